@@ -1,0 +1,58 @@
+"""Engines carry leases to where they run. They decide nothing and cannot see the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from paperlane.model.tasks import Ended, Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What differs between engines, declared. `pulled` ones take turns themselves."""
+
+    name: str
+    pulled: bool
+    longest_attempt: float = 0.0  # seconds, 0: no limit of its own
+
+
+class RunAttempt(Protocol):
+    """The one door for running work: never raises, the outcome says how it went."""
+
+    async def __call__(self, lease: Lease) -> Ended: ...
+
+
+class Turns(Protocol):
+    """What a pull engine is given."""
+
+    async def step(self, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
+        """Finish and claim in one commit; the leases are running."""
+        ...
+
+    async def wait(self) -> None:
+        """Until something may have become runnable; at most a second."""
+        ...
+
+
+class Puller(Protocol):
+    """A pull engine."""
+
+    traits: Traits
+
+    async def serve(self, turns: Turns, run: RunAttempt, slots: int) -> None:
+        """Take turns and run them until cancelled; then hand back what is unfinished."""
+        ...
+
+
+class Carrier(Protocol):
+    """A push engine."""
+
+    traits: Traits
+
+    async def deliver(self, leases: Sequence[Lease]) -> None:
+        """Hand the leases over; returns once they are."""
+        ...
+
+    async def serve(self, run: RunAttempt) -> None:
+        """Run every arrival until cancelled."""
+        ...

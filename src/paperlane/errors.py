@@ -1,0 +1,120 @@
+"""Every error that Paperlane raises on purpose, as a tree.
+
+PaperlaneError            code, message, hint
+|- Refused                the request cannot be served as it is (HTTP status)
+|  |- NotFound, NotAllowed, SignInNeeded, Conflict, BadRequest, TooLarge, TooMany
+|- DocumentError          a file cannot be read; another attempt would not help
+|- StaleLease             another attempt owns the task now
+|- CancelRequested        somebody cancelled the task
+|- StepFault              a step broke its limits or its process died; another attempt may help
+|- Misconfigured          the installation must be mended first
+"""
+
+from paperlane.model.tasks import Fault
+
+
+class PaperlaneError(Exception):
+    """An error with a stable `code`, a sentence for people and a hint at what to do."""
+
+    code = "internal_error"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or type(self).code
+
+    @property
+    def fault(self) -> Fault:
+        """The same, as a value."""
+        return Fault(self.code, self.message, self.hint)
+
+
+class Refused(PaperlaneError):
+    """The request cannot be served as it is; `status` is the HTTP status that says so."""
+
+    code = "bad_request"
+    status = 400
+
+
+class BadRequest(Refused):
+    """Something in the request makes no sense."""
+
+    code = "invalid_request"
+    status = 422
+
+
+class SignInNeeded(Refused):
+    """Nobody is signed in, or the token is unknown or revoked."""
+
+    code = "sign_in_needed"
+    status = 401
+
+
+class NotAllowed(Refused):
+    """The user's role does not allow this."""
+
+    code = "not_allowed"
+    status = 403
+
+
+class NotFound(Refused):
+    """There is no such thing, or it belongs to somebody else: the two look the same on purpose."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(Refused):
+    """The thing is in a state that does not allow this."""
+
+    code = "conflict"
+    status = 409
+
+
+class TooLarge(Refused):
+    """A file or a batch is larger than the limit."""
+
+    code = "too_large"
+    status = 413
+
+
+class TooMany(Refused):
+    """A limit is reached; `retry_after` seconds from now it may be worth another try."""
+
+    code = "user_limit_exceeded"
+    status = 429
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int = 30) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
+class DocumentError(PaperlaneError):
+    """A file cannot be read, and another attempt would not help."""
+
+    code = "damaged_file"
+
+
+class StaleLease(PaperlaneError):
+    """Another attempt owns the task now; whatever this one did is thrown away."""
+
+    code = "stale_lease"
+
+
+class CancelRequested(PaperlaneError):
+    """Somebody cancelled the task while it ran."""
+
+    code = "cancelled"
+
+
+class StepFault(PaperlaneError):
+    """A step broke its limits or its process died; another attempt may help."""
+
+    code = "step_failed"
+
+
+class Misconfigured(PaperlaneError):
+    """The installation must be mended before this can work."""
+
+    code = "misconfigured"

@@ -1,0 +1,188 @@
+"""The durable truth of tasks: who waits, who runs, whose turn it is, and what became of everything.
+
+Synchronous: every method is one transaction (or one read) and may be called from any thread. What a method promises
+is proved by the contract suite in `tests/ledger`, on every database.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from paperlane.model.tasks import (
+    Attempt,
+    Batch,
+    BatchId,
+    Checkpoint,
+    Ended,
+    Event,
+    Lease,
+    Member,
+    NewBatch,
+    PastAttempt,
+    Progress,
+    Queue,
+    Recovery,
+    Renewal,
+    State,
+    Task,
+    TaskId,
+    UserId,
+    WorkerId,
+)
+
+Also = Callable[[Connection], None]
+"""What another room writes in the ledger's own transaction: both happen, or neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The numbers that the ledger decides by; times in seconds. Defaults: `design/scheduling.md`."""
+
+    system_limit: int = 100
+    user_backlog: int = 1_000
+    system_backlog: int = 10_000
+    lease: float = 30.0
+    undelivered: float = 60.0
+    max_retries: int = 3
+    retry_delay: float = 5.0
+    max_crashes: int = 3
+    ageing: float = 600.0  # seconds that one step of priority is worth
+    key_kept: float = 86_400.0
+
+
+class Ledger(Protocol):
+    """The record of truth. Errors are those of `paperlane.errors`."""
+
+    # what people ask for
+    def room(self, user: UserId) -> None:
+        """Raise TooMany (`user_limit_exceeded`, `system_busy`) when the user's or the system's backlog is full."""
+        ...
+
+    def submit(self, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
+        """Put all tasks on disk, or none. False beside the batch: its key was known, this is the earlier batch.
+
+        TooMany past a backlog limit; BadRequest (`idempotency_key_reused`) for a known key with other content.
+        """
+        ...
+
+    def known(self, user: UserId, key: str) -> Batch | None:
+        """The batch that this user submitted under this Idempotency-Key within the last day."""
+        ...
+
+    def cancel(self, task: TaskId) -> Task:
+        """Queued: cancelled at once. Running: it stops at its next checkpoint or heartbeat. Ended: Conflict."""
+        ...
+
+    def retry(self, task: TaskId) -> Task:
+        """A failed or cancelled task starts again with fresh tries and its old checkpoints; else Conflict."""
+        ...
+
+    # what people look at
+    def task(self, task: TaskId) -> Task: ...
+    def tasks(
+        self,
+        *,
+        user: UserId | None = None,
+        batch: BatchId | None = None,
+        states: Sequence[State] = (),
+        before: str = "",
+        limit: int = 100,
+    ) -> Sequence[Task]:
+        """Newest first, or in their order within a batch; `before` is the last id of the page before."""
+        ...
+
+    def batch(self, batch: BatchId) -> Batch: ...
+    def attempts(self, task: TaskId) -> Sequence[PastAttempt]: ...
+    def events(self, task: TaskId, after: int = 0, limit: int = 1_000) -> Sequence[Event]: ...
+    def moved(self, seen: Mapping[TaskId, int]) -> Sequence[Event]:
+        """For tasks that somebody follows: every event after the number that was seen of each."""
+        ...
+
+    def changed(self) -> int:
+        """A number that is another one after somebody committed something; cheap enough to ask 50 times a second."""
+        ...
+
+    def queue(self, user: UserId | None = None) -> Queue: ...
+    def members(self) -> Sequence[Member]: ...
+
+    # lanes
+    def lane(
+        self,
+        user: UserId,
+        *,
+        max_running: int | None = None,
+        weight: float | None = None,
+        engine: str | None = None,
+        paused: bool | None = None,
+        also: Also | None = None,
+    ) -> None:
+        """Make the user's lane, or change it while it runs; a lowered limit kills nothing."""
+        ...
+
+    def pause(self, engine: str, *, paused: bool) -> None:
+        """Whether an engine starts tasks; running ones go on."""
+        ...
+
+    # what workers say
+    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int) -> int:
+        """Join, or ask for more; the answer is the slots that the system's limit grants, 0 when it is used up."""
+        ...
+
+    def leave(self, worker: WorkerId) -> Recovery:
+        """The worker is gone, by itself or seen dead by its parent; what it still held goes back at once."""
+        ...
+
+    def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
+        """Finish what ended and claim what fits, in one commit; the leases are running. Late outcomes are dropped."""
+        ...
+
+    def lease(self, engine: str, most: int) -> Sequence[Lease]:
+        """Turns for a push engine: at most `most`, and never more outstanding than its live workers have slots."""
+        ...
+
+    def begin(self, lease: Lease, worker: WorkerId) -> Attempt:
+        """Start running a lease; the same worker may ask again. StaleLease for everyone else."""
+        ...
+
+    def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
+        """End attempts without claiming."""
+        ...
+
+    def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
+        """A heartbeat for the worker and all its leases, and what it learned."""
+        ...
+
+    def started(self, lease: Lease, worker: WorkerId, progress: Progress) -> None:
+        """A step begins. StaleLease or CancelRequested where it must not."""
+        ...
+
+    def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
+        """Progress of several attempts in one transaction; late ones are dropped, percent never falls."""
+        ...
+
+    def save(
+        self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
+    ) -> None:
+        """A step's result and its event, once. StaleLease or CancelRequested where it must not."""
+        ...
+
+    def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
+        """A step's saved result; the newest one when no key is given."""
+        ...
+
+    def recover(self) -> Recovery:
+        """Take back what silent workers hold and what nobody began; mend counters that drifted."""
+        ...
+
+    # its own
+    def write(self, also: Also) -> None:
+        """Another room's own write, on the ledger's connection."""
+        ...
+
+    def read(self, ask: Callable[[Connection], object]) -> object:
+        """Another room's own read."""
+        ...
+
+    def close(self) -> None: ...

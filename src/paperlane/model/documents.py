@@ -1,0 +1,244 @@
+"""What is known of a document on its way from the upload to the report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class BlockKind(StrEnum):
+    """What a piece of a document is to its reader."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    TABLE_CELL = "table_cell"
+    CODE = "code"
+    FOOTNOTE = "footnote"
+
+
+class Language(StrEnum):
+    """The language that a text is mostly written in."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+class Severity(StrEnum):
+    """How bad an issue is, the worst first."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A stored file that shall be tested.
+
+    `blob` is where its bytes lie, in the words of `paperlane.blobs`; `sha256` is 64 lower-case hex digits.
+    """
+
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning about the document itself: a stable `code` and a sentence for its reader."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a document: `text[start:end]`, in characters (code points) of the document's text.
+
+    Blocks are in reading order and do not overlap. `level` is 1..9 for headings and 0 otherwise. `page` counts from 1
+    and is 0 where the format has no pages. `code` spans inside a block are inline code: prose checks pass them by.
+    `row` and `column` place a table cell in its table, counting from 1; `table` numbers the tables of the document.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0
+    page: int = 0
+    code: tuple[tuple[int, int], ...] = ()
+    table: int = 0
+    row: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link or an image in the document; `target` as it is written, `start:end` its place in the text."""
+
+    target: str
+    start: int
+    end: int
+    image: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a format read from a file: the text, unchanged, and its structure.
+
+    For Markdown and plain text, `text` is the decoded source itself; for other formats the extracted text, one block
+    a line. `anchors` are the names that a link inside the document may point to.
+    """
+
+    name: str
+    media_type: str
+    text: str
+    blocks: tuple[Block, ...]
+    links: tuple[Link, ...] = ()
+    anchors: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    pages: int = 0
+    encoding: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what follows it up to the next heading.
+
+    `heading` is the index of its heading in `blocks`, -1 for text before the first one; its blocks are
+    `blocks[first:last]`, the heading excluded. `path` holds the titles from the outermost section down to its own.
+    `number` is the number written in front of the title ("3.2.1"), or "".
+    """
+
+    heading: int
+    first: int
+    last: int
+    level: int
+    title: str
+    number: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed document in sections, with what the whole of it defines.
+
+    `acronyms` maps each acronym that the document spells out to its expansion; `language` is the prevailing one.
+    """
+
+    parsed: Parsed
+    language: Language
+    sections: tuple[Section, ...]
+    acronyms: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The whole text; every offset counts its characters."""
+        return self.parsed.text
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Neighbouring text that is tested together: whole blocks `blocks[first:last]`, which span `text[start:end]`.
+
+    `path` is the heading path that its sections share. `tokens` is an estimate.
+    """
+
+    id: int
+    first: int
+    last: int
+    start: int
+    end: int
+    path: tuple[str, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """A document cut into passages, in reading order; together they hold every block once."""
+
+    items: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an issue stands. `start:end` count characters of the document's text; line and column count from 1.
+
+    `section` is the heading path; `page` is 0 where the format has no pages.
+    """
+
+    section: tuple[str, ...]
+    page: int
+    line: int
+    column: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One answer of a check: `document.text[location.start:location.end] == quote`, always.
+
+    `params` fill the check's message and suggestion in any language; `message` and `suggestion` are the English ones.
+    `fingerprint` (16 hex digits) names the same issue again after edits elsewhere in the document.
+    """
+
+    rule: str
+    category: str
+    severity: Severity
+    confidence: float
+    message: str
+    suggestion: str
+    quote: str
+    location: Location
+    source: str
+    fingerprint: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a document was tested, in passages; `reasons` says why some were not."""
+
+    tested: int
+    failed: int
+    skipped: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Was there something to test, and was all of it tested?"""
+        return self.tested > 0 and self.failed == 0 and self.skipped == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names."""
+
+    issues: tuple[Issue, ...]
+    coverage: Coverage
+    judges: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a document's reader gets: issues, and how much of the document they speak for."""
+
+    name: str
+    media_type: str
+    language: Language
+    pages: int
+    characters: int
+    words: int
+    sections: int
+    coverage: Coverage
+    judges: tuple[str, ...]
+    checks: tuple[str, ...]
+    notices: tuple[Notice, ...]
+    issues: tuple[Issue, ...]
+
+    def count(self, severity: Severity) -> int:
+        """How many issues of this severity there are."""
+        return sum(issue.severity is severity for issue in self.issues)

@@ -1,0 +1,330 @@
+"""The words of scheduling: tasks, leases, attempts and how they end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+TaskId = NewType("TaskId", str)
+BatchId = NewType("BatchId", str)
+WorkerId = NewType("WorkerId", str)
+UserId = NewType("UserId", int)
+
+
+class State(StrEnum):
+    """Where a task stands in the ledger; people see the first three as queued."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    LEASED = "leased"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def status(self) -> str:
+        """The word that people and programs outside see."""
+        return "queued" if self in {State.READY, State.WAITING, State.LEASED} else self.value
+
+    @property
+    def ended(self) -> bool:
+        """Is this state final?"""
+        return self in {State.COMPLETED, State.FAILED, State.CANCELLED}
+
+
+class Stage(StrEnum):
+    """Which kind of worker a task's next step wants."""
+
+    CPU = "cpu"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one attempt. The only thing that travels through an engine."""
+
+    task: TaskId
+    fence: int
+    stage: Stage = Stage.CPU
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why something failed: a stable code, a sentence, and what its reader can do."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The chain ended; its result is saved. `seconds` is the slot time used, `summary` is kept with the task."""
+
+    seconds: float = 0.0
+    summary: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Something that may pass went wrong; the ledger decides when, and whether, the task is tried again."""
+
+    fault: Fault
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Nothing that another attempt would mend."""
+
+    fault: Fault
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Somebody asked for it."""
+
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A part ended and the rest wants another stage; the task keeps its turn and uses no attempt."""
+
+    stage: Stage
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """The turn goes back unused: a drain, or a wait of `after` seconds for something outside. No attempt is used."""
+
+    after: float = 0.0
+    why: str = ""
+    seconds: float = 0.0
+
+
+Outcome = Completed | Retry | Failed | Cancelled | Paused | Yielded
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A lease and how it ended, ready to be told to the ledger."""
+
+    lease: Lease
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a worker must know to run a lease. `number` counts from 1; `payload` is the task's input (JSON)."""
+
+    lease: Lease
+    worker: WorkerId
+    user: UserId
+    number: int
+    max_attempts: int
+    payload: bytes
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A step's saved result. `key` is the hash of the step's version and its input."""
+
+    step: str
+    key: str
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task has come: percent 0..100 of the whole chain, and a message for its owner."""
+
+    step: str
+    percent: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A numbered fact about a task; `seq` rises by one within a task, `at` is seconds since 1970 (UTC)."""
+
+    task: TaskId
+    seq: int
+    kind: str
+    status: str
+    step: str
+    percent: float
+    message: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be: its id is chosen by the caller. `cost` is an estimate in slot-seconds."""
+
+    id: TaskId
+    payload: bytes
+    cost: float = 1.0
+    stage: Stage = Stage.CPU
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """Tasks that are submitted together. `run_at` is seconds since 1970, 0 for now.
+
+    `key` is the caller's Idempotency-Key ("" for none) and `content` a hash of what it stands for.
+    """
+
+    id: BatchId
+    user: UserId
+    tasks: Sequence[NewTask]
+    name: str = ""
+    priority: int = 5
+    run_at: float = 0.0
+    key: str = ""
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as people see it; times are seconds since 1970 (UTC), 0 for not yet."""
+
+    id: TaskId
+    batch: BatchId
+    user: UserId
+    state: State
+    priority: int
+    engine: str
+    step: str
+    percent: float
+    message: str
+    seq: int
+    attempt: int
+    max_attempts: int
+    created_at: float
+    started_at: float
+    finished_at: float
+    run_at: float
+    fault: Fault | None
+    payload: bytes
+    summary: Mapping[str, object]
+
+    @property
+    def status(self) -> str:
+        """One of queued, running, completed, failed, cancelled."""
+        return self.state.status
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as people see it; `counts` maps each status to its number of tasks; `percent` is their mean."""
+
+    id: BatchId
+    user: UserId
+    name: str
+    created_at: float
+    counts: Mapping[str, int]
+    percent: float
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """A step of an attempt; `resumed` when its checkpoint was used instead of running it."""
+
+    step: str
+    seconds: float
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastAttempt:
+    """One lease that was begun, from the ledger's history; `ended_at` is 0 while it runs."""
+
+    number: int
+    fence: int
+    engine: str
+    worker: WorkerId
+    started_at: float
+    ended_at: float
+    outcome: str
+    fault: Fault | None
+    steps: Sequence[StepTime]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a heartbeat learned: leases that are lost, and leases whose task somebody cancelled."""
+
+    lost: Sequence[Lease]
+    cancelled: Sequence[Lease]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a sweep found and mended; `poisoned` tasks crashed too often and failed."""
+
+    expired: int = 0
+    undelivered: int = 0
+    poisoned: int = 0
+    drifted: int = 0
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One user's line: what waits, what runs, and what they may."""
+
+    user: UserId
+    engine: str
+    weight: float
+    max_running: int
+    running: int
+    ready: int
+    waiting: int
+    leased: int
+    vtime: float
+    paused: bool
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """An engine as the queue shows it."""
+
+    name: str
+    paused: bool
+    queued: int
+    running: int
+    workers: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What runs and waits: `oldest` is the longest wait of a ready task in seconds."""
+
+    queued: int
+    running: int
+    oldest: float
+    lanes: Sequence[Lane]
+    engines: Sequence[EngineState]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A registered worker; `slots` is what the system's limit granted it."""
+
+    id: WorkerId
+    engine: str
+    host: str
+    pid: int
+    slots: int
+    running: int
+    started_at: float
+    seen_at: float
+    live: bool

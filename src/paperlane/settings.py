@@ -1,0 +1,75 @@
+"""Every setting, with its default: from `PAPERLANE_*` in the environment, or from `paperlane.toml`."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from typing_extensions import override
+
+
+class Settings(BaseSettings):
+    """How this installation behaves. Arguments win over the environment, which wins over `paperlane.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="PAPERLANE_", toml_file="paperlane.toml", extra="forbid", frozen=True)
+
+    data: Path = Field(Path("paperlane-data"), description="Folder for the embedded database and the uploaded files.")
+    database_url: str = Field("", description="Where the ledger is; empty: an SQLite file in the data folder.")
+    host: str = Field("127.0.0.1", description="Address that `paperlane serve` listens on.")
+    port: int = Field(8400, ge=0, le=65535, description="Port that `paperlane serve` listens on; 0 picks a free one.")
+    workers: int = Field(2, ge=0, description="Worker processes that `paperlane serve` starts.")
+    slots: int = Field(10, ge=1, description="Tasks that one worker process runs at once.")
+    inline_slots: int = Field(4, ge=1, description="Tasks that the web process runs at once for the engine `inline`.")
+    sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
+    engine: str = Field("database", pattern="^(database|inline)$", description="The engine of users without one.")
+
+    system_limit: int = Field(100, ge=1, description="Tasks that run at once in the whole system.")
+    user_limit: int = Field(10, ge=1, description="Tasks that a user may have running at once.")
+    admin_limit: int = Field(50, ge=1, description="Tasks that an admin may have running at once.")
+    user_backlog: int = Field(1_000, ge=1, description="Tasks that a user may have waiting.")
+    system_backlog: int = Field(10_000, ge=1, description="Tasks that may wait in the whole system.")
+
+    lease_seconds: float = Field(30.0, gt=0, description="A task of a silent worker is taken back after this long.")
+    heartbeat_seconds: float = Field(10.0, gt=0, description="How often a worker says that it lives.")
+    sweep_seconds: float = Field(10.0, gt=0, description="How often lost tasks are looked for.")
+    undelivered_seconds: float = Field(60.0, gt=0, description="A lease that no worker began is taken back after this.")
+    grace_seconds: float = Field(20.0, ge=0, description="How long a drain waits for running steps.")
+    max_retries: int = Field(3, ge=0, description="Further tries after a first one that failed in a way that may pass.")
+    retry_seconds: float = Field(5.0, gt=0, description="Wait before the first retry; it doubles each time.")
+    max_crashes: int = Field(3, ge=1, description="A task whose worker died this often fails as `poison`.")
+    step_seconds: float = Field(600.0, gt=0, description="Longest time that one step may take.")
+    task_seconds: float = Field(3_600.0, gt=0, description="Longest time that one attempt may take.")
+
+    step_memory_mb: int = Field(1_024, ge=128, description="Memory that a step's child process may use.")
+    step_cpu_seconds: int = Field(300, ge=1, description="CPU time that a step may use.")
+    step_output_mb: int = Field(256, ge=1, description="Largest result of a step.")
+
+    max_file_mb: int = Field(50, ge=1, description="Largest file of an upload.")
+    max_batch_mb: int = Field(1_024, ge=1, description="Largest upload.")
+    max_batch_files: int = Field(1_000, ge=1, description="Most files in an upload.")
+    max_user_sockets: int = Field(10, ge=1, description="WebSockets that a user may have open.")
+    max_admin_sockets: int = Field(50, ge=1, description="WebSockets that an admin may have open.")
+    session_hours: int = Field(12, ge=1, description="How long a sign-in on the page lasts.")
+    allowed_origins: tuple[str, ...] = Field((), description="Other origins whose pages may open a WebSocket.")
+
+    passage_tokens: int = Field(1_500, ge=100, description="Token budget of a passage that is tested as a whole.")
+
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")
+    log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for people, or for programs.")
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @cached_property
+    def database(self) -> str:
+        """The ledger's address, the embedded default resolved."""
+        return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
