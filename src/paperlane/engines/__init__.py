@@ -1,5 +1,6 @@
 """Engines carry leases to where they run. They decide nothing and cannot see the ledger."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +23,12 @@ class RunAttempt(Protocol):
     async def __call__(self, lease: Lease) -> Ended: ...
 
 
+class RunAndFinish(Protocol):
+    """The same, with the outcome told to the ledger: what a push engine calls for each arrival."""
+
+    async def __call__(self, lease: Lease) -> None: ...
+
+
 class Turns(Protocol):
     """What a pull engine is given."""
 
@@ -39,8 +46,8 @@ class Puller(Protocol):
 
     traits: Traits
 
-    async def serve(self, turns: Turns, run: RunAttempt, slots: int) -> None:
-        """Take turns and run them until cancelled; then hand back what is unfinished."""
+    async def serve(self, turns: Turns, run: RunAttempt, slots: int, stop: asyncio.Event) -> None:
+        """Take turns and run them until told to stop; returns when all that ran has ended and is finished."""
         ...
 
 
@@ -53,6 +60,6 @@ class Carrier(Protocol):
         """Hand the leases over; returns once they are."""
         ...
 
-    async def serve(self, run: RunAttempt) -> None:
-        """Run every arrival until cancelled."""
+    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> None:
+        """Run every arrival until told to stop; returns when all that ran has ended."""
         ...

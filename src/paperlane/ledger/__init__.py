@@ -6,7 +6,7 @@ is proved by the contract suite in `tests/ledger`, on every database.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -32,6 +32,8 @@ from paperlane.model.tasks import (
     WorkerId,
 )
 
+Given = TypeVar("Given")
+
 Also = Callable[[Connection], None]
 """What another room writes in the ledger's own transaction: both happen, or neither."""
 
@@ -50,6 +52,8 @@ class Rules:
     max_crashes: int = 3
     ageing: float = 600.0  # seconds that one step of priority is worth
     key_kept: float = 86_400.0
+    user_limit: int = 10  # of a lane that nobody set up
+    engine: str = "database"  # likewise
 
 
 class Ledger(Protocol):
@@ -87,10 +91,10 @@ class Ledger(Protocol):
         user: UserId | None = None,
         batch: BatchId | None = None,
         states: Sequence[State] = (),
-        before: str = "",
+        cursor: str = "",
         limit: int = 100,
     ) -> Sequence[Task]:
-        """Newest first, or in their order within a batch; `before` is the last id of the page before."""
+        """Newest first, or in their order within a batch; `cursor` is the last id of the page before."""
         ...
 
     def batch(self, batch: BatchId) -> Batch: ...
@@ -138,6 +142,10 @@ class Ledger(Protocol):
         """Finish what ended and claim what fits, in one commit; the leases are running. Late outcomes are dropped."""
         ...
 
+    def runnable(self, engine: str) -> bool:
+        """Might a claim for this engine find something? A cheap read, so that idle workers do not lock."""
+        ...
+
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
         """Turns for a push engine: at most `most`, and never more outstanding than its live workers have slots."""
         ...
@@ -154,8 +162,8 @@ class Ledger(Protocol):
         """A heartbeat for the worker and all its leases, and what it learned."""
         ...
 
-    def started(self, lease: Lease, worker: WorkerId, progress: Progress) -> None:
-        """A step begins. StaleLease or CancelRequested where it must not."""
+    def started(self, lease: Lease, worker: WorkerId, progress: Progress, *, resumed: bool = False) -> None:
+        """A step begins, or is passed by for its checkpoint. StaleLease or CancelRequested where it must not."""
         ...
 
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
@@ -181,7 +189,7 @@ class Ledger(Protocol):
         """Another room's own write, on the ledger's connection."""
         ...
 
-    def read(self, ask: Callable[[Connection], object]) -> object:
+    def read(self, ask: Callable[[Connection], Given]) -> Given:
         """Another room's own read."""
         ...
 

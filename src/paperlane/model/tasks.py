@@ -90,14 +90,6 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
-    """A part ended and the rest wants another stage; the task keeps its turn and uses no attempt."""
-
-    stage: Stage
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Yielded:
     """The turn goes back unused: a drain, or a wait of `after` seconds for something outside. No attempt is used."""
 
@@ -106,7 +98,7 @@ class Yielded:
     seconds: float = 0.0
 
 
-Outcome = Completed | Retry | Failed | Cancelled | Paused | Yielded
+Outcome = Completed | Retry | Failed | Cancelled | Yielded
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +111,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a worker must know to run a lease. `number` counts from 1; `payload` is the task's input (JSON)."""
+    """What a worker must know to run a lease.
+
+    `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may take.
+    """
 
     lease: Lease
     worker: WorkerId
@@ -127,7 +122,7 @@ class Attempt:
     number: int
     max_attempts: int
     payload: bytes
-    deadline: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +253,14 @@ class PastAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What a heartbeat learned: leases that are lost, and leases whose task somebody cancelled."""
+    """What a heartbeat learned: leases that are lost, and leases whose task somebody cancelled.
+
+    `known` is False when the ledger gave the worker itself up; then it holds nothing and must register anew.
+    """
 
     lost: Sequence[Lease]
     cancelled: Sequence[Lease]
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,100 @@
+"""SQLite: one writing connection a process, write transactions that start IMMEDIATE, every commit on disk."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from pysqlite3 import dbapi2
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, create_engine, event, make_url, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from paperlane.errors import Misconfigured
+from paperlane.ledger.schema import READY, tasks
+
+SAFE_VERSION = (3, 51, 3)
+"""Below it, several writing processes can corrupt a file in WAL mode: https://www.sqlite.org/wal.html#walresetbug"""
+
+_BUSY_SECONDS = 30.0
+
+_HEADS = (
+    select(tasks)
+    .where(tasks.c.user_id == bindparam("user"), text(READY))
+    .order_by(tasks.c.sort_key, tasks.c.id)
+    .limit(bindparam("most"))
+)
+
+
+class Sqlite:
+    """The embedded database: a file, or memory for a ledger that lives as long as its process."""
+
+    def __init__(self, url: str) -> None:
+        if dbapi2.sqlite_version_info < SAFE_VERSION:
+            version = ".".join(map(str, dbapi2.sqlite_version_info))
+            raise Misconfigured(
+                f"SQLite {version} can corrupt a database that several processes write.",
+                hint="Install pysqlite3 0.6.1 or later, which carries a current SQLite.",
+            )
+        path = make_url(url).database or ":memory:"
+        self._memory = path == ":memory:"
+        if not self._memory:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.writer = self._engine(url, "BEGIN IMMEDIATE", 1)
+        self.reader = self.writer if self._memory else self._engine(url, "BEGIN", 8)
+        self._watch_lock = Lock()
+        self._watching: Connection | None = None
+
+    def _engine(self, url: str, begin: str, connections: int) -> Engine:
+        arguments: dict[str, object] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        if self._memory:
+            engine = create_engine(url, module=dbapi2, poolclass=StaticPool, connect_args=arguments)
+        else:
+            engine = create_engine(
+                url,
+                module=dbapi2,
+                poolclass=QueuePool,
+                pool_size=connections,
+                max_overflow=0,
+                pool_timeout=_BUSY_SECONDS,
+                connect_args=arguments,
+            )
+
+        @event.listens_for(engine, "connect")
+        def _(connection: Any, _record: object) -> None:
+            connection.isolation_level = None  # transactions are begun below, not by the driver's guess
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        @event.listens_for(engine, "begin")
+        def _(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    def now(self, connection: Connection) -> float:
+        return connection.exec_driver_sql("SELECT unixepoch('subsec')").scalar_one()
+
+    def heads(self, connection: Connection, wanted: Mapping[int, int]) -> Sequence[RowMapping]:
+        ask = (connection.execute(_HEADS, {"user": user, "most": most}).mappings() for user, most in wanted.items())
+        return list(chain.from_iterable(ask))
+
+    def changed(self) -> int:
+        if self._memory:
+            return 0
+        with self._watch_lock:
+            if self._watching is None:
+                self._watching = self.reader.connect().execution_options(isolation_level="AUTOCOMMIT")
+            return self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
+
+    def passing(self, error: OperationalError) -> bool:
+        return "locked" in str(error.orig) or "busy" in str(error.orig)
+
+    def close(self) -> None:
+        with self._watch_lock:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
+        self.writer.dispose()
+        self.reader.dispose()

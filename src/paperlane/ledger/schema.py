@@ -1,0 +1,174 @@
+"""The ledger's tables. Times are seconds since 1970 (UTC) as floats, 0 for never; flags are 0 or 1."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+_ID = String(40)
+_NAME = String(200)
+
+# A partial index serves a query only when the query repeats its condition to the letter, so each stands once, here.
+RUNNABLE = "ready > 0 AND running < max_running AND paused = 0"
+READY = "state = 'ready'"
+WAITING = "state = 'waiting'"
+UNDER_WAY = "state IN ('leased', 'running')"
+BACKLOGGED = "ready + waiting > 0"
+LIVE = "state IN ('ready', 'waiting', 'leased', 'running')"
+
+
+def _partial(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("key", _NAME),  # NULL for none, so that only real keys must be unique
+    Column("content", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("batches_key", "user_id", "key", unique=True),
+    Index("batches_user", "user_id", "id"),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("engine", String(40), nullable=False),
+    Column("band", Integer, nullable=False, server_default="0"),
+    Column("weight", Double, nullable=False, server_default="1"),
+    Column("max_running", Integer, nullable=False),
+    Column("running", Integer, nullable=False, server_default="0"),  # leased and running tasks
+    Column("ready", Integer, nullable=False, server_default="0"),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+    Column("vtime", Double, nullable=False, server_default="0"),
+    Column("paused", Integer, nullable=False, server_default="0"),
+    Index("lanes_turn", "engine", "band", "vtime", "user_id", **_partial(RUNNABLE)),
+    Index("lanes_backlog", "user_id", "ready", "waiting", **_partial(BACKLOGGED)),
+)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("engine", String(40), primary_key=True),
+    Column("band", Integer, primary_key=True, autoincrement=False),
+    Column("vtime", Double, nullable=False),
+)
+
+engines = Table(
+    "engines",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("paused", Integer, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("batch_id", _ID, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("sort_key", Double, nullable=False),
+    Column("stage", String(12), nullable=False),
+    Column("cost", Double, nullable=False),  # slot-seconds charged to the lane when a turn is given
+    Column("run", Integer, nullable=False, server_default="1"),  # rises when a person starts an ended task again
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("cancel", Integer, nullable=False, server_default="0"),
+    Column("engine", String(40), nullable=False, server_default=""),
+    Column("worker_id", _ID, nullable=False, server_default=""),
+    Column("lease_until", Double, nullable=False, server_default="0"),
+    Column("run_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double, nullable=False, server_default="0"),
+    Column("finished_at", Double, nullable=False, server_default="0"),
+    Column("seq", Integer, nullable=False),
+    Column("step", String(60), nullable=False, server_default=""),
+    Column("percent", Double, nullable=False, server_default="0"),
+    Column("message", Text, nullable=False),
+    Column("fault", Text),  # JSON {code, message, hint}
+    Column("summary", Text),  # JSON, given with the completion
+    Column("payload", LargeBinary, nullable=False),
+    Index("tasks_ready", "user_id", "sort_key", "id", **_partial(READY)),
+    Index("tasks_waiting", "run_at", **_partial(WAITING)),
+    Index("tasks_lease", "lease_until", **_partial(UNDER_WAY)),
+    Index("tasks_worker", "worker_id", "engine", **_partial(UNDER_WAY)),
+    Index("tasks_live", "user_id", "state", **_partial(LIVE)),
+    Index("tasks_batch", "batch_id", "id"),
+    Index("tasks_user", "user_id", "id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("task_id", _ID, primary_key=True),
+    Column("fence", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("engine", String(40), nullable=False),
+    Column("worker_id", _ID, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double, nullable=False, server_default="0"),
+    Column("outcome", String(20), nullable=False, server_default=""),
+    Column("fault", Text),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("task_id", _ID, primary_key=True),
+    Column("step", String(60), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("fence", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("result", LargeBinary, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("task_id", _ID, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("fence", Integer, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("step", String(60), nullable=False),
+    Column("percent", Double, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("engine", String(40), nullable=False),
+    Column("host", _NAME, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)

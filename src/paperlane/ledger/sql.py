@@ -1,0 +1,312 @@
+"""The ledger on an SQL database: each promise one transaction, retried where the database asks for it."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from sqlalchemy import Connection, insert, make_url, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from paperlane.clock import Clock
+from paperlane.errors import Misconfigured
+from paperlane.ledger import Also, Rules, claims, endings, recovery, submitting, views, working
+from paperlane.ledger.dialects import Dialect
+from paperlane.ledger.lanes import Lane as HeldLane
+from paperlane.ledger.lanes import Lanes, read_clocks
+from paperlane.ledger.schema import engines, tasks
+from paperlane.model.tasks import (
+    Attempt,
+    Batch,
+    BatchId,
+    Checkpoint,
+    Ended,
+    Event,
+    Lease,
+    Member,
+    NewBatch,
+    PastAttempt,
+    Progress,
+    Queue,
+    Recovery,
+    Renewal,
+    State,
+    Task,
+    TaskId,
+    UserId,
+    WorkerId,
+)
+
+Given = TypeVar("Given")
+
+_TRIES = 5
+_HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind when it moves to another engine
+
+
+def connect(url: str) -> Dialect:
+    """The dialect of a database URL. Misconfigured for one that Paperlane does not speak."""
+    match make_url(url).get_backend_name():
+        case "sqlite":
+            from paperlane.ledger.dialects.sqlite import Sqlite  # noqa: PLC0415  only the chosen driver is loaded
+
+            return Sqlite(url)
+        case other:
+            raise Misconfigured(
+                f"Paperlane cannot keep its ledger in {other}.", hint="Use sqlite:///PATH, or leave the setting empty."
+            )
+
+
+@dataclass(slots=True)
+class SqlLedger:
+    """The one implementation of `Ledger`; what differs between databases is in its dialect.
+
+    `task_seconds` is how long an attempt may take. `clock` is given in simulations only; else the database's counts.
+    """
+
+    dialect: Dialect
+    rules: Rules = field(default_factory=Rules)
+    task_seconds: float = 3_600.0
+    clock: Clock | None = None
+    chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
+    _recount: recovery.Recount = field(default_factory=recovery.Recount)
+
+    def _now(self, connection: Connection) -> float:
+        return self.clock.now() if self.clock is not None else self.dialect.now(connection)
+
+    def _change(self, work: Callable[[Connection, float], Given]) -> Given:
+        """One write transaction. A database that was busy or saw a deadlock has changed nothing: it is tried again."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._once(work)
+            except OperationalError as error:
+                if not self.dialect.passing(error):
+                    raise
+        return self._once(work)
+
+    def _once(self, work: Callable[[Connection, float], Given]) -> Given:
+        with self.dialect.writer.begin() as connection:
+            return work(connection, self._now(connection))
+
+    def _ask(self, question: Callable[[Connection], Given]) -> Given:
+        with self.dialect.reader.connect() as connection:
+            return question(connection)
+
+    # what people ask for
+
+    def room(self, user: UserId) -> None:
+        self._ask(lambda connection: submitting.check_room(connection, user, self.rules))
+
+    def submit(self, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
+        def work(connection: Connection, now: float) -> tuple[Batch, bool]:
+            written = submitting.submit(connection, batch, now, self.rules)
+            fresh = written == batch.id
+            if fresh and also is not None:
+                also(connection)
+            return views.batch_of(connection, BatchId(written)), fresh
+
+        try:
+            return self._change(work)
+        except IntegrityError:
+            # two of one key at once, on a database where both may write: the second finds the first's batch now
+            if not batch.key:
+                raise
+            return self._change(work)
+
+    def known(self, user: UserId, key: str) -> Batch | None:
+        def question(connection: Connection) -> Batch | None:
+            since = self._now(connection) - self.rules.key_kept
+            row = submitting.batch_of_key(connection, user, key, since)
+            return None if row is None else views.batch_of(connection, BatchId(row["id"]))
+
+        return self._ask(question)
+
+    def cancel(self, task: TaskId) -> Task:
+        def work(connection: Connection, now: float) -> Task:
+            submitting.cancel(connection, task, now)
+            return views.one(connection, task, self.rules)
+
+        return self._change(work)
+
+    def retry(self, task: TaskId) -> Task:
+        def work(connection: Connection, now: float) -> Task:
+            submitting.retry(connection, task, now, self.rules)
+            return views.one(connection, task, self.rules)
+
+        return self._change(work)
+
+    # what people look at
+
+    def task(self, task: TaskId) -> Task:
+        return self._ask(lambda connection: views.one(connection, task, self.rules))
+
+    def tasks(
+        self,
+        *,
+        user: UserId | None = None,
+        batch: BatchId | None = None,
+        states: Sequence[State] = (),
+        cursor: str = "",
+        limit: int = 100,
+    ) -> Sequence[Task]:
+        return self._ask(
+            lambda connection: views.many(
+                connection, self.rules, user=user, batch=batch, states=states, cursor=cursor, limit=limit
+            )
+        )
+
+    def batch(self, batch: BatchId) -> Batch:
+        return self._ask(lambda connection: views.batch_of(connection, batch))
+
+    def attempts(self, task: TaskId) -> Sequence[PastAttempt]:
+        return self._ask(lambda connection: views.history(connection, task))
+
+    def events(self, task: TaskId, after: int = 0, limit: int = 1_000) -> Sequence[Event]:
+        return self._ask(lambda connection: views.events_after(connection, task, after, limit))
+
+    def moved(self, seen: Mapping[TaskId, int]) -> Sequence[Event]:
+        return self._ask(lambda connection: views.moved_since(connection, seen))
+
+    def changed(self) -> int:
+        return self.dialect.changed()
+
+    def queue(self, user: UserId | None = None) -> Queue:
+        return self._ask(lambda connection: views.queue(connection, self._now(connection), user))
+
+    def members(self) -> Sequence[Member]:
+        return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
+
+    # lanes
+
+    def lane(
+        self,
+        user: UserId,
+        *,
+        max_running: int | None = None,
+        weight: float | None = None,
+        engine: str | None = None,
+        paused: bool | None = None,
+        also: Also | None = None,
+    ) -> None:
+        def work(connection: Connection, _now: float) -> None:
+            held = Lanes(connection)
+            lane = held.open(user, self.rules.engine, self.rules.user_limit)
+            lane.max_running = lane.max_running if max_running is None else max_running
+            lane.weight = lane.weight if weight is None else weight
+            lane.paused = lane.paused if paused is None else int(paused)
+            if engine is not None and engine != lane.engine:
+                _move(lane, engine, read_clocks(connection))
+            held.write()
+            if also is not None:
+                also(connection)
+
+        self._change(work)
+
+    def pause(self, engine: str, *, paused: bool) -> None:
+        def work(connection: Connection, _now: float) -> None:
+            known = connection.execute(update(engines).where(engines.c.name == engine).values(paused=int(paused)))
+            if known.rowcount == 0:
+                connection.execute(insert(engines), {"name": engine, "paused": int(paused)})
+
+        self._change(work)
+
+    # what workers say
+
+    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int) -> int:
+        entry = {"id": worker, "engine": engine, "host": host, "pid": pid, "slots": slots}
+        return self._change(lambda c, now: working.register(c, entry, now, self.rules.system_limit))
+
+    def leave(self, worker: WorkerId) -> Recovery:
+        def work(connection: Connection, now: float) -> Recovery:
+            found = recovery.give_up(connection, worker, now, self.rules)
+            working.forget(connection, worker)
+            return found
+
+        return self._change(work)
+
+    def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
+        def work(connection: Connection, now: float) -> Sequence[Lease]:
+            endings.end(connection, worker, ended, now, self.rules, self.chance)
+            return claims.claim(connection, self.dialect, now, engine, worker, room, self.rules.lease)
+
+        return self._change(work)
+
+    def runnable(self, engine: str) -> bool:
+        return self._ask(lambda connection: claims.is_runnable(connection, engine, self._now(connection)))
+
+    def lease(self, engine: str, most: int) -> Sequence[Lease]:
+        return self._change(lambda c, now: claims.hand_out(c, self.dialect, now, engine, most, self.rules.undelivered))
+
+    def begin(self, lease: Lease, worker: WorkerId) -> Attempt:
+        def running(connection: Connection) -> Attempt | None:
+            task = connection.execute(
+                select(tasks).where(
+                    tasks.c.id == lease.task,
+                    tasks.c.fence == lease.fence,
+                    tasks.c.worker_id == worker,
+                    tasks.c.state == "running",
+                )
+            ).mappings().first()  # fmt: skip
+            return None if task is None else self._attempt(dict(task), worker)
+
+        def work(connection: Connection, now: float) -> Attempt:
+            task = working.begin(connection, lease, worker, now, self.rules.lease)
+            return self._attempt(task, worker)
+
+        return self._ask(running) or self._change(work)
+
+    def _attempt(self, task: dict[str, object], worker: WorkerId) -> Attempt:
+        return working.attempt_of(task, worker, self.rules.max_retries + 1, self.task_seconds)
+
+    def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
+        self._change(lambda c, now: endings.end(c, worker, ended, now, self.rules, self.chance))
+
+    def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
+        return self._change(lambda c, now: working.renew(c, worker, leases, now, self.rules.lease))
+
+    def started(self, lease: Lease, worker: WorkerId, progress: Progress, *, resumed: bool = False) -> None:
+        kind = "resumed" if resumed else "step"
+        self._change(lambda c, now: working.note(c, lease, worker, progress, kind, now))
+
+    def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
+        self._change(lambda c, now: working.note_all(c, worker, reports, now))
+
+    def save(
+        self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
+    ) -> None:
+        packed = working.pack(checkpoint.result)
+
+        def work(connection: Connection, now: float) -> None:
+            working.note(connection, lease, worker, progress, "saved", now)
+            working.keep(connection, lease, checkpoint, packed, now)
+            if also is not None:
+                also(connection)
+
+        self._change(work)
+
+    def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
+        packed = self._ask(lambda connection: working.kept(connection, task, step, key))
+        return None if packed is None else working.unpack(packed)
+
+    def recover(self) -> Recovery:
+        def work(connection: Connection, now: float) -> Recovery:
+            return replace(recovery.sweep(connection, now, self.rules), drifted=self._recount(connection))
+
+        return self._change(work)
+
+    # its own
+
+    def write(self, also: Also) -> None:
+        self._change(lambda connection, _now: also(connection))
+
+    def read(self, ask: Callable[[Connection], Given]) -> Given:
+        return self._ask(ask)
+
+    def close(self) -> None:
+        self.dialect.close()
+
+
+def _move(lane: HeldLane, engine: str, clocks: Mapping[tuple[str, int], float]) -> None:
+    """The lane goes to another engine with its own lead over the clock there, within bounds."""
+    lead = lane.vtime - clocks.get((lane.engine, lane.band), 0.0)
+    lane.vtime = clocks.get((engine, lane.band), 0.0) + min(max(lead, -_HEAD_START), _HEAD_START)
+    lane.engine = engine

@@ -1,0 +1,270 @@
+"""Reading the ledger: tasks, batches, history and the queue as people see them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select, text
+
+from paperlane.errors import NotFound
+from paperlane.ledger import Rules
+from paperlane.ledger.schema import LIVE, attempts, batches, engines, events, lanes, tasks, workers
+from paperlane.model.tasks import (
+    Batch,
+    BatchId,
+    EngineState,
+    Event,
+    Fault,
+    Lane,
+    Member,
+    PastAttempt,
+    Queue,
+    State,
+    StepTime,
+    Task,
+    TaskId,
+    UserId,
+    WorkerId,
+)
+
+_IDS_AT_ONCE = 500
+
+
+def task_of(row: RowMapping, rules: Rules) -> Task:
+    """A task's row as people see it."""
+    return Task(
+        id=TaskId(row["id"]),
+        batch=BatchId(row["batch_id"]),
+        user=UserId(row["user_id"]),
+        state=State(row["state"]),
+        priority=row["priority"],
+        engine=row["engine"],
+        step=row["step"],
+        percent=row["percent"],
+        message=row["message"],
+        seq=row["seq"],
+        attempt=row["attempt"],
+        max_attempts=rules.max_retries + 1,
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        run_at=row["run_at"],
+        fault=_fault(row["fault"]),
+        payload=bytes(row["payload"]),
+        summary=json.loads(row["summary"]) if row["summary"] else {},
+    )
+
+
+def _fault(stored: str | None) -> Fault | None:
+    return Fault(**json.loads(stored)) if stored else None
+
+
+def one(connection: Connection, task: TaskId, rules: Rules) -> Task:
+    """The task, or NotFound."""
+    row = connection.execute(select(tasks).where(tasks.c.id == task)).mappings().first()
+    if row is None:
+        raise NotFound("There is no such task.")
+    return task_of(row, rules)
+
+
+def many(
+    connection: Connection,
+    rules: Rules,
+    *,
+    user: UserId | None,
+    batch: BatchId | None,
+    states: Sequence[State],
+    cursor: str,
+    limit: int,
+) -> Sequence[Task]:
+    """A page of tasks: newest first, or a batch in its order."""
+    asked = select(tasks).limit(limit)
+    if user is not None:
+        asked = asked.where(tasks.c.user_id == user)
+    if states:
+        asked = asked.where(tasks.c.state.in_([state.value for state in states]))
+    if batch is not None:
+        asked = asked.where(tasks.c.batch_id == batch, tasks.c.id > cursor).order_by(tasks.c.id)
+    else:
+        asked = asked.order_by(tasks.c.id.desc())
+        if cursor:
+            asked = asked.where(tasks.c.id < cursor)
+    return [task_of(row, rules) for row in connection.execute(asked).mappings()]
+
+
+def batch_of(connection: Connection, batch: BatchId) -> Batch:
+    """The batch with its counts, or NotFound."""
+    row = connection.execute(select(batches).where(batches.c.id == batch)).mappings().first()
+    if row is None:
+        raise NotFound("There is no such batch.")
+    counts: Counter[str] = Counter()
+    done = 0.0
+    by_state = select(tasks.c.state, func.count(), func.sum(tasks.c.percent)).where(tasks.c.batch_id == batch)
+    for state, count, percent in connection.execute(by_state.group_by(tasks.c.state)):
+        counts[State(state).status] += count
+        done += count * 100.0 if State(state).ended else percent
+    return Batch(
+        id=batch,
+        user=UserId(row["user_id"]),
+        name=row["name"],
+        created_at=row["created_at"],
+        counts=dict(counts),
+        percent=done / max(1, counts.total()),
+        content=row["content"],
+    )
+
+
+def history(connection: Connection, task: TaskId) -> Sequence[PastAttempt]:
+    """Every attempt that began, each with its steps."""
+    told: dict[int, list[RowMapping]] = {}
+    for event in connection.execute(select(events).where(events.c.task_id == task).order_by(events.c.seq)).mappings():
+        told.setdefault(event["fence"], []).append(event)
+    rows = connection.execute(select(attempts).where(attempts.c.task_id == task).order_by(attempts.c.fence)).mappings()
+    return [
+        PastAttempt(
+            number=row["number"],
+            fence=row["fence"],
+            engine=row["engine"],
+            worker=WorkerId(row["worker_id"]),
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            outcome=row["outcome"],
+            fault=_fault(row["fault"]),
+            steps=tuple(_steps(told.get(row["fence"], ()))),
+        )
+        for row in rows
+    ]
+
+
+def _steps(told: Iterable[RowMapping]) -> Iterable[StepTime]:
+    begun: dict[str, float] = {}
+    for event in told:
+        match event["kind"]:
+            case "step":
+                begun[event["step"]] = event["at"]
+            case "saved":
+                yield StepTime(event["step"], event["at"] - begun.get(event["step"], event["at"]), resumed=False)
+            case "resumed":
+                yield StepTime(event["step"], 0.0, resumed=True)
+            case _:
+                pass
+
+
+def _event(row: RowMapping) -> Event:
+    return Event(
+        task=TaskId(row["task_id"]),
+        seq=row["seq"],
+        kind=row["kind"],
+        status=row["status"],
+        step=row["step"],
+        percent=row["percent"],
+        message=row["message"],
+        at=row["at"],
+    )
+
+
+def events_after(connection: Connection, task: TaskId, after: int, limit: int) -> Sequence[Event]:
+    """A task's events in order, from the one after number `after`."""
+    asked = select(events).where(events.c.task_id == task, events.c.seq > after).order_by(events.c.seq).limit(limit)
+    return [_event(row) for row in connection.execute(asked).mappings()]
+
+
+def moved_since(connection: Connection, seen: Mapping[TaskId, int]) -> Sequence[Event]:
+    """Every event after the seen one of each task, in order within a task."""
+    found: list[Event] = []
+    ids = list(seen)
+    for at in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[at : at + _IDS_AT_ONCE]
+        numbers = connection.execute(select(tasks.c.id, tasks.c.seq).where(tasks.c.id.in_(some)))
+        late = [task for task, seq in numbers if seq > seen[task]]
+        if late:
+            newer = or_(*((events.c.task_id == task) & (events.c.seq > seen[task]) for task in late))
+            asked = select(events).where(newer).order_by(events.c.task_id, events.c.seq)
+            found.extend(_event(row) for row in connection.execute(asked).mappings())
+    return found
+
+
+def _oldest(connection: Connection, user: UserId | None) -> dict[int, float]:
+    since = func.min(func.max(tasks.c.created_at, tasks.c.run_at))
+    asked = select(tasks.c.user_id, since).where(text(LIVE), text("state = 'ready'")).group_by(tasks.c.user_id)
+    if user is not None:
+        asked = asked.where(tasks.c.user_id == user)
+    return {row[0]: row[1] for row in connection.execute(asked)}
+
+
+def queue(connection: Connection, now: float, user: UserId | None) -> Queue:
+    """What waits and runs, by lane and engine; only one user's lane when asked so."""
+    asked = select(lanes).order_by(lanes.c.user_id)
+    asked = asked.where(lanes.c.user_id == user) if user is not None else asked.where(_busy())
+    oldest = _oldest(connection, user)
+    leased = _leased(connection)
+    found = [
+        Lane(
+            user=UserId(row["user_id"]),
+            engine=row["engine"],
+            weight=row["weight"],
+            max_running=row["max_running"],
+            running=row["running"] - leased.get(row["user_id"], 0),
+            ready=row["ready"],
+            waiting=row["waiting"],
+            leased=leased.get(row["user_id"], 0),
+            vtime=row["vtime"],
+            paused=bool(row["paused"]),
+            oldest=max(0.0, now - oldest[row["user_id"]]) if row["user_id"] in oldest else 0.0,
+        )
+        for row in connection.execute(asked).mappings()
+    ]
+    return Queue(
+        queued=sum(lane.ready + lane.waiting + lane.leased for lane in found),
+        running=sum(lane.running for lane in found),
+        oldest=max((lane.oldest for lane in found), default=0.0),
+        lanes=found,
+        engines=_engines(connection, found),
+    )
+
+
+def _busy() -> ColumnElement[bool]:
+    return lanes.c.ready + lanes.c.waiting + lanes.c.running > 0
+
+
+def _leased(connection: Connection) -> dict[int, int]:
+    counted = select(tasks.c.user_id, func.count()).where(text(LIVE), text("state = 'leased'"))
+    return {row[0]: row[1] for row in connection.execute(counted.group_by(tasks.c.user_id))}
+
+
+def _engines(connection: Connection, found: Sequence[Lane]) -> Sequence[EngineState]:
+    paused = {row.name for row in connection.execute(select(engines)) if row.paused}
+    members = select(workers.c.engine, func.count(), func.sum(workers.c.slots)).group_by(workers.c.engine)
+    serving = {engine: (count, slots) for engine, count, slots in connection.execute(members)}
+    names = sorted({lane.engine for lane in found} | serving.keys() | paused)
+    return [
+        EngineState(
+            name=name,
+            paused=name in paused,
+            queued=sum(lane.ready + lane.waiting + lane.leased for lane in found if lane.engine == name),
+            running=sum(lane.running for lane in found if lane.engine == name),
+            workers=serving.get(name, (0, 0))[0],
+            slots=serving.get(name, (0, 0))[1],
+        )
+        for name in names
+    ]
+
+
+def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member]:
+    """All workers that the ledger knows."""
+    held = select(tasks.c.worker_id, func.count()).where(text(LIVE), text("state = 'running'"))
+    running = {row[0]: row[1] for row in connection.execute(held.group_by(tasks.c.worker_id))}
+    return [
+        Member(
+            id=WorkerId(row["id"]),
+            engine=row["engine"],
+            host=row["host"],
+            pid=row["pid"],
+            slots=row["slots"],
+            running=running.get(row["id"], 0),
+            started_at=row["started_at"],
+            seen_at=row["seen_at"],
+            live=row["seen_at"] > now - rules.lease,
+        )
+        for row in connection.execute(select(workers).order_by(workers.c.started_at)).mappings()
+    ]

@@ -1,0 +1,39 @@
+"""The dispatcher of a push engine: the loop that turns free room into leases and hands them over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from paperlane.ledger import Ledger
+from paperlane.model.tasks import Lease
+from paperlane.scheduling.wakeup import LONGEST_WAIT, Wakeup
+from paperlane.threads import Threads
+
+_AT_ONCE = 100
+
+log = structlog.get_logger(__name__)
+
+
+async def dispatch(
+    ledger: Ledger,
+    engine: str,
+    deliver: Callable[[Sequence[Lease]], Awaitable[None]],
+    threads: Threads,
+    wakeup: Wakeup,
+    stop: asyncio.Event,
+) -> None:
+    """Lease and deliver until told to stop; several dispatchers of one engine are harmless.
+
+    A lease whose delivery fails is not taken back here: nobody begins it, so the sweep hands it out again.
+    """
+    while not stop.is_set():
+        try:
+            leases = await threads(ledger.lease, engine, _AT_ONCE)
+            if leases:
+                await deliver(leases)
+                continue
+        except Exception:
+            log.exception("dispatch failed", engine=engine)
+            await asyncio.sleep(LONGEST_WAIT)
+        await wakeup.wait()

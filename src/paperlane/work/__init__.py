@@ -1,0 +1,38 @@
+"""Running one attempt: heartbeats, checkpoints, limits and the policy for errors exist once, here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+from paperlane.ledger import Also
+from paperlane.model.steps import RunStep, Saved
+from paperlane.model.tasks import TaskId
+
+
+class RunIsolated(Protocol):
+    """Runs a step by its name on the saved form of its input, away from this process."""
+
+    async def __call__(
+        self, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
+    ) -> bytes: ...
+
+
+def _nothing_else(_task: TaskId, _step: str, _result: bytes) -> Also | None:
+    return None
+
+
+def _no_summary(_result: bytes) -> Mapping[str, object]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What an application wants to be run for each task.
+
+    `run` is the chain itself, from a task's payload to its last result. `also` is what else is written in the
+    transaction that saves a step's result; `summary` is kept with a completed task.
+    """
+
+    run: Callable[[Saved[Any], RunStep], Awaitable[Saved[Any]]]
+    also: Callable[[TaskId, str, bytes], Also | None] = _nothing_else
+    summary: Callable[[bytes], Mapping[str, object]] = _no_summary

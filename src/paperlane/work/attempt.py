@@ -1,0 +1,178 @@
+"""One attempt at a task: from its lease to its outcome, step by step, each resumed from its checkpoint."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import structlog
+from pydantic import TypeAdapter
+
+from paperlane.clock import Clock
+from paperlane.errors import CancelRequested, DocumentError, StaleLease, StepFault
+from paperlane.ledger import Ledger
+from paperlane.model.steps import In, Out, Saved, Step
+from paperlane.model.tasks import (
+    Attempt,
+    Cancelled,
+    Checkpoint,
+    Completed,
+    Ended,
+    Failed,
+    Fault,
+    Lease,
+    Outcome,
+    Progress,
+    Retry,
+    Yielded,
+)
+from paperlane.threads import Threads
+from paperlane.work import Chain, RunIsolated
+from paperlane.work.heartbeat import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+_TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
+
+
+class Drained(Exception):
+    """The worker stops, so the attempt goes no further; its checkpoints stay."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Runs attempts for one worker; `__call__` is the one door for running work and never raises.
+
+    `told` maps each running attempt to its latest progress, until that is written down.
+    """
+
+    ledger: Ledger
+    chain: Chain
+    isolated: RunIsolated
+    open_file: Callable[[str], BinaryIO]
+    heartbeat: Heartbeat
+    threads: Threads
+    clock: Clock
+    draining: bool = False
+    told: dict[Lease, Progress] = field(default_factory=dict)
+    _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
+    _stops: dict[Lease, str] = field(default_factory=dict)
+
+    async def __call__(self, lease: Lease) -> Ended:
+        """The lease and how its attempt ended."""
+        began = self.clock.monotonic()
+        if not self.heartbeat.hold(lease, self._stopper(lease)):
+            return Ended(lease, Yielded(why="delivered twice"))
+        self._running[lease] = asyncio.create_task(self._run(lease))
+        try:
+            await asyncio.wait({self._running[lease]})
+            outcome = self._outcome(lease, self._running[lease], self.clock.monotonic() - began)
+        finally:
+            self.heartbeat.drop(lease)
+            self.told.pop(lease, None)
+            del self._running[lease]
+            self._stops.pop(lease, None)
+        return Ended(lease, outcome)
+
+    async def and_finish(self, lease: Lease) -> None:
+        """The same, and the ledger is told: what push engines call."""
+        worker = self.heartbeat.membership.worker
+        ended = await self(lease)
+        try:
+            await self.threads(self.ledger.finish, worker, [ended])
+        except Exception:
+            log.exception("an outcome could not be told; the sweep takes the task back", task=lease.task)
+
+    def stop_all(self, why: str) -> None:
+        """End every attempt now."""
+        for lease in tuple(self._running):
+            self._stop(lease, why)
+
+    def _stopper(self, lease: Lease) -> Callable[[str], None]:
+        loop = asyncio.get_running_loop()
+        return lambda why: loop.call_soon_threadsafe(self._stop, lease, why) and None
+
+    def _stop(self, lease: Lease, why: str) -> None:
+        if (running := self._running.get(lease)) is not None:
+            self._stops.setdefault(lease, why)
+            running.cancel()
+
+    async def _run(self, lease: Lease) -> Completed:
+        attempt = await self.threads(self.ledger.begin, lease, self.heartbeat.membership.worker)
+        steps = _Steps(self, attempt)
+        async with asyncio.timeout(attempt.seconds):
+            last = await self.chain.run(Saved(attempt.payload), steps)
+        return Completed(summary=await self.threads(self.chain.summary, last.content))
+
+    def _outcome(self, lease: Lease, run: asyncio.Task[Completed], seconds: float) -> Outcome:
+        if run.cancelled():
+            match self._stops.get(lease):
+                case "cancelled":
+                    return Cancelled(seconds)
+                case "drained":
+                    return Yielded(why="the worker stopped")
+                case _:
+                    return Yielded(why="lost")
+        match run.exception():
+            case None:
+                return Completed(seconds, run.result().summary)
+            case StaleLease():
+                return Yielded(why="lost")  # another attempt owns the task now; the ledger will pass this by
+            case Drained():
+                return Yielded(why="the worker stopped")
+            case CancelRequested():
+                return Cancelled(seconds)
+            case DocumentError() as error:
+                return Failed(error.fault, seconds)
+            case StepFault() as error:
+                return Retry(error.fault, seconds)
+            case TimeoutError():
+                return Retry(_TOO_SLOW, seconds)
+            case error:
+                log.error("an attempt failed", task=lease.task, fence=lease.fence, exc_info=error)
+                what = type(error).__name__
+                return Retry(Fault("internal_error", f"Something went wrong on our side ({what})."), seconds)
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Runs the steps of one attempt, or takes their results from checkpoints."""
+
+    attempts: Attempts
+    attempt: Attempt
+    percent: float = 0.0
+
+    async def __call__(self, step: Step[In, Out], value: Saved[In]) -> Saved[Out]:
+        here = self.attempts
+        lease, worker = self.attempt.lease, self.attempt.worker
+        begins, self.percent = self.percent, self.percent + step.share
+        after = Progress(step.name, self.percent)
+        key = await here.threads(_key, step, value.content)
+        if (kept := await here.threads(here.ledger.checkpoint, lease.task, step.name, key)) is not None:
+            await here.threads(here.ledger.started, lease, worker, after, resumed=True)
+            return Saved(kept)
+        if here.draining:
+            raise Drained
+        await here.threads(here.ledger.started, lease, worker, Progress(step.name, begins))
+        result = await self._isolated(step, value, begins)
+        here.told.pop(lease, None)
+        also = await here.threads(here.chain.also, lease.task, step.name, result)
+        checkpoint = Checkpoint(step.name, key, result)
+        await here.threads(here.ledger.save, lease, worker, checkpoint, after, also)
+        return Saved(result)
+
+    async def _isolated(self, step: Step[In, Out], value: Saved[In], begins: float) -> bytes:
+        def tell(share: float, message: str) -> None:
+            percent = begins + step.share * min(max(share, 0.0), 1.0)
+            self.attempts.told[self.attempt.lease] = Progress(step.name, percent, message)
+
+        if step.file is None:
+            return await self.attempts.isolated(step.name, value.content, None, tell)
+        blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))
+        with await self.attempts.threads(self.attempts.open_file, blob) as file:
+            return await self.attempts.isolated(step.name, value.content, file, tell)
+
+
+def _key(step: Step[Any, Any], value: bytes) -> str:
+    return hashlib.sha256(f"{step.name} {step.version} ".encode() + value).hexdigest()

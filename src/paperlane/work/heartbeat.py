@@ -1,0 +1,120 @@
+"""Heartbeats, on a thread of their own: a busy event loop must not lose leases."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+
+import structlog
+
+from paperlane.clock import Clock
+from paperlane.ledger import Ledger
+from paperlane.model.tasks import Lease, WorkerId
+
+log = structlog.get_logger(__name__)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Membership:
+    """A worker's place in the ledger: its identity, made new whenever the ledger gave the old one up."""
+
+    ledger: Ledger
+    engine: str
+    host: str
+    pid: int
+    slots: int
+    new_id: Callable[[], str]
+    worker: WorkerId = WorkerId("")
+    granted: int = 0
+
+    def join(self) -> None:
+        """Register under a new identity."""
+        self.worker = WorkerId(self.new_id())
+        self.ask_for_slots()
+
+    def ask_for_slots(self) -> None:
+        """Ask for what the system's limit did not grant yet."""
+        self.granted = self.ledger.register(self.worker, self.engine, self.host, self.pid, self.slots)
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """Renews all leases of a worker in one statement, and tells an attempt when it must stop.
+
+    An attempt is told "lost" when its lease is another's, or when no heartbeat came through for as long as a lease
+    lasts (by the monotonic clock); "cancelled" when somebody cancelled its task.
+    """
+
+    ledger: Ledger
+    membership: Membership
+    seconds: float
+    lease_seconds: float
+    clock: Clock
+    _held: dict[Lease, Tell] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _stop: Event = field(default_factory=Event)
+    _thread: Thread | None = None
+    _heard: float = 0.0
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._heard = self.clock.monotonic()
+        self._thread = Thread(target=self._beat_until_stopped, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more; called when nothing runs any longer."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def hold(self, lease: Lease, tell: Tell) -> bool:
+        """Renew this lease from now on. False when it is held here already: a delivery that came twice."""
+        with self._lock:
+            if lease in self._held:
+                return False
+            self._held[lease] = tell
+            return True
+
+    def drop(self, lease: Lease) -> None:
+        """The attempt ended."""
+        with self._lock:
+            self._held.pop(lease, None)
+
+    def _beat_until_stopped(self) -> None:
+        while not self._stop.wait(self.seconds):
+            try:
+                self.beat()
+            except Exception:
+                log.exception("a heartbeat failed", worker=self.membership.worker)
+                self._watch()
+
+    def beat(self) -> None:
+        """One heartbeat."""
+        with self._lock:
+            leases = tuple(self._held)
+        asked_at = self.clock.monotonic()
+        renewal = self.ledger.renew(self.membership.worker, leases)
+        self._heard = asked_at
+        self._tell(renewal.lost, "lost")
+        self._tell(renewal.cancelled, "cancelled")
+        if not renewal.known:
+            log.warning("the ledger gave this worker up; it joins anew", worker=self.membership.worker)
+            self.membership.join()
+        elif self.membership.granted < self.membership.slots:
+            self.membership.ask_for_slots()
+
+    def _watch(self) -> None:
+        """Leases that could not be renewed for so long may be another's by now."""
+        if self.clock.monotonic() - self._heard >= self.lease_seconds:
+            with self._lock:
+                leases = tuple(self._held)
+            self._tell(leases, "lost")
+
+    def _tell(self, leases: Sequence[Lease], what: str) -> None:
+        for lease in leases:
+            with self._lock:
+                tell = self._held.get(lease)
+            if tell is not None:
+                tell(what)

@@ -1,0 +1,51 @@
+"""A worker: its place in the ledger, its heartbeat, its attempts, and how all of them end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from paperlane.work.attempt import Attempts
+from paperlane.work.heartbeat import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+_TELL_EVERY = 1.0  # seconds between two writes of progress; steps are written at once
+
+
+@asynccontextmanager
+async def at_work(attempts: Attempts, heartbeat: Heartbeat) -> AsyncIterator[None]:
+    """Joined, beating and telling progress inside; heartbeats stop last, then the worker leaves the ledger."""
+    threads = attempts.threads
+    await threads(heartbeat.membership.join)
+    heartbeat.start()
+    telling = asyncio.create_task(_tell_progress(attempts))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await threads(heartbeat.stop)
+        await threads(attempts.ledger.leave, heartbeat.membership.worker)
+
+
+async def drain(attempts: Attempts, grace: float, ended: asyncio.Task[None]) -> None:
+    """No attempt begins another step; what still runs after `grace` seconds is stopped and handed back."""
+    attempts.draining = True
+    done, _ = await asyncio.wait({ended}, timeout=grace)
+    if not done:
+        log.info("the grace time is over; running steps are stopped")
+        attempts.stop_all("drained")
+        await ended
+
+
+async def _tell_progress(attempts: Attempts) -> None:
+    while True:
+        await asyncio.sleep(_TELL_EVERY)
+        if attempts.told:
+            reports = list(attempts.told.items())
+            attempts.told.clear()
+            try:
+                await attempts.threads(attempts.ledger.progress, attempts.heartbeat.membership.worker, reports)
+            except Exception:
+                log.exception("progress could not be told")
