@@ -18,7 +18,7 @@ async def sweep(
     seconds: float,
     threads: Threads,
     stop: asyncio.Event,
-    chance: Callable[[], float] = random.random,
+    chance: Callable[[], float] = random.random,  # noqa: S311  spreads load, keeps no secret
 ) -> None:
     """Recover what was lost, every `seconds` give or take a fifth, until told to stop."""
     while not stop.is_set():

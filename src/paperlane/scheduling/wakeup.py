@@ -19,7 +19,11 @@ class Wakeup:
     """One engine's bell in one process. Between processes a commit is seen by a number that the database keeps."""
 
     def __init__(
-        self, ledger: Ledger, engine: str, threads: Threads, chance: Callable[[], float] = random.random
+        self,
+        ledger: Ledger,
+        engine: str,
+        threads: Threads,
+        chance: Callable[[], float] = random.random,  # noqa: S311  spreads load, keeps no secret
     ) -> None:
         self._ledger = ledger
         self._engine = engine

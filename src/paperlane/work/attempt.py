@@ -169,7 +169,7 @@ class _Steps:
 
         if step.file is None:
             return await self.attempts.isolated(step.name, value.content, None, tell)
-        blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))
+        blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))  # pyright: ignore[reportArgumentType]  a type, not a value
         with await self.attempts.threads(self.attempts.open_file, blob) as file:
             return await self.attempts.isolated(step.name, value.content, file, tell)
 

@@ -25,7 +25,7 @@ class Membership:
     pid: int
     slots: int
     new_id: Callable[[], str]
-    worker: WorkerId = WorkerId("")
+    worker: WorkerId = field(default=WorkerId(""))
     granted: int = 0
 
     def join(self) -> None:

@@ -1,7 +1,7 @@
 """A worker: its place in the ledger, its heartbeat, its attempts, and how all of them end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -15,7 +15,7 @@ _TELL_EVERY = 1.0  # seconds between two writes of progress; steps are written a
 
 
 @asynccontextmanager
-async def at_work(attempts: Attempts, heartbeat: Heartbeat) -> AsyncIterator[None]:
+async def at_work(attempts: Attempts, heartbeat: Heartbeat) -> AsyncGenerator[None]:
     """Joined, beating and telling progress inside; heartbeats stop last, then the worker leaves the ledger."""
     threads = attempts.threads
     await threads(heartbeat.membership.join)

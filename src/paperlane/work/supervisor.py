@@ -1,0 +1,80 @@
+"""The supervisor: starts worker processes, starts a new one where one dies, and ends them all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_FIRST_DELAY = 0.2
+_LONGEST_DELAY = 10.0
+_STEADY = 30.0  # seconds after which a process counts as having started well
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps `count` processes of one command alive.
+
+    Each gets a pipe as its standard input, which ends with this process however that dies: a worker drains then.
+    `died` is told the process id of one that ended by itself, before a new one starts.
+    """
+
+    command: Sequence[str]
+    count: int
+    died: Callable[[int], Awaitable[None]]
+    _processes: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event, grace: float) -> None:
+        """Until told to stop; then every process is asked to end, and killed when it has not after `grace`."""
+        async with asyncio.TaskGroup() as keepers:
+            kept = [keepers.create_task(self._keep_one(stop)) for _ in range(self.count)]
+            await stop.wait()
+            for process in tuple(self._processes.values()):
+                _terminate(process)
+            if kept:
+                _, late = await asyncio.wait(kept, timeout=grace)
+                for process in tuple(self._processes.values()) if late else ():
+                    log.warning("a worker did not end in time and is killed", pid=process.pid)
+                    process.kill()
+
+    async def _keep_one(self, stop: asyncio.Event) -> None:
+        delay = _FIRST_DELAY
+        loop = asyncio.get_running_loop()
+        while not stop.is_set():
+            began = loop.time()
+            # its own session: a Ctrl-C in the terminal is for this process, which then asks the workers to end
+            process = await asyncio.create_subprocess_exec(
+                *self.command, stdin=asyncio.subprocess.PIPE, start_new_session=True
+            )
+            self._processes[process.pid] = process
+            if stop.is_set():
+                _terminate(process)
+            code = await process.wait()
+            del self._processes[process.pid]
+            if stop.is_set():
+                return
+            log.error("a worker died and is replaced", pid=process.pid, code=code)
+            await self._tell(process.pid)
+            delay = _FIRST_DELAY if loop.time() - began > _STEADY else min(delay * 2, _LONGEST_DELAY)
+            await _pause(stop, delay)
+
+    async def _tell(self, pid: int) -> None:
+        try:
+            await self.died(pid)
+        except Exception:
+            log.exception("a worker's death could not be told; its leases will expire", pid=pid)
+
+
+def _terminate(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
