@@ -9,7 +9,7 @@ from typing import Any
 from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, RowMapping, bindparam, create_engine, event, make_url, select, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool, StaticPool
 
 from paperlane.errors import Misconfigured
 from paperlane.ledger.schema import READY, tasks
@@ -44,7 +44,7 @@ class Sqlite:
         self.writer = self._engine(url, "BEGIN IMMEDIATE", 1)
         self.reader = self.writer if self._memory else self._engine(url, "BEGIN", 8)
         self._watch_lock = Lock()
-        self._watching: Connection | None = None
+        self._watching: PoolProxiedConnection | None = None
 
     def _engine(self, url: str, begin: str, connections: int) -> Engine:
         arguments: dict[str, object] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
@@ -81,12 +81,14 @@ class Sqlite:
         return list(chain.from_iterable(ask))
 
     def changed(self) -> int:
-        if self._memory:
-            return 0
+        if self._memory:  # one connection only, which data_version would never tell of its own commits
+            with self.reader.connect() as connection:
+                return connection.exec_driver_sql("SELECT total_changes()").scalar_one()
         with self._watch_lock:
             if self._watching is None:
-                self._watching = self.reader.connect().execution_options(isolation_level="AUTOCOMMIT")
-            return self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
+                self._watching = self.reader.raw_connection()
+            # outside a transaction, or it would look at one snapshot for ever and hold the log back
+            return self._watching.execute("PRAGMA data_version").fetchone()[0]  # pyright: ignore[reportAttributeAccessIssue]  SQLite's own shortcut
 
     def passing(self, error: OperationalError) -> bool:
         return "locked" in str(error.orig) or "busy" in str(error.orig)

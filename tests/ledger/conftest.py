@@ -1,0 +1,74 @@
+"""Every test of this folder runs on every database that the ledger speaks."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+from tests.ledger.invariants import check_invariants
+
+from paperlane.ledger import Rules
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.migrations import migrate
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId, WorkerId
+
+
+@dataclass
+class VirtualClock:
+    """A clock that moves when it is told to."""
+
+    at: float = 1_000_000.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def pass_time(self, seconds: float) -> None:
+        self.at += seconds
+
+
+@dataclass
+class Bench:
+    """A ledger under a virtual clock, and short ways to fill it."""
+
+    ledger: SqlLedger
+    clock: VirtualClock
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def submit(self, user: int, tasks: int = 1, *, cost: float = 1.0, **more: object) -> list[TaskId]:
+        names = [TaskId(f"task{next(self.numbers):08}") for _ in range(tasks)]
+        new = [NewTask(name, b'{"n": 1}', cost) for name in names]
+        batch = NewBatch(BatchId(f"batch{next(self.numbers):08}"), UserId(user), new, **more)  # type: ignore[arg-type]
+        self.ledger.submit(batch)
+        return names
+
+    def worker(self, name: str = "worker", slots: int = 10, engine: str = "database") -> WorkerId:
+        self.ledger.register(WorkerId(name), engine, "host", 1, slots)
+        return WorkerId(name)
+
+
+@pytest.fixture(params=["sqlite memory", "sqlite file"])
+def make_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def make(**rules: object) -> Bench:
+        url = "sqlite://" if request.param == "sqlite memory" else f"sqlite:///{tmp_path}/{len(made)}.db"
+        dialect = connect(url)
+        migrate(dialect.writer)
+        clock = VirtualClock()
+        ledger = SqlLedger(dialect, Rules(**rules), clock=clock, chance=lambda: 0.5)  # type: ignore[arg-type]
+        made.append(Bench(ledger, clock))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        check_invariants(bench.ledger)
+        bench.ledger.close()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    return make_bench()

@@ -1,0 +1,55 @@
+"""What must hold in a ledger at every instant, each as a query over its own tables."""
+
+from sqlalchemy import Connection, text
+
+from paperlane.ledger.sql import SqlLedger
+
+BROKEN = {
+    "a counter differs from its recount": """
+        SELECT user_id, ready, waiting, running FROM lanes AS l WHERE
+        ready <> (SELECT count(*) FROM tasks AS t WHERE t.user_id = l.user_id AND t.state = 'ready') OR
+        waiting <> (SELECT count(*) FROM tasks AS t WHERE t.user_id = l.user_id AND t.state = 'waiting') OR
+        running <> (SELECT count(*) FROM tasks AS t WHERE t.user_id = l.user_id AND t.state IN ('leased', 'running'))
+    """,
+    "a worker holds more than it was granted": """
+        SELECT id FROM workers AS w
+        WHERE slots < (SELECT count(*) FROM tasks AS t WHERE t.worker_id = w.id AND t.state = 'running')
+    """,
+    "a running task has no worker, or another has one": """
+        SELECT id FROM tasks WHERE (state = 'running') <> (worker_id <> '')
+    """,
+    "an event is missing or numbered twice": """
+        SELECT t.id FROM tasks AS t LEFT JOIN events AS e ON e.task_id = t.id GROUP BY t.id, t.seq
+        HAVING count(e.seq) <> t.seq OR max(e.seq) <> t.seq OR min(e.seq) <> 1
+    """,
+    "a run has not exactly one terminal event, or an unfinished one has": """
+        SELECT t.id FROM tasks AS t JOIN events AS e ON e.task_id = t.id GROUP BY t.id, t.run, t.state
+        HAVING sum(CASE WHEN e.status IN ('completed', 'failed', 'cancelled') THEN 1 ELSE 0 END)
+            <> t.run - 1 + CASE WHEN t.state IN ('completed', 'failed', 'cancelled') THEN 1 ELSE 0 END
+    """,
+    "an event's status is not the last one's task": """
+        SELECT t.id FROM tasks AS t JOIN events AS e ON e.task_id = t.id AND e.seq = t.seq
+        WHERE e.status <> CASE WHEN t.state IN ('ready', 'waiting', 'leased') THEN 'queued' ELSE t.state END
+    """,
+    "percent falls within a run": """
+        SELECT a.task_id FROM events AS a JOIN events AS b ON b.task_id = a.task_id AND b.seq = a.seq + 1
+        WHERE b.percent < a.percent AND b.kind <> 'replayed'
+    """,
+    "an attempt is open though its task does not run it": """
+        SELECT a.task_id FROM attempts AS a JOIN tasks AS t ON t.id = a.task_id
+        WHERE (a.ended_at = 0) <> (t.state = 'running' AND t.fence = a.fence)
+    """,
+    "a step with a checkpoint ran again": """
+        SELECT task_id FROM events WHERE kind = 'saved' GROUP BY task_id, step HAVING count(*) > 1
+    """,
+}
+
+
+def check_invariants(ledger: SqlLedger) -> None:
+    """Fail with the invariant and the rows that break it."""
+
+    def ask(connection: Connection) -> dict[str, list[object]]:
+        return {what: list(connection.execute(text(query)).all()) for what, query in BROKEN.items()}
+
+    broken = {what: rows[:5] for what, rows in ledger.read(ask).items() if rows}
+    assert not broken, broken

@@ -1,0 +1,611 @@
+"""What the ledger promises, whatever database keeps it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import insert
+from tests.ledger.conftest import Bench
+
+from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
+from paperlane.ledger.schema import checkpoints
+from paperlane.model.tasks import (
+    BatchId,
+    Cancelled,
+    Checkpoint,
+    Completed,
+    Ended,
+    Failed,
+    Fault,
+    Lease,
+    NewBatch,
+    NewTask,
+    Progress,
+    Retry,
+    State,
+    TaskId,
+    UserId,
+    WorkerId,
+    Yielded,
+)
+
+MakeBench = Callable[..., Bench]
+BUSY = Fault("busy", "The thing was busy.")
+
+
+def claim(bench: Bench, worker: WorkerId, room: int = 10) -> list[Lease]:
+    return list(bench.ledger.step("database", worker, [], room))
+
+
+class TestSubmitting:
+    def test_a_batch_is_there_with_all_its_tasks_in_order(self, bench: Bench):
+        names = bench.submit(7, 3, name="specs")
+        tasks = bench.ledger.tasks(user=UserId(7))
+        assert [task.id for task in tasks] == names[::-1]
+        batch = bench.ledger.batch(tasks[0].batch)
+        assert (batch.name, batch.counts, batch.percent) == ("specs", {"queued": 3}, 0.0)
+        assert [task.id for task in bench.ledger.tasks(batch=batch.id)] == names
+
+    def test_pages_hold_every_task_once(self, bench: Bench):
+        names = bench.submit(7, 5)
+        batch = bench.ledger.tasks(limit=1)[0].batch
+        first = bench.ledger.tasks(batch=batch, limit=2)
+        rest = bench.ledger.tasks(batch=batch, limit=9, cursor=first[-1].id)
+        assert [task.id for task in [*first, *rest]] == names
+        newest = bench.ledger.tasks(limit=2)
+        older = bench.ledger.tasks(limit=9, cursor=newest[-1].id)
+        assert [task.id for task in [*newest, *older]] == names[::-1]
+
+    def test_the_same_key_gives_the_same_batch(self, bench: Bench):
+        def batch(number: int, content: str = "same") -> NewBatch:
+            task = NewTask(TaskId(f"t{number}"), b"{}")
+            return NewBatch(BatchId(f"b{number}"), UserId(1), [task], key="k", content=content)
+
+        first, fresh = bench.ledger.submit(batch(1))
+        again, second_is_fresh = bench.ledger.submit(batch(2))
+        assert (fresh, second_is_fresh) == (True, False)
+        assert again == first
+        assert bench.ledger.known(UserId(1), "k") == first
+        assert bench.ledger.known(UserId(2), "k") is None
+        with pytest.raises(BadRequest, match="used for another upload"):
+            bench.ledger.submit(batch(3, "other"))
+        bench.clock.pass_time(86_401)
+        assert bench.ledger.known(UserId(1), "k") is None
+        _, third_is_fresh = bench.ledger.submit(batch(4))
+        assert third_is_fresh
+
+    def test_the_same_key_at_once_makes_one_batch(self, bench: Bench):
+        def submit(number: int) -> str:
+            batch = NewBatch(BatchId(f"b{number}"), UserId(1), [NewTask(TaskId(f"t{number}"), b"{}")], key="k")
+            return bench.ledger.submit(batch)[0].id
+
+        if bench.ledger.dialect.writer is bench.ledger.dialect.reader:
+            made = {submit(number) for number in range(8)}  # one connection only: nothing can be at once
+        else:
+            with ThreadPoolExecutor(8) as threads:
+                made = set(threads.map(submit, range(8)))
+        assert len(made) == 1
+        assert len(bench.ledger.tasks()) == 1
+
+    def test_a_full_backlog_refuses_whole_batches(self, make_bench: MakeBench):
+        bench = make_bench(user_backlog=5, system_backlog=8)
+        bench.submit(1, 4)
+        with pytest.raises(TooMany) as refused:
+            bench.submit(1, 2)
+        assert (refused.value.code, refused.value.retry_after > 0) == ("user_limit_exceeded", True)
+        bench.submit(1, 1)
+        with pytest.raises(TooMany):
+            bench.ledger.room(UserId(1))
+        bench.submit(2, 3)
+        with pytest.raises(TooMany) as busy:
+            bench.ledger.room(UserId(3))
+        assert busy.value.code == "system_busy"
+        assert len(bench.ledger.tasks()) == 8
+
+    def test_running_tasks_are_no_backlog(self, make_bench: MakeBench):
+        bench = make_bench(user_backlog=2)
+        bench.submit(1, 2)
+        claim(bench, bench.worker())
+        bench.submit(1, 2)
+
+    def test_what_joins_the_transaction_happens_with_it_or_not_at_all(self, bench: Bench):
+        def also_fails(connection: object) -> None:
+            connection.execute(  # type: ignore[attr-defined]
+                insert(checkpoints),
+                {"task_id": "t", "step": "s", "key": "k", "fence": 0, "created_at": 0.0, "result": b""},
+            )
+            raise RuntimeError
+
+        batch = NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")])
+        with pytest.raises(RuntimeError):
+            bench.ledger.submit(batch, also_fails)
+        assert bench.ledger.tasks() == []
+        assert bench.ledger.read(lambda c: c.execute(checkpoints.select()).all()) == []
+
+
+class TestTurns:
+    def test_a_claimed_task_runs_under_a_new_fence(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        assert lease == Lease(name, 1)
+        task = bench.ledger.task(name)
+        assert (task.state, task.attempt, task.engine) == (State.RUNNING, 1, "database")
+        assert claim(bench, worker) == []
+
+    def test_a_user_never_has_more_running_than_the_limit(self, bench: Bench):
+        bench.submit(1, 30)
+        bench.ledger.lane(UserId(1), max_running=4)
+        workers = [bench.worker(f"w{n}", 10) for n in range(3)]
+        leases = [lease for worker in workers for lease in claim(bench, worker)]
+        assert len(leases) == 4
+        ended = [Ended(leases[0], Completed(1.0))]
+        assert len(bench.ledger.step("database", workers[0], ended, 10)) == 1
+
+    def test_a_lowered_limit_kills_nothing_and_starts_nothing(self, bench: Bench):
+        bench.submit(1, 30)
+        worker = bench.worker()
+        leases = claim(bench, worker, 6)
+        bench.ledger.lane(UserId(1), max_running=5)
+        assert claim(bench, worker) == []
+        assert bench.ledger.step("database", worker, [Ended(leases[0], Completed(1.0))], 10) == []
+        assert len(bench.ledger.step("database", worker, [Ended(leases[1], Completed(1.0))], 10)) == 1
+
+    def test_granted_slots_never_exceed_the_systems_limit(self, make_bench: MakeBench):
+        bench = make_bench(system_limit=15)
+        assert bench.ledger.register(WorkerId("a"), "database", "h", 1, 10) == 10
+        assert bench.ledger.register(WorkerId("b"), "database", "h", 2, 10) == 5
+        assert bench.ledger.register(WorkerId("c"), "database", "h", 3, 10) == 0
+        bench.submit(1, 30)
+        bench.ledger.lane(UserId(1), max_running=30)
+        assert len(claim(bench, WorkerId("b"), 10)) == 5
+        assert claim(bench, WorkerId("c"), 10) == []
+        bench.ledger.leave(WorkerId("a"))
+        assert bench.ledger.register(WorkerId("c"), "database", "h", 3, 10) == 10
+
+    def test_an_unknown_worker_gets_nothing(self, bench: Bench):
+        bench.submit(1)
+        with pytest.raises(StaleLease):
+            claim(bench, WorkerId("nobody"))
+
+    def test_users_take_turns(self, bench: Bench):
+        heavy, light = bench.submit(1, 20), bench.submit(2, 3)
+        order = [lease.task for lease in claim(bench, bench.worker(slots=6), 6)]
+        assert [task in light for task in order] == [False, True] * 3
+        assert order[::2] == heavy[:3]
+
+    def test_a_newcomer_does_not_wait_for_anothers_backlog(self, bench: Bench):
+        bench.submit(1, 100)
+        worker = bench.worker(slots=5)
+        bench.ledger.lane(UserId(1), max_running=100)
+        leases = claim(bench, worker, 5)
+        for _ in range(10):
+            leases = list(bench.ledger.step("database", worker, [Ended(x, Completed(1.0)) for x in leases], 5))
+        (newcomer,) = bench.submit(2)
+        ended = [Ended(leases[0], Completed(1.0))]
+        assert [lease.task for lease in bench.ledger.step("database", worker, ended, 1)] == [newcomer]
+
+    def test_being_idle_earns_no_credit(self, bench: Bench):
+        worker = bench.worker(slots=1)
+        bench.submit(2)
+        (lease,) = claim(bench, worker, 1)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        bench.submit(1, 60)
+        leases = claim(bench, worker, 1)
+        for _ in range(49):  # user 2 rests while user 1 is given the time of 50 tasks
+            leases = list(bench.ledger.step("database", worker, [Ended(leases[0], Completed(1.0))], 1))
+        rested = bench.submit(2, 10)
+        order: list[bool] = []
+        for _ in range(10):
+            leases = list(bench.ledger.step("database", worker, [Ended(leases[0], Completed(1.0))], 1))
+            order.append(leases[0].task in rested)
+        assert sum(order) == 5
+
+    def test_service_follows_the_weights(self, bench: Bench):
+        heavy, light = bench.submit(1, 100), bench.submit(2, 100)
+        bench.ledger.lane(UserId(1), weight=3.0)
+        worker = bench.worker(slots=1)
+        leases, served = claim(bench, worker, 1), []
+        for _ in range(80):
+            served.append(leases[0].task)
+            leases = list(bench.ledger.step("database", worker, [Ended(leases[0], Completed(1.0))], 1))
+        assert abs(len([t for t in served if t in heavy]) - 60) <= 1
+        assert abs(len([t for t in served if t in light]) - 20) <= 1
+
+    def test_fairness_is_by_work_not_by_count(self, bench: Bench):
+        long, short = bench.submit(1, 50), bench.submit(2, 200)
+        worker = bench.worker(slots=1)
+        leases, used = claim(bench, worker, 1), {1: 0.0, 2: 0.0}
+        for _ in range(120):  # the estimate says the same for both; what they really use says otherwise
+            user, seconds = (1, 4.0) if leases[0].task in long else (2, 1.0)
+            used[user] += seconds
+            leases = list(bench.ledger.step("database", worker, [Ended(leases[0], Completed(seconds))], 1))
+        assert short
+        assert abs(used[1] - used[2]) <= 8.0
+
+    def test_priority_orders_a_users_own_tasks_and_ages(self, bench: Bench):
+        (old_low,) = bench.submit(1, priority=4)
+        bench.clock.pass_time(601)  # one step of priority is worth ten minutes of waiting
+        (normal,) = bench.submit(1, priority=5)
+        (high,) = bench.submit(1, priority=6)
+        order = [lease.task for lease in claim(bench, bench.worker())]
+        assert order == [high, old_low, normal]
+
+    def test_a_paused_lane_and_a_paused_engine_start_nothing(self, bench: Bench):
+        bench.submit(1)
+        worker = bench.worker()
+        bench.ledger.lane(UserId(1), paused=True)
+        assert claim(bench, worker) == []
+        bench.ledger.lane(UserId(1), paused=False)
+        bench.ledger.pause("database", paused=True)
+        assert claim(bench, worker) == []
+        assert not bench.ledger.runnable("database")
+        bench.ledger.pause("database", paused=False)
+        assert bench.ledger.runnable("database")
+        assert len(claim(bench, worker)) == 1
+
+    def test_a_task_for_later_waits_for_its_time(self, bench: Bench):
+        (later,) = bench.submit(1, run_at=bench.clock.now() + 60)
+        worker = bench.worker()
+        assert claim(bench, worker) == []
+        assert bench.ledger.task(later).status == "queued"
+        bench.clock.pass_time(60)
+        assert bench.ledger.runnable("database")
+        assert [lease.task for lease in claim(bench, worker)] == [later]
+
+    def test_a_lane_moves_to_another_engine_with_its_backlog(self, bench: Bench):
+        bench.submit(1, 5)
+        here, there = bench.worker("here"), bench.worker("there", engine="other")
+        first = claim(bench, here, 2)
+        bench.ledger.lane(UserId(1), engine="other")
+        assert claim(bench, here) == []
+        assert len(bench.ledger.step("other", there, [], 10)) == 3
+        bench.ledger.finish(here, [Ended(lease, Completed(1.0)) for lease in first])
+        assert [bench.ledger.task(lease.task).engine for lease in first] == ["database", "database"]
+
+
+class TestPushing:
+    def test_a_lease_is_begun_once_and_again_by_the_same_worker_only(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker("a", engine="database")
+        (lease,) = bench.ledger.lease("database", 10)
+        assert bench.ledger.task(name).status == "queued"
+        attempt = bench.ledger.begin(lease, worker)
+        assert (attempt.number, attempt.payload, attempt.user) == (1, b'{"n": 1}', 1)
+        assert bench.ledger.begin(lease, worker) == attempt
+        with pytest.raises(StaleLease):
+            bench.ledger.begin(lease, WorkerId("b"))
+
+    def test_no_more_leases_are_out_than_live_workers_have_slots(self, bench: Bench):
+        bench.submit(1, 10)
+        assert bench.ledger.lease("database", 10) == []
+        bench.worker("a", slots=2)
+        assert len(bench.ledger.lease("database", 10)) == 2
+        assert bench.ledger.lease("database", 10) == []
+        bench.worker("b", slots=1)
+        assert len(bench.ledger.lease("database", 10)) == 1
+
+    def test_a_delivery_that_nobody_begins_is_handed_out_again_without_using_an_attempt(self, bench: Bench):
+        bench.submit(1)
+        worker = bench.worker()
+        (lost,) = bench.ledger.lease("database", 10)
+        bench.clock.pass_time(59)
+        bench.ledger.renew(worker, [])
+        assert bench.ledger.recover().undelivered == 0
+        bench.clock.pass_time(1)
+        assert bench.ledger.recover().undelivered == 1
+        (again,) = bench.ledger.lease("database", 10)
+        assert again.fence == lost.fence + 1
+        with pytest.raises(StaleLease):
+            bench.ledger.begin(lost, worker)
+        assert bench.ledger.begin(again, worker).number == 1
+
+
+class TestEnding:
+    def test_completed_keeps_its_summary_and_reaches_a_hundred(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(2.0, {"issues": 3}))])
+        task = bench.ledger.task(name)
+        assert (task.state, task.percent, task.summary) == (State.COMPLETED, 100.0, {"issues": 3})
+        assert bench.ledger.batch(task.batch).percent == 100.0
+
+    def test_a_retry_waits_5_10_and_20_seconds_and_then_fails(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        for number, delay in enumerate((5.0, 10.0, 20.0), start=1):
+            (lease,) = claim(bench, worker)
+            bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+            task = bench.ledger.task(name)
+            assert (task.status, task.attempt) == ("queued", number)
+            assert task.run_at - bench.clock.now() == pytest.approx(delay)
+            bench.clock.pass_time(delay * 0.99)
+            assert claim(bench, worker) == []
+            bench.clock.pass_time(delay * 0.02)
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+        task = bench.ledger.task(name)
+        assert (task.state, task.fault, task.attempt) == (State.FAILED, BUSY, 4)
+
+    def test_a_failure_is_final(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Failed(BUSY))])
+        assert bench.ledger.task(name).fault == BUSY
+        assert claim(bench, worker) == []
+
+    def test_a_hand_back_uses_no_attempt_and_is_not_charged(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        for _ in range(6):
+            (lease,) = claim(bench, worker)
+            bench.ledger.finish(worker, [Ended(lease, Yielded(why="drained"))])
+        task = bench.ledger.task(name)
+        assert (task.status, task.attempt) == ("queued", 0)
+        assert bench.ledger.queue().lanes[0].vtime == 0.0
+
+    def test_a_yielded_task_waits_as_long_as_it_asked(self, bench: Bench):
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Yielded(after=30.0))])
+        assert claim(bench, worker) == []
+        bench.clock.pass_time(30)
+        assert len(claim(bench, worker)) == 1
+
+    def test_a_late_finish_is_refused(self, bench: Bench):
+        (name,) = bench.submit(1)
+        early, late = bench.worker("early"), bench.worker("late")
+        (old,) = claim(bench, early)
+        bench.ledger.leave(early)
+        (new,) = claim(bench, late)
+        bench.ledger.finish(early, [Ended(old, Completed(1.0))])
+        bench.ledger.finish(late, [Ended(old, Completed(1.0))])
+        bench.ledger.finish(early, [Ended(new, Completed(1.0))])
+        assert bench.ledger.task(name).state is State.RUNNING
+        bench.ledger.finish(late, [Ended(new, Failed(BUSY))])
+        assert bench.ledger.task(name).state is State.FAILED
+
+    def test_an_outcome_told_twice_counts_once(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        leases = claim(bench, worker)
+        ended = [Ended(leases[0], Completed(1.0))]
+        bench.ledger.finish(worker, ended)
+        bench.ledger.finish(worker, ended)
+        assert bench.ledger.queue().running == 1
+
+
+class TestCheckpoints:
+    def test_a_saved_step_is_there_for_the_next_worker(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.started(lease, worker, Progress("parse", 0))
+        bench.ledger.save(lease, worker, Checkpoint("parse", "k1", b"text" * 1000), Progress("parse", 35))
+        assert bench.ledger.checkpoint(name, "parse", "k1") == b"text" * 1000
+        assert bench.ledger.checkpoint(name, "parse") == b"text" * 1000
+        assert bench.ledger.checkpoint(name, "parse", "other") is None
+        assert bench.ledger.task(name).percent == 35
+
+    def test_a_late_holder_saves_nothing(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.leave(worker)
+        for write in (
+            lambda: bench.ledger.save(lease, worker, Checkpoint("parse", "k", b"x"), Progress("parse", 35)),
+            lambda: bench.ledger.started(lease, worker, Progress("parse", 0)),
+        ):
+            with pytest.raises(StaleLease):
+                write()
+        bench.ledger.progress(worker, [(lease, Progress("parse", 10))])
+        assert bench.ledger.checkpoint(name, "parse") is None
+        assert bench.ledger.task(name).percent == 0
+
+    def test_percent_never_falls(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        for percent in (10, 30, 20, 200):
+            bench.ledger.progress(worker, [(lease, Progress("parse", percent))])
+        assert [event.percent for event in bench.ledger.events(name)] == [0, 0, 10, 30, 30, 100]
+
+    def test_attempts_tell_their_steps(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.started(lease, worker, Progress("parse", 0))
+        bench.clock.pass_time(3)
+        bench.ledger.save(lease, worker, Checkpoint("parse", "k", b"x"), Progress("parse", 35))
+        bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+        bench.clock.pass_time(10)
+        (lease,) = claim(bench, worker)
+        bench.ledger.started(lease, worker, Progress("parse", 35), resumed=True)
+        first, second = bench.ledger.attempts(name)
+        assert (first.number, first.outcome, first.fault, first.ended_at > 0) == (1, "retry", BUSY, True)
+        assert [(s.step, s.seconds, s.resumed) for s in first.steps] == [("parse", 3.0, False)]
+        assert (second.number, second.outcome, second.ended_at) == (2, "", 0)
+        assert [(s.step, s.resumed) for s in second.steps] == [("parse", True)]
+
+
+class TestCancelling:
+    def test_a_queued_task_is_cancelled_at_once(self, bench: Bench):
+        ready, later = bench.submit(1)[0], bench.submit(1, run_at=bench.clock.now() + 60)[0]
+        for name in (ready, later):
+            assert bench.ledger.cancel(name).state is State.CANCELLED
+            assert bench.ledger.cancel(name).state is State.CANCELLED
+        assert claim(bench, bench.worker()) == []
+
+    def test_a_leased_task_is_cancelled_at_once_and_its_turn_is_free(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = bench.ledger.lease("database", 1)
+        assert bench.ledger.cancel(name).state is State.CANCELLED
+        with pytest.raises(StaleLease):
+            bench.ledger.begin(lease, worker)
+        assert bench.ledger.queue().running == 0
+
+    def test_a_running_task_starts_no_further_step(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        assert bench.ledger.cancel(name).state is State.RUNNING
+        with pytest.raises(CancelRequested):
+            bench.ledger.started(lease, worker, Progress("parse", 0))
+        with pytest.raises(CancelRequested):
+            bench.ledger.save(lease, worker, Checkpoint("parse", "k", b"x"), Progress("parse", 35))
+        assert bench.ledger.renew(worker, [lease]).cancelled == (lease,)
+        bench.ledger.finish(worker, [Ended(lease, Cancelled(1.0))])
+        assert bench.ledger.task(name).state is State.CANCELLED
+
+    def test_the_first_commit_wins_between_cancel_and_finish(self, bench: Bench):
+        one, two = bench.submit(1, 2)
+        worker = bench.worker()
+        leases = {lease.task: lease for lease in claim(bench, worker)}
+        bench.ledger.cancel(one)
+        bench.ledger.finish(worker, [Ended(leases[one], Completed(1.0))])
+        assert bench.ledger.task(one).state is State.CANCELLED
+        bench.ledger.finish(worker, [Ended(leases[two], Completed(1.0))])
+        with pytest.raises(Conflict):
+            bench.ledger.cancel(two)
+
+    def test_a_cancelled_task_whose_worker_dies_stays_cancelled(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        claim(bench, worker)
+        bench.ledger.cancel(name)
+        bench.ledger.leave(worker)
+        assert bench.ledger.task(name).state is State.CANCELLED
+
+    def test_an_ended_task_starts_again_with_fresh_tries_and_old_checkpoints(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        with pytest.raises(Conflict):
+            bench.ledger.retry(name)
+        (lease,) = claim(bench, worker)
+        bench.ledger.save(lease, worker, Checkpoint("parse", "k", b"x"), Progress("parse", 35))
+        bench.ledger.finish(worker, [Ended(lease, Failed(BUSY))])
+        task = bench.ledger.retry(name)
+        assert (task.status, task.attempt, task.fault, task.percent) == ("queued", 0, None, 0)
+        assert bench.ledger.checkpoint(name, "parse", "k") == b"x"
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        assert bench.ledger.task(name).state is State.COMPLETED
+        with pytest.raises(Conflict):
+            bench.ledger.retry(name)
+
+    def test_what_does_not_exist_is_not_found(self, bench: Bench):
+        for ask in (bench.ledger.task, bench.ledger.cancel, bench.ledger.retry):
+            with pytest.raises(NotFound):
+                ask(TaskId("none"))
+        with pytest.raises(NotFound):
+            bench.ledger.batch(BatchId("none"))
+
+
+class TestRecovering:
+    def test_a_silent_workers_tasks_go_on_after_the_lease(self, bench: Bench):
+        (name,) = bench.submit(1)
+        dead, alive = bench.worker("dead"), bench.worker("alive")
+        (old,) = claim(bench, dead)
+        bench.clock.pass_time(29)
+        bench.ledger.renew(alive, [])
+        assert bench.ledger.recover().expired == 0
+        bench.clock.pass_time(1)
+        found = bench.ledger.recover()
+        assert (found.expired, found.workers, found.drifted) == (1, 1, 0)
+        (new,) = claim(bench, alive)
+        assert (new.task, new.fence) == (name, old.fence + 1)
+        assert [member.id for member in bench.ledger.members()] == [alive]
+
+    def test_heartbeats_keep_leases_alive(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        leases = claim(bench, worker)
+        for _ in range(5):
+            bench.clock.pass_time(20)
+            renewal = bench.ledger.renew(worker, leases)
+            assert (renewal.lost, renewal.cancelled, renewal.known) == ((), (), True)
+            assert bench.ledger.recover().expired == 0
+
+    def test_a_frozen_worker_learns_that_it_lost_everything(self, bench: Bench):
+        bench.submit(1)
+        frozen = bench.worker("frozen")
+        leases = claim(bench, frozen)
+        bench.clock.pass_time(31)
+        bench.ledger.recover()
+        renewal = bench.ledger.renew(frozen, leases)
+        assert (renewal.lost, renewal.known) == (tuple(leases), False)
+
+    def test_a_task_that_kills_its_workers_is_poison(self, bench: Bench):
+        (name,) = bench.submit(1)
+        for number in range(3):
+            worker = bench.worker(f"w{number}")
+            assert len(claim(bench, worker)) == 1
+            bench.ledger.leave(worker)
+        task = bench.ledger.task(name)
+        assert (task.state, task.fault.code if task.fault else "") == (State.FAILED, "poison")
+
+    def test_a_crash_uses_no_attempt_and_is_not_charged(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker("w")
+        claim(bench, worker)
+        bench.ledger.leave(worker)
+        assert bench.ledger.queue().lanes[0].vtime == 0.0
+        worker = bench.worker("x")
+        claim(bench, worker)
+        assert bench.ledger.task(name).attempt == 1
+
+    def test_a_drifted_counter_is_mended_and_reported(self, bench: Bench):
+        bench.submit(1, 3)
+        bench.ledger.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = 0, running = 2"))
+        worker = bench.worker()
+        assert claim(bench, worker) == []
+        assert bench.ledger.recover().drifted == 1
+        assert bench.ledger.recover().drifted == 0
+        assert len(claim(bench, worker)) == 3
+
+
+class TestFollowing:
+    def test_events_of_a_task_come_after_a_number(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        events = bench.ledger.events(name)
+        assert [(event.seq, event.kind, event.status) for event in events] == [
+            (1, "submitted", "queued"),
+            (2, "begun", "running"),
+            (3, "completed", "completed"),
+        ]
+        assert bench.ledger.events(name, after=2) == events[2:]
+
+    def test_every_event_after_what_was_seen_of_each_task(self, bench: Bench):
+        one, two, three = bench.submit(1, 3)
+        worker = bench.worker()
+        claim(bench, worker, 2)
+        moved = bench.ledger.moved({one: 1, two: 0, three: 1})
+        assert [(event.task, event.seq) for event in moved] == [(one, 2), (two, 1), (two, 2)]
+
+    def test_a_commit_changes_the_number(self, bench: Bench):
+        before = bench.ledger.changed()
+        assert bench.ledger.changed() == before
+        bench.submit(1)
+        assert bench.ledger.changed() != before
+
+    def test_the_queue_shows_each_lane_and_engine(self, bench: Bench):
+        bench.submit(1, 3)
+        bench.submit(2, 1, run_at=bench.clock.now() + 60)
+        bench.clock.pass_time(5)
+        claim(bench, bench.worker(), 1)
+        queue = bench.ledger.queue()
+        assert (queue.queued, queue.running, queue.oldest) == (3, 1, 5.0)
+        assert [(lane.user, lane.ready, lane.waiting, lane.running) for lane in queue.lanes] == [
+            (1, 2, 0, 1),
+            (2, 0, 1, 0),
+        ]
+        (engine,) = queue.engines
+        assert (engine.name, engine.queued, engine.running, engine.workers, engine.slots) == ("database", 3, 1, 1, 10)
+        assert [lane.user for lane in bench.ledger.queue(UserId(2)).lanes] == [2]
