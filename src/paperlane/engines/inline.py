@@ -12,11 +12,18 @@ class Inline:
 
     traits = Traits("inline", pulled=False)
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._carried = 0
         self._arrivals: asyncio.Queue[Lease] = asyncio.Queue()
+
+    def room(self) -> int:
+        """How many more leases this process can run at once."""
+        return self._slots - self._carried
 
     async def deliver(self, leases: Sequence[Lease]) -> None:
         """Hand over to this process."""
+        self._carried += len(leases)
         for lease in leases:
             self._arrivals.put_nowait(lease)
 
@@ -28,7 +35,13 @@ class Inline:
                 arrival = asyncio.create_task(self._arrivals.get())
                 await asyncio.wait({arrival, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if arrival.done():
-                    running.create_task(run(arrival.result()))
+                    running.create_task(self._run(run, arrival.result()))
                 else:
                     arrival.cancel()
         stopping.cancel()
+
+    async def _run(self, run: RunAndFinish, lease: Lease) -> None:
+        try:
+            await run(lease)
+        finally:
+            self._carried -= 1

@@ -18,18 +18,19 @@ log = structlog.get_logger(__name__)
 async def dispatch(
     ledger: Ledger,
     engine: str,
+    room: Callable[[], int],
     deliver: Callable[[Sequence[Lease]], Awaitable[None]],
     threads: Threads,
     wakeup: Wakeup,
     stop: asyncio.Event,
 ) -> None:
-    """Lease and deliver until told to stop; several dispatchers of one engine are harmless.
+    """Lease and deliver until told to stop, `room()` at most; several dispatchers of one engine are harmless.
 
     A lease whose delivery fails is not taken back here: nobody begins it, so the sweep hands it out again.
     """
     while not stop.is_set():
         try:
-            leases = await threads(ledger.lease, engine, _AT_ONCE)
+            leases = await threads(ledger.lease, engine, min(room(), _AT_ONCE))
             if leases:
                 await deliver(leases)
                 continue
