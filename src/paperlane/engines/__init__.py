@@ -56,6 +56,10 @@ class Carrier(Protocol):
 
     traits: Traits
 
+    def room(self) -> int:
+        """How many more leases may be handed over now."""
+        ...
+
     async def deliver(self, leases: Sequence[Lease]) -> None:
         """Hand the leases over; returns once they are."""
         ...

@@ -1,0 +1,94 @@
+"""Joins ledger, scheduling, engine and work into running workers; knows nothing of documents."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import structlog
+
+from paperlane.clock import Clock, SortableIds, SystemClock
+from paperlane.engines import Carrier, Puller
+from paperlane.ledger import Ledger
+from paperlane.scheduling.dispatcher import dispatch
+from paperlane.scheduling.sweeper import sweep
+from paperlane.scheduling.turns import LedgerTurns
+from paperlane.scheduling.wakeup import Wakeup
+from paperlane.threads import Threads
+from paperlane.work import Chain, RunIsolated
+from paperlane.work.attempt import Attempts
+from paperlane.work.heartbeat import Heartbeat, Membership
+from paperlane.work.worker import at_work, drain
+
+log = structlog.get_logger(__name__)
+
+_THREADS = 8
+
+
+def _no_files(name: str) -> BinaryIO:
+    raise FileNotFoundError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a worker needs to run an application's tasks; times in seconds.
+
+    `isolated` runs a step away from this process (a `Sandbox`), `open_file` opens what a step's `file` names.
+    """
+
+    ledger: Ledger
+    chain: Chain
+    isolated: RunIsolated
+    open_file: Callable[[str], BinaryIO] = _no_files
+    heartbeat: float = 10.0
+    lease: float = 30.0
+    sweep: float = 10.0
+    grace: float = 20.0
+    clock: Clock = field(default_factory=SystemClock)
+
+    @asynccontextmanager
+    async def working(self, engine: str, slots: int) -> AsyncGenerator[Attempts]:
+        """A worker's attempts, while it is a member of the ledger."""
+        pid, host = os.getpid(), socket.gethostname()
+        membership = Membership(self.ledger, engine, host, pid, slots, SortableIds(self.clock))
+        heartbeat = Heartbeat(self.ledger, membership, self.heartbeat, self.lease, self.clock)
+        threads = Threads(f"{engine}-worker", _THREADS)
+        attempts = Attempts(self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock)
+        try:
+            async with at_work(attempts, heartbeat):
+                yield attempts
+        finally:
+            threads.close()
+
+    async def pull(self, engine: Puller, slots: int, stop: asyncio.Event) -> None:
+        """Be a worker of a pull engine until told to stop; then drain."""
+        name = engine.traits.name
+        async with self.working(name, slots) as attempts, asyncio.TaskGroup() as running:
+            wakeup = Wakeup(self.ledger, name, attempts.threads)
+            membership = attempts.heartbeat.membership
+            turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
+            running.create_task(sweep(self.ledger, self.sweep, attempts.threads, stop))
+            serving = running.create_task(engine.serve(turns, attempts, slots, stop))
+            log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
+            await stop.wait()
+            await drain(attempts, self.grace, serving)
+
+    async def push(
+        self, engine: Carrier, slots: int, stop: asyncio.Event, ready: Callable[[Wakeup], None] | None = None
+    ) -> None:
+        """Be a worker and the dispatcher of a push engine until told to stop; `ready` is told its bell."""
+        name = engine.traits.name
+        async with self.working(name, slots) as attempts, asyncio.TaskGroup() as running:
+            wakeup = Wakeup(self.ledger, name, attempts.threads)
+            running.create_task(sweep(self.ledger, self.sweep, attempts.threads, stop))
+            running.create_task(
+                dispatch(self.ledger, name, engine.room, engine.deliver, attempts.threads, wakeup, stop)
+            )
+            serving = running.create_task(engine.serve(attempts.and_finish, stop))
+            if ready is not None:
+                ready(wakeup)
+            await stop.wait()
+            await drain(attempts, self.grace, serving)

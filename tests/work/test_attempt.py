@@ -1,0 +1,203 @@
+"""One attempt, from its lease to its outcome, on a real ledger."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.work.counting import COUNTING, HereAndNow
+
+from paperlane.clock import SortableIds, SystemClock
+from paperlane.hosting import Host
+from paperlane.ledger import Rules
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.migrations import migrate
+from paperlane.model.tasks import (
+    BatchId,
+    Cancelled,
+    Completed,
+    Failed,
+    Lease,
+    NewBatch,
+    NewTask,
+    Retry,
+    TaskId,
+    UserId,
+    WorkerId,
+    Yielded,
+)
+from paperlane.work.attempt import Attempts
+
+new_id = SortableIds(SystemClock())
+
+
+@dataclass
+class Desk:
+    ledger: SqlLedger
+    steps: HereAndNow
+    attempts: Attempts
+
+    def submit(self, **payload: object) -> TaskId:
+        name = TaskId(new_id())
+        task = NewTask(name, json.dumps(payload).encode())
+        self.ledger.submit(NewBatch(BatchId(new_id()), UserId(1), [task]))
+        return name
+
+    def claim(self) -> Lease:
+        (lease,) = self.ledger.step("database", self.worker, [], 1)
+        return lease
+
+    @property
+    def worker(self) -> WorkerId:
+        return self.attempts.heartbeat.membership.worker
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
+    migrate(dialect.writer)
+    ledger = SqlLedger(dialect, Rules(retry_delay=0.001))
+    steps = HereAndNow()
+    async with Host(ledger, COUNTING, steps).working("database", 5) as attempts:
+        yield Desk(ledger, steps, attempts)
+    ledger.close()
+
+
+async def test_a_task_runs_its_steps_in_order_and_keeps_the_summary(desk: Desk):
+    name = desk.submit(sum=4)
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Completed)
+    assert ended.outcome.summary == {"sum": 7}
+    assert desk.steps.ran == ["one", "two", "three"]
+    told = [(event.kind, event.step, event.percent) for event in desk.ledger.events(name)]
+    assert told[2:] == [
+        ("step", "one", 0),
+        ("saved", "one", 20),
+        ("step", "two", 20),
+        ("saved", "two", 50),
+        ("step", "three", 50),
+        ("saved", "three", 100),
+    ]
+
+
+async def test_the_next_attempt_goes_on_after_the_last_finished_step(desk: Desk):
+    desk.submit(**{"fault in three": "passing"})
+    first = await desk.attempts(desk.claim())
+    assert isinstance(first.outcome, Retry)
+    assert first.outcome.fault.code == "step_crashed"
+    desk.ledger.finish(desk.worker, [first])
+    leases = await due(desk)
+    await desk.attempts(leases[0])
+    assert desk.steps.ran == ["one", "two"]
+    _, second = desk.ledger.attempts(leases[0].task)
+    assert [(step.step, step.resumed) for step in second.steps] == [("one", True), ("two", True)]
+
+
+async def due(desk: Desk) -> list[Lease]:
+    async with asyncio.timeout(30):
+        while not (leases := desk.ledger.step("database", desk.worker, [], 1)):
+            await asyncio.sleep(0.001)
+    return list(leases)
+
+
+async def test_a_bad_document_fails_for_good(desk: Desk):
+    desk.submit(**{"fault in one": "document"})
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Failed)
+    assert (ended.outcome.fault.code, ended.outcome.fault.hint) == ("damaged_file", "Mend it.")
+
+
+async def test_a_bug_of_ours_is_retried_and_says_so_without_internals(desk: Desk):
+    desk.submit(**{"fault in one": "bug"})
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Retry)
+    assert ended.outcome.fault.code == "internal_error"
+
+
+async def test_a_stale_lease_runs_nothing(desk: Desk):
+    name = desk.submit()
+    ended = await desk.attempts(Lease(name, 99))
+    assert isinstance(ended.outcome, Yielded)
+    assert desk.steps.ran == []
+
+
+async def test_a_delivery_that_comes_twice_runs_once(desk: Desk):
+    desk.submit()
+    lease = desk.claim()
+    first, second = await asyncio.gather(desk.attempts(lease), desk.attempts(lease))
+    assert {type(first.outcome), type(second.outcome)} == {Completed, Yielded}
+    assert desk.steps.ran == ["one", "two", "three"]
+
+
+async def test_a_cancelled_task_starts_no_further_step(desk: Desk):
+    name = desk.submit()
+
+    def cancel_in_two(step: str, _value: object) -> None:
+        if step == "two":
+            desk.ledger.cancel(name)
+
+    desk.steps.before = cancel_in_two
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Cancelled)
+    assert "three" not in desk.steps.ran
+
+
+async def test_a_heartbeat_stops_a_step_that_is_cancelled_while_it_runs(desk: Desk):
+    name, begun = desk.submit(), asyncio.Event()
+
+    def hang(_step: str, _value: object) -> object:
+        begun.set()
+        return asyncio.Event().wait()
+
+    desk.steps.before = hang
+    attempt = asyncio.create_task(desk.attempts(desk.claim()))
+    await begun.wait()
+    desk.ledger.cancel(name)
+    desk.attempts.heartbeat.beat()
+    assert isinstance((await attempt).outcome, Cancelled)
+
+
+async def test_a_worker_that_lost_its_lease_stops(desk: Desk):
+    desk.submit()
+    begun = asyncio.Event()
+
+    def hang(_step: str, _value: object) -> object:
+        begun.set()
+        return asyncio.Event().wait()
+
+    desk.steps.before = hang
+    attempt = asyncio.create_task(desk.attempts(desk.claim()))
+    await begun.wait()
+    before = desk.worker
+    desk.ledger.leave(before)
+    desk.attempts.heartbeat.beat()
+    assert isinstance((await attempt).outcome, Yielded)
+    assert desk.worker != before
+    desk.steps.before = lambda _step, _value: None
+    assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
+
+
+async def test_a_drain_hands_back_after_the_running_step(desk: Desk):
+    name = desk.submit()
+
+    def drain(_step: str, _value: object) -> None:
+        desk.attempts.draining = True
+
+    desk.steps.before = drain
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Yielded)
+    assert desk.steps.ran == ["one"]
+    desk.ledger.finish(desk.worker, [ended])
+    task = desk.ledger.task(name)
+    assert (task.status, task.attempt, task.percent) == ("queued", 0, 20)
+
+
+async def test_an_attempt_that_takes_too_long_is_retried(desk: Desk):
+    desk.ledger.task_seconds = 0.01
+    desk.submit()
+    desk.steps.before = lambda _step, _value: asyncio.Event().wait()
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Retry)
+    assert ended.outcome.fault.code == "task_timeout"
