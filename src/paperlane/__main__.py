@@ -1,0 +1,5 @@
+"""`python -m paperlane` is the command line."""
+
+from paperlane.cli import main
+
+main()

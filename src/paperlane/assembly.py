@@ -1,0 +1,200 @@
+"""Builds the parts of an installation and joins them; the one file that knows every room."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from paperlane.blobs.folder import Folder
+from paperlane.clock import SortableIds, SystemClock
+from paperlane.engines.database import Database
+from paperlane.engines.inline import Inline
+from paperlane.ledger import Also, Ledger, Rules
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.migrations import migrate
+from paperlane.model.tasks import TaskId, WorkerId
+from paperlane.scheduling.dispatcher import dispatch
+from paperlane.scheduling.sweeper import sweep
+from paperlane.scheduling.turns import LedgerTurns
+from paperlane.scheduling.wakeup import Wakeup
+from paperlane.settings import Settings
+from paperlane.threads import Threads
+from paperlane.work import Chain
+from paperlane.work.attempt import Attempts
+from paperlane.work.heartbeat import Heartbeat, Membership
+from paperlane.work.sandbox import Limits, Sandbox
+from paperlane.work.supervisor import Supervisor
+from paperlane.work.worker import at_work, drain
+
+log = structlog.get_logger(__name__)
+
+STEPS = "paperlane.pipeline:STEPS"
+
+clock = SystemClock()
+new_id = SortableIds(clock)
+
+
+def open_ledger(settings: Settings) -> SqlLedger:
+    """The ledger of this installation, its database brought to this version."""
+    dialect = connect(settings.database)
+    migrate(dialect.writer)
+    rules = Rules(
+        system_limit=settings.system_limit,
+        user_backlog=settings.user_backlog,
+        system_backlog=settings.system_backlog,
+        lease=settings.lease_seconds,
+        undelivered=settings.undelivered_seconds,
+        max_retries=settings.max_retries,
+        retry_delay=settings.retry_seconds,
+        max_crashes=settings.max_crashes,
+        user_limit=settings.user_limit,
+        engine=settings.engine,
+    )
+    return SqlLedger(dialect, rules, settings.task_seconds)
+
+
+def open_blobs(settings: Settings) -> Folder:
+    """Where the uploaded files lie."""
+    return Folder(settings.data / "blobs")
+
+
+def open_sandbox(settings: Settings) -> Sandbox:
+    """Child processes for the steps of the document chain."""
+    limits = Limits(
+        memory_bytes=settings.step_memory_mb << 20,
+        cpu_seconds=settings.step_cpu_seconds,
+        wall_seconds=settings.step_seconds,
+        output_bytes=settings.step_output_mb << 20,
+    )
+    return Sandbox(STEPS, limits, children=settings.sandboxes)
+
+
+def document_chain() -> Chain:
+    """Testing a document: the steps, and what its report leaves in the records."""
+
+    def also(task: TaskId, step: str, result: bytes) -> Also | None:
+        if step != REPORT.name:
+            return None
+        report = _REPORT.validate_json(result)
+        return lambda connection: save_issues(connection, task, report.issues)
+
+    def summary(result: bytes) -> Mapping[str, object]:
+        report = _REPORT.validate_json(result)
+        return {
+            "coverage": asdict(report.coverage),
+            "issues": {severity.value: report.count(severity) for severity in Severity},
+            "warnings": [asdict(notice) for notice in report.notices],
+        }
+
+    return Chain(test_document, also, summary)
+
+
+@asynccontextmanager
+async def hosting(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
+    """What runs documents' tasks in this process."""
+    async with open_sandbox(settings) as sandbox:
+        yield Host(
+            ledger,
+            document_chain(),
+            sandbox.run,
+            open_blobs(settings).open,
+            heartbeat=settings.heartbeat_seconds,
+            lease=settings.lease_seconds,
+            sweep=settings.sweep_seconds,
+            grace=settings.grace_seconds,
+            clock=clock,
+        )
+
+
+async def run_worker(settings: Settings, engine: str, slots: int, stop: asyncio.Event) -> None:
+    """A worker process of a pull engine, until told to stop; then it drains."""
+    if engine != Database.traits.name:
+        raise Misconfigured(f"There are no worker processes for the engine {engine!r}.", hint="Use --engine database.")
+    ledger = open_ledger(settings)
+    try:
+        async with hosting(settings, ledger) as host:
+            await host.pull(Database(), slots, stop)
+    finally:
+        ledger.close()
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals end the workers too, so they are not the server's own."""
+        yield
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket that the service answers on. Misconfigured when it cannot be had."""
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=512)
+    except OSError as error:
+        raise Misconfigured(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+            hint="Choose another port with --port.",
+        ) from error
+
+
+async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str, str], None]) -> None:
+    """The service until told to stop: API, page, the engine `inline`, and supervised workers.
+
+    `announce` is told the service's URL and, at the first start, the path of the link that signs the first admin in.
+    """
+    ledger = open_ledger(settings)
+    listening = listen(settings)
+    url = f"http://{settings.host}:{listening.getsockname()[1]}"
+    threads = Threads("serve")
+    try:
+        async with hosting(settings, ledger) as host, asyncio.TaskGroup() as running:
+            bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
+            inline = Inline(settings.inline_slots)
+            running.create_task(host.push(inline, settings.inline_slots, stop, bell.set_result))
+            desk = open_desk(settings, ledger)
+            server = _server(create_app(desk, settings, (await bell).ring))
+            serving = running.create_task(server.serve(sockets=[listening]))
+            serving.add_done_callback(lambda _: stop.set())
+            supervisor = Supervisor(_worker_command(settings), settings.workers, partial(_bury, ledger, threads))
+            running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
+            announce(url, desk.first_sign_in() or "")
+            await stop.wait()
+            server.should_exit = True
+    finally:
+        threads.close()
+        listening.close()
+        ledger.close()
+
+
+def _worker_command(settings: Settings) -> Sequence[str]:
+    """The same command line, as a worker that ends when its standard input does."""
+    options = ("--engine", "database", "--slots", str(settings.slots), "--database", settings.database)
+    return (sys.executable, "-m", "paperlane", "worker", "--supervised", "--data", str(settings.data), *options)
+
+
+async def _bury(ledger: Ledger, threads: Threads, pid: int) -> None:
+    """A worker of this machine died: what it held goes on now, not when its lease ends."""
+    host = socket.gethostname()
+    for member in await threads(ledger.members):
+        if (member.host, member.pid) == (host, pid):
+            found = await threads(ledger.leave, member.id)
+            log.warning("recovered from a dead worker", worker=member.id, tasks=found.expired)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set; a second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def once(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, once, number)
+    return stop

@@ -1,0 +1,62 @@
+"""`paperlane check`: tests files here and now, through the same chain as the service."""
+
+import asyncio
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paperlane.cli.installation import settings_of
+from paperlane.cli.output import progress_on_terminal
+from paperlane.errors import BadRequest
+
+
+class FailOn(StrEnum):
+    """The least severity that makes the exit code 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NEVER = "never"
+
+
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders to test.")],
+    report: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or html.")] = "text",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there.")] = None,
+    fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 at this severity or above.")] = FailOn.ERROR,
+    language: Annotated[str, typer.Option("--lang", metavar="en|zh", help="Language of the report.")] = "en",
+    model: Annotated[str, typer.Option(metavar="NAME", help="A language model; this version has rules only.")] = "",
+    no_model: Annotated[bool, typer.Option("--no-model", help="Use rules only.")] = False,  # noqa: FBT002
+) -> None:
+    """Test documents and print their issues.
+
+    Exit code 0: nothing at or above --fail-on. 1: something. 2: wrong usage, or no file could be read.
+    A file that cannot be read is reported with its reason and does not stop the others.
+    """
+    from paperlane import checking
+    from paperlane.reports import REPORTS
+
+    if report not in REPORTS:
+        raise BadRequest(f"There is no report format {report!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
+    if language not in {"en", "zh"}:
+        raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
+    if model and not no_model:
+        raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
+    with progress_on_terminal() as tell:
+        tested = asyncio.run(checking.check(paths, settings_of(), tell))
+    content = REPORTS[report].render(tested.reports, tested.unreadable, language)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        output.write_bytes(content)
+    for name, fault in tested.unreadable:
+        if report != "text" or output is not None:
+            typer.echo(f"{name}: {fault.message} {fault.hint}".rstrip(), err=True)
+    if not tested.reports:
+        raise typer.Exit(2)
+    if fail_on is not FailOn.NEVER and tested.worst_at_least(fail_on.value):
+        raise typer.Exit(1)

@@ -1,0 +1,108 @@
+"""`paperlane doctor`: tells what is wrong with this installation, and what is as it should be."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import typer
+
+from paperlane.cli.installation import Data, Database, Json, settings_of
+from paperlane.cli.output import show
+from paperlane.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer: `state` is ok, warning or error."""
+
+    what: str
+    state: str
+    detail: str
+
+
+def doctor(data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """Examine this installation. Exit code 1 when something must be mended."""
+    settings = settings_of(data=data, database=database)
+    found = [
+        finding for look in (_python, _sqlite, _folder, _ledger, _isolation) for finding in _careful(look, settings)
+    ]
+    show([asdict(finding) for finding in found], as_json=as_json, empty="")
+    if any(finding.state == "error" for finding in found):
+        raise typer.Exit(1)
+
+
+def _careful(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+    try:
+        yield from look(settings)
+    except Exception as error:  # noqa: BLE001  the doctor reports what is broken, whatever it is
+        yield Finding(look.__name__.strip("_"), "error", f"{type(error).__name__}: {error}")
+
+
+def _python(_settings: Settings) -> Iterator[Finding]:
+    import platform
+
+    from paperlane import __version__
+
+    yield Finding("paperlane", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
+
+
+def _sqlite(_settings: Settings) -> Iterator[Finding]:
+    from pysqlite3 import dbapi2
+
+    from paperlane.ledger.dialects.sqlite import SAFE_VERSION
+
+    version = dbapi2.sqlite_version_info
+    safe = version >= SAFE_VERSION
+    yield Finding(
+        "sqlite",
+        "ok" if safe else "error",
+        ".".join(map(str, version)) + ("" if safe else ": several processes could corrupt the file; update pysqlite3"),
+    )
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    import os
+    import shutil
+
+    folder = settings.data.absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(existing, os.W_OK):
+        yield Finding("data folder", "error", f"{existing} cannot be written")
+        return
+    free = shutil.disk_usage(existing).free / 2**30
+    yield Finding("data folder", "ok" if free > 1 else "warning", f"{folder}, {free:.1f} GiB free")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    from paperlane import migrations
+    from paperlane.ledger.sql import SqlLedger, connect
+
+    dialect = connect(settings.database)
+    ledger = SqlLedger(dialect)
+    try:
+        with dialect.reader.connect() as connection:
+            at = migrations.current(connection)
+        newest = migrations.newest()
+        if at != newest:
+            hint = "paperlane migrate (or serve) makes it" if at is None else "run paperlane migrate"
+            yield Finding("database", "warning", f"at {at or 'nothing yet'}, this version wants {newest}: {hint}")
+            return
+        yield Finding("database", "ok", f"{dialect.writer.url.render_as_string()}, revision {at}")
+        queue, members = ledger.queue(), ledger.members()
+        live = [member for member in members if member.live]
+        slots = sum(member.slots for member in live)
+        yield Finding("workers", "ok" if live else "warning", f"{len(live)} live with {slots} slots")
+        paused = [engine.name for engine in queue.engines if engine.paused]
+        waits = f"{queue.queued} queued, {queue.running} running, oldest waits {queue.oldest:.0f} s"
+        stuck = bool(paused) or (queue.queued > 0 and not live)
+        yield Finding(
+            "queue", "warning" if stuck else "ok", waits + (f"; paused: {', '.join(paused)}" if paused else "")
+        )
+    finally:
+        ledger.close()
+
+
+def _isolation(_settings: Settings) -> Iterator[Finding]:
+    from paperlane.work.isolation import probe
+
+    for what, state in asdict(probe()).items():
+        yield Finding(f"sandbox {what}", "ok" if state in {True, "enforced", "closed"} else "warning", str(state))

@@ -1,0 +1,30 @@
+"""The options that name an installation, and the settings they make."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paperlane.errors import Misconfigured
+from paperlane.settings import Settings
+
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of the database and the files.")]
+Database = Annotated[str | None, typer.Option("--database", metavar="URL", help="Where the ledger is.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def settings_of(**given: Any) -> Settings:
+    """The settings, with the options that were given; Misconfigured names what makes no sense."""
+    from pydantic import ValidationError
+
+    if (url := given.pop("database", None)) is not None:
+        given["database_url"] = url
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise Misconfigured(
+            f"The setting {name} makes no sense: {first['msg']}.",
+            hint=f"See PAPERLANE_{name.upper()} in the environment, or paperlane.toml.",
+        ) from error

@@ -1,0 +1,76 @@
+"""Tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
+    """Print rows of the same columns; `empty` is said where there is none."""
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    if not rows:
+        typer.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold", justify="right" if _is_number(rows, name) else "left")
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    Console(soft_wrap=True).print(table)
+
+
+def _is_number(rows: Iterable[Mapping[str, Any]], name: str) -> bool:
+    return all(isinstance(row[name], int | float) for row in rows)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.1f}"
+        case _:
+            return str(value)
+
+
+@contextmanager
+def progress_on_terminal() -> Generator[Callable[[str, float], None]]:
+    """Bars on stderr when that is a terminal; what it yields is told a name and its percent, 100 for done."""
+    if not sys.stderr.isatty():
+        yield lambda _name, _percent: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    done: set[str] = set()
+    bars: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        whole = progress.add_task("files", total=0)
+
+        def tell(name: str, percent: float) -> None:
+            if percent >= 100.0:  # noqa: PLR2004  percent
+                done.add(name)
+                if name in bars:
+                    progress.remove_task(bars.pop(name))
+            elif percent > 0.0:
+                if name not in bars:
+                    bars[name] = progress.add_task(name, total=100)
+                progress.update(bars[name], completed=int(percent))
+            else:
+                seen.add(name)
+            progress.update(whole, total=len(seen), completed=len(done))
+
+        seen: set[str] = set()
+        yield tell

@@ -1,0 +1,32 @@
+"""`paperlane serve`: the whole service on one machine."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from paperlane.cli.installation import Data, Database, settings_of
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes to start.")] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Run the service: API, page and worker processes. Ctrl-C and SIGTERM let running steps end first."""
+    from paperlane import assembly, logs
+
+    settings = settings_of(host=host, port=port, workers=workers, data=data, database=database)
+    logs.configure(settings)
+
+    def announce(url: str, sign_in: str) -> None:
+        typer.echo(f"Paperlane is ready at {url}")
+        if sign_in:
+            typer.echo(f"Sign in as admin, once, within the hour: {url}{sign_in}")
+
+    async def run() -> None:
+        await assembly.serve(settings, assembly.stop_on_signals(), announce)
+
+    asyncio.run(run())
