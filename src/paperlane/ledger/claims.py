@@ -32,7 +32,11 @@ def come_due(connection: Connection, now: float) -> None:
     lanes.write()
 
 
-_NEXT_LANE = select(lanes.c.user_id).where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, text(RUNNABLE))
+_NEXT_LANE = (
+    select(lanes.c.user_id)
+    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, text(RUNNABLE))
+    .order_by(lanes.c.vtime, lanes.c.user_id)  # so that the index of turns answers, however few lanes there are
+)
 _NEXT_DUE = select(tasks.c.id).where(text(WAITING), tasks.c.run_at <= bindparam("now"))
 
 
