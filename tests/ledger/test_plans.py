@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 from tests.ledger.conftest import Bench
 from tests.ledger.test_contract import BUSY
 
@@ -37,7 +37,6 @@ def test_nothing_that_a_task_passes_through_scans_tasks_or_sorts_a_backlog(bench
     for user in range(1, 300):
         bench.submit(user, 2)
     worker = bench.worker()
-    bench.ledger.write(lambda connection: connection.execute(text("ANALYZE")))
 
     def a_days_work() -> None:
         bench.submit(5, 3)
