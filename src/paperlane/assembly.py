@@ -42,8 +42,6 @@ new_id = SortableIds(clock)
 
 def open_ledger(settings: Settings) -> SqlLedger:
     """The ledger of this installation, its database brought to this version."""
-    dialect = connect(settings.database)
-    migrate(dialect.writer)
     rules = Rules(
         system_limit=settings.system_limit,
         user_backlog=settings.user_backlog,
@@ -56,7 +54,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
         user_limit=settings.user_limit,
         engine=settings.engine,
     )
-    return SqlLedger(dialect, rules, settings.task_seconds)
+    return hosting.open_ledger(settings.database, rules, settings.task_seconds)
 
 
 def open_blobs(settings: Settings) -> Folder:

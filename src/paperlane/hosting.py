@@ -12,7 +12,9 @@ import structlog
 
 from paperlane.clock import Clock, SortableIds, SystemClock
 from paperlane.engines import Carrier, Puller
-from paperlane.ledger import Ledger
+from paperlane.ledger import Ledger, Rules
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.migrations import migrate
 from paperlane.scheduling.dispatcher import dispatch
 from paperlane.scheduling.sweeper import sweep
 from paperlane.scheduling.turns import LedgerTurns
@@ -26,6 +28,13 @@ from paperlane.work.worker import at_work, drain
 log = structlog.get_logger(__name__)
 
 _THREADS = 8
+
+
+def open_ledger(url: str, rules: Rules | None = None, task_seconds: float = 3_600.0) -> SqlLedger:
+    """The ledger at a database URL (`sqlite:///PATH`), its tables brought to this version."""
+    dialect = connect(url)
+    migrate(dialect.writer)
+    return SqlLedger(dialect, rules or Rules(), task_seconds)
 
 
 def _no_files(name: str) -> BinaryIO:
