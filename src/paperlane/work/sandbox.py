@@ -1,0 +1,187 @@
+"""A sandbox: warm child processes that run CPU-bound steps with limits, apart from the worker and the network."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from paperlane.errors import DocumentError, PaperlaneError, StepFault
+from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
+
+_JOBS_OF_A_CHILD = 200
+_RESIDENT_SHARE = 4  # a child that keeps more than this part of its memory limit is replaced
+_READ_LIMIT = 1 << 20
+_NICE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one step may use."""
+
+    memory_bytes: int = 1 << 30
+    cpu_seconds: int = 300
+    wall_seconds: float = 600.0
+    output_bytes: int = 256 << 20
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """A warm process and the way to it."""
+
+    process: asyncio.subprocess.Process
+    way: socket.socket
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    jobs: int = 0
+    resident: int = 0
+
+    def worn(self, limits: Limits) -> bool:
+        return self.jobs >= _JOBS_OF_A_CHILD or self.resident > limits.memory_bytes // _RESIDENT_SHARE
+
+    async def end(self) -> None:
+        self.writer.close()
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+
+class Sandbox:
+    """Runs steps by name in at most `children` processes (0: one a core), first come, first served.
+
+    `steps` names a mapping of steps ("package.module:NAME"), `paths` are further places to import from. Children start
+    when they are first needed, serve many jobs, and are killed when a job is cancelled or breaks its limits.
+    """
+
+    def __init__(
+        self, steps: str, limits: Limits | None = None, children: int = 0, paths: Sequence[str] = (), nice: int = _NICE
+    ) -> None:
+        self.children = children or os.cpu_count() or 1
+        self._limits = limits or Limits()
+        self._command = (steps, str(self._limits.memory_bytes), str(nice), *map(os.path.abspath, paths))
+        self._room = asyncio.Semaphore(self.children)
+        self._idle: list[_Child] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End every child."""
+        await asyncio.gather(*(child.end() for child in self._idle))
+        self._idle.clear()
+
+    async def warm(self) -> None:
+        """Start a child ahead of the first job."""
+        if not self._idle:
+            self._idle.append(await self._start())
+
+    async def run(
+        self, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
+    ) -> bytes:
+        """The step's result, in its saved form.
+
+        DocumentError as the step raised it, or `too_complex` when it broke a limit that another attempt would break
+        too; StepFault (`step_timeout`, `step_crashed`, `step_failed`) when another attempt may help.
+        """
+        async with self._room:
+            child = self._idle.pop() if self._idle else await self._start()
+            done = False
+            try:
+                async with asyncio.timeout(self._limits.wall_seconds):
+                    result = await self._exchange(child, step, value, file, progress)
+                done = True
+            except DocumentError as error:
+                done = error.code != TOO_COMPLEX
+                raise
+            except StepFault:
+                done = True
+                raise
+            except TimeoutError as error:
+                raise StepFault(
+                    f"The step {step} took more than {self._limits.wall_seconds:.0f} s.",
+                    code="step_timeout",
+                    hint="Split the document.",
+                ) from error
+            except (EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
+                raise await self._why_it_died(child, step) from error
+            finally:
+                if done and not child.worn(self._limits):
+                    self._idle.append(child)
+                else:
+                    await asyncio.shield(child.end())
+            return result
+
+    async def _start(self) -> _Child:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # isolated: neither the environment nor the folder it starts in says what it imports
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-X", "utf8", "-m", "paperlane.work.child"),
+                *self._command,
+                stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_LIMIT)
+        return _Child(process, ours, reader, writer)
+
+    async def _exchange(
+        self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
+    ) -> bytes:
+        if file is None:
+            child.way.send(NO_FILE)
+        else:
+            socket.send_fds(child.way, [FILE], [file.fileno()])
+        header = {
+            "step": step,
+            "size": len(value),
+            "cpu": self._limits.cpu_seconds,
+            "output": self._limits.output_bytes,
+        }
+        child.writer.write(json.dumps(header).encode() + b"\n")
+        child.writer.write(value)
+        await child.writer.drain()
+        child.jobs += 1
+        while True:
+            told: dict[str, Any] = json.loads(await child.reader.readuntil())
+            if "progress" in told:
+                progress(told["progress"], told["message"])
+                continue
+            child.resident = told["resident"]
+            if "error" in told:
+                raise _raised(told["error"])
+            return await child.reader.readexactly(told["size"])
+
+    async def _why_it_died(self, child: _Child, step: str) -> PaperlaneError:
+        code = await child.process.wait()
+        if -code == signal.SIGXCPU:
+            return DocumentError(
+                f"The document needs more than {self._limits.cpu_seconds} s of computing time in the step {step}.",
+                code=TOO_COMPLEX,
+                hint="Split it, or leave out what is very large.",
+            )
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return StepFault(
+            f"The process of the step {step} died ({name}).",
+            code="step_crashed",
+            hint="The file may be broken; save it anew, or upload it in another format.",
+        )
+
+
+def _raised(error: dict[str, str]) -> PaperlaneError:
+    kind = DocumentError if error["kind"] == "document" else StepFault
+    return kind(error["message"], code=error["code"], hint=error["hint"])

@@ -1,0 +1,91 @@
+"""Steps that do what a sandbox must bear."""
+
+import os
+import resource
+import signal
+import socket
+import tempfile
+
+from paperlane.errors import DocumentError
+from paperlane.model.steps import Job, Step
+
+
+def _echo(value: str, job: Job) -> str:
+    job.progress(0.5, "half way")
+    return value
+
+
+def _pid(_value: str, _job: Job) -> str:
+    return str(os.getpid())
+
+
+def _bad_document(_value: str, _job: Job) -> str:
+    raise DocumentError("It is damaged.", code="damaged_file", hint="Mend it.")
+
+
+def _bug(value: str, _job: Job) -> str:
+    return value[len(value)]
+
+
+def _memory(_value: str, _job: Job) -> str:
+    return "x" * (1 << 34)
+
+
+def _cpu(_value: str, _job: Job) -> str:
+    while True:
+        pass
+
+
+def _wait(_value: str, job: Job) -> str:
+    job.progress(0.1, str(os.getpid()))
+    signal.pause()
+    return ""
+
+
+def _crash(_value: str, _job: Job) -> str:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return ""
+
+
+def _large(value: str, _job: Job) -> str:
+    return "x" * int(value)
+
+
+def _deep(value: str, job: Job) -> str:
+    return _deep(value, job) + "x"
+
+
+def _environment(_value: str, _job: Job) -> str:
+    return ",".join(sorted(name for name in os.environ if not name.startswith("LC_")))
+
+
+def _connect(value: str, _job: Job) -> str:
+    with socket.create_connection(("127.0.0.1", int(value)), timeout=5):
+        return "connected"
+
+
+def _write(_value: str, _job: Job) -> str:
+    with tempfile.TemporaryFile() as file:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        file.write(b"x" * 10_000)
+        file.flush()
+    return "written"
+
+
+def _read(_value: str, job: Job) -> str:
+    return job.attachment().read().decode()
+
+
+def _nice(_value: str, _job: Job) -> str:
+    return str(os.nice(0))
+
+
+def _files(_value: str, _job: Job) -> str:
+    return str(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+STEPS = {
+    name.strip("_"): Step(name.strip("_"), 1, str, str, run, 1.0)
+    for name, run in list(globals().items())
+    if name.startswith("_") and not name.startswith("__") and callable(run)
+}

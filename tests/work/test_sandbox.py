@@ -1,0 +1,198 @@
+"""What a sandbox promises about steps that misbehave."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from paperlane.errors import DocumentError, StepFault
+from paperlane.work.isolation import probe
+from paperlane.work.sandbox import Limits, Sandbox
+
+HERE = str(Path(__file__).parent)
+STEPS = "steps_for_sandbox:STEPS"
+
+
+def nothing(_share: float, _message: str) -> None:
+    pass
+
+
+def sandbox(children: int = 1, **limits: float) -> Sandbox:
+    return Sandbox(STEPS, Limits(**limits), children, paths=[HERE])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Sandbox]:
+    async with sandbox() as made:
+        yield made
+
+
+async def run(box: Sandbox, step: str, value: str = "x", told: Callable[[float, str], None] = nothing) -> str:
+    return (await box.run(step, f'"{value}"'.encode(), None, told)).decode().strip('"')
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+
+
+async def until_gone(pid: int) -> None:
+    async with asyncio.timeout(30):
+        while is_alive(pid):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_step_gets_its_input_and_tells_its_progress(box: Sandbox):
+    told: list[tuple[float, str]] = []
+    assert await run(box, "echo", "hallo 你好", lambda share, message: told.append((share, message))) == "hallo 你好"
+    assert told == [(0.5, "half way")]
+
+
+async def test_a_child_stays_warm(box: Sandbox):
+    assert await run(box, "pid") == await run(box, "pid")
+
+
+async def test_large_inputs_and_results_pass_whole(box: Sandbox):
+    text = "0123456789" * 500_000
+    assert await run(box, "echo", text) == text
+
+
+async def test_a_document_error_travels_with_its_hint(box: Sandbox):
+    before = await run(box, "pid")
+    with pytest.raises(DocumentError) as raised:
+        await run(box, "bad_document")
+    assert (raised.value.code, raised.value.message, raised.value.hint) == (
+        "damaged_file",
+        "It is damaged.",
+        "Mend it.",
+    )
+    assert await run(box, "pid") == before
+
+
+async def test_a_bug_is_told_by_type_and_place_without_the_text(box: Sandbox):
+    with pytest.raises(StepFault) as raised:
+        await run(box, "bug", "secret")
+    assert raised.value.code == "step_failed"
+    assert "IndexError at steps_for_sandbox.py:" in raised.value.message
+    assert "secret" not in raised.value.message
+
+
+async def test_too_much_memory_is_too_complex(box: Sandbox):
+    with pytest.raises(DocumentError) as raised:
+        await run(box, "memory")
+    assert raised.value.code == "too_complex"
+    assert raised.value.hint
+
+
+async def test_too_much_cpu_time_is_too_complex():
+    async with sandbox(cpu_seconds=1) as box:
+        with pytest.raises(DocumentError) as raised:
+            await run(box, "cpu")
+        assert raised.value.code == "too_complex"
+        assert await run(box, "echo", "still here") == "still here"
+
+
+async def test_too_large_a_result_is_too_complex():
+    async with sandbox(output_bytes=1000) as box:
+        with pytest.raises(DocumentError) as raised:
+            await run(box, "large", "2000")
+        assert raised.value.code == "too_complex"
+
+
+async def test_too_deep_a_recursion_is_too_complex(box: Sandbox):
+    with pytest.raises(DocumentError) as raised:
+        await run(box, "deep")
+    assert raised.value.code == "too_complex"
+
+
+async def test_too_long_a_step_may_be_tried_again():
+    async with sandbox(wall_seconds=0.5) as box:
+        with pytest.raises(StepFault) as raised:
+            await run(box, "wait")
+        assert raised.value.code == "step_timeout"
+
+
+async def test_a_crash_is_told_and_the_next_step_runs(box: Sandbox):
+    with pytest.raises(StepFault) as raised:
+        await run(box, "crash")
+    assert raised.value.code == "step_crashed"
+    assert "SIGSEGV" in raised.value.message
+    assert await run(box, "echo", "still here") == "still here"
+
+
+async def test_a_cancelled_step_is_killed(box: Sandbox):
+    begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    step = asyncio.create_task(run(box, "wait", told=lambda _share, message: begun.set_result(int(message))))
+    pid = await begun
+    step.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await step
+    await until_gone(pid)
+    assert await run(box, "echo", "still here") == "still here"
+
+
+async def test_no_more_steps_run_at_once_than_there_are_children():
+    async with sandbox(children=2) as box:
+        pids = await asyncio.gather(*(run(box, "pid") for _ in range(20)))
+    assert 1 <= len(set(pids)) <= 2
+
+
+async def test_the_environment_is_empty(box: Sandbox):
+    assert await run(box, "environment") == ""
+
+
+async def test_nothing_can_be_written(box: Sandbox):
+    with pytest.raises(StepFault, match=r"OSError|FileNotFoundError"):
+        await run(box, "write")
+
+
+async def test_few_files_and_low_priority(box: Sandbox):
+    assert await run(box, "files") == "64"
+    assert int(await run(box, "nice")) >= 10
+
+
+async def test_the_network_is_out_of_reach_where_the_system_allows_it(box: Sandbox):
+    if probe().network != "enforced":
+        pytest.skip("this system lets no process give up its network")
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(StepFault):
+        await run(box, "connect", str(listener.getsockname()[1]))
+
+
+async def test_a_file_is_handed_over_open(box: Sandbox, tmp_path: Path):
+    path = tmp_path / "file.txt"
+    path.write_text("its content")
+    for _ in range(3):
+        with path.open("rb") as file:
+            assert await box.run("read", b'""', file, nothing) == b'"its content"'
+
+
+def test_children_end_with_their_parent(tmp_path: Path):
+    script = tmp_path / "parent.py"
+    script.write_text(f"""
+import asyncio
+from paperlane.work.sandbox import Sandbox
+
+async def main():
+    async with Sandbox({STEPS!r}, children=1, paths=[{HERE!r}]) as box:
+        await box.run("wait", b'""', None, lambda share, message: print(message, flush=True))
+
+asyncio.run(main())
+""")
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while is_alive(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
