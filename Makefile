@@ -1,0 +1,54 @@
+# Everything that a person or CI does here. The second run of each takes seconds.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+help: ## list what can be done
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+serve: .venv/base ## run the service at http://127.0.0.1:8400 (ARGS="--port 9000 --data DIR")
+	@exec $(BIN)/paperlane serve $(ARGS)
+
+test: .venv/dev ## run every test (TESTS="tests/ledger -k turns" for some)
+	@tools/test-needs
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: .venv/dev ## format, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+bench: .venv/dev ## run the benchmarks (ARGS="creation waking")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+format: .venv/dev ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only .
+
+lock: .venv/uv ## resolve the dependencies anew, with hashes
+	@for set in base dev; do \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	pyproject.toml $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; done
+
+.venv/uv:
+	@[ -n "$(PYTHON)" ] || { echo "Paperlane needs Python 3.11 or later; install it, or name it: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@
+
+.venv/base: .venv/uv requirements/base.txt pyproject.toml
+	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/base.txt
+	@$(BIN)/uv pip install --quiet --no-deps -e .
+	@touch $@
+
+.venv/dev: .venv/base requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: help serve test check bench format lock
