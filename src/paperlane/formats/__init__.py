@@ -1,1 +1,119 @@
-"""Reading files: bytes of a known format become text with structure, or an error that says what to do."""
+"""Reading files: bytes of a known format become text with structure, or an error that says what to do.
+
+Recognising is cheap and loads nothing; each format's reader is loaded when its first file is read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import PurePath
+from typing import BinaryIO, Protocol
+
+from paperlane.errors import DocumentError
+from paperlane.model.documents import Notice, Parsed, Upload
+
+Tell = Callable[[float, str], None]
+"""Told the share of the file that is read, 0..1, and a message."""
+
+
+class Read(Protocol):
+    """A format's reader: DocumentError for what it cannot read, any other error for damage."""
+
+    def __call__(self, upload: Upload, file: BinaryIO, tell: Tell) -> Parsed: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A document format; `module` under `paperlane.formats` holds its `read`."""
+
+    name: str
+    media_type: str
+    suffixes: tuple[str, ...]
+    module: str
+
+    def read(self, upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
+        """Read a file with this format's reader."""
+        reader: Read = import_module(f"paperlane.formats.{self.module}").read
+        return reader(upload, file, tell)
+
+
+_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+FORMATS: Mapping[str, Format] = {
+    form.name: form
+    for form in (
+        Format("Markdown", "text/markdown", (".md", ".markdown", ".mdown"), "markdown"),
+        Format("HTML", "text/html", (".html", ".htm", ".xhtml"), "html"),
+        Format("plain text", "text/plain", (".txt", ".text"), "text"),
+        Format("PDF", "application/pdf", (".pdf",), "pdf"),
+        Format("DOCX", _DOCX, (".docx",), "docx"),
+    )
+}
+
+_BY_SUFFIX = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
+_BY_MEDIA_TYPE = {form.media_type: form for form in FORMATS.values()}
+_TEXTS = ("markdown", "html", "text")
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_LOW_TEXT = 40  # characters a page under which a page was hardly read
+
+
+def recognise(name: str, head: bytes) -> Format:
+    """The format of a file by its name and its first bytes (4 KiB do).
+
+    DocumentError `unsupported_type` for everything else, also for a program or an archive in a text file's clothes.
+    """
+    form = _BY_SUFFIX.get(PurePath(name).suffix.lower())
+    if form is None:
+        known = ", ".join(sorted(_BY_SUFFIX))
+        raise DocumentError(
+            "Files of this type cannot be tested.", code="unsupported_type", hint=f"Upload one of: {known}."
+        )
+    if form.module in _TEXTS and not _is_text(head):
+        raise DocumentError(
+            f"The file is named {form.name} but holds no text.",
+            code="unsupported_type",
+            hint="Check that the right file was chosen.",
+        )
+    return form
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\x00" not in head or head.startswith(_WIDE_MARKS):
+        return True
+    # UTF-16 without a mark: every other byte of Latin text is zero, and no zero pair stands in any text
+    halves = head[0::2], head[1::2]
+    return b"\x00\x00\x00" not in head and any(half.count(0) > len(half) // 3 for half in halves)
+
+
+def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
+    """The text and structure of a file; DocumentError with a code and a hint when it cannot be had."""
+    form = _BY_MEDIA_TYPE[upload.media_type]
+    try:
+        parsed = form.read(upload, file, tell)
+    except (DocumentError, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        raise DocumentError(
+            f"The {form.name} file is damaged ({type(error).__name__}).",
+            code="damaged_file",
+            hint="Open it in the program that wrote it, save it anew and upload that.",
+        ) from error
+    return _with_notices(parsed)
+
+
+def _with_notices(parsed: Parsed) -> Parsed:
+    """Say so when there is hardly anything to test."""
+    letters = sum(not character.isspace() for character in parsed.text[:100_000])
+    notices = list(parsed.notices)
+    if letters == 0:
+        notices.append(Notice("no_text", "The file holds no text, so nothing could be tested."))
+    elif (
+        parsed.pages and letters < _LOW_TEXT * min(parsed.pages, 50) and not any(n.code == "low_text" for n in notices)
+    ):
+        notices.append(
+            Notice("low_text", "The pages hold very little text; scanned pages need text recognition (OCR) first.")
+        )
+    return Parsed(
+        parsed.name, parsed.media_type, parsed.text, parsed.blocks, parsed.links, parsed.anchors, tuple(notices),
+        parsed.pages, parsed.encoding,
+    )  # fmt: skip

@@ -1,0 +1,160 @@
+"""HTML: the words that a browser would show, one block a line."""
+
+import re
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from paperlane.formats import Tell
+from paperlane.formats.encoding import decode
+from paperlane.model.documents import Block, BlockKind, Link, Parsed, Upload
+
+_SPACE = re.compile(r"[ \t\n\r\f]+")
+_HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "svg", "math", "iframe", "object"})
+_INLINE = frozenset({
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
+    "i", "img", "ins", "kbd", "label", "mark", "nobr", "q", "ruby", "rb", "rt", "rp",
+    "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+})  # fmt: skip
+_CODE = frozenset({"code", "kbd", "samp", "tt", "var"})
+_KINDS = {
+    "li": BlockKind.LIST_ITEM, "dd": BlockKind.LIST_ITEM, "dt": BlockKind.LIST_ITEM, "td": BlockKind.TABLE_CELL,
+    "th": BlockKind.TABLE_CELL, "pre": BlockKind.CODE,
+}  # fmt: skip
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_DEEPEST = 400
+
+
+def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
+    """The visible text, in blocks."""
+    source, encoding = decode(file.read(), declared=True)
+    tree = LexborHTMLParser(source)
+    tell(0.3, "")
+    walk = _Walk()
+    if tree.body is not None:
+        walk.into(tree.body, _Place())
+        walk.flush(_Place())
+    text = "".join(walk.parts)
+    return Parsed(
+        upload.name, upload.media_type, text, tuple(walk.blocks), tuple(walk.links), tuple(walk.anchors),
+        encoding=encoding,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the elements around say of the text inside."""
+
+    kind: BlockKind = BlockKind.PARAGRAPH
+    level: int = 0
+    table: int = 0
+    row: int = 0
+    column: int = 0
+    verbatim: bool = False
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes over the elements in their order; `line` holds the words of the block under way."""
+
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+    blocks: list[Block] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    anchors: list[str] = field(default_factory=list)
+    line: str = ""
+    code: list[tuple[int, int]] = field(default_factory=list)
+    pending_links: list[tuple[str, int, int, bool]] = field(default_factory=list)
+    table: int = 0
+
+    def into(self, node: LexborNode, place: _Place) -> None:
+        """Take up an element's text and its children."""
+        if place.depth > _DEEPEST:
+            raise RecursionError
+        for child in node.iter(include_text=True):
+            if child.tag == "-text":
+                self._words(child.text_content or "", place)
+            elif child.tag not in _HIDDEN:
+                self._element(child, place)
+
+    def _element(self, node: LexborNode, place: _Place) -> None:
+        tag = node.tag or ""
+        for name in ("id", "name"):
+            if anchor := node.attributes.get(name):
+                self.anchors.append(anchor)
+        if tag == "br":
+            self._words("\n", _Place(verbatim=True))
+            return
+        if tag in _INLINE:
+            self._inline(node, tag, place)
+            return
+        self.flush(place)
+        inside = self._place(tag, place)
+        self.into(node, inside)
+        self.flush(inside)
+
+    def _place(self, tag: str, place: _Place) -> _Place:
+        depth = place.depth + 1
+        if tag in _HEADINGS:
+            return _Place(BlockKind.HEADING, _HEADINGS[tag], depth=depth)
+        match tag:
+            case "table":
+                self.table += 1
+                self._row = self._column = 0
+                return _Place(table=self.table, depth=depth)
+            case "tr":
+                self._row, self._column = self._row + 1, 0
+                return _Place(table=place.table, row=self._row, depth=depth)
+            case "td" | "th" if place.row:
+                self._column += 1
+                return _Place(BlockKind.TABLE_CELL, 0, place.table, place.row, self._column, depth=depth)
+            case _:
+                kind = _KINDS.get(tag, place.kind)
+                return _Place(
+                    kind, place.level, place.table, place.row, place.column, tag == "pre" or place.verbatim, depth
+                )
+
+    _row: int = 0
+    _column: int = 0
+
+    def _inline(self, node: LexborNode, tag: str, place: _Place) -> None:
+        begins = len(self.line)
+        deeper = _Place(place.kind, place.level, place.table, place.row, place.column, place.verbatim, place.depth + 1)
+        self.into(node, deeper)
+        if tag in _CODE and len(self.line) > begins:
+            self.code.append((begins, len(self.line)))
+        target = node.attributes.get("href" if tag == "a" else "src") if tag in {"a", "img"} else None
+        if target:
+            self.pending_links.append((target, begins, len(self.line), tag == "img"))
+
+    def _words(self, words: str, place: _Place) -> None:
+        if not place.verbatim:
+            words = _SPACE.sub(" ", words)
+            if not self.line or self.line[-1].isspace():
+                words = words.lstrip(" ")
+        self.line += words
+
+    def flush(self, place: _Place) -> None:
+        """The block under way ends here."""
+        content = self.line.rstrip()
+        if content.strip():
+            start = self.length
+            self._append(content + "\n")
+            code = tuple((start + a, start + min(b, len(content))) for a, b in self.code if a < len(content))
+            kind = place.kind
+            self.blocks.append(
+                Block(kind, start, start + len(content), place.level, 0, code, place.table, place.row, place.column)
+            )
+            self.links += [
+                Link(target, start + min(a, len(content)), start + min(b, len(content)), image)
+                for target, a, b, image in self.pending_links
+            ]
+        self.line = ""
+        self.code.clear()
+        self.pending_links.clear()
+
+    def _append(self, part: str) -> None:
+        self.parts.append(part)
+        self.length += len(part)

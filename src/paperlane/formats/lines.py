@@ -1,0 +1,35 @@
+"""Lines of a text as Markdown and editors count them: they end at \\n, \\r\\n or \\r, and nowhere else."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
+
+
+def line_starts(text: str) -> list[int]:
+    """Where each line begins, in characters; an end of line at the end of the text begins no further one."""
+    return [match.start() for match in _LINE.finditer(text) if match.end() > match.start()] or [0]
+
+
+def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without the white space at its ends."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of text that blank lines part."""
+    begin = -1
+    starts = [*line_starts(text), len(text)]
+    for start, end in pairwise(starts):
+        if text[start:end].strip():
+            begin = start if begin < 0 else begin
+        elif begin >= 0:
+            yield trimmed(text, begin, start)
+            begin = -1
+    if begin >= 0:
+        yield trimmed(text, begin, len(text))
