@@ -1,4 +1,4 @@
-"""Lines of a text as Markdown and editors count them: they end at \\n, \\r\\n or \\r, and nowhere else."""
+"""Lines of a text as Markdown and editors count them: only LF, CR LF and CR end one."""
 
 import re
 from collections.abc import Iterator
