@@ -1,0 +1,65 @@
+"""Acronyms that the document uses and never spells out."""
+
+import re
+from collections.abc import Iterator
+
+from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.model.documents import BlockKind, Severity
+
+_ACRONYM = re.compile(r"(?<![\w$@#/.&_-])[A-Z][A-Z0-9]{1,5}s?(?![\w/_-]|\.\w|\(|['’]\w)")
+_KNOWN = frozenset({
+    "AI", "ALL", "AM", "AND", "API", "APIs", "ASCII", "AWS", "BSD", "CA", "CD", "CEO", "CI", "CLI", "CPU", "CSS",
+    "CSV", "DB", "DNS", "DOC", "DOCX", "EN", "END", "EOF", "EU", "FAQ", "FTP", "GB", "GBK", "GCC", "GET", "GIF",
+    "GIT", "GMT", "GPL", "GPU", "GUI", "HTML", "HTTP", "HTTPS", "ID", "IDE", "IDs", "IEC", "IEEE", "IF", "INFO",
+    "IO", "IP", "IPV4", "IPV6", "ISO", "IT", "JPEG", "JPG", "JSON", "KB", "LAN", "LTD", "MB", "MIT", "NASA", "NEW",
+    "NO", "NOT", "OK", "OR", "OS", "PC", "PDF", "PHP", "PIN", "PM", "PNG", "POST", "PR", "PRs", "PUT", "QA", "RAM",
+    "REST", "RFC", "ROM", "SDK", "SET", "SMS", "SQL", "SSD", "SSH", "SSL", "SVG", "TB", "TBD", "TCP", "THE", "TLS",
+    "TODO", "TXT", "UDP", "UI", "UK", "UN", "URI", "URIs", "URL", "URLs", "US", "USA", "USB", "UTC", "UTF", "UUID",
+    "VAT", "VM", "VMs", "WAN", "WIFI", "WWW", "XML", "YAML", "YML", "ZIP",
+})  # fmt: skip
+_ROMAN = re.compile(r"[IVXLCDM]+")
+_CODE = re.compile(r"[A-Z]{1,3}\d\w*")
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    """The first use of each; once a document uses so many that they are names, they are not acronyms."""
+    known = {*subject.document.acronyms}
+    for prose in subject.prose:
+        letters = [character for character in prose.text if character.isalpha()]
+        shouted = sum(character.isupper() for character in letters) > 0.6 * len(letters)
+        if shouted or prose.block.kind is BlockKind.TABLE_CELL:
+            continue
+        for found in _ACRONYM.finditer(prose.text):
+            word = found[0]
+            base = word.removesuffix("s")
+            if word in known or base in known or word in _KNOWN or base in _KNOWN:
+                continue
+            if _ROMAN.fullmatch(word) or _CODE.fullmatch(word):
+                continue
+            known |= {word, base}
+            place = prose.start + found.start()
+            yield Finding(place, place + len(word), {"word": word})
+
+
+CHECK = Check(
+    name="undefined-acronym",
+    title={"en": "Undefined acronym", "zh": "未定义的缩写"},
+    why="An acronym that is never spelled out means something else to each reader.",
+    category="terminology",
+    severity=Severity.INFO,
+    confidence=0.6,
+    scope=Scope.DOCUMENT,
+    find=_find,
+    messages={"en": "“{word}” is never spelled out.", "zh": "缩写“{word}”未给出全称。"},
+    suggestions={
+        "en": "Spell it out where it first stands, as in “service level objective (SLO)”, or in a glossary.",
+        "zh": "请在首次出现处写明全称，例如“服务等级目标（SLO）”，或列入术语表。",
+    },
+    flags=("The SLO of the service is 99.9 %.", "本系统遵循 GDPQ 的要求。"),
+    passes=(
+        "The service level objective (SLO) is 99.9 %. The SLO is measured daily.",
+        "Requests use HTTP and JSON.",
+        "See chapter IV and R2D2.",
+        "服务等级目标（SLO）为 99.9%。SLO 每天统计一次。",
+    ),
+)

@@ -1,0 +1,90 @@
+"""The second step: a parsed file becomes a document with sections, a language and the acronyms that it spells out."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from paperlane.model.documents import Block, BlockKind, Document, Language, Parsed, Section
+from paperlane.model.steps import Job, Step
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_NUMBER = re.compile(
+    r"(?P<arabic>\d{1,3}(?:\.\d{1,3}){0,8})(?:[.、．:：)）]|(?=\s)|(?=[\u3400-\u9fff]))\s*(?P<rest>\S.*)?$|(?P<chapter>第[一二三四五六七八九十百零\d]{1,5}[章节節条條篇部])\s*(?P<title>.*)$|(?P<han>[一二三四五六七八九十]{1,3})[、．.]\s*(?P<after>.*)$",
+    re.DOTALL,
+)
+_EXPANDED = re.compile(r"[(（]\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})s?\s*[)）,，]")
+_EXPANDS = re.compile(
+    r"(?<![\w-])(?P<acronym>[A-Z][A-Z0-9]{1,7})\s*"
+    r"(?:[(（]\s*(?P<words>[^()（）]{4,90})[)）]|(?:stands for|means|[:：—–-]|是指|即)\s*(?P<said>\S[^.。;；\n]{3,90}))"
+)
+_LANGUAGE_SAMPLE = 200_000
+
+
+def process(parsed: Parsed, job: Job) -> Document:
+    """Sections in reading order; together they hold every block once, headings apart."""
+    job.progress(0.1)
+    sections = tuple(_sections(parsed))
+    job.progress(0.7)
+    return Document(parsed, _language(parsed.text), sections, _acronyms(parsed))
+
+
+def _language(text: str) -> Language:
+    sample = text[:_LANGUAGE_SAMPLE]
+    return Language.ZH if len(_HAN.findall(sample)) > len(_WORD.findall(sample)) else Language.EN
+
+
+def _sections(parsed: Parsed) -> Iterator[Section]:
+    blocks = parsed.blocks
+    headings = [at for at, block in enumerate(blocks) if block.kind is BlockKind.HEADING]
+    first = headings[0] if headings else len(blocks)
+    if first > 0:
+        yield Section(-1, 0, first, 0, "", "", ())
+    path: list[tuple[int, str]] = []
+    for at, end in pairwise([*headings, len(blocks)]):
+        block = blocks[at]
+        title = " ".join(parsed.text[block.start : block.end].split())
+        number, bare = _numbered(title)
+        while path and path[-1][0] >= block.level:
+            path.pop()
+        path.append((block.level, title))
+        yield Section(at, at + 1, end, block.level, bare, number, tuple(name for _, name in path))
+
+
+def _numbered(title: str) -> tuple[str, str]:
+    found = _NUMBER.match(title)
+    if found is None:
+        return "", title
+    number = found["arabic"] or found["chapter"] or found["han"]
+    return number, (found["rest"] or found["title"] or found["after"] or "").strip() or title
+
+
+def _acronyms(parsed: Parsed) -> Mapping[str, str]:
+    """Every acronym that is explained somewhere: in brackets beside its words, after a colon, in a glossary."""
+    found: dict[str, str] = {}
+    for block in parsed.blocks:
+        if block.kind is BlockKind.CODE:
+            continue
+        content = parsed.text[block.start : block.end]
+        for match in _EXPANDED.finditer(content):
+            words = content[max(0, match.start() - 90) : match.start()].rstrip()
+            if words:
+                found.setdefault(match["acronym"], words[-90:])
+        for match in _EXPANDS.finditer(content):
+            found.setdefault(match["acronym"], (match["words"] or match["said"]).strip())
+    found |= {name: text for name, text in _glossary(parsed) if name not in found}
+    return found
+
+
+def _glossary(parsed: Parsed) -> Iterator[tuple[str, str]]:
+    """A table whose first column holds acronyms explains them in its second."""
+    before: Block | None = None
+    for block in parsed.blocks:
+        if block.kind is BlockKind.TABLE_CELL and block.column == 2 and before is not None and before.row == block.row:  # noqa: PLR2004
+            name = parsed.text[before.start : before.end].strip(" *_`")
+            if re.fullmatch(r"[A-Z][A-Z0-9]{1,7}", name):
+                yield name, parsed.text[block.start : block.end][:90]
+        before = block if block.kind is BlockKind.TABLE_CELL and block.column == 1 else None
+
+
+DOCUMENT_PROCESSING = Step("document_processing", 1, Parsed, Document, process, share=10)

@@ -1,0 +1,71 @@
+"""The fourth step: every check is asked of every passage, or of the whole document."""
+
+from collections.abc import Iterator
+
+from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
+from paperlane.model.documents import Coverage, Document, Findings, Issue, Passages
+from paperlane.model.steps import Job, Step
+
+_MOST_OF_ONE = 500  # issues of one check; past it a reader learns nothing from a further one
+
+
+def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
+    """Issues in reading order. A passage on which a check breaks counts as failed, with the reason."""
+    document, passages = subject
+    found = _Found(document)
+    for number, passage in enumerate(passages.items):
+        found.passage(part(document, passage))
+        if number % max(1, len(passages.items) // 40) == 0:
+            job.progress(0.8 * number / max(1, len(passages.items)), f"passage {number + 1} of {len(passages.items)}")
+    found.document()
+    issues = sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))
+    tested = len(passages.items) - found.failed
+    coverage = Coverage(tested, found.failed, 0, tuple(dict.fromkeys(found.reasons)))
+    return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS))
+
+
+class _Found:
+    """Collects issues, and what went wrong on the way."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._make = Issues(document)
+        self._counts = dict.fromkeys(CHECKS, 0)
+        self.issues: list[Issue] = []
+        self.reasons: list[str] = []
+        self.failed = 0
+
+    def passage(self, subject: Subject) -> None:
+        """Ask the checks that look at one passage."""
+        broken = [check for check in CHECKS.values() if check.scope is Scope.PASSAGE and not self._ask(check, subject)]
+        self.failed += bool(broken)
+
+    def document(self) -> None:
+        """Ask the checks that must see everything."""
+        subject = whole(self._document)
+        for check in CHECKS.values():
+            if check.scope is Scope.DOCUMENT:
+                self._ask(check, subject)
+
+    def _ask(self, check: Check, subject: Subject) -> bool:
+        try:
+            self.issues.extend(self._answers(check, subject))
+        except (MemoryError, RecursionError):
+            raise
+        except Exception as error:  # noqa: BLE001  one broken check must not take the others' answers with it
+            self.reasons.append(f"{check.name}: {type(error).__name__}")
+            return False
+        return True
+
+    def _answers(self, check: Check, subject: Subject) -> Iterator[Issue]:
+        for finding in check.find(subject):
+            if self._counts[check.name] >= _MOST_OF_ONE:
+                reason = f"{check.name}: only the first {_MOST_OF_ONE} are listed"
+                if reason not in self.reasons:
+                    self.reasons.append(reason)
+                return
+            self._counts[check.name] += 1
+            yield self._make.of(check, finding)
+
+
+ISSUE_DETECTION = Step("issue_detection", 1, tuple[Document, Passages], Findings, detect, share=40)

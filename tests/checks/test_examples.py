@@ -1,0 +1,82 @@
+"""Each check flags its own examples and passes the others, and whatever it says stands in the document."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.reading import report_of
+
+from paperlane.checks import CHECKS, say
+from paperlane.model.documents import Language, Report
+
+FLAGS = [(check.name, text) for check in CHECKS.values() for text in check.flags]
+PASSES = [(check.name, text) for check in CHECKS.values() for text in check.passes]
+HAN = range(0x3400, 0xA000)
+
+
+def rules_of(report: Report) -> set[str]:
+    return {issue.rule for issue in report.issues}
+
+
+@pytest.mark.parametrize(("name", "text"), FLAGS)
+def test_a_check_flags_its_example(name: str, text: str):
+    assert name in rules_of(report_of(text))
+
+
+@pytest.mark.parametrize(("name", "text"), PASSES)
+def test_a_check_passes_its_example(name: str, text: str):
+    assert name not in rules_of(report_of(text))
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+def test_a_check_has_examples_and_words_in_each_of_its_languages(name: str):
+    check = CHECKS[name]
+    for language in check.languages:
+        for examples in (check.flags, check.passes):
+            chinese = [any(ord(letter) in HAN for letter in text) for text in examples]
+            assert (language is Language.ZH) in chinese
+    for words in (check.title, check.messages, check.suggestions):
+        assert set(words) == {"en", "zh"}
+    assert check.why.endswith(".")
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+def test_an_issue_can_be_said_in_both_languages(name: str):
+    for text in CHECKS[name].flags:
+        for issue in report_of(text).issues:
+            assert (issue.message, issue.suggestion) == say(issue.rule, issue.params, "en")
+            assert all(any(ord(letter) in HAN for letter in said) for said in say(issue.rule, issue.params, "zh"))
+
+
+WORDS = st.sampled_from(
+    ["The", "system", "shall", "must", "fast", "fast", "TBD", "SLO", "section 9.9", "REQ-1", "系统", "应", "尽快", "的的", "。", ".",
+     "\n", "\n\n", "# 1 One\n\n", "### Deep\n\n", "| a | b |\n|---|---|\n| TBD | the the |\n", "`code`", "😀", "\r\n", "[x](#y)", "- "]
+)  # fmt: skip
+
+
+@given(st.lists(WORDS, max_size=60))
+def test_every_quote_stands_at_its_place_and_every_fingerprint_is_its_own(words: list[str]):
+    text = " ".join(words)
+    report = report_of(text)
+    for issue in report.issues:
+        place = issue.location
+        assert text[place.start : place.end] == issue.quote
+        assert place.line >= 1
+        assert place.column >= 1
+    fingerprints = [issue.fingerprint for issue in report.issues]
+    assert len(set(fingerprints)) == len(fingerprints)
+
+
+def test_fingerprints_survive_edits_elsewhere():
+    before = report_of("# One\n\nThe system shall be fast.\n")
+    after = report_of("# Zero\n\nAll is well here.\n\n# One\n\nThe system shall be fast.\n")
+    assert [issue.fingerprint for issue in before.issues] == [issue.fingerprint for issue in after.issues]
+    assert before.issues[0].location.start != after.issues[0].location.start
+
+
+def test_lines_and_columns_count_from_one():
+    (issue,) = report_of("# One\r\n\r\nIt is  TBD.\r\n").issues
+    assert (issue.location.line, issue.location.column, issue.location.section) == (3, 8, ("One",))
+
+
+def test_code_is_passed_by():
+    assert report_of("Run `the the TBD` now.\n\n```\nTBD the the\n```\n\n    TBD\n").issues == ()

@@ -1,0 +1,82 @@
+"""The chain: structure is kept, passages hold everything once, nothing looks clean that was not tested."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.reading import NoJob, document_of, report_of
+
+from paperlane.model.documents import Language
+from paperlane.pipeline.section_merge import BUDGET, merge, tokens_of
+
+PARAGRAPH = "The gateway records the request and answers it. " * 8
+
+
+def test_sections_have_numbers_titles_and_paths():
+    document = document_of("Before.\n\n# 1 Purpose\n\nText.\n\n## 1.1 Scope\n\nText.\n\n# 第二章 范围\n\n正文。")
+    found = [(section.number, section.title, section.path) for section in document.sections]
+    assert found == [
+        ("", "", ()),
+        ("1", "Purpose", ("1 Purpose",)),
+        ("1.1", "Scope", ("1 Purpose", "1.1 Scope")),
+        ("第二章", "范围", ("第二章 范围",)),
+    ]
+
+
+def test_the_prevailing_language_is_found():
+    assert document_of("The system answers.").language is Language.EN
+    assert document_of("系统应在一秒内响应 HTTP 请求。").language is Language.ZH
+
+
+def test_acronyms_are_known_once_they_are_spelled_out():
+    document = document_of(
+        "Service level objective (SLO). MTTR: mean time to repair. 服务质量（QOS）。\n\n| A | B |\n|---|---|\n| RPO | recovery point objective |\n"
+    )
+    assert set(document.acronyms) == {"SLO", "MTTR", "QOS", "RPO"}
+
+
+def test_tokens_are_right_for_chinese_and_english():
+    assert tokens_of("系统应在一秒内响应") == 9
+    assert tokens_of("The system shall answer within one second") == 9
+
+
+BLOCKS = st.sampled_from(
+    [
+        "# A\n\n",
+        "## B\n\n",
+        "### C\n\n",
+        "Short.\n\n",
+        PARAGRAPH + "\n\n",
+        PARAGRAPH * 5 + "\n\n",
+        "系统应响应。" * 300 + "\n\n",
+    ]
+)
+
+
+@given(st.lists(BLOCKS, max_size=25))
+def test_passages_hold_every_block_once_and_keep_to_their_budget(parts: list[str]):
+    document = document_of("".join(parts))
+    passages = merge(document, NoJob()).items
+    places = [place for passage in passages for place in range(passage.first, passage.last)]
+    assert places == list(range(len(document.parsed.blocks)))
+    assert [passage.id for passage in passages] == list(range(len(passages)))
+    for passage in passages:
+        assert passage.tokens <= BUDGET or passage.last - passage.first <= 2
+
+
+def test_short_sections_of_one_parent_are_tested_together():
+    text = "# A\n\n" + "".join(f"## A{n}\n\nShort.\n\n" for n in range(6)) + "# B\n\nShort.\n"
+    passages = merge(document_of(text), NoJob()).items
+    assert [passage.path[:1] for passage in passages] == [("A",), ("B",)]
+
+
+def test_the_report_says_what_was_tested():
+    report = report_of("# One\n\nThe system shall be fast.\n\n" + PARAGRAPH * 40)
+    assert report.judges == ("rules",)
+    assert report.coverage.whole
+    assert report.words > 300
+    assert [issue.rule for issue in report.issues] == ["vague-term"]
+
+
+def test_an_empty_document_is_not_a_clean_one():
+    report = report_of("")
+    assert not report.coverage.whole
+    assert [notice.code for notice in report.notices] == ["no_text"]
