@@ -20,7 +20,7 @@ class NoJob:
         self.content = content
 
     def progress(self, share: float, message: str = "") -> None:
-        assert 0.0 <= share <= 1.0
+        assert 0.0 <= share <= 1.0, message
 
     def attachment(self) -> BinaryIO:
         return BytesIO(self.content)

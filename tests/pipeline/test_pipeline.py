@@ -28,7 +28,8 @@ def test_the_prevailing_language_is_found():
 
 def test_acronyms_are_known_once_they_are_spelled_out():
     document = document_of(
-        "Service level objective (SLO). MTTR: mean time to repair. 服务质量（QOS）。\n\n| A | B |\n|---|---|\n| RPO | recovery point objective |\n"
+        "Service level objective (SLO). MTTR: mean time to repair. 服务质量（QOS）。\n\n"
+        "| A | B |\n|---|---|\n| RPO | recovery point objective |\n"
     )
     assert set(document.acronyms) == {"SLO", "MTTR", "QOS", "RPO"}
 

@@ -89,11 +89,14 @@ _ADDRESS = re.compile(
 )
 
 
+_BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a space
+
+
 def _blanked(text: str, block: Block) -> str:
     content = text[block.start : block.end]
     for start, end in block.code:
-        content = content[: start - block.start] + " " * (end - start) + content[end - block.start :]
-    return _ADDRESS.sub(lambda found: " " * len(found[0]), content)
+        content = content[: start - block.start] + _BLANK * (end - start) + content[end - block.start :]
+    return _ADDRESS.sub(lambda found: _BLANK * len(found[0]), content)
 
 
 @dataclass(frozen=True, slots=True)

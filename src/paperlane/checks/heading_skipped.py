@@ -7,11 +7,14 @@ from paperlane.model.documents import Severity
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
+    """The first of each kind: where a document skips a level as a habit, one issue says so."""
     last = 0
+    told: set[tuple[int, int]] = set()
     for section in subject.document.sections:
         if section.heading < 0:
             continue
-        if last and section.level > last + 1:
+        if last and section.level > last + 1 and (last, section.level) not in told:
+            told.add((last, section.level))
             block = subject.document.parsed.blocks[section.heading]
             yield Finding(block.start, block.end, {"from": str(last), "to": str(section.level)})
         last = section.level

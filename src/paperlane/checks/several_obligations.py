@@ -8,7 +8,7 @@ from paperlane.checks import Check, Finding, Scope, Subject
 from paperlane.checks.sentences import sentences
 from paperlane.model.documents import Severity
 
-_ENGLISH = re.compile(r"\b(?:shall|must)\b(?:\s+not\b)?", re.IGNORECASE)
+_ENGLISH = re.compile(r"(?<![\"“”'‘’*`])\b(?:shall|must)\b(?:\s+not\b)?(?![\"”'’*`])", re.IGNORECASE)
 _ENGLISH_JOIN = re.compile(r"(?:,|;|\band\b|\bor\b|\bbut\b|\bwhile\b)", re.IGNORECASE)
 _CONDITION = re.compile(
     r"\b(?:if|when|where|unless|which|that|who|whose|because|as|than|whether|how|what)\b", re.IGNORECASE

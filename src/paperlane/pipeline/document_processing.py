@@ -10,7 +10,7 @@ from paperlane.model.steps import Job, Step
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _NUMBER = re.compile(
-    r"(?P<arabic>\d{1,3}(?:\.\d{1,3}){0,8})(?:[.、．:：)）]|(?=\s)|(?=[\u3400-\u9fff]))\s*(?P<rest>\S.*)?$|(?P<chapter>第[一二三四五六七八九十百零\d]{1,5}[章节節条條篇部])\s*(?P<title>.*)$|(?P<han>[一二三四五六七八九十]{1,3})[、．.]\s*(?P<after>.*)$",
+    r"(?P<arabic>\d{1,3}(?:\.\d{1,3}){0,8})(?:[.、．:：)）](?=\s|[\u3400-\u9fff]|$)|(?=\s)|(?=[\u3400-\u9fff]))\s*(?P<rest>\S.*)?$|(?P<chapter>第[一二三四五六七八九十百零\d]{1,5}[章节節条條篇部])\s*(?P<title>.*)$|(?P<han>[一二三四五六七八九十]{1,3})[、．.]\s*(?P<after>.*)$",
     re.DOTALL,
 )
 _EXPANDED = re.compile(r"[(（]\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})s?\s*[)）,，]")
