@@ -48,9 +48,9 @@ def test_an_issue_can_be_said_in_both_languages(name: str):
 
 
 WORDS = st.sampled_from(
-    ["The", "system", "shall", "must", "fast", "fast", "TBD", "SLO", "section 9.9", "REQ-1", "系统", "应", "尽快", "的的",
-     "。", ".", "\n", "\n\n", "# 1 One\n\n", "### Deep\n\n", "| a | b |\n|---|---|\n| TBD | the the |\n", "`code`",
-     "😀", "\r\n", "[x](#y)", "- "]
+    ["The", "system", "shall", "must", "fast", "fast", "TBD", "SLO", "section 9.9", "REQ-1", "系统", "应", "尽快",
+     "的的", "。", ".", "\n", "\n\n", "# 1 One\n\n", "### Deep\n\n", "| a | b |\n|---|---|\n| TBD | the the |\n",
+     "`code`", "😀", "\r\n", "[x](#y)", "- "]
 )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from paperlane.model.documents import BlockKind, Severity
 
 _ACRONYM = re.compile(r"(?<![\w$@#/.&_-])[A-Z][A-Z0-9]{1,5}s?(?![\w/_-]|\.\w|\(|['’]\w)")
 _KNOWN = frozenset({
-    "SHALL", "MUST", "SHOULD", "MAY", "WILL", "CAN", "ON", "OFF", "HERE", "OUR", "YOUR", "THIS", "THAT", "ANY", "EACH", "TRUE",
-    "FALSE", "NULL", "NONE", "README", "NEVER", "ALWAYS", "ONLY", "NOTE", "TIP", "YES", "DO", "NO", "BE", "IS", "TO", "IN",
+    "SHALL", "MUST", "SHOULD", "MAY", "WILL", "CAN", "ON", "OFF", "HERE", "OUR", "YOUR", "THIS", "THAT", "ANY", "EACH",
+    "TRUE", "FALSE", "NULL", "NONE", "README", "NEVER", "ALWAYS", "ONLY", "NOTE", "TIP", "YES", "DO", "NO", "BE",
+    "IS", "TO", "IN",
     "AI", "ALL", "AM", "AND", "API", "APIs", "ASCII", "AWS", "BSD", "CA", "CD", "CEO", "CI", "CLI", "CPU", "CSS",
     "CSV", "DB", "DNS", "DOC", "DOCX", "EN", "END", "EOF", "EU", "FAQ", "FTP", "GB", "GBK", "GCC", "GET", "GIF",
     "GIT", "GMT", "GPL", "GPU", "GUI", "HTML", "HTTP", "HTTPS", "ID", "IDE", "IDs", "IEC", "IEEE", "IF", "INFO",

@@ -1,0 +1,58 @@
+"""The report for programs; the keys are those of the HTTP interface."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from paperlane.model.documents import Issue, Report, Severity
+from paperlane.reports import Unreadable, said
+
+
+def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
+    """One object: documents, and files that could not be read."""
+    content = {
+        "documents": [document(report, language) for report in reports],
+        "unreadable": [{"name": name, **asdict(fault)} for name, fault in unreadable],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def document(report: Report, language: str) -> dict[str, Any]:
+    """One document's report."""
+    coverage = report.coverage
+    return {
+        "document": {
+            "name": report.name,
+            "media_type": report.media_type,
+            "language": report.language.value,
+            "pages": report.pages,
+            "characters": report.characters,
+            "words": report.words,
+            "sections": report.sections,
+        },
+        "coverage": {**asdict(coverage), "whole": coverage.whole},
+        "judges": list(report.judges),
+        "checks": list(report.checks),
+        "warnings": [asdict(notice) for notice in report.notices],
+        "counts": {severity.value: report.count(severity) for severity in Severity},
+        "issues": [issue_of(issue, language) for issue in report.issues],
+    }
+
+
+def issue_of(issue: Issue, language: str) -> dict[str, Any]:
+    """One issue."""
+    message, suggestion = said(issue, language)
+    place = asdict(issue.location)
+    return {
+        "rule": issue.rule,
+        "category": issue.category,
+        "severity": issue.severity.value,
+        "confidence": issue.confidence,
+        "message": message,
+        "quote": issue.quote,
+        "suggestion": suggestion,
+        "location": {**place, "section": list(issue.location.section), "page": issue.location.page or None},
+        "source": issue.source,
+        "fingerprint": issue.fingerprint,
+    }
