@@ -57,8 +57,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "个提示",
         "no issues": "未发现问题", "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个段落",
         "whole": "全部 {all} 个段落均已检测", "rules only": "仅规则检测", "unreadable": "无法读取",
-        "page": "页", "line": "行", "title": "Paperlane 检测报告", "issues": "问题", "section": "章节", "suggestion": "建议", "show": "显示",
-        "all": "全部",
+        "page": "页", "line": "行", "title": "Paperlane 检测报告", "issues": "问题",
+        "section": "章节", "suggestion": "建议", "show": "显示", "all": "全部",
         "untested": "本文档有部分内容未被检测", "words": "{words} 字，{sections} 节", "pages": "{pages} 页",
     },
 }  # fmt: skip

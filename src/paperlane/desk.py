@@ -1,0 +1,340 @@
+"""The desk: whatever a person can ask for, and the one place that decides whether they may.
+
+Something that belongs to somebody else is answered exactly as something that does not exist.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection
+
+from paperlane.blobs import Blobs
+from paperlane.clock import Clock
+from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
+from paperlane.ledger import Ledger
+from paperlane.model.documents import Report, Upload
+from paperlane.model.tasks import (
+    Batch,
+    BatchId,
+    NewBatch,
+    NewTask,
+    PastAttempt,
+    Queue,
+    State,
+    Task,
+    TaskId,
+    UserId,
+)
+from paperlane.records import accounts, audit, documents, issues
+from paperlane.records.accounts import Account, Role
+from paperlane.records.issues import Reviewed, Status
+from paperlane.reports import REPORTS
+from paperlane.settings import Settings
+
+_UPLOAD = TypeAdapter(Upload)
+_REPORT = TypeAdapter(Report)
+_FIRST_ADMIN = "admin"
+_LINK_SECONDS = 3_600.0
+_SLOT_SECONDS_PER_MB = {"application/pdf": 1.5}  # measured on one core; other formats hold more text a byte, or less
+_SLOT_SECONDS = 0.2
+STATES: Mapping[str, Sequence[State]] = {
+    "queued": (State.READY, State.WAITING, State.LEASED),
+    **{state.value: (state,) for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)},
+}
+"""The states of the ledger behind each status that people see."""
+
+
+def estimated_cost(upload: Upload) -> float:
+    """Slot-seconds that testing an upload will take, about: a fixed part and one that grows with its size."""
+    return _SLOT_SECONDS + _SLOT_SECONDS_PER_MB.get(upload.media_type, 3.0) * upload.bytes / 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants to be tested. `run_at` is seconds since 1970, 0 for now; `key` their Idempotency-Key."""
+
+    uploads: Sequence[Upload]
+    name: str = ""
+    priority: int = 5
+    run_at: float = 0.0
+    key: str = ""
+
+    @property
+    def content(self) -> str:
+        """A hash of what is wanted: the same key must always mean the same."""
+        files = [(upload.name, upload.sha256) for upload in self.uploads]
+        return hashlib.sha256(json.dumps([files, self.name, self.priority, self.run_at]).encode()).hexdigest()
+
+    def checked(self) -> Self:
+        """Itself, when it makes sense; BadRequest otherwise."""
+        if not 0 <= self.priority <= 9:  # noqa: PLR2004  the range that interfaces promise
+            raise BadRequest(f"There is no priority {self.priority}.", hint="Choose 0 to 9; 5 is the usual one.")
+        if len(self.key) > 200:  # noqa: PLR2004  the column's length
+            raise BadRequest("The Idempotency-Key is too long.", hint="Use at most 200 characters.")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Every method is synchronous, and takes the account that asks."""
+
+    ledger: Ledger
+    blobs: Blobs
+    settings: Settings
+    clock: Clock
+    new_id: Callable[[], str]
+
+    # documents and their tasks
+
+    def room(self, account: Account) -> None:
+        """May this account upload now? TooMany past a backlog limit, NotAllowed for viewers."""
+        _may_change(account)
+        self.ledger.room(account.id)
+
+    def known(self, account: Account, key: str) -> Batch | None:
+        """The batch that came under this Idempotency-Key before."""
+        return self.ledger.known(account.id, key) if key else None
+
+    def submit(self, account: Account, order: Order) -> tuple[Batch, bool]:
+        """All on disk, or nothing; False beside a batch that was there under this key."""
+        _may_change(account)
+        order.checked()
+        uploads = {TaskId(self.new_id()): upload for upload in order.uploads}
+        tasks = [NewTask(task, _UPLOAD.dump_json(upload), estimated_cost(upload)) for task, upload in uploads.items()]
+        batch = NewBatch(
+            BatchId(self.new_id()),
+            account.id,
+            tasks,
+            order.name,
+            order.priority,
+            order.run_at,
+            order.key,
+            order.content,
+        )
+        now = self.clock.now()
+        return self.ledger.submit(batch, lambda connection: documents.add(connection, account.id, uploads, now))
+
+    def batch(self, account: Account, batch: BatchId) -> Batch:
+        """A batch of this account's, or NotFound."""
+        found = self.ledger.batch(batch)
+        _must_see(account, found.user, "batch")
+        return found
+
+    def tasks(self, account: Account, *, batch: BatchId | None, status: str, cursor: str, limit: int) -> Sequence[Task]:
+        """A page of tasks, newest first, or of a batch in its order; one's own, or all for those who see all."""
+        if status and status not in STATES:
+            raise BadRequest(f"There is no status {status!r}.", hint=f"Choose one of {', '.join(STATES)}.")
+        if batch is not None:
+            self.batch(account, batch)
+        user = None if account.sees_all else account.id
+        return self.ledger.tasks(user=user, batch=batch, states=STATES.get(status, ()), cursor=cursor, limit=limit)
+
+    def task(self, account: Account, task: TaskId) -> Task:
+        """A task of this account's, or NotFound."""
+        found = self.ledger.task(task)
+        _must_see(account, found.user, "task")
+        return found
+
+    def attempts(self, account: Account, task: TaskId) -> Sequence[PastAttempt]:
+        """A task's history."""
+        return self.ledger.attempts(self.task(account, task).id)
+
+    def cancel(self, account: Account, task: TaskId) -> Task:
+        """Stop a task."""
+        self.task(account, task)
+        _may_change(account)
+        return self.ledger.cancel(task)
+
+    def retry(self, account: Account, task: TaskId) -> Task:
+        """Start a failed or cancelled task again."""
+        self.task(account, task)
+        _may_change(account)
+        return self.ledger.retry(task)
+
+    def queue(self, account: Account) -> Queue:
+        """What runs and waits: one's own, or everything for those who see all."""
+        return self.ledger.queue(None if account.sees_all else account.id)
+
+    # what was found
+
+    def issues(
+        self, account: Account, task: TaskId, *, severity: str, status: str, after: int, limit: int
+    ) -> Sequence[Reviewed]:
+        """A page of a task's issues, in reading order."""
+        self.task(account, task)
+        return self.ledger.read(lambda c: issues.of_task(c, task, severity, status, after, limit))
+
+    def issue(self, account: Account, issue: str) -> Reviewed:
+        """An issue of this account's documents, or NotFound."""
+        found = self.ledger.read(lambda connection: issues.one(connection, issue))
+        if not account.sees_all and self.ledger.task(found.task).user != account.id:
+            raise NotFound("There is no such issue.")
+        return found
+
+    def review(
+        self, account: Account, issue: str, status: Status | None, reason: str | None, comment: str | None
+    ) -> Reviewed:
+        """Accept or dismiss an issue, or comment on it."""
+        self.issue(account, issue)
+        _may_change(account)
+        now = self.clock.now()
+        self.ledger.write(lambda c: issues.review(c, issue, account.id, now, status, reason, comment))
+        return self.issue(account, issue)
+
+    def report(self, account: Account, task: TaskId, form: str, language: str) -> tuple[bytes, str, str]:
+        """The report as a file: its content, media type and name. Conflict while there is none."""
+        found = self.task(account, task)
+        if form not in REPORTS:
+            raise BadRequest(f"There is no report format {form!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
+        saved = self._result(found, "report")
+        content = REPORTS[form].render([_REPORT.validate_json(saved)], (), language)
+        stem = _UPLOAD.validate_json(found.payload).name.rpartition(".")[0] or "report"
+        return content, REPORTS[form].media_type, stem + REPORTS[form].suffix
+
+    def document(self, account: Account, task: TaskId) -> Mapping[str, Any]:
+        """The document's text and structure. Conflict while it was not read yet."""
+        saved: dict[str, Any] = json.loads(self._result(self.task(account, task), "document_processing"))
+        parsed = saved["parsed"]
+        return {
+            "name": parsed["name"],
+            "media_type": parsed["media_type"],
+            "language": saved["language"],
+            "pages": parsed["pages"],
+            "encoding": parsed["encoding"],
+            "text": parsed["text"],
+            "blocks": parsed["blocks"],
+            "sections": saved["sections"],
+        }
+
+    def _result(self, task: Task, step: str) -> bytes:
+        saved = self.ledger.checkpoint(task.id, step)
+        if saved is None:
+            raise Conflict(
+                f"There is none yet: the task is {task.status}.",
+                code="not_ready",
+                hint="Ask again once it has completed.",
+            )
+        return saved
+
+    # accounts
+
+    def first_sign_in(self) -> str | None:
+        """At the very first start: make an admin, and the path of a link that signs them in once."""
+        now = self.clock.now()
+        if self.ledger.read(accounts.everyone):
+            return None
+        account = self.add_user(_FIRST_ADMIN, Role.ADMIN, "", None, None)
+        links: list[str] = []
+        self.ledger.write(lambda c: links.append(accounts.new_link(c, account.id, now, _LINK_SECONDS)))
+        return f"/sign-in?once={links[0]}"
+
+    def add_user(self, name: str, role: Role, group: str, limit: int | None, weight: float | None) -> Account:
+        """A new account with its lane; limits by role where none is given."""
+        made: list[Account] = []
+        now = self.clock.now()
+        _check_numbers(limit, weight)
+
+        def write(connection: Connection) -> None:
+            made.append(accounts.add(connection, name, role, group, now))
+            audit.note(connection, self.new_id(), audit.NOBODY, now, "user added", {"name": name, "role": role})
+
+        self.ledger.write(write)
+        admin = role is Role.ADMIN
+        default = self.settings.admin_limit if admin else self.settings.user_limit
+        self.ledger.lane(made[0].id, max_running=limit or default, weight=weight)
+        return made[0]
+
+    def users(self) -> Sequence[Account]:
+        """All accounts."""
+        return self.ledger.read(accounts.everyone)
+
+    def user(self, name: str) -> Account:
+        """The account of this name, or NotFound."""
+        return self.ledger.read(lambda connection: accounts.named(connection, name))
+
+    def user_of(self, user: UserId) -> Account:
+        """The account of this id, or NotFound."""
+        return self.ledger.read(lambda connection: accounts.of_id(connection, user))
+
+    def change_user(
+        self,
+        by: Account | None,
+        account: Account,
+        *,
+        role: Role | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+        weight: float | None = None,
+        engine: str | None = None,
+        paused: bool | None = None,
+    ) -> Account:
+        """Change an account and its lane while everything runs; a lowered limit kills nothing."""
+        now = self.clock.now()
+        asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
+        changes = {name: value for name, value in asked.items() if value is not None}
+        _check_numbers(limit, weight)
+        if engine not in {None, "database", "inline"}:
+            raise BadRequest(f"There is no engine {engine!r}.", hint="Choose database or inline.")
+
+        def also(connection: Connection) -> None:
+            accounts.change(connection, account.id, role, group)
+            who = audit.NOBODY if by is None else by.id
+            audit.note(connection, self.new_id(), who, now, "user changed", {"name": account.name, **changes})
+
+        self.ledger.lane(account.id, max_running=limit, weight=weight, engine=engine, paused=paused, also=also)
+        return self.user_of(account.id)
+
+    def new_token(self, account: Account) -> str:
+        """A fresh token; it is shown this once."""
+        made: list[str] = []
+        self.ledger.write(lambda c: made.append(accounts.new_token(c, account.id, self.clock.now())))
+        return made[0]
+
+    def revoke(self, account: Account) -> int:
+        """Make all tokens of an account useless."""
+        counted: list[int] = []
+        self.ledger.write(lambda c: counted.append(accounts.revoke(c, account.id, self.clock.now())))
+        return counted[0]
+
+    def account_of_token(self, token: str) -> tuple[Account, str] | None:
+        """Who holds this token, and the token's hash."""
+        return self.ledger.read(lambda connection: accounts.of_token(connection, token))
+
+    def account_of_hash(self, digest: str) -> tuple[Account, str] | None:
+        """Who holds the token of this hash, while it is valid."""
+        return self.ledger.read(lambda connection: accounts.of_hash(connection, digest))
+
+    def use_link(self, secret: str) -> str | None:
+        """Spend a one-time link: the hash that its session stands on."""
+        spent: list[str | None] = []
+        self.ledger.write(lambda c: spent.append(accounts.use_link(c, secret, self.clock.now())))
+        return spent[0]
+
+    def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
+        """Whether an engine starts tasks."""
+        self.ledger.pause(engine, paused=paused)
+        what = "engine paused" if paused else "engine resumed"
+        now = self.clock.now()
+        who = audit.NOBODY if by is None else by.id
+        self.ledger.write(lambda c: audit.note(c, self.new_id(), who, now, what, {"engine": engine}))
+
+
+def _may_change(account: Account) -> None:
+    if account.role is Role.VIEWER:
+        raise NotAllowed("A viewer changes nothing.", hint="Ask an admin for the role user.")
+
+
+def _must_see(account: Account, owner: UserId, what: str) -> None:
+    if not account.sees_all and owner != account.id:
+        raise NotFound(f"There is no such {what}.")
+
+
+def _check_numbers(limit: int | None, weight: float | None) -> None:
+    if limit is not None and limit < 1:
+        raise BadRequest("A limit is at least 1.", hint="To stop a user's tasks, pause them.")
+    if weight is not None and not 0.01 <= weight <= 100.0:  # noqa: PLR2004  beyond it shares mean nothing
+        raise BadRequest("A weight lies between 0.01 and 100.", hint="1 is the usual share, 2 twice as much.")

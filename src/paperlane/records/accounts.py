@@ -1,0 +1,143 @@
+"""Accounts: who may come in, with what, and what they may do."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from paperlane.clock import new_secret
+from paperlane.errors import BadRequest, Conflict, NotFound
+from paperlane.model.tasks import UserId
+from paperlane.records.schema import tokens, users
+
+_NAME = re.compile(r"[\w.@+-]{1,100}")
+
+
+class Role(StrEnum):
+    """What an account may do: a viewer looks at everything and changes nothing, an admin may do all."""
+
+    USER = "user"
+    VIEWER = "viewer"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may come in."""
+
+    id: UserId
+    name: str
+    role: Role
+    group: str
+    created_at: float
+
+    @property
+    def sees_all(self) -> bool:
+        """May this account look at everybody's tasks?"""
+        return self.role in {Role.ADMIN, Role.VIEWER}
+
+
+def _account(row: Row[*tuple[object, ...]]) -> Account:
+    return Account(UserId(row.id), row.name, Role(row.role), row.group_name, row.created_at)
+
+
+def add(connection: Connection, name: str, role: Role, group: str, now: float) -> Account:
+    """A new account. BadRequest for a name that makes no sense, Conflict for one that is taken."""
+    if _NAME.fullmatch(name) is None:
+        raise BadRequest(f"{name!r} is no user name.", hint="Use letters, digits and . _ @ + - only.")
+    try:
+        made = connection.execute(
+            insert(users), {"name": name, "role": role.value, "group_name": group, "created_at": now}
+        )
+    except IntegrityError as error:
+        raise Conflict(f"There is a user {name} already.", code="name_taken") from error
+    assert made.inserted_primary_key is not None
+    return Account(UserId(made.inserted_primary_key[0]), name, role, group, now)
+
+
+def everyone(connection: Connection) -> Sequence[Account]:
+    """All accounts, oldest first."""
+    return [_account(row) for row in connection.execute(select(users).order_by(users.c.id))]
+
+
+def named(connection: Connection, name: str) -> Account:
+    """The account of this name, or NotFound."""
+    row = connection.execute(select(users).where(users.c.name == name)).first()
+    if row is None:
+        raise NotFound(f"There is no user {name}.", hint="See: paperlane user list.")
+    return _account(row)
+
+
+def of_id(connection: Connection, user: UserId) -> Account:
+    """The account of this id, or NotFound."""
+    row = connection.execute(select(users).where(users.c.id == user)).first()
+    if row is None:
+        raise NotFound("There is no such user.")
+    return _account(row)
+
+
+def change(connection: Connection, user: UserId, role: Role | None, group: str | None) -> None:
+    """Give an account another role or group."""
+    new = {"role": role.value if role else None, "group_name": group}
+    if given := {name: value for name, value in new.items() if value is not None}:
+        connection.execute(update(users).where(users.c.id == user).values(given))
+
+
+def new_token(connection: Connection, user: UserId, now: float) -> str:
+    """A fresh token; only its hash is kept."""
+    token = new_secret("pl")
+    connection.execute(insert(tokens), {"hash": _hash(token), "user_id": user, "created_at": now})
+    return token
+
+
+def new_link(connection: Connection, user: UserId, now: float, seconds: float) -> str:
+    """A secret that signs in once, within so many seconds."""
+    secret = new_secret("once")
+    row = {"hash": _hash(secret), "user_id": user, "created_at": now, "once_until": now + seconds}
+    connection.execute(insert(tokens), row)
+    return secret
+
+
+def revoke(connection: Connection, user: UserId, now: float) -> int:
+    """Make all tokens of an account useless; how many there were."""
+    return connection.execute(
+        update(tokens).where(tokens.c.user_id == user, tokens.c.revoked_at == 0).values(revoked_at=now)
+    ).rowcount
+
+
+def of_token(connection: Connection, token: str) -> tuple[Account, str] | None:
+    """Who holds this token, with the token's hash; None when it is unknown or revoked, or a link's secret."""
+    return of_hash(connection, _hash(token))
+
+
+def of_hash(connection: Connection, digest: str) -> tuple[Account, str] | None:
+    """The same, for a session that remembers the hash only."""
+    row = connection.execute(
+        select(users)
+        .join(tokens, tokens.c.user_id == users.c.id)
+        .where(tokens.c.hash == digest, tokens.c.revoked_at == 0, tokens.c.once_until == 0)
+    ).first()
+    return None if row is None else (_account(row), digest)
+
+
+def use_link(connection: Connection, secret: str, now: float) -> str | None:
+    """Spend a link: the hash of the token that its session stands on; None when it is spent or too old."""
+    spent = connection.execute(
+        update(tokens)
+        .where(tokens.c.hash == _hash(secret), tokens.c.once_until > now, tokens.c.revoked_at == 0)
+        .values(once_until=0.0, hash=(fresh := _hash(new_secret("session"))))
+    )
+    return fresh if spent.rowcount else None
+
+
+def forget_links(connection: Connection, user: UserId) -> None:
+    """Links that were not used are void."""
+    connection.execute(delete(tokens).where(tokens.c.user_id == user, tokens.c.once_until > 0))
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,70 @@
+"""The tables of the records. Times are seconds since 1970 (UTC)."""
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+_ID = String(40)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("role", String(10), nullable=False),
+    Column("group_name", String(100), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256: the token itself is a long random secret
+    Column("user_id", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double, nullable=False, server_default="0"),
+    Column("once_until", Double, nullable=False, server_default="0"),  # a link that signs in once, until this time
+    Index("tokens_user", "user_id"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("task_id", _ID, primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", String(120), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("blob", String(200), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("documents_user", "user_id", "task_id"),
+)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("task_id", _ID, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("fingerprint", String(16), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("reviewed_by", BigInteger),
+    Column("reviewed_at", Double, nullable=False, server_default="0"),
+    Column("content", Text, nullable=False),  # JSON of model.documents.Issue
+    Index("issues_task", "task_id", "position"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("what", String(60), nullable=False),
+    Column("details", Text, nullable=False),
+    Index("audit_at", "at"),
+)

@@ -1,0 +1,86 @@
+"""The application: its routers, its headers, and what starts and ends with it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, FastAPI
+from itsdangerous import URLSafeTimedSerializer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from paperlane import __version__
+from paperlane.desk import Desk
+from paperlane.settings import Settings
+from paperlane.threads import Threads
+from paperlane.web import batches, health, issues, pages, problems, progress, queue, session, tasks, users
+from paperlane.web.identity import House
+from paperlane.web.tailer import Tailer
+
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"content-security-policy": _POLICY.encode(),
+}
+_API = "/api/v1"
+_THREADS = 8
+
+
+def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret: str) -> FastAPI:
+    """The service over a desk. `wake` is called after each upload; `secret` signs the page's sessions."""
+    threads = Threads("web", _THREADS)
+
+    @asynccontextmanager
+    async def alive(app: FastAPI) -> AsyncGenerator[None]:
+        app.state.tailer = Tailer(desk.ledger, threads)
+        tailing = asyncio.create_task(app.state.tailer.run())
+        yield
+        tailing.cancel()
+        with suppress(asyncio.CancelledError):
+            await tailing
+        threads.close()
+
+    app = FastAPI(title="Paperlane", version=__version__, lifespan=alive, docs_url=None, redoc_url=None)
+    app.state.house = House(desk, settings, threads, URLSafeTimedSerializer(secret, "session"))
+    app.state.wake = wake
+    app.state.locks = {}
+    app.state.sockets = Counter()
+    api = APIRouter(prefix=_API)
+    for room in (batches, tasks, issues, queue, users, session, progress):
+        api.include_router(room.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    app.include_router(pages.router)
+    pages.mount(app)
+    problems.install(app)
+    app.add_middleware(_SafeHeaders)
+    return app
+
+
+class _SafeHeaders:
+    """Sets the headers that keep a browser from harm; a plain middleware, which streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        private = scope["path"].startswith(_API)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message["headers"])
+                names = {name for name, _ in headers}
+                headers += [(name, value) for name, value in _HEADERS.items() if name not in names]
+                if private and b"cache-control" not in names:
+                    headers.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

@@ -1,0 +1,158 @@
+"""`/batches`: uploads, and what became of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import JSONResponse
+
+from paperlane.desk import Order
+from paperlane.errors import BadRequest, TooLarge
+from paperlane.model.tasks import Batch, BatchId
+from paperlane.records.accounts import Account
+from paperlane.web import shapes
+from paperlane.web.identity import Asker, House, Parts
+from paperlane.web.uploads import Received, receive
+
+router = APIRouter(prefix="/batches", tags=["batches"])
+
+_LARGEST_BATCH = 1_000
+
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "priority": {"type": "integer", "minimum": 0, "maximum": 9, "default": 5},
+                        "run_at": {"type": "string", "format": "date-time"},
+                        "name": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=HTTPStatus.ACCEPTED, openapi_extra=_FORM)
+async def submit(
+    request: Request,
+    account: Asker,
+    house: Parts,
+    idempotency_key: Annotated[str, Header(max_length=200)] = "",
+    content_length: Annotated[int, Header()] = 0,
+) -> JSONResponse:
+    """Upload documents to be tested. Limits and backlogs are checked before the body is read."""
+    async with _one_at_a_time(request, account, idempotency_key):
+        earlier = await house.threads(house.desk.known, account, idempotency_key)
+        if earlier is None:
+            await house.threads(house.desk.room, account)
+        if content_length > (house.settings.max_batch_mb + 1) << 20:
+            raise TooLarge(f"The upload is larger than {house.settings.max_batch_mb} MB.", hint="Upload in parts.")
+        content_type = request.headers.get("Content-Type", "")
+        received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
+        return await _submit(request, account, house, received, idempotency_key)
+
+
+async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> JSONResponse:
+    try:
+        if not received.uploads:
+            return _nothing_accepted(received)
+        order = _order(received, key)
+        batch, fresh = await house.threads(house.desk.submit, account, order)
+    except BaseException:
+        await house.threads(received.discard)
+        raise
+    if fresh:
+        request.app.state.wake()
+    else:
+        await house.threads(received.discard)
+    tasks = await house.threads(house.desk.tasks, account, batch=batch.id, status="", cursor="", limit=_LARGEST_BATCH)
+    content = {
+        **shapes.batch(batch),
+        "tasks": [shapes.task(task) for task in tasks],
+        "rejected": _rejected(received),
+    }
+    return JSONResponse(content, HTTPStatus.ACCEPTED, headers={"Location": f"/api/v1/batches/{batch.id}"})
+
+
+def _rejected(received: Received) -> list[dict[str, str]]:
+    return [
+        {"name": file.name, "code": file.code, "message": file.message, "hint": file.hint} for file in received.rejected
+    ]
+
+
+def _nothing_accepted(received: Received) -> JSONResponse:
+    first = received.rejected[0] if received.rejected else None
+    content = {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "code": first.code if first else "no_files",
+        "detail": first.message if first else "The upload holds no file.",
+        "hint": first.hint if first else "Send at least one file in the field `files`.",
+        "rejected": _rejected(received),
+    }
+    return JSONResponse(content, 422, media_type="application/problem+json")
+
+
+def _order(received: Received, key: str) -> Order:
+    fields = received.fields
+    try:
+        priority = int(fields.get("priority", "") or 5)
+    except ValueError as error:
+        raise BadRequest(f"There is no priority {fields['priority']!r}.", hint="Choose 0 to 9.") from error
+    name = fields.get("name", "").replace("\0", "")
+    return Order(received.uploads, name, priority, _moment(fields.get("run_at", "")), key)
+
+
+def _moment(said: str) -> float:
+    """ISO 8601 (UTC without an offset) or seconds since 1970; 0 for now."""
+    if not said:
+        return 0.0
+    try:
+        return max(0.0, min(float(said), 1e11))
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(said)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise BadRequest(f"{said!r} is no time.", hint="Write it as 2027-01-31T08:00:00Z.") from error
+
+
+@asynccontextmanager
+async def _one_at_a_time(request: Request, account: Account, key: str) -> AsyncGenerator[None]:
+    """Of two uploads under one key the second waits; between processes the ledger's unique key decides."""
+    if not key:
+        yield
+        return
+    locks: dict[tuple[int, str], tuple[asyncio.Lock, int]] = request.app.state.locks
+    name = (account.id, key)
+    lock, waiting = locks.get(name, (asyncio.Lock(), 0))
+    locks[name] = (lock, waiting + 1)
+    try:
+        async with lock:
+            yield
+    finally:
+        lock, waiting = locks[name]
+        if waiting == 1:
+            del locks[name]
+        else:
+            locks[name] = (lock, waiting - 1)
+
+
+@router.get("/{batch}")
+async def one(batch: str, account: Asker, house: Parts) -> dict[str, Any]:
+    """A batch, its counts by status, and its percent."""
+    found: Batch = await house.threads(house.desk.batch, account, BatchId(batch))
+    return shapes.batch(found)

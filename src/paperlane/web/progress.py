@@ -1,0 +1,99 @@
+"""The WebSocket `/progress`: the present state of tasks, then every change."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from paperlane.errors import PaperlaneError
+from paperlane.model.tasks import BatchId, Task, TaskId
+from paperlane.records.accounts import Account, Role
+from paperlane.web import shapes
+from paperlane.web.identity import House, account_of, house_of, is_own_origin
+from paperlane.web.tailer import Follower, Tailer
+
+router = APIRouter(tags=["progress"])
+
+_REFUSED, _NOT_FOUND, _TOO_MANY = 4401, 4404, 4429
+_DONE, _COME_AGAIN = 1000, 1013
+_ENDED = frozenset({"completed", "failed", "cancelled"})
+_MOST = 1_000
+
+
+@router.websocket("/progress")
+async def progress(socket: WebSocket, task: str = "", batch: str = "", after: int = -1) -> None:
+    """Follow a task or a batch. Who asks is known before the socket is accepted."""
+    house = house_of(socket)
+    account = await account_of(socket)
+    if account is None or not is_own_origin(socket):
+        await socket.close(_REFUSED)
+        return
+    open_sockets: Counter[int] = socket.app.state.sockets
+    settings = house.settings
+    most = settings.max_admin_sockets if account.role is Role.ADMIN else settings.max_user_sockets
+    if open_sockets[account.id] >= most:
+        await socket.close(_TOO_MANY)
+        return
+    open_sockets[account.id] += 1
+    try:
+        await _serve(socket, house, account, task, batch, after)
+    finally:
+        open_sockets[account.id] -= 1
+
+
+async def _serve(socket: WebSocket, house: House, account: Account, task: str, batch: str, after: int) -> None:
+    try:
+        followed = await house.threads(_followed, house, account, task, batch)
+    except PaperlaneError:
+        await socket.close(_NOT_FOUND)
+        return
+    await socket.accept()
+    replay = after >= 0 and bool(task)
+    tailer: Tailer = socket.app.state.tailer
+    follower = tailer.follow({one.id: after if replay else one.seq for one in followed})
+    try:
+        if not replay:
+            for one in followed:
+                await socket.send_json(shapes.present(one))
+        running = {one.id for one in followed if not one.state.ended}
+        # a replay ends with the terminal event, which may be among those that are still to come
+        running |= {one.id for one in followed if replay and one.seq > after}
+        await _until_gone(socket, follower, running)
+    except WebSocketDisconnect:
+        pass
+    finally:
+        tailer.leave(follower)
+
+
+def _followed(house: House, account: Account, task: str, batch: str) -> Sequence[Task]:
+    if task:
+        return [house.desk.task(account, TaskId(task))]
+    return house.desk.tasks(account, batch=BatchId(batch), status="", cursor="", limit=_MOST)
+
+
+async def _until_gone(socket: WebSocket, follower: Follower, running: set[TaskId]) -> None:
+    """Send until all tasks have ended, the reader is too slow, or it goes away."""
+    gone = asyncio.create_task(_gone(socket))
+    try:
+        while running:
+            coming = asyncio.create_task(follower.queue.get())
+            await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                return
+            if (event := coming.result()) is None:
+                await socket.close(_COME_AGAIN)
+                return
+            await socket.send_json(shapes.frame(event))
+            if event.status in _ENDED:
+                running.discard(event.task)
+        await socket.close(_DONE)
+    finally:
+        gone.cancel()
+
+
+async def _gone(socket: WebSocket) -> None:
+    """Whatever the reader says is passed by; that it goes away is not."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass

@@ -1,0 +1,36 @@
+"""`/queue`: what runs and waits."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from paperlane.web import shapes
+from paperlane.web.identity import Admin, Asker, House, Parts
+
+router = APIRouter(prefix="/queue", tags=["queue"])
+
+
+class Pause(BaseModel, extra="forbid"):
+    """Whether an engine starts tasks."""
+
+    engine: Literal["database", "inline"] = "database"
+    paused: bool = True
+
+
+def _look(house: House, account: Asker) -> dict[str, Any]:
+    names = {user.id: user.name for user in house.desk.users()} if account.sees_all else {account.id: account.name}
+    return shapes.queue(house.desk.queue(account), names)
+
+
+@router.get("")
+async def look(account: Asker, house: Parts) -> dict[str, Any]:
+    """Depth, running, oldest wait; by user (one's own only, unless one sees all) and by engine."""
+    return await house.threads(_look, house, account)
+
+
+@router.post("/pause")
+async def pause(asked: Pause, account: Admin, house: Parts) -> dict[str, Any]:
+    """Start no more tasks on an engine, or start them again; running ones go on."""
+    await house.threads(house.desk.pause, account, asked.engine, paused=asked.paused)
+    return await house.threads(_look, house, account)

@@ -1,0 +1,169 @@
+"""The JSON forms of what the interface answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from paperlane.model.documents import Upload
+from paperlane.model.tasks import Batch, Event, Lane, PastAttempt, Queue, Task
+from paperlane.records.accounts import Account
+from paperlane.records.issues import Reviewed
+from paperlane.reports import said
+
+_UPLOAD = TypeAdapter(Upload)
+_NO_COVERAGE = {"tested": 0, "failed": 0, "skipped": 0}
+
+
+def moment(at: float) -> str | None:
+    """A time as ISO 8601 in UTC; None for never."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+
+
+def task(of: Task) -> dict[str, Any]:
+    """A task."""
+    upload = _UPLOAD.validate_json(of.payload)
+    summary: Mapping[str, Any] = of.summary
+    coverage = summary.get("coverage", _NO_COVERAGE)
+    return {
+        "id": of.id,
+        "batch": of.batch,
+        "owner": of.user,
+        "document": {
+            "name": upload.name,
+            "media_type": upload.media_type,
+            "bytes": upload.bytes,
+            "sha256": upload.sha256,
+        },
+        "status": of.status,
+        "priority": of.priority,
+        "engine": of.engine or None,
+        "step": of.step or None,
+        "percent": round(of.percent, 1),
+        "message": of.message,
+        "seq": of.seq,
+        "attempt": of.attempt,
+        "max_attempts": of.max_attempts,
+        "created_at": moment(of.created_at),
+        "started_at": moment(of.started_at),
+        "finished_at": moment(of.finished_at),
+        "run_at": moment(of.run_at),
+        "error": None if of.fault is None or of.status != "failed" else asdict(of.fault),
+        "warnings": summary.get("warnings", []),
+        "coverage": {name: coverage.get(name, 0) for name in _NO_COVERAGE},
+        "issues": summary.get("issues", {"error": 0, "warning": 0, "info": 0}),
+    }
+
+
+def batch(of: Batch) -> dict[str, Any]:
+    """A batch."""
+    return {
+        "id": of.id,
+        "owner": of.user,
+        "name": of.name,
+        "created_at": moment(of.created_at),
+        "counts": of.counts,
+        "percent": round(of.percent, 1),
+    }
+
+
+def attempt(of: PastAttempt) -> dict[str, Any]:
+    """An attempt with its steps."""
+    return {
+        "number": of.number,
+        "engine": of.engine,
+        "worker": of.worker,
+        "started_at": moment(of.started_at),
+        "ended_at": moment(of.ended_at),
+        "outcome": of.outcome or None,
+        "error": None if of.fault is None else asdict(of.fault),
+        "steps": [asdict(step) for step in of.steps],
+    }
+
+
+def issue(of: Reviewed, language: str) -> dict[str, Any]:
+    """An issue with its review."""
+    found = of.issue
+    message, suggestion = said(found, language)
+    place = asdict(found.location)
+    return {
+        "id": of.id,
+        "task": of.task,
+        "rule": found.rule,
+        "category": found.category,
+        "severity": found.severity.value,
+        "confidence": found.confidence,
+        "message": message,
+        "quote": found.quote,
+        "suggestion": suggestion,
+        "location": {**place, "section": list(found.location.section), "page": found.location.page or None},
+        "source": found.source,
+        "status": of.status.value,
+        "reason": of.reason,
+        "comment": of.comment,
+        "fingerprint": found.fingerprint,
+    }
+
+
+def frame(of: Event) -> dict[str, Any]:
+    """A WebSocket's frame."""
+    return {
+        "seq": of.seq,
+        "task": of.task,
+        "status": of.status,
+        "step": of.step or None,
+        "percent": round(of.percent, 1),
+        "message": of.message,
+        "at": moment(of.at),
+    }
+
+
+def present(of: Task) -> dict[str, Any]:
+    """The frame that tells of a task's present state."""
+    at = of.finished_at or of.started_at or of.created_at
+    return frame(Event(of.id, of.seq, "", of.status, of.step, of.percent, of.message, at))
+
+
+def account(of: Account, lane: Lane | None = None) -> dict[str, Any]:
+    """An account, with its lane where that is known."""
+    shape: dict[str, Any] = {
+        "id": of.id,
+        "name": of.name,
+        "role": of.role.value,
+        "group": of.group,
+        "created_at": moment(of.created_at),
+    }
+    if lane is not None:
+        shape |= {"limit": lane.max_running, "weight": lane.weight, "engine": lane.engine, "paused": lane.paused}
+    return shape
+
+
+def queue(of: Queue, names: Mapping[int, str]) -> dict[str, Any]:
+    """What waits and runs."""
+    return {
+        "queued": of.queued,
+        "running": of.running,
+        "oldest_wait": round(of.oldest, 1),
+        "users": [
+            {
+                "user": lane.user,
+                "name": names.get(lane.user, ""),
+                "engine": lane.engine,
+                "queued": lane.ready + lane.waiting + lane.leased,
+                "running": lane.running,
+                "limit": lane.max_running,
+                "weight": lane.weight,
+                "oldest_wait": round(lane.oldest, 1),
+                "paused": lane.paused,
+            }
+            for lane in of.lanes
+        ],
+        "engines": [asdict(engine) for engine in of.engines],
+    }
+
+
+def page(items: Sequence[dict[str, Any]], limit: int, cursor: str) -> dict[str, Any]:
+    """A page of a list; `cursor` leads to the next one, if this one is full."""
+    return {"items": items, "next": cursor if len(items) == limit else None}

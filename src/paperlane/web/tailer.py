@@ -1,0 +1,90 @@
+"""Follows the ledger for all WebSockets of a process: one look for everybody."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from paperlane.ledger import Ledger
+from paperlane.model.tasks import Event, TaskId
+from paperlane.threads import Threads
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY = 0.05
+_LOOK_AT_LEAST_EVERY = 1.0
+_SLOWEST = 2_000  # events that a slow reader may be behind before it is sent away to come again
+
+
+class TooSlow(Exception):
+    """The reader does not keep up."""
+
+
+@dataclass(eq=False, slots=True)
+class Follower:
+    """Somebody who follows some tasks; `seen` is the number of the last event that was put into the queue."""
+
+    seen: dict[TaskId, int]
+    queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(_SLOWEST))
+
+    def take(self, event: Event) -> None:
+        """Queue what is new to this follower."""
+        if event.seq > self.seen.get(event.task, event.seq):
+            self.seen[event.task] = event.seq
+            try:
+                self.queue.put_nowait(event)
+            except asyncio.QueueFull:
+                self.seen.clear()
+                self.queue.get_nowait()
+                self.queue.put_nowait(None)
+
+
+class Tailer:
+    """Looks for new events while anybody follows any task."""
+
+    def __init__(self, ledger: Ledger, threads: Threads) -> None:
+        self._ledger = ledger
+        self._threads = threads
+        self._followers: set[Follower] = set()
+        self._somebody = asyncio.Event()
+
+    def follow(self, seen: Mapping[TaskId, int]) -> Follower:
+        """Every event of these tasks after the seen numbers, from now on."""
+        follower = Follower(dict(seen))
+        self._followers.add(follower)
+        self._somebody.set()
+        return follower
+
+    def leave(self, follower: Follower) -> None:
+        """This one follows no longer."""
+        self._followers.discard(follower)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        loop = asyncio.get_running_loop()
+        number, looked = -1, 0.0
+        while True:
+            if not self._followers:
+                self._somebody.clear()
+                await self._somebody.wait()
+                looked = 0.0
+            now = self._ledger.changed()
+            if now != number or loop.time() - looked > _LOOK_AT_LEAST_EVERY:
+                number, looked = now, loop.time()
+                await self._look()
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _look(self) -> None:
+        seen: dict[TaskId, int] = {}
+        for follower in self._followers:
+            for task, number in follower.seen.items():
+                seen[task] = min(number, seen.get(task, number))
+        try:
+            events = await self._threads(self._ledger.moved, seen)
+        except Exception:
+            log.exception("progress could not be read")
+            return
+        for event in events:
+            for follower in tuple(self._followers):
+                follower.take(event)

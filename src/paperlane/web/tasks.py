@@ -1,0 +1,97 @@
+"""`/tasks`: one document each."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Response
+
+from paperlane.errors import BadRequest
+from paperlane.model.tasks import BatchId, TaskId
+from paperlane.web import shapes
+from paperlane.web.identity import Asker, Parts
+from paperlane.web.language import Language
+
+router = APIRouter(prefix="/tasks", tags=["tasks"])
+
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+
+
+@router.get("")
+async def several(
+    account: Asker, house: Parts, status: str = "", batch: str = "", limit: Limit = 100, cursor: str = ""
+) -> dict[str, Any]:
+    """One's tasks, newest first; a batch's in its order."""
+    found = await house.threads(
+        house.desk.tasks,
+        account,
+        batch=BatchId(batch) if batch else None,
+        status=status,
+        cursor=cursor,
+        limit=limit,
+    )
+    return shapes.page([shapes.task(task) for task in found], limit, found[-1].id if found else "")
+
+
+@router.get("/{task}")
+async def one(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+    """A task."""
+    return shapes.task(await house.threads(house.desk.task, account, TaskId(task)))
+
+
+@router.post("/{task}/cancel")
+async def cancel(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+    """Stop a task: a queued one at once, a running one at its next step."""
+    return shapes.task(await house.threads(house.desk.cancel, account, TaskId(task)))
+
+
+@router.post("/{task}/retry", status_code=HTTPStatus.OK)
+async def retry(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+    """Start a failed or cancelled task again, after its last finished step."""
+    return shapes.task(await house.threads(house.desk.retry, account, TaskId(task)))
+
+
+@router.get("/{task}/attempts")
+async def attempts(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+    """Every attempt with its steps."""
+    found = await house.threads(house.desk.attempts, account, TaskId(task))
+    return {"items": [shapes.attempt(attempt) for attempt in found], "next": None}
+
+
+@router.get("/{task}/issues")
+async def issues(
+    task: str,
+    account: Asker,
+    house: Parts,
+    language: Language,
+    severity: Literal["", "error", "warning", "info"] = "",
+    status: Literal["", "open", "accepted", "dismissed"] = "",
+    limit: Limit = 200,
+    cursor: str = "",
+) -> dict[str, Any]:
+    """A task's issues in reading order."""
+    if cursor and not cursor.isdecimal():
+        raise BadRequest("There is no such page.", hint="Use the `next` of the page before.")
+    after = int(cursor) if cursor else -1
+    found = await house.threads(
+        house.desk.issues, account, TaskId(task), severity=severity, status=status, after=after, limit=limit
+    )
+    items = [shapes.issue(issue, language) for issue in found]
+    return shapes.page(items, limit, str(found[-1].position) if found else "")
+
+
+@router.get("/{task}/report")
+async def report(
+    task: str, account: Asker, house: Parts, language: Language, form: Annotated[str, Query(alias="format")] = "html"
+) -> Response:
+    """The report as a download."""
+    content, media_type, name = await house.threads(house.desk.report, account, TaskId(task), form, language)
+    plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+    return Response(content, media_type=media_type, headers={"Content-Disposition": disposition})
+
+
+@router.get("/{task}/document")
+async def document(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+    """The document's text and structure, for showing it beside its issues."""
+    return dict(await house.threads(house.desk.document, account, TaskId(task)))

@@ -1,0 +1,227 @@
+"""Receiving uploads: multipart bodies stream into blobs as they arrive, in bounded memory."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from paperlane.blobs import Blobs, Writing
+from paperlane.errors import BadRequest, DocumentError, TooLarge
+from paperlane.formats import recognise
+from paperlane.model.documents import Upload
+from paperlane.settings import Settings
+from paperlane.threads import Threads
+
+_HEAD = 4_096
+_FEED = 1 << 18
+_LONGEST_FIELD = 4_096
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file of an upload that is not accepted."""
+
+    name: str
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(slots=True)
+class Received:
+    """What came: accepted files are on disk, and belong to whoever asked; `discard` gives them up."""
+
+    blobs: Blobs
+    uploads: list[Upload] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def discard(self) -> None:
+        """Delete the accepted files again."""
+        for upload in self.uploads:
+            self.blobs.remove(upload.blob)
+
+
+@dataclass(slots=True)
+class _Part:
+    """A file or a field that is arriving."""
+
+    headers: Message = field(default_factory=Message)
+    field_name: str = ""
+    file_name: str | None = None
+    writing: Writing | None = None
+    digest: Any = None
+    head: bytes = b""
+    value: bytes = b""
+    refused: Rejected | None = None
+
+
+class _Receiver:
+    """Takes the pieces that the parser finds; runs on a thread, for it writes files."""
+
+    def __init__(self, blobs: Blobs, settings: Settings, boundary: bytes) -> None:
+        self.received = Received(blobs)
+        self._settings = settings
+        self._blobs = blobs
+        self._part = _Part()
+        self._header = [b"", b""]
+        self._size = 0
+        self._files = 0
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_headers_finished": self._headers_end,
+                "on_part_data": self._content,
+                "on_part_end": self._end,
+                "on_end": self._finish,
+            },
+        )
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes of the body. TooLarge past the limits of an upload, BadRequest for what is no form."""
+        self._size += len(piece)
+        if self._size > (self._settings.max_batch_mb + 1) << 20:
+            raise TooLarge(
+                f"The upload is larger than {self._settings.max_batch_mb} MB.",
+                hint="Upload the files in several parts.",
+            )
+        try:
+            self._parser.write(piece)
+        except MultipartParseError as error:
+            raise BadRequest("The body is no multipart form.", hint="Send the files as multipart/form-data.") from error
+
+    def close(self) -> Received:
+        """Everything is here. BadRequest when the form broke off."""
+        if not self._ended:
+            raise BadRequest("The upload broke off.", hint="Send it again.")
+        return self.received
+
+    def abandon(self) -> None:
+        """Forget everything, also the file that was arriving."""
+        if self._part.writing is not None:
+            self._part.writing.discard()
+        self.received.discard()
+
+    def _begin(self) -> None:
+        self._part = _Part()
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header[0] += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1] += data[start:end]
+
+    def _header_end(self) -> None:
+        name, value = self._header
+        self._part.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._header = [b"", b""]
+
+    def _headers_end(self) -> None:
+        part = self._part
+        _, options = parse_options_header(part.headers.get("content-disposition", "").encode("latin-1"))
+        part.field_name = options.get(b"name", b"").decode("utf-8", "replace")
+        if b"filename" in options:
+            part.file_name = clean_name(options[b"filename"].decode("utf-8", "replace"))
+            part.writing = self._blobs.create()
+            part.digest = hashlib.sha256()
+            self._files += 1
+            if self._files > self._settings.max_batch_files:
+                raise TooLarge(
+                    f"The upload holds more than {self._settings.max_batch_files} files.",
+                    hint="Upload the files in several parts.",
+                )
+
+    def _content(self, data: bytes, start: int, end: int) -> None:
+        part, piece = self._part, data[start:end]
+        if part.file_name is None:
+            part.value += piece
+            if len(part.value) > _LONGEST_FIELD:
+                raise BadRequest(f"The field {part.field_name} is too long.")
+            return
+        if part.refused is not None or part.writing is None:
+            return
+        if len(part.head) < _HEAD:
+            part.head = (part.head + piece)[:_HEAD]
+        if part.writing.size + len(piece) > self._settings.max_file_mb << 20:
+            limit = self._settings.max_file_mb
+            self._refuse("too_large", f"The file is larger than {limit} MB.", "Split the document.")
+            return
+        part.writing.write(piece)
+        part.digest.update(piece)
+
+    def _refuse(self, code: str, message: str, hint: str) -> None:
+        part = self._part
+        part.refused = Rejected(part.file_name or "", code, message, hint)
+        if part.writing is not None:
+            part.writing.discard()
+            part.writing = None
+
+    def _end(self) -> None:
+        part = self._part
+        if part.file_name is None:
+            self.received.fields[part.field_name] = part.value.decode("utf-8", "replace")
+        else:
+            self._file_end(part)
+        self._part = _Part()
+
+    def _file_end(self, part: _Part) -> None:
+        name = part.file_name or ""
+        if part.refused is None and part.writing is not None:
+            try:
+                form = recognise(name, part.head)
+            except DocumentError as error:
+                self._refuse(error.code, error.message, error.hint)
+            else:
+                size, digest = part.writing.size, part.digest.hexdigest()
+                upload = Upload(name, form.media_type, size, digest, part.writing.commit())
+                self.received.uploads.append(upload)
+        if part.refused is not None:
+            self.received.rejected.append(part.refused)
+
+    def _finish(self) -> None:
+        self._ended = True
+
+
+def clean_name(name: str) -> str:
+    """A file's bare name: no folders, no control characters, at most 255 characters, never empty."""
+    bare = PureWindowsPath(PurePosixPath(name).name).name
+    printable = "".join(character for character in bare if character.isprintable()).strip()
+    return printable[-_LONGEST_NAME:] or "unnamed"
+
+
+def boundary_of(content_type: str) -> bytes:
+    """The boundary that a multipart body is parted by; BadRequest for another kind of body."""
+    kind, options = parse_options_header(content_type.encode("latin-1"))
+    if kind != b"multipart/form-data" or b"boundary" not in options:
+        raise BadRequest("The body is no multipart form.", hint="Send the files as multipart/form-data, field `files`.")
+    return options[b"boundary"]
+
+
+async def receive(
+    body: AsyncIterator[bytes], content_type: str, blobs: Blobs, settings: Settings, threads: Threads
+) -> Received:
+    """Take a whole upload in; nothing stays on disk when it is refused or breaks off."""
+    receiver = _Receiver(blobs, settings, boundary_of(content_type))
+    try:
+        pending = bytearray()
+        async for piece in body:
+            pending += piece
+            if len(pending) >= _FEED:
+                await threads(receiver.feed, bytes(pending))
+                pending.clear()
+        await threads(receiver.feed, bytes(pending))
+        return receiver.close()
+    except BaseException:
+        await threads(receiver.abandon)
+        raise

@@ -1,0 +1,94 @@
+"""`/users`: accounts and their limits, for admins."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from paperlane.model.tasks import UserId
+from paperlane.records.accounts import Account, Role
+from paperlane.web import shapes
+from paperlane.web.identity import Admin, House, Parts
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+class NewUser(BaseModel, extra="forbid"):
+    """An account to be."""
+
+    name: str = Field(min_length=1, max_length=100)
+    role: Role = Role.USER
+    group: str = Field("", max_length=100)
+    limit: int | None = Field(None, ge=1, le=1_000_000)
+    weight: float | None = None
+
+
+class Change(BaseModel, extra="forbid"):
+    """What is to change; what is left out stays as it is."""
+
+    role: Role | None = None
+    group: str | None = Field(None, max_length=100)
+    limit: int | None = Field(None, ge=1, le=1_000_000)
+    weight: float | None = None
+    engine: str | None = None
+    paused: bool | None = None
+
+
+def _shape(house: House, account: Account) -> dict[str, Any]:
+    lanes = house.desk.ledger.queue(account.id).lanes
+    return shapes.account(account, lanes[0] if lanes else None)
+
+
+@router.get("")
+async def several(_admin: Admin, house: Parts) -> dict[str, Any]:
+    """All accounts with their lanes."""
+
+    def look() -> list[dict[str, Any]]:
+        return [_shape(house, account) for account in house.desk.users()]
+
+    return {"items": await house.threads(look), "next": None}
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+async def add(asked: NewUser, _admin: Admin, house: Parts) -> dict[str, Any]:
+    """A new account, with a token that is shown this once."""
+
+    def make() -> dict[str, Any]:
+        account = house.desk.add_user(asked.name, asked.role, asked.group, asked.limit, asked.weight)
+        return {**_shape(house, account), "token": house.desk.new_token(account)}
+
+    return await house.threads(make)
+
+
+def _of(house: House, user: int) -> Account:
+    return house.desk.user_of(UserId(user))
+
+
+@router.get("/{user}")
+async def one(user: int, _admin: Admin, house: Parts) -> dict[str, Any]:
+    """An account with its lane."""
+    return await house.threads(lambda: _shape(house, _of(house, user)))
+
+
+@router.patch("/{user}")
+async def change(user: int, asked: Change, admin: Admin, house: Parts) -> dict[str, Any]:
+    """Change an account or its lane, while everything runs."""
+
+    def write() -> dict[str, Any]:
+        changed = house.desk.change_user(admin, _of(house, user), **asked.model_dump(exclude_none=True))
+        return _shape(house, changed)
+
+    return await house.threads(write)
+
+
+@router.post("/{user}/token", status_code=HTTPStatus.CREATED)
+async def token(user: int, _admin: Admin, house: Parts) -> dict[str, str]:
+    """A fresh token; it is shown this once."""
+    return {"token": await house.threads(lambda: house.desk.new_token(_of(house, user)))}
+
+
+@router.post("/{user}/revoke")
+async def revoke(user: int, _admin: Admin, house: Parts) -> dict[str, int]:
+    """Make all tokens and sessions of an account useless."""
+    return {"revoked": await house.threads(lambda: house.desk.revoke(_of(house, user)))}
