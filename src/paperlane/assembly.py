@@ -2,39 +2,51 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
+from functools import partial
 
 import structlog
+import uvicorn
+from fastapi import FastAPI
+from pydantic import TypeAdapter
 
+from paperlane import hosting
 from paperlane.blobs.folder import Folder
 from paperlane.clock import SortableIds, SystemClock
+from paperlane.desk import Desk
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
+from paperlane.errors import Misconfigured
+from paperlane.hosting import Host
 from paperlane.ledger import Also, Ledger, Rules
-from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.migrations import migrate
-from paperlane.model.tasks import TaskId, WorkerId
-from paperlane.scheduling.dispatcher import dispatch
-from paperlane.scheduling.sweeper import sweep
-from paperlane.scheduling.turns import LedgerTurns
+from paperlane.ledger.sql import SqlLedger
+from paperlane.model.documents import Report, Severity
+from paperlane.model.tasks import TaskId
+from paperlane.pipeline import REPORT, test_document
+from paperlane.records import accounts
+from paperlane.records.issues import save
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
 from paperlane.threads import Threads
+from paperlane.web.app import create_app
 from paperlane.work import Chain
-from paperlane.work.attempt import Attempts
-from paperlane.work.heartbeat import Heartbeat, Membership
 from paperlane.work.sandbox import Limits, Sandbox
 from paperlane.work.supervisor import Supervisor
-from paperlane.work.worker import at_work, drain
 
 log = structlog.get_logger(__name__)
 
 STEPS = "paperlane.pipeline:STEPS"
+
+_LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
+_GOODBYE = 5  # seconds that open requests get at the end
+
+_REPORT = TypeAdapter(Report)
 
 clock = SystemClock()
 new_id = SortableIds(clock)
@@ -62,6 +74,29 @@ def open_blobs(settings: Settings) -> Folder:
     return Folder(settings.data / "blobs")
 
 
+def open_desk(settings: Settings, ledger: Ledger) -> Desk:
+    """What people can ask for."""
+    return Desk(ledger, open_blobs(settings), settings, clock, new_id)
+
+
+def user_names(ledger: Ledger) -> Mapping[int, str]:
+    """The name of each account by its id."""
+    return {account.id: account.name for account in ledger.read(accounts.everyone)}
+
+
+def secret_of(settings: Settings) -> str:
+    """What signs the page's sessions: made once, and kept in the data folder for its owner only."""
+    path = settings.data / "secret.key"
+    settings.data.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(made := secrets.token_hex(32))
+    return made
+
+
 def open_sandbox(settings: Settings) -> Sandbox:
     """Child processes for the steps of the document chain."""
     limits = Limits(
@@ -80,7 +115,7 @@ def document_chain() -> Chain:
         if step != REPORT.name:
             return None
         report = _REPORT.validate_json(result)
-        return lambda connection: save_issues(connection, task, report.issues)
+        return lambda connection: save(connection, task, report.issues)
 
     def summary(result: bytes) -> Mapping[str, object]:
         report = _REPORT.validate_json(result)
@@ -94,7 +129,7 @@ def document_chain() -> Chain:
 
 
 @asynccontextmanager
-async def hosting(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
+async def host_of(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
     """What runs documents' tasks in this process."""
     async with open_sandbox(settings) as sandbox:
         yield Host(
@@ -116,7 +151,7 @@ async def run_worker(settings: Settings, engine: str, slots: int, stop: asyncio.
         raise Misconfigured(f"There are no worker processes for the engine {engine!r}.", hint="Use --engine database.")
     ledger = open_ledger(settings)
     try:
-        async with hosting(settings, ledger) as host:
+        async with host_of(settings, ledger) as host:
             await host.pull(Database(), slots, stop)
     finally:
         ledger.close()
@@ -127,6 +162,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Signals end the workers too, so they are not the server's own."""
         yield
+
+
+def _server(app: FastAPI) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE, ws="websockets-sansio"
+        )
+    )
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -150,12 +193,12 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
     url = f"http://{settings.host}:{listening.getsockname()[1]}"
     threads = Threads("serve")
     try:
-        async with hosting(settings, ledger) as host, asyncio.TaskGroup() as running:
+        async with host_of(settings, ledger) as host, asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             inline = Inline(settings.inline_slots)
             running.create_task(host.push(inline, settings.inline_slots, stop, bell.set_result))
             desk = open_desk(settings, ledger)
-            server = _server(create_app(desk, settings, (await bell).ring))
+            server = _server(create_app(desk, settings, (await bell).ring, secret_of(settings)))
             serving = running.create_task(server.serve(sockets=[listening]))
             serving.add_done_callback(lambda _: stop.set())
             supervisor = Supervisor(_worker_command(settings), settings.workers, partial(_bury, ledger, threads))

@@ -25,6 +25,7 @@ Tell = Callable[[str, float], None]
 _UPLOAD = TypeAdapter(Upload)
 _REPORT = TypeAdapter(Report)
 _HEAD = 4_096
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,10 @@ def _upload(path: Path) -> Upload:
     with _opened(path) as file:
         form = recognise(path.name, file.read(_HEAD))
         file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Upload(str(path), form.media_type, file.tell(), digest, str(path))
+        digest = hashlib.sha256()
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+        return Upload(str(path), form.media_type, file.tell(), digest.hexdigest(), str(path))
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -19,7 +19,8 @@ class Pause(BaseModel, extra="forbid"):
 
 
 def _look(house: House, account: Asker) -> dict[str, Any]:
-    names = {user.id: user.name for user in house.desk.users()} if account.sees_all else {account.id: account.name}
+    users = house.desk.users() if account.sees_all else (account,)
+    names: dict[int, str] = {user.id: user.name for user in users}
     return shapes.queue(house.desk.queue(account), names)
 
 

@@ -1,0 +1,127 @@
+"""`paperlane user`: accounts and their tokens."""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paperlane.cli.installation import Data, Database, Json, settings_of
+from paperlane.cli.output import show
+
+if TYPE_CHECKING:
+    from paperlane.desk import Desk
+
+app = typer.Typer(help="Accounts: add, list, set, token, revoke.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The account's name.")]
+Role = Annotated[str | None, typer.Option(metavar="user|viewer|admin", help="What the account may do.")]
+Group = Annotated[str | None, typer.Option(help="The group that the account belongs to.")]
+Limit = Annotated[int | None, typer.Option(help="Tasks that may run at once.")]
+Weight = Annotated[float | None, typer.Option(help="Share of the turns; 1 is usual.")]
+
+
+@contextmanager
+def _desk(data: Data, database: Database) -> "Generator[Desk]":
+    from paperlane.assembly import open_desk, open_ledger
+
+    settings = settings_of(data=data, database=database)
+    ledger = open_ledger(settings)
+    try:
+        yield open_desk(settings, ledger)
+    finally:
+        ledger.close()
+
+
+def _role(name: str) -> Any:
+    from paperlane.errors import BadRequest
+    from paperlane.records.accounts import Role as Roles
+
+    try:
+        return Roles(name)
+    except ValueError as error:
+        raise BadRequest(f"There is no role {name!r}.", hint="Choose user, viewer or admin.") from error
+
+
+@app.command()
+def add(
+    name: Name,
+    role: Role = "user",
+    group: Group = "",
+    limit: Limit = None,
+    weight: Weight = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Add an account and print its token, this once."""
+    with _desk(data, database) as desk:
+        account = desk.add_user(name, _role(role or "user"), group or "", limit, weight)
+        token = desk.new_token(account)
+    if as_json:
+        typer.echo(json.dumps({"id": account.id, "name": account.name, "role": account.role.value, "token": token}))
+    else:
+        typer.echo(f"Added {account.role.value} {account.name}. The token, shown this once:\n{token}")
+
+
+@app.command("list")
+def several(data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """List all accounts with their limits."""
+    with _desk(data, database) as desk:
+        lanes = {account.id: desk.ledger.queue(account.id).lanes for account in desk.users()}
+        rows = [
+            {
+                "id": account.id,
+                "name": account.name,
+                "role": account.role.value,
+                "group": account.group,
+                "limit": lanes[account.id][0].max_running if lanes[account.id] else None,
+                "weight": lanes[account.id][0].weight if lanes[account.id] else None,
+                "engine": lanes[account.id][0].engine if lanes[account.id] else None,
+            }
+            for account in desk.users()
+        ]
+    show(rows, as_json=as_json, empty="There is no account yet: paperlane user add NAME.")
+
+
+@app.command("set")
+def change(
+    name: Name,
+    role: Role = None,
+    group: Group = None,
+    limit: Limit = None,
+    weight: Weight = None,
+    engine: Annotated[str | None, typer.Option(help="The engine that carries this user's tasks.")] = None,
+    paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Start none of this user's tasks.")] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Change an account, while everything runs; a lowered limit kills nothing."""
+    with _desk(data, database) as desk:
+        account = desk.user(name)
+        chosen = None if role is None else _role(role)
+        desk.change_user(
+            None, account, role=chosen, group=group, limit=limit, weight=weight, engine=engine, paused=paused
+        )
+    typer.echo(f"Changed {name}.")
+
+
+@app.command()
+def token(name: Name, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """Print a fresh token, this once; older ones stay valid."""
+    with _desk(data, database) as desk:
+        account = desk.user(name)
+        made = desk.new_token(account)
+    if as_json:
+        typer.echo(json.dumps({"id": account.id, "name": account.name, "role": account.role.value, "token": made}))
+    else:
+        typer.echo(made)
+
+
+@app.command()
+def revoke(name: Name, data: Data = None, database: Database = None) -> None:
+    """Make all tokens and sessions of an account useless."""
+    with _desk(data, database) as desk:
+        count = desk.revoke(desk.user(name))
+    typer.echo(f"Revoked {count} tokens of {name}.")
