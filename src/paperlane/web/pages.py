@@ -1,10 +1,112 @@
 """The page: thin shells that small modules fill through the same interface as everybody's."""
 
-from fastapi import APIRouter, FastAPI
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
-router = APIRouter()
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.staticfiles import StaticFiles
+
+from paperlane.catalog import words
+from paperlane.web import language, shapes
+from paperlane.web.identity import Parts, account_of
+from paperlane.web.language import Language
+from paperlane.web.session import set_cookie
+
+router = APIRouter(include_in_schema=False)
+
+_HERE = Path(__file__).parent
+_STATIC = _HERE / "static"
+_A_YEAR = 31_536_000
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+
+
+@cache
+def _version() -> str:
+    """Changes with any static file, so that browsers may keep them for long."""
+    digest = hashlib.sha256()
+    for path in sorted(_STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def mount(app: FastAPI) -> None:
-    """Serve the static files."""
-    del app
+    """Serve the static files, under a name that changes with them."""
+    app.mount(f"/static/{_version()}", StaticFiles(directory=_STATIC), name="static")
+
+
+async def _show(request: Request, name: str, lang: str, **more: Any) -> HTMLResponse:
+    account = await account_of(request)
+    said = words(lang)
+    page = _templates().get_template(name)
+    content = page.render(
+        lang=lang, t=said, words=said, account=account, static=f"/static/{_version()}", path=request.url.path, **more
+    )
+    return HTMLResponse(content, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/")
+async def documents(request: Request, lang: Language) -> Response:
+    """Upload documents and follow them."""
+    if await account_of(request) is None:
+        return RedirectResponse("/sign-in", 303)
+    return await _show(request, "documents.html", lang)
+
+
+@router.get("/tasks/{task}")
+async def one(task: str, request: Request, lang: Language) -> Response:
+    """A document beside its issues."""
+    if await account_of(request) is None:
+        return RedirectResponse("/sign-in", 303)
+    return await _show(request, "document.html", lang, task=task)
+
+
+@router.get("/queue")
+async def queue(request: Request, lang: Language) -> Response:
+    """What runs and waits."""
+    if await account_of(request) is None:
+        return RedirectResponse("/sign-in", 303)
+    return await _show(request, "queue.html", lang)
+
+
+@router.get("/queue/now")
+async def queue_now(request: Request, house: Parts, lang: Language) -> Response:
+    """The queue's figures, which the queue page asks for again and again."""
+    account = await account_of(request)
+    if account is None:
+        return Response(status_code=401)
+    names: dict[int, str] = {account.id: account.name}
+    if account.sees_all:
+        names = {user.id: user.name for user in await house.threads(house.desk.users)}
+    found = await house.threads(house.desk.queue, account)
+    return await _show(request, "queue_now.html", lang, queue=shapes.queue(found, names))
+
+
+@router.get("/sign-in")
+async def sign_in(request: Request, house: Parts, lang: Language, once: str = "") -> Response:
+    """Sign in by token, or at once by a link that is good for one time."""
+    if once and (digest := await house.threads(house.desk.use_link, once)) is not None:
+        answer = RedirectResponse("/", 303)
+        set_cookie(answer, request, house, digest)
+        return answer
+    return await _show(request, "sign_in.html", lang, spent=bool(once))
+
+
+@router.get("/language/{wanted}")
+async def speak(wanted: Literal["en", "zh"], request: Request) -> Response:
+    """Choose the page's language, and go back to where one was."""
+    back = request.query_params.get("back", "/")
+    safe = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
+    answer = RedirectResponse(safe, 303)
+    answer.set_cookie(language.COOKIE, wanted, max_age=_A_YEAR, samesite="lax")
+    return answer

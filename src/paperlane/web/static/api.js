@@ -1,0 +1,74 @@
+// The service's interface, and the page's words.
+
+export const words = JSON.parse(document.getElementById("words").textContent);
+
+/** A word of the page with its {parameters} filled in; `fallback` where the page has none. */
+export function say(key, parameters = {}, fallback = key) {
+  return (words[key] ?? fallback).replace(/\{(\w+)\}/g, (whole, name) => parameters[name] ?? whole);
+}
+
+/** An error or warning about a file, in the page's language. */
+export function sayCode({ code, message = "", detail = "" }) {
+  return say(`code ${code}`, {}, message || detail);
+}
+
+/** What the service refused, and why. */
+export class Problem extends Error {
+  constructor(status, problem, retryAfter) {
+    super(sayCode(problem));
+    Object.assign(this, { status, problem, retryAfter });
+  }
+}
+
+/** Ask the service; the answer as JSON, or a Problem. */
+export async function ask(path, options = {}) {
+  const answer = await fetch(`/api/v1${path}`, options);
+  if (answer.status === 401 && location.pathname !== "/sign-in") location.assign("/sign-in");
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  const problem = await answer.json().catch(() => ({ code: "internal_error" }));
+  throw new Problem(answer.status, problem, answer.headers.get("Retry-After"));
+}
+
+/** Send JSON. */
+export function send(method, path, content) {
+  return ask(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
+}
+
+/** An element with a class, text or children: never markup from outside. */
+export function element(name, className = "", ...children) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/** Follow a task or a batch over a WebSocket; comes again after a break, until everything has ended. */
+export function follow(query, tell) {
+  let wait = 500;
+  const open = () => {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/progress?${query}`);
+    socket.onmessage = (message) => {
+      wait = 500;
+      tell(JSON.parse(message.data));
+    };
+    socket.onclose = (end) => {
+      if (end.code === 1000) return;
+      setTimeout(open, wait);
+      wait = Math.min(wait * 2, 15000);
+    };
+  };
+  open();
+}
+
+/** How much was found, beside how much was tested; never "no issues" for what was not tested. */
+export function sayFound(task) {
+  const { tested, failed, skipped } = task.coverage;
+  if (tested === 0) return say("nothing tested");
+  const counts = ["error", "warning", "info"]
+    .filter((severity) => task.issues[severity])
+    .map((severity) => `${task.issues[severity]} ${say(`${severity}s`)}`);
+  const all = tested + failed + skipped;
+  const coverage = say("tested", { tested, all });
+  return `${counts.join(", ") || say("no issues")} · ${coverage}`;
+}

@@ -1,0 +1,18 @@
+// Signing in by token.
+
+import { send } from "./api.js";
+
+const form = document.getElementById("sign-in");
+const problem = document.getElementById("problem");
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    await send("POST", "/session", { token: form.elements.token.value });
+    location.assign("/");
+  } catch (error) {
+    problem.textContent = error.message;
+    problem.hidden = false;
+    form.elements.token.select();
+  }
+});
