@@ -1,12 +1,14 @@
 """Short ways for tests to read and test a text as the pipeline does, without a sandbox."""
 
 import asyncio
+from contextlib import suppress
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
 
+from paperlane.blobs import Blobs
 from paperlane.formats import read, recognise
 from paperlane.model.documents import Document, Parsed, Report, Upload
 from paperlane.model.steps import Saved, Step
@@ -54,3 +56,20 @@ def report_of(content: bytes | str, name: str = "text.md") -> Report:
     upload: Saved[Upload] = Saved(TypeAdapter(Upload).dump_json(upload_of(raw, name)))
     saved = asyncio.run(test_document(upload, here))  # type: ignore[arg-type]
     return TypeAdapter(Report).validate_json(saved.content)
+
+
+def results_of(payload: bytes, blobs: Blobs) -> dict[str, bytes]:
+    """What each step of the chain makes of a stored upload."""
+    results: dict[str, bytes] = {}
+    with blobs.open(TypeAdapter(Upload).validate_json(payload).blob) as file:
+        content = file.read()
+
+    async def here(step: Step[Any, Any], value: Saved[Any]) -> Saved[Any]:
+        given: Any = TypeAdapter(step.takes).validate_json(value.content)
+        results[step.name] = TypeAdapter[Any](step.gives).dump_json(step.run(given, NoJob(content)))
+        return Saved(results[step.name])
+
+    chain = test_document(Saved(payload), here)  # type: ignore[arg-type]
+    with suppress(StopIteration):
+        chain.send(None)  # nothing in it waits, so it runs to its end
+    return results

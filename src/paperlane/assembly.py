@@ -175,12 +175,20 @@ def _server(app: FastAPI) -> _Server:
 def listen(settings: Settings) -> socket.socket:
     """The socket that the service answers on. Misconfigured when it cannot be had."""
     try:
-        return socket.create_server((settings.host, settings.port), backlog=512)
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
+        # the protocol is named, or asyncio would leave Nagle's algorithm on: 40 ms an answer
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(512)
     except OSError as error:
         raise Misconfigured(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
             hint="Choose another port with --port.",
         ) from error
+    return listening
 
 
 async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str, str], None]) -> None:

@@ -53,6 +53,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "errors": ("errors", "个错误"),
     "warnings": ("warnings", "个警告"),
     "infos": ("hints", "个提示"),
+    "one error": ("error", "个错误"),
+    "one warning": ("warning", "个警告"),
+    "one info": ("hint", "个提示"),
     "no issues": ("no issues", "未发现问题"),
     # one document
     "issues": ("Issues", "问题"),

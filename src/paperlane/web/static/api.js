@@ -67,7 +67,7 @@ export function sayFound(task) {
   if (tested === 0) return say("nothing tested");
   const counts = ["error", "warning", "info"]
     .filter((severity) => task.issues[severity])
-    .map((severity) => `${task.issues[severity]} ${say(`${severity}s`)}`);
+    .map((severity) => `${task.issues[severity]} ${say(task.issues[severity] === 1 ? `one ${severity}` : `${severity}s`)}`);
   const all = tested + failed + skipped;
   const coverage = say("tested", { tested, all });
   return `${counts.join(", ") || say("no issues")} · ${coverage}`;

@@ -1,0 +1,135 @@
+"""What all tests share: the corpus, a running service, and the rule that CI skips nothing for a missing part."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
+CORPUS = Path(os.environ.get("PAPERLANE_CORPUS", ROOT / "../shared/corpus"))
+IN_CI = os.environ.get("CI") == "true"
+
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("laptop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci" if IN_CI else "laptop")
+
+
+def needs(what: str, *, there: bool) -> None:
+    """Skip on a laptop without this part; in CI a missing part is a failure."""
+    if not there:
+        (pytest.fail if IN_CI else pytest.skip)(f"this needs {what}")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Real documents, awkward ones and labelled data; not part of the project."""
+    if not CORPUS.is_dir():
+        pytest.skip("this needs the corpus beside the checkout (PAPERLANE_CORPUS)")
+    return CORPUS
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A browser of the system's."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    needs("chromium", there=found is not None)
+    return str(found)
+
+
+@dataclass
+class Service:
+    """A real `paperlane serve` on a free port."""
+
+    data: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[str] | None = None
+    url: str = ""
+    link: str = ""
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(self.data)],
+            stdout=subprocess.PIPE,
+            stderr=(self.data.parent / "stderr.txt").open("a"),
+            text=True,
+            env={**os.environ, **self.environment},
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(r"ready at (\S+)", line):
+                self.url = found[1]
+                break
+        else:
+            raise AssertionError((self.data.parent / "stderr.txt").read_text())
+
+    def first_link(self) -> str:
+        """The link that the first start prints."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        return re.search(r"http\S+once=\S+", self.process.stdout.readline())[0]  # type: ignore[index]
+
+    def workers(self) -> list[int]:
+        """The process ids of the supervised workers."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        names = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+        return [pid for pid, name in names.items() if b"worker" in name and b"--supervised" in name]
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """Kill it with -9, as a power cut would: nothing is told."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.communicate()
+
+    def user(self, name: str, *options: str) -> httpx.Client:
+        """A client signed in as a new user."""
+        command = [sys.executable, "-m", "paperlane", "user", "add", name, "--json", "--data", str(self.data), *options]
+        made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        headers = {"Authorization": f"Bearer {made['token']}"}
+        return httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=60)
+
+
+@pytest.fixture
+def new_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Makes services with their settings; each is stopped at the end."""
+    made: list[Service] = []
+
+    def make(**given: object) -> Service:
+        environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in given.items()}
+        made.append(Service(tmp_path / f"data{len(made)}", environment))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for service in made:
+        if service.process is not None and service.process.poll() is None:
+            service.kill()
+
+
+def until(holds: Callable[[], Any], seconds: float = 90.0) -> Any:
+    """Ask again and again until something is true, and return it; other processes make it so."""
+    deadline = time.monotonic() + seconds
+    while not (answer := holds()):
+        assert time.monotonic() < deadline, "it never became true"
+        time.sleep(0.02)
+    return answer

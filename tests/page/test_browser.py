@@ -1,0 +1,130 @@
+"""A person with a real browser: sign in, drop files, watch, read, dismiss."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.conftest import Service
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
+TEXT = "# Gate 😀\n\nThe gate shall be fast.\n\n| Id | Text |\n|---|---|\n| G-1 | 大门应尽快打开 TBD |\n"
+SLOW = "The gateway shall answer each request within 200 ms and log it.\n\n" * 4000
+DROP = """(files) => {
+    const transfer = new DataTransfer();
+    for (const [name, content] of Object.entries(files)) {
+        const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+        transfer.items.add(new File([bytes], name));
+    }
+    document.getElementById("drop").dispatchEvent(
+        new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, new_service: Callable[..., Service]) -> Iterator[Page]:
+    """Signed in by the link that the first start prints; no script may fail."""
+    service = new_service()
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    opened.goto(service.first_link())
+    yield opened
+    assert problems == []
+    context.close()
+
+
+def drop(page: Page, **files: str | bytes) -> None:
+    raw = {name: content.encode() if isinstance(content, str) else content for name, content in files.items()}
+    page.evaluate(DROP, {name: base64.b64encode(content).decode() for name, content in raw.items()})
+
+
+def test_from_the_first_link_to_a_dismissed_issue(page: Page):
+    expect(page.get_by_text("Nothing was uploaded yet.")).to_be_visible()
+    page.evaluate("window.notReloaded = true")
+    drop(page, **{"gate.md": TEXT, "slow.md": SLOW, "sheet.xlsx": b"PK", "locked.docx": b"\xd0\xcf\x11\xe0"})
+    expect(page.get_by_text("Not accepted: sheet.xlsx")).to_be_visible()
+    slow = page.locator("li", has_text="slow.md")
+    expect(slow).to_have_attribute("data-status", "running")
+    expect(slow.locator(".detail")).not_to_have_text("")
+    expect(slow).to_have_attribute("data-status", "completed", timeout=60_000)
+    expect(slow.locator(".detail")).to_contain_text("passages tested")
+    failed = page.locator("li", has_text="locked.docx")
+    expect(failed).to_have_attribute("data-status", "failed")
+    assert page.evaluate("window.notReloaded") is True
+
+    page.get_by_role("link", name="gate.md").click()
+    issue = page.locator("li.issue", has_text="尽快")
+    issue.locator(".issue-head").click()
+    expect(page.locator("mark.chosen")).to_have_text("尽快")
+    for card in page.locator("li.issue").all():
+        quote = card.locator("blockquote").text_content()
+        marked = page.locator(f"mark[data-issue='{card.get_attribute('data-issue')}']")
+        assert "".join(marked.all_text_contents()) == quote
+    issue.get_by_placeholder("Why?").fill("as agreed")
+    issue.get_by_role("button", name="Dismiss").click()
+    expect(issue.locator(".verdict")).to_have_text("dismissed: as agreed")
+    page.reload()
+    expect(page.locator("li.issue", has_text="尽快").locator(".verdict")).to_have_text("dismissed: as agreed")
+    page.locator("[data-status='open']").first.click()
+    expect(page.locator("li.issue").first).to_be_visible()
+    expect(page.locator("li.issue", has_text="尽快")).to_have_count(0)
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON").click()
+    found = json.loads(download.value.path().read_text())
+    assert download.value.suggested_filename == "gate.json"
+    assert found["documents"][0]["counts"]["error"] == 1
+
+
+def test_it_speaks_chinese(page: Page):
+    page.get_by_role("link", name="中文").click()
+    expect(page.get_by_text("将文档拖到此处")).to_be_visible()
+    drop(page, **{"gate.md": TEXT})
+    expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
+    page.get_by_role("link", name="gate.md").click()
+    expect(page.locator("li.issue", has_text="含义模糊").first).to_be_visible()
+
+
+def test_a_keyboard_is_enough(page: Page):
+    page.locator("#drop").focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files({"name": "gate.md", "mimeType": "text/markdown", "buffer": TEXT.encode()})
+    expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
+    page.get_by_role("link", name="gate.md").focus()
+    page.keyboard.press("Enter")
+    page.locator("li.issue .issue-head").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("mark.chosen").first).to_be_visible()
+    page.locator("#sign-out").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Token")).to_be_focused()
+
+
+def test_nothing_is_wider_than_a_narrow_screen(page: Page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    drop(page, **{"gate.md": TEXT + "x" * 300})
+    expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
+    width = "document.documentElement.scrollWidth <= innerWidth"
+    assert page.evaluate(width)
+    page.get_by_role("link", name="gate.md").click()
+    expect(page.locator("mark").first).to_be_visible()
+    assert page.evaluate(width)
+    page.get_by_role("link", name="Queue").click()
+    expect(page.locator("table").first).to_be_visible()
+    assert page.evaluate(width)

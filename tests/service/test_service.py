@@ -1,0 +1,217 @@
+"""The running service: progress over WebSockets, real documents, kills, drains."""
+
+import csv
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.conftest import Service, until
+from tests.ledger.invariants import check_invariants
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from paperlane.ledger.sql import SqlLedger
+from paperlane.ledger.sql import connect as open_database
+from paperlane.model.tasks import TaskId
+
+ENDED = {"completed", "failed", "cancelled"}
+SLOW = "The gateway shall answer each request within 200 ms and log it with its time and sender.\n\n" * 1500
+
+
+def upload(client: httpx.Client, *contents: str) -> dict:
+    files = [("files", (f"{n}.md", text.encode())) for n, text in enumerate(contents)]
+    answer = client.post("batches", files=files)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def ended(client: httpx.Client, batch: dict) -> list[dict]:
+    def all_ended() -> list[dict] | None:
+        tasks = client.get("tasks", params={"batch": batch["id"], "limit": 1000}).json()["items"]
+        return tasks if all(task["status"] in ENDED for task in tasks) else None
+
+    return until(all_ended, 240)
+
+
+def frames(client: httpx.Client, query: str, **options: object) -> list[dict]:
+    url = str(client.base_url).replace("http", "ws") + f"progress?{query}"
+    headers = {"Authorization": client.headers["Authorization"]}
+    with connect(url, additional_headers=headers, **options) as socket:  # type: ignore[arg-type]
+        return [json.loads(message) for message in socket]
+
+
+def test_progress_rises_and_a_reconnect_misses_nothing(new_service: Callable[..., Service]):
+    service = new_service(workers=1)
+    client = service.user("ann")
+    batch = upload(client, SLOW, "Fine.")
+    told = frames(client, f"batch={batch['id']}")
+    for task in batch["tasks"]:
+        own = [frame for frame in told if frame["task"] == task["id"]]
+        assert [frame["seq"] for frame in own] == list(range(own[0]["seq"], own[-1]["seq"] + 1))
+        assert [frame["percent"] for frame in own] == sorted(frame["percent"] for frame in own)
+        assert own[-1]["status"] == "completed"
+    task = batch["tasks"][0]["id"]
+    whole = frames(client, f"task={task}&after=0")
+    assert [frame["seq"] for frame in whole] == list(range(1, len(whole) + 1))
+    assert [frame["seq"] for frame in frames(client, f"task={task}&after=4")] == list(range(5, len(whole) + 1))
+    assert [frame["status"] for frame in frames(client, f"task={task}")] == ["completed"]
+
+
+def test_strangers_other_sites_and_too_many_sockets_are_refused(new_service: Callable[..., Service]):
+    service = new_service(workers=0, inline_slots=1, max_user_sockets=2)
+    ann, bob = service.user("ann"), service.user("bob")
+    batch = upload(ann, "Fine.")
+    for client, options in (
+        (bob, {}),
+        (ann, {"origin": "http://evil.example"}),
+        (httpx.Client(base_url=ann.base_url, headers={"Authorization": "Bearer wrong"}), {}),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            frames(client, f"batch={batch['id']}", **options)
+        assert refused.value.response.status_code == 403
+    url = str(ann.base_url).replace("http", "ws") + f"progress?batch={batch['id']}"
+    headers = {"Authorization": ann.headers["Authorization"]}
+    with connect(url, additional_headers=headers), connect(url, additional_headers=headers):
+        with pytest.raises(InvalidStatus):
+            frames(ann, f"batch={batch['id']}")
+
+
+def test_the_engine_inline_runs_what_its_users_upload(new_service: Callable[..., Service]):
+    service = new_service(workers=0, engine="inline")
+    client = service.user("ann")
+    tasks = ended(client, upload(client, "The system shall be fast.", "Fine."))
+    assert [(task["status"], task["engine"]) for task in tasks] == [("completed", "inline")] * 2
+
+
+def test_the_corpus_as_one_batch_ends_as_its_manifests_say(new_service: Callable[..., Service], corpus: Path):
+    service = new_service()
+    client = service.user("ann", "--limit", "20")
+    paths = [path for folder in ("documents", "hostile") for path in sorted((corpus / folder).iterdir())]
+    paths = [path for path in paths if path.name != "manifest.csv"]
+    answer = client.post("batches", files=[("files", (path.name, path.read_bytes())) for path in paths])
+    assert answer.status_code == 202, answer.text
+    batch = answer.json()
+    unsupported = {path.name for path in paths if path.suffix in {".xlsx", ".pptx", ".odt", ".rst"}}
+    assert {file["name"] for file in batch["rejected"]} == unsupported
+    assert {file["code"] for file in batch["rejected"]} == {"unsupported_type"}
+    tasks = {task["document"]["name"]: task for task in ended(client, batch)}
+    documents = {path.name for path in paths if path.parent.name == "documents"} - unsupported
+    assert {tasks[name]["status"] for name in documents} == {"completed"}
+    for task in tasks.values():
+        if task["status"] == "failed":
+            assert task["error"]["code"]
+            assert task["error"]["hint"]
+        else:
+            assert task["coverage"]["tested"] > 0 or "no_text" in {warning["code"] for warning in task["warnings"]}
+    with (corpus / "hostile/manifest.csv").open() as rows:
+        for row in csv.DictReader(rows):
+            if row["file"] in tasks:
+                assert_as_said(tasks[row["file"]], row["a good service says"])
+    for name in documents:
+        assert_quotes_stand(client, tasks[name]["id"])
+
+
+def assert_as_said(task: dict, said: str) -> None:
+    """The manifest's sentence, in kind."""
+    outcome = {warning["code"] for warning in task["warnings"]} | {task["error"]["code"] if task["error"] else ""}
+    codes = ("password_required", "not_a_pdf", "no_text", "low_text", "repaired", "damaged_file")
+    wanted = [code for code in codes if code in said]
+    if said.startswith("failed: damaged or encrypted"):
+        wanted = ["damaged_file", "password_required"]
+    if "password_required" in said:
+        wanted = ["password_required"]
+    if wanted:
+        assert outcome & set(wanted), (task["document"]["name"], said, outcome)
+    if said.startswith("failed") and "partial text" not in said:
+        assert task["status"] == "failed"
+    if said.startswith(("completed", "open", "decoded", "text")):
+        assert task["status"] == "completed"
+
+
+def assert_quotes_stand(client: httpx.Client, task: str) -> None:
+    text = client.get(f"tasks/{task}/document").json()["text"]
+    cursor: str | None = ""
+    while cursor is not None:
+        page = client.get(f"tasks/{task}/issues", params={"limit": 1000, "cursor": cursor}).json()
+        for issue in page["items"]:
+            place = issue["location"]
+            assert text[place["start"] : place["end"]] == issue["quote"]
+        cursor = page["next"]
+
+
+def test_a_killed_worker_is_replaced_and_its_tasks_go_on_at_once(new_service: Callable[..., Service]):
+    service = new_service(workers=1)
+    client = service.user("ann")
+    batch = upload(client, *[SLOW] * 6)
+    until(lambda: any(task["status"] == "running" for task in client.get("tasks").json()["items"]))
+    (first,) = service.workers()
+    os.kill(first, signal.SIGKILL)
+    tasks = ended(client, batch)
+    assert {task["status"] for task in tasks} == {"completed"}
+    (second,) = service.workers()
+    assert second != first
+    assert_nothing_ran_twice(service)
+
+
+def test_the_whole_service_killed_in_a_batch_goes_on_when_it_starts_again(new_service: Callable[..., Service]):
+    service = new_service(lease_seconds=3, heartbeat_seconds=1, sweep_seconds=1)
+    client = service.user("ann")
+    batch = upload(client, *[SLOW] * 25, *["Fine."] * 25)
+    until(lambda: client.get(f"batches/{batch['id']}").json()["counts"].get("completed", 0) >= 5)
+    service.kill()
+    service.start()
+    client.base_url = httpx.URL(f"{service.url}/api/v1/")
+    tasks = ended(client, batch)
+    assert Counter(task["status"] for task in tasks) == {"completed": 50}
+    assert_nothing_ran_twice(service)
+
+
+def assert_nothing_ran_twice(service: Service) -> None:
+    """Each step was finished once; the ledger is whole."""
+    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    check_invariants(ledger)
+    for task in ledger.tasks(limit=1000):
+        saved = Counter(event.step for event in ledger.events(TaskId(task.id)) if event.kind == "saved")
+        assert set(saved.values()) == {1}, (task.id, saved)
+        assert len(saved) == 5
+    ledger.close()
+
+
+def test_sigterm_drains_and_loses_nothing(new_service: Callable[..., Service]):
+    service = new_service(workers=2)
+    client = service.user("ann")
+    batch = upload(client, *[SLOW] * 8)
+    until(lambda: any(task["status"] == "running" for task in client.get("tasks").json()["items"]))
+    assert service.stop() == 0
+    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    assert ledger.members() == []
+    assert {task.status for task in ledger.tasks(limit=100)} <= {"queued", "completed"}
+    assert {event.kind for task in ledger.tasks() for event in ledger.events(task.id)} & {"crashed", "failed"} == set()
+    ledger.close()
+    service.start()
+    client.base_url = httpx.URL(f"{service.url}/api/v1/")
+    assert {task["status"] for task in ended(client, batch)} == {"completed"}
+
+
+def test_no_user_is_over_the_limit_while_many_upload_at_once(new_service: Callable[..., Service]):
+    service = new_service(workers=2)
+    clients = [service.user(f"user{n}", "--limit", "2") for n in range(4)]
+    batches: list[dict] = []
+    threads = [threading.Thread(target=lambda c=c: batches.append(upload(c, *["Fine. " * 50] * 8))) for c in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    most = 0
+    while not all(task.state.ended for task in ledger.tasks(limit=100)):
+        most = max([most, *(lane.running + lane.leased for lane in ledger.queue().lanes)])
+    assert 1 <= most <= 2
+    check_invariants(ledger)
+    ledger.close()

@@ -1,0 +1,87 @@
+"""The application over a real ledger, with two users, a viewer and an admin."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.reading import results_of
+
+from paperlane import assembly
+from paperlane.desk import Desk
+from paperlane.ledger.sql import SqlLedger
+from paperlane.model.steps import Saved
+from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, TaskId, WorkerId
+from paperlane.records.accounts import Role
+from paperlane.settings import Settings
+from paperlane.web.app import create_app
+
+
+@dataclass
+class House:
+    """The service without workers: tests do their work where they need it done."""
+
+    app: FastAPI
+    desk: Desk
+    ledger: SqlLedger
+    clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    rung: int = 0
+
+    def __getitem__(self, name: str) -> httpx.AsyncClient:
+        return self.clients[name]
+
+    async def upload(self, who: str, *contents: str, **fields: str) -> dict:
+        files = [("files", (f"{n}.md", text.encode())) for n, text in enumerate(contents)]
+        answer = await self[who].post("/batches", files=files, data=fields)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def work(self) -> None:
+        """Run everything that waits, through the real steps."""
+        worker = WorkerId("tester")
+        self.ledger.register(worker, "database", "host", 1, 50)
+        while leases := self.ledger.step("database", worker, [], 50):
+            for lease in leases:
+                attempt = self.ledger.begin(lease, worker)
+                chain = assembly.document_chain()
+                results = results_of(attempt.payload, self.desk.blobs)
+                for number, (step, result) in enumerate(results.items(), start=1):
+                    also = chain.also(TaskId(lease.task), step, result)
+                    self.ledger.started(lease, worker, Progress(step, number * 15.0))
+                    self.ledger.save(lease, worker, Checkpoint(step, step, result), Progress(step, number * 20.0), also)
+                summary = chain.summary(Saved(results["report"]).content)
+                self.ledger.finish(worker, [Ended(lease, Completed(0.1, summary))])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", user_backlog=20, max_file_mb=1, max_batch_mb=4, max_batch_files=30)
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    ledger = assembly.open_ledger(settings)
+    desk = assembly.open_desk(settings, ledger)
+    made: list[House] = []
+
+    def wake() -> None:
+        made[0].rung += 1
+
+    app = create_app(desk, settings, wake, "secret")
+    made.append(House(app, desk, ledger))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        for name, role in (("ann", Role.USER), ("bob", Role.USER), ("vera", Role.VIEWER), ("adam", Role.ADMIN)):
+            token = desk.new_token(desk.add_user(name, role, "", None, None))
+            made[0].tokens[name] = token
+            made[0].clients[name] = httpx.AsyncClient(
+                transport=transport, base_url="http://test/api/v1", headers={"Authorization": f"Bearer {token}"}
+            )
+        made[0].clients["nobody"] = httpx.AsyncClient(transport=transport, base_url="http://test/api/v1")
+        yield made[0]
+        for client in made[0].clients.values():
+            await client.aclose()
+    ledger.close()

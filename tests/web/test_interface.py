@@ -1,0 +1,372 @@
+"""The HTTP interface: what each call answers, and to whom."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.web.conftest import House
+
+from paperlane.records import accounts
+from paperlane.web.identity import COOKIE
+from paperlane.web.uploads import clean_name
+
+TEXT = "# One\n\nThe system shall be fast.\n\nTBD 😀 and the the end.\n"
+
+
+async def test_an_upload_is_answered_with_its_tasks(house: House):
+    batch = await house.upload("ann", TEXT, "Fine.", name="specs", priority="7")
+    assert [task["document"]["name"] for task in batch["tasks"]] == ["0.md", "1.md"]
+    task = batch["tasks"][0]
+    assert (task["status"], task["priority"], task["percent"], task["error"]) == ("queued", 7, 0.0, None)
+    assert task["created_at"].endswith("Z")
+    assert batch["rejected"] == []
+    assert house.rung == 1
+    found = (await house["ann"].get(f"/batches/{batch['id']}")).json()
+    assert (found["name"], found["counts"]) == ("specs", {"queued": 2})
+
+
+async def test_a_tested_document_has_issues_a_report_and_its_text(house: House):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+    found = (await house["ann"].get(f"/tasks/{task['id']}")).json()
+    assert (found["status"], found["coverage"]) == ("completed", {"tested": 1, "failed": 0, "skipped": 0})
+    assert found["issues"] == {"error": 1, "warning": 2, "info": 0}
+    document = (await house["ann"].get(f"/tasks/{task['id']}/document")).json()
+    assert document["text"] == TEXT
+    issues = (await house["ann"].get(f"/tasks/{task['id']}/issues")).json()["items"]
+    assert [issue["rule"] for issue in issues] == ["vague-term", "tbd", "doubled-word"]
+    for issue in issues:
+        assert document["text"][issue["location"]["start"] : issue["location"]["end"]] == issue["quote"]
+        assert issue["status"] == "open"
+    for form, kind in (("json", "application/json"), ("html", "text/html"), ("text", "text/plain")):
+        report = await house["ann"].get(f"/tasks/{task['id']}/report", params={"format": form})
+        assert report.headers["content-type"].startswith(kind)
+        assert report.headers["content-disposition"].startswith('attachment; filename="0.')
+        assert b"vague-term" in report.content
+    (attempt,) = (await house["ann"].get(f"/tasks/{task['id']}/attempts")).json()["items"]
+    assert attempt["steps"][0]["step"] == "file_parsing"
+    assert attempt["outcome"] == "completed"
+
+
+async def test_issues_are_filtered_paged_and_said_in_chinese(house: House):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+    path = f"/tasks/{task['id']}/issues"
+    errors = (await house["ann"].get(path, params={"severity": "error"})).json()["items"]
+    assert [issue["rule"] for issue in errors] == ["tbd"]
+    first = (await house["ann"].get(path, params={"limit": 2})).json()
+    rest = (await house["ann"].get(path, params={"limit": 2, "cursor": first["next"]})).json()
+    assert [issue["rule"] for issue in first["items"] + rest["items"]] == ["vague-term", "tbd", "doubled-word"]
+    assert rest["next"] is None
+    chinese = (await house["ann"].get(path, params={"lang": "zh"})).json()["items"]
+    assert "含义模糊" in chinese[0]["message"]
+
+
+async def test_a_review_is_kept(house: House):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+    issue = (await house["ann"].get(f"/tasks/{task['id']}/issues")).json()["items"][0]
+    said = {"status": "dismissed", "reason": "we know", "comment": "see the minutes"}
+    answer = await house["ann"].patch(f"/issues/{issue['id']}", json=said)
+    assert {name: answer.json()[name] for name in said} == said
+    left = (await house["ann"].get(f"/tasks/{task['id']}/issues", params={"status": "open"})).json()["items"]
+    assert issue["id"] not in {other["id"] for other in left}
+    assert (await house["ann"].patch(f"/issues/{issue['id']}", json={"status": "gone"})).status_code == 422
+
+
+async def test_files_that_cannot_be_tested_are_rejected_beside_the_others(house: House):
+    files = [
+        ("files", ("good.md", b"Fine.")),
+        ("files", ("sheet.xlsx", b"PK")),
+        ("files", ("../../etc/pass\x00wd.md", b"Fine.")),
+        ("files", ("large.md", b"x" * (1 << 20) + b"x")),
+        ("files", ("binary.md", b"\x7fELF\x00\x00\x00\x00")),
+    ]
+    batch = (await house["ann"].post("/batches", files=files)).json()
+    assert batch["tasks"][0]["document"]["name"] == "good.md"
+    assert len(batch["tasks"]) == 2
+    assert "/" not in batch["tasks"][1]["document"]["name"]
+    assert [(file["name"], file["code"]) for file in batch["rejected"]] == [
+        ("sheet.xlsx", "unsupported_type"),
+        ("large.md", "too_large"),
+        ("binary.md", "unsupported_type"),
+    ]
+    assert all(file["hint"] for file in batch["rejected"])
+
+
+async def test_an_upload_without_an_acceptable_file_is_refused_and_leaves_nothing(house: House):
+    for files in ([("files", ("sheet.xlsx", b"PK"))], [("other", (None, b"x"))]):
+        answer = await house["ann"].post("/batches", files=files)
+        assert answer.status_code == 422
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] in {"unsupported_type", "no_files"}
+    assert blobs_of(house) == []
+
+
+def blobs_of(house: House) -> list[str]:
+    return [path.name for path in house.desk.settings.data.glob("blobs/*/*")]
+
+
+async def test_the_same_key_gives_the_same_batch(house: House):
+    async def post(content: bytes) -> tuple[int, dict]:
+        headers = {"Idempotency-Key": "k1"}
+        answer = await house["ann"].post("/batches", files={"files": ("a.md", content)}, headers=headers)
+        return answer.status_code, answer.json()
+
+    answers = await asyncio.gather(*(post(b"One.") for _ in range(5)))
+    assert {status for status, _ in answers} == {202}
+    assert len({batch["id"] for _, batch in answers}) == 1
+    status, problem = await post(b"Two.")
+    assert (status, problem["code"]) == (422, "idempotency_key_reused")
+    assert len((await house["ann"].get("/tasks")).json()["items"]) == 1
+    assert len(blobs_of(house)) == 1
+
+
+class Untouched(AsyncIterator[bytes]):
+    """A body that must not be read to its end."""
+
+    def __init__(self, first: bytes) -> None:
+        self.pieces = [first]
+
+    async def __anext__(self) -> bytes:
+        if self.pieces:
+            return self.pieces.pop()
+        raise AssertionError("the body was read")
+
+
+async def test_a_full_backlog_is_refused_before_the_body_is_read(house: House):
+    await house.upload("ann", *["Fine."] * 20)
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await house["ann"].post("/batches", content=Untouched(b"--b\r\n"), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (429, "user_limit_exceeded")
+    assert int(answer.headers["retry-after"]) > 0
+    assert (await house["bob"].get("/queue")).status_code == 200
+    await house.upload("bob", "Fine.")
+
+
+async def test_a_batch_past_the_backlog_is_refused_whole(house: House):
+    await house.upload("ann", *["Fine."] * 15)
+    files = [("files", (f"{n}.md", b"Fine.")) for n in range(6)]
+    answer = await house["ann"].post("/batches", files=files)
+    assert answer.status_code == 429
+    assert len(blobs_of(house)) == 15
+
+
+async def test_strangers_and_large_uploads_are_refused_before_the_body_is_read(house: House):
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await house["nobody"].post("/batches", content=Untouched(b"--b\r\n"), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_needed")
+    headers["Content-Length"] = str(6 << 20)
+    answer = await house["ann"].post("/batches", content=Untouched(b"--b\r\n"), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+async def test_an_endless_upload_is_cut_off_and_leaves_nothing(house: House):
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.md"\r\n\r\n'
+        while True:
+            yield b"x" * (1 << 18)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await house["ann"].post("/batches", content=endless(), headers=headers)
+    assert answer.status_code == 413
+    assert blobs_of(house) == []
+
+
+async def test_odd_bodies_are_refused_with_a_problem(house: House):
+    part = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.md"\r\n\r\nx\r\n--b--\r\n'
+    noise = random.Random(1)
+    bodies = [noise.randbytes(noise.randint(0, 300)) for _ in range(60)]
+    bodies += [part[:at] for at in range(0, len(part) - 4, 7)]
+    for kind in ("multipart/form-data; boundary=b", "multipart/form-data", "text/plain"):
+        for body in bodies:
+            answer = await house["ann"].post("/batches", content=body, headers={"Content-Type": kind})
+            assert answer.status_code == 422, (kind, body)
+            assert answer.json()["code"] in {"invalid_request", "no_files", "unsupported_type"}
+    assert blobs_of(house) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("priority", "ten"), ("priority", "10"), ("run_at", "soon"), ("run_at", "2026-99-99")]
+)
+async def test_fields_that_make_no_sense_are_refused(house: House, field: str, value: str):
+    answer = await house["ann"].post("/batches", files={"files": ("a.md", b"x")}, data={field: value})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert blobs_of(house) == []
+
+
+async def test_a_task_for_later_says_when(house: House):
+    (task,) = (await house.upload("ann", "Fine.", run_at="2099-01-31T08:00:00Z"))["tasks"]
+    assert (task["status"], task["run_at"]) == ("queued", "2099-01-31T08:00:00.000Z")
+
+
+async def test_cancel_and_retry(house: House):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    path = f"/tasks/{task['id']}"
+    assert (await house["ann"].get(f"{path}/report")).status_code == 409
+    assert (await house["ann"].post(f"{path}/retry")).status_code == 409
+    assert (await house["ann"].post(f"{path}/cancel")).json()["status"] == "cancelled"
+    assert (await house["ann"].post(f"{path}/retry")).json()["status"] == "queued"
+    house.work()
+    assert (await house["ann"].post(f"{path}/cancel")).json()["code"] == "already_ended"
+
+
+async def test_tasks_are_paged_and_filtered(house: House):
+    await house.upload("ann", *["Fine."] * 5)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = (await house["ann"].get("/tasks", params={"limit": 2, "cursor": cursor})).json()
+        seen += [task["id"] for task in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert (len(seen), len(set(seen))) == (5, 5)
+    assert (await house["ann"].get("/tasks", params={"status": "completed"})).json()["items"] == []
+    assert len((await house["ann"].get("/tasks", params={"status": "queued"})).json()["items"]) == 5
+    assert (await house["ann"].get("/tasks", params={"status": "odd"})).status_code == 422
+
+
+OTHERS = {
+    ("GET", "/api/v1/batches/{batch}"),
+    ("GET", "/api/v1/tasks/{task}"),
+    ("POST", "/api/v1/tasks/{task}/cancel"),
+    ("POST", "/api/v1/tasks/{task}/retry"),
+    ("GET", "/api/v1/tasks/{task}/attempts"),
+    ("GET", "/api/v1/tasks/{task}/issues"),
+    ("GET", "/api/v1/tasks/{task}/report"),
+    ("GET", "/api/v1/tasks/{task}/document"),
+    ("PATCH", "/api/v1/issues/{issue}"),
+}
+LISTS = {("GET", "/api/v1/tasks"), ("GET", "/api/v1/queue")}
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("DELETE", "/api/v1/session")}
+OWN = {("POST", "/api/v1/batches"), ("GET", "/api/v1/session")}
+ADMINS = {
+    ("POST", "/api/v1/queue/pause"),
+    ("GET", "/api/v1/users"),
+    ("POST", "/api/v1/users"),
+    ("GET", "/api/v1/users/{user}"),
+    ("PATCH", "/api/v1/users/{user}"),
+    ("POST", "/api/v1/users/{user}/token"),
+    ("POST", "/api/v1/users/{user}/revoke"),
+}
+
+
+async def test_every_call_is_known_to_these_tests(house: House):
+    paths = (await house["nobody"].get("http://test/openapi.json")).json()["paths"]
+    calls = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
+    assert calls == OTHERS | LISTS | OPEN | OWN | ADMINS
+
+
+async def test_a_foreign_id_answers_exactly_as_a_missing_one(house: House):
+    batch = await house.upload("ann", TEXT)
+    house.work()
+    task = batch["tasks"][0]["id"]
+    issue = (await house["ann"].get(f"/tasks/{task}/issues")).json()["items"][0]["id"]
+    real = {"batch": batch["id"], "task": task, "issue": issue}
+    missing = {"batch": "0" * 26, "task": "0" * 26, "issue": f"{'0' * 26}-0"}
+    for verb, path in sorted(OTHERS):
+        content = {"status": "accepted"} if verb == "PATCH" else None
+        answers = [
+            await house["bob"].request(verb, f"http://test{path.format(**ids)}", json=content)
+            for ids in (real, missing)
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404], (verb, path)
+        assert answers[0].content == answers[1].content
+        stranger = await house["nobody"].request(verb, f"http://test{path.format(**real)}", json=content)
+        assert stranger.status_code == 401
+    assert (await house["bob"].get("/tasks")).json()["items"] == []
+    assert (await house["bob"].get("/tasks", params={"batch": batch["id"]})).status_code == 404
+    assert [lane["name"] for lane in (await house["bob"].get("/queue")).json()["users"]] == ["bob"]
+
+
+async def test_a_viewer_looks_at_everything_and_changes_nothing(house: House):
+    batch = await house.upload("ann", TEXT)
+    house.work()
+    task = batch["tasks"][0]["id"]
+    issue = (await house["vera"].get(f"/tasks/{task}/issues")).json()["items"][0]["id"]
+    assert (await house["vera"].get(f"/tasks/{task}/report")).status_code == 200
+    for verb, path, content in (
+        ("POST", f"/tasks/{task}/cancel", None),
+        ("POST", f"/tasks/{task}/retry", None),
+        ("PATCH", f"/issues/{issue}", {"status": "accepted"}),
+    ):
+        assert (await house["vera"].request(verb, path, json=content)).status_code == 403
+    assert (await house["vera"].post("/batches", files={"files": ("a.md", b"x")})).status_code == 403
+
+
+async def test_only_admins_do_what_admins_do(house: House):
+    for verb, path in sorted(ADMINS):
+        for name, status in (("ann", 403), ("vera", 403), ("nobody", 401)):
+            answer = await house[name].request(verb, f"http://test{path.format(user=1)}", json={"name": "x"})
+            assert answer.status_code == status, (verb, path, name)
+
+
+async def test_an_admin_adds_changes_and_revokes_users(house: House):
+    made = (await house["adam"].post("/users", json={"name": "zoe", "limit": 3})).json()
+    assert (made["name"], made["role"], made["limit"]) == ("zoe", "user", 3)
+    own = {"Authorization": f"Bearer {made['token']}"}
+    assert (await house["nobody"].get("/session", headers=own)).json()["name"] == "zoe"
+    changed = await house["adam"].patch(f"/users/{made['id']}", json={"limit": 5, "weight": 2.0, "engine": "inline"})
+    assert (changed.json()["limit"], changed.json()["weight"], changed.json()["engine"]) == (5, 2.0, "inline")
+    assert (await house["adam"].patch(f"/users/{made['id']}", json={"weight": 0})).status_code == 422
+    assert (await house["adam"].post("/users", json={"name": "zoe"})).status_code == 409
+    assert (await house["adam"].post(f"/users/{made['id']}/revoke")).json() == {"revoked": 1}
+    assert (await house["nobody"].get("/session", headers=own)).status_code == 401
+
+
+async def test_a_session_of_the_page_is_no_use_to_another_site(house: House):
+    page = house["nobody"]
+    assert (await page.post("/session", json={"token": "wrong"})).json()["code"] == "unknown_token"
+    answer = await page.post("/session", json={"token": house.tokens["ann"]})
+    assert answer.json()["name"] == "ann"
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert (await page.get("/session")).json()["name"] == "ann"
+    files = {"files": ("a.md", b"x")}
+    assert (await page.post("/batches", files=files, headers={"Origin": "http://evil.example"})).status_code == 403
+    assert (await page.post("/batches", files=files, headers={"Origin": "http://test"})).status_code == 202
+    page.cookies.set(COOKIE, answer.cookies[COOKIE][:-2] + "xx")
+    house.desk.revoke(house.desk.user("ann"))
+    assert (await page.get("/session")).status_code == 401
+
+
+async def test_the_first_link_signs_in_once(house: House):
+    assert house.desk.first_sign_in() is None  # there are accounts
+    made: list[str] = []
+    adam = house.desk.user("adam")
+    house.ledger.write(lambda c: made.append(accounts.new_link(c, adam.id, house.desk.clock.now(), 60)))
+    first = await house["nobody"].get("http://test/sign-in", params={"once": made[0]})
+    assert (first.status_code, first.headers["location"]) == (303, "/")
+    assert (await house["nobody"].get("/session")).json()["name"] == "adam"
+    house["nobody"].cookies.clear()
+    again = await house["nobody"].get("http://test/sign-in", params={"once": made[0]})
+    assert again.status_code == 200
+    assert (await house["nobody"].get("/session")).status_code == 401
+    assert (await house["nobody"].get("/session", headers={"Authorization": f"Bearer {made[0]}"})).status_code == 401
+
+
+async def test_errors_are_problem_documents(house: House):
+    for answer in (
+        await house["ann"].get("/nowhere"),
+        await house["ann"].get("/tasks", params={"limit": "many"}),
+        await house["ann"].put("/tasks"),
+        await house["nobody"].get("/tasks"),
+    ):
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert {"type", "title", "status", "code", "detail", "hint"} <= answer.json().keys()
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_it_is_ready_when_the_database_answers(house: House):
+    assert (await house["nobody"].get("http://test/healthz")).json() == {"status": "ok"}
+    assert (await house["nobody"].get("http://test/readyz")).json() == {"status": "ok", "database": "ok", "workers": 0}
+
+
+def test_names_of_files_are_bare():
+    assert clean_name("../../etc/passwd") == "passwd"
+    assert clean_name("C:\\docs\\a.md") == "a.md"
+    assert clean_name("\x00\n") == "unnamed"
+    assert len(clean_name("x" * 1000 + ".md")) == 255
+    assert clean_name("说明.md") == "说明.md"
