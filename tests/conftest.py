@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,17 +56,18 @@ class Service:
     environment: dict[str, str]
     process: subprocess.Popen[str] | None = None
     url: str = ""
-    link: str = ""
+    clients: list[httpx.Client] = field(default_factory=list)
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(self.data)],
-            stdout=subprocess.PIPE,
-            stderr=(self.data.parent / "stderr.txt").open("a"),
-            text=True,
-            env={**os.environ, **self.environment},
-            start_new_session=True,
-        )
+        with (self.data.parent / "stderr.txt").open("a") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(self.data)],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
+            )
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if found := re.search(r"ready at (\S+)", line):
@@ -104,9 +105,12 @@ class Service:
     def user(self, name: str, *options: str) -> httpx.Client:
         """A client signed in as a new user."""
         command = [sys.executable, "-m", "paperlane", "user", "add", name, "--json", "--data", str(self.data), *options]
-        made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        environment = {**os.environ, **self.environment}
+        added = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        made = json.loads(added.stdout)
         headers = {"Authorization": f"Bearer {made['token']}"}
-        return httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=60)
+        self.clients.append(httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=60))
+        return self.clients[-1]
 
 
 @pytest.fixture
@@ -122,6 +126,8 @@ def new_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
     yield make
     for service in made:
+        for client in service.clients:
+            client.close()
         if service.process is not None and service.process.poll() is None:
             service.kill()
 

@@ -16,7 +16,7 @@ def worker(
     slots: Annotated[int | None, typer.Option(min=1, help="Tasks to run at once.")] = None,
     data: Data = None,
     database: Database = None,
-    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,  # noqa: FBT002  typer's form
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True, help="End with the parent.")] = False,  # noqa: FBT002
 ) -> None:
     """Run a worker process until Ctrl-C or SIGTERM; running steps end first, the rest is handed back."""
     from paperlane import assembly, logs

@@ -40,6 +40,8 @@ def decode(content: bytes, *, declared: bool = False) -> tuple[str, str]:
     for mark, name in _MARKS:
         if content.startswith(mark):
             return _strict(content[len(mark) :], name), name
+    if (wide := _without_mark(content)) is not None:
+        return _strict(content, wide), wide
     try:
         return content.decode(), "utf-8"
     except UnicodeDecodeError:
@@ -80,8 +82,6 @@ def _declared(content: bytes) -> Iterable[str]:
 
 def _plausible(content: bytes) -> Iterable[str]:
     """Encodings that the bytes may be in, the likeliest first."""
-    if (wide := _without_mark(content)) is not None:
-        yield wide
     scores = {name: score for name in _CHINESE if (score := _score(content, name)) is not None}
     yield from sorted((name for name, score in scores.items() if score > 0), key=lambda name: -scores[name])
     from charset_normalizer import from_bytes  # noqa: PLC0415  slow to load, and rarely needed

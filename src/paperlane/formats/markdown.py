@@ -15,6 +15,7 @@ from paperlane.model.documents import Block, BlockKind, Link, Parsed, Upload
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _HASHES = re.compile(r"[ \t]{0,3}#{1,6}(?:[ \t]+|$)")
+_UNDERLINE = re.compile(r"[\r\n]+[ \t]{0,3}(?:=+|-+)[ \t]*(?:\r?\n|\r)*$")
 _CLOSING_HASHES = re.compile(r"[ \t]+#+[ \t]*$")
 _MARKER = re.compile(r"[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
 _QUOTE = re.compile(r"[ \t]*(?:>[ \t]?)+")
@@ -134,9 +135,8 @@ class _Walk:
             start = hashes.end()
             if (closing := _CLOSING_HASHES.search(self.text[start:end].rstrip())) is not None:
                 end = start + closing.start()
-        else:  # underlined: the heading is all but its last line
-            end = start + len(self.text[start:end].rstrip())
-            end = max(self.text.rfind("\n", start, end), self.text.rfind("\r", start, end), start)
+        elif (underline := _UNDERLINE.search(self.text, start, end)) is not None:
+            end = underline.start()
         self._add(BlockKind.HEADING, start, end, level=level)
 
     def _cell(self, token: Token) -> None:

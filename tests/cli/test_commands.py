@@ -1,0 +1,194 @@
+"""The command line, each command in a real process."""
+
+import json
+import os
+import pty
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import Service, until
+from typer.main import get_command
+
+from paperlane.cli import app
+
+BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
+WARNED = "# One\n\nThe system shall be fast.\n"
+FINE = "# One\n\nThe system shall answer within 1 s.\n"
+
+
+def paperlane(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "paperlane", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "bad.md").write_text(BAD)
+    (tmp_path / "warned.md").write_text(WARNED)
+    (tmp_path / "fine.md").write_text(FINE)
+    (tmp_path / "locked.docx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["fine.md"], 0),
+        (["warned.md"], 0),
+        (["bad.md"], 1),
+        (["warned.md", "--fail-on", "warning"], 1),
+        (["bad.md", "--fail-on", "never"], 0),
+        (["fine.md", "locked.docx"], 0),
+        (["locked.docx"], 2),
+        (["missing.md"], 2),
+        (["missing.md", "bad.md"], 1),
+        (["fine.md", "--format", "odd"], 2),
+        (["fine.md", "--fail-on", "odd"], 2),
+        ([], 2),
+        (["."], 1),
+    ],
+)
+def test_check_exits_as_it_promises(folder: Path, arguments: list[str], code: int):
+    done = paperlane("check", *arguments, cwd=folder)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_prints_issues_as_lines_and_says_what_it_could_not_read(folder: Path):
+    done = paperlane("check", ".", cwd=folder)
+    lines = done.stdout.splitlines()
+    assert "bad.md:3:21: warning: “fast” is vague: no test can decide it. [vague-term]" in lines
+    assert "bad.md: 1 error, 1 warning; all 1 passages tested (rules only)" in lines
+    assert "fine.md: no issues; all 1 passages tested (rules only)" in lines
+    assert any(line.startswith("locked.docx: could not be read [unsupported_type]") for line in lines)
+    assert not any("picture.png" in line for line in lines)
+    assert done.stderr == ""
+
+
+def test_check_writes_json_to_a_file(folder: Path):
+    done = paperlane("check", "bad.md", "locked.docx", "--format", "json", "-o", "out.json", cwd=folder)
+    assert done.stdout == ""
+    assert "locked.docx" in done.stderr
+    found = json.loads((folder / "out.json").read_text())
+    assert found["documents"][0]["counts"] == {"error": 1, "warning": 1, "info": 0}
+    assert [file["code"] for file in found["unreadable"]] == ["unsupported_type"]
+
+
+def test_check_shows_its_progress_on_a_terminal(folder: Path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "paperlane", "check", "bad.md", "fine.md"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the terminal's other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        process.communicate()
+    os.close(ours)
+    assert b"files" in shown
+
+
+def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
+    at = ("--data", tmp_path)
+    added = json.loads(paperlane("user", "add", "ann", "--limit", "3", "--json", *at).stdout)
+    assert set(added) == {"id", "name", "role", "token"}
+    assert paperlane("user", "add", "ann", *at).returncode == 2
+    assert "There is a user ann already." in paperlane("user", "add", "ann", *at).stderr
+    assert "no role 'king'" in paperlane("user", "add", "bob", "--role", "king", *at).stderr
+    assert paperlane("user", "set", "ann", "--limit", "7", "--weight", "2", "--group", "g", *at).returncode == 0
+    (listed,) = json.loads(paperlane("user", "list", "--json", *at).stdout)
+    assert (listed["limit"], listed["weight"], listed["group"]) == (7, 2.0, "g")
+    assert "token" not in listed
+    assert json.loads(paperlane("user", "token", "ann", "--json", *at).stdout)["token"].startswith("pl_")
+    assert paperlane("user", "revoke", "ann", *at).stdout == "Revoked 2 tokens of ann.\n"
+    assert paperlane("user", "set", "nobody", *at).returncode == 2
+
+
+def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
+    at = ("--data", tmp_path)
+    assert "Nobody has anything" in paperlane("queue", *at).stdout
+    assert json.loads(paperlane("queue", *at, "--json").stdout)["queued"] == 0
+    assert paperlane("queue", *at, "pause").stdout == "database is paused: running tasks go on, none starts.\n"
+    assert paperlane("queue", *at, "resume").returncode == 0
+    assert "No task failed." in paperlane("queue", *at, "dead").stdout
+    done = paperlane("queue", *at, "cancel", "none")
+    assert (done.returncode, done.stderr) == (1, "none: There is no such task.\n")
+
+
+def test_migrate_says_what_it_did(tmp_path: Path):
+    assert "from empty to" in paperlane("migrate", "--data", tmp_path).stdout
+    assert "already" in paperlane("migrate", "--data", tmp_path).stdout
+
+
+def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
+    paperlane("migrate", "--data", tmp_path)
+    done = paperlane("doctor", "--json", "--data", tmp_path)
+    found = {row["what"]: row["state"] for row in json.loads(done.stdout)}
+    assert (found["sqlite"], found["database"], found["workers"]) == ("ok", "ok", "warning")
+    assert done.returncode == 0
+    assert paperlane("doctor", "--database", "mysql://x", "--data", tmp_path).returncode == 1
+
+
+def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = paperlane("serve", "--port", port, "--data", tmp_path)
+    assert done.returncode == 2
+    said = f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another port with --port."
+    assert done.stderr == f"paperlane: {said}\n"
+
+
+def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path):
+    environment = {**os.environ, "PAPERLANE_SLOTS": "many"}
+    command = [sys.executable, "-m", "paperlane", "doctor", "--data", str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert "slots" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_started_by_hand_takes_its_turns(new_service: Callable[..., Service]):
+    service = new_service(workers=0)
+    client = service.user("ann")
+    answer = client.post("batches", files={"files": ("a.md", BAD.encode())}).json()
+    command = [sys.executable, "-m", "paperlane", "worker", "--slots", "2", "--data", str(service.data)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as worker:
+        task = f"tasks/{answer['tasks'][0]['id']}"
+        until(lambda: client.get(task).json()["status"] == "completed")
+        worker.terminate()
+        assert worker.wait(30) == 0
+
+
+def test_every_command_explains_itself():
+    def walk(command: object) -> None:
+        assert command.help, command.name  # type: ignore[attr-defined]
+        for parameter in command.params:  # type: ignore[attr-defined]
+            assert getattr(parameter, "help", "") or parameter.name == "help", (command.name, parameter.name)  # type: ignore[attr-defined]
+        for inside in getattr(command, "commands", {}).values():
+            walk(inside)
+
+    walk(get_command(app))
+
+
+def test_the_command_line_starts_light():
+    assert loaded_by("paperlane.cli", "fastapi", "sqlalchemy", "lxml", "pypdfium2") == "[]"
+
+
+def loaded_by(module: str, *others: str) -> str:
+    script = f"import sys, {module}; print([name for name in {others} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_the_web_process_loads_no_parser():
+    assert loaded_by("paperlane.assembly", "lxml", "pypdfium2", "markdown_it", "selectolax") == "[]"

@@ -1,0 +1,309 @@
+"""Each format gives the text unchanged, and its structure; what cannot be read says what to do."""
+
+import io
+import json
+import random
+import re
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.reading import document_of, parsed_of
+
+from paperlane.errors import DocumentError
+from paperlane.formats import recognise
+from paperlane.formats.encoding import decode
+from paperlane.model.documents import BlockKind, Parsed
+
+CHINESE = "系统应当记录每一次请求，并在一秒之内给出回答。用户可以查看自己的文档。"
+TRADITIONAL = "系統應當記錄每一次請求，並在一秒之內給出回答。使用者可以查看自己的文件。"
+
+
+def shape(parsed: Parsed) -> list[tuple[str, int, str]]:
+    return [(block.kind.value, block.level, parsed.text[block.start : block.end]) for block in parsed.blocks]
+
+
+def assert_sound(parsed: Parsed) -> None:
+    last = 0
+    for block in parsed.blocks:
+        assert last <= block.start < block.end <= len(parsed.text)
+        assert all(block.start <= start < end <= block.end for start, end in block.code)
+        last = block.end
+
+
+def assert_read_or_refused(content: bytes, name: str) -> None:
+    refused = None
+    try:
+        assert_sound(parsed_of(content, name))
+    except DocumentError as error:
+        refused = error
+    assert refused is None or refused.hint
+
+
+def test_markdown_keeps_its_source_and_marks_its_blocks():
+    text = (
+        "---\ntitle: x\n---\r\n# One `code` #\r\n\r\nTwo\n===\n\n"
+        "> Quoted *words*\n\n- item\n  1. inner `x`\n\n"
+        "| A | B |\n|---|:-:|\n| a1 | b1 |\n\n```py\ncode()\n```\n\n<!-- TBD -->\n\n<div>words</div>\n"
+    )
+    parsed = parsed_of("\ufeff" + text)
+    assert parsed.text == text
+    assert_sound(parsed)
+    assert shape(parsed) == [
+        ("heading", 1, "One `code`"),
+        ("heading", 1, "Two"),
+        ("paragraph", 0, "Quoted *words*"),
+        ("list_item", 0, "item"),
+        ("list_item", 0, "inner `x`"),
+        ("table_cell", 0, "A"),
+        ("table_cell", 0, "B"),
+        ("table_cell", 0, "a1"),
+        ("table_cell", 0, "b1"),
+        ("code", 0, "```py\ncode()\n```"),
+        ("code", 0, "<!-- TBD -->"),
+        ("paragraph", 0, "<div>words</div>"),
+    ]
+    cells = [block for block in parsed.blocks if block.kind is BlockKind.TABLE_CELL]
+    assert [(cell.table, cell.row, cell.column) for cell in cells][:3] == [(1, 1, 1), (1, 1, 2), (1, 2, 1)]
+
+
+def test_markdown_anchors_are_githubs():
+    parsed = parsed_of('# The End!\n\n## The End\n\n<a id="own"></a>\n\n[a](#the-end) ![b](b.png) `[c](d)`\n')
+    assert parsed.anchors == ("the-end", "the-end-1", "own")
+    assert [(link.target, link.image) for link in parsed.links] == [("#the-end", False), ("b.png", True)]
+
+
+@given(st.text(alphabet="#*-_>`|[]()<>! \t\r\n1.a中😀\\~=:", max_size=300))
+def test_any_markdown_is_read_whole(text: str):
+    parsed = parsed_of(text)
+    assert parsed.text == text.removeprefix("\ufeff")
+    assert_sound(parsed)
+
+
+def test_html_gives_the_words_that_a_browser_shows():
+    parsed = parsed_of(
+        "<html><head><title>t</title><style>p{}</style></head><body>bare<h2 id=x>Two <b>bold</b></h2><p>a\n  b<br>c "
+        "<code>d</code></p><script>no()</script><ul><li>one<li>two</ul><table><tr><th>A<td>B</table><pre> x\n y</pre>",
+        "a.html",
+    )
+    assert_sound(parsed)
+    assert shape(parsed) == [
+        ("paragraph", 0, "bare"),
+        ("heading", 2, "Two bold"),
+        ("paragraph", 0, "a b\nc d"),
+        ("list_item", 0, "one"),
+        ("list_item", 0, "two"),
+        ("table_cell", 0, "A"),
+        ("table_cell", 0, "B"),
+        ("code", 0, " x\n y"),
+    ]
+    assert parsed.anchors == ("x",)
+
+
+@given(st.text(alphabet="<>/abph1 &;\n\"'=!-", max_size=300))
+def test_any_html_is_read_or_refused(text: str):
+    assert_read_or_refused(text.encode(), "a.html")
+
+
+def test_html_nested_without_end_is_too_deep():
+    with pytest.raises(RecursionError):
+        parsed_of("<div>" * 100_000 + "x", "a.html")
+
+
+def test_plain_text_has_numbered_headings():
+    document = document_of("1 Purpose\n\nText of it.\n\n1.1 Scope\n\n- an item\n\n第二章 范围\n\n正文。\n", "a.txt")
+    assert [(section.level, section.number) for section in document.sections] == [(1, "1"), (2, "1.1"), (1, "第二章")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gbk", "gb18030"])
+@pytest.mark.parametrize("text", [CHINESE, "Plain words, and more of them.\n" * 3, CHINESE[:20] + " and English words"])
+def test_texts_in_chinese_encodings_are_read(encoding: str, text: str):
+    if encoding.startswith("utf-16-") and text == CHINESE:
+        pytest.xfail("UTF-16 without a mark is told by the zeros of Latin letters, and here are none")
+    assert decode(text.encode(encoding))[0] == text
+
+
+def test_big5_is_read():
+    assert decode(TRADITIONAL.encode("big5"))[0] == TRADITIONAL
+
+
+def test_a_false_mark_is_an_honest_error():
+    with pytest.raises(DocumentError) as raised:
+        decode(b"\xff\xfea\x00\x00\xd8b\x00")
+    assert raised.value.code == "damaged_file"
+
+
+def docx(body: str, styles: str = "", **parts: str) -> bytes:
+    spaces = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:mc="http://mc"'
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as package:
+        package.writestr("word/document.xml", f"<w:document {spaces}><w:body>{body}</w:body></w:document>")
+        package.writestr("word/styles.xml", f"<w:styles {spaces}>{styles}</w:styles>")
+        for name, content in parts.items():
+            package.writestr(name.replace("__", "/") + ".xml", content)
+    return file.getvalue()
+
+
+def paragraph(text: str, style: str = "", more: str = "") -> str:
+    return f'<w:p><w:pPr><w:pStyle w:val="{style}"/>{more}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>'
+
+
+STYLES = """
+<w:style w:type="paragraph" w:styleId="H1"><w:name w:val="heading 1"/></w:style>
+<w:style w:type="paragraph" w:styleId="Own"><w:name w:val="Title A"/><w:pPr><w:outlineLvl w:val="1"/></w:pPr></w:style>
+<w:style w:type="paragraph" w:styleId="Child"><w:name w:val="Child"/><w:basedOn w:val="Own"/></w:style>
+<w:style w:type="paragraph" w:styleId="Hdr"><w:name w:val="HDR 1.1.1"/></w:style>
+<w:style w:type="paragraph" w:styleId="Ring"><w:name w:val="Ring"/><w:basedOn w:val="Ring"/></w:style>
+<w:style w:type="paragraph" w:styleId="Toc"><w:name w:val="toc 1"/><w:basedOn w:val="H1"/></w:style>
+"""
+
+
+def test_docx_headings_are_found_by_style_outline_inheritance_and_name():
+    names = ["H1", "Own", "Child", "Hdr", "Ring", "Toc", ""]
+    parsed = parsed_of(docx("".join(paragraph(name or "plain", name) for name in names), STYLES), "a.docx")
+    assert [(level, text) for kind, level, text in shape(parsed) if kind == "heading"] == [
+        (1, "H1"), (2, "Own"), (2, "Child"), (3, "Hdr"),
+    ]  # fmt: skip
+    assert_sound(parsed)
+
+
+def test_docx_tables_lists_and_changes_are_read_as_they_stand():
+    body = (
+        paragraph("item", more="<w:numPr/>")
+        + f"<w:tbl><w:tr><w:tc>{paragraph('a')}</w:tc><w:tc>{paragraph('b')}{paragraph('c')}</w:tc></w:tr></w:tbl>"
+        + "<w:p><w:ins><w:r><w:t>new</w:t></w:r></w:ins>"
+        + "<w:del><w:r><w:delText>old</w:delText><w:t>gone</w:t></w:r></w:del></w:p>"
+        + f"<w:p><w:r><w:t>out</w:t><mc:AlternateContent><mc:Choice>{paragraph('box')}</mc:Choice>"
+        + f"<mc:Fallback>{paragraph('box')}</mc:Fallback></mc:AlternateContent></w:r></w:p>"
+    )
+    parsed = parsed_of(docx(body, STYLES), "a.docx")
+    assert shape(parsed) == [
+        ("list_item", 0, "item"),
+        ("table_cell", 0, "a"),
+        ("table_cell", 0, "b"),
+        ("table_cell", 0, "c"),
+        ("paragraph", 0, "new"),
+        ("paragraph", 0, "box"),
+        ("paragraph", 0, "out"),
+    ]
+    assert [(b.table, b.row, b.column) for b in parsed.blocks[1:4]] == [(1, 1, 1), (1, 1, 2), (1, 1, 2)]
+
+
+def code_of(content: bytes, name: str) -> str:
+    with pytest.raises(DocumentError) as raised:
+        parsed_of(content, name)
+    assert raised.value.hint
+    return raised.value.code
+
+
+def test_docx_that_would_do_harm_is_refused_before_it_is_unpacked():
+    whole = docx(paragraph("x"))
+    assert code_of(whole[: len(whole) // 2], "a.docx") == "damaged_file"
+    assert (
+        code_of(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), "a.docx")
+        == "password_required"
+    )
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as package:
+        package.writestr("word/document.xml", "<a>" + " " * (64 << 20) + "</a>")
+    assert code_of(bomb.getvalue(), "a.docx") == "too_complex"
+    entity = io.BytesIO()
+    with zipfile.ZipFile(entity, "w") as package:
+        package.writestr("word/document.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>')
+    assert code_of(entity.getvalue(), "a.docx") == "damaged_file"
+
+
+def pdf(text: str, *, outline: str = "") -> bytes:
+    """A small PDF by hand, one page of Helvetica lines."""
+    lines = "".join(f"({line}) Tj 0 -20 Td " for line in text.split("\n"))
+    content = f"BT /F1 12 Tf 50 700 Td {lines} ET"
+    objects = [
+        f"<< /Type /Catalog /Pages 2 0 R {'/Outlines 6 0 R' if outline else ''} >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font 8 0 R >> >>",
+        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        "<< /Type /Outlines /First 7 0 R /Last 7 0 R /Count 1 >>",
+        f"<< /Title ({outline}) /Parent 6 0 R /Dest [3 0 R /Fit] >>",
+        "<< /F1 5 0 R >>",
+    ]
+    out = "%PDF-1.4\n"
+    places = []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    out += f"xref\n0 9\n0000000000 65535 f \n{table}trailer\n<< /Size 9 /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF"
+    return out.encode()
+
+
+def test_pdf_headings_come_from_the_outline_and_blocks_know_their_page():
+    text = "1 Purpose\nThe gate shall be opened by its operator within one second after\nthe signal was given to it."
+    parsed = parsed_of(pdf(text, outline="Purpose"), "a.pdf")
+    assert_sound(parsed)
+    assert [(kind, level, " ".join(said.split())) for kind, level, said in shape(parsed)] == [
+        ("heading", 1, "1 Purpose"),
+        ("paragraph", 0, " ".join(text.split("\n")[1:])),
+    ]
+    assert {block.page for block in parsed.blocks} == {1}
+    assert parsed.notices == ()
+
+
+def test_pdf_faults_are_told_apart():
+    whole = pdf("Words that are long enough to be no scan at all, are they not?")
+    assert code_of(b"hello", "a.pdf") == "not_a_pdf"
+    assert code_of(whole[:200], "a.pdf") == "damaged_file"
+    broken = parsed_of(whole.replace(b"startxref\n", b"startxref\n9"), "a.pdf")
+    assert [notice.code for notice in broken.notices] == ["repaired"]
+    assert [notice.code for notice in parsed_of(pdf(""), "a.pdf").notices] == ["no_text"]
+    assert [notice.code for notice in parsed_of(pdf("6 left"), "a.pdf").notices] == ["low_text"]
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.pdf"])
+def test_mutated_files_are_read_or_refused(name: str):
+    whole = (
+        docx(paragraph("x", "H1") * 20, STYLES) if name.endswith("docx") else pdf("Words of a page.", outline="Words")
+    )
+    chance = random.Random(7)
+    for _ in range(150):
+        content = bytearray(whole)
+        for _ in range(chance.randint(1, 12)):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        assert_read_or_refused(bytes(content), name)
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.pptx", "a.odt", "a.rst", "a.exe", "a", "a.md.zip"])
+def test_other_types_are_unsupported(name: str):
+    with pytest.raises(DocumentError) as raised:
+        recognise(name, b"words")
+    assert raised.value.code == "unsupported_type"
+    assert ".docx" in raised.value.hint
+
+
+def test_a_program_in_a_texts_clothes_is_unsupported():
+    for content in (b"\x7fELF\x02\x01\x00\x00\x00\x00\x00", b"PK\x03\x04\x14\x00\x00\x00\x08\x00"):
+        with pytest.raises(DocumentError):
+            recognise("a.md", content)
+    assert recognise("a.txt", "words".encode("utf-16")).name == "plain text"
+
+
+def test_headings_of_the_corpus_are_found(corpus: Path):
+    gold: dict[str, Counter[str]] = {}
+    for line in (corpus / "labelled/headings_gold.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        gold.setdefault(Path(row["file"]).name, Counter())[folded(row["title"])] += 1
+    for name, wanted in gold.items():
+        parsed = parsed_of((corpus / "documents" / name).read_bytes(), name)
+        assert_sound(parsed)
+        found = Counter(folded(text) for kind, _, text in shape(parsed) if kind == "heading")
+        hits = sum(any(title in own or own in title for own in found) for title in wanted.elements())
+        assert hits >= 0.95 * wanted.total(), (name, hits, wanted.total())
+        assert found.total() <= 1.1 * wanted.total() + 2, (name, found.total(), wanted.total())
+
+
+def folded(title: str) -> str:
+    """A function stands in the outline as name/2, and on the page as name(One, Two)."""
+    return re.sub(r"(?:/\d+|\(.*)$", "(", "".join(title.split()).casefold())
