@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pysqlite3 import dbapi2
 from tests.conftest import Service, until
 from typer.main import get_command
 
@@ -146,6 +147,30 @@ def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
     assert done.returncode == 2
     said = f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another port with --port."
     assert done.stderr == f"paperlane: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--database", "nonsense"], "'nonsense' is no database URL."),
+        (["--database", "mysql://host/name"], "Paperlane cannot keep its ledger in mysql."),
+        (["--data", "/dev/null/folder"], "cannot be made"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_in_one_sentence(options: list[str], said: str):
+    done = paperlane("user", "list", *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path):
+    paperlane("migrate", "--data", tmp_path)
+    with dbapi2.connect(tmp_path / "paperlane.db") as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer.close()
+    done = paperlane("user", "list", "--data", tmp_path)
+    assert (done.returncode, "newer version" in done.stderr) == (2, True)
 
 
 def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path):

@@ -16,7 +16,7 @@ _MARKS = (
 _DECLARED = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]*encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE)
 # Browsers read GB2312 and GBK as their superset (https://encoding.spec.whatwg.org/#names-and-labels).
 _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252", "ascii": "cp1252"}
-_CHINESE = ("gb18030", "big5", "cp950")
+_CHINESE = ("gb18030", "big5", "cp950", "utf-16-le", "utf-16-be")
 _SAMPLE = 200_000
 
 # The most frequent characters of modern Chinese, simplified and traditional (Jun Da's frequency lists): a wrong

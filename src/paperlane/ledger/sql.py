@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sqlalchemy import Connection, insert, make_url, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
 
 from paperlane.clock import Clock
 from paperlane.errors import Misconfigured
@@ -45,7 +45,11 @@ _HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind 
 
 def connect(url: str) -> Dialect:
     """The dialect of a database URL. Misconfigured for one that Paperlane does not speak."""
-    match make_url(url).get_backend_name():
+    try:
+        kind = make_url(url).get_backend_name()
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise Misconfigured(f"{url!r} is no database URL.", hint="Write it as sqlite:///PATH.") from error
+    match kind:
         case "sqlite":
             from paperlane.ledger.dialects.sqlite import Sqlite  # noqa: PLC0415  only the chosen driver is loaded
 

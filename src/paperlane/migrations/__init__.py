@@ -6,7 +6,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
+
+from paperlane.errors import Misconfigured
 
 
 def _config() -> Config:
@@ -26,8 +29,16 @@ def current(connection: Connection) -> str | None:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to the newest revision, in one transaction; nothing happens when it is there."""
+    """Bring the database to the newest revision, in one transaction; nothing happens when it is there.
+
+    Misconfigured when the database is newer than this version.
+    """
     with engine.begin() as connection:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise Misconfigured(
+                "The database was written by a newer version of Paperlane.", hint="Install that version again."
+            ) from error

@@ -1,5 +1,6 @@
 """SQLite: one writing connection a process, write transactions that start IMMEDIATE, every commit on disk."""
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -27,6 +28,18 @@ _HEADS = (
 )
 
 
+def _make_folder(folder: Path) -> None:
+    """Readable by its owner only: the database holds people's documents."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Misconfigured(
+            f"The folder {folder} cannot be made: {error.strerror}.", hint="Name another one with --data."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise Misconfigured(f"The folder {folder} cannot be written.", hint="Name another one with --data.")
+
+
 class Sqlite:
     """The embedded database: a file, or memory for a ledger that lives as long as its process."""
 
@@ -40,7 +53,7 @@ class Sqlite:
         path = make_url(url).database or ":memory:"
         self._memory = path == ":memory:"
         if not self._memory:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(path).parent)
         self.writer = self._engine(url, "BEGIN IMMEDIATE", 1)
         self.reader = self.writer if self._memory else self._engine(url, "BEGIN", 8)
         self._watch_lock = Lock()
