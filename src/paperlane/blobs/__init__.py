@@ -1,27 +1,36 @@
 """Where uploaded files lie, by references that mean something only here."""
 
+from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
 
 class Writing(Protocol):
-    """A file on its way in: nothing is there until `commit`."""
+    """A file on its way in; nobody knows its reference until it is on disk for good."""
 
+    reference: str
     size: int
 
     def write(self, chunk: bytes) -> None: ...
-    def commit(self) -> str:
-        """Put it on disk for good; the reference to it."""
+    def close(self) -> None:
+        """All of it was written."""
         ...
 
     def discard(self) -> None:
-        """Forget it; after a commit too."""
+        """Forget it."""
         ...
 
 
 class Blobs(Protocol):
     """Files by reference."""
 
-    def create(self) -> Writing: ...
+    def create(self, beside: str = "") -> Writing:
+        """A new file; beside another one of the same upload, so that both can be put on disk together."""
+        ...
+
+    def keep(self, references: Sequence[str]) -> None:
+        """Put closed files on disk for good: after this they survive a power cut."""
+        ...
+
     def open(self, reference: str) -> BinaryIO:
         """The file, for reading. FileNotFoundError when it is gone."""
         ...

@@ -1,53 +1,41 @@
-"""Files in a folder of this machine; each is complete and on disk before it has a name."""
+"""Files in a folder of this machine; an upload's files share a subfolder, so that few flushes put all on disk."""
 
 import os
 import re
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 _REFERENCE = re.compile(r"[0-9a-f]{32}")
+_FLUSHES_AT_ONCE = 8  # file systems put flushes that come together on disk together
+_FEW = 4
 
 
-@dataclass(slots=True)
 class _File:
-    """A file under a name of its own until it is committed."""
+    """A file that is being written, readable by its owner only."""
 
-    folder: Path
-    reference: str = field(default_factory=lambda: secrets.token_hex(16))
-    size: int = 0
-    _file: BinaryIO | None = None
-    _path: Path | None = None
+    def __init__(self, path: Path, reference: str) -> None:
+        self.reference = reference
+        self.size = 0
+        self._path = path
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
     def write(self, chunk: bytes) -> None:
-        if self._file is None:
-            self._path = self.folder / self.reference[:2] / f"{self.reference}.part"
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            self._file = os.fdopen(descriptor, "wb")
         self._file.write(chunk)
         self.size += len(chunk)
 
-    def commit(self) -> str:
-        self.write(b"")
-        assert self._file is not None
-        assert self._path is not None
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def close(self) -> None:
         self._file.close()
-        self._path = self._path.rename(self._path.with_suffix(""))
-        _sync_folder(self._path.parent)  # the name must survive a power cut too
-        return self.reference
 
     def discard(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        self._file.close()
+        self._path.unlink(missing_ok=True)
 
 
-def _sync_folder(path: Path) -> None:
+def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -61,9 +49,24 @@ class Folder:
 
     path: Path
 
-    def create(self) -> _File:
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _File(self.path)
+    def create(self, beside: str = "") -> _File:
+        reference = (beside[:2] or secrets.token_hex(1)) + secrets.token_hex(15)
+        place = self._place(reference)
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _flush(self.path)
+        return _File(place, reference)
+
+    def keep(self, references: Sequence[str]) -> None:
+        places = [self._place(reference) for reference in references]
+        if len(places) <= _FEW:
+            for place in places:
+                _flush(place)
+        else:
+            with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as threads:
+                list(threads.map(_flush, places))
+        for folder in {place.parent for place in places}:  # the names must survive a power cut too
+            _flush(folder)
 
     def open(self, reference: str) -> BinaryIO:
         return self._place(reference).open("rb")

@@ -102,9 +102,10 @@ class _Receiver:
             raise BadRequest("The body is no multipart form.", hint="Send the files as multipart/form-data.") from error
 
     def close(self) -> Received:
-        """Everything is here. BadRequest when the form broke off."""
+        """Everything is here, and on disk for good. BadRequest when the form broke off."""
         if not self._ended:
             raise BadRequest("The upload broke off.", hint="Send it again.")
+        self._blobs.keep([upload.blob for upload in self.received.uploads])
         return self.received
 
     def abandon(self) -> None:
@@ -133,7 +134,8 @@ class _Receiver:
         part.field_name = options.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" in options:
             part.file_name = clean_name(options[b"filename"].decode("utf-8", "replace"))
-            part.writing = self._blobs.create()
+            uploads = self.received.uploads
+            part.writing = self._blobs.create(beside=uploads[0].blob if uploads else "")
             part.digest = hashlib.sha256()
             self._files += 1
             if self._files > self._settings.max_batch_files:
@@ -183,9 +185,9 @@ class _Receiver:
             except DocumentError as error:
                 self._refuse(error.code, error.message, error.hint)
             else:
-                size, digest = part.writing.size, part.digest.hexdigest()
-                upload = Upload(name, form.media_type, size, digest, part.writing.commit())
-                self.received.uploads.append(upload)
+                part.writing.close()
+                digest, reference = part.digest.hexdigest(), part.writing.reference
+                self.received.uploads.append(Upload(name, form.media_type, part.writing.size, digest, reference))
         if part.refused is not None:
             self.received.rejected.append(part.refused)
 
@@ -221,7 +223,7 @@ async def receive(
                 await threads(receiver.feed, bytes(pending))
                 pending.clear()
         await threads(receiver.feed, bytes(pending))
-        return receiver.close()
+        return await threads(receiver.close)
     except BaseException:
         await threads(receiver.abandon)
         raise

@@ -1,0 +1,56 @@
+"""Files by reference: whole, private, and nowhere else."""
+
+from pathlib import Path
+
+import pytest
+
+from paperlane.blobs.folder import Folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "blobs")
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_what_was_written_can_be_read(folder: Folder, count: int):
+    references: list[str] = []
+    for number in range(count):
+        writing = folder.create(beside=references[0] if references else "")
+        writing.write(b"one ")
+        writing.write(str(number).encode())
+        writing.close()
+        references.append(writing.reference)
+    folder.keep(references)
+    assert len({reference[:2] for reference in references}) == 1
+    for number, reference in enumerate(references):
+        with folder.open(reference) as file:
+            assert file.read() == f"one {number}".encode()
+
+
+def test_a_file_is_its_owners_only(folder: Folder):
+    writing = folder.create()
+    writing.close()
+    (path,) = folder.path.glob("*/*")
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_what_is_discarded_or_removed_is_gone(folder: Folder):
+    kept, discarded = folder.create(), folder.create()
+    kept.close()
+    discarded.write(b"x")
+    discarded.discard()
+    folder.remove(kept.reference)
+    folder.remove(kept.reference)
+    assert list(folder.path.glob("*/*")) == []
+    with pytest.raises(FileNotFoundError):
+        folder.open(kept.reference)
+
+
+@pytest.mark.parametrize("reference", ["", "../../etc/passwd", "0" * 31, "0" * 31 + "/", "G" * 32])
+def test_a_reference_leads_nowhere_else(folder: Folder, reference: str):
+    with pytest.raises(FileNotFoundError):
+        folder.open(reference)
+    with pytest.raises(FileNotFoundError):
+        folder.remove(reference)
