@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.web.conftest import House
 
 from paperlane.records import accounts
@@ -239,7 +240,13 @@ OTHERS = {
     ("PATCH", "/api/v1/issues/{issue}"),
 }
 LISTS = {("GET", "/api/v1/tasks"), ("GET", "/api/v1/queue")}
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("DELETE", "/api/v1/session")}
+OPEN = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("POST", "/api/v1/session"),
+    ("DELETE", "/api/v1/session"),
+}
 OWN = {("POST", "/api/v1/batches"), ("GET", "/api/v1/session")}
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
@@ -357,6 +364,21 @@ async def test_errors_are_problem_documents(house: House):
         assert answer.headers["content-type"] == "application/problem+json"
         assert {"type", "title", "status", "code", "detail", "hint"} <= answer.json().keys()
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_figures_are_for_admins_and_for_this_machine(house: House):
+    await house.upload("ann", "Fine.", "Fine.")
+    parsed = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families((await house["adam"].get("http://test/metrics")).text)
+        for sample in family.samples
+    }
+    assert parsed["paperlane_queued"] == 2
+    assert (await house["nobody"].get("http://test/metrics")).status_code == 200  # the test's client is on this machine
+    proxied = {"X-Forwarded-For": "192.0.2.1"}
+    assert (await house["nobody"].get("http://test/metrics", headers=proxied)).status_code == 403
+    assert (await house["ann"].get("http://test/metrics", headers=proxied)).status_code == 403
+    assert (await house["adam"].get("http://test/metrics", headers=proxied)).status_code == 200
 
 
 async def test_it_is_ready_when_the_database_answers(house: House):

@@ -13,7 +13,7 @@ from paperlane import __version__
 from paperlane.desk import Desk
 from paperlane.settings import Settings
 from paperlane.threads import Threads
-from paperlane.web import batches, health, issues, pages, problems, progress, queue, session, tasks, users
+from paperlane.web import batches, health, issues, metrics, pages, problems, progress, queue, session, tasks, users
 from paperlane.web.identity import House
 from paperlane.web.tailer import Tailer
 
@@ -54,6 +54,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(pages.router)
     pages.mount(app)
     problems.install(app)

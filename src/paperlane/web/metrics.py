@@ -1,0 +1,62 @@
+"""`/metrics`: figures of the ledger for Prometheus, for admins and for this machine."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from paperlane.errors import NotAllowed
+from paperlane.model.tasks import Queue
+from paperlane.records.accounts import Role
+from paperlane.web.identity import Parts, account_of
+
+router = APIRouter(tags=["health"])
+
+
+class _Figures:
+    """What runs and waits, as gauges by engine."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def collect(self) -> Iterator[Metric]:
+        """All gauges."""
+        of_engine = {
+            "queued": "Tasks that wait.",
+            "running": "Tasks that run.",
+            "workers": "Registered workers.",
+            "slots": "Slots granted to workers.",
+            "paused": "Whether an operator paused the engine.",
+        }
+        for name, meaning in of_engine.items():
+            gauge = GaugeMetricFamily(f"paperlane_{name}", meaning, labels=["engine"])
+            for engine in self._queue.engines:
+                gauge.add_metric([engine.name], float(getattr(engine, name)))
+            yield gauge
+        yield GaugeMetricFamily(
+            "paperlane_oldest_wait_seconds", "How long the oldest ready task has waited.", value=self._queue.oldest
+        )
+
+
+@router.get("/metrics")
+async def metrics(request: Request, house: Parts) -> Response:
+    """Figures in Prometheus's text format; with an admin's token, or from this machine itself."""
+    account = await account_of(request)
+    is_admin = account is not None and account.role is Role.ADMIN
+    if not is_admin and not _is_local(request):
+        raise NotAllowed("Only an admin may read the figures from another machine.", hint="Send an admin's token.")
+    registry = CollectorRegistry()
+    registry.register(_Figures(await house.threads(house.desk.ledger.queue)))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _is_local(request: Request) -> bool:
+    """Does the caller sit on this machine? A proxy's own requests say whom they are for."""
+    if request.client is None or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
