@@ -1,6 +1,7 @@
 """Log lines are events with fields, on stderr: for people, or as JSON for programs."""
 
 import logging
+import os
 import sys
 
 import structlog
@@ -19,7 +20,7 @@ def configure(settings: Settings) -> None:
     last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if for_programs
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+        else [structlog.dev.ConsoleRenderer(colors=_in_colour(), pad_event_to=0)]
     )
     structlog.configure(
         processors=[*shared, *last],
@@ -30,6 +31,11 @@ def configure(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_only_event, *last]))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def _in_colour() -> bool:
+    """On a terminal, unless its owner wants none (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _only_event(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

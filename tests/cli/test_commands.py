@@ -173,12 +173,13 @@ def test_a_newer_database_is_left_alone(tmp_path: Path):
     assert (done.returncode, "newer version" in done.stderr) == (2, True)
 
 
-def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path):
-    environment = {**os.environ, "PAPERLANE_SLOTS": "many"}
+@pytest.mark.parametrize(("name", "value"), [("slots", "many"), ("allowed_origins", "http://x"), ("engine", "steam")])
+def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path, name: str, value: str):
+    environment = {**os.environ, f"PAPERLANE_{name.upper()}": value}
     command = [sys.executable, "-m", "paperlane", "doctor", "--data", str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     assert done.returncode == 2
-    assert "slots" in done.stderr
+    assert name in done.stderr
     assert "Traceback" not in done.stderr
 
 

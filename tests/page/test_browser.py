@@ -13,7 +13,7 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
 TEXT = "# Gate 😀\n\nThe gate shall be fast.\n\n| Id | Text |\n|---|---|\n| G-1 | 大门应尽快打开 TBD |\n"
-SLOW = "The gateway shall answer each request within 200 ms and log it.\n\n" * 4000
+SLOW = "The gateway shall answer each request within 200 ms and log it.\n\n" * 8000
 DROP = """(files) => {
     const transfer = new DataTransfer();
     for (const [name, content] of Object.entries(files)) {

@@ -20,6 +20,7 @@ from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.sql import connect as open_database
 from paperlane.model.tasks import TaskId
 
+STEPS = ("file_parsing", "document_processing", "section_merge", "issue_detection", "report")
 ENDED = {"completed", "failed", "cancelled"}
 SLOW = "The gateway shall answer each request within 200 ms and log it with its time and sender.\n\n" * 1500
 
@@ -156,6 +157,24 @@ def test_a_killed_worker_is_replaced_and_its_tasks_go_on_at_once(new_service: Ca
     assert {task["status"] for task in tasks} == {"completed"}
     (second,) = service.workers()
     assert second != first
+    assert_nothing_ran_twice(service)
+
+
+def test_a_worker_killed_at_each_step_of_a_document_costs_only_that_step(new_service: Callable[..., Service]):
+    service = new_service(workers=1)
+    client = service.user("ann")
+    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    for number, step in enumerate(STEPS):
+        batch = upload(client, SLOW * 4)
+        name = TaskId(batch["tasks"][0]["id"])
+        reached = ["", *STEPS]
+        until(lambda name=name, number=number, reached=reached: reached.index(ledger.task(name).step) > number)
+        (worker,) = until(service.workers)
+        os.kill(worker, signal.SIGKILL)
+        (task,) = ended(client, batch)
+        assert task["status"] == "completed", step
+        until(lambda worker=worker: service.workers() not in ([], [worker]))
+    ledger.close()
     assert_nothing_ran_twice(service)
 
 

@@ -16,11 +16,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def settings_of(**given: Any) -> Settings:
     """The settings, with the options that were given; Misconfigured names what makes no sense."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     if (url := given.pop("database", None)) is not None:
         given["database_url"] = url
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
+    except SettingsError as error:
+        raise Misconfigured(f"A setting cannot be read: {error}.", hint='Lists are written as JSON: ["a"].') from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
