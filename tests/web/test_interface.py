@@ -366,6 +366,36 @@ async def test_errors_are_problem_documents(house: House):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_large_bodies_are_for_uploads_only(house: House):
+    large = b'{"token": "' + b"x" * (2 << 20) + b'"}'
+
+    async def piecemeal() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * (1 << 16)
+
+    assert (await house["nobody"].post("/session", content=large)).status_code == 413
+    headers = {"Content-Type": "application/json"}
+    assert (await house["nobody"].post("/session", content=piecemeal(), headers=headers)).status_code in {400, 413}
+
+
+async def test_a_part_with_an_endless_header_is_refused(house: House):
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="files"; filename="' + b"x" * 100_000 + b'"\r\n\r\nx\r\n--b--\r\n'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert (await house["ann"].post("/batches", content=body, headers=headers)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "/\\evil.example", "/\t/evil.example", "http://evil.example", "/a//b"]
+)
+async def test_a_choice_of_language_leads_to_no_other_site(house: House, back: str):
+    answer = await house["nobody"].get("http://test/language/zh", params={"back": back})
+    assert answer.headers["location"] == "/"
+    good = await house["nobody"].get("http://test/language/zh", params={"back": "/tasks/01abc"})
+    assert good.headers["location"] == "/tasks/01abc"
+
+
 async def test_figures_are_for_admins_and_for_this_machine(house: House):
     await house.upload("ann", "Fine.", "Fine.")
     parsed = {

@@ -21,6 +21,8 @@ _HEAD = 4_096
 _FEED = 1 << 18
 _LONGEST_FIELD = 4_096
 _LONGEST_NAME = 255
+_MOST_HEADERS = 20
+_FIELDS = frozenset({"priority", "run_at", "name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,15 @@ class _Receiver:
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
         self._header[0] += data[start:end]
+        self._check_header()
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._header[1] += data[start:end]
+        self._check_header()
+
+    def _check_header(self) -> None:
+        if len(self._header[0]) + len(self._header[1]) > _LONGEST_FIELD or len(self._part.headers) > _MOST_HEADERS:
+            raise BadRequest("A part of the upload has too long a header.")
 
     def _header_end(self) -> None:
         name, value = self._header
@@ -172,7 +180,8 @@ class _Receiver:
     def _end(self) -> None:
         part = self._part
         if part.file_name is None:
-            self.received.fields[part.field_name] = part.value.decode("utf-8", "replace")
+            if part.field_name in _FIELDS:
+                self.received.fields[part.field_name] = part.value.decode("utf-8", "replace")
         else:
             self._file_end(part)
         self._part = _Part()
