@@ -1,6 +1,7 @@
 """Short ways for tests to read and test a text as the pipeline does, without a sandbox."""
 
 import asyncio
+import random
 from contextlib import suppress
 from io import BytesIO
 from pathlib import PurePath
@@ -9,6 +10,7 @@ from typing import Any, BinaryIO
 from pydantic import TypeAdapter
 
 from paperlane.blobs import Blobs
+from paperlane.errors import DocumentError
 from paperlane.formats import read, recognise
 from paperlane.model.documents import Document, Parsed, Report, Upload
 from paperlane.model.steps import Saved, Step
@@ -38,6 +40,40 @@ def parsed_of(content: bytes | str, name: str = "text.md") -> Parsed:
     """What the format makes of these bytes."""
     raw = content.encode() if isinstance(content, str) else content
     return read(upload_of(raw, name), BytesIO(raw), lambda _share, _message: None)
+
+
+def shape(parsed: Parsed) -> list[tuple[str, int, str]]:
+    """Kind, level and text of each block."""
+    return [(block.kind.value, block.level, parsed.text[block.start : block.end]) for block in parsed.blocks]
+
+
+def assert_sound(parsed: Parsed) -> None:
+    """Blocks are in order, inside the text and not empty."""
+    last = 0
+    for block in parsed.blocks:
+        assert last <= block.start < block.end <= len(parsed.text)
+        assert all(block.start <= start < end <= block.end for start, end in block.code)
+        last = block.end
+
+
+def assert_read_or_refused(content: bytes, name: str) -> None:
+    """Whatever the bytes: a sound text, or an error that says what to do."""
+    refused = None
+    try:
+        assert_sound(parsed_of(content, name))
+    except DocumentError as error:
+        refused = error
+    assert refused is None or refused.hint
+
+
+def assert_damage_is_told(whole: bytes, name: str) -> None:
+    """A few bytes of a file changed, many times over."""
+    for seed in range(150):
+        chance = random.Random(seed)
+        content = bytearray(whole)
+        for _ in range(chance.randint(1, 12)):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        assert_read_or_refused(bytes(content), name)
 
 
 def document_of(content: bytes | str, name: str = "text.md") -> Document:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import random
 import re
 import zipfile
 from collections import Counter
@@ -11,36 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reading import document_of, parsed_of
+from tests.reading import assert_damage_is_told, assert_read_or_refused, assert_sound, document_of, parsed_of, shape
 
 from paperlane.errors import DocumentError
 from paperlane.formats import recognise
 from paperlane.formats.encoding import decode
-from paperlane.model.documents import BlockKind, Parsed
+from paperlane.model.documents import BlockKind
 
 CHINESE = "系统应当记录每一次请求，并在一秒之内给出回答。用户可以查看自己的文档。"
 TRADITIONAL = "系統應當記錄每一次請求，並在一秒之內給出回答。使用者可以查看自己的文件。"
-
-
-def shape(parsed: Parsed) -> list[tuple[str, int, str]]:
-    return [(block.kind.value, block.level, parsed.text[block.start : block.end]) for block in parsed.blocks]
-
-
-def assert_sound(parsed: Parsed) -> None:
-    last = 0
-    for block in parsed.blocks:
-        assert last <= block.start < block.end <= len(parsed.text)
-        assert all(block.start <= start < end <= block.end for start, end in block.code)
-        last = block.end
-
-
-def assert_read_or_refused(content: bytes, name: str) -> None:
-    refused = None
-    try:
-        assert_sound(parsed_of(content, name))
-    except DocumentError as error:
-        refused = error
-    assert refused is None or refused.hint
 
 
 def test_markdown_keeps_its_source_and_marks_its_blocks():
@@ -214,63 +192,8 @@ def test_docx_that_would_do_harm_is_refused_before_it_is_unpacked():
     assert code_of(entity.getvalue(), "a.docx") == "damaged_file"
 
 
-def pdf(text: str, *, outline: str = "") -> bytes:
-    """A small PDF by hand, one page of Helvetica lines."""
-    lines = "".join(f"({line}) Tj 0 -20 Td " for line in text.split("\n"))
-    content = f"BT /F1 12 Tf 50 700 Td {lines} ET"
-    objects = [
-        f"<< /Type /Catalog /Pages 2 0 R {'/Outlines 6 0 R' if outline else ''} >>",
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font 8 0 R >> >>",
-        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        "<< /Type /Outlines /First 7 0 R /Last 7 0 R /Count 1 >>",
-        f"<< /Title ({outline}) /Parent 6 0 R /Dest [3 0 R /Fit] >>",
-        "<< /F1 5 0 R >>",
-    ]
-    out = "%PDF-1.4\n"
-    places = []
-    for number, body in enumerate(objects, start=1):
-        places.append(len(out))
-        out += f"{number} 0 obj\n{body}\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    out += f"xref\n0 9\n0000000000 65535 f \n{table}trailer\n<< /Size 9 /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF"
-    return out.encode()
-
-
-def test_pdf_headings_come_from_the_outline_and_blocks_know_their_page():
-    text = "1 Purpose\nThe gate shall be opened by its operator within one second after\nthe signal was given to it."
-    parsed = parsed_of(pdf(text, outline="Purpose"), "a.pdf")
-    assert_sound(parsed)
-    assert [(kind, level, " ".join(said.split())) for kind, level, said in shape(parsed)] == [
-        ("heading", 1, "1 Purpose"),
-        ("paragraph", 0, " ".join(text.split("\n")[1:])),
-    ]
-    assert {block.page for block in parsed.blocks} == {1}
-    assert parsed.notices == ()
-
-
-def test_pdf_faults_are_told_apart():
-    whole = pdf("Words that are long enough to be no scan at all, are they not?")
-    assert code_of(b"hello", "a.pdf") == "not_a_pdf"
-    assert code_of(whole[:200], "a.pdf") == "damaged_file"
-    broken = parsed_of(whole.replace(b"startxref\n", b"startxref\n9"), "a.pdf")
-    assert [notice.code for notice in broken.notices] == ["repaired"]
-    assert [notice.code for notice in parsed_of(pdf(""), "a.pdf").notices] == ["no_text"]
-    assert [notice.code for notice in parsed_of(pdf("6 left"), "a.pdf").notices] == ["low_text"]
-
-
-@pytest.mark.parametrize("name", ["a.docx", "a.pdf"])
-def test_mutated_files_are_read_or_refused(name: str):
-    whole = (
-        docx(paragraph("x", "H1") * 20, STYLES) if name.endswith("docx") else pdf("Words of a page.", outline="Words")
-    )
-    chance = random.Random(7)
-    for _ in range(150):
-        content = bytearray(whole)
-        for _ in range(chance.randint(1, 12)):
-            content[chance.randrange(len(content))] = chance.randrange(256)
-        assert_read_or_refused(bytes(content), name)
+def test_any_damage_to_a_docx_is_told():
+    assert_damage_is_told(docx(paragraph("x", "H1") * 20, STYLES), "a.docx")
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.pptx", "a.odt", "a.rst", "a.exe", "a", "a.md.zip"])

@@ -128,3 +128,16 @@ def test_nothing_is_wider_than_a_narrow_screen(page: Page):
     page.get_by_role("link", name="Queue").click()
     expect(page.locator("table").first).to_be_visible()
     assert page.evaluate(width)
+
+
+def test_a_table_keeps_its_cells_also_where_a_cell_has_paragraphs(page: Page):
+    row = "<tr><td><p>one</p><p>the gate</p><td>TBD"
+    drop(page, **{"gate.html": f"<table><tr><th>A<th>B{row}</table><p>After it."})
+    page.get_by_role("link", name="gate.html").click()
+    expect(page.locator("td mark")).to_have_text("TBD")
+    assert [cell.inner_text().split() for cell in page.locator("#paper td").all()] == [
+        ["A"],
+        ["B"],
+        ["one", "the", "gate"],
+        ["TBD"],
+    ]

@@ -28,14 +28,10 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 def _english(text: str, start: int) -> Iterator[Finding]:
     for found in _ENGLISH.finditer(text):
-        word = found[1]
+        word, again = found[1], found[0].split()[-1]
         single = len(word) == 1 and word.lower() != "a"
-        if (
-            word.lower() in _MEANT
-            or single
-            or (word.isupper() and len(word) > 1)
-            or (word[0].isupper() and found[0].split()[1][0].isupper())
-        ):
+        begins = again[0].isupper() and (word[0].isupper() or "\n" in found[0])  # a name, or the next line's thought
+        if word.lower() in _MEANT or single or (word.isupper() and len(word) > 1) or begins:
             continue
         yield Finding(start + found.start(), start + found.end(), {"word": word})
 
@@ -71,5 +67,6 @@ CHECK = Check(
         "系统常常需要看看日志。",
         "的的确确如此。",
         "A B B tree has nodes.",
+        "Threat description\nDescription of the threat",
     ),
 )

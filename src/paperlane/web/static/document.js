@@ -36,10 +36,15 @@ function drawPaper(found) {
         parts.push(element("div", "wide", table.root));
       }
       if (!row || row.number !== block.row) {
-        row = { number: block.row, root: element("tr") };
+        row = { number: block.row, root: element("tr"), column: 0 };
         table.root.append(row.root);
       }
-      row.root.append(element("td", "", node));
+      if (row.column === block.column) {
+        row.root.lastChild.append(element("br"), node); // a cell of several paragraphs
+      } else {
+        row.column = block.column;
+        row.root.append(element("td", "", node));
+      }
       continue;
     }
     table = null;

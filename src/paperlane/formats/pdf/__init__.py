@@ -1,0 +1,166 @@
+"""PDF: the text of each page, with headings by the outline or by structure tags, and the cells of tables.
+
+Nothing is ever drawn: a picture that would fill the memory is only counted.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from paperlane.errors import DocumentError
+from paperlane.formats import Tell
+from paperlane.formats.pdf.blocks import blocks_of
+from paperlane.formats.pdf.page import MOST_OBJECTS, Page, Title, cleaned, with_cells
+from paperlane.formats.pdf.ruled import real_tables, ruled_place
+from paperlane.formats.pdf.tags import tagged_place, tags_of, titles_of
+from paperlane.model.documents import Notice, Parsed, Upload
+
+_HEAD = 1024  # a reader finds "%PDF" within so many bytes (Adobe's implementation note 13)
+_STARTXREF = re.compile(rb"startxref\s+(\d+)\s")
+_XREF = re.compile(
+    rb"\s*(?:\d+\s+\d+\s+obj|xref\s+(?:\d{1,10}\s+\d{1,10}\s+(?:\d{10}\s\d{5}\s[nf]\s*)*)+trailer)"
+)  # ISO 32000-1, 7.5.4
+_PASSWORD, _SECURITY = 4, 5  # FPDF_ERR_*
+_OCR_PAGES = 20
+_DEEPEST = 9
+
+
+def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
+    """All pages' text, parted by form feeds."""
+    content = file.read()
+    if b"%PDF" not in content[:_HEAD]:
+        raise DocumentError(
+            "The file is no PDF.", code="not_a_pdf", hint="Check that the right file was chosen; save it as PDF anew."
+        )
+    document = _opened(content)
+    try:
+        pages = list(_pages(document, tell))
+        repaired = _is_repaired(content)
+        if not any(page.text.strip() for page in pages):
+            _say_why_there_is_no_text(document, repaired=repaired)
+        titles = _outline(document)
+    finally:
+        document.close()
+    if not titles:
+        titles = [title for page in pages for title in page.tagged]
+    text = "\f".join(page.text for page in pages)
+    notices = (_REPAIRED,) if repaired else ()
+    return Parsed(
+        upload.name, upload.media_type, text, tuple(blocks_of(pages, titles)), notices=notices, pages=len(pages)
+    )
+
+
+_REPAIRED = Notice("repaired", "The file is damaged and was read as far as it could be; parts may be missing.")
+
+
+def _opened(content: bytes) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as error:
+        code = getattr(error, "err_code", None)
+        if code == _PASSWORD:
+            raise DocumentError(
+                "The file asks for a password.",
+                code="password_required",
+                hint="Remove the password in the program that wrote it, and upload it again.",
+            ) from error
+        what = "is encrypted in a way that cannot be read" if code == _SECURITY else "is damaged"
+        raise DocumentError(
+            f"The file {what}.", code="damaged_file", hint="Open it in another reader, print it to PDF and upload that."
+        ) from error
+
+
+def _is_repaired(content: bytes) -> bool:
+    """Does the end of the file point at no sound cross-reference, so that the objects had to be searched for?"""
+    found = _STARTXREF.findall(content[-2048:])
+    if not found:
+        return True
+    at = int(found[-1])
+    shifted = at + max(0, content[:_HEAD].find(b"%PDF"))
+    return _XREF.match(content, at) is None and _XREF.match(content, shifted) is None
+
+
+def _pages(document: pypdfium2.PdfDocument, tell: Tell) -> Iterator[Page]:
+    count = len(document)
+    if count == 0:
+        raise DocumentError("The file holds no page.", code="damaged_file", hint="Save it anew and upload that.")
+    unread = 0
+    for number in range(count):
+        try:
+            page = document[number]
+        except pypdfium2.PdfiumError:
+            unread += 1
+            yield Page("")
+            continue
+        try:
+            yield _read_page(page, number)
+        finally:
+            page.close()
+        if number % 8 == 0:
+            tell(0.9 * number / count, f"page {number + 1} of {count}")
+    if unread == count:
+        raise DocumentError("No page could be read.", code="damaged_file", hint="Print it to PDF anew and upload that.")
+
+
+def _read_page(page: pypdfium2.PdfPage, number: int) -> Page:
+    words = page.get_textpage()
+    try:
+        raw = words.get_text_range() if words.count_chars() > 0 else ""
+        if not raw:
+            return Page("")
+        if (tags := tags_of(page)) is not None:
+            text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
+            return Page(text, tuple(titles_of(tags, page, words, number)), cells)
+        if (ruled := ruled_place(page, words)) is not None:
+            text, cells = with_cells(raw, words, ruled)
+            return Page(text, cells=real_tables(cells))
+        return Page(cleaned(raw))
+    finally:
+        words.close()
+
+
+def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, repaired: bool) -> None:
+    """DocumentError for pictures and for damage; pages that are simply empty are no error."""
+    if _has_pictures(document):
+        raise DocumentError(
+            "The pages are pictures without text.",
+            code="needs_ocr",
+            hint="Run text recognition (OCR) on the file and upload the result.",
+        )
+    if repaired:
+        raise DocumentError(
+            "The file is damaged, and no text could be saved from it.",
+            code="damaged_file",
+            hint="Open it in another reader, print it to PDF and upload that.",
+        )
+
+
+def _has_pictures(document: pypdfium2.PdfDocument) -> bool:
+    for number in range(min(len(document), _OCR_PAGES)):
+        try:
+            page = document[number]
+        except pypdfium2.PdfiumError:
+            continue
+        try:
+            for at in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
+                if pdfium.FPDFPageObj_GetType(pdfium.FPDFPage_GetObject(page, at)) == pdfium.FPDF_PAGEOBJ_IMAGE:
+                    return True
+        finally:
+            page.close()
+    return False
+
+
+def _outline(document: pypdfium2.PdfDocument) -> list[Title]:
+    titles: list[Title] = []
+    try:
+        for bookmark in document.get_toc(max_depth=_DEEPEST):
+            target = bookmark.get_dest()
+            page = target.get_index() if target is not None else None
+            if page is not None and (title := bookmark.get_title().strip()):
+                titles.append(Title(title, min(bookmark.level + 1, _DEEPEST), page))
+    except pypdfium2.PdfiumError:
+        return titles
+    return titles

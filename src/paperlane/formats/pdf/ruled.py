@@ -1,0 +1,247 @@
+"""Tables of a page without tags, by the lines that are drawn around their cells.
+
+Lines that cross form a grid; neighbouring fields of it with no line between them are one cell. A grid is a table when
+its cells fill its frame, which tells it from boxes joined by arrows, and when two rows and two columns hold words.
+"""
+
+import ctypes
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from paperlane.formats.pdf.page import MOST_OBJECTS, Cell, Place, PlaceOf
+
+_NEAR = 3.0  # points: lines so close are one line, and ends so close touch
+_SHORTEST = 5.0  # points: what is shorter rules nothing
+_MOST_LINES = 400  # of one direction; more are a drawing
+_FILLED = 0.8  # the least share of its frame that a table's cells fill
+_LEAST = 2  # rows and columns
+
+_Field = tuple[int, int]
+"""A field of a grid: its column from the left and its row from the bottom, from 0."""
+_Point = tuple[float, float]
+_TURNS: Mapping[int, Callable[[float, float], _Point]] = {
+    0: lambda x, y: (x, y),
+    90: lambda x, y: (y, -x),
+    180: lambda x, y: (-x, -y),
+    270: lambda x, y: (-y, x),
+}
+"""Where a point of a page lies when the page is shown, by the degrees that it is turned clockwise."""
+
+
+class _Line(NamedTuple):
+    """A straight line: at `at` across its direction, from `low` to `high` along it, in points."""
+
+    at: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where upright lines stand and level ones lie, both rising, and what cell each field belongs to."""
+
+    across: Sequence[float]
+    down: Sequence[float]
+    cells: Mapping[_Field, Place]
+
+    def place(self, x: float, y: float) -> Place | None:
+        return self.cells.get((bisect_right(self.across, x) - 1, bisect_right(self.down, y) - 1))
+
+
+def ruled_place(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> PlaceOf | None:
+    """Finds a character's cell by where it stands; None for a page that draws no table."""
+    turned = _TURNS[page.get_rotation()]
+    grids = _grids(_strokes(page, turned))
+    if not grids:
+        return None
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+
+    def place_of(character: int) -> Place | None:
+        if not pdfium.FPDFText_GetCharBox(words, character, left, right, bottom, top):
+            return None
+        x, y = turned((left.value + right.value) / 2, (bottom.value + top.value) / 2)
+        return next((place for grid in grids if (place := grid.place(x, y)) is not None), None)
+
+    return place_of
+
+
+def real_tables(cells: Sequence[Cell]) -> list[Cell]:
+    """Without the grids that hold words in one row or one column only: frames, boxes and lines of a form."""
+    rows: defaultdict[int, set[int]] = defaultdict(set)
+    columns: defaultdict[int, set[int]] = defaultdict(set)
+    for cell in cells:
+        rows[cell.place.table].add(cell.place.row)
+        columns[cell.place.table].add(cell.place.column)
+    real = [table for table in sorted(rows) if min(len(rows[table]), len(columns[table])) >= _LEAST]
+    number = {table: at for at, table in enumerate(real, start=1)}
+    return [
+        Cell(cell.start, cell.end, cell.place._replace(table=number[cell.place.table]))
+        for cell in cells
+        if cell.place.table in number
+    ]
+
+
+def _grids(strokes: Iterator[tuple[_Point, _Point]]) -> list[_Grid]:
+    """The tables that a page draws, from its top."""
+    upright, level = _lines(strokes)
+    grids: list[_Grid] = []
+    for own_upright, own_level in _crossing(_merged(upright), _merged(level)):
+        across, down = (sorted({line.at for line in lines}) for lines in (own_upright, own_level))
+        cells = _cells(across, down, own_upright, own_level)
+        if cells and _filled(cells, across, down):
+            grids.append(_Grid(across, down, _places(cells)))
+    grids.sort(key=lambda grid: -grid.down[-1])
+    return [
+        _Grid(grid.across, grid.down, {at: place._replace(table=number) for at, place in grid.cells.items()})
+        for number, grid in enumerate(grids, start=1)
+    ]
+
+
+def _lines(strokes: Iterator[tuple[_Point, _Point]]) -> tuple[list[_Line], list[_Line]]:
+    """The upright and the level ones; a thin filled box is two lines in one place."""
+    upright: list[_Line] = []
+    level: list[_Line] = []
+    for (x0, y0), (x1, y1) in strokes:
+        if abs(x0 - x1) < 1 and abs(y0 - y1) >= _SHORTEST:
+            upright.append(_Line((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
+        elif abs(y0 - y1) < 1 and abs(x0 - x1) >= _SHORTEST:
+            level.append(_Line((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
+    return upright, level
+
+
+def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], _Point]) -> Iterator[tuple[_Point, _Point]]:
+    """The straight pieces of a page's paths, as the page is shown."""
+    matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
+    for number in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
+        path = pdfium.FPDFPage_GetObject(page, number)
+        if pdfium.FPDFPageObj_GetType(path) != pdfium.FPDF_PAGEOBJ_PATH:
+            continue
+        pdfium.FPDFPageObj_GetMatrix(path, matrix)
+        begin = before = None
+        for at in range(min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)):
+            segment = pdfium.FPDFPath_GetPathSegment(path, at)
+            pdfium.FPDFPathSegment_GetPoint(segment, x, y)
+            point = turned(
+                matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f
+            )
+            kind = pdfium.FPDFPathSegment_GetType(segment)
+            if kind == pdfium.FPDF_SEGMENT_MOVETO:
+                begin = point
+            elif kind == pdfium.FPDF_SEGMENT_LINETO and before is not None:
+                yield before, point
+            if pdfium.FPDFPathSegment_GetClose(segment) and begin is not None:
+                yield point, begin
+            before = point
+
+
+def _merged(lines: Sequence[_Line]) -> list[_Line]:
+    """Lines that lie on one another become one, at the mean of where they lie; [] for a drawing."""
+    groups: list[list[_Line]] = []
+    for line in sorted(lines):
+        if not groups or line.at - groups[-1][0].at > _NEAR:
+            groups.append([])
+        groups[-1].append(line)
+    merged: list[_Line] = []
+    for group in groups:
+        at = sum(line.at for line in group) / len(group)
+        low, high = group[0].low, group[0].high
+        for line in sorted(group, key=lambda line: line.low):
+            if line.low > high + _NEAR:
+                merged.append(_Line(at, low, high))
+                low, high = line.low, line.high
+            low, high = min(low, line.low), max(high, line.high)
+        merged.append(_Line(at, low, high))
+    return merged if len(merged) <= _MOST_LINES else []
+
+
+def _crossing(upright: Sequence[_Line], level: Sequence[_Line]) -> Iterator[tuple[list[_Line], list[_Line]]]:
+    """Lines that meet, and the lines that those meet, and so on."""
+    left = set(level)
+    apart = set(upright)
+    while apart:
+        waiting = [apart.pop()]
+        own_upright, own_level = list(waiting), list[_Line]()
+        while waiting:
+            line = waiting.pop()
+            met = [other for other in left if _meet(line, other)]
+            left.difference_update(met)
+            own_level += met
+            for other in met:
+                further = [again for again in apart if _meet(again, other)]
+                apart.difference_update(further)
+                own_upright += further
+                waiting += further
+        if len(own_upright) > _LEAST and len(own_level) > _LEAST:
+            yield own_upright, own_level
+
+
+def _meet(upright: _Line, level: _Line) -> bool:
+    return (
+        level.low - _NEAR <= upright.at <= level.high + _NEAR
+        and upright.low - _NEAR <= level.at <= upright.high + _NEAR
+    )
+
+
+def _cells(
+    across: Sequence[float], down: Sequence[float], upright: Sequence[_Line], level: Sequence[_Line]
+) -> list[list[_Field]]:
+    """Fields that no line parts, together; without those that are open to the outside."""
+    walls = {
+        (across.index(line.at), row)
+        for line in upright
+        for row, (low, high) in enumerate(pairwise(down))
+        if line.low - _NEAR <= low and high <= line.high + _NEAR
+    }
+    floors = {
+        (column, down.index(line.at))
+        for line in level
+        for column, (low, high) in enumerate(pairwise(across))
+        if line.low - _NEAR <= low and high <= line.high + _NEAR
+    }
+    columns, rows = len(across) - 1, len(down) - 1
+    apart = {(column, row) for column in range(columns) for row in range(rows)}
+    cells: list[list[_Field]] = []
+    while apart:
+        cell = [apart.pop()]
+        closed = True
+        for column, row in cell:  # grows while it is walked through
+            ways = (
+                ((column - 1, row), (column, row) in walls),
+                ((column + 1, row), (column + 1, row) in walls),
+                ((column, row - 1), (column, row) in floors),
+                ((column, row + 1), (column, row + 1) in floors),
+            )
+            for beyond, shut in ways:
+                if shut:
+                    continue
+                closed = closed and 0 <= beyond[0] < columns and 0 <= beyond[1] < rows
+                if beyond in apart:
+                    apart.remove(beyond)
+                    cell.append(beyond)
+        if closed:
+            cells.append(cell)
+    return cells
+
+
+def _filled(cells: Sequence[Sequence[_Field]], across: Sequence[float], down: Sequence[float]) -> bool:
+    area = sum(
+        (across[column + 1] - across[column]) * (down[row + 1] - down[row]) for cell in cells for column, row in cell
+    )
+    return area >= _FILLED * (across[-1] - across[0]) * (down[-1] - down[0])
+
+
+def _places(cells: Sequence[Sequence[_Field]]) -> dict[_Field, Place]:
+    """Rows and columns count where cells begin, so a cell over two columns leaves the second one out."""
+    corners = [(min(column for column, _ in cell), max(row for _, row in cell)) for cell in cells]
+    columns = {left: at for at, left in enumerate(sorted({left for left, _ in corners}), start=1)}
+    rows = {top: at for at, top in enumerate(sorted({top for _, top in corners}, reverse=True), start=1)}
+    return {
+        at: Place(1, rows[top], columns[left]) for cell, (left, top) in zip(cells, corners, strict=True) for at in cell
+    }

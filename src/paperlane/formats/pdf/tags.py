@@ -1,0 +1,146 @@
+"""A page's structure tags (ISO 32000-1, 14.8.4): which marked content is a heading, which a table's cell."""
+
+import ctypes
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from paperlane.formats.pdf.page import MOST_OBJECTS, Place, PlaceOf, Title
+
+_HEADING = re.compile(r"H([1-6])$")
+_ROWS = {"THead", "TBody", "TFoot"}
+_CELLS = {"TH", "TD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The ids of a tagged page's marked content by what they are: headings with their level, and cells of tables."""
+
+    headings: list[tuple[int, Sequence[int]]] = field(default_factory=list)
+    cells: dict[int, Place] = field(default_factory=dict)
+
+
+def tags_of(page: pypdfium2.PdfPage) -> Tags | None:
+    """What a page's structure tells; None for a page without tags."""
+    tree = pdfium.FPDF_StructTree_GetForPage(page)
+    if not tree:
+        return None
+    try:
+        if pdfium.FPDF_StructTree_CountChildren(tree) <= 0:
+            return None
+        tags = Tags()
+        _gather(tree, tags)
+        return tags
+    finally:
+        pdfium.FPDF_StructTree_Close(tree)
+
+
+def titles_of(tags: Tags, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, number: int) -> Iterator[Title]:
+    """The tagged headings of a page in the order of its structure."""
+    if tags.headings:
+        texts = _marked_texts(page, words, {mark for _, ids in tags.headings for mark in ids})
+        for level, ids in tags.headings:
+            if title := "".join(texts.get(mark, "") for mark in ids).strip():
+                yield Title(title, level, number)
+
+
+def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
+    """Finds a character's cell by the marked content that draws it."""
+
+    def place_of(character: int) -> Place | None:
+        drawn = pdfium.FPDFText_GetTextObject(words, character)
+        return tags.cells.get(pdfium.FPDFPageObj_GetMarkedContentID(drawn)) if drawn else None
+
+    return place_of
+
+
+def _gather(tree: object, tags: Tags) -> None:
+    tables = 0
+    waiting = [
+        pdfium.FPDF_StructTree_GetChildAtIndex(tree, at) for at in range(pdfium.FPDF_StructTree_CountChildren(tree))
+    ]
+    waiting.reverse()
+    seen = 0
+    while waiting and seen < MOST_OBJECTS:
+        element = waiting.pop()
+        seen += 1
+        if not element:
+            continue
+        kind = _kind(element)
+        if heading := _HEADING.match(kind):
+            tags.headings.append((int(heading[1]), tuple(_marks_of(element))))
+        elif kind == "Table":
+            tables += 1
+            _gather_cells(element, tables, tags.cells)
+        else:
+            waiting += reversed(list(_children(element)))
+
+
+def _gather_cells(table: object, number: int, cells: dict[int, Place]) -> None:
+    row = 0
+    waiting = list(reversed(list(_children(table))))
+    seen = 0
+    while waiting and seen < MOST_OBJECTS:
+        element = waiting.pop()
+        seen += 1
+        kind = _kind(element)
+        if kind in _ROWS:
+            waiting += reversed(list(_children(element)))
+        elif kind == "TR":
+            row += 1
+            inside = (cell for cell in _children(element) if _kind(cell) in _CELLS)
+            for column, cell in enumerate(inside, start=1):
+                for mark in _marks_of(cell):
+                    cells.setdefault(mark, Place(number, row, column))
+
+
+def _children(element: object) -> Iterator[object]:
+    for at in range(min(pdfium.FPDF_StructElement_CountChildren(element), MOST_OBJECTS)):
+        if child := pdfium.FPDF_StructElement_GetChildAtIndex(element, at):
+            yield child
+
+
+def _marks_of(element: object) -> Iterator[int]:
+    waiting, seen = [element], 0
+    while waiting and seen < MOST_OBJECTS:
+        inside = waiting.pop()
+        seen += 1
+        for at in range(pdfium.FPDF_StructElement_CountChildren(inside)):
+            mark = pdfium.FPDF_StructElement_GetChildMarkedContentID(inside, at)
+            if mark >= 0:
+                yield mark
+            elif child := pdfium.FPDF_StructElement_GetChildAtIndex(inside, at):
+                waiting.append(child)
+
+
+def _kind(element: object) -> str:
+    length = pdfium.FPDF_StructElement_GetType(element, None, 0)
+    if length <= 2:  # noqa: PLR2004  its closing zero
+        return ""
+    buffer = ctypes.create_string_buffer(length)
+    pdfium.FPDF_StructElement_GetType(element, buffer, length)
+    return buffer.raw[: length - 2].decode("utf-16-le", "replace")
+
+
+def _marked_texts(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, wanted: set[int]) -> Mapping[int, str]:
+    found: defaultdict[int, str] = defaultdict(str)
+    for at in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
+        item = pdfium.FPDFPage_GetObject(page, at)
+        if pdfium.FPDFPageObj_GetType(item) == pdfium.FPDF_PAGEOBJ_TEXT:
+            mark = pdfium.FPDFPageObj_GetMarkedContentID(item)
+            if mark in wanted:
+                found[mark] += _text_of(item, words)
+    return found
+
+
+def _text_of(item: object, words: pypdfium2.PdfTextPage) -> str:
+    length = pdfium.FPDFTextObj_GetText(item, words, None, 0)
+    if length <= 2:  # noqa: PLR2004  its closing zero
+        return ""
+    buffer = (ctypes.c_ushort * (length // 2 + 1))()
+    pdfium.FPDFTextObj_GetText(item, words, buffer, length)
+    return bytes(buffer)[: length - 2].decode("utf-16-le", "replace")

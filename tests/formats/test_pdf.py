@@ -1,0 +1,234 @@
+"""PDF: pages, headings by outline and tags, cells by tags and by drawn lines; small files by hand, and the corpus."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.reading import assert_damage_is_told, assert_sound, parsed_of, shape
+
+from paperlane.errors import DocumentError
+from paperlane.model.documents import Parsed
+
+BREAK = 13  # points from line to line
+
+
+def pdf(content: str, *, outline: str = "", rotate: int = 0, tags: str = "") -> bytes:
+    """A small PDF by hand: one page with this content stream, F1 being Helvetica; `tags` are objects from number 9."""
+    outlines = "/Outlines 6 0 R" if outline else ""
+    structure = "/StructTreeRoot 9 0 R /MarkInfo << /Marked true >>" if tags else ""
+    shown = f"/MediaBox [0 0 600 800] /Rotate {rotate} /StructParents 0"
+    objects = [
+        f"<< /Type /Catalog /Pages 2 0 R {outlines} {structure} >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        f"<< /Type /Page /Parent 2 0 R {shown} /Contents 4 0 R /Resources << /Font 8 0 R >> >>",
+        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        "<< /Type /Outlines /First 7 0 R /Last 7 0 R /Count 1 >>",
+        f"<< /Title ({outline}) /Parent 6 0 R /Dest [3 0 R /Fit] >>",
+        "<< /F1 5 0 R >>",
+        *tags.splitlines(),
+    ]
+    out = "%PDF-1.7\n"
+    places = []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n"
+    count = len(objects) + 1
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    ending = f"trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF"
+    return f"{out}xref\n0 {count}\n0000000000 65535 f \n{table}{ending}".encode()
+
+
+def written(text: str, x: int = 50, y: int = 700) -> str:
+    """Lines of Helvetica, the first one at a point of the page."""
+    lines = "".join(f"({line}) Tj 0 -{BREAK} Td " for line in text.split("\n"))
+    return f"BT /F1 10 Tf {x} {y} Td {lines} ET\n"
+
+
+def page(text: str, **more: str) -> bytes:
+    return pdf(written(text), **more)
+
+
+def stroked(x0: int, y0: int, x1: int, y1: int) -> str:
+    return f"{x0} {y0} m {x1} {y1} l S\n"
+
+
+def thin(x0: int, y0: int, x1: int, y1: int) -> str:
+    """As word processors draw a line: a filled box."""
+    return f"{x0} {y0} {max(x1 - x0, 0.5)} {max(y1 - y0, 0.5)} re f\n"
+
+
+def boxed(x0: int, y0: int, x1: int, y1: int) -> str:
+    return f"{x0} {y0} {x1 - x0} {y1 - y0} re S\n"
+
+
+def cells(parsed: Parsed) -> list[tuple[int, int, int, str]]:
+    return [
+        (block.table, block.row, block.column, " ".join(parsed.text[block.start : block.end].split()))
+        for block in parsed.blocks
+        if block.table
+    ]
+
+
+def said(parsed: Parsed) -> list[tuple[str, int, str]]:
+    return [(kind, level, " ".join(text.split())) for kind, level, text in shape(parsed)]
+
+
+def test_headings_come_from_the_outline_and_blocks_know_their_page():
+    text = "1 Purpose\nThe gate shall be opened by its operator within one second after\nthe signal was given to it."
+    parsed = parsed_of(page(text, outline="Purpose"), "a.pdf")
+    assert_sound(parsed)
+    assert said(parsed) == [("heading", 1, "1 Purpose"), ("paragraph", 0, " ".join(text.split("\n")[1:]))]
+    assert {block.page for block in parsed.blocks} == {1}
+    assert parsed.notices == ()
+
+
+def code_of(content: bytes) -> str:
+    with pytest.raises(DocumentError) as raised:
+        parsed_of(content, "a.pdf")
+    return raised.value.code
+
+
+def test_faults_are_told_apart():
+    whole = page("Words that are long enough to be no scan at all, are they not?")
+    assert code_of(b"hello") == "not_a_pdf"
+    assert code_of(whole[:200]) == "damaged_file"
+    broken = parsed_of(whole.replace(b"startxref\n", b"startxref\n9"), "a.pdf")
+    assert [notice.code for notice in broken.notices] == ["repaired"]
+    assert [notice.code for notice in parsed_of(page(""), "a.pdf").notices] == ["no_text"]
+    assert [notice.code for notice in parsed_of(page("6 left"), "a.pdf").notices] == ["low_text"]
+
+
+# A table from (50, 500) to (350, 620): a head over both right columns, and a first column that needs two lines.
+RULES = [
+    (50, 620, 350, 620), (50, 590, 350, 590), (50, 550, 350, 550), (50, 500, 350, 500),
+    (50, 500, 50, 620), (150, 500, 150, 620), (250, 500, 250, 590), (350, 500, 350, 620),
+]  # fmt: skip
+WORDS = (
+    written("Before the table a sentence stands.", 50, 700)
+    + written("Signal", 55, 600)
+    + written("Answer within", 155, 600)
+    + written("open the\ngate", 55, 575)
+    + written("1 s", 155, 575)
+    + written("shall", 255, 575)
+    + written("close", 55, 535)
+    + written("2 s", 155, 535)
+    + written("After it another one ends the page.", 50, 400)
+)
+TABLE = [
+    (1, 1, 1, "Signal"), (1, 1, 2, "Answer within"),
+    (1, 2, 1, "open the gate"), (1, 2, 2, "1 s"), (1, 2, 3, "shall"),
+    (1, 3, 1, "close"), (1, 3, 2, "2 s"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("drawn", [stroked, thin])
+def test_cells_are_found_by_the_lines_around_them(drawn: Callable[[int, int, int, int], str]):
+    parsed = parsed_of(pdf("".join(drawn(*rule) for rule in RULES) + WORDS), "a.pdf")
+    assert_sound(parsed)
+    assert cells(parsed) == TABLE
+    outside = [(kind, text) for kind, _, text in said(parsed) if kind != "table_cell"]
+    assert outside == [
+        ("paragraph", "Before the table a sentence stands."),
+        ("paragraph", "After it another one ends the page."),
+    ]
+
+
+def test_a_table_drawn_box_by_box_on_a_moved_and_scaled_page_is_found():
+    boxes = [(50, 590, 150, 620), (150, 590, 350, 620)]
+    boxes += [(x, y, x + 100, top) for y, top in ((550, 590), (500, 550)) for x in (50, 150, 250)]
+    drawn = "".join(boxed(*(2 * (edge - 10) for edge in box)) for box in boxes)
+    parsed = parsed_of(pdf(f"q 0.5 0 0 0.5 10 10 cm {drawn} Q {WORDS}"), "a.pdf")
+    assert cells(parsed) == TABLE
+
+
+@pytest.mark.parametrize(
+    ("rotate", "turn"), [(90, "0 1 -1 0 700 0"), (180, "-1 0 0 -1 600 800"), (270, "0 -1 1 0 -50 700")]
+)
+def test_a_page_that_is_shown_turned_has_its_rows_as_shown(rotate: int, turn: str):
+    """The content is turned against the page, as a wide table is printed on an upright sheet."""
+    drawn = "".join(stroked(*rule) for rule in RULES)
+    assert cells(parsed_of(pdf(f"q {turn} cm {drawn}{WORDS} Q", rotate=rotate), "a.pdf")) == TABLE
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        boxed(40, 500, 400, 630),
+        boxed(40, 590, 145, 615)
+        + stroked(145, 600, 250, 600)
+        + stroked(250, 600, 250, 585)
+        + boxed(152, 500, 350, 585),
+        "".join(stroked(*rule) for rule in RULES[:4]),
+        "".join(stroked(45, y, 400, y) for y in range(100, 700, 5)),
+        boxed(40, 500, 140, 630) + boxed(140, 500, 400, 630),
+    ],
+    ids=["a frame", "boxes with an arrow", "lines without sides", "ruled paper", "two columns in one row"],
+)
+def test_other_drawings_make_no_table(drawn: str):
+    parsed = parsed_of(pdf(drawn + WORDS), "a.pdf")
+    assert cells(parsed) == []
+    assert "open the" in parsed.text
+
+
+def test_a_heading_of_the_outline_stays_one_inside_a_table():
+    drawn = "".join(stroked(*rule) for rule in RULES)
+    parsed = parsed_of(pdf(drawn + WORDS, outline="Answer within"), "a.pdf")
+    assert cells(parsed) == [cell for cell in TABLE if cell[3] != "Answer within"]
+    assert ("heading", 1, "Answer within") in said(parsed)
+
+
+def tag(kind: str, inside: str, parent: int) -> str:
+    return f"<< /Type /StructElem /S /{kind} /Pg 3 0 R /P {parent} 0 R /K {inside} >>"
+
+
+def test_cells_are_found_by_their_tags_and_lines_are_not_asked():
+    marks = ["Title", "Signal", "Answer", "open the gate", "1 s", "Words after the table end the page."]
+    content = "".join(stroked(*rule) for rule in RULES) + "".join(
+        f"/P << /MCID {mark} >> BDC {written(text, 55, 700 - BREAK * mark)} EMC\n" for mark, text in enumerate(marks)
+    )
+    parents = "11 0 R 14 0 R 15 0 R 17 0 R 18 0 R 19 0 R"  # of each mark
+    tags = [
+        f"<< /Type /StructTreeRoot /K [10 0 R] /ParentTree << /Nums [0 [{parents}]] >> >>",
+        tag("Document", "[11 0 R 12 0 R 19 0 R]", 9),
+        tag("H1", "0", 10),
+        tag("Table", "[20 0 R 16 0 R]", 10),
+        tag("TR", "[14 0 R 15 0 R]", 20),
+        tag("TH", "1", 13),
+        tag("TH", "2", 13),
+        tag("TR", "[21 0 R 18 0 R]", 12),
+        tag("P", "3", 21),
+        tag("TD", "4", 16),
+        tag("P", "5", 10),
+        tag("THead", "[13 0 R]", 12),
+        tag("TD", "[17 0 R]", 16),
+    ]
+    parsed = parsed_of(pdf(content, tags="\n".join(tags)), "a.pdf")
+    assert_sound(parsed)
+    assert cells(parsed) == [(1, 1, 1, "Signal"), (1, 1, 2, "Answer"), (1, 2, 1, "open the gate"), (1, 2, 2, "1 s")]
+    assert said(parsed)[0] == ("heading", 1, "Title")
+    assert said(parsed)[-1] == ("paragraph", 0, marks[-1])
+
+
+def test_any_damage_is_told():
+    drawn = "".join(stroked(*rule) for rule in RULES)
+    assert_damage_is_told(pdf(drawn + WORDS, outline="Answer within"), "a.pdf")
+
+
+def test_tables_of_the_corpus_are_read(corpus: Path):
+    """One with lines, one with tags, one in Chinese; a diagram of boxes holds none."""
+    rows: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for name in ("erlang_crypto", "eudi_annex6_certification", "p3c_java_huangshan_zh", "eudi_annex4_01"):
+        parsed = parsed_of((corpus / f"documents/{name}.pdf").read_bytes(), f"{name}.pdf")
+        assert_sound(parsed)
+        by_row: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        for table, row, _, text in cells(parsed):
+            by_row[table, row].append(text)
+        rows[name] = {tuple(row) for row in by_row.values()}
+    assert {("Cipher and Mode", "Key length [bytes]", "Block size [bytes]"), ("rc4", "16", "1")} <= rows[
+        "erlang_crypto"
+    ]
+    assert ("System-related risks", "SR1", "Wholesale surveillance") in rows["eudi_annex6_certification"]
+    assert ("人", "150 岁之内", "tinyint unsigned", "1", "无符号值：0 到 255") in rows["p3c_java_huangshan_zh"]
+    assert rows["eudi_annex4_01"] == set()
