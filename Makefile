@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go into a venv that is activated
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
@@ -43,12 +44,12 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	@touch $@
 
 .venv/base: .venv/uv requirements/base.txt pyproject.toml
-	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/base.txt
-	@$(BIN)/uv pip install --quiet --no-deps -e .
+	@$(INSTALL) --require-hashes -r requirements/base.txt
+	@$(INSTALL) --no-deps -e .
 	@touch $@
 
 .venv/dev: .venv/base requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .PHONY: help serve test check bench format lock

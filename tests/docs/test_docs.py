@@ -54,7 +54,7 @@ def test_each_report_has_its_line(name: str):
 
 
 def test_each_error_code_of_a_document_has_its_line_and_its_words():
-    sources = [*(ROOT / "src/paperlane/formats").glob("*.py"), *(ROOT / "src/paperlane/work").glob("*.py")]
+    sources = [*(ROOT / "src/paperlane/formats").rglob("*.py"), *(ROOT / "src/paperlane/work").rglob("*.py")]
     text = "\n".join(source.read_text() for source in sources)
     codes = set(re.findall(r'(?:code=|Notice\(|Fault\()"([a-z_]+)"', text)) - {"worker_unknown"}
     assert len(codes) > 10
