@@ -2,12 +2,15 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.web.conftest import House
 
+from paperlane.ledger.sql import SqlLedger
 from paperlane.records import accounts
 from paperlane.web.identity import COOKIE
 from paperlane.web.uploads import clean_name
@@ -152,6 +155,48 @@ async def test_a_batch_past_the_backlog_is_refused_whole(house: House):
     answer = await house["ann"].post("/batches", files=files)
     assert answer.status_code == 429
     assert len(blobs_of(house)) == 15
+
+
+async def test_files_stay_when_it_is_not_known_whether_the_batch_is_there(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    real = SqlLedger.submit
+
+    def committed_and_cut_off(*args: Any, **more: Any) -> None:
+        real(*args, **more)
+        raise OSError("the connection broke")
+
+    monkeypatch.setattr(SqlLedger, "submit", committed_and_cut_off)
+    answer = await house["ann"].post("/batches", files={"files": ("a.md", b"Fine.")})
+    assert answer.status_code == 500
+    (task,) = (await house["ann"].get("/tasks")).json()["items"]
+    house.work()
+    assert (await house["ann"].get(f"/tasks/{task['id']}")).json()["status"] == "completed"
+
+
+async def test_an_upload_that_is_given_up_while_its_batch_is_committed_keeps_its_files(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    """A server that stops cancels its open requests."""
+    real, begun, may_go_on = SqlLedger.submit, asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(*args: Any, **more: Any) -> Any:
+        loop.call_soon_threadsafe(begun.set)
+        may_go_on.wait(60)
+        return real(*args, **more)
+
+    monkeypatch.setattr(SqlLedger, "submit", slow)
+    uploading = asyncio.create_task(house["ann"].post("/batches", files={"files": ("a.md", b"Fine.")}))
+    await begun.wait()
+    uploading.cancel()
+    await asyncio.sleep(0)
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await uploading
+    (task,) = (await house["ann"].get("/tasks")).json()["items"]
+    house.work()
+    assert (await house["ann"].get(f"/tasks/{task['id']}")).json()["status"] == "completed"
 
 
 async def test_strangers_and_large_uploads_are_refused_before_the_body_is_read(house: House):

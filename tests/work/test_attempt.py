@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,12 +123,21 @@ async def test_a_stale_lease_runs_nothing(desk: Desk):
     assert desk.steps.ran == []
 
 
-async def test_a_delivery_that_comes_twice_runs_once(desk: Desk):
-    desk.submit()
+async def test_a_delivery_that_comes_again_while_the_first_runs_changes_nothing(desk: Desk):
+    name = desk.submit()
     lease = desk.claim()
-    first, second = await asyncio.gather(desk.attempts(lease), desk.attempts(lease))
-    assert {type(first.outcome), type(second.outcome)} == {Completed, Yielded}
+    again: list[asyncio.Task[None]] = []
+
+    def deliver_again(step: str, _value: object) -> Awaitable[object] | None:
+        again.append(asyncio.create_task(desk.attempts.and_finish(lease)))
+        return again[-1] if step == "two" else None
+
+    desk.steps.before = deliver_again
+    await desk.attempts.and_finish(lease)
+    await asyncio.gather(*again, desk.attempts.and_finish(lease))
     assert desk.steps.ran == ["one", "two", "three"]
+    assert desk.ledger.task(name).status == "completed"
+    assert len(desk.ledger.attempts(name)) == 1
 
 
 async def test_a_cancelled_task_starts_no_further_step(desk: Desk):

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse
 
 from paperlane.desk import Order
-from paperlane.errors import BadRequest, TooLarge
+from paperlane.errors import BadRequest, Refused, TooLarge
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
 from paperlane.web import shapes
@@ -64,14 +64,14 @@ async def submit(
 
 
 async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> JSONResponse:
+    if not received.uploads:
+        return _nothing_accepted(received)
     try:
-        if not received.uploads:
-            return _nothing_accepted(received)
         order = _order(received, key)
         batch, fresh = await house.threads(house.desk.submit, account, order)
-    except BaseException:
+    except Refused:
         await house.threads(received.discard)
-        raise
+        raise  # after any other error the batch may be there, so its files must stay
     if fresh:
         request.app.state.wake()
     else:

@@ -62,8 +62,7 @@ class Attempts:
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
         began = self.clock.monotonic()
-        if not self.heartbeat.hold(lease, self._stopper(lease)):
-            return Ended(lease, Yielded(why="delivered twice"))
+        self.heartbeat.hold(lease, self._stopper(lease))
         self._running[lease] = asyncio.create_task(self._run(lease))
         try:
             await asyncio.wait({self._running[lease]})
@@ -76,7 +75,10 @@ class Attempts:
         return Ended(lease, outcome)
 
     async def and_finish(self, lease: Lease) -> None:
-        """The same, and the ledger is told: what push engines call."""
+        """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over."""
+        if lease in self._running:
+            log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
+            return  # an outcome of its own would end the attempt that runs
         worker = self.heartbeat.membership.worker
         ended = await self(lease)
         try:

@@ -69,13 +69,10 @@ class Heartbeat:
         if self._thread is not None:
             self._thread.join()
 
-    def hold(self, lease: Lease, tell: Tell) -> bool:
-        """Renew this lease from now on. False when it is held here already: a delivery that came twice."""
+    def hold(self, lease: Lease, tell: Tell) -> None:
+        """Renew this lease from now on."""
         with self._lock:
-            if lease in self._held:
-                return False
             self._held[lease] = tell
-            return True
 
     def drop(self, lease: Lease) -> None:
         """The attempt ended."""
