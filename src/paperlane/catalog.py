@@ -108,6 +108,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "code no_text": ("The file holds no text: nothing could be tested.", "文件中没有文字，无法检测。"),
     "code low_text": ("Very little text was found; scanned pages need OCR.", "文字很少；扫描页需要先做 OCR。"),
     "code repaired": ("The file is damaged; parts may be missing.", "文件有损坏，部分内容可能缺失。"),
+    "code issues_cut_off": ("There are more issues than are listed.", "问题过多，仅列出一部分。"),
     "code unknown_token": ("This token is not known.", "令牌无效。"),
     "code not_allowed": ("You may not do this.", "您没有此权限。"),
     "code foreign_origin": ("The request came from another site.", "请求来自其他网站。"),

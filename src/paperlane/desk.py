@@ -6,7 +6,7 @@ Something that belongs to somebody else is answered exactly as something that do
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pydantic import TypeAdapter
@@ -16,7 +16,7 @@ from paperlane.blobs import Blobs
 from paperlane.clock import Clock
 from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
 from paperlane.ledger import Ledger
-from paperlane.model.documents import Report, Upload
+from paperlane.model.documents import Report, Status, Upload
 from paperlane.model.tasks import (
     Batch,
     BatchId,
@@ -31,12 +31,13 @@ from paperlane.model.tasks import (
 )
 from paperlane.records import accounts, audit, documents, issues
 from paperlane.records.accounts import Account, Role
-from paperlane.records.issues import Reviewed, Status
+from paperlane.records.issues import Reviewed
 from paperlane.reports import REPORTS
 from paperlane.settings import Settings
 
 _UPLOAD = TypeAdapter(Upload)
 _REPORT = TypeAdapter(Report)
+ENGINES = ("database", "inline")
 _FIRST_ADMIN = "admin"
 _LINK_SECONDS = 3_600.0
 _SLOT_SECONDS_PER_MB = {"application/pdf": 1.5}  # measured on one core; other formats hold more text a byte, or less
@@ -46,6 +47,11 @@ STATES: Mapping[str, Sequence[State]] = {
     **{state.value: (state,) for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)},
 }
 """The states of the ledger behind each status that people see."""
+
+
+def upload_of(task: Task) -> Upload:
+    """The file that a task tests."""
+    return _UPLOAD.validate_json(task.payload)
 
 
 def estimated_cost(upload: Upload) -> float:
@@ -186,13 +192,19 @@ class Desk:
         return self.issue(account, issue)
 
     def report(self, account: Account, task: TaskId, form: str, language: str) -> tuple[bytes, str, str]:
-        """The report as a file: its content, media type and name. Conflict while there is none."""
+        """The report as a file: its content, media type and name. Conflict while there is none.
+
+        Issues that were dismissed are left out of what people read, and counted.
+        """
         found = self.task(account, task)
         if form not in REPORTS:
             raise BadRequest(f"There is no report format {form!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
-        saved = self._result(found, "report")
-        content = REPORTS[form].render([_REPORT.validate_json(saved)], (), language)
-        stem = _UPLOAD.validate_json(found.payload).name.rpartition(".")[0] or "report"
+        report = _REPORT.validate_json(self._result(found, "report"))
+        statuses = self.ledger.read(lambda connection: issues.statuses(connection, task))
+        if len(statuses) == len(report.issues):  # else the task starts again, and its issues are not yet written anew
+            report = replace(report, statuses=statuses)
+        content = REPORTS[form].render([report], (), language)
+        stem = upload_of(found).name.rpartition(".")[0] or "report"
         return content, REPORTS[form].media_type, stem + REPORTS[form].suffix
 
     def document(self, account: Account, task: TaskId) -> Mapping[str, Any]:
@@ -213,10 +225,11 @@ class Desk:
     def _result(self, task: Task, step: str) -> bytes:
         saved = self.ledger.checkpoint(task.id, step)
         if saved is None:
+            ended = task.state.ended
             raise Conflict(
-                f"There is none yet: the task is {task.status}.",
+                f"There is none: the task is {task.status}." if ended else f"There is none yet: it is {task.status}.",
                 code="not_ready",
-                hint="Ask again once it has completed.",
+                hint="Its error says why; start it again." if ended else "Ask again once it has completed.",
             )
         return saved
 
@@ -277,8 +290,8 @@ class Desk:
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
         changes = {name: value for name, value in asked.items() if value is not None}
         _check_numbers(limit, weight)
-        if engine not in {None, "database", "inline"}:
-            raise BadRequest(f"There is no engine {engine!r}.", hint="Choose database or inline.")
+        if engine is not None:
+            _check_engine(engine)
 
         def also(connection: Connection) -> None:
             accounts.change(connection, account.id, role, group)
@@ -315,7 +328,8 @@ class Desk:
         return spent[0]
 
     def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
-        """Whether an engine starts tasks."""
+        """Whether an engine starts tasks. BadRequest for an engine that there is not."""
+        _check_engine(engine)
         self.ledger.pause(engine, paused=paused)
         what = "engine paused" if paused else "engine resumed"
         now = self.clock.now()
@@ -331,6 +345,11 @@ def _may_change(account: Account) -> None:
 def _must_see(account: Account, owner: UserId, what: str) -> None:
     if not account.sees_all and owner != account.id:
         raise NotFound(f"There is no such {what}.")
+
+
+def _check_engine(name: str) -> None:
+    if name not in ENGINES:
+        raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose {' or '.join(ENGINES)}.")
 
 
 def _check_numbers(limit: int | None, weight: float | None) -> None:

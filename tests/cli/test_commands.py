@@ -64,8 +64,8 @@ def test_check_prints_issues_as_lines_and_says_what_it_could_not_read(folder: Pa
     done = paperlane("check", ".", cwd=folder)
     lines = done.stdout.splitlines()
     assert "bad.md:3:21: warning: “fast” is vague: no test can decide it. [vague-term]" in lines
-    assert "bad.md: 1 error, 1 warning; all 1 passages tested (rules only)" in lines
-    assert "fine.md: no issues; all 1 passages tested (rules only)" in lines
+    assert "bad.md: 1 error, 1 warning; the one passage tested (rules only)" in lines
+    assert "fine.md: no issues; the one passage tested (rules only)" in lines
     assert any(line.startswith("locked.docx: could not be read [unsupported_type]") for line in lines)
     assert not any("picture.png" in line for line in lines)
     assert done.stderr == ""
@@ -117,13 +117,50 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
 
 def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
     at = ("--data", tmp_path)
+    paperlane("migrate", *at)
     assert "Nobody has anything" in paperlane("queue", *at).stdout
     assert json.loads(paperlane("queue", *at, "--json").stdout)["queued"] == 0
-    assert paperlane("queue", *at, "pause").stdout == "database is paused: running tasks go on, none starts.\n"
+    assert paperlane("queue", "pause", *at).stdout == "database is paused: running tasks go on, none starts.\n"
     assert paperlane("queue", *at, "resume").returncode == 0
     assert "No task failed." in paperlane("queue", *at, "dead").stdout
-    done = paperlane("queue", *at, "cancel", "none")
+    done = paperlane("queue", "cancel", "none", *at)
     assert (done.returncode, done.stderr) == (1, "none: There is no such task.\n")
+    done = paperlane("queue", "pause", "nope", *at)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "paperlane: There is no engine 'nope'. Choose database or inline.\n",
+    )
+
+
+@pytest.mark.parametrize("command", [["queue"], ["queue", "dead"], ["queue", "pause"], ["user", "list"]])
+def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: list[str]):
+    done = paperlane(*command, "--data", tmp_path / "wrong")
+    assert done.returncode == 2
+    assert f"There is no installation at {tmp_path / 'wrong'}." in done.stderr
+    assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chekc"], "No such command 'chekc'"),
+        (["check"], "Missing argument 'PATH...'. See: paperlane check --help"),
+        (["check", "--fromat", "json", "x.md"], "No such option: --fromat"),
+        (["serve", "--port", "many"], "valid integer"),
+        (["check", "empty"], "There is nothing to test in empty."),
+        (["check", "fine.md", "-o", "none/x.txt"], "The report cannot be written: none/x.txt lies in no folder."),
+        (["check", "fine.md", "-o", "empty"], "The report cannot be written: empty is a folder."),
+        (["check", "picture.png"], "Supported are .docx, .htm"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(folder: Path, arguments: list[str], said: str):
+    (folder / "empty").mkdir()
+    done = paperlane(*arguments, cwd=folder)
+    assert done.returncode == 2
+    lines = (done.stderr or done.stdout).splitlines()
+    assert said in lines[0]
+    assert "Traceback" not in done.stderr
+    assert len(lines) == 1 or "passages" in lines[-1], lines
 
 
 def test_migrate_says_what_it_did(tmp_path: Path):
@@ -158,7 +195,7 @@ def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
     ],
 )
 def test_a_database_that_cannot_be_used_is_said_in_one_sentence(options: list[str], said: str):
-    done = paperlane("user", "list", *options)
+    done = paperlane("migrate", *options)
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1

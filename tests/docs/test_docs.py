@@ -27,6 +27,13 @@ def page(name: str) -> str:
     return (DOCS / "reference" / name).read_text()
 
 
+def section(name: str, heading: str) -> str:
+    """What stands under a heading of a reference page."""
+    _, found, rest = page(name).partition(f"## {heading}\n")
+    assert found, (name, heading)
+    return rest.partition("\n## ")[0]
+
+
 @pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_each_setting_has_its_line(name: str):
     field = Settings.model_fields[name]
@@ -38,8 +45,12 @@ def test_each_setting_has_its_line(name: str):
 
 @pytest.mark.parametrize("name", list(CHECKS))
 def test_each_check_has_its_entry(name: str):
-    assert f"## {name}\n" in page("checks.md")
-    assert CHECKS[name].why in page("checks.md")
+    check, entry = CHECKS[name], section("checks.md", name)
+    assert (
+        f"; {check.severity.value}{f' ({check.worse})' if check.worse else ''}, {check.category}. {check.why}" in entry
+    )
+    for example in (*check.flags, *check.passes):
+        assert "- `" + " ⏎ ".join(filter(None, example.split("\n"))) + "`" in entry, example
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
@@ -64,15 +75,13 @@ def test_each_error_code_of_a_document_has_its_line_and_its_words():
 
 
 def test_each_command_and_option_has_its_line():
-    text = page("commands.md")
-
     def walk(name: str, command: object) -> None:
         for parameter in command.params:  # type: ignore[attr-defined]
             if not getattr(parameter, "hidden", False) and parameter.name not in COMMON:
                 for option in parameter.opts if parameter.param_type_name == "option" else ():
-                    assert f"`{option}`" in text, (name, option)
+                    (line,) = [line for line in section("commands.md", name).splitlines() if f"`{option}`" in line]
+                    assert line.endswith(f": {parameter.help}"), (name, option)
         for inside, deeper in getattr(command, "commands", {}).items():
-            assert f"## {name} {inside}\n" in text
             walk(f"{name} {inside}", deeper)
 
     walk("paperlane", get_command(app))
@@ -98,6 +107,17 @@ def test_every_page_can_be_found():
     index = (DOCS / "index.md").read_text()
     for path in DOCS.rglob("*.md"):
         assert path.name == "index.md" or str(path.relative_to(DOCS)) in index
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_example_is_what_the_command_prints(name: str):
+    (shown,) = re.findall(r"```console\n\$ paperlane (check .*?)```", (ROOT / name).read_text(), re.DOTALL)
+    command, _, lines = shown.partition("\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "paperlane", *command.split()],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert lines.removesuffix("...\n") in done.stdout
 
 
 def test_both_readmes_say_the_same_commands():

@@ -1,10 +1,15 @@
 """The chain: structure is kept, passages hold everything once, nothing looks clean that was not tested."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.reading import NoJob, document_of, report_of
 
-from paperlane.model.documents import Language
+from paperlane.checks import CHECKS, Finding
+from paperlane.model.documents import Language, Severity
 from paperlane.pipeline.section_merge import BUDGET, merge, tokens_of
 
 PARAGRAPH = "The gateway records the request and answers it. " * 8
@@ -81,3 +86,25 @@ def test_an_empty_document_is_not_a_clean_one():
     report = report_of("")
     assert not report.coverage.whole
     assert [notice.code for notice in report.notices] == ["no_text"]
+
+
+def test_more_issues_than_are_listed_are_told_beside_them():
+    report = report_of("# One\n\n" + "TBD\n\n" * 600)
+    assert report.count(Severity.ERROR) == 500
+    (notice,) = report.notices
+    assert notice.code == "issues_cut_off"
+    assert notice.message.startswith("tbd: there are more than 500")
+    assert report.coverage.whole
+
+
+@pytest.mark.parametrize(("check", "failed"), [("vague-term", 1), ("numbering", 0)])
+def test_a_check_that_breaks_is_never_passed_over(monkeypatch: pytest.MonkeyPatch, check: str, failed: int):
+    def broken(_subject: object) -> Iterator[Finding]:
+        raise KeyError(check)
+
+    monkeypatch.setattr(CHECKS, "_by_name", {**CHECKS, check: replace(CHECKS[check], find=broken)})
+    report = report_of("# One\n\nThe gate shall open.\n\nTBD\n")
+    assert report.coverage.failed == failed
+    assert report.coverage.reasons == (f"{check}: KeyError",)
+    assert not report.coverage.whole
+    assert [issue.rule for issue in report.issues] == ["tbd"]

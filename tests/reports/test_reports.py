@@ -1,11 +1,13 @@
 """Reports say the same in every format and language, and never that an untested document is clean."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 from tests.reading import report_of
 
+from paperlane.model.documents import Status
 from paperlane.model.tasks import Fault
 from paperlane.reports import REPORTS
 
@@ -32,8 +34,32 @@ def test_json_holds_every_issue_with_its_place():
 def test_text_is_a_line_an_issue_and_a_summary():
     lines = said("text").splitlines()
     assert lines[0] == "text.md:3:47: warning: “fast” is vague: no test can decide it. [vague-term]"
-    assert "text.md: 1 error, 1 warning; all 1 passages tested (rules only)" in lines
+    assert "text.md: 1 error, 1 warning; the one passage tested (rules only)" in lines
     assert lines[-1] == "secret.pdf: could not be read [password_required]: The file asks for a password. Remove it."
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_was_dismissed_is_counted_and_left_out_of_what_people_read(language: str):
+    report = report_of(TEXT)
+    report = replace(report, statuses=(Status.DISMISSED, Status.ACCEPTED))
+    dismissed, accepted = report.issues
+    written = {name: form.render([report], (), language).decode() for name, form in REPORTS.items()}
+    counted = {"en": "1 error, 1 dismissed", "zh": "1 个错误，另有 1 个已忽略"}[language]
+    for name in ("text", "html"):
+        assert counted in written[name]
+        assert dismissed.rule not in written[name]
+        assert accepted.rule in written[name]
+    (document,) = json.loads(written["json"])["documents"]
+    assert document["counts"] == {"error": 1, "warning": 0, "info": 0}
+    assert [issue["status"] for issue in document["issues"]] == ["dismissed", "accepted"]
+
+
+def test_a_long_quote_is_cut_between_words():
+    long = "The gate shall open, and the system shall answer within a reasonable time, and it shall log each request"
+    text = f"# One\n\n{long} in turn.\n"
+    quotes = [line for line in said("text", text=text).splitlines() if line.startswith("    > ")]
+    (cut,) = [quote for quote in quotes if quote.endswith("…")]
+    assert cut.removesuffix("…").split()[-1] in text.split()
 
 
 def test_html_is_one_page_that_runs_nothing_of_the_document():
@@ -63,4 +89,4 @@ def test_an_empty_document_is_never_said_to_have_no_issues(name: str):
 
 @pytest.mark.parametrize("name", list(REPORTS))
 def test_coverage_stands_beside_the_counts(name: str):
-    assert ("tested" if name == "json" else "all 1 passages tested") in said(name)
+    assert ("tested" if name == "json" else "the one passage tested") in said(name)

@@ -1,6 +1,7 @@
 """The HTTP interface: what each call answers, and to whom."""
 
 import asyncio
+import json
 import random
 import threading
 from collections.abc import AsyncIterator
@@ -76,6 +77,13 @@ async def test_a_review_is_kept(house: House):
     assert {name: answer.json()[name] for name in said} == said
     left = (await house["ann"].get(f"/tasks/{task['id']}/issues", params={"status": "open"})).json()["items"]
     assert issue["id"] not in {other["id"] for other in left}
+    reports = {
+        form: (await house["ann"].get(f"/tasks/{task['id']}/report", params={"format": form})).text
+        for form in ("text", "html", "json")
+    }
+    assert "1 dismissed" in reports["text"]
+    assert issue["rule"] not in reports["text"] + reports["html"]
+    assert json.loads(reports["json"])["documents"][0]["issues"][0]["status"] == "dismissed"
     assert (await house["ann"].patch(f"/issues/{issue['id']}", json={"status": "gone"})).status_code == 422
 
 

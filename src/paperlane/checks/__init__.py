@@ -105,6 +105,7 @@ class Check:
 
     `messages` and `suggestions` are sentences by language, with {params}; `flags` and `passes` are example documents
     (Markdown), which one test runs for all checks. A check that needs words of one language names those it has.
+    `worse` says which of its issues are errors where the others are not.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Check:
     flags: Sequence[str]
     passes: Sequence[str]
     languages: Sequence[Language] = (Language.EN, Language.ZH)
+    worse: str = ""
 
 
 def _all() -> Iterator[Check]:

@@ -84,6 +84,7 @@ CHECK = Check(
     why="A reference that leads nowhere keeps back what its reader was meant to know.",
     category="consistency",
     severity=Severity.WARNING,
+    worse="an error where a link leads to no heading of the document",
     confidence=0.8,
     scope=Scope.DOCUMENT,
     find=_find,

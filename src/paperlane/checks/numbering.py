@@ -75,6 +75,7 @@ CHECK = Check(
     why="Two things of one number cannot be told apart in a review, and a gap lets readers look for what is not there.",
     category="structure",
     severity=Severity.WARNING,
+    worse="an error where a number stands twice",
     confidence=0.85,
     scope=Scope.DOCUMENT,
     find=_find,

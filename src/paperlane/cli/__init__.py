@@ -3,6 +3,7 @@
 import sys
 
 import typer
+from typer.exceptions import Abort, TyperException
 
 from paperlane.cli import check, doctor, migrate, queue, serve, user, worker
 from paperlane.errors import PaperlaneError
@@ -41,9 +42,26 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; an error that we raise on purpose is one sentence, and exit code 2."""
+    """Run the command line; wrong usage and errors that we raise on purpose are one sentence, and exit code 2."""
     try:
-        app()
+        code = app(prog_name="paperlane", standalone_mode=False)
+    except Abort:
+        code = 130  # as a shell says of a program that Ctrl-C ended
+    except TyperException as error:
+        code = _usage(error)
     except PaperlaneError as error:
-        sys.stderr.write(f"paperlane: {error.message} {error.hint}".rstrip() + "\n")
-        raise SystemExit(2) from None
+        _say(f"{error.message} {error.hint}")
+        code = 2
+    sys.exit(code)
+
+
+def _usage(error: TyperException) -> int:
+    """Say what is wrong with the command line; a group without a command has shown its help by now."""
+    if message := error.format_message():
+        context = getattr(error, "ctx", None)
+        _say(f"{message.rstrip('.')}. See: {context.command_path if context else 'paperlane'} --help")
+    return 2
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"paperlane: {sentence}".rstrip() + "\n")

@@ -10,7 +10,7 @@ import typer
 
 from paperlane.cli.installation import settings_of
 from paperlane.cli.output import progress_on_terminal
-from paperlane.errors import BadRequest
+from paperlane.errors import BadRequest, Misconfigured
 
 
 class FailOn(StrEnum):
@@ -45,14 +45,23 @@ def check(
         raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
     if model and not no_model:
         raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        what = "is a folder" if output.is_dir() else "lies in no folder"
+        raise Misconfigured(f"The report cannot be written: {output} {what}.", hint="Name a file with -o.")
     with progress_on_terminal() as tell:
         tested = asyncio.run(checking.check(paths, settings_of(), tell))
+    if not tested.reports and not tested.unreadable:
+        folders = ", ".join(map(str, paths))
+        raise Misconfigured(f"There is nothing to test in {folders}.", hint="Name a file, or see --help for formats.")
     content = REPORTS[report].render(tested.reports, tested.unreadable, language)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        output.write_bytes(content)
+        try:
+            output.write_bytes(content)
+        except OSError as error:
+            raise Misconfigured(f"The report cannot be written: {output}: {error.strerror}.") from error
     for name, fault in tested.unreadable:
         if report != "text" or output is not None:
             typer.echo(f"{name}: {fault.message} {fault.hint}".rstrip(), err=True)

@@ -13,6 +13,18 @@ Database = Annotated[str | None, typer.Option("--database", metavar="URL", help=
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+def existing(**given: Any) -> Settings:
+    """The settings of an installation that is there: a wrong folder must not look like an empty queue."""
+    settings = settings_of(**given)
+    path = settings.database.removeprefix("sqlite:///")
+    if path != settings.database and not Path(path).exists():
+        raise Misconfigured(
+            f"There is no installation at {Path(path).parent}.",
+            hint="Name its folder with --data, or start it: paperlane serve.",
+        )
+    return settings
+
+
 def settings_of(**given: Any) -> Settings:
     """The settings, with the options that were given; Misconfigured names what makes no sense."""
     from pydantic import ValidationError

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+_WIDE = 10_000  # characters: tables are as wide as they are, so that ids can be copied; a terminal wraps by itself
+
 
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
     """Print rows of the same columns; `empty` is said where there is none."""
@@ -25,7 +27,7 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> Non
         table.add_column(name, overflow="fold", justify="right" if _is_number(rows, name) else "left")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
-    Console(soft_wrap=True).print(table)
+    Console(soft_wrap=True, width=_WIDE).print(table)
 
 
 def _is_number(rows: Iterable[Mapping[str, Any]], name: str) -> bool:

@@ -1,13 +1,19 @@
 """`paperlane queue`: what runs and waits, by user and engine."""
 
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, settings_of
+from paperlane.cli.installation import Data, Database, Json, existing
 from paperlane.cli.output import show
 from paperlane.errors import PaperlaneError
+
+if TYPE_CHECKING:
+    from paperlane.desk import Desk
 
 app = typer.Typer(help="What runs and waits; cancel, start again, pause.", invoke_without_command=True)
 
@@ -15,25 +21,35 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Task ids.")]
 Engine = Annotated[str, typer.Argument(metavar="[ENGINE]", help="The engine.")]
 
 
+@contextmanager
+def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[Desk]":
+    """The desk of the installation that the command names, or the group before it."""
+    from paperlane.assembly import open_desk, open_ledger
+
+    before: dict[str, Any] = context.obj or {}
+    settings = existing(data=data or before.get("data"), database=database or before.get("database"))
+    ledger = open_ledger(settings)
+    try:
+        yield open_desk(settings, ledger)
+    finally:
+        ledger.close()
+
+
 @app.callback()
 def queue(context: typer.Context, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Show what runs and waits, by user and engine."""
-    context.obj = settings_of(data=data, database=database)
+    context.obj = {"data": data, "database": database}
     if context.invoked_subcommand is not None:
         return
-    from paperlane.assembly import open_ledger, user_names
+    from paperlane.assembly import user_names
 
-    ledger = open_ledger(context.obj)
-    now = ledger.queue()
-    names = user_names(ledger)
-    ledger.close()
+    with _desk(context, data, database) as desk:
+        now, names = desk.ledger.queue(), user_names(desk.ledger)
     if as_json:
-        show_one = asdict(now)
-        for lane in show_one["lanes"]:
+        found = asdict(now)
+        for lane in found["lanes"]:
             lane["name"] = names.get(lane["user"], "")
-        import json
-
-        typer.echo(json.dumps(show_one, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
     typer.echo(f"{now.running} running, {now.queued} queued, the oldest waits {now.oldest:.0f} s")
     lanes: list[dict[str, Any]] = [
@@ -56,74 +72,68 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
 
 
 @app.command()
-def dead(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
+def dead(context: typer.Context, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Show tasks that failed for good, with their cause."""
-    from paperlane.assembly import open_ledger, user_names
+    from paperlane.assembly import user_names
+    from paperlane.desk import upload_of
     from paperlane.model.tasks import State
 
-    ledger = open_ledger(context.obj)
-    names = user_names(ledger)
-    rows = [
-        {
-            "id": task.id,
-            "user": names.get(task.user, str(task.user)),
-            "code": task.fault.code if task.fault else "",
-            "message": task.fault.message if task.fault else "",
-            "attempts": task.attempt,
-        }
-        for task in ledger.tasks(states=[State.FAILED], limit=1_000)
-    ]
-    ledger.close()
+    with _desk(context, data, database) as desk:
+        names = user_names(desk.ledger)
+        rows = [
+            {
+                "id": task.id,
+                "user": names.get(task.user, str(task.user)),
+                "document": upload_of(task).name,
+                "code": task.fault.code if task.fault else "",
+                "message": task.fault.message if task.fault else "",
+                "attempts": task.attempt,
+            }
+            for task in desk.ledger.tasks(states=[State.FAILED], limit=1_000)
+        ]
     show(rows, as_json=as_json, empty="No task failed.")
 
 
 @app.command()
-def retry(context: typer.Context, ids: Ids) -> None:
+def retry(context: typer.Context, ids: Ids, data: Data = None, database: Database = None) -> None:
     """Start failed or cancelled tasks again."""
-    _each(context, ids, "retry", "is queued again")
+    with _desk(context, data, database) as desk:
+        _each(desk, ids, "retry", "is queued again")
 
 
 @app.command()
-def cancel(context: typer.Context, ids: Ids) -> None:
+def cancel(context: typer.Context, ids: Ids, data: Data = None, database: Database = None) -> None:
     """Cancel tasks: queued ones at once, running ones at their next step."""
-    _each(context, ids, "cancel", "is cancelled, or will be at its next step")
+    with _desk(context, data, database) as desk:
+        _each(desk, ids, "cancel", "is cancelled, or will be at its next step")
 
 
-def _each(context: typer.Context, ids: list[str], verb: str, said: str) -> None:
-    from paperlane.assembly import open_ledger
+def _each(desk: "Desk", ids: list[str], verb: str, said: str) -> None:
     from paperlane.model.tasks import TaskId
 
-    ledger = open_ledger(context.obj)
     failed = False
     for task in ids:
         try:
-            getattr(ledger, verb)(TaskId(task))
+            getattr(desk.ledger, verb)(TaskId(task))
             typer.echo(f"{task} {said}.")
         except PaperlaneError as error:
             typer.echo(f"{task}: {error.message} {error.hint}".rstrip(), err=True)
             failed = True
-    ledger.close()
     if failed:
         raise typer.Exit(1)
 
 
 @app.command()
-def pause(context: typer.Context, engine: Engine = "database") -> None:
+def pause(context: typer.Context, engine: Engine = "database", data: Data = None, database: Database = None) -> None:
     """Start no more tasks on an engine; running ones go on."""
-    _pause(context, engine, paused=True)
+    with _desk(context, data, database) as desk:
+        desk.pause(None, engine, paused=True)
     typer.echo(f"{engine} is paused: running tasks go on, none starts.")
 
 
 @app.command()
-def resume(context: typer.Context, engine: Engine = "database") -> None:
+def resume(context: typer.Context, engine: Engine = "database", data: Data = None, database: Database = None) -> None:
     """Start tasks on a paused engine again."""
-    _pause(context, engine, paused=False)
+    with _desk(context, data, database) as desk:
+        desk.pause(None, engine, paused=False)
     typer.echo(f"{engine} starts tasks again.")
-
-
-def _pause(context: typer.Context, engine: str, *, paused: bool) -> None:
-    from paperlane.assembly import open_ledger
-
-    ledger = open_ledger(context.obj)
-    ledger.pause(engine, paused=paused)
-    ledger.close()

@@ -1,14 +1,15 @@
 """`paperlane user`: accounts and their tokens."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, settings_of
+from paperlane.cli.installation import Data, Database, Json, existing, settings_of
 from paperlane.cli.output import show
+from paperlane.settings import Settings
 
 if TYPE_CHECKING:
     from paperlane.desk import Desk
@@ -23,13 +24,13 @@ Weight = Annotated[float | None, typer.Option(help="Share of the turns; 1 is usu
 
 
 @contextmanager
-def _desk(data: Data, database: Database) -> "Generator[Desk]":
+def _desk(data: Data, database: Database, settings: Callable[..., Settings] = existing) -> "Generator[Desk]":
     from paperlane.assembly import open_desk, open_ledger
 
-    settings = settings_of(data=data, database=database)
-    ledger = open_ledger(settings)
+    chosen = settings(data=data, database=database)
+    ledger = open_ledger(chosen)
     try:
-        yield open_desk(settings, ledger)
+        yield open_desk(chosen, ledger)
     finally:
         ledger.close()
 
@@ -56,7 +57,7 @@ def add(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Add an account and print its token, this once."""
-    with _desk(data, database) as desk:
+    with _desk(data, database, settings_of) as desk:
         account = desk.add_user(name, _role(role or "user"), group or "", limit, weight)
         token = desk.new_token(account)
     if as_json:

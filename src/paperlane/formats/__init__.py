@@ -66,7 +66,7 @@ def recognise(name: str, head: bytes) -> Format:
     if form is None:
         known = ", ".join(sorted(_BY_SUFFIX))
         raise DocumentError(
-            "Files of this type cannot be tested.", code="unsupported_type", hint=f"Upload one of: {known}."
+            "Files of this type cannot be tested.", code="unsupported_type", hint=f"Supported are {known}."
         )
     if form.module in _TEXTS and not _is_text(head):
         raise DocumentError(

@@ -19,7 +19,7 @@ def check_room(connection: Connection, user: UserId, rules: Rules, coming: int =
     own = connection.execute(_BACKLOG.where(lanes.c.user_id == user)).scalar_one()
     if own + coming > rules.user_backlog:
         raise TooMany(
-            f"{own} of your tasks are waiting; at most {rules.user_backlog} may.",
+            f"{own} of your tasks wait already, and {coming} came; at most {rules.user_backlog} may wait.",
             hint="Wait until some are done, cancel some, or upload fewer files.",
             code="user_limit_exceeded",
             retry_after=_RETRY_AFTER,

@@ -1,6 +1,6 @@
 """What is known of a document on its way from the upload to the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,6 +21,14 @@ class Language(StrEnum):
 
     EN = "en"
     ZH = "zh"
+
+
+class Status(StrEnum):
+    """What people made of an issue."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DISMISSED = "dismissed"
 
 
 class Severity(StrEnum):
@@ -208,8 +216,8 @@ class Coverage:
 
     @property
     def whole(self) -> bool:
-        """Was there something to test, and was all of it tested?"""
-        return self.tested > 0 and self.failed == 0 and self.skipped == 0
+        """Was there something to test, and was all of it tested by every check?"""
+        return self.tested > 0 and self.failed == 0 and self.skipped == 0 and not self.reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +228,15 @@ class Findings:
     coverage: Coverage
     judges: tuple[str, ...]
     checks: tuple[str, ...]
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a document's reader gets: issues, and how much of the document they speak for."""
+    """What a document's reader gets: issues, and how much of the document they speak for.
+
+    `statuses` tells what people made of each issue, in the order of `issues`; () where nobody was asked.
+    """
 
     name: str
     media_type: str
@@ -238,7 +250,23 @@ class Report:
     checks: tuple[str, ...]
     notices: tuple[Notice, ...]
     issues: tuple[Issue, ...]
+    statuses: tuple[Status, ...] = ()
+
+    @property
+    def reviewed(self) -> Sequence[tuple[Issue, Status]]:
+        """Each issue with its status."""
+        return list(zip(self.issues, self.statuses or (Status.OPEN,) * len(self.issues), strict=True))
+
+    @property
+    def standing(self) -> Sequence[Issue]:
+        """The issues that nobody dismissed."""
+        return [issue for issue, status in self.reviewed if status is not Status.DISMISSED]
+
+    @property
+    def dismissed(self) -> int:
+        """How many issues somebody dismissed."""
+        return len(self.issues) - len(self.standing)
 
     def count(self, severity: Severity) -> int:
-        """How many issues of this severity there are."""
-        return sum(issue.severity is severity for issue in self.issues)
+        """How many issues of this severity stand."""
+        return sum(issue.severity is severity for issue in self.standing)

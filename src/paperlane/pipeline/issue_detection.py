@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
-from paperlane.model.documents import Coverage, Document, Findings, Issue, Passages
+from paperlane.model.documents import Coverage, Document, Findings, Issue, Notice, Passages
 from paperlane.model.steps import Job, Step
 
 _MOST_OF_ONE = 500  # issues of one check; past it a reader learns nothing from a further one
@@ -21,7 +21,7 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     issues = sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))
     tested = len(passages.items) - found.failed
     coverage = Coverage(tested, found.failed, 0, tuple(dict.fromkeys(found.reasons)))
-    return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS))
+    return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS), tuple(found.notices.values()))
 
 
 class _Found:
@@ -33,6 +33,7 @@ class _Found:
         self._counts = dict.fromkeys(CHECKS, 0)
         self.issues: list[Issue] = []
         self.reasons: list[str] = []
+        self.notices: dict[str, Notice] = {}
         self.failed = 0
 
     def passage(self, subject: Subject) -> None:
@@ -60,9 +61,8 @@ class _Found:
     def _answers(self, check: Check, subject: Subject) -> Iterator[Issue]:
         for finding in check.find(subject):
             if self._counts[check.name] >= _MOST_OF_ONE:
-                reason = f"{check.name}: only the first {_MOST_OF_ONE} are listed"
-                if reason not in self.reasons:
-                    self.reasons.append(reason)
+                said = f"{check.name}: there are more than {_MOST_OF_ONE} issues, the first {_MOST_OF_ONE} are listed."
+                self.notices[check.name] = Notice("issues_cut_off", said)
                 return
             self._counts[check.name] += 1
             yield self._make.of(check, finding)

@@ -30,7 +30,7 @@ def report(subject: tuple[Document, Findings], _job: Job) -> Report:
         coverage=findings.coverage,
         judges=findings.judges,
         checks=findings.checks,
-        notices=parsed.notices,
+        notices=(*parsed.notices, *findings.notices),
         issues=findings.issues,
     )
 

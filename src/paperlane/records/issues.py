@@ -2,25 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from paperlane.errors import NotFound
-from paperlane.model.documents import Issue
+from paperlane.model.documents import Issue, Status
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records.schema import issues
 
 _ISSUE = TypeAdapter(Issue)
-
-
-class Status(StrEnum):
-    """What became of an issue."""
-
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    DISMISSED = "dismissed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +76,12 @@ def of_task(
     if status:
         asked = asked.where(issues.c.status == status)
     return [_reviewed(row) for row in connection.execute(asked.order_by(issues.c.position).limit(limit)).mappings()]
+
+
+def statuses(connection: Connection, task: TaskId) -> tuple[Status, ...]:
+    """What people made of each of a task's issues, in reading order."""
+    asked = select(issues.c.status).where(issues.c.task_id == task).order_by(issues.c.position)
+    return tuple(map(Status, connection.scalars(asked)))
 
 
 def one(connection: Connection, issue: str) -> Reviewed:

@@ -47,6 +47,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "error": "error", "warning": "warning", "info": "info", "errors": "errors", "warnings": "warnings",
         "infos": "infos", "no issues": "no issues", "nothing": "nothing could be tested",
         "tested": "{tested} of {all} passages tested", "whole": "all {all} passages tested",
+        "whole one": "the one passage tested", "dismissed": "{n} dismissed", ", ": ", ", "; ": "; ", "(x)": "({x})",
         "rules only": "rules only", "unreadable": "could not be read", "page": "page", "line": "line",
         "title": "Paperlane report", "issues": "issues", "section": "Section", "suggestion": "Suggestion",
         "show": "Show", "all": "all", "untested": "Parts of this document were not tested",
@@ -56,7 +57,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "error": "错误", "warning": "警告", "info": "提示", "errors": "个错误", "warnings": "个警告",
         "infos": "个提示",
         "no issues": "未发现问题", "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个段落",
-        "whole": "全部 {all} 个段落均已检测", "rules only": "仅规则检测", "unreadable": "无法读取",
+        "whole": "全部 {all} 个段落均已检测", "whole one": "唯一的段落已检测", "dismissed": "另有 {n} 个已忽略",
+        ", ": "，", "; ": "；", "(x)": "（{x}）",
+        "rules only": "仅规则检测", "unreadable": "无法读取",
         "page": "页", "line": "行", "title": "Paperlane 检测报告", "issues": "问题",
         "section": "章节", "suggestion": "建议", "show": "显示", "all": "全部",
         "untested": "本文档有部分内容未被检测", "words": "{words} 字，{sections} 节", "pages": "{pages} 页",
@@ -79,7 +82,8 @@ def coverage_line(coverage: Coverage, language: str) -> str:
     total = coverage.tested + coverage.failed + coverage.skipped
     if total == 0:
         return words["nothing"]
-    return words["whole" if coverage.whole else "tested"].format(tested=coverage.tested, all=total)
+    whole = "whole one" if total == 1 else "whole"
+    return words[whole if coverage.whole else "tested"].format(tested=coverage.tested, all=total)
 
 
 def counts_line(report: Report, language: str) -> str:
@@ -90,4 +94,7 @@ def counts_line(report: Report, language: str) -> str:
     counted = [(report.count(severity), severity.value) for severity in Severity]
     many = language == "zh"
     said = [f"{count} {words[name if count == 1 and not many else name + 's']}" for count, name in counted if count]
-    return ", ".join(said) or words["no issues"]
+    said = said or [words["no issues"]]
+    if report.dismissed:
+        said.append(words["dismissed"].format(n=report.dismissed))
+    return words[", "].join(said)

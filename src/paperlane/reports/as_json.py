@@ -36,7 +36,8 @@ def document(report: Report, language: str) -> dict[str, Any]:
         "checks": list(report.checks),
         "warnings": [asdict(notice) for notice in report.notices],
         "counts": {severity.value: report.count(severity) for severity in Severity},
-        "issues": [issue_of(issue, language) for issue in report.issues],
+        "dismissed": report.dismissed,
+        "issues": [{**issue_of(issue, language), "status": status.value} for issue, status in report.reviewed],
     }
 
 

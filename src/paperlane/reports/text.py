@@ -22,7 +22,7 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 
 def _document(report: Report, language: str) -> Iterator[str]:
     words = WORDS[language]
-    for issue in report.issues:
+    for issue in report.standing:
         message, suggestion = said(issue, language)
         place = f"{report.name}:{issue.location.line}:{issue.location.column}"
         page = f" ({words['page']} {issue.location.page})" if issue.location.page else ""
@@ -35,9 +35,13 @@ def _document(report: Report, language: str) -> Iterator[str]:
         yield f"{report.name}: {words['warning']}: {reason}"
     judges = words["rules only"] if report.judges == ("rules",) else ", ".join(report.judges)
     summary = dict.fromkeys((counts_line(report, language), coverage_line(report.coverage, language)))
-    yield f"{report.name}: {'; '.join(summary)} ({judges})"
+    space = "" if language == "zh" else " "
+    yield f"{report.name}: {words['; '].join(summary)}{space}{words['(x)'].format(x=judges)}"
 
 
 def _shortened(quote: str) -> str:
     folded = " ".join(quote.split())
-    return folded if len(folded) <= _LONGEST_QUOTE else folded[: _LONGEST_QUOTE - 1] + "…"
+    if len(folded) <= _LONGEST_QUOTE:
+        return folded
+    cut = folded.rfind(" ", _LONGEST_QUOTE // 2, _LONGEST_QUOTE)  # Chinese has no spaces: it is cut anywhere
+    return folded[: cut if cut > 0 else _LONGEST_QUOTE - 1] + "…"

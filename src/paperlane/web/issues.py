@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from paperlane.records.issues import Status
+from paperlane.model.documents import Status
 from paperlane.web import shapes
 from paperlane.web.identity import Asker, Parts
 from paperlane.web.language import Language
