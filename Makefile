@@ -1,4 +1,4 @@
-# Everything that a person or CI does here. The second run of each takes seconds.
+# Everything that a person or CI does here. What a target needs is installed by its first run.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 

@@ -198,7 +198,7 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
     """
     ledger = open_ledger(settings)
     listening = listen(settings)
-    url = f"http://{settings.host}:{listening.getsockname()[1]}"
+    url = f"http://{_shown(settings.host)}:{listening.getsockname()[1]}"
     threads = Threads("serve")
     try:
         async with host_of(settings, ledger) as host, asyncio.TaskGroup() as running:
@@ -218,6 +218,13 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
         threads.close()
         listening.close()
         ledger.close()
+
+
+def _shown(host: str) -> str:
+    """The host as it stands in a link that can be opened here: every address of a machine is none."""
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104  asked for, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _worker_command(settings: Settings) -> Sequence[str]:

@@ -139,8 +139,9 @@ def test_the_pages_words_are_there_in_both_languages_and_used():
 def test_the_how_to_of_ones_own_pipeline_runs(tmp_path: Path):
     (program,) = re.findall(r"```python\n(.*?)```", (DOCS / "how-to/your-own-pipeline.md").read_text(), re.DOTALL)
     (tmp_path / "squares.py").write_text(program)
-    done = subprocess.run(
-        [sys.executable, "squares.py"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("square-")]
-    assert lines == [f"square-{n} completed {n * n}" for n in range(10)], done.stderr
+    for _ in ("the first time", "again"):
+        done = subprocess.run(
+            [sys.executable, "squares.py"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        lines = [line for line in done.stdout.splitlines() if "completed" in line]
+        assert lines == [f"{n} completed {n * n}" for n in range(10)], done.stdout + done.stderr

@@ -74,6 +74,15 @@ class TestSubmitting:
         _, third_is_fresh = bench.ledger.submit(batch(4))
         assert third_is_fresh
 
+    def test_an_id_that_is_taken_is_refused_whole(self, bench: Bench):
+        bench.submit(1)
+        taken = bench.ledger.tasks()[0]
+        for batch, task in ((taken.batch, TaskId("other")), (BatchId("other"), taken.id)):
+            with pytest.raises(Conflict) as raised:
+                bench.ledger.submit(NewBatch(batch, UserId(1), [NewTask(TaskId("fresh"), b"{}"), NewTask(task, b"{}")]))
+            assert raised.value.code == "id_taken"
+        assert [task.id for task in bench.ledger.tasks()] == [taken.id]
+
     def test_the_same_key_at_once_makes_one_batch(self, bench: Bench):
         def submit(number: int) -> str:
             batch = NewBatch(BatchId(f"b{number}"), UserId(1), [NewTask(TaskId(f"t{number}"), b"{}")], key="k")

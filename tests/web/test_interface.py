@@ -13,6 +13,7 @@ from tests.web.conftest import House
 
 from paperlane.ledger.sql import SqlLedger
 from paperlane.records import accounts
+from paperlane.records.accounts import Role
 from paperlane.web.identity import COOKIE
 from paperlane.web.uploads import clean_name
 
@@ -392,8 +393,26 @@ async def test_a_session_of_the_page_is_no_use_to_another_site(house: House):
     assert (await page.get("/session")).status_code == 401
 
 
+async def test_a_link_is_given_until_an_admin_can_sign_in(house: House):
+    assert house.desk.first_sign_in() is None  # adam holds a token
+    house.desk.revoke(house.desk.user("adam"))
+    lost, second = house.desk.first_sign_in(), house.desk.first_sign_in()
+    for path, works in ((lost, False), (second, True), (second, False)):
+        answer = await house["nobody"].get(f"http://test{path}")
+        assert (answer.status_code == 303) == works
+        house["nobody"].cookies.clear()
+    assert house.desk.first_sign_in() is None
+    assert [account.name for account in house.desk.users()] == ["ann", "bob", "vera", "adam"]
+
+
+async def test_the_first_admin_is_made_where_there_is_none(house: House):
+    house.desk.change_user(None, house.desk.user("adam"), role=Role.USER)
+    path = house.desk.first_sign_in()
+    assert (await house["nobody"].get(f"http://test{path}")).status_code == 303
+    assert (await house["nobody"].get("/session")).json()["name"] == "admin"
+
+
 async def test_the_first_link_signs_in_once(house: House):
-    assert house.desk.first_sign_in() is None  # there are accounts
     made: list[str] = []
     adam = house.desk.user("adam")
     house.ledger.write(lambda c: made.append(accounts.new_link(c, adam.id, house.desk.clock.now(), 60)))

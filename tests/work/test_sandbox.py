@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from paperlane.errors import DocumentError, StepFault
+from paperlane.errors import DocumentError, Misconfigured, StepFault
 from paperlane.work.isolation import probe
 from paperlane.work.sandbox import Limits, Sandbox
 
@@ -50,6 +50,15 @@ async def until_gone(pid: int) -> None:
     async with asyncio.timeout(30):
         while is_alive(pid):
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("steps", ["nowhere:STEPS", "steps_for_sandbox:NOTHING"])
+async def test_steps_that_cannot_be_imported_are_named(steps: str):
+    async with Sandbox(steps, paths=[HERE]) as box:
+        with pytest.raises(Misconfigured) as raised:
+            await run(box, "echo")
+    assert f"The steps {steps} cannot be imported" in raised.value.message
+    assert steps.partition(":")[2] in raised.value.message
 
 
 async def test_a_step_gets_its_input_and_tells_its_progress(box: Sandbox):

@@ -67,7 +67,8 @@ class Ledger(Protocol):
     def submit(self, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
         """Put all tasks on disk, or none. False beside the batch: its key was known, this is the earlier batch.
 
-        TooMany past a backlog limit; BadRequest (`idempotency_key_reused`) for a known key with other content.
+        TooMany past a backlog limit; BadRequest (`idempotency_key_reused`) for a known key with other content; Conflict
+        (`id_taken`) when an id of it is in use.
         """
         ...
 

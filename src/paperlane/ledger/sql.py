@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, make_url, select, update
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
 
 from paperlane.clock import Clock
-from paperlane.errors import Misconfigured
+from paperlane.errors import Conflict, Misconfigured
 from paperlane.ledger import Also, Rules, claims, endings, recovery, submitting, views, working
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.lanes import Lane as HeldLane
@@ -110,11 +110,13 @@ class SqlLedger:
 
         try:
             return self._change(work)
-        except IntegrityError:
+        except IntegrityError as error:
             # two of one key at once, on a database where both may write: the second finds the first's batch now
-            if not batch.key:
-                raise
-            return self._change(work)
+            if batch.key and (earlier := self.known(batch.user, batch.key)) is not None and earlier.id != batch.id:
+                return self._change(work)
+            raise Conflict(
+                "A batch or a task of this id is there already.", code="id_taken", hint="Give each one a new id."
+            ) from error
 
     def known(self, user: UserId, key: str) -> Batch | None:
         def question(connection: Connection) -> Batch | None:

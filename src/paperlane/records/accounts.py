@@ -102,6 +102,16 @@ def new_link(connection: Connection, user: UserId, now: float, seconds: float) -
     return secret
 
 
+def can_sign_in(connection: Connection, role: Role) -> bool:
+    """Does anybody of this role hold a token or a session? A link that was not used is none."""
+    held = (
+        select(tokens.c.hash)
+        .join(users, tokens.c.user_id == users.c.id)
+        .where(users.c.role == role.value, tokens.c.revoked_at == 0, tokens.c.once_until == 0)
+    )
+    return connection.execute(held.limit(1)).first() is not None
+
+
 def revoke(connection: Connection, user: UserId, now: float) -> int:
     """Make all tokens of an account useless; how many there were."""
     return connection.execute(

@@ -2,6 +2,7 @@
 
 A job is one byte that brings an open file or none, a header line (JSON: step, size, cpu, output) and `size` bytes of
 input. Back go header lines: {"progress", "message"} any number of times, then {"size"} and the result, or {"error"}.
+Before the first job goes {"ready"}, or {"unusable"} with the reason why the steps cannot be imported.
 """
 
 import json
@@ -135,10 +136,15 @@ def _answer(steps: _Steps, header: Mapping[str, Any], value: bytes, job: _Job) -
 def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: list[str]) -> None:
     """Run jobs until the parent is gone."""
     sys.path.extend(paths)
-    steps = _Steps(path)
+    line = _Line(way)
+    try:
+        steps = _Steps(path)
+    except Exception as error:  # noqa: BLE001  an application's own module may raise anything; its parent tells it
+        line.tell({"unusable": f"{type(error).__name__}: {error}"})
+        return
     os.nice(nice)
     isolate(memory_bytes)
-    line = _Line(way)
+    line.tell({"ready": True})
     while True:
         more, descriptor = line.job()
         if not more:

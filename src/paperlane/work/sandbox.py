@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from paperlane.errors import DocumentError, PaperlaneError, StepFault
+from paperlane.errors import DocumentError, Misconfigured, PaperlaneError, StepFault
 from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
 
 _JOBS_OF_A_CHILD = 200
@@ -80,18 +80,14 @@ class Sandbox:
         await asyncio.gather(*(child.end() for child in self._idle))
         self._idle.clear()
 
-    async def warm(self) -> None:
-        """Start a child ahead of the first job."""
-        if not self._idle:
-            self._idle.append(await self._start())
-
     async def run(
         self, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
     ) -> bytes:
         """The step's result, in its saved form.
 
         DocumentError as the step raised it, or `too_complex` when it broke a limit that another attempt would break
-        too; StepFault (`step_timeout`, `step_crashed`, `step_failed`) when another attempt may help.
+        too; StepFault (`step_timeout`, `step_crashed`, `step_failed`) when another attempt may help; Misconfigured
+        when the steps cannot be imported.
         """
         async with self._room:
             child = self._idle.pop() if self._idle else await self._start()
@@ -137,7 +133,28 @@ class Sandbox:
             )
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_LIMIT)
-        return _Child(process, ours, reader, writer)
+        child = _Child(process, ours, reader, writer)
+        ready = False
+        try:
+            await self._greet(child)
+            ready = True
+        finally:
+            if not ready:
+                await asyncio.shield(child.end())
+        return child
+
+    async def _greet(self, child: _Child) -> None:
+        """Wait until the child has imported its steps."""
+        try:
+            async with asyncio.timeout(self._limits.wall_seconds):
+                told: dict[str, Any] = json.loads(await child.reader.readuntil())
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+            raise StepFault("A step's process could not be started.", code="step_crashed") from error
+        if "unusable" in told:
+            raise Misconfigured(
+                f"The steps {self._command[0]} cannot be imported: {told['unusable']}.",
+                hint="Children import from the packages installed and from the sandbox's `paths`.",
+            )
 
     async def _exchange(
         self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
