@@ -177,6 +177,15 @@ def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
     assert paperlane("doctor", "--database", "mysql://x", "--data", tmp_path).returncode == 1
 
 
+def test_the_doctor_names_what_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAPERLANE_WORKERZ", "3")
+    monkeypatch.setenv("PAPERLANE_WORKERS", "3")
+    done = paperlane("doctor", "--json", "--data", tmp_path)
+    (found,) = [row for row in json.loads(done.stdout) if row["what"] == "environment"]
+    assert found["state"] == "warning"
+    assert found["detail"].endswith(": PAPERLANE_WORKERZ")
+
+
 def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

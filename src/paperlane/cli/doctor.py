@@ -23,7 +23,7 @@ def doctor(data: Data = None, database: Database = None, as_json: Json = False) 
     """Examine this installation. Exit code 1 when something must be mended."""
     settings = settings_of(data=data, database=database)
     found = [
-        finding for look in (_python, _sqlite, _folder, _ledger, _isolation) for finding in _careful(look, settings)
+        finding for look in (_python, _environment, _sqlite, _folder, _ledger, _isolation) for finding in _careful(look, settings)
     ]
     show([asdict(finding) for finding in found], as_json=as_json, empty="")
     if any(finding.state == "error" for finding in found):
@@ -43,6 +43,15 @@ def _python(_settings: Settings) -> Iterator[Finding]:
     from paperlane import __version__
 
     yield Finding("paperlane", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
+
+
+def _environment(_settings: Settings) -> Iterator[Finding]:
+    import os
+
+    known = {f"PAPERLANE_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith("PAPERLANE_") and name not in known)
+    if unknown:
+        yield Finding("environment", "warning", f"no setting of this version: {', '.join(unknown)}")
 
 
 def _sqlite(_settings: Settings) -> Iterator[Finding]:
