@@ -23,7 +23,9 @@ def doctor(data: Data = None, database: Database = None, as_json: Json = False) 
     """Examine this installation. Exit code 1 when something must be mended."""
     settings = settings_of(data=data, database=database)
     found = [
-        finding for look in (_python, _environment, _sqlite, _folder, _ledger, _isolation) for finding in _careful(look, settings)
+        finding
+        for look in (_python, _environment, _sqlite, _folder, _ledger, _isolation)
+        for finding in _careful(look, settings)
     ]
     show([asdict(finding) for finding in found], as_json=as_json, empty="")
     if any(finding.state == "error" for finding in found):
