@@ -71,6 +71,20 @@ def test_check_prints_issues_as_lines_and_says_what_it_could_not_read(folder: Pa
     assert done.stderr == ""
 
 
+def test_endless_words_do_not_take_their_length_squared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each took minutes of computing when an address was looked for at every letter; a limit far above now fails."""
+    monkeypatch.setenv("PAPERLANE_STEP_CPU_SECONDS", "20")
+    for number, word in enumerate(
+        ("A", "1.1.", "第", "_a", "...", "a/", "<a ", "<!--", "[a](", "`a", "的的", "a@", "![")
+    ):
+        (tmp_path / f"{number}.md").write_text(word * (150_000 // len(word)))
+    done = paperlane("check", ".", "--format", "json", "--fail-on", "never", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert found["unreadable"] == []
+    assert len(found["documents"]) == 13
+    assert all(document["coverage"]["tested"] > 0 for document in found["documents"])
+
+
 def test_check_writes_json_to_a_file(folder: Path):
     done = paperlane("check", "bad.md", "locked.docx", "--format", "json", "-o", "out.json", cwd=folder)
     assert done.stdout == ""

@@ -81,6 +81,12 @@ def test_html_gives_the_words_that_a_browser_shows():
     assert parsed.anchors == ("x",)
 
 
+def test_a_table_in_a_cell_leaves_the_outer_ones_rows_alone():
+    parsed = parsed_of("<table><tr><td><table><tr><td>x<tr><td>y</table><td>B<tr><td>C</table>", "a.html")
+    placed = {parsed.text[b.start : b.end]: (b.table, b.row, b.column) for b in parsed.blocks}
+    assert placed == {"x": (2, 1, 1), "y": (2, 2, 1), "B": (1, 1, 2), "C": (1, 2, 1)}
+
+
 @given(st.text(alphabet="<>/abph1 &;\n\"'=!-", max_size=300))
 def test_any_html_is_read_or_refused(text: str):
     assert_read_or_refused(text.encode(), "a.html")

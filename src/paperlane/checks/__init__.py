@@ -84,8 +84,10 @@ class Subject:
         ]
 
 
+# an address begins at a border and gives nothing back, or a long word without one would take its length squared
 _ADDRESS = re.compile(
-    r"(?:https?://|www\.|mailto:)[^\s<>()\[\]（）【】，。；]+|[\w.+-]+@[\w-]+\.[\w.]+|(?:[\w.-]*/){2,}[\w.-]+"
+    r"(?:https?://|www\.|mailto:)[^\s<>()\[\]（）【】，。；]+|(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.]+|"
+    r"(?<![\w./-])(?:[\w.-]*+/){2,}[\w.-]+"
 )
 
 

@@ -91,9 +91,12 @@ class _Walk:
             self._inline(node, tag, place)
             return
         self.flush(place)
+        outer = self._row, self._column
         inside = self._place(tag, place)
         self.into(node, inside)
         self.flush(inside)
+        if tag == "table":
+            self._row, self._column = outer  # it stood in another one's cell, perhaps
 
     def _place(self, tag: str, place: _Place) -> _Place:
         depth = place.depth + 1

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice, pairwise
 from typing import BinaryIO
 
 from markdown_it import MarkdownIt
@@ -23,8 +24,7 @@ _TICKS = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _LINK = re.compile(
     r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target><[^<>\n]*>|[^\s()]*(?:\([^\s()]*\)[^\s()]*)*)[^()\n]*\)"
 )
-_ANCHOR = re.compile(r"""<[a-z][^>]*\s(?:id|name)\s*=\s*["']([^"']+)["']|\{#([\w:.-]+)\}""", re.IGNORECASE)
-_HTML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_ANCHOR = re.compile(r"""<[a-z][^<>]*\s(?:id|name)\s*=\s*["']([^"']+)["']|\{#([\w:.-]+)\}""", re.IGNORECASE)
 _HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]", re.UNICODE)
 
@@ -104,13 +104,13 @@ class _Walk:
         start, end = self._span(token)
         start, end = trimmed(self.text, start, end)
         content = self.text[start:end]
-        marks = [*_HTML_COMMENT.finditer(content), *_HTML_TAG.finditer(content)]
-        words = _HTML_TAG.sub("", _HTML_COMMENT.sub("", content)).strip()
-        if not words:
+        marks = list(merged(_html(content)))
+        between = pairwise([0, *chain.from_iterable(marks), len(content)])
+        if not any(content[a:b].strip() for a, b in islice(between, 0, None, 2)):
             self._add(BlockKind.CODE, start, end)
             return
-        code = merged((start + mark.start(), start + mark.end()) for mark in marks)
-        self.blocks.append(Block(BlockKind.PARAGRAPH, start, end, code=tuple(code)))
+        code = tuple((start + a, start + b) for a, b in marks)
+        self.blocks.append(Block(BlockKind.PARAGRAPH, start, end, code=code))
 
     def _row(self, token: Token) -> None:
         self.row, self.column = self.row + 1, 0
@@ -163,9 +163,18 @@ def inline_code(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     content = text[start:end]
     spans = [(start + found.start(), start + found.end()) for found in _TICKS.finditer(content)]
     spans += [(start + found.start("target"), start + found.end("target")) for found in _LINK.finditer(content)]
-    spans += [(start + found.start(), start + found.end()) for found in _HTML_COMMENT.finditer(content)]
-    spans += [(start + found.start(), start + found.end()) for found in _HTML_TAG.finditer(content)]
+    spans += [(start + a, start + b) for a, b in _html(content)]
     yield from merged(spans)
+
+
+def _html(content: str) -> Iterator[tuple[int, int]]:
+    """Comments and tags. Searched for by hand: a pattern would look for each unclosed comment's end to the very end."""
+    at = content.find("<!--")
+    while at >= 0 and (end := content.find("-->", at + 4)) >= 0:
+        yield at, end + 3
+        at = content.find("<!--", end + 3)
+    for tag in _HTML_TAG.finditer(content):
+        yield tag.span()
 
 
 def merged(spans: Iterator[tuple[int, int]] | list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
