@@ -186,7 +186,7 @@ def listen(settings: Settings) -> socket.socket:
     except OSError as error:
         raise Misconfigured(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
-            hint="Choose another port with --port.",
+            hint="Choose another --port, or a --host that this machine has.",
         ) from error
     return listening
 

@@ -35,6 +35,11 @@ class Tested:
     reports: Sequence[Report]
     unreadable: Sequence[tuple[str, Fault]]
 
+    @property
+    def whole(self) -> bool:
+        """Could every file be read, and was each tested from its beginning to its end?"""
+        return not self.unreadable and all(report.coverage.whole for report in self.reports)
+
     def worst_at_least(self, severity: str) -> bool:
         """Is there an issue of this severity or above?"""
         order = list(Severity)

@@ -31,6 +31,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "bad.md").write_text(BAD)
     (tmp_path / "warned.md").write_text(WARNED)
     (tmp_path / "fine.md").write_text(FINE)
+    (tmp_path / "empty.md").write_text("")
     (tmp_path / "locked.docx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
     return tmp_path
@@ -45,6 +46,10 @@ def folder(tmp_path: Path) -> Path:
         (["warned.md", "--fail-on", "warning"], 1),
         (["bad.md", "--fail-on", "never"], 0),
         (["fine.md", "locked.docx"], 0),
+        (["fine.md", "locked.docx", "--fail-on-untested"], 1),
+        (["fine.md", "empty.md"], 0),
+        (["fine.md", "empty.md", "--fail-on-untested"], 1),
+        (["fine.md", "--fail-on-untested"], 0),
         (["locked.docx"], 2),
         (["missing.md"], 2),
         (["missing.md", "bad.md"], 1),
@@ -146,7 +151,9 @@ def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
     )
 
 
-@pytest.mark.parametrize("command", [["queue"], ["queue", "dead"], ["queue", "pause"], ["user", "list"]])
+@pytest.mark.parametrize(
+    "command", [["queue"], ["queue", "dead"], ["queue", "pause"], ["user", "list"], ["worker"]], ids=" ".join
+)
 def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: list[str]):
     done = paperlane(*command, "--data", tmp_path / "wrong")
     assert done.returncode == 2
@@ -191,6 +198,30 @@ def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
     assert paperlane("doctor", "--database", "mysql://x", "--data", tmp_path).returncode == 1
 
 
+def test_what_is_no_database_is_said_in_one_line(tmp_path: Path):
+    (tmp_path / "paperlane.db").write_bytes(bytes(range(256)) * 40)
+    for command in (["queue"], ["migrate"], ["serve", "--port", "0"]):
+        done = paperlane(*command, "--data", tmp_path)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert "paperlane.db cannot be used: file is not a database. Restore it" in done.stderr
+
+
+@pytest.mark.parametrize(("content", "said"), [('port = "x', "cannot be read"), ("port = 99999", "The setting port")])
+def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path, content: str, said: str):
+    (tmp_path / "paperlane.toml").write_text(content)
+    done = paperlane("doctor", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+    assert "paperlane.toml" in done.stderr
+
+
+def test_the_doctor_changes_nothing(tmp_path: Path):
+    assert paperlane("doctor", cwd=tmp_path).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_doctor_names_what_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PAPERLANE_WORKERZ", "3")
     monkeypatch.setenv("PAPERLANE_WORKERS", "3")
@@ -205,8 +236,8 @@ def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
         port = taken.getsockname()[1]
         done = paperlane("serve", "--port", port, "--data", tmp_path)
     assert done.returncode == 2
-    said = f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another port with --port."
-    assert done.stderr == f"paperlane: {said}\n"
+    said = f"Cannot listen on 127.0.0.1:{port}: Address already in use."
+    assert done.stderr == f"paperlane: {said} Choose another --port, or a --host that this machine has.\n"
 
 
 @pytest.mark.parametrize(

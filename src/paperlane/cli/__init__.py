@@ -57,7 +57,7 @@ def main() -> None:
 
 def _usage(error: TyperException) -> int:
     """Say what is wrong with the command line; a group without a command has shown its help by now."""
-    if message := error.format_message():
+    if message := error.format_message().replace("Value error, ", ""):
         context = getattr(error, "ctx", None)
         _say(f"{message.rstrip('.')}. See: {context.command_path if context else 'paperlane'} --help")
     return 2

@@ -27,6 +27,9 @@ def check(
     report: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or html.")] = "text",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there.")] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 at this severity or above.")] = FailOn.ERROR,
+    fail_on_untested: Annotated[  # noqa: FBT002
+        bool, typer.Option("--fail-on-untested", help="Exit with 1 also when a file was not tested, or not wholly.")
+    ] = False,
     language: Annotated[str, typer.Option("--lang", metavar="en|zh", help="Language of the report.")] = "en",
     model: Annotated[str, typer.Option(metavar="NAME", help="A language model; this version has rules only.")] = "",
     no_model: Annotated[bool, typer.Option("--no-model", help="Use rules only.")] = False,  # noqa: FBT002
@@ -45,27 +48,39 @@ def check(
         raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
     if model and not no_model:
         raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        what = "is a folder" if output.is_dir() else "lies in no folder"
-        raise Misconfigured(f"The report cannot be written: {output} {what}.", hint="Name a file with -o.")
+    if output is not None:
+        _look_ahead(output)
     with progress_on_terminal() as tell:
         tested = asyncio.run(checking.check(paths, settings_of(), tell))
     if not tested.reports and not tested.unreadable:
         folders = ", ".join(map(str, paths))
         raise Misconfigured(f"There is nothing to test in {folders}.", hint="Name a file, or see --help for formats.")
-    content = REPORTS[report].render(tested.reports, tested.unreadable, language)
-    if output is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        try:
-            output.write_bytes(content)
-        except OSError as error:
-            raise Misconfigured(f"The report cannot be written: {output}: {error.strerror}.") from error
-    for name, fault in tested.unreadable:
-        if report != "text" or output is not None:
+    _write(REPORTS[report].render(tested.reports, tested.unreadable, language), output)
+    if report != "text" or output is not None:
+        for name, fault in tested.unreadable:
             typer.echo(f"{name}: {fault.message} {fault.hint}".rstrip(), err=True)
     if not tested.reports:
         raise typer.Exit(2)
-    if fail_on is not FailOn.NEVER and tested.worst_at_least(fail_on.value):
+    failed = fail_on is not FailOn.NEVER and tested.worst_at_least(fail_on.value)
+    if failed or (fail_on_untested and not tested.whole):
         raise typer.Exit(1)
+
+
+def _look_ahead(output: Path) -> None:
+    """Misconfigured where a report cannot be written: before the work is done, not after it."""
+    if output.is_dir() or not output.parent.is_dir():
+        what = "is a folder" if output.is_dir() else "lies in no folder"
+        raise Misconfigured(f"The report cannot be written: {output} {what}.", hint="Name a file with -o.")
+
+
+def _write(content: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise Misconfigured(
+            f"The report cannot be written: {output}: {error.strerror}.", hint="Name another file with -o."
+        ) from error

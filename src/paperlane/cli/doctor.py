@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import typer
 
@@ -36,7 +37,8 @@ def _careful(look: Callable[[Settings], Iterator[Finding]], settings: Settings) 
     try:
         yield from look(settings)
     except Exception as error:  # noqa: BLE001  the doctor reports what is broken, whatever it is
-        yield Finding(look.__name__.strip("_"), "error", f"{type(error).__name__}: {error}")
+        said = str(getattr(error, "orig", None) or error)
+        yield Finding(look.__name__.strip("_"), "error", f"{type(error).__name__}: {said}")
 
 
 def _python(_settings: Settings) -> Iterator[Finding]:
@@ -87,6 +89,10 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     from paperlane import migrations
     from paperlane.ledger.sql import SqlLedger, connect
 
+    path = settings.database.removeprefix("sqlite:///")
+    if path != settings.database and not Path(path).exists():
+        yield Finding("database", "warning", f"{path} is not there yet: paperlane serve (or migrate) makes it")
+        return
     dialect = connect(settings.database)
     ledger = SqlLedger(dialect)
     try:

@@ -1,6 +1,7 @@
 """The options that name an installation, and the settings they make."""
 
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Any
 
 import typer
@@ -34,12 +35,12 @@ def settings_of(**given: Any) -> Settings:
         given["database_url"] = url
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
+    except TOMLDecodeError as error:
+        raise Misconfigured(f"paperlane.toml cannot be read: {error}.", hint="Texts stand in quotes.") from error
     except SettingsError as error:
         raise Misconfigured(f"A setting cannot be read: {error}.", hint='Lists are written as JSON: ["a"].') from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise Misconfigured(
-            f"The setting {name} makes no sense: {first['msg']}.",
-            hint=f"See PAPERLANE_{name.upper()} in the environment, or paperlane.toml.",
-        ) from error
+        where = f"the option --{name}" if name in given else f"PAPERLANE_{name.upper()} or paperlane.toml"
+        raise Misconfigured(f"The setting {name} makes no sense: {first['msg']}.", hint=f"See {where}.") from error

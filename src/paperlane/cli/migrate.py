@@ -12,9 +12,7 @@ def migrate(data: Data = None, database: Database = None) -> None:
 
     settings = settings_of(data=data, database=database)
     dialect = connect(settings.database)
-    with dialect.reader.connect() as connection:
-        before = migrations.current(connection)
-    migrations.migrate(dialect.writer)
+    before = migrations.migrate(dialect.writer)
     after = migrations.newest()
     dialect.close()
     said = "is at this version already" if before == after else f"went from {before or 'empty'} to {after}"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from paperlane.cli.installation import Data, Database, settings_of
+from paperlane.cli.installation import Data, Database, existing
 
 
 def worker(
@@ -21,7 +21,7 @@ def worker(
     """Run a worker process until Ctrl-C or SIGTERM; running steps end first, the rest is handed back."""
     from paperlane import assembly, logs
 
-    settings = settings_of(slots=slots, data=data, database=database)
+    settings = existing(slots=slots, data=data, database=database)
     logs.configure(settings)
 
     async def run() -> None:

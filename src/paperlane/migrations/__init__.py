@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from paperlane.errors import Misconfigured
 
@@ -28,12 +29,25 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the database to the newest revision, in one transaction; nothing happens when it is there.
+def migrate(engine: Engine) -> str | None:
+    """Bring the database to the newest revision, in one transaction; the revision that it was at before.
 
-    Misconfigured when the database is newer than this version.
+    Misconfigured when the database is newer than this version, or none at all.
     """
+    try:
+        return _upgrade(engine)
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        raise Misconfigured(
+            f"{engine.url.render_as_string()} cannot be used: {error.orig}.",
+            hint="Restore it from a backup, or name another one with --data or --database.",
+        ) from error
+
+
+def _upgrade(engine: Engine) -> str | None:
     with engine.begin() as connection:
+        before = current(connection)
         config = _config()
         config.attributes["connection"] = connection
         try:
@@ -42,3 +56,4 @@ def migrate(engine: Engine) -> None:
             raise Misconfigured(
                 "The database was written by a newer version of Paperlane.", hint="Install that version again."
             ) from error
+    return before
