@@ -101,8 +101,8 @@ def test_it_speaks_chinese(page: Page):
 
 
 def test_a_keyboard_is_enough(page: Page):
-    page.locator("#drop").focus()
     with page.expect_file_chooser() as chooser:
+        page.locator("#drop").focus()  # inside: its answer tells that the browser watches for choosers by now
         page.keyboard.press("Enter")
     chooser.value.set_files({"name": "gate.md", "mimeType": "text/markdown", "buffer": TEXT.encode()})
     expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
