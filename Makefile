@@ -19,11 +19,12 @@ test: .venv/dev ## run every test (TESTS="tests/ledger -k turns" for some)
 	@tools/test-needs
 	@$(BIN)/python -m pytest $(TESTS)
 
-check: .venv/dev ## format, lint, types, import rules
+check: .venv/dev ## format, lint, types, import rules, docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest --quiet tests/docs
 
 bench: .venv/dev ## run the benchmarks (ARGS="creation waking")
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -257,15 +257,14 @@ class Desk:
         now = self.clock.now()
         _check_numbers(limit, weight)
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> UserId:
             made.append(accounts.add(connection, name, role, group, now))
             audit.note(connection, self.new_id(), audit.NOBODY, now, "user added", {"name": name, "role": role})
+            return made[-1].id
 
-        self.ledger.write(write)
-        admin = role is Role.ADMIN
-        default = self.settings.admin_limit if admin else self.settings.user_limit
-        self.ledger.lane(made[0].id, max_running=limit or default, weight=weight)
-        return made[0]
+        default = self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
+        self.ledger.lane(write, max_running=limit or default, weight=weight)
+        return made[-1]
 
     def users(self) -> Sequence[Account]:
         """All accounts."""
@@ -336,11 +335,12 @@ class Desk:
     def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
         """Whether an engine starts tasks. BadRequest for an engine that there is not."""
         _check_engine(engine)
-        self.ledger.pause(engine, paused=paused)
         what = "engine paused" if paused else "engine resumed"
         now = self.clock.now()
         who = audit.NOBODY if by is None else by.id
-        self.ledger.write(lambda c: audit.note(c, self.new_id(), who, now, what, {"engine": engine}))
+        self.ledger.pause(
+            engine, paused=paused, also=lambda c: audit.note(c, self.new_id(), who, now, what, {"engine": engine})
+        )
 
 
 def _may_change(account: Account) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 from tests.ledger.conftest import Bench
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
@@ -117,19 +117,32 @@ class TestSubmitting:
         claim(bench, bench.worker())
         bench.submit(1, 2)
 
-    def test_what_joins_the_transaction_happens_with_it_or_not_at_all(self, bench: Bench):
-        def also_fails(connection: object) -> None:
-            connection.execute(  # type: ignore[attr-defined]
-                insert(checkpoints),
-                {"task_id": "t", "step": "s", "key": "k", "fence": 0, "created_at": 0.0, "result": b""},
-            )
+    @pytest.mark.parametrize("what", ["submit", "lane", "pause"])
+    def test_what_joins_the_transaction_happens_with_it_or_not_at_all(self, bench: Bench, what: str):
+        def joins(connection: Connection) -> UserId:
+            row = {"task_id": "t", "step": "s", "key": "k", "fence": 0, "created_at": 0.0, "result": b""}
+            connection.execute(insert(checkpoints), row)
+            return UserId(7)
+
+        def also_fails(connection: Connection) -> None:
+            joins(connection)
             raise RuntimeError
 
         batch = NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")])
         with pytest.raises(RuntimeError):
-            bench.ledger.submit(batch, also_fails)
+            match what:
+                case "submit":
+                    bench.ledger.submit(batch, also_fails)
+                case "lane":
+                    bench.ledger.lane(UserId(7), max_running=3, also=also_fails)
+                case _:
+                    bench.ledger.pause("database", paused=True, also=also_fails)
         assert bench.ledger.tasks() == []
+        assert (bench.ledger.queue().engines, bench.ledger.queue(UserId(7)).lanes) == ([], [])
         assert bench.ledger.read(lambda c: c.execute(checkpoints.select()).all()) == []
+        bench.ledger.lane(joins, max_running=3)  # a new account and its lane
+        assert [lane.user for lane in bench.ledger.queue(UserId(7)).lanes] == [7]
+        assert len(bench.ledger.read(lambda c: c.execute(checkpoints.select()).all())) == 1
 
 
 class TestTurns:

@@ -37,6 +37,9 @@ Given = TypeVar("Given")
 Also = Callable[[Connection], None]
 """What another room writes in the ledger's own transaction: both happen, or neither."""
 
+NewUser = Callable[[Connection], UserId]
+"""Another room's new account, likewise: it is written first, and tells whose lane is made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -115,7 +118,7 @@ class Ledger(Protocol):
     # lanes
     def lane(
         self,
-        user: UserId,
+        user: UserId | NewUser,
         *,
         max_running: int | None = None,
         weight: float | None = None,
@@ -126,7 +129,7 @@ class Ledger(Protocol):
         """Make the user's lane, or change it while it runs; a lowered limit kills nothing."""
         ...
 
-    def pause(self, engine: str, *, paused: bool) -> None:
+    def pause(self, engine: str, *, paused: bool, also: Also | None = None) -> None:
         """Whether an engine starts tasks; running ones go on."""
         ...
 

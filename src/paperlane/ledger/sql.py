@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, Ope
 
 from paperlane.clock import Clock
 from paperlane.errors import Conflict, Misconfigured
-from paperlane.ledger import Also, Rules, claims, endings, recovery, submitting, views, working
+from paperlane.ledger import Also, NewUser, Rules, claims, endings, recovery, submitting, views, working
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, read_clocks
@@ -185,7 +185,7 @@ class SqlLedger:
 
     def lane(
         self,
-        user: UserId,
+        user: UserId | NewUser,
         *,
         max_running: int | None = None,
         weight: float | None = None,
@@ -195,7 +195,8 @@ class SqlLedger:
     ) -> None:
         def work(connection: Connection, _now: float) -> None:
             held = Lanes(connection)
-            lane = held.open(user, self.rules.engine, self.rules.user_limit)
+            whose = user(connection) if callable(user) else user
+            lane = held.open(whose, self.rules.engine, self.rules.user_limit)
             lane.max_running = lane.max_running if max_running is None else max_running
             lane.weight = lane.weight if weight is None else weight
             lane.paused = lane.paused if paused is None else int(paused)
@@ -207,11 +208,13 @@ class SqlLedger:
 
         self._change(work)
 
-    def pause(self, engine: str, *, paused: bool) -> None:
+    def pause(self, engine: str, *, paused: bool, also: Also | None = None) -> None:
         def work(connection: Connection, _now: float) -> None:
             known = connection.execute(update(engines).where(engines.c.name == engine).values(paused=int(paused)))
             if known.rowcount == 0:
                 connection.execute(insert(engines), {"name": engine, "paused": int(paused)})
+            if also is not None:
+                also(connection)
 
         self._change(work)
 
