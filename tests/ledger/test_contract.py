@@ -129,14 +129,13 @@ class TestSubmitting:
             raise RuntimeError
 
         batch = NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")])
+        change = {
+            "submit": lambda: bench.ledger.submit(batch, also_fails),
+            "lane": lambda: bench.ledger.lane(UserId(7), max_running=3, also=also_fails),
+            "pause": lambda: bench.ledger.pause("database", paused=True, also=also_fails),
+        }[what]
         with pytest.raises(RuntimeError):
-            match what:
-                case "submit":
-                    bench.ledger.submit(batch, also_fails)
-                case "lane":
-                    bench.ledger.lane(UserId(7), max_running=3, also=also_fails)
-                case _:
-                    bench.ledger.pause("database", paused=True, also=also_fails)
+            change()
         assert bench.ledger.tasks() == []
         assert (bench.ledger.queue().engines, bench.ledger.queue(UserId(7)).lanes) == ([], [])
         assert bench.ledger.read(lambda c: c.execute(checkpoints.select()).all()) == []
