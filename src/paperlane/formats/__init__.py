@@ -4,7 +4,7 @@ Recognising is cheap and loads nothing; each format's reader is loaded when its 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import PurePath
 from typing import BinaryIO, Protocol
@@ -113,7 +113,4 @@ def _with_notices(parsed: Parsed) -> Parsed:
         notices.append(
             Notice("low_text", "The pages hold very little text; scanned pages need text recognition (OCR) first.")
         )
-    return Parsed(
-        parsed.name, parsed.media_type, parsed.text, parsed.blocks, parsed.links, parsed.anchors, tuple(notices),
-        parsed.pages, parsed.encoding,
-    )  # fmt: skip
+    return replace(parsed, notices=tuple(notices))

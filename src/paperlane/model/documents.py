@@ -55,10 +55,14 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A warning about the document itself: a stable `code` and a sentence for its reader."""
+    """A warning about the document itself: a stable `code` and a sentence for its reader.
+
+    `params` fill the catalogue's sentence for this code in any language; `message` is the English one.
+    """
 
     code: str
     message: str
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class Parsed:
     """What a format read from a file: the text, unchanged, and its structure.
 
     For Markdown and plain text, `text` is the decoded source itself; for other formats the extracted text, one block
-    a line. `anchors` are the names that a link inside the document may point to.
+    a line. `anchors` are the names that a link inside the document may point to. `unread` counts the pages that hold
+    something that could not be read: damaged ones, and pictures of text; a notice names them.
     """
 
     name: str
@@ -108,6 +113,7 @@ class Parsed:
     notices: tuple[Notice, ...] = ()
     pages: int = 0
     encoding: str = ""
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +213,10 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a document was tested, in passages; `reasons` says why some were not."""
+    """How much of a document was tested, in passages; `reasons` says why some were not.
+
+    A page that could not be read counts as one skipped passage.
+    """
 
     tested: int
     failed: int

@@ -87,4 +87,4 @@ def _glossary(parsed: Parsed) -> Iterator[tuple[str, str]]:
         before = block if block.kind is BlockKind.TABLE_CELL and block.column == 1 else None
 
 
-DOCUMENT_PROCESSING = Step("document_processing", 1, Parsed, Document, process, share=10)
+DOCUMENT_PROCESSING = Step("document_processing", 2, Parsed, Document, process, share=10)

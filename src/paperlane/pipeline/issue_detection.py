@@ -20,7 +20,7 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     found.document()
     issues = sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))
     tested = len(passages.items) - found.failed
-    coverage = Coverage(tested, found.failed, 0, tuple(dict.fromkeys(found.reasons)))
+    coverage = Coverage(tested, found.failed, document.parsed.unread, tuple(dict.fromkeys(found.reasons)))
     return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS), tuple(found.notices.values()))
 
 
@@ -62,10 +62,11 @@ class _Found:
         for finding in check.find(subject):
             if self._counts[check.name] >= _MOST_OF_ONE:
                 said = f"{check.name}: there are more than {_MOST_OF_ONE} issues, the first {_MOST_OF_ONE} are listed."
-                self.notices[check.name] = Notice("issues_cut_off", said)
+                params = {"check": check.name, "most": str(_MOST_OF_ONE)}
+                self.notices[check.name] = Notice("issues_cut_off", said, params)
                 return
             self._counts[check.name] += 1
             yield self._make.of(check, finding)
 
 
-ISSUE_DETECTION = Step("issue_detection", 1, tuple[Document, Passages], Findings, detect, share=40)
+ISSUE_DETECTION = Step("issue_detection", 2, tuple[Document, Passages], Findings, detect, share=40)

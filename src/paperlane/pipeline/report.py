@@ -35,4 +35,4 @@ def report(subject: tuple[Document, Findings], _job: Job) -> Report:
     )
 
 
-REPORT = Step("report", 1, tuple[Document, Findings], Report, report, share=10)
+REPORT = Step("report", 2, tuple[Document, Findings], Report, report, share=10)
