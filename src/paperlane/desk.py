@@ -1,6 +1,7 @@
 """The desk: whatever a person can ask for, and the one place that decides whether they may.
 
-Something that belongs to somebody else is answered exactly as something that does not exist.
+Something that belongs to somebody else is answered exactly as something that does not exist. Admins run everybody's
+tasks; documents, issues and reports are their owner's alone.
 """
 
 import hashlib
@@ -127,22 +128,24 @@ class Desk:
     def batch(self, account: Account, batch: BatchId) -> Batch:
         """A batch of this account's, or NotFound."""
         found = self.ledger.batch(batch)
-        _must_see(account, found.user, "batch")
+        if not account.operates and found.user != account.id:
+            raise NotFound("There is no such batch.")
         return found
 
     def tasks(self, account: Account, *, batch: BatchId | None, status: str, cursor: str, limit: int) -> Sequence[Task]:
-        """A page of tasks, newest first, or of a batch in its order; one's own, or all for those who see all."""
+        """A page of one's own tasks, newest first; or of a batch, in its order."""
         if status and status not in STATES:
             raise BadRequest(f"There is no status {status!r}.", hint=f"Choose one of {', '.join(STATES)}.")
         if batch is not None:
             self.batch(account, batch)
-        user = None if account.sees_all else account.id
+        user = account.id if batch is None else None
         return self.ledger.tasks(user=user, batch=batch, states=STATES.get(status, ()), cursor=cursor, limit=limit)
 
     def task(self, account: Account, task: TaskId) -> Task:
         """A task of this account's, or NotFound."""
         found = self.ledger.task(task)
-        _must_see(account, found.user, "task")
+        if not account.operates and found.user != account.id:
+            raise NotFound("There is no such task.")
         return found
 
     def attempts(self, account: Account, task: TaskId) -> Sequence[PastAttempt]:
@@ -162,8 +165,8 @@ class Desk:
         return self.ledger.retry(task)
 
     def queue(self, account: Account) -> Queue:
-        """What runs and waits: one's own, or everything for those who see all."""
-        return self.ledger.queue(None if account.sees_all else account.id)
+        """What runs and waits: one's own, or everything for those who may see the queue."""
+        return self.ledger.queue(None if account.sees_queue else account.id)
 
     # what was found
 
@@ -171,13 +174,13 @@ class Desk:
         self, account: Account, task: TaskId, *, severity: str, status: str, after: int, limit: int
     ) -> Sequence[Reviewed]:
         """A page of a task's issues, in reading order."""
-        self.task(account, task)
+        self._own(account, task)
         return self.ledger.read(lambda c: issues.of_task(c, task, severity, status, after, limit))
 
     def issue(self, account: Account, issue: str) -> Reviewed:
         """An issue of this account's documents, or NotFound."""
         found = self.ledger.read(lambda connection: issues.one(connection, issue))
-        if not account.sees_all and self.ledger.task(found.task).user != account.id:
+        if self.ledger.task(found.task).user != account.id:
             raise NotFound("There is no such issue.")
         return found
 
@@ -196,7 +199,7 @@ class Desk:
 
         Issues that were dismissed are left out of what people read, and counted.
         """
-        found = self.task(account, task)
+        found = self._own(account, task)
         if form not in REPORTS:
             raise BadRequest(f"There is no report format {form!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
         report = _REPORT.validate_json(self._result(found, "report"))
@@ -209,7 +212,7 @@ class Desk:
 
     def document(self, account: Account, task: TaskId) -> Mapping[str, Any]:
         """The document's text and structure. Conflict while it was not read yet."""
-        saved: dict[str, Any] = json.loads(self._result(self.task(account, task), "document_processing"))
+        saved: dict[str, Any] = json.loads(self._result(self._own(account, task), "document_processing"))
         parsed = saved["parsed"]
         return {
             "name": parsed["name"],
@@ -221,6 +224,13 @@ class Desk:
             "blocks": parsed["blocks"],
             "sections": saved["sections"],
         }
+
+    def _own(self, account: Account, task: TaskId) -> Task:
+        """A task whose document this account uploaded, or NotFound: nobody reads another one's documents."""
+        found = self.ledger.task(task)
+        if found.user != account.id:
+            raise NotFound("There is no such task.")
+        return found
 
     def _result(self, task: Task, step: str) -> bytes:
         saved = self.ledger.checkpoint(task.id, step)
@@ -241,7 +251,7 @@ class Desk:
         if self.ledger.read(lambda connection: accounts.can_sign_in(connection, Role.ADMIN)):
             return None
         admins = [account for account in self.users() if account.role is Role.ADMIN]
-        account = admins[0] if admins else self.add_user(_FIRST_ADMIN, Role.ADMIN, "", None, None)
+        account = admins[0] if admins else self.add_user(None, _FIRST_ADMIN, Role.ADMIN, "", None, None)
         links: list[str] = []
 
         def write(connection: Connection) -> None:
@@ -251,7 +261,9 @@ class Desk:
         self.ledger.write(write)
         return f"/sign-in?once={links[0]}"
 
-    def add_user(self, name: str, role: Role, group: str, limit: int | None, weight: float | None) -> Account:
+    def add_user(
+        self, by: Account | None, name: str, role: Role, group: str, limit: int | None, weight: float | None
+    ) -> Account:
         """A new account with its lane; limits by role where none is given."""
         made: list[Account] = []
         now = self.clock.now()
@@ -259,7 +271,7 @@ class Desk:
 
         def write(connection: Connection) -> UserId:
             made.append(accounts.add(connection, name, role, group, now))
-            audit.note(connection, self.new_id(), audit.NOBODY, now, "user added", {"name": name, "role": role})
+            self._note(connection, by, now, "user added", {"name": name, "role": role})
             return made[-1].id
 
         default = self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
@@ -300,23 +312,34 @@ class Desk:
 
         def also(connection: Connection) -> None:
             accounts.change(connection, account.id, role, group)
-            who = audit.NOBODY if by is None else by.id
-            audit.note(connection, self.new_id(), who, now, "user changed", {"name": account.name, **changes})
+            self._note(connection, by, now, "user changed", {"name": account.name, **changes})
 
         self.ledger.lane(account.id, max_running=limit, weight=weight, engine=engine, paused=paused, also=also)
         return self.user_of(account.id)
 
-    def new_token(self, account: Account) -> str:
+    def new_token(self, by: Account | None, account: Account) -> str:
         """A fresh token; it is shown this once."""
         made: list[str] = []
-        self.ledger.write(lambda c: made.append(accounts.new_token(c, account.id, self.clock.now())))
-        return made[0]
+        now = self.clock.now()
 
-    def revoke(self, account: Account) -> int:
+        def write(connection: Connection) -> None:
+            made.append(accounts.new_token(connection, account.id, now))
+            self._note(connection, by, now, "token made", {"name": account.name})
+
+        self.ledger.write(write)
+        return made[-1]
+
+    def revoke(self, by: Account | None, account: Account) -> int:
         """Make all tokens of an account useless."""
         counted: list[int] = []
-        self.ledger.write(lambda c: counted.append(accounts.revoke(c, account.id, self.clock.now())))
-        return counted[0]
+        now = self.clock.now()
+
+        def write(connection: Connection) -> None:
+            counted.append(accounts.revoke(connection, account.id, now))
+            self._note(connection, by, now, "tokens revoked", {"name": account.name, "count": counted[-1]})
+
+        self.ledger.write(write)
+        return counted[-1]
 
     def account_of_token(self, token: str) -> tuple[Account, str] | None:
         """Who holds this token, and the token's hash."""
@@ -337,20 +360,18 @@ class Desk:
         _check_engine(engine)
         what = "engine paused" if paused else "engine resumed"
         now = self.clock.now()
-        who = audit.NOBODY if by is None else by.id
-        self.ledger.pause(
-            engine, paused=paused, also=lambda c: audit.note(c, self.new_id(), who, now, what, {"engine": engine})
-        )
+        self.ledger.pause(engine, paused=paused, also=lambda c: self._note(c, by, now, what, {"engine": engine}))
+
+    def _note(
+        self, connection: Connection, by: Account | None, now: float, what: str, details: Mapping[str, object]
+    ) -> None:
+        """Leave a line in the audit trail; without an account it was somebody at the machine's own command line."""
+        audit.note(connection, self.new_id(), audit.NOBODY if by is None else by.id, now, what, details)
 
 
 def _may_change(account: Account) -> None:
     if account.role is Role.VIEWER:
         raise NotAllowed("A viewer changes nothing.", hint="Ask an admin for the role user.")
-
-
-def _must_see(account: Account, owner: UserId, what: str) -> None:
-    if not account.sees_all and owner != account.id:
-        raise NotFound(f"There is no such {what}.")
 
 
 def _check_engine(name: str) -> None:

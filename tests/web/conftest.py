@@ -75,7 +75,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         for name, role in (("ann", Role.USER), ("bob", Role.USER), ("vera", Role.VIEWER), ("adam", Role.ADMIN)):
-            token = desk.new_token(desk.add_user(name, role, "", None, None))
+            token = desk.new_token(None, desk.add_user(None, name, role, "", None, None))
             made[0].tokens[name] = token
             made[0].clients[name] = httpx.AsyncClient(
                 transport=transport, base_url="http://test/api/v1", headers={"Authorization": f"Bearer {token}"}

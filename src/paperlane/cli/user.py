@@ -58,8 +58,8 @@ def add(
 ) -> None:
     """Add an account and print its token, this once."""
     with _desk(data, database, settings_of) as desk:
-        account = desk.add_user(name, _role(role or "user"), group or "", limit, weight)
-        token = desk.new_token(account)
+        account = desk.add_user(None, name, _role(role or "user"), group or "", limit, weight)
+        token = desk.new_token(None, account)
     if as_json:
         typer.echo(json.dumps({"id": account.id, "name": account.name, "role": account.role.value, "token": token}))
     else:
@@ -113,7 +113,7 @@ def token(name: Name, data: Data = None, database: Database = None, as_json: Jso
     """Print a fresh token, this once; older ones stay valid."""
     with _desk(data, database) as desk:
         account = desk.user(name)
-        made = desk.new_token(account)
+        made = desk.new_token(None, account)
     if as_json:
         typer.echo(json.dumps({"id": account.id, "name": account.name, "role": account.role.value, "token": made}))
     else:
@@ -124,5 +124,5 @@ def token(name: Name, data: Data = None, database: Database = None, as_json: Jso
 def revoke(name: Name, data: Data = None, database: Database = None) -> None:
     """Make all tokens and sessions of an account useless."""
     with _desk(data, database) as desk:
-        count = desk.revoke(desk.user(name))
+        count = desk.revoke(None, desk.user(name))
     typer.echo(f"Revoked {count} tokens of {name}.")

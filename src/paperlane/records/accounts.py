@@ -18,7 +18,7 @@ _NAME = re.compile(r"[\w.@+-]{1,100}")
 
 
 class Role(StrEnum):
-    """What an account may do: a viewer looks at everything and changes nothing, an admin may do all."""
+    """What an account may do: a viewer looks at the whole queue and changes nothing, an admin runs the service."""
 
     USER = "user"
     VIEWER = "viewer"
@@ -36,9 +36,14 @@ class Account:
     created_at: float
 
     @property
-    def sees_all(self) -> bool:
-        """May this account look at everybody's tasks?"""
+    def sees_queue(self) -> bool:
+        """May this account look at everybody's lanes?"""
         return self.role in {Role.ADMIN, Role.VIEWER}
+
+    @property
+    def operates(self) -> bool:
+        """May this account look at everybody's tasks, stop them and start them again? What they hold stays theirs."""
+        return self.role is Role.ADMIN
 
 
 def _account(row: Row[*tuple[object, ...]]) -> Account:

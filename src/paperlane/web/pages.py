@@ -88,7 +88,7 @@ async def queue_now(request: Request, house: Parts, lang: Language) -> Response:
     if account is None:
         return Response(status_code=401)
     names: dict[int, str] = {account.id: account.name}
-    if account.sees_all:
+    if account.sees_queue:
         names = {user.id: user.name for user in await house.threads(house.desk.users)}
     found = await house.threads(house.desk.queue, account)
     return await _show(request, "queue_now.html", lang, queue=shapes.queue(found, names))

@@ -19,14 +19,14 @@ class Pause(BaseModel, extra="forbid"):
 
 
 def _look(house: House, account: Asker) -> dict[str, Any]:
-    users = house.desk.users() if account.sees_all else (account,)
+    users = house.desk.users() if account.sees_queue else (account,)
     names: dict[int, str] = {user.id: user.name for user in users}
     return shapes.queue(house.desk.queue(account), names)
 
 
 @router.get("")
 async def look(account: Asker, house: Parts) -> dict[str, Any]:
-    """Depth, running, oldest wait; by user (one's own only, unless one sees all) and by engine."""
+    """Depth, running, oldest wait; by user (one's own only, but for admins and viewers) and by engine."""
     return await house.threads(_look, house, account)
 
 

@@ -51,12 +51,12 @@ async def several(_admin: Admin, house: Parts) -> dict[str, Any]:
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-async def add(asked: NewUser, _admin: Admin, house: Parts) -> dict[str, Any]:
+async def add(asked: NewUser, admin: Admin, house: Parts) -> dict[str, Any]:
     """A new account, with a token that is shown this once."""
 
     def make() -> dict[str, Any]:
-        account = house.desk.add_user(asked.name, asked.role, asked.group, asked.limit, asked.weight)
-        return {**_shape(house, account), "token": house.desk.new_token(account)}
+        account = house.desk.add_user(admin, asked.name, asked.role, asked.group, asked.limit, asked.weight)
+        return {**_shape(house, account), "token": house.desk.new_token(admin, account)}
 
     return await house.threads(make)
 
@@ -83,12 +83,12 @@ async def change(user: int, asked: Change, admin: Admin, house: Parts) -> dict[s
 
 
 @router.post("/{user}/token", status_code=HTTPStatus.CREATED)
-async def token(user: int, _admin: Admin, house: Parts) -> dict[str, str]:
+async def token(user: int, admin: Admin, house: Parts) -> dict[str, str]:
     """A fresh token; it is shown this once."""
-    return {"token": await house.threads(lambda: house.desk.new_token(_of(house, user)))}
+    return {"token": await house.threads(lambda: house.desk.new_token(admin, _of(house, user)))}
 
 
 @router.post("/{user}/revoke")
-async def revoke(user: int, _admin: Admin, house: Parts) -> dict[str, int]:
+async def revoke(user: int, admin: Admin, house: Parts) -> dict[str, int]:
     """Make all tokens and sessions of an account useless."""
-    return {"revoked": await house.threads(lambda: house.desk.revoke(_of(house, user)))}
+    return {"revoked": await house.threads(lambda: house.desk.revoke(admin, _of(house, user)))}
