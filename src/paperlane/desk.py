@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from paperlane.blobs import Blobs
@@ -53,6 +53,14 @@ STATES: Mapping[str, Sequence[State]] = {
 def upload_of(task: Task) -> Upload:
     """The file that a task tests."""
     return _UPLOAD.validate_json(task.payload)
+
+
+def name_of(task: Task) -> str:
+    """The name of the file that a task tests; "" for a task of another application's pipeline."""
+    try:
+        return upload_of(task).name
+    except ValidationError:
+        return ""
 
 
 def estimated_cost(upload: Upload) -> float:
@@ -312,6 +320,10 @@ class Desk:
 
         def also(connection: Connection) -> None:
             accounts.change(connection, account.id, role, group)
+            if account.role is Role.ADMIN and not accounts.has(connection, Role.ADMIN):
+                raise Conflict(
+                    f"{account.name} is the last admin.", code="last_admin", hint="Make somebody else an admin first."
+                )
             self._note(connection, by, now, "user changed", {"name": account.name, **changes})
 
         self.ledger.lane(account.id, max_running=limit, weight=weight, engine=engine, paused=paused, also=also)

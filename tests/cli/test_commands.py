@@ -15,6 +15,8 @@ from tests.conftest import Service, until
 from typer.main import get_command
 
 from paperlane.cli import app
+from paperlane.hosting import open_ledger
+from paperlane.model.tasks import BatchId, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
 
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
 WARNED = "# One\n\nThe system shall be fast.\n"
@@ -126,12 +128,14 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     assert "There is a user ann already." in paperlane("user", "add", "ann", *at).stderr
     assert "no role 'king'" in paperlane("user", "add", "bob", "--role", "king", *at).stderr
     assert paperlane("user", "set", "ann", "--limit", "7", "--weight", "2", "--group", "g", *at).returncode == 0
+    assert paperlane("user", "set", "ann", "--pause", *at).returncode == 0
     (listed,) = json.loads(paperlane("user", "list", "--json", *at).stdout)
-    assert (listed["limit"], listed["weight"], listed["group"]) == (7, 2.0, "g")
+    assert (listed["limit"], listed["weight"], listed["group"], listed["paused"]) == (7, 2.0, "g", True)
     assert "token" not in listed
     assert json.loads(paperlane("user", "token", "ann", "--json", *at).stdout)["token"].startswith("pl_")
     assert paperlane("user", "revoke", "ann", *at).stdout == "Revoked 2 tokens of ann.\n"
-    assert paperlane("user", "set", "nobody", *at).returncode == 2
+    assert paperlane("user", "set", "nobody", "--limit", "3", *at).returncode == 2
+    assert "Nothing of ann was named" in paperlane("user", "set", "ann", *at).stderr
 
 
 def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
@@ -151,6 +155,18 @@ def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
     )
 
 
+def test_failed_tasks_of_another_pipeline_are_shown_too(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    ledger = open_ledger(url)
+    ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b'"words"')]))
+    ledger.register(WorkerId("w"), "database", "host", 1, 1)
+    (lease,) = ledger.step("database", WorkerId("w"), [], 1)
+    ledger.finish(WorkerId("w"), [Ended(lease, Failed(Fault("no_good", "It is no good.")))])
+    ledger.close()
+    (row,) = json.loads(paperlane("queue", "dead", "--database", url, "--json").stdout)
+    assert (row["id"], row["document"], row["code"]) == ("t", "", "no_good")
+
+
 @pytest.mark.parametrize(
     "command", [["queue"], ["queue", "dead"], ["queue", "pause"], ["user", "list"], ["worker"]], ids=" ".join
 )
@@ -164,7 +180,7 @@ def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: li
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["chekc"], "No such command 'chekc'"),
+        (["chekc"], "No such command 'chekc'. Did you mean 'check'? See: paperlane --help"),
         (["check"], "Missing argument 'PATH...'. See: paperlane check --help"),
         (["check", "--fromat", "json", "x.md"], "No such option: --fromat"),
         (["serve", "--port", "many"], "valid integer"),
@@ -193,7 +209,7 @@ def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
     paperlane("migrate", "--data", tmp_path)
     done = paperlane("doctor", "--json", "--data", tmp_path)
     found = {row["what"]: row["state"] for row in json.loads(done.stdout)}
-    assert (found["sqlite"], found["database"], found["workers"]) == ("ok", "ok", "warning")
+    assert (found["sqlite"], found["database"], found["workers of database"]) == ("ok", "ok", "warning")
     assert done.returncode == 0
     assert paperlane("doctor", "--database", "mysql://x", "--data", tmp_path).returncode == 1
 

@@ -368,6 +368,15 @@ async def test_an_admin_runs_everybodys_tasks_and_reads_nobodys_documents(house:
     assert (await house["adam"].get("/tasks")).json()["items"] == []
 
 
+async def test_the_last_admin_stays_one(house: House):
+    adam = house.desk.user("adam")
+    refused = await house["adam"].patch(f"/users/{adam.id}", json={"role": "user", "limit": 3})
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+    assert (await house["adam"].get(f"/users/{adam.id}")).json()["limit"] == 50
+    house.desk.change_user(None, house.desk.user("bob"), role=Role.ADMIN)
+    assert (await house["adam"].patch(f"/users/{adam.id}", json={"role": "user"})).status_code == 200
+
+
 async def test_what_admins_change_is_written_down(house: House):
     made = (await house["adam"].post("/users", json={"name": "zoe"})).json()
     await house["adam"].patch(f"/users/{made['id']}", json={"limit": 5})
@@ -428,7 +437,7 @@ async def test_a_link_is_given_until_an_admin_can_sign_in(house: House):
 
 
 async def test_the_first_admin_is_made_where_there_is_none(house: House):
-    house.desk.change_user(None, house.desk.user("adam"), role=Role.USER)
+    house.ledger.write(lambda c: accounts.change(c, house.desk.user("adam").id, Role.USER, None))
     path = house.desk.first_sign_in()
     assert (await house["nobody"].get(f"http://test{path}")).status_code == 303
     assert (await house["nobody"].get("/session")).json()["name"] == "admin"

@@ -59,7 +59,8 @@ def _usage(error: TyperException) -> int:
     """Say what is wrong with the command line; a group without a command has shown its help by now."""
     if message := error.format_message().replace("Value error, ", ""):
         context = getattr(error, "ctx", None)
-        _say(f"{message.rstrip('.')}. See: {context.command_path if context else 'paperlane'} --help")
+        ended = message if message.endswith("?") else f"{message.rstrip('.')}."
+        _say(f"{ended} See: {context.command_path if context else 'paperlane'} --help")
     return 2
 
 

@@ -106,11 +106,15 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", "ok", f"{dialect.writer.url.render_as_string()}, revision {at}")
         queue, members = ledger.queue(), ledger.members()
         live = [member for member in members if member.live]
-        slots = sum(member.slots for member in live)
-        yield Finding("workers", "ok" if live else "warning", f"{len(live)} live with {slots} slots")
+        wanted = {settings.engine} | {lane.engine for lane in queue.lanes}
+        for engine in sorted(wanted | {member.engine for member in live}):
+            own = [member.slots for member in live if member.engine == engine]
+            said = f"{len(own)} live with {sum(own)} slots"
+            yield Finding(f"workers of {engine}", "ok" if own or engine not in wanted else "warning", said)
         paused = [engine.name for engine in queue.engines if engine.paused]
         waits = f"{queue.queued} queued, {queue.running} running, oldest waits {queue.oldest:.0f} s"
-        stuck = bool(paused) or (queue.queued > 0 and not live)
+        serving = {member.engine for member in live}
+        stuck = bool(paused) or any(engine.queued and engine.name not in serving for engine in queue.engines)
         yield Finding(
             "queue", "warning" if stuck else "ok", waits + (f"; paused: {', '.join(paused)}" if paused else "")
         )

@@ -56,9 +56,10 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
         {
             "user": names.get(lane.user, str(lane.user)),
             "engine": lane.engine,
+            "paused": lane.paused,
+            "queued": lane.ready + lane.waiting + lane.leased,
             "running": lane.running,
             "limit": lane.max_running,
-            "queued": lane.ready + lane.waiting + lane.leased,
             "weight": lane.weight,
             "oldest (s)": lane.oldest,
         }
@@ -75,7 +76,7 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
 def dead(context: typer.Context, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Show tasks that failed for good, with their cause."""
     from paperlane.assembly import user_names
-    from paperlane.desk import upload_of
+    from paperlane.desk import name_of
     from paperlane.model.tasks import State
 
     with _desk(context, data, database) as desk:
@@ -84,7 +85,7 @@ def dead(context: typer.Context, data: Data = None, database: Database = None, a
             {
                 "id": task.id,
                 "user": names.get(task.user, str(task.user)),
-                "document": upload_of(task).name,
+                "document": name_of(task),
                 "code": task.fault.code if task.fault else "",
                 "message": task.fault.message if task.fault else "",
                 "attempts": task.attempt,

@@ -9,6 +9,7 @@ import typer
 
 from paperlane.cli.installation import Data, Database, Json, existing, settings_of
 from paperlane.cli.output import show
+from paperlane.errors import BadRequest
 from paperlane.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def _desk(data: Data, database: Database, settings: Callable[..., Settings] = ex
 
 
 def _role(name: str) -> Any:
-    from paperlane.errors import BadRequest
     from paperlane.records.accounts import Role as Roles
 
     try:
@@ -80,6 +80,7 @@ def several(data: Data = None, database: Database = None, as_json: Json = False)
                 "limit": lanes[account.id][0].max_running if lanes[account.id] else None,
                 "weight": lanes[account.id][0].weight if lanes[account.id] else None,
                 "engine": lanes[account.id][0].engine if lanes[account.id] else None,
+                "paused": lanes[account.id][0].paused if lanes[account.id] else None,
             }
             for account in desk.users()
         ]
@@ -99,6 +100,8 @@ def change(
     database: Database = None,
 ) -> None:
     """Change an account, while everything runs; a lowered limit kills nothing."""
+    if all(given is None for given in (role, group, limit, weight, engine, paused)):
+        raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane user set --help.")
     with _desk(data, database) as desk:
         account = desk.user(name)
         chosen = None if role is None else _role(role)
@@ -125,4 +128,4 @@ def revoke(name: Name, data: Data = None, database: Database = None) -> None:
     """Make all tokens and sessions of an account useless."""
     with _desk(data, database) as desk:
         count = desk.revoke(None, desk.user(name))
-    typer.echo(f"Revoked {count} tokens of {name}.")
+    typer.echo(f"Revoked {count} {'token' if count == 1 else 'tokens'} of {name}.")

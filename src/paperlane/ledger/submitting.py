@@ -148,7 +148,7 @@ def retry(connection: Connection, task: TaskId, now: float, rules: Rules) -> Non
     row = locked(connection, task)
     if row["state"] not in {"failed", "cancelled"}:
         raise Conflict(
-            f"The task is {row['state']}; only a failed or cancelled one can be started again.", code="not_ended"
+            f"The task is {row['state']}; only a failed or cancelled one can be started again.", code="not_failed"
         )
     check_room(connection, UserId(row["user_id"]), rules)
     held = Lanes(connection)

@@ -107,6 +107,11 @@ def new_link(connection: Connection, user: UserId, now: float, seconds: float) -
     return secret
 
 
+def has(connection: Connection, role: Role) -> bool:
+    """Is there an account of this role?"""
+    return connection.execute(select(users.c.id).where(users.c.role == role.value).limit(1)).first() is not None
+
+
 def can_sign_in(connection: Connection, role: Role) -> bool:
     """Does anybody of this role hold a token or a session? A link that was not used is none."""
     held = (
