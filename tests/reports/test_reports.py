@@ -7,7 +7,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from tests.reading import report_of
 
-from paperlane.model.documents import Status
+from paperlane.model.documents import CONTEXT, Status
 from paperlane.model.tasks import Fault
 from paperlane.reports import REPORTS
 
@@ -29,6 +29,14 @@ def test_json_holds_every_issue_with_its_place():
     assert found["unreadable"] == [
         {"name": "secret.pdf", "code": FAULT.code, "message": FAULT.message, "hint": FAULT.hint}
     ]
+
+
+def test_an_issue_knows_what_stands_around_it_in_its_block():
+    text = f"# One\n\nThe gate is {'very ' * 20}TBD and\nopen.\n\nNext.\n\n| A | B |\n|---|---|\n| x | TBD |\n"
+    paragraph, cell = (issue for issue in report_of(text).issues if issue.rule == "tbd")
+    assert paragraph.before == ("very " * 20)[-CONTEXT:]
+    assert paragraph.after == " and\nopen."
+    assert (cell.before, cell.after) == ("", "")
 
 
 def test_text_is_a_line_an_issue_and_a_summary():

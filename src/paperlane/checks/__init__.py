@@ -15,6 +15,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from paperlane.model.documents import (
+    CONTEXT,
     Block,
     BlockKind,
     Document,
@@ -186,6 +187,14 @@ class Places:
         at = bisect_right(self._firsts, block) - 1
         return self._document.sections[at] if at >= 0 else None
 
+    def around(self, start: int, end: int) -> tuple[str, str]:
+        """What stands before a span in the block where it begins, and after it in the block where it ends."""
+        text, blocks = self._document.text, self._document.parsed.blocks
+        first, last = (bisect_right(self._blocks, at) - 1 for at in (start, end - 1))
+        before = text[max(blocks[first].start, start - CONTEXT) : start] if first >= 0 else ""
+        after = text[end : min(blocks[last].end, end + CONTEXT)] if last >= 0 else ""
+        return before, after
+
 
 class Issues:
     """Makes issues of findings; fingerprints stay the same when other parts of the document change."""
@@ -203,6 +212,7 @@ class Issues:
         quote = text[finding.start : finding.end]
         location = self._places.location(finding.start, finding.end)
         message, suggestion = say(check.name, finding.params, "en")
+        before, after = self._places.around(finding.start, finding.end)
         return Issue(
             rule=check.name,
             category=check.category,
@@ -215,6 +225,8 @@ class Issues:
             source="rule",
             fingerprint=self._fingerprint(check.name, quote, location.section),
             params=dict(finding.params),
+            before=before,
+            after=after,
         )
 
     def _fingerprint(self, rule: str, quote: str, section: tuple[str, ...]) -> str:

@@ -190,12 +190,17 @@ class Location:
     end: int
 
 
+CONTEXT = 60
+"""The most characters of an issue's `before`, and of its `after`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One answer of a check: `document.text[location.start:location.end] == quote`, always.
 
     `params` fill the check's message and suggestion in any language; `message` and `suggestion` are the English ones.
     `fingerprint` (16 hex digits) names the same issue again after edits elsewhere in the document.
+    `before` and `after` are what stands around the quote in its block, at most CONTEXT characters each.
     """
 
     rule: str
@@ -209,6 +214,8 @@ class Issue:
     source: str
     fingerprint: str
     params: Mapping[str, str] = field(default_factory=dict)
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
