@@ -1,6 +1,8 @@
-"""All words of the page, in English and Chinese."""
+"""All words of the page, and what each code says, in English and Chinese."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Formatter
 
 LANGUAGES = ("en", "zh")
 
@@ -45,7 +47,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "section_merge": ("joining sections", "合并章节"),
     "issue_detection": ("looking for issues", "检测问题"),
     "report": ("writing the report", "生成报告"),
-    "tested": ("{tested} of {all} passages tested", "已检测 {tested}/{all} 个段落"),
+    "tested": ("{tested} of {all} passages tested", "已检测 {tested}/{all} 个片段"),
     "nothing tested": ("nothing could be tested", "没有可检测的内容"),
     "error": ("error", "错误"),
     "warning": ("warning", "警告"),
@@ -56,7 +58,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "one error": ("error", "个错误"),
     "one warning": ("warning", "个警告"),
     "one info": ("hint", "个提示"),
+    ", ": (", ", "，"),
     "no issues": ("no issues", "未发现问题"),
+    "no issues in part": ("no issues in what was tested", "已检测的部分未发现问题"),
     # one document
     "issues": ("Issues", "问题"),
     "download": ("Report", "报告"),
@@ -68,8 +72,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dismiss": ("Dismiss", "忽略"),
     "reopen": ("Reopen", "重新打开"),
     "reason": ("Why? (optional)", "原因（可选）"),
-    "page": ("page", "页"),
-    "line": ("line", "行"),
+    "at page": ("page {page}", "第 {page} 页"),
+    "at line": ("line {line}", "第 {line} 行"),
     "no such": ("There is no such document.", "没有此文档。"),
     "not ready": ("The document is still being read.", "文档正在读取。"),
     # the queue
@@ -84,39 +88,209 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "slots": ("Slots", "槽位"),
     "paused": ("paused", "已暂停"),
     "empty queue": ("Nobody waits.", "没有等待的任务。"),
-    # codes of errors and warnings about files
-    "code unsupported_type": ("This type of file cannot be tested.", "不支持此文件类型。"),
-    "code needs_ocr": (
-        "The pages are pictures; they need text recognition first.",
-        "页面为图片，请先进行文字识别（OCR）。",
-    ),
-    "code password_required": ("The file asks for a password.", "文件需要密码。"),
-    "code damaged_file": ("The file is damaged.", "文件已损坏。"),
-    "code not_a_pdf": ("The file is no PDF.", "该文件不是 PDF。"),
-    "code too_complex": ("The document needs too much memory or time.", "文档过于复杂，超出资源限制。"),
-    "code unknown_encoding": ("The text is in an unknown encoding.", "无法识别文本编码。"),
-    "code too_large": ("The file is too large.", "文件过大。"),
-    "code no_files": ("The upload holds no file.", "上传中没有文件。"),
-    "code user_limit_exceeded": ("Too many of your tasks are waiting.", "您排队的任务过多。"),
-    "code system_busy": ("The system is busy.", "系统繁忙。"),
-    "code poison": ("The document broke every worker that read it.", "该文档使工作进程反复崩溃。"),
-    "code step_timeout": ("A step took too long.", "某个步骤超时。"),
-    "code task_timeout": ("The task took too long.", "任务超时。"),
-    "code step_crashed": ("The reader of the file crashed.", "读取文件的进程崩溃。"),
-    "code step_failed": ("A step failed.", "某个步骤失败。"),
-    "code internal_error": ("Something went wrong on our side.", "系统内部错误。"),
-    "code no_text": ("The file holds no text: nothing could be tested.", "文件中没有文字，无法检测。"),
-    "code low_text": ("Very little text was found; scanned pages need OCR.", "文字很少；扫描页需要先做 OCR。"),
-    "code repaired": ("The file is damaged; parts may be missing.", "文件有损坏，部分内容可能缺失。"),
-    "code issues_cut_off": ("There are more issues than are listed.", "问题过多，仅列出一部分。"),
-    "code unknown_token": ("This token is not known.", "令牌无效。"),
-    "code not_allowed": ("You may not do this.", "您没有此权限。"),
-    "code foreign_origin": ("The request came from another site.", "请求来自其他网站。"),
-    "code already_ended": ("The task has ended already.", "任务已结束。"),
 }
 
 
-def words(language: str) -> Mapping[str, str]:
-    """Every word of the page in a language."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a code says to people, each in the order of LANGUAGES.
+
+    `filled` is the message with its {params}, said where each of them is known and not empty.
+    """
+
+    message: tuple[str, str]
+    hint: tuple[str, str] = ("", "")
+    filled: tuple[str, str] = ("", "")
+
+
+_SPLIT = ("Split the document, or leave out what is very large.", "请拆分文档，或去掉其中特别大的部分。")
+_SAVE_ANEW = (
+    "Open it in the program that wrote it, save it anew and test that.",
+    "请用原来的软件打开，重新保存或导出后再试。",
+)
+_START_AGAIN = ("Start it again; tell us if it stays.", "请重新开始；若问题依旧，请告知我们。")
+
+CODES: Mapping[str, Told] = {
+    # why a file cannot be tested
+    "unsupported_type": Told(
+        ("Files of this type cannot be tested.", "不支持此类文件，或文件内容与扩展名不符。"),
+        (
+            "Check that the right file was chosen, or save it as another type.",
+            "请确认文件无误，或另存为受支持的格式后再试。",
+        ),
+    ),
+    "password_required": Told(
+        ("The file asks for a password.", "文件已加密，需要密码才能打开。"),
+        ("Remove the password in the program that wrote it.", "请用原来的软件取消密码保护后再试。"),
+    ),
+    "damaged_file": Told(("The file is damaged.", "文件已损坏，或不是其扩展名所示的类型。"), _SAVE_ANEW),
+    "not_a_pdf": Told(
+        ("The file is no PDF.", "该文件不是 PDF。"),
+        ("Check that the right file was chosen; save it as PDF anew.", "请确认文件无误，或重新导出为 PDF。"),
+    ),
+    "needs_ocr": Told(
+        ("The pages are pictures without text.", "页面都是图片，没有文字。"),
+        ("Run text recognition (OCR) on the file first.", "请先对文件做文字识别（OCR）后再试。"),
+    ),
+    "too_complex": Told(
+        ("The document needs too much memory or time.", "文档过于复杂，超出了内存或时间限制。"), _SPLIT
+    ),
+    "unknown_encoding": Told(
+        ("The text is in no encoding that Paperlane knows.", "无法识别文本的编码。"),
+        ("Save it as UTF-8.", "请另存为 UTF-8 编码后再试。"),
+    ),
+    "too_large": Told(
+        ("The file or the upload is too large.", "文件或本次上传超出了大小或数量限制。"),
+        ("Split the document, or upload in several parts.", "请拆分文档，或分几次上传。"),
+    ),
+    "cannot_open": Told(
+        ("The file cannot be opened.", "无法打开文件。"), ("Check the path and its rights.", "请检查路径和访问权限。")
+    ),
+    "no_files": Told(
+        ("The upload holds no file.", "上传内容中没有文件。"), ("Choose at least one file.", "请至少选择一个文件。")
+    ),
+    # warnings beside a result
+    "no_text": Told(("The file holds no text, so nothing could be tested.", "文件中没有文字，未能检测任何内容。")),
+    "low_text": Told(
+        (
+            "The pages hold very little text; scanned pages need text recognition (OCR) first.",
+            "页面中的文字很少；扫描页需要先做文字识别（OCR）。",
+        ),
+        filled=(
+            "The pages {pages} hold very little text; scanned pages need text recognition (OCR) first.",
+            "第 {pages} 页的文字很少；扫描页需要先做文字识别（OCR）。",
+        ),
+    ),
+    "pages_unread": Told(
+        ("Some pages could not be read and were not tested.", "部分页面无法读取，未被检测。"),
+        filled=(
+            "The pages {pages} could not be read and were not tested.",
+            "第 {pages} 页无法读取，未被检测。",
+        ),
+    ),
+    "guessed_encoding": Told(
+        ("The encoding of the text was guessed.", "文本编码为推测结果；如有乱码，请另存为 UTF-8 编码后再试。"),
+        filled=(
+            "The text was read as {encoding}, which is a guess; if it looks wrong, save it as UTF-8.",
+            "文本按推测的 {encoding} 编码读取；如有乱码，请另存为 UTF-8 编码后再试。",
+        ),
+    ),
+    "repaired": Told(
+        (
+            "The file is damaged and was read as far as it could be; parts may be missing.",
+            "文件有损坏，已尽量读取，部分内容可能缺失。",
+        )
+    ),
+    "issues_cut_off": Told(
+        ("There are more issues than are listed.", "问题过多，仅列出一部分。"),
+        filled=(
+            "{check}: there are more than {most} issues, the first {most} are listed.",
+            "检查项 {check} 发现的问题超过 {most} 个，仅列出前 {most} 个。",
+        ),
+    ),
+    # why a task failed
+    "poison": Told(
+        ("The worker died each time it ran this task.", "执行此任务的工作进程每次都异常退出。"),
+        (
+            "The file may exhaust the machine. Save it anew or split it, then upload it again.",
+            "该文件可能会耗尽机器资源，请重新保存或拆分后再上传。",
+        ),
+    ),
+    "step_timeout": Told(("A step took too long.", "某个步骤耗时过长，已中止。"), _SPLIT),
+    "task_timeout": Told(("The task took too long.", "任务耗时过长，已中止。"), _SPLIT),
+    "step_crashed": Told(
+        ("The process of a step died.", "处理文件的进程异常退出。"),
+        (
+            "The file may be broken; save it anew, or upload it in another format.",
+            "文件可能有损坏，请重新保存，或换一种格式后再试。",
+        ),
+    ),
+    "step_failed": Told(("A step failed.", "某个步骤出错。"), _START_AGAIN),
+    "internal_error": Told(("Something went wrong on our side.", "系统内部错误。"), _START_AGAIN),
+    "cancelled": Told(("Somebody cancelled the task.", "任务已被取消。")),
+    "stale_lease": Told(("Another attempt owns the task now.", "该任务已由另一次执行接管。")),
+    "worker_unknown": Told(
+        ("The ledger has given this worker up.", "账本已不再承认此工作进程。"),
+        ("It must register under a new id.", "需以新的编号重新登记。"),
+    ),
+    # why a request was refused
+    "user_limit_exceeded": Told(
+        ("Too many of your tasks are waiting.", "您排队的任务已达上限。"),
+        (
+            "Wait until some are done, cancel some, or upload fewer files.",
+            "请等部分任务完成、取消一些任务，或减少上传的文件。",
+        ),
+    ),
+    "system_busy": Told(
+        ("The whole system's backlog is full.", "系统繁忙，排队已满。"),
+        ("Try again in a little while.", "请稍后再试。"),
+    ),
+    "bad_request": Told(("The request makes no sense.", "请求无效。")),
+    "invalid_request": Told(
+        ("Something in the request makes no sense.", "请求中有无效的内容。"),
+        ("See /openapi.json for what is expected.", "请对照 /openapi.json 检查请求；若上传中断，请重新上传。"),
+    ),
+    "method_not_allowed": Told(("This address does not take such a request.", "该地址不支持这种请求方法。")),
+    "sign_in_needed": Told(("Nobody is signed in.", "尚未登录。"), ("Sign in with a token.", "请使用令牌登录。")),
+    "unknown_token": Told(
+        ("This token is not known.", "令牌无效。"),
+        ("Ask an admin for one: paperlane user token NAME.", "请向管理员索取令牌：paperlane user token 用户名。"),
+    ),
+    "not_allowed": Told(
+        ("You may not do this.", "您没有此权限。"), ("Ask an admin for another role.", "请联系管理员调整您的角色。")
+    ),
+    "foreign_origin": Told(("The request comes from another site.", "请求来自其他网站，已拒绝。")),
+    "not_found": Told(
+        ("There is no such thing.", "没有找到，或不属于您。"), ("Check the name or the address.", "请检查名称或地址。")
+    ),
+    "conflict": Told(("This cannot be done now.", "当前状态下无法执行此操作。")),
+    "not_ready": Told(
+        ("There is none yet.", "结果尚不可用。"),
+        ("Ask again once the task has completed.", "请等任务完成后再试；若任务失败，请查看原因后重新开始。"),
+    ),
+    "already_ended": Told(("The task has ended already.", "任务已经结束，无法取消。")),
+    "not_ended": Told(
+        ("Only a failed or cancelled task can be started again.", "只有失败或已取消的任务才能重新开始。")
+    ),
+    "id_taken": Told(
+        ("A batch or a task of this id is there already.", "该编号的批次或任务已存在。"),
+        ("Give each one a new id.", "请使用新的编号。"),
+    ),
+    "name_taken": Told(("There is a user of this name already.", "该用户名已存在。")),
+    "idempotency_key_reused": Told(
+        ("This Idempotency-Key was used for another upload.", "此 Idempotency-Key 已用于另一次上传。"),
+        ("Use a new key for new content.", "内容不同时请使用新的键值。"),
+    ),
+    "misconfigured": Told(
+        ("The installation must be mended before this can work.", "安装或配置有误，需先修正。"),
+        ("Run: paperlane doctor.", "请运行：paperlane doctor。"),
+    ),
+}
+
+
+def tell(
+    code: str, language: str, raised: str, hint: str = "", params: Mapping[str, str] | None = None
+) -> tuple[str, str]:
+    """Message and hint of a code in a language.
+
+    English keeps the sentences that were raised, which have the details; so does a code without words.
+    """
+    told = CODES.get(code)
+    if language == "en" or told is None:
+        return raised, hint
     at = LANGUAGES.index(language)
-    return {key: said[at] for key, said in WORDS.items()}
+    filled = told.filled[at]
+    wanted = [name for _, name, _, _ in Formatter().parse(filled) if name]
+    known = wanted and all((params or {}).get(name) for name in wanted)
+    message = filled.format_map(params or {}) if known else told.message[at]
+    return message, (told.hint[at] or hint) if hint else ""
+
+
+def words(language: str) -> Mapping[str, str]:
+    """Every word of the page in a language; of codes the `code`, the `hint` and what is `filled` with params."""
+    at = LANGUAGES.index(language)
+    said = {key: word[at] for key, word in WORDS.items()}
+    for code, told in CODES.items():
+        parts = {"code": told.message[at], "hint": told.hint[at], "filled": told.filled[at]}
+        said |= {f"{part} {code}": sentence for part, sentence in parts.items() if sentence}
+    return said

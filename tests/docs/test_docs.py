@@ -1,25 +1,31 @@
 """The documentation keeps step with the code: whatever is added has its line, and every link leads somewhere."""
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
-from paperlane.catalog import WORDS
+from paperlane import errors
+from paperlane.catalog import CODES, WORDS
 from paperlane.checks import CHECKS
 from paperlane.cli import app
 from paperlane.formats import FORMATS
 from paperlane.reports import REPORTS
 from paperlane.reports import WORDS as REPORT_WORDS
 from paperlane.settings import Settings
+from paperlane.web import problems
+from paperlane.work.child import TOO_COMPLEX
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 COMMON = {"help", "version", "install_completion", "show_completion"}
+HAN = re.compile(r"[\u3400-\u9fff]")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 
@@ -64,14 +70,66 @@ def test_each_report_has_its_line(name: str):
     assert f"| `{name}` |" in page("reports.md")
 
 
-def test_each_error_code_of_a_document_has_its_line_and_its_words():
-    sources = [*(ROOT / "src/paperlane/formats").rglob("*.py"), *(ROOT / "src/paperlane/work").rglob("*.py")]
-    text = "\n".join(source.read_text() for source in sources)
-    codes = set(re.findall(r'(?:code=|Notice\(|Fault\()"([a-z_]+)"', text)) - {"worker_unknown"}
+KINDS = {
+    name: kind.code
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.PaperlaneError)
+}
+MAKERS = {"Notice": 0, "Fault": 0, "_error": 0, "_refuse": 0, "problem": 1}  # and where their code stands
+
+
+def raised(source: Path) -> Iterator[tuple[str, bool]]:
+    """Each code that a file raises or warns of, and whether a hint comes with it."""
+    tree = ast.parse(source.read_text())
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func).rpartition(".")[2]
+        named = {keyword.arg: keyword.value for keyword in call.keywords}
+        if name in KINDS:
+            yield constant(named.get("code", ast.Constant(KINDS[name]))), "hint" in named
+        elif name in MAKERS and len(call.args) > MAKERS[name]:
+            yield constant(call.args[MAKERS[name]]), name != "Notice" and len(call.args) > MAKERS[name] + 2
+
+
+def constant(node: ast.expr) -> str:
+    """Its text; "" for what another place decides."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    return TOO_COMPLEX if ast.unparse(node) == "TOO_COMPLEX" else ""
+
+
+def codes_of(*rooms: str) -> dict[str, bool]:
+    found: dict[str, bool] = {}
+    for room in rooms:
+        place = ROOT / "src/paperlane" / room
+        for source in [place] if place.is_file() else place.rglob("*.py"):
+            for code, hint in raised(source):
+                found[code] = found.get(code, False) or hint
+    return {code: hint for code, hint in found.items() if code}
+
+
+def test_each_error_code_of_a_document_has_its_line():
+    codes = codes_of("formats", "work").keys() - {"misconfigured"}  # no document makes this one
     assert len(codes) > 10
     for code in codes:
         assert f"`{code}`" in page("formats.md"), code
-        assert f"code {code}" in WORDS, code
+
+
+def test_each_code_has_words_and_what_to_do_in_both_languages():
+    rooms = ("formats", "work", "ledger", "records", "pipeline", "web", "desk.py", "checking.py")
+    codes = dict.fromkeys([*problems._CODES.values(), *KINDS.values()], False) | codes_of(*rooms)
+    assert {"too_complex", "unknown_token", "poison", "issues_cut_off", "method_not_allowed"} <= codes.keys()
+    for code, hint in codes.items():
+        assert all(CODES[code].message), code
+        assert all(CODES[code].hint) or not hint, code
+
+
+def test_what_a_code_says_is_said_in_two_languages():
+    for code, told in CODES.items():
+        for english, chinese in (told.message, told.hint, told.filled):
+            assert bool(english) == bool(chinese), code
+            assert not HAN.search(english), code
+            assert not chinese or HAN.search(chinese), code
+            assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese)), code
 
 
 def test_each_command_and_option_has_its_line():

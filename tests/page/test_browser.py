@@ -100,6 +100,55 @@ def test_it_speaks_chinese(page: Page):
     expect(page.locator("li.issue", has_text="含义模糊").first).to_be_visible()
 
 
+def test_what_went_wrong_is_said_in_chinese_with_what_to_do(page: Page):
+    page.get_by_role("link", name="中文").click()
+    drop(page, **{"gate.md": TEXT, "sheet.xlsx": b"PK", "empty.md": "", "locked.docx": b"\xd0\xcf\x11\xe0"})
+    expect(page.locator("#said")).to_have_text(
+        "未接受: sheet.xlsx – 不支持此类文件，或文件内容与扩展名不符。请确认文件无误，或另存为受支持的格式后再试。"
+    )
+    failed = "文件已损坏，或不是其扩展名所示的类型。请用原来的软件打开，重新保存或导出后再试。"
+    expect(page.locator("li", has_text="locked.docx").locator(".detail")).to_have_text(failed)
+    empty = page.locator("li", has_text="empty.md").locator(".detail")
+    expect(empty).to_have_text("没有可检测的内容 · 文件中没有文字，未能检测任何内容。")
+    page.get_by_role("link", name="locked.docx").click()
+    expect(page.locator("#state")).to_have_text(f"失败 · {failed}")
+
+
+SAY = """async ([name, given]) => {
+    const api = document.querySelector("script[src$='frame.js']").src.replace("frame.js", "api.js");
+    return (await import(api))[name](given);
+}"""
+
+
+def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(page: Page):
+    issues = {"error": 0, "warning": 0, "info": 0}
+
+    def found(**coverage: int) -> str:
+        given = {"coverage": {"tested": 3, "failed": 0, "skipped": 0, **coverage}, "issues": issues}
+        return page.evaluate(SAY, ["sayFound", given])
+
+    assert found() == "no issues · 3 of 3 passages tested"
+    assert found(skipped=1) == "no issues in what was tested · 3 of 4 passages tested"
+    assert found(failed=1, tested=0) == "nothing could be tested"
+    page.get_by_role("link", name="中文").click()
+    assert found(failed=1) == "已检测的部分未发现问题 · 已检测 3/4 个片段"
+    issues |= {"error": 1, "info": 2}
+    assert found(failed=1) == "1 个错误，2 个提示 · 已检测 3/4 个片段"
+
+
+def test_a_code_is_said_with_its_details_in_english_and_by_the_catalogue_in_chinese(page: Page):
+    limited = {"code": "user_limit_exceeded", "detail": "9 wait already.", "hint": "Upload fewer."}
+    pages = {"code": "pages_unread", "message": "Page 3 could not be read.", "params": {"pages": "3"}}
+    assert page.evaluate(SAY, ["sayFault", limited]) == "9 wait already. Upload fewer."
+    assert page.evaluate(SAY, ["sayCode", {"code": "internal_error"}]) == "Something went wrong on our side."
+    assert page.evaluate(SAY, ["sayCode", pages]) == "Page 3 could not be read."
+    page.get_by_role("link", name="中文").click()
+    assert page.evaluate(SAY, ["sayFault", limited]).startswith("您排队的任务已达上限。请等部分任务完成")
+    assert page.evaluate(SAY, ["sayCode", pages]) == "第 3 页无法读取，未被检测。"
+    assert page.evaluate(SAY, ["sayCode", pages | {"params": {"pages": ""}}]) == "部分页面无法读取，未被检测。"
+    assert page.evaluate(SAY, ["sayFault", {"code": "of_tomorrow", "detail": "New."}]) == "New."
+
+
 def test_a_keyboard_is_enough(page: Page):
     with page.expect_file_chooser() as chooser:
         page.locator("#drop").focus()  # inside: its answer tells that the browser watches for choosers by now

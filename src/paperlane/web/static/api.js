@@ -7,15 +7,29 @@ export function say(key, parameters = {}, fallback = key) {
   return (words[key] ?? fallback).replace(/\{(\w+)\}/g, (whole, name) => parameters[name] ?? whole);
 }
 
-/** An error or warning about a file, in the page's language. */
-export function sayCode({ code, message = "", detail = "" }) {
-  return say(`code ${code}`, {}, message || detail);
+const english = document.documentElement.lang === "en";
+
+/** An error or warning: in English as it was raised, which has the details; else in the page's words for its code. */
+export function sayCode({ code, message = "", detail = "", params = {} }) {
+  const raised = message || detail;
+  if (english && raised) return raised;
+  const filled = words[`filled ${code}`] ?? "";
+  const wanted = [...filled.matchAll(/\{(\w+)\}/g)];
+  if (wanted.length && wanted.every(([, name]) => params[name])) return say(`filled ${code}`, params);
+  return say(`code ${code}`, {}, raised);
+}
+
+/** The same, and what can be done about it where that was raised. */
+export function sayFault(fault) {
+  const { code, hint = "" } = fault;
+  const advice = english || !hint ? hint : say(`hint ${code}`, {}, hint);
+  return [sayCode(fault), advice].filter(Boolean).join(english ? " " : "");
 }
 
 /** What the service refused, and why. */
 export class Problem extends Error {
   constructor(status, problem, retryAfter) {
-    super(sayCode(problem));
+    super(sayFault(problem));
     Object.assign(this, { status, problem, retryAfter });
   }
 }
@@ -61,7 +75,7 @@ export function follow(query, tell) {
   open();
 }
 
-/** How much was found, beside how much was tested; never "no issues" for what was not tested. */
+/** How much was found, beside how much was tested; never plainly "no issues" for what was not wholly tested. */
 export function sayFound(task) {
   const { tested, failed, skipped } = task.coverage;
   if (tested === 0) return say("nothing tested");
@@ -70,5 +84,6 @@ export function sayFound(task) {
     .map((severity) => `${task.issues[severity]} ${say(task.issues[severity] === 1 ? `one ${severity}` : `${severity}s`)}`);
   const all = tested + failed + skipped;
   const coverage = say("tested", { tested, all });
-  return `${counts.join(", ") || say("no issues")} · ${coverage}`;
+  const none = tested === all ? "no issues" : "no issues in part";
+  return `${counts.join(say(", ")) || say(none)} · ${coverage}`;
 }

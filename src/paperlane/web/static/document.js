@@ -1,6 +1,6 @@
 // A document beside its issues: each quote is highlighted where it stands.
 
-import { ask, element, follow, say, sayCode, sayFound, send } from "./api.js";
+import { ask, element, follow, say, sayCode, sayFault, sayFound, send } from "./api.js";
 import { placesIn } from "./offsets.js";
 
 const task = document.getElementById("beside").dataset.task;
@@ -25,7 +25,7 @@ function drawPaper(found) {
   for (const block of found.blocks) {
     if (block.page && block.page !== page) {
       page = block.page;
-      parts.push(element("p", "page-number", `${say("page")} ${page}`));
+      parts.push(element("p", "page-number", say("at page", { page })));
     }
     const node = document.createTextNode(cut(block.start, block.end));
     pieces.push({ start: block.start, end: block.end, node });
@@ -130,7 +130,7 @@ function card(issue) {
   head.type = "button";
   const quote = element("blockquote", "", issue.quote);
   const { section, page, line } = issue.location;
-  const where = [page ? `${say("page")} ${page}` : "", `${say("line")} ${line}`, section.join(" › "), issue.rule].filter(Boolean).join(" · ");
+  const where = [page ? say("at page", { page }) : say("at line", { line }), section.join(" › "), issue.rule].filter(Boolean).join(" · ");
   const actions = element("div", "actions");
   const item = element("li", "issue", head, quote, element("p", "suggestion", issue.suggestion), element("p", "soft", where), actions);
   item.dataset.issue = issue.id;
@@ -187,7 +187,7 @@ function drawState(found) {
   const parts = [say(found.status)];
   if (found.status === "running") parts.push(found.step ? say(found.step) : "", `${Math.round(found.percent)} %`);
   if (found.status === "completed") parts.push(sayFound(found));
-  if (found.error) parts.push(sayCode(found.error), found.error.hint);
+  if (found.error) parts.push(sayFault(found.error));
   parts.push(...found.warnings.map(sayCode));
   state.textContent = parts.filter(Boolean).join(" · ");
   state.dataset.status = found.status;

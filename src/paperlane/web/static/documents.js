@@ -1,6 +1,6 @@
 // Uploading documents and following them.
 
-import { ask, element, follow, say, sayCode, sayFound } from "./api.js";
+import { ask, element, follow, say, sayCode, sayFault, sayFound } from "./api.js";
 
 const list = document.getElementById("tasks");
 const more = document.getElementById("more");
@@ -61,7 +61,7 @@ class Row {
       case "queued":
         return task.attempt ? say("waits for retry", { attempt: task.attempt }) : "";
       case "failed":
-        return task.error ? [sayCode(task.error), task.error.hint].join(" ") : "";
+        return task.error ? sayFault(task.error) : "";
       case "completed":
         return [sayFound(task), ...task.warnings.map(sayCode)].join(" · ");
       default:
@@ -136,7 +136,7 @@ async function upload(chosen) {
 }
 
 function rejections(rejected) {
-  return rejected.map((file) => `${say("rejected")}: ${file.name} – ${sayCode(file)} ${file.hint}`);
+  return rejected.map((file) => `${say("rejected")}: ${file.name} – ${sayFault(file)}`);
 }
 
 files.addEventListener("change", () => upload(files.files));
