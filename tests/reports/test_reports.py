@@ -7,9 +7,9 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from tests.reading import report_of
 
-from paperlane.model.documents import CONTEXT, Status
+from paperlane.model.documents import CONTEXT, Coverage, Notice, Status
 from paperlane.model.tasks import Fault
-from paperlane.reports import REPORTS
+from paperlane.reports import REPORTS, visible
 
 TEXT = "# One\n\nThe system shall be <script>alert(1)</script> fast.\n\nTBD & so on 😀.\n"
 FAULT = Fault("password_required", "The file asks for a password.", "Remove it.")
@@ -66,7 +66,8 @@ def test_a_long_quote_is_cut_between_words():
     long = "The gate shall open, and the system shall answer within a reasonable time, and it shall log each request"
     text = f"# One\n\n{long} in turn.\n"
     quotes = [line for line in said("text", text=text).splitlines() if line.startswith("    > ")]
-    (cut,) = [quote for quote in quotes if quote.endswith("…")]
+    (cut,) = [quote for quote in quotes if "»" not in quote]
+    assert cut.endswith("…")
     assert cut.removesuffix("…").split()[-1] in text.split()
 
 
@@ -86,6 +87,130 @@ def test_a_hostile_quote_is_shown_and_not_run():
 @pytest.mark.parametrize("name", list(REPORTS))
 def test_each_format_speaks_chinese(name: str):
     assert "含义模糊" in said(name, "zh")
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_warnings_and_faults_are_said_in_chinese_too(name: str):
+    notices = (
+        Notice("issues_cut_off", "tbd: there are more.", {"check": "tbd", "most": "500"}),
+        Notice("low_text", "Very little text.", {"pages": ""}),
+        Notice("of_tomorrow", "Nobody translated this."),
+    )
+    report = replace(report_of(""), notices=notices)
+    found = REPORTS[name].render([report], [("secret.pdf", FAULT)], "zh").decode()
+    for sentence in (
+        "检查项 tbd 发现的问题超过 500 个，仅列出前 500 个。",
+        "页面中的文字很少；扫描页需要先做文字识别（OCR）。",
+        "Nobody translated this.",
+        "文件已加密，需要密码才能打开。",
+        "请用原来的软件取消密码保护后再试。",
+    ):
+        assert sentence in found
+    for english in ("there are more", "Very little", FAULT.message, FAULT.hint):
+        assert english not in found
+
+
+def test_english_keeps_the_sentence_that_was_raised():
+    report = replace(report_of(""), notices=(Notice("low_text", "Page 3 has little text.", {"pages": "3"}),))
+    assert "warning: Page 3 has little text. [low_text]" in REPORTS["text"].render([report], (), "en").decode()
+
+
+def test_a_chinese_report_tells_places_as_a_chinese_reader_does():
+    report = report_of("# 一\n\n系统应尽快响应。\n")
+    (issue,) = report.issues
+    paged = replace(report, issues=(replace(issue, location=replace(issue.location, page=3)),))
+    assert "第 3 行第 4 列 · 一 ·" in REPORTS["html"].render([report], (), "zh").decode()
+    assert "第 3 页 · 一 ·" in REPORTS["html"].render([paged], (), "zh").decode()
+    assert "text.md:3:4: 警告（第 3 页）: “尽快”含义模糊" in REPORTS["text"].render([paged], (), "zh").decode()
+
+
+@pytest.mark.parametrize(
+    "coverage",
+    [Coverage(3, 1, 0), Coverage(3, 0, 1), Coverage(3, 0, 0, ("tbd: ValueError",))],
+    ids=["failed", "skipped", "broken"],
+)
+@pytest.mark.parametrize(
+    ("language", "plain", "honest"),
+    [("en", "no issues", "no issues in what was tested"), ("zh", "未发现问题", "已检测的部分未发现问题")],
+)
+def test_what_was_not_wholly_tested_is_never_said_to_have_no_issues(
+    coverage: Coverage, language: str, plain: str, honest: str
+):
+    whole = report_of("# One\n\nThe gate opens.\n")
+    for name in ("text", "html"):
+        partial = REPORTS[name].render([replace(whole, coverage=coverage)], (), language).decode()
+        assert honest in partial
+        assert plain not in partial.replace(honest, "")
+        found = REPORTS[name].render([whole], (), language).decode()
+        assert plain in found
+        assert honest not in found
+
+
+ESCAPES = "\x1b]0;pwn\x07\u202egnp.exe\u2066\u200b\udcff"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nothing_in_a_text_report_steers_the_terminal(language: str):
+    report = report_of("See the the \x1b]0;pwn\x07 of TBD\u202etxt.exe now.\n\nthe\nthe end\n")
+    notice = Notice("issues_cut_off", f"{ESCAPES}: more", {"check": ESCAPES, "most": "1"})
+    named = replace(report, name=f"a{ESCAPES}.md", notices=(notice,))
+    found = REPORTS["text"].render([named], [(ESCAPES, Fault("of_tomorrow", ESCAPES, ESCAPES))], language).decode()
+    assert all(character == "\n" or character.isprintable() for character in found)
+    assert r"a\x1b]0;pwn\x07\u202egnp.exe\u2066\u200b\udcff.md:1:5: " in found
+    assert r"»TBD«\u202etxt.exe now." in found
+
+
+def test_joined_letters_and_wide_spaces_are_no_danger():
+    text = "👩\u200d🚀\u3000中"
+    assert visible(text) == text
+
+
+def test_html_turns_no_line_around():
+    report = report_of("# One\u202e\n\nThe \u202eTBD of it.\n")
+    found = REPORTS["html"].render([replace(report, name=f"{ESCAPES}.md")], [(ESCAPES, FAULT)], "en").decode()
+    assert not set(found) & set(ESCAPES) - set("]0;pwngnp.exe")
+    assert r"The \u202e</span><mark>TBD</mark>" in found
+
+
+def test_json_keeps_every_character():
+    text = "The \u202eTBD\x1b of it.\n"
+    (document,) = json.loads(REPORTS["json"].render([report_of(text)], (), "en"))["documents"]
+    (place,) = (issue["location"] for issue in document["issues"])
+    assert text[place["start"] : place["end"]] == "TBD"
+
+
+def excerpts(text: str) -> list[str]:
+    lines = REPORTS["text"].render([report_of(text)], (), "en").decode().splitlines()
+    return [line.removeprefix("    > ") for line in lines if line.startswith("    > ")]
+
+
+@pytest.mark.parametrize(
+    ("text", "excerpt"),
+    [
+        ("TBD\n", "TBD"),
+        ("The gate is\n  TBD here.\n", "The gate is »TBD« here."),
+        ("网关的超时时间待定，由运维确定。\n", "网关的超时时间»待定«，由运维确定。"),
+        (f"{'a b ' * 30}TBD{' a b' * 30}\n", f"…{'a b ' * 10}»TBD«{' a b' * 10} a…"),
+    ],
+)
+def test_a_quote_is_shown_in_its_line(text: str, excerpt: str):
+    assert excerpts(text) == [excerpt]
+
+
+@pytest.mark.parametrize("filling", ["字", "a", "one two ", "é"])
+@pytest.mark.parametrize("length", [0, 30, 59, 60, 61, 400])
+def test_an_excerpt_is_no_wider_than_its_line(filling: str, length: int):
+    text = f"{filling * length} TBD {filling * length} the the."
+    for excerpt in excerpts(text):
+        assert sum(2 if character == "字" else 1 for character in excerpt) <= 90
+        assert "»" in excerpt
+        assert "…" in excerpt or length <= CONTEXT
+
+
+def test_html_marks_the_quote_in_its_line():
+    page = LexborHTMLParser(said("html", text="# One\n\nThe gate is TBD & <b>open</b>.\n"))
+    assert page.css_first("blockquote").text() == "The gate is TBD & <b>open</b>."
+    assert page.css_first("blockquote mark").text() == "TBD"
 
 
 @pytest.mark.parametrize("name", ["text", "html"])

@@ -1,11 +1,13 @@
 """Writing reports: one output format a file, for one document or for many."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from paperlane.model.documents import Coverage, Issue, Report, Severity
+from paperlane.catalog import tell
+from paperlane.model.documents import CONTEXT, Coverage, Issue, Location, Notice, Report, Severity
 from paperlane.model.tasks import Fault
 
 Unreadable = Sequence[tuple[str, Fault]]
@@ -45,26 +47,49 @@ REPORTS: Mapping[str, ReportFormat] = {
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "error": "error", "warning": "warning", "info": "info", "errors": "errors", "warnings": "warnings",
-        "infos": "infos", "no issues": "no issues", "nothing": "nothing could be tested",
-        "tested": "{tested} of {all} passages tested", "whole": "all {all} passages tested",
-        "whole one": "the one passage tested", "dismissed": "{n} dismissed", ", ": ", ", "; ": "; ", "(x)": "({x})",
-        "rules only": "rules only", "unreadable": "could not be read", "page": "page", "line": "line",
-        "title": "Paperlane report", "issues": "issues", "section": "Section", "suggestion": "Suggestion",
-        "show": "Show", "all": "all", "untested": "Parts of this document were not tested",
-        "words": "{words} words, {sections} sections", "pages": "{pages} pages",
+        "infos": "infos", "no issues": "no issues", "no issues in part": "no issues in what was tested",
+        "nothing": "nothing could be tested", "tested": "{tested} of {all} passages tested",
+        "whole": "all {all} passages tested", "whole one": "the one passage tested", "dismissed": "{n} dismissed",
+        ", ": ", ", "; ": "; ", ": ": ": ", "(x)": " ({x})",
+        "rules only": "rules only", "unreadable": "could not be read", "page": "page {page}",
+        "line": "line {line}, column {column}", "title": "Paperlane report",
+        "untested": "Parts of this document were not tested", "broken": "not tested to the end: {reason}",
+        "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
+        "one word": "1 word", "one section": "1 section", "one page": "1 page",
     },
     "zh": {
         "error": "错误", "warning": "警告", "info": "提示", "errors": "个错误", "warnings": "个警告",
-        "infos": "个提示",
-        "no issues": "未发现问题", "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个段落",
-        "whole": "全部 {all} 个段落均已检测", "whole one": "唯一的段落已检测", "dismissed": "另有 {n} 个已忽略",
-        ", ": "，", "; ": "；", "(x)": "（{x}）",
-        "rules only": "仅规则检测", "unreadable": "无法读取",
-        "page": "页", "line": "行", "title": "Paperlane 检测报告", "issues": "问题",
-        "section": "章节", "suggestion": "建议", "show": "显示", "all": "全部",
-        "untested": "本文档有部分内容未被检测", "words": "{words} 字，{sections} 节", "pages": "{pages} 页",
+        "infos": "个提示", "no issues": "未发现问题", "no issues in part": "已检测的部分未发现问题",
+        "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个片段",
+        "whole": "全部 {all} 个片段均已检测", "whole one": "全文已检测", "dismissed": "另有 {n} 个已忽略",
+        ", ": "，", "; ": "；", ": ": "：", "(x)": "（{x}）",
+        "rules only": "仅按规则检测", "unreadable": "无法读取", "page": "第 {page} 页",
+        "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
+        "untested": "本文档有部分内容未被检测", "broken": "检测未全部完成：{reason}",
+        "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
+        "one word": "1 字", "one section": "1 节", "one page": "1 页",
     },
 }  # fmt: skip
+
+_SHOWN = frozenset("\n\t\u00a0\u3000\u200c\u200d")  # spaces, and what joins letters and emoji
+_FOLD = re.compile(r"\s+")
+LAST_WORD = re.compile(r"(?<=\s)[^\s\u3000-\u9fff\uff00-\uffef]+$")  # Chinese has no spaces: it is cut anywhere
+
+
+def visible(text: str) -> str:
+    """A text that cannot steer a terminal or turn its line around: what does not print is spelled."""
+    return text if text.isprintable() else "".join(map(_spelled, text))
+
+
+def _spelled(character: str) -> str:
+    if character.isprintable() or character in _SHOWN:
+        return character
+    return ascii(character)[1:-1]
+
+
+def folded(text: str) -> str:
+    """A text on one line."""
+    return _FOLD.sub(" ", text)
 
 
 def said(issue: Issue, language: str) -> tuple[str, str]:
@@ -74,6 +99,40 @@ def said(issue: Issue, language: str) -> tuple[str, str]:
     from paperlane.checks import say  # noqa: PLC0415  English reports need no check
 
     return say(issue.rule, issue.params, language)
+
+
+def notice_line(notice: Notice, language: str) -> str:
+    """A warning about the document, in a language."""
+    return tell(notice.code, language, notice.message, params=notice.params)[0]
+
+
+def fault_in(fault: Fault, language: str) -> Fault:
+    """Why a file could not be read, in a language."""
+    return Fault(fault.code, *tell(fault.code, language, fault.message, fault.hint))
+
+
+def fault_line(fault: Fault, language: str) -> str:
+    """The same in one line, with what to do."""
+    told = fault_in(fault, language)
+    return f"{told.message}{'' if language == 'zh' else ' '}{told.hint}".rstrip()
+
+
+def around(issue: Issue) -> tuple[str, str]:
+    """What stands before and after the quote, on one line, in whole words, with … where more stands there."""
+    before, after = folded(issue.before).lstrip(), folded(issue.after).rstrip()
+    if len(issue.before) == CONTEXT:
+        before = f"…{LAST_WORD.sub('', before[::-1])[::-1].lstrip()}"
+    if len(issue.after) == CONTEXT:
+        after = f"{LAST_WORD.sub('', after).rstrip()}…"
+    return before, after
+
+
+def place_line(location: Location, language: str) -> str:
+    """Where an issue stands: its page, or where the format has none its line."""
+    words = WORDS[language]
+    if location.page:
+        return words["page"].format(page=location.page)
+    return words["line"].format(line=location.line, column=location.column)
 
 
 def coverage_line(coverage: Coverage, language: str) -> str:
@@ -87,14 +146,31 @@ def coverage_line(coverage: Coverage, language: str) -> str:
 
 
 def counts_line(report: Report, language: str) -> str:
-    """The number of issues by severity, or that there is none: never for a document that was not tested."""
+    """The number of issues by severity, or that there is none: never plainly for what was not wholly tested."""
     words = WORDS[language]
     if report.coverage.tested == 0:
         return words["nothing"]
     counted = [(report.count(severity), severity.value) for severity in Severity]
     many = language == "zh"
     said = [f"{count} {words[name if count == 1 and not many else name + 's']}" for count, name in counted if count]
-    said = said or [words["no issues"]]
+    said = said or [words["no issues" if report.coverage.whole else "no issues in part"]]
     if report.dismissed:
         said.append(words["dismissed"].format(n=report.dismissed))
     return words[", "].join(said)
+
+
+def size_line(report: Report, language: str) -> str:
+    """How large the document is."""
+    counts = {"word": report.words, "section": report.sections, "page": report.pages}
+    words = WORDS[language]
+    said = [
+        words[f"one {name}" if count == 1 else f"{name}s"].format_map({f"{name}s": count})
+        for name, count in counts.items()
+        if count or name == "word"
+    ]
+    return words[", "].join(said)
+
+
+def judges_line(report: Report, language: str) -> str:
+    """What tested the document: rules, or the names of models."""
+    return WORDS[language]["rules only"] if report.judges == ("rules",) else ", ".join(report.judges)

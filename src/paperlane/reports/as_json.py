@@ -6,14 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 from paperlane.model.documents import Issue, Report, Severity
-from paperlane.reports import Unreadable, said
+from paperlane.reports import Unreadable, fault_in, notice_line, said
 
 
 def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
     """One object: documents, and files that could not be read."""
     content = {
         "documents": [document(report, language) for report in reports],
-        "unreadable": [{"name": name, **asdict(fault)} for name, fault in unreadable],
+        "unreadable": [{"name": name, **asdict(fault_in(fault, language))} for name, fault in unreadable],
     }
     return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"
 
@@ -34,7 +34,7 @@ def document(report: Report, language: str) -> dict[str, Any]:
         "coverage": {**asdict(coverage), "whole": coverage.whole},
         "judges": list(report.judges),
         "checks": list(report.checks),
-        "warnings": [asdict(notice) for notice in report.notices],
+        "warnings": [{**asdict(notice), "message": notice_line(notice, language)} for notice in report.notices],
         "counts": {severity.value: report.count(severity) for severity in Severity},
         "dismissed": report.dismissed,
         "issues": [{**issue_of(issue, language), "status": status.value} for issue, status in report.reviewed],

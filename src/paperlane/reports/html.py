@@ -6,17 +6,43 @@ from functools import cache, partial
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from paperlane.model.documents import Report, Severity
-from paperlane.reports import WORDS, Unreadable, counts_line, coverage_line, said
+from paperlane.reports import (
+    WORDS,
+    Unreadable,
+    around,
+    counts_line,
+    coverage_line,
+    fault_line,
+    judges_line,
+    notice_line,
+    place_line,
+    said,
+    size_line,
+    visible,
+)
 
 
 @cache
 def _template() -> Template:
     loader = PackageLoader("paperlane.reports", "")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("report.html.j2")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_shown,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _shown(value: object) -> object:
+    """Whatever is printed: what could turn a line around is spelled, before all is escaped."""
+    return visible(value) if type(value) is str else value
 
 
 def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
     """All documents on one page."""
+    totals = {severity.value: sum(report.count(severity) for report in reports) for severity in Severity}
     return (
         _template()
         .render(
@@ -24,10 +50,16 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
             unreadable=unreadable,
             language=language,
             words=WORDS[language],
-            severities=[severity.value for severity in Severity],
+            totals=totals,
+            around=around,
             said=partial(said, language=language),
             counts=partial(counts_line, language=language),
             coverage=partial(coverage_line, language=language),
+            judges=partial(judges_line, language=language),
+            size=partial(size_line, language=language),
+            place=partial(place_line, language=language),
+            notice=partial(notice_line, language=language),
+            fault=partial(fault_line, language=language),
         )
         .encode()
     )

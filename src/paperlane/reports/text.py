@@ -1,47 +1,92 @@
 """The report for a terminal: a line an issue, as compilers write them, and a summary."""
 
 from collections.abc import Iterator, Sequence
+from unicodedata import category, east_asian_width
 
-from paperlane.model.documents import Report
-from paperlane.reports import WORDS, Unreadable, counts_line, coverage_line, said
+from paperlane.model.documents import Issue, Report
+from paperlane.reports import (
+    LAST_WORD,
+    WORDS,
+    Unreadable,
+    around,
+    counts_line,
+    coverage_line,
+    fault_line,
+    folded,
+    judges_line,
+    notice_line,
+    said,
+    visible,
+)
 
-_LONGEST_QUOTE = 90
+_WIDEST = 90  # columns of a quote with what stands around it
+_NARROWEST = 16  # columns under which what stands around says nothing
 
 
 def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
     """All documents, one after another."""
-    return "".join(f"{line}\n" for line in _lines(reports, unreadable, language)).encode()
+    return "".join(f"{visible(line)}\n" for line in _lines(reports, unreadable, language)).encode()
 
 
 def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> Iterator[str]:
     for report in reports:
         yield from _document(report, language)
     for name, fault in unreadable:
-        yield f"{name}: {WORDS[language]['unreadable']} [{fault.code}]: {fault.message} {fault.hint}".rstrip()
+        yield f"{name}: {WORDS[language]['unreadable']} [{fault.code}]: {fault_line(fault, language)}"
 
 
 def _document(report: Report, language: str) -> Iterator[str]:
     words = WORDS[language]
     for issue in report.standing:
-        message, suggestion = said(issue, language)
-        place = f"{report.name}:{issue.location.line}:{issue.location.column}"
-        page = f" ({words['page']} {issue.location.page})" if issue.location.page else ""
-        yield f"{place}: {words[issue.severity.value]}{page}: {message} [{issue.rule}]"
-        yield f"    > {_shortened(issue.quote)}"
-        yield f"    {suggestion}"
+        yield from _issue(report.name, issue, language)
     for notice in report.notices:
-        yield f"{report.name}: {words['warning']}: {notice.message} [{notice.code}]"
+        yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
     for reason in report.coverage.reasons:
-        yield f"{report.name}: {words['warning']}: {reason}"
-    judges = words["rules only"] if report.judges == ("rules",) else ", ".join(report.judges)
+        yield f"{report.name}: {words['warning']}: {words['broken'].format(reason=reason)}"
     summary = dict.fromkeys((counts_line(report, language), coverage_line(report.coverage, language)))
-    space = "" if language == "zh" else " "
-    yield f"{report.name}: {words['; '].join(summary)}{space}{words['(x)'].format(x=judges)}"
+    judges = words["(x)"].format(x=judges_line(report, language))
+    yield f"{report.name}: {words['; '].join(summary)}{judges}"
 
 
-def _shortened(quote: str) -> str:
-    folded = " ".join(quote.split())
-    if len(folded) <= _LONGEST_QUOTE:
-        return folded
-    cut = folded.rfind(" ", _LONGEST_QUOTE // 2, _LONGEST_QUOTE)  # Chinese has no spaces: it is cut anywhere
-    return folded[: cut if cut > 0 else _LONGEST_QUOTE - 1] + "…"
+def _issue(name: str, issue: Issue, language: str) -> Iterator[str]:
+    words, place = WORDS[language], issue.location
+    message, suggestion = map(folded, said(issue, language))
+    page = words["(x)"].format(x=words["page"].format(page=place.page)) if place.page else ""
+    severity = f"{words[issue.severity.value]}{page}"
+    yield f"{name}:{place.line}:{place.column}: {severity}: {message} [{issue.rule}]"
+    yield f"    > {_excerpt(issue)}"
+    yield f"    {suggestion}"
+
+
+def _excerpt(issue: Issue) -> str:
+    """The quote, »marked« where something stands around it, in at most _WIDEST columns."""
+    quote = folded(issue.quote).strip()
+    before, after = around(issue)
+    room = _WIDEST - _width(quote) - len("»«")
+    if room < _NARROWEST or not before + after:
+        return _beginning(quote, _WIDEST)
+    before = _beginning(before[::-1], max(room - _width(after), room // 2))[::-1]
+    return f"{before}»{quote}«{_beginning(after, room - _width(before))}"
+
+
+def _beginning(text: str, room: int) -> str:
+    """What fits in `room` columns, cut between words, with … where it is cut."""
+    if _width(text) <= room:
+        return text
+    kept = text[:room]
+    while _width(kept) >= room:
+        kept = kept[:-1]
+    if text[len(kept)] != " ":
+        kept = LAST_WORD.sub("", kept)
+    return f"{kept.rstrip()}…"
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: two for each Chinese character."""
+    return sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if category(character) in {"Mn", "Me"}:
+        return 0
+    return 2 if east_asian_width(character) in {"W", "F"} else 1
