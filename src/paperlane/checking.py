@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,18 +28,30 @@ _REPORT = TypeAdapter(Report)
 _HEAD = 4_096
 _CHUNK = 1 << 20
 
+_SUPPORTED = frozenset(suffix for form in FORMATS.values() for suffix in form.suffixes)
+_DOCUMENTS = frozenset({
+    ".adoc", ".doc", ".docm", ".dot", ".dotx", ".epub", ".numbers", ".odp", ".ods", ".odt", ".pages", ".pot", ".potx",
+    ".ppt", ".pptm", ".pptx", ".rst", ".rtf", ".tex", ".wps", ".xls", ".xlsm", ".xlsx",
+})  # fmt: skip
+"""What people write documents in; .key is left out, for most such files are no slides but secrets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What became of the files: reports in their order, and those that could not be read, with the reason."""
+    """What became of the files: reports in their order, and those that could not be read, with the reason.
+
+    `passed_over` are the documents in folders whose format this version cannot read.
+    """
 
     reports: Sequence[Report]
     unreadable: Sequence[tuple[str, Fault]]
+    passed_over: Sequence[tuple[str, Fault]] = ()
 
     @property
     def whole(self) -> bool:
-        """Could every file be read, and was each tested from its beginning to its end?"""
-        return not self.unreadable and all(report.coverage.whole for report in self.reports)
+        """Could every document be read, and was each tested from its beginning to its end?"""
+        untested = [*self.unreadable, *self.passed_over]
+        return not untested and all(report.coverage.whole for report in self.reports)
 
     def worst_at_least(self, severity: str) -> bool:
         """Is there an issue of this severity or above?"""
@@ -51,6 +64,7 @@ class Tested:
 class _Direct:
     """Runs the steps of one file; nothing is kept between them."""
 
+    path: Path
     sandbox: Sandbox
     tell: Callable[[float], None]
     percent: float = 0.0
@@ -63,13 +77,12 @@ class _Direct:
 
         if step.file is None:
             return Saved(await self.sandbox.run(step.name, value.content, None, progress))
-        name = step.file(TypeAdapter[In](step.takes).validate_json(value.content))  # pyright: ignore[reportArgumentType]  a type, not a value
-        with _opened(Path(name)) as file:
+        with _opened(self.path) as file:
             return Saved(await self.sandbox.run(step.name, value.content, file, progress))
 
 
 async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested:
-    """Test files, and whatever is supported in folders; several at once, reported in their order."""
+    """Test files, and whatever documents are in folders; several at once, reported in their order."""
     files = list(dict.fromkeys(_files(paths)))
     async with open_sandbox(settings) as sandbox:
         room = asyncio.Semaphore(sandbox.children)
@@ -77,38 +90,44 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
         async def one(path: Path) -> Report | Fault:
             async with room:
                 try:
-                    return await _test(path, sandbox, lambda percent: tell(str(path), percent))
+                    return await _test(path, sandbox, lambda percent: tell(_name(path), percent))
                 except PaperlaneError as error:
                     return error.fault
                 finally:
-                    tell(str(path), 100.0)
+                    tell(_name(path), 100.0)
 
         for path in files:
-            tell(str(path), 0.0)
+            tell(_name(path), 0.0)
         results = await asyncio.gather(*map(one, files))
-    pairs = list(zip(files, results, strict=True))
+    faults = [(path, result) for path, result in zip(files, results, strict=True) if isinstance(result, Fault)]
+    asked = {path for path, _ in faults if path in paths or path.suffix.lower() in _SUPPORTED}
     return Tested(
-        [result for _, result in pairs if isinstance(result, Report)],
-        [(str(path), result) for path, result in pairs if isinstance(result, Fault)],
+        [result for result in results if isinstance(result, Report)],
+        [(_name(path), fault) for path, fault in faults if path in asked],
+        [(_name(path), fault) for path, fault in faults if path not in asked],
     )
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Named files as they are; of folders, what has a supported suffix and is not hidden."""
-    suffixes = {suffix for form in FORMATS.values() for suffix in form.suffixes}
+    """Named files as they are; of folders, the documents that are not hidden, of whatever format."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
         for inside in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in inside.relative_to(path).parts)
-            if inside.is_file() and not hidden and inside.suffix.lower() in suffixes:
+            hidden = any(part.startswith((".", "~$")) for part in inside.relative_to(path).parts)
+            if inside.is_file() and not hidden and inside.suffix.lower() in _SUPPORTED | _DOCUMENTS:
                 yield inside
+
+
+def _name(path: Path) -> str:
+    """The path as text, also where its bytes are no UTF-8 and JSON could not hold it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
     upload = await asyncio.to_thread(_upload, path)
-    report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(sandbox, tell))
+    report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
     return _REPORT.validate_json(report.content)
 
 
@@ -119,7 +138,7 @@ def _upload(path: Path) -> Upload:
         digest = hashlib.sha256()
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-        return Upload(str(path), form.media_type, file.tell(), digest.hexdigest(), str(path))
+        return Upload(_name(path), form.media_type, file.tell(), digest.hexdigest(), _name(path))
 
 
 def _opened(path: Path) -> BinaryIO:

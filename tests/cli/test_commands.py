@@ -28,6 +28,26 @@ def paperlane(*arguments: object, cwd: Path | None = None) -> subprocess.Complet
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120)
 
 
+def on_terminal(*arguments: str, cwd: Path) -> tuple[int, bytes]:
+    """Exit code, and what a terminal shows of stderr."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "paperlane", *arguments]
+    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the terminal's other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        process.communicate()
+    os.close(ours)
+    return process.returncode, shown
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "bad.md").write_text(BAD)
@@ -101,22 +121,76 @@ def test_check_writes_json_to_a_file(folder: Path):
     assert [file["code"] for file in found["unreadable"]] == ["unsupported_type"]
 
 
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder with documents that this version cannot read, and files that are no documents."""
+    (tmp_path / "fine.md").write_text(FINE)
+    for name in ("old.rtf", "paper.tex", "deeper.RTF", "tool.py", "id.key", "picture.png", "~$fine.docx", ".hid.rtf"):
+        (tmp_path / name).write_text("x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "3 files of other types were not tested: .rtf, .tex.\n"),
+        ("zh", "另有 3 个其他类型的文件未检测：.rtf、.tex。\n"),
+    ],
+)
+def test_documents_of_other_types_are_counted(mixed: Path, language: str, said: str):
+    done = paperlane("check", ".", "--lang", language, cwd=mixed)
+    assert (done.returncode, done.stderr) == (0, said)
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_documents_of_other_types_are_untested_ones(mixed: Path):
+    done = paperlane("check", ".", "--fail-on-untested", "--format", "json", cwd=mixed)
+    assert done.returncode == 1
+    unreadable = json.loads(done.stdout)["unreadable"]
+    assert [file["name"] for file in unreadable] == ["deeper.RTF", "old.rtf", "paper.tex"]
+    assert {file["code"] for file in unreadable} == {"unsupported_type"}
+    assert "old.rtf" in paperlane("check", ".", "--format", "html", cwd=mixed).stdout
+    (mixed / "fine.md").unlink()
+    done = paperlane("check", ".", cwd=mixed)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("3 files")
+
+
+def test_one_document_of_another_type_is_one(mixed: Path):
+    (mixed / "paper.tex").unlink()
+    (mixed / "deeper.RTF").unlink()
+    done = paperlane("check", ".", "old.rtf", cwd=mixed)
+    assert done.stderr == ""
+    assert "old.rtf: could not be read [unsupported_type]" in done.stdout
+    assert paperlane("check", ".", cwd=mixed).stderr == "1 file of another type was not tested: .rtf.\n"
+
+
+@pytest.mark.parametrize("form", ["text", "json", "html"])
+def test_a_name_that_is_no_utf8_is_spelled(tmp_path: Path, form: str):
+    for name in (b"a\xff.md", b"b\xff.docx"):
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_text(FINE)
+    done = paperlane("check", ".", "--format", form, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert all(name in done.stdout.replace(r"\\", "\\") for name in (r"a\xff.md", r"b\xff.docx"))
+
+
+def test_what_a_file_is_called_does_not_steer_the_terminal(tmp_path: Path):
+    (tmp_path / "x[").mkdir()
+    for name in ("x[/red].md", "\x1b]0;pwn\x07.md", "\x1b]0;pwn\x07.docx"):
+        (tmp_path / name).write_text(FINE)
+    code, shown = on_terminal("check", ".", "--format", "json", "-o", "out.json", cwd=tmp_path)
+    assert code == 0
+    assert b"\x1b]" not in shown
+    assert rb"\x1b]0;pwn\x07.docx: " in shown
+
+
+def test_chinese_reports_tell_their_faults_in_chinese(folder: Path):
+    done = paperlane("check", "fine.md", "locked.docx", "--lang", "zh", "--format", "html", cwd=folder)
+    assert done.stderr.startswith("locked.docx: 不支持此类文件")
+
+
 def test_check_shows_its_progress_on_a_terminal(folder: Path):
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "paperlane", "check", "bad.md", "fine.md"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 4096)
-            except OSError:  # the terminal's other end is closed
-                break
-            if not piece:
-                break
-            shown += piece
-        process.communicate()
-    os.close(ours)
+    _, shown = on_terminal("check", "bad.md", "fine.md", cwd=folder)
     assert b"files" in shown
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import typer
@@ -28,7 +29,7 @@ def check(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there.")] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 at this severity or above.")] = FailOn.ERROR,
     fail_on_untested: Annotated[  # noqa: FBT002
-        bool, typer.Option("--fail-on-untested", help="Exit with 1 also when a file was not tested, or not wholly.")
+        bool, typer.Option("--fail-on-untested", help="Exit with 1 also when a document was not tested, or not wholly.")
     ] = False,
     language: Annotated[str, typer.Option("--lang", metavar="en|zh", help="Language of the report.")] = "en",
     model: Annotated[str, typer.Option(metavar="NAME", help="A language model; this version has rules only.")] = "",
@@ -38,9 +39,12 @@ def check(
 
     Exit code 0: nothing at or above --fail-on. 1: something. 2: wrong usage, or no file could be read.
     A file that cannot be read is reported with its reason and does not stop the others.
+    Documents in folders that this version cannot read are counted at the end.
     """
+    from rich.markup import escape
+
     from paperlane import checking
-    from paperlane.reports import REPORTS
+    from paperlane.reports import REPORTS, fault_line, visible
 
     if report not in REPORTS:
         raise BadRequest(f"There is no report format {report!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
@@ -51,19 +55,33 @@ def check(
     if output is not None:
         _look_ahead(output)
     with progress_on_terminal() as tell:
-        tested = asyncio.run(checking.check(paths, settings_of(), tell))
-    if not tested.reports and not tested.unreadable:
+        tested = asyncio.run(
+            checking.check(paths, settings_of(), lambda name, percent: tell(escape(visible(name)), percent))
+        )
+    if not tested.reports and not tested.unreadable and not tested.passed_over:
         folders = ", ".join(map(str, paths))
         raise Misconfigured(f"There is nothing to test in {folders}.", hint="Name a file, or see --help for formats.")
-    _write(REPORTS[report].render(tested.reports, tested.unreadable, language), output)
+    unreadable = [*tested.unreadable, *(() if report == "text" else tested.passed_over)]
+    _write(REPORTS[report].render(tested.reports, unreadable, language), output)
     if report != "text" or output is not None:
         for name, fault in tested.unreadable:
-            typer.echo(f"{name}: {fault.message} {fault.hint}".rstrip(), err=True)
+            typer.echo(visible(f"{name}: {fault_line(fault, language)}"), err=True)
+    if tested.passed_over:
+        typer.echo(_passed_over([name for name, _ in tested.passed_over], language), err=True)
     if not tested.reports:
         raise typer.Exit(2)
     failed = fail_on is not FailOn.NEVER and tested.worst_at_least(fail_on.value)
     if failed or (fail_on_untested and not tested.whole):
         raise typer.Exit(1)
+
+
+def _passed_over(names: Sequence[str], language: str) -> str:
+    """How many documents were not tested because of their type, and of which types."""
+    suffixes = sorted({PurePath(name).suffix.lower() for name in names})
+    if language == "zh":
+        return f"另有 {len(names)} 个其他类型的文件未检测：{'、'.join(suffixes)}。"
+    what = "1 file of another type was" if len(names) == 1 else f"{len(names)} files of other types were"
+    return f"{what} not tested: {', '.join(suffixes)}."
 
 
 def _look_ahead(output: Path) -> None:
