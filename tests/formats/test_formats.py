@@ -14,11 +14,7 @@ from tests.reading import assert_damage_is_told, assert_read_or_refused, assert_
 
 from paperlane.errors import DocumentError
 from paperlane.formats import recognise
-from paperlane.formats.encoding import decode
 from paperlane.model.documents import BlockKind
-
-CHINESE = "系统应当记录每一次请求，并在一秒之内给出回答。用户可以查看自己的文档。"
-TRADITIONAL = "系統應當記錄每一次請求，並在一秒之內給出回答。使用者可以查看自己的文件。"
 
 
 def test_markdown_keeps_its_source_and_marks_its_blocks():
@@ -100,22 +96,6 @@ def test_html_nested_without_end_is_too_deep():
 def test_plain_text_has_numbered_headings():
     document = document_of("1 Purpose\n\nText of it.\n\n1.1 Scope\n\n- an item\n\n第二章 范围\n\n正文。\n", "a.txt")
     assert [(section.level, section.number) for section in document.sections] == [(1, "1"), (2, "1.1"), (1, "第二章")]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gbk", "gb18030"])
-@pytest.mark.parametrize("text", [CHINESE, "Plain words, and more of them.\n" * 3, CHINESE[:20] + " and English words"])
-def test_texts_in_chinese_encodings_are_read(encoding: str, text: str):
-    assert decode(text.encode(encoding))[0] == text
-
-
-def test_big5_is_read():
-    assert decode(TRADITIONAL.encode("big5"))[0] == TRADITIONAL
-
-
-def test_a_false_mark_is_an_honest_error():
-    with pytest.raises(DocumentError) as raised:
-        decode(b"\xff\xfea\x00\x00\xd8b\x00")
-    assert raised.value.code == "damaged_file"
 
 
 def docx(body: str, styles: str = "", **parts: str) -> bytes:
@@ -210,11 +190,28 @@ def test_other_types_are_unsupported(name: str):
     assert ".docx" in raised.value.hint
 
 
-def test_a_program_in_a_texts_clothes_is_unsupported():
-    for content in (b"\x7fELF\x02\x01\x00\x00\x00\x00\x00", b"PK\x03\x04\x14\x00\x00\x00\x08\x00"):
-        with pytest.raises(DocumentError):
-            recognise("a.md", content)
+HEADS = {
+    "program": b"\x7fELF\x02\x01\x00\x00\x00\x00\x00",
+    "archive": b"PK\x03\x04words",
+    "pdf": b"%PDF-1.7\n",
+    "rich text": b"{\\rtf1 words}",
+    "picture": b"\x89PNG\r\n\x1a\n",
+    "another picture": b"GIF89a words",
+    "zeros": b"words\x00\x01words",
+}
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html"])
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_what_is_no_text_in_a_texts_clothes_is_unsupported(name: str, head: bytes):
+    with pytest.raises(DocumentError) as raised:
+        recognise(name, head)
+    assert raised.value.code == "unsupported_type"
+
+
+def test_a_text_in_another_texts_clothes_is_read():
     assert recognise("a.txt", "words".encode("utf-16")).name == "plain text"
+    assert recognise("a.md", b"<!DOCTYPE html><p>words").name == "Markdown"
 
 
 def test_headings_of_the_corpus_are_found(corpus: Path):

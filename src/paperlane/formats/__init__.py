@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import BinaryIO, Protocol
 
 from paperlane.errors import DocumentError
+from paperlane.formats.utf16 import without_mark
 from paperlane.model.documents import Notice, Parsed, Upload
 
 Tell = Callable[[float, str], None]
@@ -54,6 +55,12 @@ _BY_SUFFIX = {suffix: form for form in FORMATS.values() for suffix in form.suffi
 _BY_MEDIA_TYPE = {form.media_type: form for form in FORMATS.values()}
 _TEXTS = ("markdown", "html", "text")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# Archives, documents, programs and pictures, by the bytes that each begins with. Not HTML: it is text, misnamed or not.
+_NO_TEXTS = (
+    b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07",
+    b"%PDF-", b"{\\rtf", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"\x7fELF",
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a",
+)  # fmt: skip
 _LOW_TEXT = 40  # characters a page under which a page was hardly read
 
 
@@ -78,11 +85,9 @@ def recognise(name: str, head: bytes) -> Format:
 
 
 def _is_text(head: bytes) -> bool:
-    if b"\x00" not in head or head.startswith(_WIDE_MARKS):
-        return True
-    # UTF-16 without a mark: every other byte of Latin text is zero, and no zero pair stands in any text
-    halves = head[0::2], head[1::2]
-    return b"\x00\x00\x00" not in head and any(half.count(0) > len(half) // 3 for half in halves)
+    if head.startswith(_NO_TEXTS):
+        return False
+    return b"\x00" not in head or head.startswith(_WIDE_MARKS) or without_mark(head) is not None
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:

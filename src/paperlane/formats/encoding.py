@@ -2,9 +2,13 @@
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from paperlane.errors import DocumentError
+from paperlane.formats.chinese import likeness
+from paperlane.formats.utf16 import without_mark
+from paperlane.model.documents import Notice
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -18,45 +22,64 @@ _DECLARED = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]*encoding
 _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252", "ascii": "cp1252"}
 _CHINESE = ("gb18030", "big5", "cp950", "utf-16-le", "utf-16-be")
 _SAMPLE = 200_000
-
-# The most frequent characters of modern Chinese, simplified and traditional (Jun Da's frequency lists): a wrong
-# decoding makes rare characters, a right one is full of these.
-_COMMON = frozenset(
-    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去法学如都同"
-    "现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民第公此已工使情明性知全三又关点正业外将两高间由问很最重并"
-    "物手应战向头文体政美相见被利什二等产或新己制身果加西斯月话合回特代内信表化老给世位次度门任常先海通教儿原东声提立及比员解水名真论处走义各入几口认"
-    "条平系气题活尔更别打女变四神总何电数安少报才结反受目太量再感建务做接必场件计管期市直德资命山金指克许统区保至队形社便空决治展马科司五基眼书非则听"
-    "這個們來為國說時會對著後過發裡種經麼學現當沒動還進樣開實從與長機無關點業將兩間問應戰頭體見產話給門東聲員論處義認條氣題爾變電數報結總務場計資區"
-    "，。、；：！？（）「」《》“”"
+_ESCAPED = re.compile("[\udc80-\udcff]+")  # what "surrogateescape" makes of bytes that do not fit
+_BEYOND_ASCII = re.compile(r"[^\0-\x7f]")
+# A mix of encodings, decoded as one, makes control characters and private ones.
+_IMPLAUSIBLE = re.compile("[\x80-\x84\x86-\x9f\ue000-\uf8ff\U000f0000-\U0010ffff]")
+_FAULTS_NAMED = 5
+# Of Western words in Windows-1252 no letter but a few at a time is beyond ASCII, and no sign stands between letters;
+# other alphabets and the encodings of Eastern Europe break one or the other.
+_NOT_WESTERN = re.compile(
+    r"[\x81\x8d\x8f\x90\x9d]|[À-ÖØ-öø-ÿŠŒŽšœžŸ]{3}|[^\W\d_][\xa1-\xa9\xab\xac\xae-\xb4\xb6\xb8\xb9\xbb-\xbf×÷ƒ‚„†‡ˆ‰‹›][^\W\d_]"
 )
 
 
-def decode(content: bytes, *, declared: bool = False) -> tuple[str, str]:
-    """The text, without a mark, and the name of its encoding.
+class Decoded(NamedTuple):
+    """A file's text without a mark, the name of its encoding, and a notice where that was guessed."""
+
+    text: str
+    encoding: str
+    notices: tuple[Notice, ...] = ()
+
+
+def decode(content: bytes, *, declared: bool = False) -> Decoded:
+    """The text of a file.
 
     With `declared`, a charset that HTML or XML names in its first 4 KiB counts. DocumentError `unknown_encoding` when
     nothing fits.
     """
     for mark, name in _MARKS:
         if content.startswith(mark):
-            return _strict(content[len(mark) :], name), name
-    if (wide := _without_mark(content)) is not None:
-        return _strict(content, wide), wide
-    try:
-        return content.decode(), "utf-8"
-    except UnicodeDecodeError:
-        pass
-    candidates = [*(_declared(content) if declared else ()), *_plausible(content)]
-    for name in candidates:
-        try:
-            return content.decode(name), name
-        except (UnicodeDecodeError, LookupError):
-            continue
+            return Decoded(_strict(content[len(mark) :], name), name)
+    if (wide := without_mark(content)) is not None:
+        return _guessed(_strict(content, wide), wide)
+    for name in ("utf-8", *(_declared(content) if declared else ())):
+        if (text := _fitting(content, name)) is not None:
+            return Decoded(text, name)
+    if faults := _faults_of_utf8(content):
+        raise _broken_utf8(faults)
+    for name in _plausible(content):
+        text = _fitting(content, name)
+        if text is not None and _IMPLAUSIBLE.search(text) is None:
+            return _guessed(text, name)
     raise DocumentError(
         "The text is in no encoding that Paperlane knows.",
         code="unknown_encoding",
         hint="Save it as UTF-8 and upload it again.",
     )
+
+
+def _guessed(text: str, name: str) -> Decoded:
+    shown = name.replace("_", "-").replace("cp125", "windows-125").removesuffix("-le").removesuffix("-be").upper()
+    message = f"The file names no encoding; it was read as {shown}."
+    return Decoded(text, name, (Notice("guessed_encoding", message, {"encoding": shown}),))
+
+
+def _fitting(content: bytes, name: str) -> str | None:
+    try:
+        return content.decode(name)
+    except (UnicodeDecodeError, LookupError):
+        return None
 
 
 def _strict(content: bytes, name: str) -> str:
@@ -68,6 +91,33 @@ def _strict(content: bytes, name: str) -> str:
             code="damaged_file",
             hint="Save it as UTF-8 and upload it again.",
         ) from error
+
+
+def _faults_of_utf8(content: bytes) -> Sequence[int]:
+    """The lines, from 1, where a text that is UTF-8 otherwise is not; none for a text in another encoding."""
+    text = content.decode("utf-8", "surrogateescape")
+    faults = [fault.start() for fault in _ESCAPED.finditer(text)]
+    sound = len(_BEYOND_ASCII.findall(text)) - sum(len(fault) for fault in _ESCAPED.findall(text))
+    if len(faults) * 10 > sound:
+        return ()
+    lines: list[int] = []
+    line, counted = 1, 0
+    for fault in faults:
+        line += text.count("\n", counted, fault)
+        counted = fault
+        if line not in lines[-1:]:
+            lines.append(line)
+    return lines
+
+
+def _broken_utf8(lines: Sequence[int]) -> DocumentError:
+    named = ", ".join(str(line) for line in lines[:_FAULTS_NAMED]) + (", ..." if len(lines) > _FAULTS_NAMED else "")
+    where = f"line {named}" if len(lines) == 1 else f"lines {named}"
+    return DocumentError(
+        f"The text is UTF-8, but for {where}.",
+        code="unknown_encoding",
+        hint=f"Write {where} anew, save the file as UTF-8 and upload it again.",
+    )
 
 
 def _declared(content: bytes) -> Iterable[str]:
@@ -82,35 +132,22 @@ def _declared(content: bytes) -> Iterable[str]:
 
 def _plausible(content: bytes) -> Iterable[str]:
     """Encodings that the bytes may be in, the likeliest first."""
-    scores = {name: score for name in _CHINESE if (score := _score(content, name)) is not None}
-    yield from sorted((name for name, score in scores.items() if score > 0), key=lambda name: -scores[name])
+    scores = {name: score for name in _CHINESE if (score := _score(content, name)) > 0}
+    if scores:
+        yield from sorted(scores, key=lambda name: -scores[name])
+        return
+    western = _fitting(content, "cp1252")
+    if western is not None and _NOT_WESTERN.search(western) is None:
+        yield "cp1252"
     from charset_normalizer import from_bytes  # noqa: PLC0415  slow to load, and rarely needed
 
     if (best := from_bytes(content[:_SAMPLE]).best()) is not None:
         yield best.encoding
 
 
-def _without_mark(content: bytes) -> str | None:
-    """UTF-16 without its mark: in Latin text every other byte is zero."""
-    sample = content[:4096]
-    for name, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[0::2])):
-        if zeros and zeros.count(0) > len(zeros) // 3:
-            return name
-    return None
-
-
-def _score(content: bytes, name: str) -> float | None:
-    """Of the characters beyond ASCII, the share that is common Chinese; None when the bytes do not fit at all."""
-    sample = content[:_SAMPLE]
-    for cut in range(4):  # the sample may end inside a character
-        try:
-            text = sample[: len(sample) - cut].decode(name)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        return None
-    beyond = [character for character in text if ord(character) > 127]  # noqa: PLR2004  the end of ASCII
-    common = sum(character in _COMMON for character in beyond)
-    share = common / max(1, len(beyond))
-    return share if share >= 0.15 else 0.0  # noqa: PLR2004  real Chinese has 0.4 and more, Latin read as Chinese 0.02
+def _score(content: bytes, name: str) -> float:
+    """How Chinese the bytes read in an encoding; 0 when they do not fit."""
+    try:
+        return likeness(codecs.getincrementaldecoder(name)().decode(content[:_SAMPLE]))
+    except UnicodeDecodeError:
+        return 0.0

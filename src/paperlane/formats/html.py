@@ -28,7 +28,7 @@ _DEEPEST = 400
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The visible text, in blocks."""
-    source, encoding = decode(file.read(), declared=True)
+    source, encoding, notices = decode(file.read(), declared=True)
     tree = LexborHTMLParser(source)
     tell(0.3, "")
     walk = _Walk()
@@ -38,7 +38,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     text = "".join(walk.parts)
     return Parsed(
         upload.name, upload.media_type, text, tuple(walk.blocks), tuple(walk.links), tuple(walk.anchors),
-        encoding=encoding,
+        notices=notices, encoding=encoding,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ _PARSER = MarkdownIt("commonmark").enable("table")
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The decoded source, in blocks."""
-    text, encoding = decode(file.read())
+    text, encoding, notices = decode(file.read())
     tell(0.1, "")
     front = _FRONT_MATTER.match(text)
     skipped = front.end() if front else 0
@@ -46,7 +46,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     blocks = tuple(walk.blocks)
     return Parsed(
         upload.name, upload.media_type, text, blocks, tuple(_links(text, blocks)), tuple(_anchors(text, blocks)),
-        encoding=encoding,
+        notices=notices, encoding=encoding,
     )  # fmt: skip
 
 

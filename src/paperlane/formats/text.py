@@ -18,9 +18,9 @@ _LIST = re.compile(r"(?:[-*•·]|\(?[a-z\d]{1,2}\))[ \t]+\S")
 
 def read(upload: Upload, file: BinaryIO, _tell: Tell) -> Parsed:
     """The decoded text as it is."""
-    text, encoding = decode(file.read())
+    text, encoding, notices = decode(file.read())
     blocks = tuple(_block(text, start, end) for start, end in paragraphs(text))
-    return Parsed(upload.name, upload.media_type, text, blocks, encoding=encoding)
+    return Parsed(upload.name, upload.media_type, text, blocks, notices=notices, encoding=encoding)
 
 
 def _block(text: str, start: int, end: int) -> Block:
