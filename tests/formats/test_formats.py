@@ -77,6 +77,15 @@ def test_html_gives_the_words_that_a_browser_shows():
     assert parsed.anchors == ("x",)
 
 
+def test_html_that_a_browser_hides_is_no_text():
+    parsed = parsed_of(
+        "<p hidden>a</p><p>b <span style='color:red; DISPLAY : none'>c</span>d</p><div hidden=until-found><p>e</div>"
+        "<p style='display:block'>f<p data-hidden style='--display:none'>g",
+        "a.html",
+    )
+    assert [text for _, _, text in shape(parsed)] == ["b d", "f", "g"]
+
+
 def test_a_table_in_a_cell_leaves_the_outer_ones_rows_alone():
     parsed = parsed_of("<table><tr><td><table><tr><td>x<tr><td>y</table><td>B<tr><td>C</table>", "a.html")
     placed = {parsed.text[b.start : b.end]: (b.table, b.row, b.column) for b in parsed.blocks}

@@ -23,6 +23,7 @@ _KINDS = {
     "th": BlockKind.TABLE_CELL, "pre": BlockKind.CODE,
 }  # fmt: skip
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_NOT_SHOWN = re.compile(r"(?:^|;)\s*display\s*:\s*none\b", re.IGNORECASE)
 _DEEPEST = 400
 
 
@@ -80,9 +81,11 @@ class _Walk:
                 self._element(child, place)
 
     def _element(self, node: LexborNode, place: _Place) -> None:
-        tag = node.tag or ""
+        tag, attributes = node.tag or "", node.attributes
+        if "hidden" in attributes or _NOT_SHOWN.search(attributes.get("style") or ""):
+            return
         for name in ("id", "name"):
-            if anchor := node.attributes.get(name):
+            if anchor := attributes.get(name):
                 self.anchors.append(anchor)
         if tag == "br":
             self._words("\n", _Place(verbatim=True))
