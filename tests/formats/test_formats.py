@@ -129,16 +129,74 @@ STYLES = """
 <w:style w:type="paragraph" w:styleId="Hdr"><w:name w:val="HDR 1.1.1"/></w:style>
 <w:style w:type="paragraph" w:styleId="Ring"><w:name w:val="Ring"/><w:basedOn w:val="Ring"/></w:style>
 <w:style w:type="paragraph" w:styleId="Toc"><w:name w:val="toc 1"/><w:basedOn w:val="H1"/></w:style>
+<w:style w:type="paragraph" w:styleId="Body"><w:name w:val="Head 1 body"/></w:style>
+<w:style w:type="paragraph" w:styleId="Indexed"><w:name w:val="Indexed Requirement"/><w:basedOn w:val="Own"/></w:style>
+<w:style w:type="paragraph" w:styleId="Flat"><w:name w:val="heading 4"/>
+<w:pPr><w:outlineLvl w:val="9"/></w:pPr></w:style>
+<w:style w:type="paragraph" w:styleId="List"><w:name w:val="List Bullet"/>
+<w:pPr><w:numPr><w:numId w:val="3"/></w:numPr></w:pPr></w:style>
+<w:style w:type="paragraph" w:styleId="List2"><w:name w:val="List Bullet 2"/><w:basedOn w:val="List"/></w:style>
 """
 
 
 def test_docx_headings_are_found_by_style_outline_inheritance_and_name():
-    names = ["H1", "Own", "Child", "Hdr", "Ring", "Toc", ""]
+    names = ["H1", "Own", "Child", "Hdr", "Ring", "Toc", "Body", "Indexed", "Flat", ""]
     parsed = parsed_of(docx("".join(paragraph(name or "plain", name) for name in names), STYLES), "a.docx")
     assert [(level, text) for kind, level, text in shape(parsed) if kind == "heading"] == [
-        (1, "H1"), (2, "Own"), (2, "Child"), (3, "Hdr"),
+        (1, "H1"), (2, "Own"), (2, "Child"), (3, "Hdr"), (2, "Indexed"),
     ]  # fmt: skip
     assert_sound(parsed)
+
+
+def test_docx_properties_of_old_are_passed_over_and_a_paragraphs_own_win():
+    old = '<w:pPrChange><w:pPr><w:pStyle w:val="H1"/><w:outlineLvl w:val="1"/><w:numPr/></w:pPr></w:pPrChange>'
+    cell = "<w:tc><w:tcPr><w:tcPrChange><w:tcPr/></w:tcPrChange></w:tcPr>" + paragraph("c", "", old) + "</w:tc>"
+    body = paragraph("a", "Hdr", old) + paragraph("b", "H1", '<w:outlineLvl w:val="9"/>')
+    parsed = parsed_of(docx(f"{body}<w:tbl><w:tr>{cell}</w:tr></w:tbl>", STYLES), "a.docx")
+    assert shape(parsed) == [("heading", 3, "a"), ("paragraph", 0, "b"), ("table_cell", 0, "c")]
+
+
+def test_docx_styles_of_lists_make_items_and_a_paragraph_may_leave_the_list():
+    out = '<w:numPr><w:numId w:val="0"/></w:numPr>'
+    body = paragraph("a", "List") + paragraph("b", "List2") + paragraph("c", "List", out) + paragraph("d", "Own", out)
+    assert [kind for kind, _, _ in shape(parsed_of(docx(body, STYLES), "a.docx"))] == [
+        "list_item", "list_item", "paragraph", "heading",
+    ]  # fmt: skip
+
+
+def test_docx_hidden_runs_are_no_text():
+    def run(text: str, more: str) -> str:
+        return f"<w:r><w:rPr>{more}</w:rPr><w:t>{text}</w:t></w:r>"
+
+    mark = "<w:pPr><w:rPr><w:vanish/></w:rPr></w:pPr>"
+    runs = run("a", "<w:vanish/>") + run("b", "<w:b/>") + run("c", '<w:vanish w:val="0"/>') + run("d", "<w:vanish/>")
+    assert parsed_of(docx(f"<w:p>{mark}{runs}</w:p>"), "a.docx").text == "bc\n"
+
+
+def test_docx_footnotes_and_endnotes_are_read():
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    parts = {f"word__{n}s": f"<w:{n}s {space}><w:{n}>{paragraph(n)}</w:{n}></w:{n}s>" for n in ("footnote", "endnote")}
+    assert shape(parsed_of(docx(paragraph("x"), **parts), "a.docx")) == [
+        ("paragraph", 0, "x"), ("footnote", 0, "footnote"), ("footnote", 0, "endnote"),
+    ]  # fmt: skip
+
+
+def test_docx_paragraphs_join_where_the_end_between_them_is_deleted():
+    deleted = "<w:rPr><w:del/></w:rPr>"
+    tabs = '<w:tabs><w:tab w:val="left"/></w:tabs>'
+    body = (
+        paragraph("The gate ", "H1", deleted)
+        + paragraph("shall ", "", deleted)
+        + paragraph("open.", "", tabs)
+        + f"<w:tbl><w:tr><w:tc>{paragraph('a', '', deleted)}</w:tc><w:tc>{paragraph('b')}</w:tc></w:tr></w:tbl>"
+        + paragraph("end", "", deleted)
+    )
+    assert shape(parsed_of(docx(body, STYLES), "a.docx")) == [
+        ("paragraph", 0, "The gate shall open."),
+        ("table_cell", 0, "a"),
+        ("table_cell", 0, "b"),
+        ("paragraph", 0, "end"),
+    ]
 
 
 def test_docx_tables_lists_and_changes_are_read_as_they_stand():

@@ -21,9 +21,18 @@ from paperlane.model.documents import Block, BlockKind, Parsed, Upload
 Element = Any  # lxml ships no types
 
 _DOCUMENT = "word/document.xml"
-_SKIPPED = frozenset({"del", "moveFrom", "Fallback", "instrText", "delText", "sdtPr", "tblPr", "trPr", "tcPr"})
+_SKIPPED = frozenset({
+    "del", "moveFrom", "Fallback", "instrText", "delText", "sdtPr", "tblPr", "trPr", "tcPr",
+    "pPrChange", "rPrChange", "sectPrChange", "tblPrChange", "tblPrExChange", "trPrChange", "tcPrChange",
+    "numberingChange",
+})  # fmt: skip
 _HEADING_NAME = re.compile(r"(?:heading|hdr|head|header|标题|標題)[ _-]*(\d+(?:\.\d+)*)", re.IGNORECASE)
-_NO_HEADING = re.compile(r"toc|table of contents|目录|目錄|index|header$|footer", re.IGNORECASE)
+_NO_HEADING = re.compile(
+    r"(?:toc|contents|index|目录|目錄)(?: *\d+| *heading| *标题)?|table of contents|header|footer", re.IGNORECASE
+)
+_FRAMES = frozenset({"tc", "tbl", "txbxContent", "footnote", "endnote"})  # no paragraph goes on behind their ends
+_OFF = frozenset({"0", "false", "off"})  # ECMA-376 part 1, 22.9.2.7 and, for "off", its transitional form
+_NO_LIST = "0"  # the numId that takes a paragraph out of its style's list
 _DEEPEST = 9
 _LONGEST_CHAIN = 20
 
@@ -32,16 +41,15 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The paragraphs, one a line."""
     with opened(file) as package:
         name = _main_part(package)
-        styles = _levels(package, name)
-        walk = _Walk(styles)
+        walk = _Walk(_styles(package, name))
         content = part(package, name)
         for number, _ in enumerate(walk.read(content)):
             if number % 500 == 0:
                 tell(min(0.9, number / 5_000), "")
-        notes = name.rpartition("/")[0] + "/footnotes.xml"
-        if notes in package.namelist():
-            walk.footnotes = True
-            for _ in walk.read(part(package, notes)):
+        walk.footnotes = True
+        for notes in ("footnotes", "endnotes"):
+            beside = f"{name.rpartition('/')[0]}/{notes}.xml"
+            for _ in walk.read(part(package, beside)) if beside in package.namelist() else ():
                 pass
     return Parsed(upload.name, upload.media_type, "".join(walk.parts), tuple(walk.blocks))
 
@@ -80,10 +88,19 @@ class _Style:
     name: str = ""
     based_on: str = ""
     outline: int = -1
+    list: str = ""
 
 
-def _levels(package: zipfile.ZipFile, main: str) -> Mapping[str, int]:
-    """The heading level of each paragraph style: by outline level, its own or inherited, else by its name."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a paragraph style makes of its paragraphs: headings of a level, items of a list, or neither."""
+
+    level: int = 0
+    listed: bool = False
+
+
+def _styles(package: zipfile.ZipFile, main: str) -> Mapping[str, _Look]:
+    """Each paragraph style's look: by its own outline level or list, an inherited one, a heading also by its name."""
     styles: dict[str, _Style] = {}
     name = main.rpartition("/")[0] + "/styles.xml"
     if name not in package.namelist():
@@ -91,7 +108,7 @@ def _levels(package: zipfile.ZipFile, main: str) -> Mapping[str, int]:
     for element in _parse(part(package, name)):
         if _local(element) == "style" and _value(element, "type") in {"paragraph", ""}:
             styles[_value(element, "styleId")] = _style(element)
-    return {style: level for style in styles if (level := _level(style, styles))}
+    return {style: _Look(_level(style, styles), _is_listed(style, styles)) for style in styles}
 
 
 def _style(element: Element) -> _Style:
@@ -104,22 +121,35 @@ def _style(element: Element) -> _Style:
                 style.based_on = _value(inside)
             case "outlineLvl":
                 style.outline = int(_value(inside) or -1)
+            case "numId":
+                style.list = _value(inside)
             case _:
                 pass
     return style
 
 
-def _level(style: str, styles: Mapping[str, _Style]) -> int:
+def _chain(style: str, styles: Mapping[str, _Style]) -> Iterator[_Style]:
+    """A style and those that it is based on."""
     for _ in range(_LONGEST_CHAIN):  # a chain may be a ring in a broken file
-        found = styles.get(style)
-        if found is None or _NO_HEADING.match(found.name):
+        if (found := styles.get(style)) is None:
+            return
+        yield found
+        style = found.based_on
+
+
+def _level(style: str, styles: Mapping[str, _Style]) -> int:
+    for found in _chain(style, styles):
+        if _NO_HEADING.fullmatch(found.name) or found.outline == _DEEPEST:
             return 0
         if 0 <= found.outline < _DEEPEST:
             return found.outline + 1
-        if (named := _HEADING_NAME.match(found.name)) is not None:
+        if (named := _HEADING_NAME.fullmatch(found.name)) is not None:
             return _level_of_number(named[1])
-        style = found.based_on
     return 0
+
+
+def _is_listed(style: str, styles: Mapping[str, _Style]) -> bool:
+    return next((found.list for found in _chain(style, styles) if found.list), _NO_LIST) != _NO_LIST
 
 
 def _level_of_number(number: str) -> int:
@@ -130,11 +160,39 @@ def _level_of_number(number: str) -> int:
     return len(parts) - (parts[-1] == "0")
 
 
+def _is_in(element: Element, *outwards: str) -> bool:
+    """Do elements of these names stand around this one, the nearest first?"""
+    for name in outwards:
+        element = element.getparent()
+        if element is None or _local(element) != name:
+            return False
+    return True
+
+
+def _said(name: str, element: Element) -> Iterator[str]:
+    """What an element of a run says."""
+    match name:
+        case "t":
+            yield element.text or ""
+        case "tab" if _is_in(element, "r"):  # others are stops of a ruler
+            yield "\t"
+        case "br" | "cr":
+            yield " "
+        case "noBreakHyphen":
+            yield "-"
+        case _:
+            pass
+
+
 @dataclass(slots=True)
 class _Paragraph:
+    """A paragraph under way: `hidden` while a hidden run is read, `joins` when its end is deleted."""
+
     parts: list[str] = field(default_factory=list)
     level: int = 0
     listed: bool = False
+    hidden: bool = False
+    joins: bool = False
 
 
 @dataclass(slots=True)
@@ -148,7 +206,7 @@ class _Cell:
 class _Walk:
     """Goes over the XML as it is parsed, and forgets what it has passed."""
 
-    levels: Mapping[str, int]
+    looks: Mapping[str, _Look]
     parts: list[str] = field(default_factory=list)
     length: int = 0
     blocks: list[Block] = field(default_factory=list)
@@ -157,6 +215,7 @@ class _Walk:
     cells: list[_Cell] = field(default_factory=list)
     open: list[_Paragraph] = field(default_factory=list)
     skipping: int = 0
+    carried: _Paragraph | None = None
 
     def read(self, content: bytes) -> Iterator[None]:
         """Read all paragraphs, yielding after each."""
@@ -172,18 +231,24 @@ class _Walk:
                     self._start(name)
                 else:
                     yield from self._end(name, element)
+        self._settle()
 
     @staticmethod
     def _is_tracked_mark(element: Element, name: str) -> bool:
-        """A deleted paragraph mark stands inside properties and takes no text with it."""
-        parent = element.getparent()
-        return name == "del" and parent is not None and _local(parent) in {"rPr", "trPr"}
+        """The mark of a deleted or moved end of paragraph stands inside properties and takes no text with it."""
+        return name in {"del", "moveFrom"} and _is_in(element, "rPr", "pPr")
 
     def _start(self, name: str) -> None:
         match name:
             case "p":
-                self.open.append(_Paragraph())
+                self.open.append(_Paragraph(self.carried.parts if self.carried else []))
+                self.carried = None
+            case "r" if self.open:
+                self.open[-1].hidden = False
+            case "numPr" if self.open:
+                self.open[-1].listed = True
             case "tbl":
+                self._settle()
                 self.tables += 1
                 self.cells.append(_Cell(self.tables))
             case "tr" if self.cells:
@@ -195,33 +260,47 @@ class _Walk:
                 pass
 
     def _end(self, name: str, element: Element) -> Iterator[None]:
+        if name in _FRAMES:
+            self._settle()
         if name == "tbl":
             self.cells.pop()
         if not self.open:
             return
         paragraph = self.open[-1]
+        if name == "p":
+            self.open.pop()
+            if paragraph.joins:
+                self.carried = paragraph
+            else:
+                self._emit(paragraph)
+            element.clear()
+            yield None
+        elif not paragraph.hidden:
+            paragraph.parts += _said(name, element)
+            self._property(paragraph, name, element)
+
+    def _property(self, paragraph: _Paragraph, name: str, element: Element) -> None:
         match name:
-            case "t":
-                paragraph.parts.append(element.text or "")
-            case "tab":
-                paragraph.parts.append("\t" if paragraph.parts else "")
-            case "br" | "cr":
-                paragraph.parts.append(" ")
-            case "noBreakHyphen":
-                paragraph.parts.append("-")
             case "pStyle":
-                paragraph.level = self.levels.get(_value(element), 0)
+                look = self.looks.get(_value(element), _Look())
+                paragraph.level, paragraph.listed = look.level, look.listed
             case "outlineLvl":
                 own = int(_value(element) or _DEEPEST)
-                paragraph.level = own + 1 if own < _DEEPEST else paragraph.level
-            case "numPr":
-                paragraph.listed = True
-            case "p":
-                self._emit(self.open.pop())
-                element.clear()
-                yield None
+                paragraph.level = own + 1 if own < _DEEPEST else 0
+            case "numId":
+                paragraph.listed = _value(element) != _NO_LIST
+            case "vanish":
+                paragraph.hidden = _is_in(element, "rPr", "r") and _value(element) not in _OFF
+            case "del" | "moveFrom":
+                paragraph.joins = True
             case _:
                 pass
+
+    def _settle(self) -> None:
+        """A paragraph whose deleted end has no paragraph behind it stands for itself."""
+        if self.carried is not None:
+            self._emit(self.carried)
+            self.carried = None
 
     def _emit(self, paragraph: _Paragraph) -> None:
         content = "".join(paragraph.parts)
