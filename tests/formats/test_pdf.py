@@ -1,5 +1,6 @@
 """PDF: pages, headings by outline and tags, cells by tags and by drawn lines; small files by hand, and the corpus."""
 
+import zlib
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -232,3 +233,85 @@ def test_tables_of_the_corpus_are_read(corpus: Path):
     assert ("System-related risks", "SR1", "Wholesale surveillance") in rows["eudi_annex6_certification"]
     assert ("人", "150 岁之内", "tinyint unsigned", "1", "无符号值：0 到 255") in rows["p3c_java_huangshan_zh"]
     assert rows["eudi_annex4_01"] == set()
+
+
+def paged(*contents: str, more: tuple[str, ...] = ()) -> bytes:
+    """A PDF by hand with these entries of pages, and further objects from number 20."""
+    kids = " ".join(f"{number + 40} 0 R" for number in range(len(contents)))
+    objects = {
+        1: "<< /Type /Catalog /Pages 2 0 R >>",
+        2: f"<< /Type /Pages /Kids [{kids}] /Count {len(contents)} /MediaBox [0 0 600 800] /Resources 3 0 R >>",
+        3: "<< /Font << /F1 4 0 R >> /XObject << /Im 20 0 R /Fm 21 0 R >> >>",
+        4: "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        **{number + 40: f"<< /Type /Page /Parent 2 0 R {entry} >>" for number, entry in enumerate(contents) if entry},
+        20: "<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /BitsPerComponent 8 /ColorSpace /DeviceGray "
+        "/Length 1 >>\nstream\nx\nendstream",
+        21: "<< /Type /XObject /Subtype /Form /BBox [0 0 600 800] /Resources << /XObject << /Im 20 0 R >> >> "
+        "/Length 25 >>\nstream\nq 6 0 0 8 0 0 cm /Im Do Q\nendstream",
+        **dict(enumerate(more, 22)),
+    }
+    out = "%PDF-1.7\n"
+    table = ""
+    for number, body in objects.items():
+        table += f"{number} 1\n{len(out):010} 00000 n \n"
+        out += f"{number} 0 obj\n{body}\nendobj\n"
+    ending = f"trailer\n<< /Size 99 /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF"
+    return f"{out}xref\n0 1\n0000000000 65535 f \n{table}{ending}".encode("latin-1")
+
+
+def stream(content: str, about: str = "") -> str:
+    return f"<< /Length {len(content)} {about} >>\nstream\n{content}\nendstream"
+
+
+SENTENCE = written("The gate shall be opened by its operator within one second.")
+TEXT, BLANK, PICTURE, LOGO, INSIDE, PROSE = (f"/Contents {number} 0 R" for number in range(22, 28))
+STREAMS = (
+    stream(SENTENCE),
+    stream("q Q\n"),
+    stream("q 600 0 0 400 0 0 cm /Im Do Q\n" + written("Fig. 1")),
+    stream("q 60 0 0 40 0 0 cm /Im Do Q\n"),
+    stream("q 100 0 0 100 0 0 cm /Fm Do Q\n"),
+    stream("q 600 0 0 800 0 0 cm /Im Do Q\n" + SENTENCE),
+    stream("no deflated bytes", "/Filter /FlateDecode"),
+    stream(zlib.compress(b"q Q").decode("latin-1"), "/Filter /FlateDecode"),
+    stream("q /Lost Do Q"),
+)
+GARBAGE, PACKED, DRAWS_LOST = (f"/Contents {number} 0 R" for number in range(28, 31))
+
+
+def told(*pages: str) -> tuple[int, dict[str, str]]:
+    """How many pages count as not read, and which ones the notices name."""
+    parsed = parsed_of(paged(*pages, more=STREAMS), "a.pdf")
+    return parsed.unread, {notice.code: notice.params["pages"] for notice in parsed.notices}
+
+
+def test_pages_that_are_lost_are_named_and_count_as_not_tested():
+    missing, missing_in_a_list = "/Contents 90 0 R", "/Contents [22 0 R 90 0 R]"
+    found = told(TEXT, missing, TEXT, "", GARBAGE, DRAWS_LOST, TEXT, BLANK, PACKED, "/Rotate 0", missing_in_a_list)
+    assert found == (4, {"pages_unread": "2, 4-6"})
+    assert code_of(paged(BLANK, missing, more=STREAMS)) == "damaged_file"
+
+
+def test_pages_that_are_mostly_pictures_are_named_and_count_as_not_tested():
+    assert told(TEXT, PICTURE, LOGO, BLANK, INSIDE, PROSE) == (2, {"low_text": "2, 5"})
+    assert told(TEXT, TEXT) == (0, {})
+    assert code_of(paged(INSIDE, INSIDE, more=STREAMS)) == "needs_ocr"
+
+
+def test_a_page_is_no_picture_for_what_is_drawn_beside_it():
+    beside = (*STREAMS, stream("q 6000 0 0 8000 590 0 cm /Im Do Q\n"))
+    assert parsed_of(paged(TEXT, "/Contents 31 0 R", more=beside), "a.pdf").unread == 0
+
+
+def test_many_pages_are_named_briefly():
+    pages = [TEXT, PICTURE] * 10
+    assert told(*pages)[1] == {"low_text": "2, 4, 6, 8, 10, 12, 14, 16, ..."}
+
+
+def test_a_scan_is_not_taken_for_read(corpus: Path):
+    name = "pdf.js__scan-bad.pdf"
+    parsed = parsed_of((corpus / "hostile" / name).read_bytes(), name)
+    assert parsed.unread == 1
+    assert "low_text" in {notice.code for notice in parsed.notices}
+    slides = parsed_of((corpus / "documents/fprime_architecture_2023.pdf").read_bytes(), "a.pdf")
+    assert (slides.unread, slides.notices) == (0, ())

@@ -61,7 +61,6 @@ _NO_TEXTS = (
     b"%PDF-", b"{\\rtf", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"\x7fELF",
     b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a",
 )  # fmt: skip
-_LOW_TEXT = 40  # characters a page under which a page was hardly read
 
 
 def recognise(name: str, head: bytes) -> Format:
@@ -107,15 +106,8 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
 
 
 def _with_notices(parsed: Parsed) -> Parsed:
-    """Say so when there is hardly anything to test."""
-    letters = sum(not character.isspace() for character in parsed.text[:100_000])
-    notices = list(parsed.notices)
-    if letters == 0:
-        notices.append(Notice("no_text", "The file holds no text, so nothing could be tested."))
-    elif (
-        parsed.pages and letters < _LOW_TEXT * min(parsed.pages, 50) and not any(n.code == "low_text" for n in notices)
-    ):
-        notices.append(
-            Notice("low_text", "The pages hold very little text; scanned pages need text recognition (OCR) first.")
-        )
-    return replace(parsed, notices=tuple(notices))
+    """Say so when there is nothing to test, as in a file of blanks or of front matter alone."""
+    if parsed.blocks:
+        return parsed
+    nothing = Notice("no_text", "The file holds no text, so nothing could be tested.")
+    return replace(parsed, notices=(*parsed.notices, nothing))

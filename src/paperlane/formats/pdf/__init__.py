@@ -4,7 +4,9 @@ Nothing is ever drawn: a picture that would fill the memory is only counted.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import BinaryIO
 
 import pypdfium2
@@ -13,7 +15,9 @@ import pypdfium2.raw as pdfium
 from paperlane.errors import DocumentError
 from paperlane.formats import Tell
 from paperlane.formats.pdf.blocks import blocks_of
-from paperlane.formats.pdf.page import MOST_OBJECTS, Page, Title, cleaned, with_cells
+from paperlane.formats.pdf.lost import lost_pages
+from paperlane.formats.pdf.page import Holds, Page, Title, cleaned, with_cells
+from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture
 from paperlane.formats.pdf.ruled import real_tables, ruled_place
 from paperlane.formats.pdf.tags import tagged_place, tags_of, titles_of
 from paperlane.model.documents import Notice, Parsed, Upload
@@ -26,6 +30,9 @@ _XREF = re.compile(
 _PASSWORD, _SECURITY = 4, 5  # FPDF_ERR_*
 _OCR_PAGES = 20
 _DEEPEST = 9
+_LOW_TEXT = 40  # letters of a page, the fewest that tell of its having been read
+_MOST_ASKED = 50  # pages; a document with so much text was read
+_MOST_NAMED = 8
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
@@ -38,22 +45,53 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     document = _opened(content)
     try:
         pages = list(_pages(document, tell))
+        lost = set(lost_pages(document, _numbers(pages, Holds.NOTHING)))
+        lost.update(_numbers(pages, Holds.UNKNOWN))
         repaired = _is_repaired(content)
         if not any(page.text.strip() for page in pages):
-            _say_why_there_is_no_text(document, repaired=repaired)
+            _say_why_there_is_no_text(document, damaged=repaired or bool(lost))
         titles = _outline(document)
     finally:
         document.close()
     if not titles:
         titles = [title for page in pages for title in page.tagged]
     text = "\f".join(page.text for page in pages)
-    notices = (_REPAIRED,) if repaired else ()
+    notices = ([_REPAIRED] if repaired else []) + list(_notices(pages, sorted(lost)))
+    unread = len(lost) + len(_numbers(pages, Holds.PICTURE))
     return Parsed(
-        upload.name, upload.media_type, text, tuple(blocks_of(pages, titles)), notices=notices, pages=len(pages)
-    )
+        upload.name, upload.media_type, text, tuple(blocks_of(pages, titles)),
+        notices=tuple(notices), pages=len(pages), unread=unread,
+    )  # fmt: skip
 
 
 _REPAIRED = Notice("repaired", "The file is damaged and was read as far as it could be; parts may be missing.")
+
+
+def _numbers(pages: Sequence[Page], holds: Holds) -> Sequence[int]:
+    return [number for number, page in enumerate(pages) if page.holds is holds]
+
+
+def _notices(pages: Sequence[Page], lost: Sequence[int]) -> Iterator[Notice]:
+    """Names the pages that could not be read, and those with hardly any text where it is missed."""
+    if lost:
+        named = _named(lost)
+        yield Notice("pages_unread", f"These pages are damaged and could not be read: {named}.", {"pages": named})
+    short = _numbers(pages, Holds.PICTURE)
+    filled = {number: page.letters for number, page in enumerate(pages) if page.holds in {None, Holds.PICTURE}}
+    if not short and 0 < sum(filled.values()) < _LOW_TEXT * min(len(filled), _MOST_ASKED):
+        short = [number for number, letters in filled.items() if letters < _LOW_TEXT]
+    if short:
+        named = _named(short)
+        message = f"These pages hold hardly any text: {named}; scanned pages need text recognition (OCR) first."
+        yield Notice("low_text", message, {"pages": named})
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """Pages by their numbers from 1, neighbours as a range, and not too many: "2, 5-9"."""
+    runs = [list(run) for _, run in groupby(enumerate(numbers), lambda at: at[1] - at[0])]
+    spans = [(run[0][1] + 1, run[-1][1] + 1) for run in runs]
+    named = ", ".join(f"{first}-{last}" if first < last else f"{first}" for first, last in spans[:_MOST_NAMED])
+    return f"{named}, ..." if len(spans) > _MOST_NAMED else named
 
 
 def _opened(content: bytes) -> pypdfium2.PdfDocument:
@@ -87,22 +125,32 @@ def _pages(document: pypdfium2.PdfDocument, tell: Tell) -> Iterator[Page]:
     count = len(document)
     if count == 0:
         raise DocumentError("The file holds no page.", code="damaged_file", hint="Save it anew and upload that.")
-    unread = 0
     for number in range(count):
-        try:
-            page = document[number]
-        except pypdfium2.PdfiumError:
-            unread += 1
-            yield Page("")
-            continue
-        try:
-            yield _read_page(page, number)
-        finally:
-            page.close()
+        yield _page(document, number)
         if number % 8 == 0:
             tell(0.9 * number / count, f"page {number + 1} of {count}")
-    if unread == count:
-        raise DocumentError("No page could be read.", code="damaged_file", hint="Print it to PDF anew and upload that.")
+
+
+def _page(document: pypdfium2.PdfDocument, number: int) -> Page:
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return Page("", holds=Holds.UNKNOWN)
+    try:
+        read = _read_page(page, number)
+        if read.letters >= _LOW_TEXT:
+            return read
+        return replace(read, holds=_holds(page, read))
+    except pypdfium2.PdfiumError:
+        return Page("", holds=Holds.UNKNOWN)
+    finally:
+        page.close()
+
+
+def _holds(page: pypdfium2.PdfPage, read: Page) -> Holds | None:
+    if not read.text and pdfium.FPDFPage_CountObjects(page) == 0:
+        return Holds.NOTHING
+    return Holds.PICTURE if is_mostly_picture(page) else None
 
 
 def _read_page(page: pypdfium2.PdfPage, number: int) -> Page:
@@ -122,7 +170,7 @@ def _read_page(page: pypdfium2.PdfPage, number: int) -> Page:
         words.close()
 
 
-def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, repaired: bool) -> None:
+def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, damaged: bool) -> None:
     """DocumentError for pictures and for damage; pages that are simply empty are no error."""
     if _has_pictures(document):
         raise DocumentError(
@@ -130,7 +178,7 @@ def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, repaired: bool
             code="needs_ocr",
             hint="Run text recognition (OCR) on the file and upload the result.",
         )
-    if repaired:
+    if damaged:
         raise DocumentError(
             "The file is damaged, and no text could be saved from it.",
             code="damaged_file",
@@ -145,9 +193,8 @@ def _has_pictures(document: pypdfium2.PdfDocument) -> bool:
         except pypdfium2.PdfiumError:
             continue
         try:
-            for at in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
-                if pdfium.FPDFPageObj_GetType(pdfium.FPDFPage_GetObject(page, at)) == pdfium.FPDF_PAGEOBJ_IMAGE:
-                    return True
+            if has_picture(page):
+                return True
         finally:
             page.close()
     return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import NamedTuple
 
 import pypdfium2
@@ -36,13 +37,30 @@ class Cell:
     place: Place
 
 
+class Holds(Enum):
+    """What a page without text holds: nothing, pictures over most of it, or what could not be read."""
+
+    NOTHING = auto()
+    PICTURE = auto()
+    UNKNOWN = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's text, the headings its tags name, and its cells in the order of the text."""
+    """A page's text, the headings its tags name, and its cells in the order of the text.
+
+    `holds` tells of a page with hardly any text what else it holds.
+    """
 
     text: str
     tagged: Sequence[Title] = ()
     cells: Sequence[Cell] = ()
+    holds: Holds | None = None
+
+    @property
+    def letters(self) -> int:
+        """Characters that are no white space."""
+        return len("".join(self.text.split()))
 
 
 def cleaned(text: str) -> str:

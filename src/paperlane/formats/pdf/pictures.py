@@ -1,0 +1,78 @@
+"""How much of a page its pictures cover; they are measured and never drawn."""
+
+import ctypes
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from paperlane.formats.pdf.page import MOST_OBJECTS
+
+_MOSTLY = 0.5
+
+
+class _Matrix(NamedTuple):
+    """ISO 32000-1, 8.3.3."""
+
+    a: float = 1.0
+    b: float = 0.0
+    c: float = 0.0
+    d: float = 1.0
+    e: float = 0.0
+    f: float = 0.0
+
+    def within(self, outer: "_Matrix") -> "_Matrix":
+        return _Matrix(
+            self.a * outer.a + self.b * outer.c,
+            self.a * outer.b + self.b * outer.d,
+            self.c * outer.a + self.d * outer.c,
+            self.c * outer.b + self.d * outer.d,
+            self.e * outer.a + self.f * outer.c + outer.e,
+            self.e * outer.b + self.f * outer.d + outer.f,
+        )
+
+
+def has_picture(page: pypdfium2.PdfPage) -> bool:
+    """Is there any picture on the page?"""
+    return next(_pictures(page), None) is not None
+
+
+def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
+    """Do pictures cover half of the page or more? Those that lie on one another count each."""
+    shown = pdfium.FS_RECTF()
+    if not pdfium.FPDF_GetPageBoundingBox(page, shown):
+        return False
+    covered = 0.0
+    for at in _pictures(page):
+        # a picture is the square from (0, 0) to (1, 1), put in its place (ISO 32000-1, 8.9.5.1)
+        across = sorted((at.e + min(at.a, 0) + min(at.c, 0), at.e + max(at.a, 0) + max(at.c, 0)))
+        up = sorted((at.f + min(at.b, 0) + min(at.d, 0), at.f + max(at.b, 0) + max(at.d, 0)))
+        width = min(across[1], shown.right) - max(across[0], shown.left)
+        height = min(up[1], shown.top) - max(up[0], shown.bottom)
+        covered += max(width, 0) * max(height, 0)
+    return 0 < _MOSTLY * (shown.right - shown.left) * (shown.top - shown.bottom) <= covered
+
+
+def _pictures(page: pypdfium2.PdfPage) -> Iterator[_Matrix]:
+    """Where the pictures of a page stand, also those inside of forms."""
+    count = min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)
+    waiting = [(pdfium.FPDFPage_GetObject(page, at), _Matrix()) for at in range(count)]
+    seen = 0
+    while waiting and seen < MOST_OBJECTS:
+        drawn, outer = waiting.pop()
+        seen += 1
+        kind = pdfium.FPDFPageObj_GetType(drawn)
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            yield _matrix_of(drawn).within(outer)
+        elif kind == pdfium.FPDF_PAGEOBJ_FORM:
+            inner = _matrix_of(drawn).within(outer)
+            inside = min(pdfium.FPDFFormObj_CountObjects(drawn), MOST_OBJECTS)
+            waiting += [(pdfium.FPDFFormObj_GetObject(drawn, at), inner) for at in range(inside)]
+
+
+def _matrix_of(drawn: ctypes.c_void_p) -> _Matrix:
+    found = pdfium.FS_MATRIX()
+    if not pdfium.FPDFPageObj_GetMatrix(drawn, found):
+        return _Matrix()
+    return _Matrix(found.a, found.b, found.c, found.d, found.e, found.f)
