@@ -14,47 +14,6 @@ from tests.reading import assert_damage_is_told, assert_read_or_refused, assert_
 
 from paperlane.errors import DocumentError
 from paperlane.formats import recognise
-from paperlane.model.documents import BlockKind
-
-
-def test_markdown_keeps_its_source_and_marks_its_blocks():
-    text = (
-        "---\ntitle: x\n---\r\n# One `code` #\r\n\r\nTwo\n===\n\n"
-        "> Quoted *words*\n\n- item\n  1. inner `x`\n\n"
-        "| A | B |\n|---|:-:|\n| a1 | b1 |\n\n```py\ncode()\n```\n\n<!-- TBD -->\n\n<div>words</div>\n"
-    )
-    parsed = parsed_of("\ufeff" + text)
-    assert parsed.text == text
-    assert_sound(parsed)
-    assert shape(parsed) == [
-        ("heading", 1, "One `code`"),
-        ("heading", 1, "Two"),
-        ("paragraph", 0, "Quoted *words*"),
-        ("list_item", 0, "item"),
-        ("list_item", 0, "inner `x`"),
-        ("table_cell", 0, "A"),
-        ("table_cell", 0, "B"),
-        ("table_cell", 0, "a1"),
-        ("table_cell", 0, "b1"),
-        ("code", 0, "```py\ncode()\n```"),
-        ("code", 0, "<!-- TBD -->"),
-        ("paragraph", 0, "<div>words</div>"),
-    ]
-    cells = [block for block in parsed.blocks if block.kind is BlockKind.TABLE_CELL]
-    assert [(cell.table, cell.row, cell.column) for cell in cells][:3] == [(1, 1, 1), (1, 1, 2), (1, 2, 1)]
-
-
-def test_markdown_anchors_are_githubs():
-    parsed = parsed_of('# The End!\n\n## The End\n\n<a id="own"></a>\n\n[a](#the-end) ![b](b.png) `[c](d)`\n')
-    assert parsed.anchors == ("the-end", "the-end-1", "own")
-    assert [(link.target, link.image) for link in parsed.links] == [("#the-end", False), ("b.png", True)]
-
-
-@given(st.text(alphabet="#*-_>`|[]()<>! \t\r\n1.a中😀\\~=:", max_size=300))
-def test_any_markdown_is_read_whole(text: str):
-    parsed = parsed_of(text)
-    assert parsed.text == text.removeprefix("\ufeff")
-    assert_sound(parsed)
 
 
 def test_html_gives_the_words_that_a_browser_shows():

@@ -1,53 +1,120 @@
 """Markdown (CommonMark with tables): the text is the source itself, and blocks are spans of it."""
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from markdown_it import MarkdownIt
+from markdown_it.parser_block import ParserBlock
+from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
+from paperlane.errors import DocumentError
 from paperlane.formats import Tell
 from paperlane.formats.encoding import decode
 from paperlane.formats.lines import line_starts, trimmed
 from paperlane.model.documents import Block, BlockKind, Link, Parsed, Upload
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-_HASHES = re.compile(r"[ \t]{0,3}#{1,6}(?:[ \t]+|$)")
-_UNDERLINE = re.compile(r"[\r\n]+[ \t]{0,3}(?:=+|-+)[ \t]*(?:\r?\n|\r)*$")
-_CLOSING_HASHES = re.compile(r"[ \t]+#+[ \t]*$")
-_MARKER = re.compile(r"[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
-_QUOTE = re.compile(r"[ \t]*(?:>[ \t]?)+")
+_FENCE = re.compile(r"---[ \t]*[\r\n]")
+_FENCE_END = re.compile(r"(?:---|\.\.\.)\s*")
+_KEY = re.compile(r"""(?:[\w.-]+(?: [\w.-]+){0,3}|"[^"\r\n]+"|'[^'\r\n]+'):(?:\s|$)""")
+_MORE_YAML = re.compile(r"\s|#|-\s|[\]}]")  # blank or indented lines, comments, items, the end of a list over lines
+_HASHES = re.compile(r"#{1,6}(?:[ \t]+|$)")
+_UNDERLINE = re.compile(r"[\r\n]+[ \t>]*(?:=+|-+)[ \t]*[\r\n]*$")
+_BOX = re.compile(r"\[[ xX]\][ \t]+")
 _TICKS = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+# possessive, or each opening bracket would try all ways to split what stands behind it
 _LINK = re.compile(
-    r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target><[^<>\n]*>|[^\s()]*(?:\([^\s()]*\)[^\s()]*)*)[^()\n]*\)"
+    r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*+\])*+)\]\("
+    r"(?P<target><[^<>\n]*+>|[^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+)[^()\n]*+\)"
 )
 _ANCHOR = re.compile(r"""<[a-z][^<>]*\s(?:id|name)\s*=\s*["']([^"']+)["']|\{#([\w:.-]+)\}""", re.IGNORECASE)
-_HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-_NOT_IN_SLUG = re.compile(r"[^\w\- ]", re.UNICODE)
+_HTML_TAG = re.compile(r"<(?P<closes>/?)(?P<name>[a-zA-Z][a-zA-Z\d]*)[^<>]*>")
+_CODE_TAGS = frozenset({"code", "pre", "kbd", "samp", "script", "style"})
+_LABEL = re.compile(r"\[(?:[^\[\]\\]|\\.)*+\]:\s*+", re.DOTALL)
+_NOTE = re.compile(r"^[ \t>]*(?P<label>\[\^[^\[\]\s]+\]:)", re.MULTILINE)
+_TARGET = re.compile(r"<(?P<bracketed>[^<>\r\n]*)>|(?P<bare>\S+)")
+_ADDRESS = re.compile(
+    r"[a-z][a-z\d+.-]+:\S|[/#?.]|[!-~]*/|[^#?]*\.[a-z][a-z\d]{1,4}(?:[#?]|$)", re.IGNORECASE
+)  # a scheme, a path, a name with a suffix
+_PIPE = re.compile(r"(?<!\\)\|")
+_DEEPEST = 100
 
-_PARSER = MarkdownIt("commonmark").enable("table")
+
+class _Blocks(ParserBlock):
+    """The parser's blocks, which tell where they begin, and refuse what would be left out for its depth."""
+
+    def tokenize(self, state: StateBlock, startLine: int, endLine: int) -> None:  # noqa: N803  the parser's names
+        """Tokens of these lines; `meta["at"]` is where, in the source, a token's text begins, behind all markers."""
+        line = state.skipEmptyLines(startLine)
+        if line < endLine and state.level >= _DEEPEST and state.sCount[line] >= state.blkIndent:
+            raise DocumentError(
+                "Lists and quotes are nested too deeply.",
+                code="too_complex",
+                hint=f"Nest them less than {_DEEPEST // 2} deep.",
+            )
+        before = len(state.tokens)
+        super().tokenize(state, startLine, endLine)
+        for token in islice(state.tokens, before, None):
+            if token.map is not None:  # what is inside has its place already, and keeps it
+                token.meta.setdefault("at", state.bMarks[token.map[0]] + state.tShift[token.map[0]])
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"maxNesting": _DEEPEST, "inline_definitions": True}).enable("table")
+    blocks = _Blocks()
+    blocks.ruler = parser.block.ruler
+    parser.block = blocks
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
+_PARSER = _parser()
+_INLINE = MarkdownIt("commonmark")
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The decoded source, in blocks."""
     text, encoding, notices = decode(file.read())
     tell(0.1, "")
-    front = _FRONT_MATTER.match(text)
-    skipped = front.end() if front else 0
+    starts = line_starts(text)
+    skipped = _front_matter_lines(text, starts)
+    starts = [*starts[skipped:], len(text)]
     # the parser wants its own line ends and no zero characters; lines stay where they are
-    source = text[skipped:].replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
-    tokens = _PARSER.parse(source)
+    source = text[starts[0] :].replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    about: MutableMapping[str, Any] = {}
+    walk = _Walk(text, starts, line_starts(source))
+    walk.read(_PARSER.parse(source, about))
     tell(0.7, "")
-    walk = _Walk(text, [start for start in line_starts(text) if start >= skipped])
-    walk.read(tokens)
     blocks = tuple(walk.blocks)
     return Parsed(
-        upload.name, upload.media_type, text, blocks, tuple(_links(text, blocks)), tuple(_anchors(text, blocks)),
+        upload.name, upload.media_type, text, blocks, tuple(_links(text, blocks)), tuple(_anchors(text, blocks, about)),
         notices=notices, encoding=encoding,
     )  # fmt: skip
+
+
+def _front_matter_lines(text: str, starts: Sequence[int]) -> int:
+    """How many lines are YAML front matter: a first line of hyphens, then keys and their values, up to its end.
+
+    A line of hyphens with anything else behind it is a thematic break.
+    """
+    if _FENCE.match(text) is None:
+        return 0
+    keys = 0
+    for number, (start, end) in enumerate(pairwise([*starts, len(text)])):
+        if number == 0:
+            continue
+        if _FENCE_END.fullmatch(text, start, end):
+            return number + 1 if keys else 0
+        if _KEY.match(text, start, end):
+            keys += 1
+        elif _MORE_YAML.match(text, start, end) is None or (not keys and text[start] != "#"):
+            return 0
+    return 0
 
 
 @dataclass(slots=True)
@@ -55,14 +122,12 @@ class _Walk:
     """Goes over the parser's tokens and finds their places in the source."""
 
     text: str
-    starts: list[int]
+    starts: Sequence[int]
+    source_starts: Sequence[int]
     blocks: list[Block] = field(default_factory=list)
     in_list: int = 0
     table: int = 0
     row: int = 0
-    column: int = 0
-    row_line: int = 0
-    row_at: int = 0
 
     def read(self, tokens: list[Token]) -> None:
         """Collect the blocks of all tokens."""
@@ -72,6 +137,8 @@ class _Walk:
                     self._code(token)
                 case "html_block":
                     self._html(token)
+                case "definition":
+                    self._definition(token)
                 case "list_item_open":
                     self.in_list += 1
                 case "list_item_close":
@@ -87,8 +154,7 @@ class _Walk:
 
     def _span(self, token: Token) -> tuple[int, int]:
         first, last = token.map or (0, 0)
-        end = self.starts[last] if last < len(self.starts) else len(self.text)
-        return self.starts[min(first, len(self.starts) - 1)], end
+        return self.starts[first] + token.meta["at"] - self.source_starts[first], self.starts[last]
 
     def _add(self, kind: BlockKind, start: int, end: int, **more: int) -> None:
         start, end = trimmed(self.text, start, end)
@@ -97,14 +163,15 @@ class _Walk:
             self.blocks.append(Block(kind, start, end, code=code, table=more.pop("table", 0), **more))
 
     def _code(self, token: Token) -> None:
-        self._add(BlockKind.CODE, *self._span(token))
+        """A footnote goes on in indented lines, which would be code elsewhere."""
+        noted = token.type == "code_block" and self.blocks and self.blocks[-1].kind is BlockKind.FOOTNOTE
+        self._add(BlockKind.FOOTNOTE if noted else BlockKind.CODE, *self._span(token))
 
     def _html(self, token: Token) -> None:
-        """Words between tags are prose; tags and comments are code to it."""
-        start, end = self._span(token)
-        start, end = trimmed(self.text, start, end)
+        """Words between tags are prose; tags, comments and what tags mark as code are code to it."""
+        start, end = trimmed(self.text, *self._span(token))
         content = self.text[start:end]
-        marks = list(merged(_html(content)))
+        marks = list(merged(_html(content, to_end=True)))
         between = pairwise([0, *chain.from_iterable(marks), len(content)])
         if not any(content[a:b].strip() for a, b in islice(between, 0, None, 2)):
             self._add(BlockKind.CODE, start, end)
@@ -112,69 +179,89 @@ class _Walk:
         code = tuple((start + a, start + b) for a, b in marks)
         self.blocks.append(Block(BlockKind.PARAGRAPH, start, end, code=code))
 
+    def _definition(self, token: Token) -> None:
+        """`[label]: target`: an address is code, and words are what somebody wrote about the label."""
+        start, end = self._span(token)
+        label = _LABEL.match(self.text, start, end)
+        target = _TARGET.match(self.text, label.end(), end) if label is not None else None
+        noted = self.text.startswith("[^", start)
+        if target is not None and not noted and _ADDRESS.match(target["bracketed"] or target["bare"] or ""):
+            self._add(BlockKind.CODE, start, end)
+        else:
+            self._prose(start, end)
+
     def _row(self, token: Token) -> None:
-        self.row, self.column = self.row + 1, 0
-        self.row_line = (token.map or (0, 0))[0]
-        self.row_at = self.starts[min(self.row_line, len(self.starts) - 1)]
+        """Cells stand between pipes; those beyond the table's width too, which browsers leave out."""
+        self.row += 1
+        start, end = trimmed(self.text, *self._span(token))
+        pipes = [start - 1, *(pipe.start() for pipe in _PIPE.finditer(self.text, start, end)), end]
+        cells = pairwise(pipes[1:] if self.text[start] == "|" else pipes)
+        for column, (before, after) in enumerate(cells, start=1):
+            self._add(BlockKind.TABLE_CELL, before + 1, after, table=self.table, row=self.row, column=column)
 
     def _inline(self, token: Token, opening: Token) -> None:
         match opening.type:
             case "heading_open":
-                self._heading(token, int(opening.tag[1]))
+                self._heading(*self._span(token), int(opening.tag[1]))
             case "th_open" | "td_open":
-                self._cell(token)
+                pass
             case _:
-                start, end = self._span(token)
-                start += _marker_length(self.text, start, end, listed=self.in_list > 0)
-                self._add(BlockKind.LIST_ITEM if self.in_list else BlockKind.PARAGRAPH, start, end)
+                self._prose(*self._span(token))
 
-    def _heading(self, token: Token, level: int) -> None:
-        start, end = self._span(token)
-        start += _marker_length(self.text, start, end, listed=self.in_list > 0)
+    def _prose(self, start: int, end: int) -> None:
+        """A paragraph or an item; each footnote that begins in it is a block of its own."""
+        if self.in_list and (box := _BOX.match(self.text, start, end)) is not None:
+            start = box.end()
+        notes = [note.start("label") for note in _NOTE.finditer(self.text, start, end)]
+        first = min(notes, default=end)
+        self._add(BlockKind.LIST_ITEM if self.in_list else BlockKind.PARAGRAPH, start, first)
+        for begin, until in pairwise([*notes, end]):
+            self._add(BlockKind.FOOTNOTE, begin, until)
+
+    def _heading(self, start: int, end: int, level: int) -> None:
         if (hashes := _HASHES.match(self.text, start, end)) is not None:
             start = hashes.end()
-            if (closing := _CLOSING_HASHES.search(self.text[start:end].rstrip())) is not None:
-                end = start + closing.start()
+            end = start + len(_without_closing_hashes(self.text[start:end].rstrip()))
         elif (underline := _UNDERLINE.search(self.text, start, end)) is not None:
             end = underline.start()
         self._add(BlockKind.HEADING, start, end, level=level)
 
-    def _cell(self, token: Token) -> None:
-        """Cells come in their order, so each is looked for behind the one before it."""
-        self.column += 1
-        end = self.text.find("\n", self.row_at)
-        end = len(self.text) if end < 0 else end
-        content = token.content.replace("|", "\\|") if "\\|" in self.text[self.row_at : end] else token.content
-        at = self.text.find(content, self.row_at, end) if content else -1
-        if at >= 0:
-            place = {"table": self.table, "row": self.row, "column": self.column}
-            self._add(BlockKind.TABLE_CELL, at, at + len(content), **place)
-            self.row_at = at + len(content)
 
-
-def _marker_length(text: str, start: int, end: int, *, listed: bool) -> int:
-    """Bullets and quote marks in front of a block are not its text."""
-    found = (_MARKER.match(text, start, end) if listed else None) or _QUOTE.match(text, start, end)
-    return found.end() - start if found else 0
+def _without_closing_hashes(title: str) -> str:
+    bare = title.rstrip("#")
+    return bare if not bare or bare[-1] in " \t" else title
 
 
 def inline_code(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Spans that prose checks pass by: code between ticks, link targets, addresses, tags."""
+    """Spans that prose checks pass by: code between ticks or tags, link targets, tags, names of footnotes."""
     content = text[start:end]
     spans = [(start + found.start(), start + found.end()) for found in _TICKS.finditer(content)]
     spans += [(start + found.start("target"), start + found.end("target")) for found in _LINK.finditer(content)]
     spans += [(start + a, start + b) for a, b in _html(content)]
+    if (note := _NOTE.match(content)) is not None:
+        spans.append((start + note.start("label"), start + note.end("label")))
     yield from merged(spans)
 
 
-def _html(content: str) -> Iterator[tuple[int, int]]:
-    """Comments and tags. Searched for by hand: a pattern would look for each unclosed comment's end to the very end."""
+def _html(content: str, *, to_end: bool = False) -> Iterator[tuple[int, int]]:
+    """Comments, tags, and what stands between the tags of code; with `to_end` also where they are not closed.
+
+    Comments are searched for by hand: a pattern would look for each unclosed one's end to the very end.
+    """
     at = content.find("<!--")
     while at >= 0 and (end := content.find("-->", at + 4)) >= 0:
         yield at, end + 3
         at = content.find("<!--", end + 3)
+    opened: dict[str, int] = {}
     for tag in _HTML_TAG.finditer(content):
         yield tag.span()
+        name = tag["name"].lower()
+        if name in _CODE_TAGS and not tag["closes"]:
+            opened.setdefault(name, tag.start())
+        elif name in opened:
+            yield opened.pop(name), tag.end()
+    if to_end and opened:
+        yield min(opened.values()), len(content)
 
 
 def merged(spans: Iterator[tuple[int, int]] | list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -195,20 +282,19 @@ def _links(text: str, blocks: tuple[Block, ...]) -> Iterator[Link]:
     for block in blocks:
         if block.kind is BlockKind.CODE:
             continue
-        ticks = [
-            (block.start + t.start(), block.start + t.end()) for t in _TICKS.finditer(text[block.start : block.end])
-        ]
+        code = [start for start, _ in block.code]
         for found in _LINK.finditer(text, block.start, block.end):
-            if not any(start <= found.start() < end for start, end in ticks):
+            before = bisect_right(code, found.start()) - 1
+            if before < 0 or block.code[before][1] <= found.start():
                 yield Link(found["target"].strip("<>"), found.start(), found.end(), bool(found["image"]))
 
 
-def _anchors(text: str, blocks: tuple[Block, ...]) -> Iterator[str]:
+def _anchors(text: str, blocks: tuple[Block, ...], about: MutableMapping[str, Any]) -> Iterator[str]:
     """Names that a link inside the document may point to: of headings as GitHub makes them, and explicit ones."""
     seen: dict[str, int] = {}
     for block in blocks:
         if block.kind is BlockKind.HEADING:
-            slug = slug_of(text[block.start : block.end])
+            slug = slug_of(text[block.start : block.end], about)
             count = seen.get(slug, 0)
             seen[slug] = count + 1
             yield slug if count == 0 else f"{slug}-{count}"
@@ -216,8 +302,17 @@ def _anchors(text: str, blocks: tuple[Block, ...]) -> Iterator[str]:
         yield found[1] or found[2]
 
 
-def slug_of(title: str) -> str:
-    """GitHub's name of a heading: lower case, no punctuation, spaces become hyphens."""
-    plain = _LINK.sub(lambda found: found["text"], title)
-    plain = _HTML_TAG.sub("", plain)
-    return _NOT_IN_SLUG.sub("", plain.strip().lower()).replace(" ", "-")
+def slug_of(title: str, about: MutableMapping[str, Any] | None = None) -> str:
+    """GitHub's name of a heading: its words as shown, lower case, no punctuation, spaces become hyphens.
+
+    `about` holds the document's definitions of links. The rule is that of html-pipeline's TableOfContentsFilter: of
+    the text without its marks stay letters, accents, numbers, connectors such as the underscore, hyphens and spaces.
+    """
+    (line,) = _INLINE.parseInline(" ".join(title.split()), about)
+    shown = "".join(part.content for part in line.children or () if part.type in {"text", "code_inline"})
+    return "".join(character for character in shown.lower() if _is_in_slug(character)).replace(" ", "-")
+
+
+def _is_in_slug(character: str) -> bool:
+    category = unicodedata.category(character)
+    return character in "- " or category[0] in "LMN" or category == "Pc"
