@@ -74,7 +74,7 @@ class Service:
                 self.url = found[1]
                 break
         else:
-            raise AssertionError((self.data.parent / "stderr.txt").read_text())
+            raise AssertionError(self.log())
 
     def first_link(self) -> str:
         """The link that the first start prints."""
@@ -88,6 +88,10 @@ class Service:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         names = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
         return [pid for pid, name in names.items() if b"worker" in name and b"--supervised" in name]
+
+    def log(self) -> str:
+        """What it wrote to stderr so far."""
+        return (self.data.parent / "stderr.txt").read_text()
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pysqlite3 import dbapi2
 from tests.conftest import Service, until
 from tests.ledger.invariants import check_invariants
 from websockets.exceptions import InvalidStatus
@@ -234,3 +236,60 @@ def test_no_user_is_over_the_limit_while_many_upload_at_once(new_service: Callab
     assert 1 <= most <= 2
     check_invariants(ledger)
     ledger.close()
+
+
+SECRET = "Confidential: the merger shall close in May.\n" * 400
+
+
+def test_an_error_of_ours_is_logged_once_without_what_it_was_about(new_service: Callable[..., Service]):
+    service = new_service(workers=0)
+    client = service.user("ann")
+    database = dbapi2.connect(f"{service.data}/paperlane.db")
+    database.execute("DROP TABLE documents")
+    database.close()
+    answer = client.post("batches", files={"files": ("merger.md", SECRET.encode())})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert httpx.get(f"{service.url}/healthz").json() == {"status": "ok"}
+    log = service.log()
+    assert log.count("no such table: documents") <= 2  # of the driver, and of what wraps it
+    assert log.count("a request failed") == 1
+    assert "ASGI" not in log
+    assert len(log) < 20_000
+    assert_tells_nothing(log, client)
+
+
+def test_an_upload_that_is_cut_leaves_nothing_and_is_no_error(new_service: Callable[..., Service]):
+    service = new_service(workers=0)
+    client = service.user("ann")
+    before = service.log()
+    with begun_upload(client):
+        until(lambda: blobs_of(service))
+    until(lambda: not blobs_of(service))
+    assert httpx.get(f"{service.url}/healthz").json() == {"status": "ok"}
+    assert service.log() == before
+
+
+def begun_upload(client: httpx.Client, key: str = "") -> socket.socket:
+    """An upload that says it is longer than what comes."""
+    head = f"--b\r\nContent-Disposition: form-data; name=files; filename=merger.md\r\n\r\n{SECRET * 20}"
+    lines = [
+        "POST /api/v1/batches HTTP/1.1",
+        "Host: test",
+        f"Authorization: {client.headers['Authorization']}",
+        "Content-Type: multipart/form-data; boundary=b",
+        "Content-Length: 500000",
+        *([f"Idempotency-Key: {key}"] if key else []),
+    ]
+    connection = socket.create_connection((client.base_url.host, client.base_url.port or 80), 60)
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + head).encode())
+    return connection
+
+
+def blobs_of(service: Service) -> list[Path]:
+    return list(service.data.glob("blobs/*/*"))
+
+
+def assert_tells_nothing(log: str, client: httpx.Client) -> None:
+    for secret in ("merger", "Confidential", client.headers["Authorization"].split()[1]):
+        assert secret not in log

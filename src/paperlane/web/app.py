@@ -61,6 +61,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     pages.mount(app)
     problems.install(app)
     app.add_middleware(_SmallBodies)
+    app.add_middleware(problems.Unfailing)
     app.add_middleware(_SafeHeaders)
     return app
 

@@ -1,18 +1,22 @@
 """Errors as problem documents (RFC 9457) with a stable `code`."""
 
+from contextlib import suppress
 from http import HTTPStatus
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperlane.errors import DocumentError, PaperlaneError, Refused, TooMany
 
 log = structlog.get_logger(__name__)
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_UNKNOWN = "Something went wrong on our side."
 
 
 def problem(status: int, code: str, detail: str, hint: str = "", **headers: str) -> JSONResponse:
@@ -49,7 +53,30 @@ def install(app: FastAPI) -> None:
         code = _CODES.get(error.status_code, "invalid_request")
         return problem(error.status_code, code, str(error.detail), **dict(error.headers or {}))
 
-    @app.exception_handler(Exception)
-    async def _(request: Request, error: Exception) -> JSONResponse:
-        log.error("a request failed", path=request.url.path, exc_info=error)
-        return problem(500, "internal_error", "Something went wrong on our side.", "Try again; if it stays, tell us.")
+
+class Unfailing:
+    """What nobody foresaw is logged once, and answered as everything else; whoever went away is no error of ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except (ClientDisconnect, WebSocketDisconnect):
+            return
+        except Exception:
+            log.exception("a request failed", path=scope.get("path"))
+            if scope["type"] == "websocket":
+                with suppress(RuntimeError, OSError):  # it may be closed by now
+                    await send({"type": "websocket.close", "code": 1011})
+            elif not begun:
+                unknown = problem(500, "internal_error", _UNKNOWN, "Try again; if it stays, tell us.")
+                await unknown(scope, receive, send)
