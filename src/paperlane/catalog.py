@@ -249,7 +249,7 @@ CODES: Mapping[str, Told] = {
         ("Ask again once the task has completed.", "请等任务完成后再试；若任务失败，请查看原因后重新开始。"),
     ),
     "already_ended": Told(("The task has ended already.", "任务已经结束，无法取消。")),
-    "not_ended": Told(
+    "not_failed": Told(
         ("Only a failed or cancelled task can be started again.", "只有失败或已取消的任务才能重新开始。")
     ),
     "id_taken": Told(

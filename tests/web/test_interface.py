@@ -5,6 +5,7 @@ import json
 import random
 import threading
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from paperlane.ledger.sql import SqlLedger
 from paperlane.records import accounts
 from paperlane.records.accounts import Role
 from paperlane.records.schema import audit
+from paperlane.web import shapes
 from paperlane.web.identity import COOKIE
 from paperlane.web.uploads import clean_name
 
@@ -245,7 +247,12 @@ async def test_odd_bodies_are_refused_with_a_problem(house: House):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("priority", "ten"), ("priority", "10"), ("run_at", "soon"), ("run_at", "2026-99-99")]
+    ("field", "value"),
+    [
+        *(("priority", value) for value in ("ten", "10", "-1", "9" * 30, "9" * 4096)),
+        *(("run_at", value) for value in ("soon", "2026-99-99", "nan", "inf", "-inf", "1e308", "1e11", "9" * 4096)),
+        *(("run_at", value) for value in ("9999-12-31T23:59:59-14:00", "9999-12-31", "2099-01-31T08:00:00Z")),
+    ],
 )
 async def test_fields_that_make_no_sense_are_refused(house: House, field: str, value: str):
     answer = await house["ann"].post("/batches", files={"files": ("a.md", b"x")}, data={field: value})
@@ -254,8 +261,27 @@ async def test_fields_that_make_no_sense_are_refused(house: House, field: str, v
 
 
 async def test_a_task_for_later_says_when(house: House):
-    (task,) = (await house.upload("ann", "Fine.", run_at="2099-01-31T08:00:00Z"))["tasks"]
-    assert (task["status"], task["run_at"]) == ("queued", "2099-01-31T08:00:00.000Z")
+    later = datetime.now(UTC) + timedelta(days=364)
+    for run_at in (later.isoformat(), str(later.timestamp())):
+        (task,) = (await house.upload("ann", "Fine.", run_at=run_at))["tasks"]
+        assert (task["status"], task["run_at"][:19]) == ("queued", later.isoformat()[:19])
+
+
+@pytest.mark.parametrize("run_at", ["0001-01-01T00:00:00+14:00", "1969-12-31", "2020-01-31T08:00:00Z", "-1e300", "0"])
+async def test_a_time_that_has_passed_means_now(house: House, run_at: str):
+    (task,) = (await house.upload("ann", "Fine.", run_at=run_at))["tasks"]
+    assert task["run_at"] is None
+    house.work()
+    assert (await house["ann"].get(f"/tasks/{task['id']}")).json()["status"] == "completed"
+
+
+def test_every_moment_can_be_said():
+    assert shapes.moment(0.0) is None
+    assert shapes.moment(1_800_000_000.0005) == "2027-01-15T08:00:00.000Z"
+    for at in (253402351199.0, 1e308, float("inf")):
+        assert shapes.moment(at) == "9999-12-31T23:59:59.000Z"
+    for at in (float("nan"), -1.0, float("-inf")):
+        assert shapes.moment(at) is None
 
 
 async def test_cancel_and_retry(house: House):

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import isfinite
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -21,6 +22,7 @@ from paperlane.web.uploads import Received, receive
 router = APIRouter(prefix="/batches", tags=["batches"])
 
 _LARGEST_BATCH = 1_000
+_FURTHEST = 366 * 86_400.0  # seconds that a task may be put off
 
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -67,7 +69,7 @@ async def _submit(request: Request, account: Account, house: House, received: Re
     if not received.uploads:
         return _nothing_accepted(received)
     try:
-        order = _order(received, key)
+        order = _order(received, key, house.desk.clock.now())
         batch, fresh = await house.threads(house.desk.submit, account, order)
     except Refused:
         await house.threads(received.discard)
@@ -105,29 +107,33 @@ def _nothing_accepted(received: Received) -> JSONResponse:
     return JSONResponse(content, 422, media_type="application/problem+json")
 
 
-def _order(received: Received, key: str) -> Order:
+def _order(received: Received, key: str, now: float) -> Order:
     fields = received.fields
     try:
         priority = int(fields.get("priority", "") or 5)
     except ValueError as error:
         raise BadRequest(f"There is no priority {fields['priority']!r}.", hint="Choose 0 to 9.") from error
     name = fields.get("name", "").replace("\0", "")
-    return Order(received.uploads, name, priority, _moment(fields.get("run_at", "")), key)
+    return Order(received.uploads, name, priority, _moment(fields.get("run_at", ""), now), key)
 
 
-def _moment(said: str) -> float:
-    """ISO 8601 (UTC without an offset) or seconds since 1970; 0 for now."""
-    if not said:
-        return 0.0
+def _moment(said: str, now: float) -> float:
+    """ISO 8601 (UTC without an offset) or seconds since 1970; 0 for now, and what has passed means now too."""
     try:
-        return max(0.0, min(float(said), 1e11))
+        at = float(said or 0)
     except ValueError:
-        pass
+        at = _seconds(said)
+    if not isfinite(at) or at > now + _FURTHEST:
+        raise BadRequest("A task waits for at most a year.", hint="Choose a `run_at` within 366 days from now.")
+    return max(0.0, at)
+
+
+def _seconds(said: str) -> float:
     try:
         at = datetime.fromisoformat(said)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise BadRequest(f"{said!r} is no time.", hint="Write it as 2027-01-31T08:00:00Z.") from error
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 @asynccontextmanager

@@ -14,12 +14,15 @@ from paperlane.records.issues import Reviewed
 from paperlane.reports import said
 
 _UPLOAD = TypeAdapter(Upload)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 _NO_COVERAGE = {"tested": 0, "failed": 0, "skipped": 0}
 
 
 def moment(at: float) -> str | None:
-    """A time as ISO 8601 in UTC; None for never."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+    """A time as ISO 8601 in UTC, to the millisecond; None for never. What no calendar holds is its last second."""
+    if not at > 0:  # nor is what is no number
+        return None
+    return datetime.fromtimestamp(min(at, _LAST), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def task(of: Task) -> dict[str, Any]:
