@@ -73,6 +73,7 @@ def test_strangers_other_sites_and_too_many_sockets_are_refused(new_service: Cal
     for client, options in (
         (bob, {}),
         (ann, {"origin": "http://evil.example"}),
+        (ann, {"origin": "http://["}),
         (httpx.Client(base_url=ann.base_url, headers={"Authorization": "Bearer wrong"}), {}),
     ):
         with pytest.raises(InvalidStatus) as refused:

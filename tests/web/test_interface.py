@@ -443,7 +443,8 @@ async def test_a_session_of_the_page_is_no_use_to_another_site(house: House):
     assert "SameSite=strict" in cookie
     assert (await page.get("/session")).json()["name"] == "ann"
     files = {"files": ("a.md", b"x")}
-    assert (await page.post("/batches", files=files, headers={"Origin": "http://evil.example"})).status_code == 403
+    for origin in ("http://evil.example", "http://[", "null", "", "http://test.evil.example"):
+        assert (await page.post("/batches", files=files, headers={"Origin": origin})).status_code == 403
     assert (await page.post("/batches", files=files, headers={"Origin": "http://test"})).status_code == 202
     page.cookies.set(COOKIE, answer.cookies[COOKIE][:-2] + "xx")
     house.desk.revoke(None, house.desk.user("ann"))
@@ -493,6 +494,20 @@ async def test_errors_are_problem_documents(house: House):
         assert answer.headers["content-type"] == "application/problem+json"
         assert {"type", "title", "status", "code", "detail", "hint"} <= answer.json().keys()
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000, str(2**63), "-1", "１２", "٣", "1e3", "%00"])
+async def test_numbers_that_no_database_holds_are_refused(house: House, number: str):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    asked = [("GET", f"/tasks/{task['id']}/issues?cursor={number}", None)]
+    asked += [(verb, f"/users/{number}{rest}", {}) for verb, rest in (("GET", ""), ("PATCH", ""))]
+    asked += [("POST", f"/users/{number}{rest}", None) for rest in ("/token", "/revoke")]
+    for verb, path, content in asked:
+        answer = await house["adam"].request(verb, path, json=content)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (verb, path)
+    for cursor in ("9" * 18, "0"):
+        assert (await house["ann"].get(f"/tasks/{task['id']}/issues", params={"cursor": cursor})).status_code == 200
+    assert (await house["adam"].get(f"/users/{2**63 - 1}")).status_code == 404
 
 
 async def test_large_bodies_are_for_uploads_only(house: House):

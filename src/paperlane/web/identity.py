@@ -60,7 +60,11 @@ def is_own_origin(connection: HTTPConnection) -> bool:
     origin = connection.headers.get("Origin")
     if origin is None or origin in house_of(connection).settings.allowed_origins:
         return True
-    return urlsplit(origin).netloc == connection.headers.get("Host", "")
+    try:
+        site = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return site != "" and site == connection.headers.get("Host")
 
 
 async def _asker(request: Request) -> Account:

@@ -3,8 +3,9 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from paperlane.errors import PaperlaneError
 from paperlane.model.tasks import BatchId, Task, TaskId
@@ -22,7 +23,9 @@ _MOST = 1_000
 
 
 @router.websocket("/progress")
-async def progress(socket: WebSocket, task: str = "", batch: str = "", after: int = -1) -> None:
+async def progress(
+    socket: WebSocket, task: str = "", batch: str = "", after: Annotated[int, Query(ge=-1, le=2**63 - 1)] = -1
+) -> None:
     """Follow a task or a batch. Who asks is known before the socket is accepted."""
     house = house_of(socket)
     account = await account_of(socket)

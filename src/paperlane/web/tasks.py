@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
 
-from paperlane.errors import BadRequest
 from paperlane.model.tasks import BatchId, TaskId
 from paperlane.web import shapes
 from paperlane.web.identity import Asker, Parts
@@ -67,11 +66,9 @@ async def issues(
     severity: Literal["", "error", "warning", "info"] = "",
     status: Literal["", "open", "accepted", "dismissed"] = "",
     limit: Limit = 200,
-    cursor: str = "",
+    cursor: Annotated[str, Query(pattern="^[0-9]{0,18}$")] = "",
 ) -> dict[str, Any]:
     """A task's issues in reading order."""
-    if cursor and not cursor.isdecimal():
-        raise BadRequest("There is no such page.", hint="Use the `next` of the page before.")
     after = int(cursor) if cursor else -1
     found = await house.threads(
         house.desk.issues, account, TaskId(task), severity=severity, status=status, after=after, limit=limit

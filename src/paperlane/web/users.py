@@ -1,9 +1,9 @@
 """`/users`: accounts and their limits, for admins."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from paperlane.model.tasks import UserId
@@ -12,6 +12,8 @@ from paperlane.web import shapes
 from paperlane.web.identity import Admin, House, Parts
 
 router = APIRouter(prefix="/users", tags=["users"])
+
+User = Annotated[int, Path(ge=1, le=2**63 - 1, description="An account's id.")]
 
 
 class NewUser(BaseModel, extra="forbid"):
@@ -66,13 +68,13 @@ def _of(house: House, user: int) -> Account:
 
 
 @router.get("/{user}")
-async def one(user: int, _admin: Admin, house: Parts) -> dict[str, Any]:
+async def one(user: User, _admin: Admin, house: Parts) -> dict[str, Any]:
     """An account with its lane."""
     return await house.threads(lambda: _shape(house, _of(house, user)))
 
 
 @router.patch("/{user}")
-async def change(user: int, asked: Change, admin: Admin, house: Parts) -> dict[str, Any]:
+async def change(user: User, asked: Change, admin: Admin, house: Parts) -> dict[str, Any]:
     """Change an account or its lane, while everything runs."""
 
     def write() -> dict[str, Any]:
@@ -83,12 +85,12 @@ async def change(user: int, asked: Change, admin: Admin, house: Parts) -> dict[s
 
 
 @router.post("/{user}/token", status_code=HTTPStatus.CREATED)
-async def token(user: int, admin: Admin, house: Parts) -> dict[str, str]:
+async def token(user: User, admin: Admin, house: Parts) -> dict[str, str]:
     """A fresh token; it is shown this once."""
     return {"token": await house.threads(lambda: house.desk.new_token(admin, _of(house, user)))}
 
 
 @router.post("/{user}/revoke")
-async def revoke(user: int, admin: Admin, house: Parts) -> dict[str, int]:
+async def revoke(user: User, admin: Admin, house: Parts) -> dict[str, int]:
     """Make all tokens and sessions of an account useless."""
     return {"revoked": await house.threads(lambda: house.desk.revoke(admin, _of(house, user)))}
