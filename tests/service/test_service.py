@@ -7,7 +7,8 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -16,11 +17,11 @@ from pysqlite3 import dbapi2
 from tests.conftest import Service, until
 from tests.ledger.invariants import check_invariants
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.sql import connect as open_database
-from paperlane.model.tasks import TaskId
+from paperlane.model.tasks import Completed, Ended, Failed, Fault, Lease, Outcome, TaskId, WorkerId
 
 STEPS = ("file_parsing", "document_processing", "section_merge", "issue_detection", "report")
 ENDED = {"completed", "failed", "cancelled"}
@@ -42,10 +43,14 @@ def ended(client: httpx.Client, batch: dict) -> list[dict]:
     return until(all_ended, 240)
 
 
-def frames(client: httpx.Client, query: str, **options: object) -> list[dict]:
+def following(client: httpx.Client, query: str, **options: object) -> ClientConnection:
     url = str(client.base_url).replace("http", "ws") + f"progress?{query}"
     headers = {"Authorization": client.headers["Authorization"]}
-    with connect(url, additional_headers=headers, **options) as socket:  # type: ignore[arg-type]
+    return connect(url, additional_headers=headers, **options)  # type: ignore[arg-type]
+
+
+def frames(client: httpx.Client, query: str, **options: object) -> list[dict]:
+    with following(client, query, **options) as socket:
         return [json.loads(message) for message in socket]
 
 
@@ -66,6 +71,74 @@ def test_progress_rises_and_a_reconnect_misses_nothing(new_service: Callable[...
     assert [frame["status"] for frame in frames(client, f"task={task}")] == ["completed"]
 
 
+TESTER = WorkerId("tester")
+
+
+@dataclass
+class Worker:
+    """Works where the test needs it done."""
+
+    ledger: SqlLedger
+
+    def __post_init__(self) -> None:
+        self.ledger.register(TESTER, "database", "host", 1, 10)
+
+    def take(self) -> dict[str, Lease]:
+        return {lease.task: lease for lease in self.ledger.step("database", TESTER, [], 10)}
+
+    def end(self, lease: Lease, outcome: Outcome) -> None:
+        self.ledger.finish(TESTER, [Ended(lease, outcome)])
+
+
+DONE = Completed(0.1, {})
+BROKEN = Failed(Fault("damaged_file", "The file is damaged."))
+
+
+@pytest.fixture
+def worker(new_service: Callable[..., Service]) -> Iterator[tuple[Service, Worker]]:
+    """A service without workers, and one by hand."""
+    service = new_service(workers=0, inline_slots=1, lease_seconds=600)
+    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    yield service, Worker(ledger)
+    ledger.close()
+
+
+def test_a_replay_passes_the_end_of_an_earlier_run(worker: tuple[Service, Worker]):
+    service, hands = worker
+    client = service.user("ann")
+    (task,) = upload(client, "Fine.")["tasks"]
+    for outcome in (BROKEN, BROKEN, DONE):
+        hands.end(hands.take()[task["id"]], outcome)
+        client.post(f"tasks/{task['id']}/retry")
+    whole = frames(client, f"task={task['id']}&after=0")
+    assert [frame["seq"] for frame in whole] == list(range(1, len(whole) + 1))
+    assert [frame["status"] for frame in whole if frame["status"] in ENDED] == ["failed", "failed", "completed"]
+    assert frames(client, f"task={task['id']}&after=4") == whole[4:]
+
+
+def test_who_follows_a_batch_hears_of_tasks_that_start_again(worker: tuple[Service, Worker]):
+    service, hands = worker
+    client = service.user("ann")
+    batch = upload(client, "One.", "Two.")
+    first, second = (task["id"] for task in batch["tasks"])
+    leases = hands.take()
+    with following(client, f"batch={batch['id']}") as socket:
+        told = (json.loads(message) for message in socket)
+        hands.end(leases[first], BROKEN)
+        heard_of(told, first, "failed")
+        client.post(f"tasks/{first}/retry")
+        heard_of(told, first, "queued")
+        hands.end(leases[second], DONE)
+        heard_of(told, second, "completed")
+        hands.end(hands.take()[first], DONE)
+        heard_of(told, first, "completed")
+        assert list(told) == []
+
+
+def heard_of(told: Iterator[dict], task: str, status: str) -> None:
+    assert any((frame["task"], frame["status"]) == (task, status) for frame in told)
+
+
 def test_strangers_other_sites_and_too_many_sockets_are_refused(new_service: Callable[..., Service]):
     service = new_service(workers=0, inline_slots=1, max_user_sockets=2)
     ann, bob = service.user("ann"), service.user("bob")
@@ -79,11 +152,9 @@ def test_strangers_other_sites_and_too_many_sockets_are_refused(new_service: Cal
         with pytest.raises(InvalidStatus) as refused:
             frames(client, f"batch={batch['id']}", **options)
         assert refused.value.response.status_code == 403
-    url = str(ann.base_url).replace("http", "ws") + f"progress?batch={batch['id']}"
-    headers = {"Authorization": ann.headers["Authorization"]}
-    open_one = connect(url, additional_headers=headers)
-    with open_one, connect(url, additional_headers=headers), pytest.raises(InvalidStatus):
-        frames(ann, f"batch={batch['id']}")
+    query = f"batch={batch['id']}"
+    with following(ann, query), following(ann, query), pytest.raises(InvalidStatus):
+        frames(ann, query)
 
 
 def test_the_engine_inline_runs_what_its_users_upload(new_service: Callable[..., Service]):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
@@ -59,10 +59,10 @@ async def _serve(socket: WebSocket, house: House, account: Account, task: str, b
         if not replay:
             for one in followed:
                 await socket.send_json(shapes.present(one))
-        running = {one.id for one in followed if not one.state.ended}
-        # a replay ends with the terminal event, which may be among those that are still to come
-        running |= {one.id for one in followed if replay and one.seq > after}
-        await _until_gone(socket, follower, running)
+        # what is known of each task: a replay passes the end of earlier runs before it comes there
+        known = {one.id: one.seq for one in followed}
+        running = {one.id for one in followed if not one.state.ended or (replay and one.seq > after)}
+        await _until_gone(socket, follower, known, running)
     except WebSocketDisconnect:
         pass
     finally:
@@ -75,11 +75,11 @@ def _followed(house: House, account: Account, task: str, batch: str) -> Sequence
     return house.desk.tasks(account, batch=BatchId(batch), status="", cursor="", limit=_MOST)
 
 
-async def _until_gone(socket: WebSocket, follower: Follower, running: set[TaskId]) -> None:
-    """Send until all tasks have ended, the reader is too slow, or it goes away."""
+async def _until_gone(socket: WebSocket, follower: Follower, known: Mapping[TaskId, int], running: set[TaskId]) -> None:
+    """Send until the last known event of every task is its end, the reader is too slow, or it goes away."""
     gone = asyncio.create_task(_gone(socket))
     try:
-        while running:
+        while running or not follower.queue.empty():
             coming = asyncio.create_task(follower.queue.get())
             await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
@@ -89,8 +89,10 @@ async def _until_gone(socket: WebSocket, follower: Follower, running: set[TaskId
                 await socket.close(_COME_AGAIN)
                 return
             await socket.send_json(shapes.frame(event))
-            if event.status in _ENDED:
+            if event.status in _ENDED and event.seq >= known[event.task]:
                 running.discard(event.task)
+            else:  # it may have ended before, and was started again
+                running.add(event.task)
         await socket.close(_DONE)
     finally:
         gone.cancel()
