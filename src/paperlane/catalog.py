@@ -149,6 +149,10 @@ CODES: Mapping[str, Told] = {
     "no_files": Told(
         ("The upload holds no file.", "上传内容中没有文件。"), ("Choose at least one file.", "请至少选择一个文件。")
     ),
+    "unknown_field": Told(
+        ("The file came in another field than `files`.", "文件不在字段 files 中。"),
+        ("Send every file in the field `files`.", "请把每个文件都放在字段 files 中。"),
+    ),
     # warnings beside a result
     "no_text": Told(("The file holds no text, so nothing could be tested.", "文件中没有文字，未能检测任何内容。")),
     "low_text": Told(
@@ -229,6 +233,9 @@ CODES: Mapping[str, Told] = {
     "invalid_request": Told(
         ("Something in the request makes no sense.", "请求中有无效的内容。"),
         ("See /openapi.json for what is expected.", "请对照 /openapi.json 检查请求；若上传中断，请重新上传。"),
+    ),
+    "request_timeout": Told(
+        ("The upload stopped coming.", "上传中断，长时间没有收到数据。"), ("Send it again.", "请重新上传。")
     ),
     "method_not_allowed": Told(("This address does not take such a request.", "该地址不支持这种请求方法。")),
     "sign_in_needed": Told(("Nobody is signed in.", "尚未登录。"), ("Sign in with a token.", "请使用令牌登录。")),

@@ -2,7 +2,7 @@
 
 PaperlaneError            code, message, hint
 |- Refused                the request cannot be served as it is (HTTP status)
-|  |- NotFound, NotAllowed, SignInNeeded, Conflict, BadRequest, TooLarge, TooMany
+|  |- NotFound, NotAllowed, SignInNeeded, Conflict, BadRequest, TookTooLong, TooLarge, TooMany
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
@@ -70,6 +70,13 @@ class Conflict(Refused):
 
     code = "conflict"
     status = 409
+
+
+class TookTooLong(Refused):
+    """The rest of a request did not come."""
+
+    code = "request_timeout"
+    status = 408
 
 
 class TooLarge(Refused):

@@ -342,6 +342,21 @@ def test_an_upload_that_is_cut_leaves_nothing_and_is_no_error(new_service: Calla
     assert service.log() == before
 
 
+def test_an_upload_that_stops_coming_is_dropped_and_its_key_is_free(new_service: Callable[..., Service]):
+    service = new_service(workers=0, upload_idle_seconds=0.3)
+    client = service.user("ann")
+    with begun_upload(client, key="k1") as idle:
+        again = client.post("batches", files={"files": ("a.md", b"Fine.")}, headers={"Idempotency-Key": "k1"})
+        answer = idle.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert '"code":"request_timeout"' in answer
+    assert again.status_code == 202, again.text
+    assert len(blobs_of(service)) == 1
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), 60) as idle:
+        idle.sendall(b"POST /api/v1/session HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\n{")
+        assert idle.makefile("rb").read().startswith(b"HTTP/1.1 408 ")
+
+
 def begun_upload(client: httpx.Client, key: str = "") -> socket.socket:
     """An upload that says it is longer than what comes."""
     head = f"--b\r\nContent-Disposition: form-data; name=files; filename=merger.md\r\n\r\n{SECRET * 20}"

@@ -125,6 +125,39 @@ def blobs_of(house: House) -> list[str]:
     return [path.name for path in house.desk.settings.data.glob("blobs/*/*")]
 
 
+async def test_files_come_in_their_field_only(house: House):
+    answer = await house["ann"].post("/batches", files=[("file", ("a.md", b"x")), ("name", ("b.md", b"y"))])
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field")
+    batch = (await house["ann"].post("/batches", files=[("files", ("a.md", b"x")), ("other", ("b.md", b"y"))])).json()
+    assert [task["document"]["name"] for task in batch["tasks"]] == ["a.md"]
+    assert [(file["name"], file["code"]) for file in batch["rejected"]] == [("b.md", "unknown_field")]
+    assert len(blobs_of(house)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("filename*=UTF-8''%E8%AF%B4%E6%98%8E.md", "说明.md"),
+        ("filename*=utf-8'zh'..%2F..%2Fa%00.md", "a.md"),
+        ("filename*=UTF-8''%ff.md", "\ufffd.md"),
+        ("filename=plain.md; filename*=UTF-8''other.md", "plain.md"),
+    ],
+)
+async def test_a_files_name_may_be_in_the_extended_form(house: House, said: str, name: str):
+    body = f'--b\r\nContent-Disposition: form-data; name="files"; {said}\r\n\r\nx\r\n--b--\r\n'.encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    batch = (await house["ann"].post("/batches", content=body, headers=headers)).json()
+    assert [task["document"]["name"] for task in batch["tasks"]] == [name]
+
+
+@pytest.mark.parametrize("field", ["files", "other", "name"])
+async def test_an_upload_has_few_parts(house: House, field: str):
+    for content in (("a.md", b"x"), (None, b"x")):
+        answer = await house["ann"].post("/batches", files=[(field, content)] * 41)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert blobs_of(house) == []
+
+
 async def test_the_same_key_gives_the_same_batch(house: House):
     async def post(content: bytes) -> tuple[int, dict]:
         headers = {"Idempotency-Key": "k1"}
@@ -293,6 +326,15 @@ async def test_cancel_and_retry(house: House):
     assert (await house["ann"].post(f"{path}/retry")).json()["status"] == "queued"
     house.work()
     assert (await house["ann"].post(f"{path}/cancel")).json()["code"] == "already_ended"
+
+
+async def test_a_full_last_page_is_the_last(house: House):
+    (task, *_) = (await house.upload("ann", TEXT, "Fine.", "Fine.", "Fine."))["tasks"]
+    house.work()
+    for path, count in (("/tasks", 4), (f"/tasks/{task['id']}/issues", 3)):
+        for limit, more in ((count - 1, True), (count, False), (count + 1, False)):
+            page = (await house["ann"].get(path, params={"limit": limit})).json()
+            assert (len(page["items"]), page["next"] is not None) == (min(limit, count), more)
 
 
 async def test_tasks_are_paged_and_filtered(house: House):
@@ -519,7 +561,13 @@ async def test_large_bodies_are_for_uploads_only(house: House):
 
     assert (await house["nobody"].post("/session", content=large)).status_code == 413
     headers = {"Content-Type": "application/json"}
-    assert (await house["nobody"].post("/session", content=piecemeal(), headers=headers)).status_code in {400, 413}
+    for path in ("/session", "/tasks/x/cancel", "/nowhere"):
+        answer = await house["nobody"].post(path, content=piecemeal(), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    for length in ("1" * 5000, "-1", "x"):
+        headers["Content-Length"] = length
+        answer = await house["nobody"].post("/session", content=b"{}", headers=headers)
+        assert answer.status_code == 413
 
 
 async def test_a_part_with_an_endless_header_is_refused(house: House):

@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperlane import __version__
 from paperlane.desk import Desk
-from paperlane.errors import TooLarge
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import batches, health, issues, metrics, pages, problems, progress, queue, session, tasks, users
+from paperlane.web.bodies import SmallBodies
 from paperlane.web.identity import House
 from paperlane.web.tailer import Tailer
 
@@ -28,7 +28,6 @@ _HEADERS = {
     b"content-security-policy": _POLICY.encode(),
 }
 _API = "/api/v1"
-_LARGEST_BODY = 1 << 20
 _THREADS = 8
 
 
@@ -60,38 +59,10 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.include_router(pages.router)
     pages.mount(app)
     problems.install(app)
-    app.add_middleware(_SmallBodies)
+    app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
     app.add_middleware(_SafeHeaders)
     return app
-
-
-class _SmallBodies:
-    """Bodies are small, but those of uploads, which bound themselves as they stream."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == f"{_API}/batches":
-            await self._app(scope, receive, send)
-            return
-        told = dict(scope["headers"]).get(b"content-length", b"0")
-        if not told.isdigit() or int(told) > _LARGEST_BODY:
-            refused = problems.refusal(TooLarge("The body is too large.", hint="Files go to /api/v1/batches."))
-            await refused(scope, receive, send)
-            return
-        size = 0
-
-        async def counted() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > _LARGEST_BODY:
-                raise TooLarge("The body is too large.", hint="Files go to /api/v1/batches.")
-            return message
-
-        await self._app(scope, counted, send)
 
 
 class _SafeHeaders:

@@ -16,12 +16,12 @@ from paperlane.errors import BadRequest, Refused, TooLarge
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
 from paperlane.web import shapes
+from paperlane.web.bodies import told_length
 from paperlane.web.identity import Asker, House, Parts
 from paperlane.web.uploads import Received, receive
 
 router = APIRouter(prefix="/batches", tags=["batches"])
 
-_LARGEST_BATCH = 1_000
 _FURTHEST = 366 * 86_400.0  # seconds that a task may be put off
 
 _FORM: dict[str, Any] = {
@@ -51,14 +51,13 @@ async def submit(
     account: Asker,
     house: Parts,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
-    content_length: Annotated[int, Header()] = 0,
 ) -> JSONResponse:
     """Upload documents to be tested. Limits and backlogs are checked before the body is read."""
     async with _one_at_a_time(request, account, idempotency_key):
         earlier = await house.threads(house.desk.known, account, idempotency_key)
         if earlier is None:
             await house.threads(house.desk.room, account)
-        if content_length > (house.settings.max_batch_mb + 1) << 20:
+        if told_length(request.headers) > (house.settings.max_batch_mb + 1) << 20:
             raise TooLarge(f"The upload is larger than {house.settings.max_batch_mb} MB.", hint="Upload in parts.")
         content_type = request.headers.get("Content-Type", "")
         received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
@@ -78,7 +77,8 @@ async def _submit(request: Request, account: Account, house: House, received: Re
         request.app.state.wake()
     else:
         await house.threads(received.discard)
-    tasks = await house.threads(house.desk.tasks, account, batch=batch.id, status="", cursor="", limit=_LARGEST_BATCH)
+    all_of_it = sum(batch.counts.values())
+    tasks = await house.threads(house.desk.tasks, account, batch=batch.id, status="", cursor="", limit=all_of_it)
     content = {
         **shapes.batch(batch),
         "tasks": [shapes.task(task) for task in tasks],

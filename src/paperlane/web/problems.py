@@ -32,6 +32,8 @@ def refusal(error: PaperlaneError) -> JSONResponse:
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["Connection"] = "close"  # what comes late is no new request
     return problem(status, error.code, error.message, error.hint, **headers)
 
 

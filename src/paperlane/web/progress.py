@@ -19,7 +19,6 @@ router = APIRouter(tags=["progress"])
 _REFUSED, _NOT_FOUND, _TOO_MANY = 4401, 4404, 4429
 _DONE, _COME_AGAIN = 1000, 1013
 _ENDED = frozenset({"completed", "failed", "cancelled"})
-_MOST = 1_000
 
 
 @router.websocket("/progress")
@@ -72,7 +71,8 @@ async def _serve(socket: WebSocket, house: House, account: Account, task: str, b
 def _followed(house: House, account: Account, task: str, batch: str) -> Sequence[Task]:
     if task:
         return [house.desk.task(account, TaskId(task))]
-    return house.desk.tasks(account, batch=BatchId(batch), status="", cursor="", limit=_MOST)
+    whole = sum(house.desk.batch(account, BatchId(batch)).counts.values())
+    return house.desk.tasks(account, batch=BatchId(batch), status="", cursor="", limit=whole)
 
 
 async def _until_gone(socket: WebSocket, follower: Follower, known: Mapping[TaskId, int], running: set[TaskId]) -> None:

@@ -167,6 +167,6 @@ def queue(of: Queue, names: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def page(items: Sequence[dict[str, Any]], limit: int, cursor: str) -> dict[str, Any]:
-    """A page of a list; `cursor` leads to the next one, if this one is full."""
-    return {"items": items, "next": cursor if len(items) == limit else None}
+def page(items: Sequence[dict[str, Any]], cursor: str | None) -> dict[str, Any]:
+    """A page of a list; `cursor` leads to the next one, None at the end."""
+    return {"items": items, "next": cursor}

@@ -27,9 +27,10 @@ async def several(
         batch=BatchId(batch) if batch else None,
         status=status,
         cursor=cursor,
-        limit=limit,
+        limit=limit + 1,  # one more tells whether there is a next page
     )
-    return shapes.page([shapes.task(task) for task in found], limit, found[-1].id if found else "")
+    onward = found[limit - 1].id if len(found) > limit else None
+    return shapes.page([shapes.task(task) for task in found[:limit]], onward)
 
 
 @router.get("/{task}")
@@ -54,7 +55,7 @@ async def retry(task: str, account: Asker, house: Parts) -> dict[str, Any]:
 async def attempts(task: str, account: Asker, house: Parts) -> dict[str, Any]:
     """Every attempt with its steps."""
     found = await house.threads(house.desk.attempts, account, TaskId(task))
-    return {"items": [shapes.attempt(attempt) for attempt in found], "next": None}
+    return shapes.page([shapes.attempt(attempt) for attempt in found], None)
 
 
 @router.get("/{task}/issues")
@@ -71,10 +72,10 @@ async def issues(
     """A task's issues in reading order."""
     after = int(cursor) if cursor else -1
     found = await house.threads(
-        house.desk.issues, account, TaskId(task), severity=severity, status=status, after=after, limit=limit
+        house.desk.issues, account, TaskId(task), severity=severity, status=status, after=after, limit=limit + 1
     )
-    items = [shapes.issue(issue, language) for issue in found]
-    return shapes.page(items, limit, str(found[-1].position) if found else "")
+    onward = str(found[limit - 1].position) if len(found) > limit else None
+    return shapes.page([shapes.issue(issue, language) for issue in found[:limit]], onward)
 
 
 @router.get("/{task}/report")

@@ -1,11 +1,13 @@
 """Receiving uploads: multipart bodies stream into blobs as they arrive, in bounded memory."""
 
 import hashlib
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
+from urllib.parse import unquote
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -16,12 +18,15 @@ from paperlane.formats import recognise
 from paperlane.model.documents import Upload
 from paperlane.settings import Settings
 from paperlane.threads import Threads
+from paperlane.web.bodies import arriving
 
 _HEAD = 4_096
 _FEED = 1 << 18
 _LONGEST_FIELD = 4_096
 _LONGEST_NAME = 255
 _MOST_HEADERS = 20
+_MOST_FIELDS = 10  # parts that are no files: a few more than there are fields
+_EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 _FIELDS = frozenset({"priority", "run_at", "name"})
 
 
@@ -74,7 +79,7 @@ class _Receiver:
         self._part = _Part()
         self._header = [b"", b""]
         self._size = 0
-        self._files = 0
+        self._parts = 0
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -118,6 +123,9 @@ class _Receiver:
 
     def _begin(self) -> None:
         self._part = _Part()
+        self._parts += 1
+        if self._parts > self._settings.max_batch_files + _MOST_FIELDS:
+            raise self._too_many()
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
         self._header[0] += data[start:end]
@@ -138,19 +146,24 @@ class _Receiver:
 
     def _headers_end(self) -> None:
         part = self._part
-        _, options = parse_options_header(part.headers.get("content-disposition", "").encode("latin-1"))
+        said = part.headers.get("content-disposition", "")
+        _, options = parse_options_header(said.encode("latin-1"))
         part.field_name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" in options:
-            part.file_name = clean_name(options[b"filename"].decode("utf-8", "replace"))
-            uploads = self.received.uploads
-            part.writing = self._blobs.create(beside=uploads[0].blob if uploads else "")
-            part.digest = hashlib.sha256()
-            self._files += 1
-            if self._files > self._settings.max_batch_files:
-                raise TooLarge(
-                    f"The upload holds more than {self._settings.max_batch_files} files.",
-                    hint="Upload the files in several parts.",
-                )
+        if (name := _file_name(options, said)) is None:
+            return
+        part.file_name = clean_name(name)
+        if part.field_name != "files":
+            self._refuse("unknown_field", "The file came in another field.", "Send files in the field `files`.")
+            return
+        uploads, rejected = self.received.uploads, self.received.rejected
+        if len(uploads) + len(rejected) >= self._settings.max_batch_files:
+            raise self._too_many()
+        part.writing = self._blobs.create(beside=uploads[0].blob if uploads else "")
+        part.digest = hashlib.sha256()
+
+    def _too_many(self) -> TooLarge:
+        most = self._settings.max_batch_files
+        return TooLarge(f"The upload holds more than {most} files.", hint="Upload the files in several parts.")
 
     def _content(self, data: bytes, start: int, end: int) -> None:
         part, piece = self._part, data[start:end]
@@ -204,6 +217,14 @@ class _Receiver:
         self._ended = True
 
 
+def _file_name(options: Mapping[bytes, bytes], said: str) -> str | None:
+    """The name of a part that is a file; `filename*` (RFC 8187), which no browser sends, counts where it is alone."""
+    if b"filename" in options:
+        return options[b"filename"].decode("utf-8", "replace")
+    extended = _EXTENDED.search(said)
+    return unquote(extended[1], errors="replace") if extended else None
+
+
 def clean_name(name: str) -> str:
     """A file's bare name: no folders, no control characters, at most 255 characters, never empty."""
     bare = PureWindowsPath(PurePosixPath(name).name).name
@@ -222,11 +243,11 @@ def boundary_of(content_type: str) -> bytes:
 async def receive(
     body: AsyncIterator[bytes], content_type: str, blobs: Blobs, settings: Settings, threads: Threads
 ) -> Received:
-    """Take a whole upload in; nothing stays on disk when it is refused or breaks off."""
+    """Take a whole upload in; nothing stays on disk when it is refused, breaks off or stops coming."""
     receiver = _Receiver(blobs, settings, boundary_of(content_type))
     try:
         pending = bytearray()
-        async for piece in body:
+        async for piece in arriving(body, settings.upload_idle_seconds):
             pending += piece
             if len(pending) >= _FEED:
                 await threads(receiver.feed, bytes(pending))
