@@ -29,7 +29,6 @@ def main() -> None:
             page.locator(".issue-head").nth(1).click()
             page.locator("mark.chosen").first.wait_for()
             page.evaluate("scrollTo(0, 0)")
-            page.wait_for_timeout(800)  # the smooth scroll comes to rest
             page.screenshot(path=ROOT / "docs/images/page.png")
             browser.close()
             service.terminate()

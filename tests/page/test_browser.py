@@ -13,6 +13,8 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
 TEXT = "# Gate 😀\n\nThe gate shall be fast.\n\n| Id | Text |\n|---|---|\n| G-1 | 大门应尽快打开 TBD |\n"
+WORD = "The recorder keeps the log of each day. "
+LONG = "\n\n".join(WORD * (number * 7 % 29 + 1) + "TBD. " * (number % 90 == 45) for number in range(1800))
 SLOW = "The gateway shall answer each request within 200 ms and log it.\n\n" * 8000
 DROP = """(files) => {
     const transfer = new DataTransfer();
@@ -177,6 +179,18 @@ def test_nothing_is_wider_than_a_narrow_screen(page: Page):
     page.get_by_role("link", name="Queue").click()
     expect(page.locator("table").first).to_be_visible()
     assert page.evaluate(width)
+
+
+def test_a_click_on_an_issue_shows_its_quote_wherever_it_stands(page: Page):
+    drop(page, **{"long.md": LONG})
+    page.get_by_role("link", name="long.md").click()
+    expect(page.locator("mark")).to_have_count(20)
+    for number in (19, 4, 12, 0, 9):
+        card = page.locator("li.issue").nth(number)
+        card.locator(".issue-head").click()
+        mark = page.locator(f"mark[data-issue='{card.get_attribute('data-issue')}']")
+        expect(mark).to_have_class("error chosen")
+        expect(mark).to_be_in_viewport()
 
 
 def test_a_table_keeps_its_cells_also_where_a_cell_has_paragraphs(page: Page):

@@ -14,18 +14,18 @@ let cursor = "";
 let pieces = []; // {start, end, node}: the text nodes of the document, in order
 let chosen = null;
 
-/** The document's text in elements, block by block; what stands between blocks is kept too. */
+/** The document's text in elements, block by block, in sheets: the browser lays out only those in sight. */
 function drawPaper(found) {
   const place = placesIn(found.text);
   const cut = (start, end) => found.text.slice(place(start), place(end));
-  const parts = [];
+  const sheets = new Sheets();
   let page = 0;
   let table = null;
   let row = null;
   for (const block of found.blocks) {
     if (block.page && block.page !== page) {
       page = block.page;
-      parts.push(element("p", "page-number", say("at page", { page })));
+      sheets.add(element("p", "page-number", say("at page", { page })));
     }
     const node = document.createTextNode(cut(block.start, block.end));
     pieces.push({ start: block.start, end: block.end, node });
@@ -33,7 +33,7 @@ function drawPaper(found) {
       if (!table || table.number !== block.table) {
         table = { number: block.table, root: element("table") };
         row = null;
-        parts.push(element("div", "wide", table.root));
+        sheets.add(element("div", "wide", table.root));
       }
       if (!row || row.number !== block.row) {
         row = { number: block.row, root: element("tr"), column: 0 };
@@ -48,9 +48,33 @@ function drawPaper(found) {
       continue;
     }
     table = null;
-    parts.push(element(...shape(block), node));
+    sheets.add(element(...shape(block), node));
   }
-  paper.replaceChildren(...parts);
+  paper.replaceChildren(...sheets.done());
+}
+
+/** Gathers elements into sections of about a screen; each guesses its height until it is laid out. */
+class Sheets {
+  #made = [];
+  #parts = [];
+
+  add(part) {
+    if (this.#parts.length === 40) this.#close();
+    this.#parts.push(part);
+  }
+
+  done() {
+    if (this.#parts.length) this.#close();
+    return this.#made;
+  }
+
+  #close() {
+    const sheet = element("section", "", ...this.#parts);
+    const lines = this.#parts.reduce((sum, part) => sum + Math.ceil(part.textContent.length / 80) + 0.6, 0);
+    sheet.style.containIntrinsicBlockSize = `auto ${Math.round(lines * 1.55)}rem`;
+    this.#made.push(sheet);
+    this.#parts = [];
+  }
 }
 
 function shape(block) {
@@ -122,7 +146,7 @@ function choose(issue, item) {
   item.classList.add("chosen");
   const boxes = marks.get(issue.id) ?? [];
   boxes.forEach((box) => box.classList.add("chosen"));
-  boxes[0]?.scrollIntoView({ block: "center", behavior: "smooth" });
+  boxes[0]?.scrollIntoView({ block: "center" }); // at once: a smooth scroll ends where the guessed heights said
 }
 
 function card(issue) {
