@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from functools import partial
+from math import ceil
 
 import structlog
 import uvicorn
@@ -191,6 +192,21 @@ def listen(settings: Settings) -> socket.socket:
     return listening
 
 
+def divide_limit(settings: Settings) -> tuple[int, int]:
+    """The slots that `inline` asks for, and each worker: who registers first must not take what the others need.
+
+    Where all together want more than the system's limit, each gets its proportional share, and at least 1. Of a limit
+    of 1 only the default engine gets something.
+    """
+    workers = settings.workers or int(settings.engine == Database.traits.name)  # none here: one that people start
+    wanted = workers * settings.slots + settings.inline_slots
+    if workers == 0 or wanted <= settings.system_limit:
+        return settings.inline_slots, settings.slots
+    least = int(settings.system_limit > 1 or settings.engine == Inline.traits.name)
+    inline = max(least, settings.system_limit * settings.inline_slots // wanted)
+    return inline, max(1, ceil((settings.system_limit - inline) / workers))
+
+
 async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str, str], None]) -> None:
     """The service until told to stop: API, page, the engine `inline`, and supervised workers.
 
@@ -203,13 +219,14 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
     try:
         async with host_of(settings, ledger) as host, asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
-            inline = Inline(settings.inline_slots)
-            running.create_task(host.push(inline, settings.inline_slots, stop, bell.set_result))
+            slots, of_each_worker = divide_limit(settings)
+            running.create_task(host.push(Inline(slots), slots, stop, bell.set_result))
             desk = open_desk(settings, ledger)
             server = _server(create_app(desk, settings, (await bell).ring, secret_of(settings)))
             serving = running.create_task(server.serve(sockets=[listening]))
             serving.add_done_callback(lambda _: stop.set())
-            supervisor = Supervisor(_worker_command(settings), settings.workers, partial(_bury, ledger, threads))
+            command = _worker_command(settings, of_each_worker)
+            supervisor = Supervisor(command, settings.workers, partial(_bury, ledger, threads))
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             announce(url, desk.first_sign_in() or "")
             await stop.wait()
@@ -227,9 +244,9 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _worker_command(settings: Settings) -> Sequence[str]:
+def _worker_command(settings: Settings, slots: int) -> Sequence[str]:
     """The same command line, as a worker that ends when its standard input does."""
-    options = ("--engine", "database", "--slots", str(settings.slots), "--database", settings.database)
+    options = ("--engine", "database", "--slots", str(slots), "--database", settings.database)
     return (sys.executable, "-m", "paperlane", "worker", "--supervised", "--data", str(settings.data), *options)
 
 

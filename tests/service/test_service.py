@@ -164,6 +164,14 @@ def test_the_engine_inline_runs_what_its_users_upload(new_service: Callable[...,
     assert [(task["status"], task["engine"]) for task in tasks] == [("completed", "inline")] * 2
 
 
+@pytest.mark.parametrize("limit", [1, 4])
+def test_a_small_limit_of_the_system_leaves_the_workers_their_slots(new_service: Callable[..., Service], limit: int):
+    service = new_service(workers=2, system_limit=limit)
+    client = service.user("ann")
+    tasks = ended(client, upload(client, "The system shall be fast.", "Fine."))
+    assert [(task["status"], task["engine"]) for task in tasks] == [("completed", "database")] * 2
+
+
 def test_the_corpus_as_one_batch_ends_as_its_manifests_say(new_service: Callable[..., Service], corpus: Path):
     service = new_service()
     client = service.user("ann", "--limit", "20")

@@ -32,6 +32,8 @@ class Membership:
         """Register under a new identity."""
         self.worker = WorkerId(self.new_id())
         self.ask_for_slots()
+        if self.granted == 0:
+            log.warning("the system's limit leaves this worker no slots", engine=self.engine, asked=self.slots)
 
     def ask_for_slots(self) -> None:
         """Ask for what the system's limit did not grant yet."""
