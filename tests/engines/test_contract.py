@@ -33,6 +33,7 @@ class Service:
     host: Host
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     serving: asyncio.Task[None] | None = None
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def start(self) -> None:
         self.stop.clear()
@@ -86,6 +87,21 @@ async def test_every_task_ends_once(service: Service):
     assert {task.state for task in tasks} == {State.COMPLETED}
     assert {task.engine for task in tasks} == {service.engine}
     assert sorted(service.steps.ran) == sorted(["one", "two", "three"] * 10)
+
+
+async def test_a_look_at_the_ledger_that_fails_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch):
+    failing, look = asyncio.Event(), SqlLedger.changed
+
+    def fail(_ledger: SqlLedger) -> int:
+        service.loop.call_soon_threadsafe(failing.set)
+        raise OSError("disk I/O error")
+
+    monkeypatch.setattr(SqlLedger, "changed", fail)
+    service.start()
+    await failing.wait()
+    names = service.submit(1)
+    monkeypatch.setattr(SqlLedger, "changed", look)
+    await service.ended(names)
 
 
 async def test_what_comes_while_it_is_idle_is_run(service: Service):

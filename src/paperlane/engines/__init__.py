@@ -37,7 +37,7 @@ class Turns(Protocol):
         ...
 
     async def wait(self) -> None:
-        """Until something may have become runnable; at most a second."""
+        """Until something may have become runnable; at most a second, also while the ledger cannot be reached."""
         ...
 
 

@@ -4,8 +4,12 @@ import asyncio
 import random
 from collections.abc import Callable
 
+import structlog
+
 from paperlane.ledger import Ledger
 from paperlane.threads import Threads
+
+log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 1.0
 """Seconds after which a waiter looks again, whatever it was told: the guarantee behind every notice."""
@@ -31,24 +35,38 @@ class Wakeup:
         self._chance = chance
         self._bell = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._seen = -1
+        self._seen: int | None = None
 
     def ring(self) -> None:
         """Something was submitted or has ended here; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._bell.set)
 
     async def wait(self) -> None:
-        """Return when the engine may have something to run, and after a second at the latest."""
+        """Return when the engine may have something to run, and after a second at the latest.
+
+        A ledger that cannot be read is logged and left alone until then: whoever waits must not fail of a look.
+        """
         poll = _SHORTEST_POLL
         deadline = self._loop.time() + LONGEST_WAIT * (0.75 + 0.25 * self._chance())
         while (left := deadline - self._loop.time()) > 0:
             if await self._rung(min(poll, left)):
                 return
-            if (now := self._ledger.changed()) != self._seen:
-                self._seen = now
-                if await self._threads(self._ledger.runnable, self._engine):
+            try:
+                if await self._changed() and await self._threads(self._ledger.runnable, self._engine):
                     return
+            except Exception:
+                log.exception("the ledger cannot be looked at", engine=self._engine)
+                self._seen = None  # whatever changed meanwhile is still to be seen
+                await self._rung(left)
+                return
             poll = min(poll * _SLOWER, _LONGEST_POLL)
+
+    async def _changed(self) -> bool:
+        """Has anybody committed since the last look? The first one may wait for a connection: not on the loop."""
+        first = self._seen is None
+        now = await self._threads(self._ledger.changed) if first else self._ledger.changed()
+        before, self._seen = self._seen, now
+        return now != before
 
     async def _rung(self, seconds: float) -> bool:
         try:

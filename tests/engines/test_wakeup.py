@@ -1,0 +1,112 @@
+"""Waking up: by a bell in the process, by the database's number between processes, and when nothing can be read."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from paperlane.hosting import open_ledger
+from paperlane.ledger.sql import SqlLedger
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
+from paperlane.scheduling import wakeup
+from paperlane.scheduling.wakeup import Wakeup
+from paperlane.threads import Threads
+
+
+@dataclass
+class Watched:
+    """A ledger whose cheap looks are counted, by the thread that took them."""
+
+    ledger: SqlLedger
+    fails: bool = False
+    looks: list[str] = field(default_factory=list)
+
+    def changed(self) -> int:
+        self.looks.append(threading.current_thread().name)
+        if self.fails:
+            raise OSError("disk I/O error")
+        return self.ledger.changed()
+
+    def runnable(self, engine: str) -> bool:
+        return self.ledger.runnable(engine)
+
+    async def until_looked(self, times: int) -> None:
+        async with asyncio.timeout(60):
+            while len(self.looks) < times:
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/ledger.db"
+
+
+@pytest.fixture
+def watched(url: str) -> Iterator[Watched]:
+    ledger = open_ledger(url)
+    yield Watched(ledger)
+    ledger.close()
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    made = Threads("look")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second after which everybody looks anyway is an hour."""
+    monkeypatch.setattr(wakeup, "LONGEST_WAIT", 3_600.0)
+
+
+@pytest.mark.usefixtures("only_when_told")
+async def test_a_commit_of_another_process_is_seen(watched: Watched, threads: Threads, url: str):
+    waiting = asyncio.create_task(Wakeup(watched, "database", threads).wait())  # type: ignore[arg-type]
+    await watched.until_looked(2)
+    other = open_ledger(url)
+    other.submit(NewBatch(BatchId("batch"), UserId(1), [NewTask(TaskId("task"), b"{}")]))
+    async with asyncio.timeout(60):
+        await waiting
+    other.close()
+
+
+@pytest.mark.usefixtures("only_when_told")
+async def test_a_commit_that_makes_nothing_runnable_wakes_nobody(watched: Watched, threads: Threads, url: str):
+    waiting = asyncio.create_task(Wakeup(watched, "database", threads).wait())  # type: ignore[arg-type]
+    await watched.until_looked(2)
+    other = open_ledger(url)
+    other.lane(UserId(1))
+    await watched.until_looked(len(watched.looks) + 5)
+    assert not waiting.done()
+    waiting.cancel()
+    other.close()
+
+
+@pytest.mark.usefixtures("only_when_told")
+async def test_a_bell_that_another_thread_rings_is_heard(watched: Watched, threads: Threads):
+    bell = Wakeup(watched, "database", threads)  # type: ignore[arg-type]
+    waiting = asyncio.create_task(bell.wait())
+    await watched.until_looked(2)
+    await asyncio.to_thread(bell.ring)
+    async with asyncio.timeout(60):
+        await waiting
+
+
+async def test_the_look_that_may_have_to_wait_for_a_connection_is_not_taken_on_the_loop(
+    watched: Watched, threads: Threads
+):
+    await Wakeup(watched, "database", threads, chance=lambda: 0.0).wait()  # type: ignore[arg-type]
+    first, *others = watched.looks
+    assert first.startswith("look")
+    assert set(others) == {threading.current_thread().name}
+
+
+async def test_a_ledger_that_cannot_be_read_is_left_alone_until_the_wait_is_over(watched: Watched, threads: Threads):
+    watched.fails = True
+    await Wakeup(watched, "database", threads, chance=lambda: 0.0).wait()  # type: ignore[arg-type]
+    assert len(watched.looks) == 1
