@@ -321,6 +321,19 @@ class TestPushing:
             bench.ledger.begin(lost, worker)
         assert bench.ledger.begin(again, worker).number == 1
 
+    def test_a_delivery_that_will_not_be_begun_goes_back_at_once(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker(slots=2)
+        begun, handed = bench.ledger.lease("database", 2)
+        bench.ledger.begin(begun, worker)
+        for _ in range(2):  # a second time changes nothing
+            bench.ledger.hand_back([begun, handed])
+        assert bench.ledger.renew(worker, [begun]).lost == ()
+        (again,) = bench.ledger.lease("database", 2)
+        assert again == Lease(handed.task, handed.fence + 1)
+        bench.ledger.hand_back([handed])  # too late: it is another's by now
+        assert bench.ledger.begin(again, worker).number == 1
+
 
 class TestEnding:
     def test_completed_keeps_its_summary_and_reaches_a_hundred(self, bench: Bench):

@@ -154,6 +154,10 @@ class Ledger(Protocol):
         """Turns for a push engine: at most `most`, and never more outstanding than its live workers have slots."""
         ...
 
+    def hand_back(self, leases: Sequence[Lease]) -> None:
+        """Deliveries that will not be begun go back at once, no attempt used; those that were begun are passed by."""
+        ...
+
     def begin(self, lease: Lease, worker: WorkerId) -> Attempt:
         """Start running a lease; the same worker may ask again. StaleLease for everyone else."""
         ...

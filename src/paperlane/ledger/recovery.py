@@ -10,7 +10,7 @@ from paperlane.ledger.endings import Ending, crashed, settle
 from paperlane.ledger.history import Change
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import LIVE, UNDER_WAY, lanes, tasks, workers
-from paperlane.model.tasks import Recovery, WorkerId
+from paperlane.model.tasks import Lease, Recovery, WorkerId
 
 _AT_ONCE = 200
 _LANES_AT_ONCE = 200
@@ -23,11 +23,24 @@ _EXPIRED = (
 )
 _HELD = select(tasks).where(text(UNDER_WAY), tasks.c.worker_id == bindparam("worker"))
 
+_LEASED = (
+    select(tasks)
+    .where(tasks.c.id == bindparam("task"), tasks.c.fence == bindparam("fence"), text("state = 'leased'"))
+    .with_for_update()
+)
+
 
 def give_up(connection: Connection, worker: WorkerId, now: float, rules: Rules) -> Recovery:
     """The worker is gone: what it holds crashed."""
     held = [dict(row) for row in connection.execute(_HELD, {"worker": worker}).mappings()]
     return _take_back(connection, held, now, rules)
+
+
+def hand_back(connection: Connection, leases: Sequence[Lease], now: float) -> None:
+    """Nobody will begin these: their turns are free again. One that was begun meanwhile is its worker's."""
+    asked = ({"task": lease.task, "fence": lease.fence} for lease in leases)
+    rows = (connection.execute(_LEASED, one).mappings().first() for one in asked)
+    settle(connection, [(dict(row), _undelivered()) for row in rows if row is not None], now)
 
 
 def sweep(connection: Connection, now: float, rules: Rules) -> Recovery:

@@ -245,6 +245,9 @@ class SqlLedger:
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
         return self._change(lambda c, now: claims.hand_out(c, self.dialect, now, engine, most, self.rules.undelivered))
 
+    def hand_back(self, leases: Sequence[Lease]) -> None:
+        self._change(lambda connection, now: recovery.hand_back(connection, leases, now))
+
     def begin(self, lease: Lease, worker: WorkerId) -> Attempt:
         def running(connection: Connection) -> Attempt | None:
             task = connection.execute(
