@@ -263,6 +263,10 @@ CODES: Mapping[str, Told] = {
         ("A batch or a task of this id is there already.", "该编号的批次或任务已存在。"),
         ("Give each one a new id.", "请使用新的编号。"),
     ),
+    "last_admin": Told(
+        ("This is the last admin.", "这是最后一位管理员。"),
+        ("Make somebody else an admin first.", "请先将其他人设为管理员。"),
+    ),
     "name_taken": Told(("There is a user of this name already.", "该用户名已存在。")),
     "idempotency_key_reused": Told(
         ("This Idempotency-Key was used for another upload.", "此 Idempotency-Key 已用于另一次上传。"),
