@@ -47,6 +47,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "section_merge": ("joining sections", "合并章节"),
     "issue_detection": ("looking for issues", "检测问题"),
     "report": ("writing the report", "生成报告"),
+    "progress page": ("page {at} of {all}", "第 {at}/{all} 页"),
+    "progress passage": ("passage {at} of {all}", "第 {at}/{all} 个片段"),
+    "cancelling": ("cancelling", "正在取消"),
     "tested": ("{tested} of {all} passages tested", "已检测 {tested}/{all} 个片段"),
     "nothing tested": ("nothing could be tested", "没有可检测的内容"),
     "error": ("error", "错误"),
@@ -292,8 +295,8 @@ def tell(
     at = LANGUAGES.index(language)
     filled = told.filled[at]
     wanted = [name for _, name, _, _ in Formatter().parse(filled) if name]
-    known = wanted and all((params or {}).get(name) for name in wanted)
-    message = filled.format_map(params or {}) if known else told.message[at]
+    given = {name: value.replace(", ", "、") for name, value in (params or {}).items() if value}
+    message = filled.format_map(given) if wanted and given.keys() >= set(wanted) else told.message[at]
     return message, (told.hint[at] or hint) if hint else ""
 
 

@@ -55,6 +55,11 @@ def drop(page: Page, **files: str | bytes) -> None:
     page.evaluate(DROP, {name: base64.b64encode(content).decode() for name, content in raw.items()})
 
 
+def in_chinese(page: Page) -> None:
+    page.get_by_role("link", name="中文").click()
+    expect(page.get_by_text("将文档拖到此处")).to_be_visible()
+
+
 def test_from_the_first_link_to_a_dismissed_issue(page: Page):
     expect(page.get_by_text("Nothing was uploaded yet.")).to_be_visible()
     page.evaluate("window.notReloaded = true")
@@ -94,8 +99,7 @@ def test_from_the_first_link_to_a_dismissed_issue(page: Page):
 
 
 def test_it_speaks_chinese(page: Page):
-    page.get_by_role("link", name="中文").click()
-    expect(page.get_by_text("将文档拖到此处")).to_be_visible()
+    in_chinese(page)
     drop(page, **{"gate.md": TEXT})
     expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
     page.get_by_role("link", name="gate.md").click()
@@ -103,10 +107,10 @@ def test_it_speaks_chinese(page: Page):
 
 
 def test_what_went_wrong_is_said_in_chinese_with_what_to_do(page: Page):
-    page.get_by_role("link", name="中文").click()
-    drop(page, **{"gate.md": TEXT, "sheet.xlsx": b"PK", "empty.md": "", "locked.docx": b"\xd0\xcf\x11\xe0"})
+    in_chinese(page)
+    drop(page, **{"gate.md": TEXT, "old.rtf": b"{\\rtf1}", "empty.md": "", "locked.docx": b"\xd0\xcf\x11\xe0"})
     expect(page.locator("#said")).to_have_text(
-        "未接受: sheet.xlsx – 不支持此类文件，或文件内容与扩展名不符。请确认文件无误，或另存为受支持的格式后再试。"
+        "未接受: old.rtf – 不支持此类文件，或文件内容与扩展名不符。请确认文件无误，或另存为受支持的格式后再试。"
     )
     failed = "文件已损坏，或不是其扩展名所示的类型。请用原来的软件打开，重新保存或导出后再试。"
     expect(page.locator("li", has_text="locked.docx").locator(".detail")).to_have_text(failed)
@@ -132,7 +136,7 @@ def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(pag
     assert found() == "no issues · 3 of 3 passages tested"
     assert found(skipped=1) == "no issues in what was tested · 3 of 4 passages tested"
     assert found(failed=1, tested=0) == "nothing could be tested"
-    page.get_by_role("link", name="中文").click()
+    in_chinese(page)
     assert found(failed=1) == "已检测的部分未发现问题 · 已检测 3/4 个片段"
     issues |= {"error": 1, "info": 2}
     assert found(failed=1) == "1 个错误，2 个提示 · 已检测 3/4 个片段"
@@ -140,14 +144,18 @@ def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(pag
 
 def test_a_code_is_said_with_its_details_in_english_and_by_the_catalogue_in_chinese(page: Page):
     limited = {"code": "user_limit_exceeded", "detail": "9 wait already.", "hint": "Upload fewer."}
-    pages = {"code": "pages_unread", "message": "Page 3 could not be read.", "params": {"pages": "3"}}
+    pages = {"code": "pages_unread", "message": "Pages 3, 4 could not be read.", "params": {"pages": "3, 4"}}
     assert page.evaluate(SAY, ["sayFault", limited]) == "9 wait already. Upload fewer."
     assert page.evaluate(SAY, ["sayCode", {"code": "internal_error"}]) == "Something went wrong on our side."
-    assert page.evaluate(SAY, ["sayCode", pages]) == "Page 3 could not be read."
-    page.get_by_role("link", name="中文").click()
+    assert page.evaluate(SAY, ["sayCode", pages]) == "Pages 3, 4 could not be read."
+    assert page.evaluate(SAY, ["sayProgress", "page 3 of 8"]) == "page 3 of 8"
+    in_chinese(page)
     assert page.evaluate(SAY, ["sayFault", limited]).startswith("您排队的任务已达上限。请等部分任务完成")
-    assert page.evaluate(SAY, ["sayCode", pages]) == "第 3 页无法读取，未被检测。"
+    assert page.evaluate(SAY, ["sayCode", pages]) == "第 3、4 页无法读取，未被检测。"
     assert page.evaluate(SAY, ["sayCode", pages | {"params": {"pages": ""}}]) == "部分页面无法读取，未被检测。"
+    assert page.evaluate(SAY, ["sayProgress", "page 3 of 8"]) == "第 3/8 页"
+    assert page.evaluate(SAY, ["sayProgress", "cancelling"]) == "正在取消"
+    assert page.evaluate(SAY, ["sayProgress", "of tomorrow"]) == "of tomorrow"
     assert page.evaluate(SAY, ["sayFault", {"code": "of_tomorrow", "detail": "New."}]) == "New."
 
 

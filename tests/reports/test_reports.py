@@ -94,6 +94,7 @@ def test_warnings_and_faults_are_said_in_chinese_too(name: str):
     notices = (
         Notice("issues_cut_off", "tbd: there are more.", {"check": "tbd", "most": "500"}),
         Notice("low_text", "Very little text.", {"pages": ""}),
+        Notice("pages_unread", "Pages 3, 4 could not be read.", {"pages": "3, 4"}),
         Notice("of_tomorrow", "Nobody translated this."),
     )
     report = replace(report_of(""), notices=notices)
@@ -101,12 +102,13 @@ def test_warnings_and_faults_are_said_in_chinese_too(name: str):
     for sentence in (
         "检查项 tbd 发现的问题超过 500 个，仅列出前 500 个。",
         "页面中的文字很少；扫描页需要先做文字识别（OCR）。",
+        "第 3、4 页无法读取，未被检测。",
         "Nobody translated this.",
         "文件已加密，需要密码才能打开。",
         "请用原来的软件取消密码保护后再试。",
     ):
         assert sentence in found
-    for english in ("there are more", "Very little", FAULT.message, FAULT.hint):
+    for english in ("there are more", "Very little", "could not be read", FAULT.message, FAULT.hint):
         assert english not in found
 
 

@@ -14,8 +14,11 @@ export function sayCode({ code, message = "", detail = "", params = {} }) {
   const raised = message || detail;
   if (english && raised) return raised;
   const filled = words[`filled ${code}`] ?? "";
-  const wanted = [...filled.matchAll(/\{(\w+)\}/g)];
-  if (wanted.length && wanted.every(([, name]) => params[name])) return say(`filled ${code}`, params);
+  const wanted = [...filled.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+  if (wanted.length && wanted.every((name) => params[name])) {
+    const given = Object.entries(params).map(([name, value]) => [name, value.replaceAll(", ", "、")]);
+    return say(`filled ${code}`, Object.fromEntries(given));
+  }
   return say(`code ${code}`, {}, raised);
 }
 
@@ -24,6 +27,12 @@ export function sayFault(fault) {
   const { code, hint = "" } = fault;
   const advice = english || !hint ? hint : say(`hint ${code}`, {}, hint);
   return [sayCode(fault), advice].filter(Boolean).join(english ? " " : "");
+}
+
+/** How far a step is; the service says it in English, as in "page 3 of 8". */
+export function sayProgress(message) {
+  const [, what, at, all] = /^(\w+) (\d+) of (\d+)$/.exec(message) ?? [];
+  return say(what ? `progress ${what}` : message, { at, all }, message);
 }
 
 /** What the service refused, and why. */

@@ -1,6 +1,6 @@
 // Uploading documents and following them.
 
-import { ask, element, follow, say, sayCode, sayFault, sayFound } from "./api.js";
+import { ask, element, follow, say, sayCode, sayFault, sayFound, sayProgress } from "./api.js";
 
 const list = document.getElementById("tasks");
 const more = document.getElementById("more");
@@ -57,7 +57,7 @@ class Row {
     const task = this.task;
     switch (task.status) {
       case "running":
-        return [task.step && say(task.step), task.message].filter(Boolean).join(" · ");
+        return [task.step && say(task.step), sayProgress(task.message)].filter(Boolean).join(" · ");
       case "queued":
         return task.attempt ? say("waits for retry", { attempt: task.attempt }) : "";
       case "failed":
