@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -15,6 +15,7 @@ from paperlane.engines import Carrier, Puller
 from paperlane.ledger import Ledger, Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
+from paperlane.model.tasks import Lease
 from paperlane.scheduling.dispatcher import dispatch
 from paperlane.scheduling.sweeper import sweep
 from paperlane.scheduling.turns import LedgerTurns
@@ -101,3 +102,11 @@ class Host:
                 ready(wakeup)
             await stop.wait()
             await drain(attempts, self.grace, serving)
+            if unbegun := serving.result():
+                await self._hand_back(unbegun, attempts.threads)
+
+    async def _hand_back(self, unbegun: Sequence[Lease], threads: Threads) -> None:
+        try:
+            await threads(self.ledger.hand_back, unbegun)
+        except Exception:
+            log.exception("deliveries could not be handed back; the sweep takes them back", leases=len(unbegun))

@@ -64,6 +64,6 @@ class Carrier(Protocol):
         """Hand the leases over; returns once they are."""
         ...
 
-    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> None:
-        """Run every arrival until told to stop; returns when all that ran has ended."""
+    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> Sequence[Lease]:
+        """Run every arrival until told to stop; when all that ran has ended, what arrived and was not begun."""
         ...

@@ -27,18 +27,25 @@ class Inline:
         for lease in leases:
             self._arrivals.put_nowait(lease)
 
-    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> None:
+    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> Sequence[Lease]:
         """Run every arrival at once: the dispatcher hands over no more than there are slots."""
+        unbegun: list[Lease] = []
         stopping = asyncio.create_task(stop.wait())
         async with asyncio.TaskGroup() as running:
             while not stop.is_set():
                 arrival = asyncio.create_task(self._arrivals.get())
                 await asyncio.wait({arrival, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if arrival.done():
-                    running.create_task(self._run(run, arrival.result()))
-                else:
+                if not arrival.done():
                     arrival.cancel()
+                elif stop.is_set():
+                    unbegun.append(arrival.result())
+                else:
+                    running.create_task(self._run(run, arrival.result()))
         stopping.cancel()
+        while not self._arrivals.empty():
+            unbegun.append(self._arrivals.get_nowait())
+        self._carried -= len(unbegun)
+        return unbegun
 
     async def _run(self, run: RunAndFinish, lease: Lease) -> None:
         try:

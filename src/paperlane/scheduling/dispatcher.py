@@ -26,15 +26,24 @@ async def dispatch(
 ) -> None:
     """Lease and deliver until told to stop, `room()` at most; several dispatchers of one engine are harmless.
 
+    Nothing is delivered once `stop` is set.
+
     A lease whose delivery fails is not taken back here: nobody begins it, so the sweep hands it out again.
     """
     while not stop.is_set():
         try:
-            leases = await threads(ledger.lease, engine, min(room(), _AT_ONCE))
-            if leases:
+            leases = await _leased(ledger, engine, room(), threads)
+            if leases and stop.is_set():
+                await threads(ledger.hand_back, leases)  # nobody would begin them
+            elif leases:
                 await deliver(leases)
                 continue
         except Exception:
             log.exception("dispatch failed", engine=engine)
             await asyncio.sleep(LONGEST_WAIT)
         await wakeup.wait()
+
+
+async def _leased(ledger: Ledger, engine: str, room: int, threads: Threads) -> Sequence[Lease]:
+    """Without room the ledger is not asked: that would be a write transaction."""
+    return await threads(ledger.lease, engine, min(room, _AT_ONCE)) if room > 0 else ()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -29,7 +30,7 @@ async def at_work(attempts: Attempts, heartbeat: Heartbeat) -> AsyncGenerator[No
         await threads(attempts.ledger.leave, heartbeat.membership.worker)
 
 
-async def drain(attempts: Attempts, grace: float, ended: asyncio.Task[None]) -> None:
+async def drain(attempts: Attempts, grace: float, ended: asyncio.Task[Any]) -> None:
     """No attempt begins another step; what still runs after `grace` seconds is stopped and handed back."""
     attempts.draining = True
     done, _ = await asyncio.wait({ended}, timeout=grace)
