@@ -139,7 +139,6 @@ async def host_of(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
             sandbox.run,
             open_blobs(settings).open,
             heartbeat=settings.heartbeat_seconds,
-            lease=settings.lease_seconds,
             sweep=settings.sweep_seconds,
             grace=settings.grace_seconds,
             clock=clock,

@@ -12,6 +12,7 @@ import structlog
 
 from paperlane.clock import Clock, SortableIds, SystemClock
 from paperlane.engines import Carrier, Puller
+from paperlane.errors import Misconfigured
 from paperlane.ledger import Ledger, Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
@@ -47,24 +48,32 @@ class Host:
     """What a worker needs to run an application's tasks; times in seconds.
 
     `isolated` runs a step away from this process (a `Sandbox`), `open_file` opens what a step's `file` names.
+    `heartbeat` is at most a third of the lease that the ledger's rules give, and just that where it is 0.
     """
 
     ledger: Ledger
     chain: Chain
     isolated: RunIsolated
     open_file: Callable[[str], BinaryIO] = _no_files
-    heartbeat: float = 10.0
-    lease: float = 30.0
+    heartbeat: float = 0.0
     sweep: float = 10.0
     grace: float = 20.0
     clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        """Misconfigured when heartbeats are so slow that a healthy worker would lose its leases."""
+        if self.heartbeat > self.ledger.rules.lease / 3:
+            raise Misconfigured(
+                f"A heartbeat every {self.heartbeat:g} s is too slow for a lease of {self.ledger.rules.lease:g} s.",
+                hint="Beat three times within a lease, or leave `heartbeat` out.",
+            )
 
     @asynccontextmanager
     async def working(self, engine: str, slots: int) -> AsyncGenerator[Attempts]:
         """A worker's attempts, while it is a member of the ledger."""
         pid, host = os.getpid(), socket.gethostname()
         membership = Membership(self.ledger, engine, host, pid, slots, SortableIds(self.clock))
-        heartbeat = Heartbeat(self.ledger, membership, self.heartbeat, self.lease, self.clock)
+        heartbeat = Heartbeat(self.ledger, membership, self.heartbeat or self.ledger.rules.lease / 3, self.clock)
         threads = Threads(f"{engine}-worker", _THREADS)
         attempts = Attempts(self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock)
         try:

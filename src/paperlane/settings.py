@@ -3,7 +3,8 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from typing_extensions import override
 
@@ -30,7 +31,9 @@ class Settings(BaseSettings):
     system_backlog: int = Field(10_000, ge=1, description="Tasks that may wait in the whole system.")
 
     lease_seconds: float = Field(30.0, gt=0, description="A task of a silent worker is taken back after this long.")
-    heartbeat_seconds: float = Field(10.0, gt=0, description="How often a worker says that it lives.")
+    heartbeat_seconds: float = Field(
+        10.0, gt=0, description="How often a worker says that it lives; at most a third of a lease."
+    )
     sweep_seconds: float = Field(10.0, gt=0, description="How often lost tasks are looked for.")
     undelivered_seconds: float = Field(60.0, gt=0, description="A lease that no worker began is taken back after this.")
     grace_seconds: float = Field(20.0, ge=0, description="How long a drain waits for running steps.")
@@ -57,6 +60,16 @@ class Settings(BaseSettings):
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")
     log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for people, or for programs.")
+
+    @field_validator("heartbeat_seconds")
+    @classmethod
+    def _before_the_lease_ends(cls, seconds: float, info: ValidationInfo) -> float:
+        """Two heartbeats may be late, or healthy workers would lose their tasks, and documents end as `poison`."""
+        longest = info.data.get("lease_seconds", seconds * 3) / 3
+        if seconds > longest:
+            said = "Input should be at most {longest}, a third of lease_seconds"
+            raise PydanticCustomError("heartbeat_too_slow", said, {"longest": f"{longest:g}"})
+        return seconds
 
     @classmethod
     @override

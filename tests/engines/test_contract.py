@@ -72,7 +72,7 @@ async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     migrate(dialect.writer)
     ledger = SqlLedger(dialect, Rules(retry_delay=0.01, undelivered=0.2, lease=5))
     steps = HereAndNow()
-    host = Host(ledger, COUNTING, steps, heartbeat=0.05, lease=5, sweep=0.05, grace=0.2)
+    host = Host(ledger, COUNTING, steps, heartbeat=0.05, sweep=0.05, grace=0.2)
     made = Service(request.param, ledger, steps, host)
     yield made
     await made.drain()

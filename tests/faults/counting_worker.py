@@ -28,7 +28,7 @@ async def main() -> None:
         await asyncio.to_thread(sys.stdin.readline)
 
     steps.before = lambda step, _value: wait_for_word(step)
-    host = Host(ledger, COUNTING, steps, heartbeat=0.2, lease=1.0, sweep=0.1)
+    host = Host(ledger, COUNTING, steps, heartbeat=0.2, sweep=0.1)
     await host.pull(Database(), 1, asyncio.Event())
 
 

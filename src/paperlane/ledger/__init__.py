@@ -62,6 +62,11 @@ class Rules:
 class Ledger(Protocol):
     """The record of truth. Errors are those of `paperlane.errors`."""
 
+    @property
+    def rules(self) -> Rules:
+        """The numbers that it decides by."""
+        ...
+
     # what people ask for
     def room(self, user: UserId) -> None:
         """Raise TooMany (`user_limit_exceeded`, `system_busy`) when the user's or the system's backlog is full."""

@@ -51,7 +51,6 @@ class Heartbeat:
     ledger: Ledger
     membership: Membership
     seconds: float
-    lease_seconds: float
     clock: Clock
     _held: dict[Lease, Tell] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -106,7 +105,7 @@ class Heartbeat:
 
     def _watch(self) -> None:
         """Leases that could not be renewed for so long may be another's by now."""
-        if self.clock.monotonic() - self._heard >= self.lease_seconds:
+        if self.clock.monotonic() - self._heard >= self.ledger.rules.lease:
             with self._lock:
                 leases = tuple(self._held)
             self._tell(leases, "lost")
