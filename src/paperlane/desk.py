@@ -41,8 +41,11 @@ _REPORT = TypeAdapter(Report)
 ENGINES = ("database", "inline")
 _FIRST_ADMIN = "admin"
 _LINK_SECONDS = 3_600.0
-_SLOT_SECONDS_PER_MB = {"application/pdf": 1.5}  # measured on one core; other formats hold more text a byte, or less
+# Rough: `paperlane check` on one core took up to 1.5 s a MB for PDFs and up to 3 for Markdown, on a faster machine a
+# third of that, and next to nothing for 20 MB of photos in a DOCX, hence the bound. The ledger learns from turns.
+_SLOT_SECONDS_PER_MB = {"application/pdf": 1.5}
 _SLOT_SECONDS = 0.2
+_MOST_SLOT_SECONDS = 60.0
 STATES: Mapping[str, Sequence[State]] = {
     "queued": (State.READY, State.WAITING, State.LEASED),
     **{state.value: (state,) for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)},
@@ -64,8 +67,9 @@ def name_of(task: Task) -> str:
 
 
 def estimated_cost(upload: Upload) -> float:
-    """Slot-seconds that testing an upload will take, about: a fixed part and one that grows with its size."""
-    return _SLOT_SECONDS + _SLOT_SECONDS_PER_MB.get(upload.media_type, 3.0) * upload.bytes / 2**20
+    """Slot-seconds that testing an upload will take, about: a fixed part and one by its size, a minute at most."""
+    growing = _SLOT_SECONDS_PER_MB.get(upload.media_type, 3.0) * upload.bytes / 2**20
+    return min(_SLOT_SECONDS + growing, _MOST_SLOT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,15 @@ BROKEN = {
         waiting <> (SELECT count(*) FROM tasks AS t WHERE t.user_id = l.user_id AND t.state = 'waiting') OR
         running <> (SELECT count(*) FROM tasks AS t WHERE t.user_id = l.user_id AND t.state IN ('leased', 'running'))
     """,
+    "a lane's virtual time is not what it used and what its turns were charged": """
+        SELECT user_id, vtime, served FROM lanes AS l WHERE abs(vtime - served - (
+            SELECT coalesce(sum(charged), 0) FROM tasks AS t
+            WHERE t.user_id = l.user_id AND t.state IN ('leased', 'running')
+        )) > 0.000001 * (1 + abs(vtime))
+    """,
+    "a task is charged though it has no turn": """
+        SELECT id FROM tasks WHERE charged <> 0 AND state NOT IN ('leased', 'running')
+    """,
     "a worker holds more than it was granted": """
         SELECT id FROM workers AS w
         WHERE slots < (SELECT count(*) FROM tasks AS t WHERE t.worker_id = w.id AND t.state = 'running')

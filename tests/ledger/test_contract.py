@@ -594,11 +594,12 @@ class TestRecovering:
 
     def test_a_drifted_counter_is_mended_and_reported(self, bench: Bench):
         bench.submit(1, 3)
-        bench.ledger.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = 0, running = 2"))
+        bench.ledger.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = 0, running = 2, vtime = 9"))
         worker = bench.worker()
         assert claim(bench, worker) == []
         assert bench.ledger.recover().drifted == 1
         assert bench.ledger.recover().drifted == 0
+        assert bench.ledger.queue().lanes[0].vtime == 0.0
         assert len(claim(bench, worker)) == 3
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, select, text
 
@@ -12,7 +12,7 @@ from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import tasks
 from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
 
-_CLIP = 10.0  # a turn is charged at most this many times its estimate, and at least this part of it
+_LONGEST = 86_400.0  # slot-seconds of one turn; more is a clock gone wrong, for which nobody shall pay
 
 POISON = Fault(
     "poison",
@@ -25,12 +25,12 @@ POISON = Fault(
 class Ending:
     """What an outcome makes of a task: `how` is the word for the history.
 
-    `charged` is the slot time that the lane pays for, None where the turn was not used and nothing is paid.
+    `used` is the slot time that the lane pays for, None where the turn was not used and nothing is paid.
     """
 
     to: Change
     how: str
-    charged: float | None
+    used: float | None
     fault: Fault | None = None
 
 
@@ -70,6 +70,7 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
     """What becomes of a running task."""
     if task["cancel"]:  # asked for before this commit, so it stands, whatever the attempt reached meanwhile
         outcome = Cancelled(outcome.seconds)
+    outcome = replace(outcome, seconds=min(max(outcome.seconds, 0.0), _LONGEST))
     match outcome:
         case Completed(seconds, summary):
             to = _final("completed", now, percent=100.0, summary=json.dumps(dict(summary)))
@@ -124,7 +125,7 @@ def settle(connection: Connection, endings: Iterable[tuple[Change, Ending]], now
     lanes.hold(task["user_id"] for task, _ in endings)
     for task, ended in endings:
         give_back(lanes[task["user_id"]], task, ended)
-    write_moves(connection, ((moved(task, **e.to), e.how) for task, e in endings), now)
+    write_moves(connection, ((moved(task, charged=0.0, **e.to), e.how) for task, e in endings), now)
     close_attempts(
         connection,
         ((task["id"], task["fence"], e.how, _json(e.fault) if e.fault else None) for task, e in endings),
@@ -135,9 +136,8 @@ def settle(connection: Connection, endings: Iterable[tuple[Change, Ending]], now
 
 def give_back(lane: Lane, task: Change, ended: Ending) -> None:
     """The turn is over: the lane has room again, and pays what was used instead of what was estimated."""
-    lane.running -= 1
     lane.ready += ended.to["state"] == "ready"
     lane.waiting += ended.to["state"] == "waiting"
-    low, high = task["cost"] / _CLIP, task["cost"] * _CLIP
-    used = 0.0 if ended.charged is None else min(max(ended.charged, low), high)
-    lane.charge(used - task["cost"])
+    lane.settle(task["charged"], ended.used or 0.0)
+    if ended.used is not None:
+        lane.learn(task["cost"], ended.used)

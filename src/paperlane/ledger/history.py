@@ -32,8 +32,8 @@ def write_events(connection: Connection, rows: Iterable[Change]) -> None:
 
 
 _MOVED = (
-    "state", "stage", "run", "fence", "attempt", "retries", "crashes", "cancel", "engine", "worker_id", "lease_until",
-    "run_at", "started_at", "finished_at", "seq", "step", "percent", "message", "fault", "summary",
+    "state", "stage", "run", "fence", "attempt", "retries", "crashes", "cancel", "charged", "engine", "worker_id",
+    "lease_until", "run_at", "started_at", "finished_at", "seq", "step", "percent", "message", "fault", "summary",
 )  # fmt: skip
 
 _MOVE = (

@@ -1,11 +1,13 @@
 """Whose turn it is: start-time fair queueing over users' lanes.
 
 The virtual time of a lane is the work it was given, in slot-seconds divided by its weight; the runnable lane with the
-lowest one is next (Goyal, Vin and Cheng: Start-time Fair Queuing, 1996). A lane that becomes runnable again starts no
-earlier than the clock, the start of the last turn given, so being idle earns no credit.
+lowest one is next (Goyal, Vin and Cheng: Start-time Fair Queuing, 1996). What ended is in it as it was used, what runs
+as it is expected. A lane that becomes runnable counts as served up to the clock at least, so being idle earns no
+credit; the clock is made of what was used, never of what was expected, so nobody waits for wrong estimates.
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -21,10 +23,24 @@ _WRITE = (
     .values(
         {
             name: bindparam(name)
-            for name in ("running", "ready", "waiting", "vtime", "engine", "max_running", "weight", "paused")
+            for name in (
+                "running",
+                "ready",
+                "waiting",
+                "vtime",
+                "served",
+                "ratio",
+                "engine",
+                "max_running",
+                "weight",
+                "paused",
+            )
         }
     )
 )
+
+_LEARNT = 0.25  # the weight of the last turn in what a lane knows about its estimates: some four turns are remembered
+_FURTHEST_OFF = 200.0  # times that an estimate is believed to be too low or too high
 
 
 @dataclass(slots=True)
@@ -40,17 +56,43 @@ class Lane:
     ready: int
     waiting: int
     vtime: float
+    served: float
+    ratio: float
     paused: int
     was_runnable: bool = False
+    has_settled: bool = False
 
     @property
     def runnable(self) -> bool:
         """May it be given a turn? The same as the condition `RUNNABLE` of the pick index."""
         return self.ready > 0 and self.running < self.max_running and not self.paused
 
-    def charge(self, cost: float) -> None:
-        """Work was given (or, with a negative cost, was less than charged)."""
-        self.vtime += cost / self.weight
+    def charge(self, cost: float) -> float:
+        """A turn is given; the virtual time that it is expected to take, knowing how far off estimates were."""
+        charged = cost * self.ratio / self.weight
+        self.vtime += charged
+        return charged
+
+    def settle(self, charged: float, used: float) -> None:
+        """A turn is over: exactly what it was charged goes back, and the slot-seconds that it used are paid."""
+        self.running -= 1
+        self.served += used / self.weight
+        self.vtime += used / self.weight - charged
+        if self.running <= 0:
+            self.vtime = self.served  # no error of rounding lives longer than the lane is busy
+        self.has_settled = True
+
+    def learn(self, cost: float, used: float) -> None:
+        """How far an estimate was off, in times, so that the mean is one of logarithms."""
+        if cost > 0:
+            off = math.log(min(max(used / cost, 1 / _FURTHEST_OFF), _FURTHEST_OFF))
+            self.ratio = math.exp((1 - _LEARNT) * math.log(self.ratio) + _LEARNT * off)
+
+    def start_at(self, clock: float) -> None:
+        """Count as served up to the clock at least."""
+        missed = max(0.0, clock - self.served)
+        self.served += missed
+        self.vtime += missed
 
 
 def _lane(row: RowMapping) -> Lane:
@@ -67,6 +109,8 @@ def _lane(row: RowMapping) -> Lane:
                 "ready",
                 "waiting",
                 "vtime",
+                "served",
+                "ratio",
                 "paused",
             )
         )
@@ -112,14 +156,17 @@ class Lanes:
         return lane
 
     def write(self) -> None:
-        """Write every held lane; those that became runnable start no earlier than the clock."""
+        """Write every held lane; those that became runnable start at the clock, which follows those that settled."""
         if not self._held:
             return
         clock = read_clocks(self._connection)
         for lane in self._held.values():
             if lane.runnable and not lane.was_runnable:
-                lane.vtime = max(lane.vtime, clock.get((lane.engine, lane.band), 0.0))
+                lane.start_at(clock.get((lane.engine, lane.band), 0.0))
         self._connection.execute(_WRITE, [_row(lane) for lane in self._held.values()])
+        for lane in self._held.values():
+            if lane.has_settled and lane.served > clock.get((lane.engine, lane.band), 0.0):
+                _follow(self._connection, lane)
         self._held.clear()
 
 
@@ -130,6 +177,8 @@ def _row(lane: Lane) -> dict[str, object]:
         "ready": lane.ready,
         "waiting": lane.waiting,
         "vtime": lane.vtime,
+        "served": lane.served,
+        "ratio": lane.ratio,
         "engine": lane.engine,
         "max_running": lane.max_running,
         "weight": lane.weight,
@@ -152,6 +201,15 @@ def _advance(connection: Connection, engine: str, band: int, vtime: float) -> No
         connection.execute(insert(clocks), {"engine": engine, "band": band, "vtime": vtime})
 
 
+def _follow(connection: Connection, lane: Lane) -> None:
+    """The clock comes up to what a lane has used, but not past a lane that waits for its turn.
+
+    So a lane that was alone has no debt when another one comes, and nobody comes behind those who wait.
+    """
+    first = connection.scalar(_FIRST, {"engine": lane.engine, "band": lane.band})
+    _advance(connection, lane.engine, lane.band, lane.served if first is None else min(lane.served, first))
+
+
 @dataclass(slots=True)
 class _Line:
     """A lane's next tasks while turns are given."""
@@ -165,6 +223,12 @@ class _Line:
         return min(self.lane.ready, self.lane.max_running - self.lane.running)
 
 
+_FIRST = (
+    select(lanes.c.vtime)
+    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == bindparam("band"), text(RUNNABLE))
+    .order_by(lanes.c.vtime, lanes.c.user_id)
+    .limit(1)
+)
 _NEXT_LANES = (
     select(lanes)
     .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, text(RUNNABLE))
@@ -184,10 +248,10 @@ def give_turns(connection: Connection, dialect: Dialect, engine: str, room: int)
     clock = 0.0
     for line in _in_turn(connection, dialect, lines, room):
         task = line.heads.pop(0)
-        clock = max(clock, line.lane.vtime)
+        clock = max(clock, line.lane.served)
         line.lane.ready -= 1
         line.lane.running += 1
-        line.lane.charge(task["cost"])
+        task["charged"] = line.lane.charge(task["cost"])
         chosen.append(task)
     connection.execute(_WRITE, [_row(line.lane) for line in lines.values() if line.asked])
     _advance(connection, engine, 0, clock)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, ScalarSelect, bindparam, func, select, text
+from sqlalchemy import ColumnElement, Connection, RowMapping, ScalarSelect, bindparam, func, select, text
 
 from paperlane.ledger import Rules
 from paperlane.ledger.endings import Ending, crashed, settle
@@ -85,6 +86,7 @@ class Recount:
         for row in drifted:
             lane = held[row["user_id"]]
             lane.ready, lane.waiting, lane.running = _true(row)
+            lane.vtime = lane.served + row["true_charged"]
         held.write()
         return len(drifted)
 
@@ -100,6 +102,7 @@ def _counted(connection: Connection, users: Sequence[int]) -> Sequence[RowMappin
                 _count("state = 'ready'").label("true_ready"),
                 _count("state = 'waiting'").label("true_waiting"),
                 _count(UNDER_WAY).label("true_running"),
+                _of_lane(func.coalesce(func.sum(tasks.c.charged), 0.0), UNDER_WAY).label("true_charged"),
             ).where(lanes.c.user_id.in_(users))
         )
         .mappings()
@@ -108,8 +111,12 @@ def _counted(connection: Connection, users: Sequence[int]) -> Sequence[RowMappin
 
 
 def _count(condition: str) -> ScalarSelect[int]:
-    counted = select(func.count()).select_from(tasks)
-    return counted.where(tasks.c.user_id == lanes.c.user_id, text(LIVE), text(condition)).scalar_subquery()
+    return _of_lane(func.count(tasks.c.id), condition)
+
+
+def _of_lane(figure: ColumnElement[Any], condition: str) -> ScalarSelect[Any]:
+    asked = select(figure).where(tasks.c.user_id == lanes.c.user_id, text(LIVE), text(condition))
+    return asked.scalar_subquery()
 
 
 def _stored(row: RowMapping) -> tuple[int, int, int]:

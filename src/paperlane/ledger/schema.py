@@ -59,7 +59,9 @@ lanes = Table(
     Column("running", Integer, nullable=False, server_default="0"),  # leased and running tasks
     Column("ready", Integer, nullable=False, server_default="0"),
     Column("waiting", Integer, nullable=False, server_default="0"),
-    Column("vtime", Double, nullable=False, server_default="0"),
+    Column("vtime", Double, nullable=False, server_default="0"),  # served, and what its turns were charged
+    Column("served", Double, nullable=False, server_default="0"),  # virtual time of the turns that ended
+    Column("ratio", Double, nullable=False, server_default="1"),  # used / estimated, as its last turns were
     Column("paused", Integer, nullable=False, server_default="0"),
     Index("lanes_turn", "engine", "band", "vtime", "user_id", **_partial(RUNNABLE)),
     Index("lanes_backlog", "user_id", "ready", "waiting", **_partial(BACKLOGGED)),
@@ -91,7 +93,8 @@ tasks = Table(
     Column("priority", Integer, nullable=False),
     Column("sort_key", Double, nullable=False),
     Column("stage", String(12), nullable=False),
-    Column("cost", Double, nullable=False),  # slot-seconds charged to the lane when a turn is given
+    Column("cost", Double, nullable=False),  # slot-seconds, as estimated
+    Column("charged", Double, nullable=False, server_default="0"),  # to its lane for its turn, in virtual time
     Column("run", Integer, nullable=False, server_default="1"),  # rises when a person starts an ended task again
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="0"),

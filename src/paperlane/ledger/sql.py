@@ -319,6 +319,8 @@ class SqlLedger:
 
 def _move(lane: HeldLane, engine: str, clocks: Mapping[tuple[str, int], float]) -> None:
     """The lane goes to another engine with its own lead over the clock there, within bounds."""
-    lead = lane.vtime - clocks.get((lane.engine, lane.band), 0.0)
-    lane.vtime = clocks.get((engine, lane.band), 0.0) + min(max(lead, -_HEAD_START), _HEAD_START)
+    lead = lane.served - clocks.get((lane.engine, lane.band), 0.0)
+    served = clocks.get((engine, lane.band), 0.0) + min(max(lead, -_HEAD_START), _HEAD_START)
+    lane.vtime += served - lane.served
+    lane.served = served
     lane.engine = engine

@@ -133,7 +133,7 @@ def cancel(connection: Connection, task: TaskId, now: float) -> None:
                 give_back(lane, row, Ending(ended, "cancelled", None))
             lane.ready -= row["state"] == "ready"
             lane.waiting -= row["state"] == "waiting"
-            write_moves(connection, [(moved(row, **ended), "cancelled")], now)
+            write_moves(connection, [(moved(row, charged=0.0, **ended), "cancelled")], now)
             held.write()
 
 
