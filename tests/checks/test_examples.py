@@ -74,6 +74,23 @@ def test_fingerprints_survive_edits_elsewhere():
     assert before.issues[0].location.start != after.issues[0].location.start
 
 
+@pytest.mark.parametrize(
+    "text", ["> 数值待\n>   定。", "- 数值待\r\n  定，应尽\r\n  快响应。", "It is to\n  be determined."]
+)
+def test_words_broken_over_lines_are_found_and_quoted_as_they_stand(text: str):
+    issues = report_of(text).issues
+    assert issues
+    for issue in issues:
+        assert issue.quote == text[issue.location.start : issue.location.end]
+        assert "\n" in issue.quote
+        assert "\n" not in issue.message
+
+
+@pytest.mark.parametrize("text", ["系统应在输入/输出/存储后尽快响应。", "联系foo@bar.com或TBD"])
+def test_chinese_beside_an_address_is_read(text: str):
+    assert report_of(text).issues
+
+
 def test_lines_and_columns_count_from_one():
     (issue,) = report_of("# One\r\n\r\nIt is  TBD.\r\n").issues
     assert (issue.location.line, issue.location.column, issue.location.section) == (3, 8, ("One",))

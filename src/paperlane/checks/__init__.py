@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
+from itertools import accumulate
+from operator import itemgetter
 from pkgutil import iter_modules
 
 from paperlane.model.documents import (
@@ -27,7 +29,6 @@ from paperlane.model.documents import (
     Severity,
 )
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _SPACE = re.compile(r"\s+")
 
 
@@ -50,20 +51,31 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """A block of prose: `text` is as long as the document's block, with code and addresses blanked out."""
+    """A block of prose as the patterns of checks read it.
+
+    In `text` code and addresses are blanked out, traditional characters stand as simplified ones, and a line break
+    inside a Chinese sentence is left out. `written` is as long, in the document's own characters. `lines` tells where
+    each of the joined lines begins: in `text`, and in the document.
+    """
 
     block: Block
     text: str
+    written: str
+    lines: Sequence[tuple[int, int]]
 
-    @property
-    def start(self) -> int:
-        """Where the block begins in the document's text."""
-        return self.block.start
+    def finding(
+        self, start: int, end: int, params: Mapping[str, str] | None = None, severity: Severity | None = None
+    ) -> Finding:
+        """What a check found at `text[start:end]`, at its place in the document."""
+        return Finding(self._place(start), self._place(end - 1) + 1, params or {}, severity)
 
-    @property
-    def chinese(self) -> bool:
-        """Is the block written in Chinese, mostly?"""
-        return 2 * len(_HAN.findall(self.text)) > len(self.text.split())
+    def said(self, start: int, end: int) -> str:
+        """What stands at `text[start:end]` in the document's characters, on one line."""
+        return " ".join(self.written[start:end].split())
+
+    def _place(self, at: int) -> int:
+        begin, place = self.lines[bisect_right(self.lines, at, key=itemgetter(0)) - 1]
+        return place + at - begin
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ class Subject:
         """The blocks that are written for people, headings included."""
         parsed = self.document.parsed
         return [
-            Prose(block, _blanked(parsed.text, block))
+            _prose(parsed.text[block.start : block.end], block)
             for block in parsed.blocks[self.first : self.last]
             if block.kind is not BlockKind.CODE
         ]
@@ -88,18 +100,44 @@ class Subject:
 # an address begins at a border and gives nothing back, or a long word without one would take its length squared
 _ADDRESS = re.compile(
     r"(?:https?://|www\.|mailto:)[^\s<>()\[\]（）【】，。；]+|(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.]+|"
-    r"(?<![\w./-])(?:[\w.-]*+/){2,}[\w.-]+"
+    r"(?<![\w./-])(?:[\w.-]*+/){2,}[\w.-]+",
+    re.ASCII,
+)
+_MARGIN = re.compile(r"(?<=\n)[ \t]*>[> \t]*")  # of a quoted block
+_BROKEN = re.compile(r"(?<=[\u3400-\u9fff])[ \t]*+\r?\n[ \t]*+(?=[\u3400-\u9fff])")
+_BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a space
+
+# Patterns are written in simplified Chinese with plain spaces. One character stands for one, so no place moves; only
+# those that the patterns use are here.
+_READ_AS = str.maketrans(
+    "萬與個為義於們價關內寫響圖聲夠實對盡儘屆並應強當錄據無時暫"
+    "沒靈現確經節補見認討論該詳較過這進適鐘長問須項級參況類標變條\xa0\u3000",
+    "万与个为义于们价关内写响图声够实对尽尽届并应强当录据无时暂"
+    "没灵现确经节补见认讨论该详较过这进适钟长问须项级参况类标变条  ",
 )
 
 
-_BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a space
+def _prose(written: str, block: Block) -> Prose:
+    content = _blanked(written.translate(_READ_AS), block)
+    breaks = list(_BROKEN.finditer(content))
+    begins = [0, *(found.end() for found in breaks)]
+    ends = [*(found.start() for found in breaks), len(content)]
+    joined = accumulate((end - begin for begin, end in zip(begins, ends, strict=True)), initial=0)
+    return Prose(
+        block,
+        "".join(content[begin:end] for begin, end in zip(begins, ends, strict=True)),
+        "".join(written[begin:end] for begin, end in zip(begins, ends, strict=True)),
+        [(at, block.start + begin) for at, begin in zip(joined, begins, strict=False)],
+    )
 
 
-def _blanked(text: str, block: Block) -> str:
-    content = text[block.start : block.end]
+def _blanked(content: str, block: Block) -> str:
+    """As long as it was: what is no prose is blanked out, and so are the margins of a quoted block."""
+    letters = list(content)
     for start, end in block.code:
-        content = content[: start - block.start] + _BLANK * (end - start) + content[end - block.start :]
-    return _ADDRESS.sub(lambda found: _BLANK * len(found[0]), content)
+        letters[start - block.start : end - block.start] = _BLANK * (end - start)
+    plain = _ADDRESS.sub(lambda found: _BLANK * len(found[0]), "".join(letters))
+    return _MARGIN.sub(lambda found: " " * len(found[0]), plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +214,15 @@ class Places:
     def location(self, start: int, end: int) -> Location:
         """Where a span stands; line and column count from 1."""
         line = bisect_right(self._lines, start)
-        at = max(0, bisect_right(self._blocks, start) - 1)
+        at = self.block(start)
         blocks = self._document.parsed.blocks
         page = blocks[at].page if blocks else 0
         section = self.section(at)
         return Location(section.path if section else (), page, line, start - self._lines[line - 1] + 1, start, end)
+
+    def block(self, start: int) -> int:
+        """The index of the block that a place stands in."""
+        return max(0, bisect_right(self._blocks, start) - 1)
 
     def section(self, block: int) -> Section | None:
         """The section that a block belongs to."""

@@ -56,8 +56,7 @@ def _sections(subject: Subject) -> Iterator[Finding]:
             deeper = number.split(".")[0] in outer and "." in number and not any("." in n for n in numbers)
             if number in prefixes or foreign or deeper:
                 continue
-            place = prose.start + found.start()
-            yield Finding(place, prose.start + found.end(), {"target": found[0]})
+            yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
 
 def _listed(subject: Subject) -> Iterator[Finding]:
@@ -71,7 +70,7 @@ def _listed(subject: Subject) -> Iterator[Finding]:
         for found in _LISTED.finditer(prose.text):
             kind, number = _kind(found["kind"] or found["zh"]), found["number"] or found["zhnumber"]
             if kind in kinds and (kind, number) not in captions and not _FOREIGN.search(prose.text[: found.start()]):
-                yield Finding(prose.start + found.start(), prose.start + found.end(), {"target": found[0]})
+                yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
 
 def _kind(word: str) -> str:

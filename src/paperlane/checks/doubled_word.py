@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import BlockKind, Severity
 
 _ENGLISH = re.compile(r"(?<![\w'’./\\-])([A-Za-z]+)(?:[ \t]+|[ \t]*\r?\n[ \t]*)\1(?![\w'’-]|\.\w)", re.IGNORECASE)
@@ -22,31 +22,31 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
         if prose.block.kind is BlockKind.TABLE_CELL and len(prose.text) < 20:  # noqa: PLR2004  a cell's two short values
             continue
-        yield from _english(prose.text, prose.start)
-        yield from _chinese(prose.text, prose.start)
+        yield from _english(prose)
+        yield from _chinese(prose)
 
 
-def _english(text: str, start: int) -> Iterator[Finding]:
-    for found in _ENGLISH.finditer(text):
+def _english(prose: Prose) -> Iterator[Finding]:
+    for found in _ENGLISH.finditer(prose.text):
         word, again = found[1], found[0].split()[-1]
         single = len(word) == 1 and word.lower() != "a"
         begins = again[0].isupper() and (word[0].isupper() or "\n" in found[0])  # a name, or the next line's thought
         if word.lower() in _MEANT or single or (word.isupper() and len(word) > 1) or begins:
             continue
-        yield Finding(start + found.start(), start + found.end(), {"word": word})
+        yield prose.finding(*found.span(), {"word": word})
 
 
-def _chinese(text: str, start: int) -> Iterator[Finding]:
-    for found in _CHINESE.finditer(text):
+def _chinese(prose: Prose) -> Iterator[Finding]:
+    for found in _CHINESE.finditer(prose.text):
         word = found[1] or found[2]
-        around = text[max(0, found.start() - 2) : found.end() + 2]
+        around = prose.text[max(0, found.start() - 2) : found.end() + 2]
         if _CHINESE_MEANT.search(around) and word != "的":
             continue
         if word == "的" and "的的确确" in around:
             continue
         if found[2] and _TWO_SYLLABLES.match(word) is None:
             continue
-        yield Finding(start + found.start(), start + found.end(), {"word": word})
+        yield prose.finding(*found.span(), {"word": word})
 
 
 CHECK = Check(

@@ -48,9 +48,8 @@ def _ids(subject: Subject) -> Iterator[Finding]:
         at = len(prose.text) - len(prose.text.lstrip(" \t*_[(|"))
         found = _ID.match(prose.text, at)
         if found is not None and len(prose.text) > found.end() + 2 and not prose.block.level and not prose.block.table:
-            defined[found["stem"]].append(
-                (int(found["number"]), prose.start + found.start(), prose.start + found.end())
-            )
+            place = prose.finding(*found.span())
+            defined[found["stem"]].append((int(found["number"]), place.start, place.end))
     for stem, places in defined.items():
         if len(places) >= _FEWEST_IDS:
             yield from _series(subject.document.text, stem, places)

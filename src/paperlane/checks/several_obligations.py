@@ -32,7 +32,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
                 found = list(obligation.finditer(sentence))
                 joined = _joined(sentence, found, join, condition)
                 if joined > 1:
-                    yield Finding(prose.start + start, prose.start + end, {"count": str(joined)})
+                    yield prose.finding(start, end, {"count": str(joined)})
 
 
 def _joined(sentence: str, found: list[re.Match[str]], join: re.Pattern[str], condition: re.Pattern[str]) -> int:

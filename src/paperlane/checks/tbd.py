@@ -1,23 +1,66 @@
 """Places that somebody meant to fill in later: TBD, TODO, 待定."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
-_OPEN = re.compile(
-    r"(?<![\w-])(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)(?![\w-])|"
-    r"\bto be (?:determined|defined|decided|confirmed|specified|announced)\b|"
-    r"待定(?!义)|待确认|待补充|待完善|待明确|待讨论|(?<!完)待填写|\?{3,}|？{3,}"
+_MARK = re.compile(
+    r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)(?![\w-])|T\.B\.[ACD]\.)|(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|"
+    r"\?{3,}|？{3,}|未定(?![一-龥])|暂定(?![价金名])|(?<![等期对看接招])待(?:定(?![义位向时期级制价购系])|补充|完善|明确|"
+    r"(?:确认|讨论|填写)(?:(?![一-龥])|(?=[事内问项])))",
+    re.ASCII,
 )
+_DECIDED = re.compile(
+    r"(?<![\w“\"'‘「-])to\s+be\s+(?:determined|confirmed|announced|decided)(?![\w-])", re.IGNORECASE | re.ASCII
+)
+_DEFINED = re.compile(
+    r"(?<![\w-])to\s+be\s+(?:defined|specified|added|agreed|clarified|completed|provided|supplied)(?![\w-])",
+    re.IGNORECASE | re.ASCII,
+)
+_ENABLED = re.compile(
+    r"\b(?:allow|enabl|permit|caus|requir|possibl)\w*(?:\s+[\w-]+){0,6}\s+$", re.IGNORECASE | re.ASCII
+)
+_ALONE = re.compile(r"(?:^|[.,!?:：(（\[–—-]|\b(?:is|are|remains?|yet|still)\s)\s*$", re.IGNORECASE | re.ASCII)
+_ENDS = re.compile(r"\s*(?:[.!?;)\]。；）]|$)|\s+(?:later|soon)\b", re.IGNORECASE | re.ASCII)
+_WINDOW = 80
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
+    explained = set(_explained(subject.prose))
     for prose in subject.prose:
-        for found in _OPEN.finditer(prose.text):
-            place = prose.start + found.start()
-            yield Finding(place, place + len(found[0]), {"word": found[0]})
+        if (prose.block.table, prose.block.row) in explained:
+            continue
+        for found in _open(prose.text):
+            yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
+
+
+def _explained(blocks: Sequence[Prose]) -> Iterator[tuple[int, int]]:
+    """Rows of a glossary that say what such a mark means."""
+    for first, second in pairwise(blocks):
+        if second.block.column > 1 and _MARK.fullmatch(first.text.strip()) and _DECIDED.fullmatch(second.text.strip()):
+            yield second.block.table, second.block.row
+
+
+def _open(text: str) -> Iterator[re.Match[str]]:
+    """Marks wherever they stand; phrases that may also tell what a program does, only where they hardly do.
+
+    What is to be decided is mostly open, but for "lets it be decided" and "the orders to be confirmed are listed";
+    programs define and specify, so there nothing more may be said.
+    """
+    yield from _MARK.finditer(text)
+    for found in _DECIDED.finditer(text):
+        if not _before(_ENABLED, text, found) and (_before(_ALONE, text, found) or _ENDS.match(text, found.end())):
+            yield found
+    for found in _DEFINED.finditer(text):
+        if _before(_ALONE, text, found) and _ENDS.match(text, found.end()):
+            yield found
+
+
+def _before(pattern: re.Pattern[str], text: str, found: re.Match[str]) -> bool:
+    return pattern.search(text, max(0, found.start() - _WINDOW), found.start()) is not None
 
 
 CHECK = Check(
@@ -34,6 +77,33 @@ CHECK = Check(
         "en": "Decide it, or name who decides it and by when.",
         "zh": "请补全内容，或注明由谁在何时确定。",
     },
-    flags=("The time-out is TBD.", "Retention: to be determined.", "超时时间：待定。", "数据格式待补充。"),
-    passes=("The time-out is 5 s.", "The todos of a user are listed.", "等待定义完成后再开始。", "超时时间为 5 秒。"),
+    flags=(
+        "The time-out is TBD.",
+        "The time-out is tbd, the limit T.B.D.",
+        "Retention: to be determined.",
+        "To be confirmed by the customer.",
+        "Retention: To Be Determined",
+        "The retention is to\nbe decided.",
+        "The retention is to be specified.",
+        "超时时间：待定。",
+        "数据格式待补充。",
+        "超时为TBD秒。",
+        "接口见TODO列表。",
+        "格式未定，上限暂定5秒。",
+        "超时时间：待\n  定。",
+        "資料格式待補充，上限待確認。",
+    ),
+    passes=(
+        "The time-out is 5 s.",
+        "The todos of a user are listed.",
+        "The expression is to be specified as a valid string.",
+        "A call allows those parameters to be specified.",
+        "Messages are not required to be defined.",
+        "It lets the caller set what is to be provided to it, and allows the size to be determined at run time.",
+        "The list of orders to be confirmed is shown.",
+        "| Word | Meaning |\n|---|---|\n| TBD | to be determined |",
+        "等待定义完成后再开始。",
+        "等待确认后再发送，行为未定义，尚未定稿。",
+        "超时时间为 5 秒。",
+    ),
 )

@@ -40,8 +40,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
             if _ROMAN.fullmatch(word) or _CODE.fullmatch(word):
                 continue
             known |= {word, base}
-            place = prose.start + found.start()
-            yield Finding(place, place + len(word), {"word": word})
+            yield prose.finding(*found.span(), {"word": word})
 
 
 CHECK = Check(

@@ -35,8 +35,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
                 if obligation.search(prose.text, start, end) is None:
                     continue
                 for found in words.finditer(prose.text, start, end):
-                    place = prose.start + found.start()
-                    yield Finding(place, place + len(found[0]), {"word": found[0]})
+                    yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
 
 
 CHECK = Check(
