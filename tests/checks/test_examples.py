@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.reading import report_of
 
 from paperlane.checks import CHECKS, say
+from paperlane.checks.sentences import clauses, sentences
 from paperlane.model.documents import Language, Report
 
 FLAGS = [(check.name, text) for check in CHECKS.values() for text in check.flags]
@@ -89,6 +90,21 @@ def test_words_broken_over_lines_are_found_and_quoted_as_they_stand(text: str):
 @pytest.mark.parametrize("text", ["系统应在输入/输出/存储后尽快响应。", "联系foo@bar.com或TBD"])
 def test_chinese_beside_an_address_is_read(text: str):
     assert report_of(text).issues
+
+
+def test_a_semicolon_joins_a_sentence_and_parts_its_clauses():
+    text = "It runs; it stops. 它运行；它停止。"
+    assert [text[start:end] for start, end in sentences(text)] == ["It runs; it stops.", "它运行；它停止。"]
+    assert [text[start:end] for start, end in clauses(text)] == ["It runs;", "it stops.", "它运行；", "它停止。"]
+    listed = "（1）甲；（2）乙。\n• a\n• b"
+    assert [listed[start:end] for start, end in sentences(listed)] == ["（1）甲；", "（2）乙。", "• a", "• b"]
+    measured = "It answers within 1 s. It has 3. See e.g. this, etc. It ends."
+    assert [measured[start:end] for start, end in sentences(measured)] == [
+        "It answers within 1 s.",
+        "It has 3.",
+        "See e.g. this, etc.",
+        "It ends.",
+    ]
 
 
 def test_lines_and_columns_count_from_one():

@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks.obligations import CHINESE, ENGLISH
 from paperlane.checks.sentences import sentences
 from paperlane.model.documents import Severity
 
-_ENGLISH = re.compile(r"(?<![\"“”'‘’*`])\b(?:shall|must)\b(?:\s+not\b)?(?![\"”'’*`])", re.IGNORECASE)
-_ENGLISH_JOIN = re.compile(r"(?:,|;|\band\b|\bor\b|\bbut\b|\bwhile\b)", re.IGNORECASE)
+_ENGLISH_JOIN = re.compile(r"[,;]|\b(?:and|or|but|while)\b", re.IGNORECASE | re.ASCII)
 _CONDITION = re.compile(
-    r"\b(?:if|when|where|unless|which|that|who|whose|because|as|than|whether|how|what)\b", re.IGNORECASE
+    r"\b(?:if|when|where|unless|which|that|who|whose|because|as|than|whether|how|what)\b", re.IGNORECASE | re.ASCII
 )
-_CHINESE = re.compile(r"必须|不得|应当|应该|(?<![对响相供适反效])应(?![用急对答聘变声付届有景力届季收])")
 _CHINESE_JOIN = re.compile(r"[，；、,;]|并且?|同时|而且|以及|或者?")
 _CHINESE_CONDITION = re.compile(r"如果|若|当|除非|因为|所应|是否|时，")
+_RULES = ((ENGLISH, _ENGLISH_JOIN, _CONDITION), (CHINESE, _CHINESE_JOIN, _CHINESE_CONDITION))
+# what stands between two keywords that are only named, as in "SHALL, SHOULD and MUST" or 必须、不得
+_NAMES = re.compile(
+    r"(?:[\W_]|(?:and|or|not|required|should|may|recommended|optional)(?![a-z])|[和或与及])*", re.IGNORECASE
+)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -23,24 +27,20 @@ def _find(subject: Subject) -> Iterator[Finding]:
         if prose.block.level:
             continue
         for start, end in sentences(prose.text):
-            sentence = prose.text[start:end]
-            rules = (
-                (_ENGLISH, _ENGLISH_JOIN, _CONDITION),
-                (_CHINESE, _CHINESE_JOIN, _CHINESE_CONDITION),
-            )
-            for obligation, join, condition in rules:
-                found = list(obligation.finditer(sentence))
-                joined = _joined(sentence, found, join, condition)
+            for obligation, join, condition in _RULES:
+                found = list(obligation.finditer(prose.text, start, end))
+                joined = _joined(prose.text, found, join, condition)
                 if joined > 1:
                     yield prose.finding(start, end, {"count": str(joined)})
 
 
-def _joined(sentence: str, found: list[re.Match[str]], join: re.Pattern[str], condition: re.Pattern[str]) -> int:
+def _joined(text: str, found: list[re.Match[str]], join: re.Pattern[str], condition: re.Pattern[str]) -> int:
     """How many obligations stand side by side; one inside a condition or a clause belongs to another."""
     count = min(len(found), 1)
     for before, after in pairwise(found):
-        between = sentence[before.end() : after.start()]
-        count += join.search(between) is not None and condition.search(between) is None
+        between = text[before.end() : after.start()]
+        named = _NAMES.fullmatch(between) is not None
+        count += join.search(between) is not None and condition.search(between) is None and not named
     return count
 
 
@@ -63,6 +63,11 @@ CHECK = Check(
         "The user must sign in and the system must record it.",
         "系统应记录每次登录，并应在一秒内响应。",
         "管理员必须审批申请，同时系统必须通知用户。",
+        "The user must log in; the system shall record it.",
+        "用户必须登录；系统应记录日志。",
+        "系统应对输入进行校验，并应记录结果。",
+        "系統應儘快回應，並應記錄日誌。",
+        "系统应记录每次登录，并\n应在一秒内响应。",
     ),
     passes=(
         "The server shall log each request and answer it within 1 s.",
@@ -70,5 +75,11 @@ CHECK = Check(
         "The unit shall stop when the operator decides that it must stop.",
         "系统应在一秒内响应。系统应记录日志。",
         "应用程序应支持中文。",
+        "The keywords SHALL, SHALL NOT, MUST and MAY are to be read as in RFC 2119.",
+        "本文中“必须”、“不得”和“应”表示要求。",
+        "关键词必须、不得、应当按如下含义理解。",
+        "系统应记录日志，用户不得不等待，管理员不得已可以重启。",
+        "The server shall: (a) shall log each request; (b) shall answer it.",
+        "系统应：（1）应记录日志；（2）应通知用户。",
     ),
 )
