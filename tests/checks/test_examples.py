@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.reading import report_of
 
 from paperlane.checks import CHECKS, say
+from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.checks.sentences import clauses, sentences
 from paperlane.model.documents import Language, Report
 
@@ -105,6 +106,28 @@ def test_a_semicolon_joins_a_sentence_and_parts_its_clauses():
         "See e.g. this, etc.",
         "It ends.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("numeral", "value"), [("7", 7), ("十", 10), ("十二", 12), ("九十九", 99), ("一百零五", 105), ("二〇", 20)]
+)
+def test_numerals_are_numbers(numeral: str, value: int):
+    assert value_of(numeral) == value
+    assert value > 99 or value_of(in_chinese(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("# 第九章 A\n\n# 第十一章 B", "第十章"),
+        ("# 1.1 A\n\n# 1.4 B", "1.2, 1.3"),
+        ("R-01 Open.\n\nR-02 Close.\n\nR-05 Ring.\n\nR-06 Lock.", "R-03, R-04"),
+        ("R-1 Open.\n\nR-2 Close.\n\nR-9 Ring.\n\nR-10 Lock.", "R-3 … R-8"),
+    ],
+)
+def test_a_gap_is_one_issue_that_names_what_is_missing(text: str, missing: str):
+    (issue,) = (issue for issue in report_of(text).issues if issue.rule == "numbering")
+    assert issue.params["number"] == missing
 
 
 def test_lines_and_columns_count_from_one():
