@@ -76,6 +76,22 @@ def test_fingerprints_survive_edits_elsewhere():
     assert before.issues[0].location.start != after.issues[0].location.start
 
 
+TRADITIONAL = {
+    "系統應儘快回應，並應記錄日誌。": "系统应尽快回应，并应记录日志。",
+    "服務必須具有足夠的空間，適當時應較強。": "服务必须具有足够的空间，适当时应较强。",
+    "格式待補充，上限待確認；並且並且待討論。": "格式待补充，上限待确认；并且并且待讨论。",
+    "# 第一節 甲\n\n詳見第九節，見圖3。\n\n# 第三節\n\n圖1": "# 第一节 甲\n\n详见第九节，见图3。\n\n# 第三节\n\n图1",
+}
+
+
+@pytest.mark.parametrize(("text", "twin"), TRADITIONAL.items())
+def test_traditional_chinese_is_read_as_its_simplified_twin(text: str, twin: str):
+    found = [(issue.rule, issue.location.start, issue.location.end) for issue in report_of(twin).issues]
+    assert found
+    assert [(issue.rule, issue.location.start, issue.location.end) for issue in report_of(text).issues] == found
+    assert all(issue.quote in text for issue in report_of(text).issues)
+
+
 @pytest.mark.parametrize(
     "text", ["> 数值待\n>   定。", "- 数值待\r\n  定，应尽\r\n  快响应。", "It is to\n  be determined."]
 )
