@@ -1,23 +1,31 @@
 """The second step: a parsed file becomes a document with sections, a language and the acronyms that it spells out."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from paperlane.model.documents import Block, BlockKind, Document, Language, Parsed, Section
+from paperlane.model.documents import BlockKind, Document, Language, Parsed, Section
 from paperlane.model.steps import Job, Step
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _NUMBER = re.compile(
-    r"(?P<arabic>\d{1,3}(?:\.\d{1,3}){0,8})(?:[.、．:：)）](?=\s|[\u3400-\u9fff]|$)|(?=\s)|(?=[\u3400-\u9fff]))\s*(?P<rest>\S.*)?$|(?P<chapter>第[一二三四五六七八九十百零\d]{1,5}[章节節条條篇部])\s*(?P<title>.*)$|(?P<han>[一二三四五六七八九十]{1,3})[、．.]\s*(?P<after>.*)$",
+    r"(?P<arabic>\d{1,3}(?:\.\d{1,3}){0,8})(?:[.、．:：)）](?=\s|[\u3400-\u9fff]|$)|(?=\s)|(?=[\u3400-\u9fff]))\s*(?P<rest>\S.*)?$|(?P<chapter>第\s*[一二三四五六七八九十百零〇\d]{1,5}\s*[章节節条條篇部])\s*(?P<title>.*)$|(?P<han>[一二三四五六七八九十]{1,3})[、．.]\s*(?P<after>.*)$",
     re.DOTALL,
 )
 _EXPANDED = re.compile(r"[(（]\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})s?\s*[)）,，]")
+# a letter of any other script may stand beside an acronym: 采用RBAC（…）
 _EXPANDS = re.compile(
-    r"(?<![\w-])(?P<acronym>[A-Z][A-Z0-9]{1,7})\s*"
-    r"(?:[(（]\s*(?P<words>[^()（）]{4,90})[)）]|(?:stands for|means|[:：—–-]|是指|即)\s*(?P<said>\S[^.。;；\n]{3,90}))"
+    r"(?<![A-Za-z0-9_-])(?P<acronym>[A-Z][A-Z0-9]{1,7})\s*"
+    r"(?:[(（]\s*(?P<words>[^()（）]{4,90})[)）]|(?:stands for|means|"
+    r"is (?:an (?:acronym|abbreviation)|short) for|[=:：—]|"
+    r"(?<=\s)[–-](?=\s)|是指|指的是|意为|即)\s*(?P<said>\S[^.。;；\n]{3,90}))"
 )
+_MARKED = re.compile(
+    r"<abbr\s[^<>]*?title=([\"'])(?P<words>[^<>]{4,200}?)\1[^<>]*>(?P<acronym>[A-Z][A-Z0-9]{1,7})</abbr>"
+)
+_WORDS = re.compile(r"[A-Za-z]{3}|[\u3400-\u9fff]{2}")
 _LANGUAGE_SAMPLE = 200_000
 
 
@@ -72,19 +80,22 @@ def _acronyms(parsed: Parsed) -> Mapping[str, str]:
                 found.setdefault(match["acronym"], words[-90:])
         for match in _EXPANDS.finditer(content):
             found.setdefault(match["acronym"], (match["words"] or match["said"]).strip())
-    found |= {name: text for name, text in _glossary(parsed) if name not in found}
-    return found
+        for match in _MARKED.finditer(content):
+            found.setdefault(match["acronym"], match["words"].strip())
+    return {**dict(_glossary(parsed)), **found}
 
 
 def _glossary(parsed: Parsed) -> Iterator[tuple[str, str]]:
-    """A table whose first column holds acronyms explains them in its second."""
-    before: Block | None = None
+    """A row whose first cell, or second after a number, is an acronym explains it in the next cell that has words."""
+    rows: defaultdict[tuple[int, int], dict[int, str]] = defaultdict(dict)
     for block in parsed.blocks:
-        if block.kind is BlockKind.TABLE_CELL and block.column == 2 and before is not None and before.row == block.row:  # noqa: PLR2004
-            name = parsed.text[before.start : before.end].strip(" *_`")
-            if re.fullmatch(r"[A-Z][A-Z0-9]{1,7}", name):
-                yield name, parsed.text[block.start : block.end][:90]
-        before = block if block.kind is BlockKind.TABLE_CELL and block.column == 1 else None
+        if block.kind is BlockKind.TABLE_CELL and block.column <= 3:  # noqa: PLR2004  number, acronym, words
+            rows[block.table, block.row][block.column] = parsed.text[block.start : block.end].strip(" *_`")
+    for cells in rows.values():
+        first = 2 if cells.get(1, "").rstrip(".").isdecimal() else 1
+        words = next((cells[at] for at in range(first + 1, 4) if _WORDS.search(cells.get(at, ""))), "")
+        if words and re.fullmatch(r"[A-Z][A-Z0-9]{1,7}", cells.get(first, "")):
+            yield cells[first], words[:90]
 
 
 DOCUMENT_PROCESSING = Step("document_processing", 2, Parsed, Document, process, share=10)
