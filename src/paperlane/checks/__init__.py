@@ -16,6 +16,7 @@ from itertools import accumulate
 from operator import itemgetter
 from pkgutil import iter_modules
 
+from paperlane.checks.sentences import sentences
 from paperlane.model.documents import (
     CONTEXT,
     Block,
@@ -30,6 +31,7 @@ from paperlane.model.documents import (
 )
 
 _SPACE = re.compile(r"\s+")
+_AROUND = 300  # characters of a long sentence on each side that a fingerprint looks at
 
 
 class Scope(StrEnum):
@@ -41,12 +43,16 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A place that a check found, in characters of the document's text; `params` fill the check's sentences."""
+    """A place that a check found, in characters of the document's text; `params` fill the check's sentences.
+
+    `anywhere` says that the place is one of several where the same fault could have been found.
+    """
 
     start: int
     end: int
     params: Mapping[str, str] = field(default_factory=dict)
     severity: Severity | None = None
+    anywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +245,17 @@ class Places:
 
 
 class Issues:
-    """Makes issues of findings; fingerprints stay the same when other parts of the document change."""
+    """Makes issues of findings.
+
+    A fingerprint is made of the check, the quote, the sentence around it and the headings above it, white space and
+    case apart; so edits elsewhere, in the same section too, leave it as it is. Only among issues that agree in all of
+    these does their order tell them apart. A finding that is the same `anywhere` needs no sentence and no section.
+    """
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._places = Places(document)
+        self._spans: dict[int, Sequence[tuple[int, int]]] = {}
         self._seen: Counter[str] = Counter()
 
     def of(self, check: Check, finding: Finding) -> Issue:
@@ -255,6 +267,7 @@ class Issues:
         location = self._places.location(finding.start, finding.end)
         message, suggestion = say(check.name, finding.params, "en")
         before, after = self._places.around(finding.start, finding.end)
+        around = () if finding.anywhere else (self._sentence(finding.start), *location.section)
         return Issue(
             rule=check.name,
             category=check.category,
@@ -265,14 +278,27 @@ class Issues:
             quote=quote,
             location=location,
             source="rule",
-            fingerprint=self._fingerprint(check.name, quote, location.section),
+            fingerprint=self._fingerprint(check.name, quote, *around),
             params=dict(finding.params),
             before=before,
             after=after,
         )
 
-    def _fingerprint(self, rule: str, quote: str, section: tuple[str, ...]) -> str:
-        said = "\x1f".join((rule, _SPACE.sub(" ", quote).casefold(), *section))
+    def _sentence(self, start: int) -> str:
+        """The sentence around a place, or what of it is near; "" between two blocks, where a link may stand."""
+        at = self._places.block(start)
+        block = next(iter(self._document.parsed.blocks[at : at + 1]), None)
+        if block is None or start >= block.end:
+            return ""
+        text = self._document.text
+        if at not in self._spans:
+            self._spans[at] = list(sentences(text[block.start : block.end]))
+        spans = self._spans[at]
+        begin, end = spans[bisect_right(spans, start - block.start, key=itemgetter(0)) - 1]
+        return text[max(block.start + begin, start - _AROUND) : min(block.start + end, start + _AROUND)]
+
+    def _fingerprint(self, *parts: str) -> str:
+        said = "\x1f".join(_SPACE.sub("", part).casefold() for part in parts)
         self._seen[said] += 1
         return hashlib.sha256(f"{said}\x1f{self._seen[said]}".encode()).hexdigest()[:16]
 

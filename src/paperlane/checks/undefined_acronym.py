@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from paperlane.checks import Check, Finding, Scope, Subject
 from paperlane.model.documents import BlockKind, Severity
@@ -44,7 +45,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
             if _ROMAN.fullmatch(word) or _CODE.fullmatch(word):
                 continue
             known |= {word, base}
-            yield prose.finding(*found.span(), {"word": word})
+            yield replace(prose.finding(*found.span(), {"word": word}), anywhere=True)
 
 
 CHECK = Check(
