@@ -1,11 +1,15 @@
 """Each check flags its own examples and passes the others, and whatever it says stands in the document."""
 
+import time
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reading import report_of
+from tests.reading import document_of, report_of
 
-from paperlane.checks import CHECKS, say
+from paperlane import checks
+from paperlane.checks import CHECKS, say, whole
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.checks.sentences import clauses, sentences
 from paperlane.model.documents import Language, Report
@@ -51,7 +55,8 @@ def test_an_issue_can_be_said_in_both_languages(name: str):
 
 WORDS = st.sampled_from(
     ["The", "system", "shall", "must", "fast", "fast", "TBD", "SLO", "section 9.9", "REQ-1", "系统", "应", "尽快",
-     "的的", "。", ".", "\n", "\n\n", "# 1 One\n\n", "### Deep\n\n", "| a | b |\n|---|---|\n| TBD | the the |\n",
+     "的的", "。", "待\n定", "應", "\n> ", "§9.9", ".", "\n", "\n\n", "# 1 One\n\n", "### Deep\n\n",
+     "| a | b |\n|---|---|\n| TBD | the the |\n",
      "`code`", "😀", "\r\n", "[x](#y)", "- "]
 )  # fmt: skip
 
@@ -114,6 +119,13 @@ def test_traditional_chinese_is_read_as_its_simplified_twin(text: str, twin: str
     assert all(issue.quote in text for issue in report_of(text).issues)
 
 
+def test_each_traditional_character_stands_for_one_that_a_pattern_uses():
+    sources = [source.read_text() for source in Path(checks.__file__).parent.glob("*.py") if source.stem != "__init__"]
+    for traditional, read in checks._READ_AS.items():
+        assert traditional != read
+        assert chr(read) == " " or any(chr(read) in source for source in sources)
+
+
 @pytest.mark.parametrize(
     "text", ["> 数值待\n>   定。", "- 数值待\r\n  定，应尽\r\n  快响应。", "It is to\n  be determined."]
 )
@@ -166,6 +178,34 @@ def test_numerals_are_numbers(numeral: str, value: int):
 def test_a_gap_is_one_issue_that_names_what_is_missing(text: str, missing: str):
     (issue,) = (issue for issue in report_of(text).issues if issue.rule == "numbering")
     assert issue.params["number"] == missing
+
+
+UNITS = [
+    "TBD ",
+    "to be ",
+    "see section 9.9 ",
+    "sections 2, 3, 9, ",
+    "见第九章，",
+    "应对",
+    "应\n",
+    "as ",
+    "the ",
+    "; ",
+    "a/",
+    "\n> ",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_long_block_takes_as_long_as_its_length(unit: str):
+    def seconds(length: int) -> float:
+        subject = whole(document_of("# 1 A\n\n# 2 B\n\nx" + unit * (length // len(unit)), "text.txt"))
+        begun = time.process_time()
+        for check in CHECKS.values():
+            list(check.find(subject))
+        return time.process_time() - begun
+
+    assert seconds(120_000) < 40 * seconds(12_000) + 0.5
 
 
 def test_lines_and_columns_count_from_one():
