@@ -22,8 +22,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "此链接已使用或已过期，请使用令牌登录。",
     ),
     "other language": ("中文", "English"),
+    "connection lost": ("The connection is lost; the page tries again.", "连接已断开，正在重试。"),
     "back": ("All documents", "全部文档"),
     # uploading
+    "again": ("Try again", "重试"),
     "drop": ("Drop documents here", "将文档拖到此处"),
     "choose": ("or choose files", "或选择文件"),
     "formats": ("Markdown, HTML, text, PDF, DOCX", "支持 Markdown、HTML、纯文本、PDF、DOCX"),
@@ -41,7 +43,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "completed": ("done", "已完成"),
     "failed": ("failed", "失败"),
     "cancelled": ("cancelled", "已取消"),
-    "waits for retry": ("tried {attempt} times, tries again", "已尝试 {attempt} 次，将重试"),
+    "tried once": ("tried once", "已尝试 1 次"),
+    "tried": ("tried {attempt} times", "已尝试 {attempt} 次"),
+    "tries again at": ("tries again at {time}", "将于 {time} 重试"),
+    "tries again soon": ("tries again soon", "即将重试"),
+    "starts at": ("starts at {time}", "将于 {time} 开始"),
+    "several ended": ("{count} documents have ended.", "{count} 个文档已结束。"),
     "file_parsing": ("reading the file", "读取文件"),
     "document_processing": ("finding its structure", "分析结构"),
     "section_merge": ("joining sections", "合并章节"),
@@ -155,6 +162,9 @@ CODES: Mapping[str, Told] = {
     "unknown_field": Told(
         ("The file came in another field than `files`.", "文件不在字段 files 中。"),
         ("Send every file in the field `files`.", "请把每个文件都放在字段 files 中。"),
+    ),
+    "unreachable": Told(
+        ("The service cannot be reached. Try again.", "无法连接服务，请重试。")
     ),
     # warnings beside a result
     "no_text": Told(("The file holds no text, so nothing could be tested.", "文件中没有文字，未能检测任何内容。")),

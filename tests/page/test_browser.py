@@ -3,9 +3,20 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    WebSocket,
+    WebSocketRoute,
+    expect,
+    sync_playwright,
+)
 from tests.conftest import Service
 
 ARGUMENTS = (
@@ -35,19 +46,46 @@ def browser(chromium: str) -> Iterator[Browser]:
         opened.close()
 
 
+Visit = Callable[..., Page]
+
+
 @pytest.fixture
-def page(browser: Browser, new_service: Callable[..., Service]) -> Iterator[Page]:
-    """Signed in by the link that the first start prints; no script may fail."""
-    service = new_service()
-    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
-    opened = context.new_page()
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens pages; no script may fail. The browser logs each answer that is an error: `cut` is for tests of those."""
+    contexts: list[BrowserContext] = []
     problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    opened.goto(service.first_link())
-    yield opened
+
+    def visit(url: str, *, cut: bool = False, **options: Any) -> Page:
+        contexts.append(
+            browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options})
+        )
+        opened = contexts[-1].new_page()
+
+        def logged(message: ConsoleMessage) -> None:
+            if message.type == "error" and not (cut and message.text.startswith("Failed to load resource")):
+                problems.append(message.text)
+
+        opened.on("pageerror", lambda error: problems.append(str(error)))
+        opened.on("console", logged)
+        opened.goto(url)
+        return opened
+
+    yield visit
     assert problems == []
-    context.close()
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(visit: Visit, new_service: Callable[..., Service]) -> Page:
+    """Signed in by the link that the first start prints."""
+    return visit(new_service().first_link())
+
+
+@pytest.fixture
+def cut_page(visit: Visit, new_service: Callable[..., Service]) -> Page:
+    """The same, for tests that cut the line."""
+    return visit(new_service().first_link(), cut=True)
 
 
 def drop(page: Page, **files: str | bytes) -> None:
@@ -58,6 +96,28 @@ def drop(page: Page, **files: str | bytes) -> None:
 def in_chinese(page: Page) -> None:
     page.get_by_role("link", name="中文").click()
     expect(page.get_by_text("将文档拖到此处")).to_be_visible()
+
+
+def waiting(page: Page, count: int) -> list[str]:
+    """Upload batches of one task each that start in years; the ids of their tasks."""
+    tasks: list[str] = []
+    for number in range(count):
+        answer = page.request.post(
+            f"{page.url}api/v1/batches",
+            multipart={
+                "files": {"name": f"later{number}.md", "mimeType": "text/markdown", "buffer": TEXT.encode()},
+                "run_at": f"{datetime.now(UTC) + timedelta(days=300):%Y-%m-%d}T07:08:00Z",
+            },
+        )
+        tasks.append(answer.json()["tasks"][0]["id"])
+    page.reload()
+    expect(page.locator("#tasks [data-status='queued']")).to_have_count(count)
+    return tasks
+
+
+def cancel(page: Page, *tasks: str) -> None:
+    for task in tasks:
+        assert page.request.post(f"{page.url}api/v1/tasks/{task}/cancel").ok
 
 
 def test_from_the_first_link_to_a_dismissed_issue(page: Page):
@@ -212,3 +272,112 @@ def test_a_table_keeps_its_cells_also_where_a_cell_has_paragraphs(page: Page):
         ["one", "the", "gate"],
         ["TBD"],
     ]
+
+
+def test_what_is_started_again_is_followed_again(page: Page):
+    drop(page, **{"slow.md": SLOW})
+    slow = page.locator("li", has_text="slow.md")
+    slow.get_by_role("button", name="Cancel").click()
+    expect(slow).to_have_attribute("data-status", "cancelled", timeout=30_000)
+    slow.get_by_role("button", name="Start again").click()
+    expect(slow).to_have_attribute("data-status", "completed", timeout=60_000)
+    expect(slow.locator(".detail")).to_contain_text("passages tested")
+
+
+def test_more_batches_than_sockets_are_all_followed(page: Page):
+    sockets: list[WebSocket] = []
+    open_at_once: list[int] = []
+
+    def opened(socket: WebSocket) -> None:
+        sockets.append(socket)
+        open_at_once.append(sum(not one.is_closed() for one in sockets))
+
+    page.on("websocket", opened)
+    tasks = waiting(page, 10)
+    cancel(page, tasks[0])
+    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(1, timeout=30_000)
+    cancel(page, *tasks[1:])
+    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(10, timeout=30_000)
+    assert max(open_at_once) <= 4
+
+
+def test_where_no_socket_opens_the_page_asks_until_the_session_is_over(cut_page: Page):
+    page = cut_page
+    attempts: list[WebSocketRoute] = []
+
+    def refuse(socket: WebSocketRoute) -> None:
+        attempts.append(socket)
+        socket.close()
+
+    page.route_web_socket("**/progress?*", refuse)
+    tasks = waiting(page, 6)
+    cancel(page, tasks[3])
+    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(1, timeout=30_000)
+    assert len(attempts) < 40
+    page.context.clear_cookies()
+    expect(page.get_by_label("Token")).to_be_visible(timeout=30_000)
+
+
+def test_a_lost_connection_is_told_until_it_is_back(cut_page: Page):
+    page = cut_page
+    (task,) = waiting(page, 1)
+    page.context.set_offline(True)
+    expect(page.get_by_text("The connection is lost")).to_be_visible(timeout=30_000)
+    row = page.locator("#tasks li")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row.get_by_role("alert")).to_have_text("The service cannot be reached. Try again.")
+    page.context.set_offline(False)
+    expect(page.get_by_text("The connection is lost")).to_be_hidden(timeout=30_000)
+    cancel(page, task)
+    expect(row).to_have_attribute("data-status", "cancelled")
+
+
+def test_a_document_that_is_being_tested_shows_itself_when_it_is_done(page: Page):
+    drop(page, **{"slow.md": f"TBD\n\n{SLOW}"})
+    page.get_by_role("link", name="slow.md").click()
+    expect(page.locator("#state")).to_have_attribute("data-status", "running")
+    expect(page.locator("#beside")).to_be_hidden()
+    page.evaluate("window.notReloaded = true")
+    expect(page.locator("mark", has_text="TBD")).to_be_visible(timeout=60_000)
+    expect(page.locator("#told")).to_contain_text("passages tested")
+    assert page.evaluate("window.notReloaded") is True
+
+
+def test_what_fails_says_why_where_it_was_asked_for(cut_page: Page):
+    page = cut_page
+    unreachable = "The service cannot be reached. Try again."
+    drop(page, **{"gate.md": TEXT})
+    expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
+    page.route("**/api/v1/tasks?*", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#unlisted")).to_have_text(unreachable)
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("link", name="gate.md").click()
+    expect(page.locator("mark").first).to_be_visible()
+
+    page.route("**/api/v1/**", lambda route: route.abort())
+    card = page.locator("li.issue").first
+    card.get_by_role("button", name="Accept").click()
+    expect(card.get_by_role("alert")).to_have_text(unreachable)
+    page.reload()
+    expect(page.locator("#problem")).to_contain_text(unreachable)
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("mark").first).to_be_visible()
+
+
+def test_a_viewer_is_offered_nothing_to_change(visit: Visit, new_service: Callable[..., Service]):
+    service = new_service()
+    admin = visit(service.first_link())
+    drop(admin, **{"gate.md": TEXT, "locked.docx": b"\xd0\xcf\x11\xe0"})
+    expect(admin.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
+    waiting(admin, 1)
+    viewer = visit(f"{service.url}/sign-in")
+    viewer.get_by_label("Token").fill(service.user("eve", "--role", "viewer").headers["Authorization"].split()[1])
+    viewer.keyboard.press("Enter")
+    expect(viewer.locator("#tasks li")).to_have_count(3)
+    expect(viewer.locator("#tasks button:visible, #drop")).to_have_count(0)
+    viewer.get_by_role("link", name="gate.md").click()
+    expect(viewer.locator("li.issue").first).to_be_visible()
+    expect(viewer.locator(".actions *")).to_have_count(0)

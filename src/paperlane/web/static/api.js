@@ -2,6 +2,9 @@
 
 export const words = JSON.parse(document.getElementById("words").textContent);
 
+/** May who is signed in change anything? The service refuses it anyway. */
+export const mayAct = document.body.dataset.role !== "viewer";
+
 /** A word of the page with its {parameters} filled in; `fallback` where the page has none. */
 export function say(key, parameters = {}, fallback = key) {
   return (words[key] ?? fallback).replace(/\{(\w+)\}/g, (whole, name) => parameters[name] ?? whole);
@@ -43,11 +46,14 @@ export class Problem extends Error {
   }
 }
 
-/** Ask the service; the answer as JSON, or a Problem. */
+/** Ask the service; the answer as JSON, or a Problem, of status 0 when no answer came. */
 export async function ask(path, options = {}) {
-  const answer = await fetch(`/api/v1${path}`, options);
+  const unreachable = () => {
+    throw new Problem(0, { code: "unreachable" });
+  };
+  const answer = await fetch(`/api/v1${path}`, options).catch(unreachable);
   if (answer.status === 401 && location.pathname !== "/sign-in") location.assign("/sign-in");
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.ok) return answer.status === 204 ? null : answer.json().catch(unreachable);
   const problem = await answer.json().catch(() => ({ code: "internal_error" }));
   throw new Problem(answer.status, problem, answer.headers.get("Retry-After"));
 }
@@ -65,25 +71,6 @@ export function element(name, className = "", ...children) {
   return made;
 }
 
-/** Follow a task or a batch over a WebSocket; comes again after a break, until everything has ended. */
-export function follow(query, tell) {
-  let wait = 500;
-  const open = () => {
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/progress?${query}`);
-    socket.onmessage = (message) => {
-      wait = 500;
-      tell(JSON.parse(message.data));
-    };
-    socket.onclose = (end) => {
-      if (end.code === 1000) return;
-      setTimeout(open, wait);
-      wait = Math.min(wait * 2, 15000);
-    };
-  };
-  open();
-}
-
 /** How much was found, beside how much was tested; never plainly "no issues" for what was not wholly tested. */
 export function sayFound(task) {
   const { tested, failed, skipped } = task.coverage;
@@ -95,4 +82,21 @@ export function sayFound(task) {
   const coverage = say("tested", { tested, all });
   const none = tested === all ? "no issues" : "no issues in part";
   return `${counts.join(say(", ")) || say(none)} · ${coverage}`;
+}
+
+/** When a waiting task starts, if not as soon as there is room; and how often it was tried. */
+export function sayWait({ attempt, run_at }) {
+  const parts = [];
+  if (attempt) parts.push(say(attempt === 1 ? "tried once" : "tried", { attempt }));
+  if (Date.parse(run_at) > Date.now()) parts.push(say(attempt ? "tries again at" : "starts at", { time: sayTime(new Date(run_at)) }));
+  else if (attempt) parts.push(say("tries again soon"));
+  return parts.join(", ");
+}
+
+/** A time as the reader writes it; the day only where it is another. */
+function sayTime(at) {
+  const language = document.documentElement.lang.slice(0, 2);
+  const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
+  const today = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString(locale, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
 }

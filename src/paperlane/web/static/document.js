@@ -1,18 +1,27 @@
 // A document beside its issues: each quote is highlighted where it stands.
 
-import { ask, element, follow, say, sayCode, sayFault, sayFound, send } from "./api.js";
+import { ask, element, mayAct, say, sayCode, sayFault, sayFound, sayWait, send } from "./api.js";
+import { Follower } from "./following.js";
 import { placesIn } from "./offsets.js";
 
 const task = document.getElementById("beside").dataset.task;
+const beside = document.getElementById("beside");
 const paper = document.getElementById("paper");
 const list = document.getElementById("issues");
 const more = document.getElementById("more");
 const state = document.getElementById("state");
+const bar = document.getElementById("bar");
+const told = document.getElementById("told");
+const problem = document.getElementById("problem");
 const filter = new URLSearchParams(location.search);
+const follower = new Follower({ moved: move, look });
+const issues = []; // those that are listed
 const marks = new Map();
+const pieces = []; // {start, end, node}: the text nodes of the document, in order
 let cursor = "";
-let pieces = []; // {start, end, node}: the text nodes of the document, in order
-let chosen = null;
+let chosen = null; // {issue, item}
+let shown = null; // the task
+let opened = false;
 
 /** The document's text in elements, block by block, in sheets: the browser lays out only those in sight. */
 function drawPaper(found) {
@@ -51,6 +60,8 @@ function drawPaper(found) {
     sheets.add(element(...shape(block), node));
   }
   paper.replaceChildren(...sheets.done());
+  issues.forEach(mark);
+  if (chosen) reveal();
 }
 
 /** Gathers elements into sections of about a screen; each guesses its height until it is laid out. */
@@ -140,13 +151,18 @@ function touched(start, end) {
 }
 
 function choose(issue, item) {
-  chosen?.classList.remove("chosen");
-  paper.querySelectorAll("mark.chosen").forEach((box) => box.classList.remove("chosen"));
-  chosen = item;
+  chosen?.item.classList.remove("chosen");
+  chosen = { issue, item };
   item.classList.add("chosen");
-  const boxes = marks.get(issue.id) ?? [];
+  reveal();
+}
+
+/** Show the chosen issue's quote. At once: a smooth scroll would end where guessed heights say. */
+function reveal() {
+  paper.querySelectorAll("mark.chosen").forEach((box) => box.classList.remove("chosen"));
+  const boxes = marks.get(chosen.issue.id) ?? [];
   boxes.forEach((box) => box.classList.add("chosen"));
-  boxes[0]?.scrollIntoView({ block: "center" }); // at once: a smooth scroll ends where the guessed heights said
+  boxes[0]?.scrollIntoView({ block: "center" });
 }
 
 function card(issue) {
@@ -165,15 +181,27 @@ function card(issue) {
 
 function drawReview(issue, item, actions) {
   item.dataset.status = issue.status;
+  const refused = element("p", "notice");
+  refused.role = "alert";
+  refused.hidden = true;
   const review = async (content) => {
-    Object.assign(issue, await send("PATCH", `/issues/${issue.id}`, content));
+    try {
+      Object.assign(issue, await send("PATCH", `/issues/${issue.id}`, content));
+    } catch (error) {
+      refused.textContent = error.message;
+      refused.hidden = false;
+      return;
+    }
+    const hadFocus = actions.contains(document.activeElement);
     drawReview(issue, item, actions);
+    if (hadFocus) actions.querySelector("button").focus();
   };
   if (issue.status !== "open") {
     const verdict = element("span", "verdict", [say(issue.status), issue.reason].filter(Boolean).join(": "));
-    actions.replaceChildren(verdict, button("reopen", () => review({ status: "open", reason: "" })));
+    actions.replaceChildren(verdict, ...(mayAct ? [button("reopen", () => review({ status: "open", reason: "" })), refused] : []));
     return;
   }
+  if (!mayAct) return;
   const reason = element("input");
   reason.placeholder = say("reason");
   reason.setAttribute("aria-label", say("reason"));
@@ -182,6 +210,7 @@ function drawReview(issue, item, actions) {
     button("accept", () => review({ status: "accepted", reason: reason.value })),
     button("dismiss", () => review({ status: "dismissed", reason: reason.value })),
     reason,
+    refused,
   );
 }
 
@@ -199,6 +228,7 @@ async function loadIssues() {
   const page = await ask(`/tasks/${task}/issues?${query}`);
   for (const issue of page.items) {
     if (pieces.length) mark(issue);
+    issues.push(issue);
     list.append(card(issue));
   }
   cursor = page.next ?? "";
@@ -206,15 +236,25 @@ async function loadIssues() {
 }
 
 function drawState(found) {
-  document.getElementById("name").textContent = found.document.name;
-  document.title = `${found.document.name} · Paperlane`;
+  name(found.document.name);
   const parts = [say(found.status)];
+  if (found.status === "queued") parts.push(sayWait(found));
   if (found.status === "running") parts.push(found.step ? say(found.step) : "", `${Math.round(found.percent)} %`);
   if (found.status === "completed") parts.push(sayFound(found));
   if (found.error) parts.push(sayFault(found.error));
   parts.push(...found.warnings.map(sayCode));
-  state.textContent = parts.filter(Boolean).join(" · ");
+  const text = parts.filter(Boolean).join(" · ");
+  // each percent is seen, but only a new status is read out
+  if (state.dataset.status && state.dataset.status !== found.status) told.textContent = found.status === "running" ? say("running") : text;
+  state.textContent = text;
   state.dataset.status = found.status;
+  bar.hidden = found.status !== "running";
+  bar.value = found.percent;
+}
+
+function name(text) {
+  document.getElementById("name").textContent = text;
+  document.title = `${text} · Paperlane`;
 }
 
 for (const link of document.querySelectorAll("#filters a")) {
@@ -226,25 +266,54 @@ for (const link of document.querySelectorAll("#filters a")) {
   if ((filter.get(name) ?? "") === link.dataset[name]) link.setAttribute("aria-current", "true");
 }
 
-async function show() {
-  let found;
+/** Do this; where it fails, say there why, and offer to try again. */
+async function attempt(work, place = problem) {
+  place.hidden = true;
   try {
-    found = await ask(`/tasks/${task}`);
+    await work();
   } catch (error) {
-    document.getElementById("name").textContent = error.status === 404 ? say("no such") : error.message;
-    return;
+    place.replaceChildren(error.message, " ", button("again", () => attempt(work, place)));
+    place.hidden = false;
   }
-  drawState(found);
-  if (["queued", "running"].includes(found.status)) {
-    follow(`task=${task}`, (frame) => {
-      if (["completed", "failed", "cancelled"].includes(frame.status)) location.reload();
-      else drawState({ ...found, ...frame });
-    });
-    return;
+}
+
+/** Show what a frame of the WebSocket tells; when the task stops running, ask for the rest. */
+function move(frame) {
+  if (frame.seq <= shown.seq) return;
+  if (frame.status === "running") drawState(Object.assign(shown, frame));
+  else attempt(show);
+}
+
+/** Ask for the task's state, and follow it until its document can be shown. */
+async function look() {
+  shown = await ask(`/tasks/${task}`);
+  drawState(shown);
+  if (["queued", "running"].includes(shown.status)) follower.follow(`task=${task}`);
+  if (shown.status === "completed") await attempt(open);
+}
+
+async function show() {
+  try {
+    await look();
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    name(say("no such"));
   }
-  if (found.status !== "completed") return;
-  drawPaper(await ask(`/tasks/${task}/document`));
-  await loadIssues();
+}
+
+/** Show the document and its issues, once; the issues can be read before all of a long document is drawn. */
+async function open() {
+  if (opened) return;
+  opened = true;
+  beside.hidden = false;
+  document.getElementById("reports").hidden = false;
+  try {
+    const [found] = await Promise.all([ask(`/tasks/${task}/document`), issues.length ? null : loadIssues()]);
+    drawPaper(found);
+  } catch (error) {
+    opened = false;
+    throw error;
+  }
 }
 
 paper.addEventListener("click", (event) => {
@@ -254,5 +323,5 @@ paper.addEventListener("click", (event) => {
   item.querySelector(".issue-head").click();
   item.scrollIntoView({ block: "nearest" });
 });
-more.addEventListener("click", loadIssues);
-show();
+more.addEventListener("click", () => attempt(loadIssues, document.getElementById("cut")));
+attempt(show);

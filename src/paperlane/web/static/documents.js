@@ -1,14 +1,17 @@
 // Uploading documents and following them.
 
-import { ask, element, follow, say, sayCode, sayFault, sayFound, sayProgress } from "./api.js";
+import { ask, element, mayAct, say, sayCode, sayFault, sayFound, sayProgress, sayWait } from "./api.js";
+import { Follower } from "./following.js";
 
 const list = document.getElementById("tasks");
 const more = document.getElementById("more");
 const said = document.getElementById("said");
 const drop = document.getElementById("drop");
 const files = document.getElementById("files");
+const told = document.getElementById("told");
 const rows = new Map();
-const following = new Set();
+const ended = []; // tasks that are to be read out
+const follower = new Follower({ moved: (frame) => rows.get(frame.task)?.move(frame), look, ended: watchBatch });
 let cursor = "";
 
 class Row {
@@ -22,33 +25,52 @@ class Row {
     this.act = element("button", "plain");
     this.act.type = "button";
     this.act.addEventListener("click", () => this.press());
-    this.root = element("li", "", this.name, this.status, this.bar, this.detail, this.act);
+    this.refused = element("p", "notice");
+    this.refused.role = "alert";
+    this.refused.hidden = true;
+    this.root = element("li", "", this.name, this.status, this.bar, this.detail, this.act, this.refused);
     this.show(task);
   }
 
-  /** Show the whole task, as the service tells it. */
+  /** Show the whole task, as the service tells it; what is older than what is shown is passed by. */
   show(task) {
+    if (task.seq < this.task?.seq) return;
     this.task = task;
     this.draw();
   }
 
-  /** Show what a frame of the WebSocket tells; at the end, ask for the rest. */
-  async move(frame) {
-    if (frame.seq < this.task.seq) return;
+  get isUnderWay() {
+    return ["queued", "running"].includes(this.task.status);
+  }
+
+  /** Show what a frame of the WebSocket tells; when the task stops running, ask for the rest. */
+  move(frame) {
+    if (frame.seq <= this.task.seq) return;
+    const waited = this.task.status === "queued";
     Object.assign(this.task, { seq: frame.seq, status: frame.status, step: frame.step, percent: frame.percent, message: frame.message });
+    this.task.finished_at = null;
     this.draw();
-    if (["completed", "failed", "cancelled"].includes(frame.status)) this.show(await ask(`/tasks/${this.task.id}`));
+    if (!this.isUnderWay || (frame.status === "queued" && !waited)) this.settle();
+  }
+
+  async settle() {
+    try {
+      this.show(await ask(`/tasks/${this.task.id}`));
+    } catch {
+      setTimeout(() => this.settle(), 5_000);
+    }
   }
 
   draw() {
     const { status, percent } = this.task;
+    if (this.root.dataset.status && this.root.dataset.status !== status && !this.isUnderWay) announce(this.task);
     this.root.dataset.status = status;
     this.status.textContent = say(status);
     this.bar.value = percent;
     this.bar.hidden = status !== "running";
     this.detail.textContent = this.describe();
     const verb = { queued: "cancel", running: "cancel", failed: "retry", cancelled: "retry" }[status];
-    this.act.hidden = !verb;
+    this.act.hidden = !verb || !mayAct;
     this.act.dataset.verb = verb ?? "";
     this.act.textContent = verb ? say(verb) : "";
   }
@@ -59,10 +81,11 @@ class Row {
       case "running":
         return [task.step && say(task.step), sayProgress(task.message)].filter(Boolean).join(" · ");
       case "queued":
-        return task.attempt ? say("waits for retry", { attempt: task.attempt }) : "";
+        return sayWait(task);
       case "failed":
         return task.error ? sayFault(task.error) : "";
       case "completed":
+        if (!task.finished_at) return ""; // what was found is still being asked for
         return [sayFound(task), ...task.warnings.map(sayCode)].join(" · ");
       default:
         return "";
@@ -70,11 +93,13 @@ class Row {
   }
 
   async press() {
+    this.refused.hidden = true;
     try {
       this.show(await ask(`/tasks/${this.task.id}/${this.act.dataset.verb}`, { method: "POST" }));
-      watch(this.task);
+      watch(this);
     } catch (error) {
-      tell([error.message]);
+      this.refused.textContent = error.message;
+      this.refused.hidden = false;
     }
   }
 }
@@ -83,30 +108,60 @@ function put(task, first = false) {
   const known = rows.get(task.id);
   if (known) {
     known.show(task);
-    return;
+    return known;
   }
   const row = new Row(task);
   rows.set(task.id, row);
   if (first) list.prepend(row.root);
   else list.append(row.root);
+  return row;
 }
 
 /** One socket a batch, for as long as something in it is under way. */
-function watch(task) {
-  if (!["queued", "running"].includes(task.status) || following.has(task.batch)) return;
-  following.add(task.batch);
-  follow(`batch=${task.batch}`, (frame) => rows.get(frame.task)?.move(frame));
+function watch(row) {
+  if (row.isUnderWay) follower.follow(`batch=${row.task.batch}`);
+}
+
+/** A task may have been started again just when its batch had ended. */
+function watchBatch(query) {
+  [...rows.values()].filter((row) => `batch=${row.task.batch}` === query).forEach(watch);
+}
+
+/** Ask for the state of all that is listed. */
+async function look() {
+  const page = await ask(`/tasks?limit=${Math.min(rows.size, 1_000)}`);
+  page.items.forEach((task) => rows.get(task.id)?.show(task));
 }
 
 async function load() {
-  const page = await ask(`/tasks?limit=50${cursor ? `&cursor=${cursor}` : ""}`);
-  page.items.forEach((task) => put(task));
-  [...new Map(page.items.filter((task) => ["queued", "running"].includes(task.status)).map((task) => [task.batch, task])).values()]
-    .slice(0, 8) // a user has few sockets
-    .forEach(watch);
-  cursor = page.next ?? "";
-  more.hidden = !cursor;
-  document.getElementById("nothing").hidden = rows.size > 0;
+  const unlisted = document.getElementById("unlisted");
+  try {
+    const page = await ask(`/tasks?limit=50${cursor ? `&cursor=${cursor}` : ""}`);
+    page.items.forEach((task) => watch(put(task)));
+    cursor = page.next ?? "";
+    more.hidden = !cursor;
+    more.textContent = say("more");
+    unlisted.hidden = true;
+    document.getElementById("nothing").hidden = rows.size > 0;
+  } catch (error) {
+    unlisted.textContent = error.message;
+    unlisted.hidden = false;
+    more.hidden = false;
+    more.textContent = say("again");
+  }
+}
+
+/** Read out what ended, not each percent; what ends within a second is told together. */
+function announce(task) {
+  ended.push(task);
+  if (ended.length > 1) return;
+  setTimeout(() => {
+    const tasks = ended.splice(0);
+    told.textContent =
+      tasks.length > 3
+        ? say("several ended", { count: tasks.length })
+        : tasks.map(({ document: { name }, status }) => `${name}: ${say(status)}`).join(", ");
+  }, 1_000);
 }
 
 function tell(lines) {
@@ -118,19 +173,18 @@ async function upload(chosen) {
   const form = new FormData();
   for (const file of chosen) form.append("files", file, file.name);
   tell([say("uploading")]);
-  drop.classList.add("busy");
+  drop.setAttribute("aria-busy", "true");
   try {
     const batch = await ask("/batches", { method: "POST", body: form });
-    [...batch.tasks].reverse().forEach((task) => put(task, true));
+    [...batch.tasks].reverse().forEach((task) => watch(put(task, true)));
     document.getElementById("nothing").hidden = true;
     tell(rejections(batch.rejected));
-    watch(batch.tasks[0]);
   } catch (error) {
     const again = error.retryAfter ? ` ${say("try again in", { seconds: error.retryAfter })}` : "";
     const reasons = error.problem?.rejected?.length ? rejections(error.problem.rejected) : [];
-    tell(reasons.length ? reasons : [(error.problem ? error.message : say("upload failed")) + again]);
+    tell(reasons.length ? reasons : [(error.status ? error.message : say("upload failed")) + again]);
   } finally {
-    drop.classList.remove("busy");
+    drop.removeAttribute("aria-busy");
     files.value = "";
   }
 }
@@ -139,26 +193,25 @@ function rejections(rejected) {
   return rejected.map((file) => `${say("rejected")}: ${file.name} – ${sayFault(file)}`);
 }
 
-files.addEventListener("change", () => upload(files.files));
 more.addEventListener("click", load);
-drop.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" || event.key === " ") {
-    event.preventDefault();
-    files.click();
+if (mayAct) takeFiles();
+load();
+
+function takeFiles() {
+  files.addEventListener("change", () => upload(files.files));
+  drop.addEventListener("click", () => files.click());
+  for (const name of ["dragenter", "dragover"]) {
+    document.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
   }
-});
-for (const name of ["dragenter", "dragover"]) {
-  document.addEventListener(name, (event) => {
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) drop.classList.remove("over");
+  });
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
-    drop.classList.add("over");
+    drop.classList.remove("over");
+    upload(event.dataTransfer.files);
   });
 }
-document.addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) drop.classList.remove("over");
-});
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  upload(event.dataTransfer.files);
-});
-load();

@@ -2,7 +2,14 @@
 
 import { ask } from "./api.js";
 
+const lost = document.getElementById("lost");
+
 document.getElementById("sign-out")?.addEventListener("click", async () => {
-  await ask("/session", { method: "DELETE" });
-  location.assign("/sign-in");
+  try {
+    await ask("/session", { method: "DELETE" });
+    location.assign("/sign-in");
+  } catch (error) {
+    lost.textContent = error.message;
+    lost.hidden = false;
+  }
 });
