@@ -361,12 +361,23 @@ class Desk:
         """Who holds this token, and the token's hash."""
         return self.ledger.read(lambda connection: accounts.of_token(connection, token))
 
-    def account_of_hash(self, digest: str) -> tuple[Account, str] | None:
-        """Who holds the token of this hash, while it is valid."""
-        return self.ledger.read(lambda connection: accounts.of_hash(connection, digest))
+    def account_of_session(self, session: str) -> Account | None:
+        """Whose session of the page this is, while it lasts."""
+        return self.ledger.read(lambda connection: accounts.of_session(connection, session))
+
+    def begin_session(self, account: Account, token: str) -> str:
+        """A session of the page, on the token of this hash."""
+        begun: list[str] = []
+        now, seconds = self.clock.now(), self.settings.session_hours * 3600.0
+        self.ledger.write(lambda c: begun.append(accounts.begin_session(c, account.id, token, now, seconds)))
+        return begun[0]
+
+    def end_session(self, session: str) -> None:
+        """Sign out."""
+        self.ledger.write(lambda c: accounts.end_session(c, session, self.clock.now()))
 
     def use_link(self, secret: str) -> str | None:
-        """Spend a one-time link: the hash that its session stands on."""
+        """Spend a one-time link: the session that it begins."""
         spent: list[str | None] = []
         self.ledger.write(lambda c: spent.append(accounts.use_link(c, secret, self.clock.now())))
         return spent[0]

@@ -16,7 +16,7 @@ import pytest
 from pysqlite3 import dbapi2
 from tests.conftest import Service, until
 from tests.ledger.invariants import check_invariants
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from paperlane.ledger.sql import SqlLedger
@@ -133,6 +133,31 @@ def test_who_follows_a_batch_hears_of_tasks_that_start_again(worker: tuple[Servi
         hands.end(hands.take()[first], DONE)
         heard_of(told, first, "completed")
         assert list(told) == []
+
+
+def test_who_is_revoked_or_signs_out_hears_no_more(new_service: Callable[..., Service]):
+    service = new_service(workers=0, inline_slots=1)
+    client, adam = service.user("ann"), service.user("adam", "--role", "admin")
+    batch = upload(client, "Fine.")
+    page = httpx.Client(base_url=client.base_url)
+    page.post("session", json={"token": client.headers["Authorization"].split()[1]})
+    page.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
+    url = str(client.base_url).replace("http", "ws") + f"progress?batch={batch['id']}"
+    with connect(url, additional_headers={"Cookie": page.headers["Cookie"]}) as signed_out:
+        assert json.loads(signed_out.recv())["status"] == "queued"
+        assert page.delete("session").status_code == 204
+        assert sent_away(signed_out) == 4401
+    with following(client, f"batch={batch['id']}") as revoked:
+        assert json.loads(revoked.recv())["status"] == "queued"
+        adam.post(f"users/{client.get('session').json()['id']}/revoke")
+        assert sent_away(revoked) == 4401
+    page.close()
+
+
+def sent_away(socket: ClientConnection) -> int | None:
+    with pytest.raises(ConnectionClosedError):
+        socket.recv()
+    return socket.close_code
 
 
 def heard_of(told: Iterator[dict], task: str, status: str) -> None:

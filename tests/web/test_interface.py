@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.web.conftest import House
 
 from paperlane.ledger.sql import SqlLedger
 from paperlane.records import accounts
 from paperlane.records.accounts import Role
-from paperlane.records.schema import audit
+from paperlane.records.schema import audit, tokens
 from paperlane.web import shapes
 from paperlane.web.identity import COOKIE
 from paperlane.web.uploads import clean_name
@@ -482,7 +482,7 @@ async def test_a_session_of_the_page_is_no_use_to_another_site(house: House):
     assert answer.json()["name"] == "ann"
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     assert (await page.get("/session")).json()["name"] == "ann"
     files = {"files": ("a.md", b"x")}
     for origin in ("http://evil.example", "http://[", "null", "", "http://test.evil.example"):
@@ -491,6 +491,67 @@ async def test_a_session_of_the_page_is_no_use_to_another_site(house: House):
     page.cookies.set(COOKIE, answer.cookies[COOKIE][:-2] + "xx")
     house.desk.revoke(None, house.desk.user("ann"))
     assert (await page.get("/session")).status_code == 401
+
+
+@pytest.mark.parametrize("authorization", ["Basic dXNlcjpwYXNz", "Bearer", "Bearer  ", "Negotiate x", ""])
+async def test_a_header_that_signs_nobody_in_does_not_open_a_session_to_other_sites(house: House, authorization: str):
+    page = house["nobody"]
+    await page.post("/session", json={"token": house.tokens["ann"]})
+    headers = {"Authorization": authorization, "Origin": "http://evil.example"}
+    answer = await page.post("/batches", files={"files": ("a.md", b"x")}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
+    assert (await page.delete("/session", headers=headers)).status_code == 403
+    headers["Origin"] = "http://test"
+    assert (await page.post("/batches", files={"files": ("a.md", b"x")}, headers=headers)).status_code == 202
+    headers |= {"Authorization": f"Bearer {house.tokens['bob']}", "Origin": "http://evil.example"}
+    assert (await page.post("/batches", files={"files": ("a.md", b"x")}, headers=headers)).status_code == 202
+
+
+async def test_signing_out_ends_this_session_and_no_other(house: House):
+    page, cookies = house["nobody"], []
+    for _ in range(2):
+        answer = await page.post("/session", json={"token": house.tokens["ann"]})
+        cookies.append({"Cookie": f"{COOKIE}={answer.cookies[COOKIE]}"})
+        page.cookies.clear()
+    assert (await page.delete("/session", headers=cookies[0])).status_code == 204
+    assert (await page.get("/session", headers=cookies[0])).status_code == 401
+    assert (await page.get("/session", headers=cookies[1])).json()["name"] == "ann"
+    assert (await house["ann"].delete("/session")).status_code == 204
+    assert (await house["ann"].get("/session")).json()["name"] == "ann"
+    assert (await house["adam"].post(f"/users/{house.desk.user('ann').id}/revoke")).json() == {"revoked": 1}
+    assert (await page.get("/session", headers=cookies[1])).status_code == 401
+
+
+async def test_a_session_ends_with_its_token_and_is_none(house: House):
+    token = house.desk.account_of_token(house.tokens["ann"])
+    assert token is not None
+    account, digest = token
+    session = house.desk.begin_session(account, digest)
+    assert house.desk.account_of_session(session) == account
+    assert house.desk.account_of_session(digest) is None
+    house.ledger.write(lambda c: c.execute(update(tokens).where(tokens.c.hash == digest).values(revoked_at=1.0)))
+    assert house.desk.account_of_session(session) is None
+
+
+async def test_old_sessions_are_forgotten(house: House):
+    token = house.desk.account_of_token(house.tokens["ann"])
+    assert token is not None
+    for at in (0.0, 1_000.0, 50_000.0):
+        house.ledger.write(lambda c, at=at: accounts.begin_session(c, token[0].id, token[1], at, 3_600))
+    counted = select(tokens).where(tokens.c.user_id == token[0].id)
+    assert len(house.ledger.read(lambda c: c.execute(counted).all())) == 2  # the token, and the newest
+
+
+@pytest.mark.parametrize("goal", ["/tasks/01abc", "/queue"])
+async def test_after_signing_in_one_is_where_one_was_going(house: House, goal: str):
+    page = house["nobody"]
+    first = await page.get(f"http://test{goal}")
+    assert (first.status_code, first.headers["location"]) == (303, f"/sign-in?next={goal}")
+    assert (await page.get(f"http://test{first.headers['location']}")).status_code == 200
+    await page.post("/session", json={"token": house.tokens["ann"]})
+    onward = await page.get(f"http://test{first.headers['location']}")
+    assert (onward.status_code, onward.headers["location"]) == (303, goal)
+    assert (await page.get(f"http://test{goal}")).status_code == 200
 
 
 async def test_a_link_is_given_until_an_admin_can_sign_in(house: House):
@@ -581,11 +642,13 @@ async def test_a_part_with_an_endless_header_is_refused(house: House):
 @pytest.mark.parametrize(
     "back", ["//evil.example", "/\\evil.example", "/\t/evil.example", "http://evil.example", "/a//b"]
 )
-async def test_a_choice_of_language_leads_to_no_other_site(house: House, back: str):
+async def test_a_choice_of_language_and_a_sign_in_lead_to_no_other_site(house: House, back: str):
     answer = await house["nobody"].get("http://test/language/zh", params={"back": back})
     assert answer.headers["location"] == "/"
     good = await house["nobody"].get("http://test/language/zh", params={"back": "/tasks/01abc"})
     assert good.headers["location"] == "/tasks/01abc"
+    await house["nobody"].post("/session", json={"token": house.tokens["ann"]})
+    assert (await house["nobody"].get("http://test/sign-in", params={"next": back})).headers["location"] == "/"
 
 
 async def test_figures_are_for_admins_and_for_this_machine(house: House):

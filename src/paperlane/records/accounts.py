@@ -14,6 +14,7 @@ from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.model.tasks import UserId
 from paperlane.records.schema import tokens, users
 
+_HOLDER = select(users).join(tokens, tokens.c.user_id == users.c.id)
 _NAME = re.compile(r"[\w.@+-]{1,100}")
 
 
@@ -123,35 +124,62 @@ def can_sign_in(connection: Connection, role: Role) -> bool:
 
 
 def revoke(connection: Connection, user: UserId, now: float) -> int:
-    """Make all tokens of an account useless; how many there were."""
-    return connection.execute(
-        update(tokens).where(tokens.c.user_id == user, tokens.c.revoked_at == 0).values(revoked_at=now)
-    ).rowcount
+    """Make all tokens, links and sessions of an account useless; how many tokens there were."""
+    held = update(tokens).where(tokens.c.user_id == user, tokens.c.revoked_at == 0).values(revoked_at=now)
+    count = connection.execute(held.where(tokens.c.session_of == "", tokens.c.once_until == 0)).rowcount
+    connection.execute(held)
+    return count
 
 
 def of_token(connection: Connection, token: str) -> tuple[Account, str] | None:
-    """Who holds this token, with the token's hash; None when it is unknown or revoked, or a link's secret."""
-    return of_hash(connection, _hash(token))
-
-
-def of_hash(connection: Connection, digest: str) -> tuple[Account, str] | None:
-    """The same, for a session that remembers the hash only."""
+    """Who holds this token, with the token's hash; None when it is unknown or revoked, or no token."""
     row = connection.execute(
-        select(users)
-        .join(tokens, tokens.c.user_id == users.c.id)
-        .where(tokens.c.hash == digest, tokens.c.revoked_at == 0, tokens.c.once_until == 0)
+        _HOLDER.where(
+            tokens.c.hash == (digest := _hash(token)),
+            tokens.c.revoked_at == 0,
+            tokens.c.once_until == 0,
+            tokens.c.session_of == "",
+        )
     ).first()
     return None if row is None else (_account(row), digest)
 
 
+def of_session(connection: Connection, session: str) -> Account | None:
+    """Whose session of the page this is; None when it has ended, or the token that it stands on is revoked."""
+    parent = tokens.alias("parent")
+    row = connection.execute(
+        _HOLDER.join(parent, parent.c.hash == tokens.c.session_of).where(
+            tokens.c.hash == session, tokens.c.revoked_at == 0, parent.c.revoked_at == 0
+        )
+    ).first()
+    return None if row is None else _account(row)
+
+
+def begin_session(connection: Connection, user: UserId, token: str, now: float, seconds: float) -> str:
+    """A session of the page on the token of this hash; sessions of the account that are so old are forgotten."""
+    old = delete(tokens).where(tokens.c.user_id == user, tokens.c.session_of != "", tokens.c.created_at < now - seconds)
+    connection.execute(old)
+    session = _hash(new_secret("session"))
+    row = {"hash": session, "user_id": user, "created_at": now, "session_of": token}
+    connection.execute(insert(tokens), row)
+    return session
+
+
+def end_session(connection: Connection, session: str, now: float) -> None:
+    """This sign-in is over; the token that it stands on goes on."""
+    ended = update(tokens).where(tokens.c.hash == session, tokens.c.session_of != "")
+    connection.execute(ended.values(revoked_at=now))
+
+
 def use_link(connection: Connection, secret: str, now: float) -> str | None:
-    """Spend a link: the hash of the token that its session stands on; None when it is spent or too old."""
+    """Spend a link: the session that it begins; None when it is spent or too old."""
+    session = _hash(new_secret("session"))
     spent = connection.execute(
         update(tokens)
         .where(tokens.c.hash == _hash(secret), tokens.c.once_until > now, tokens.c.revoked_at == 0)
-        .values(once_until=0.0, hash=(fresh := _hash(new_secret("session"))))
+        .values(once_until=0.0, created_at=now, hash=session, session_of=session)
     )
-    return fresh if spent.rowcount else None
+    return session if spent.rowcount else None
 
 
 def forget_links(connection: Connection, user: UserId) -> None:

@@ -24,6 +24,8 @@ tokens = Table(
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double, nullable=False, server_default="0"),
     Column("once_until", Double, nullable=False, server_default="0"),  # a link that signs in once, until this time
+    # the token that a session of the page stands on, itself where it began by a link; "" for what is no session
+    Column("session_of", String(64), nullable=False, server_default=""),
     Index("tokens_user", "user_id"),
 )
 

@@ -33,26 +33,35 @@ def house_of(connection: HTTPConnection) -> House:
     return connection.app.state.house
 
 
-def session_cookie(house: House, digest: str) -> str:
-    """The signed value of a session that stands on the token of this hash."""
-    return house.signer.dumps(digest)
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks; `session` is the session of the page that says so, "" where a token does."""
+
+    account: Account
+    session: str = ""
 
 
-async def account_of(connection: HTTPConnection) -> Account | None:
-    """Who asks, None for a stranger; a session ends with the token that it stands on."""
+async def caller_of(connection: HTTPConnection) -> Caller | None:
+    """Who asks, None for a stranger. A token goes first; any other Authorization is for somebody before us."""
     house = house_of(connection)
     scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        found = await house.threads(house.desk.account_of_token, token.strip())
-        return found[0] if found else None
+    if scheme.lower() == "bearer" and (token := token.strip()):
+        found = await house.threads(house.desk.account_of_token, token)
+        return Caller(found[0]) if found else None
     if (cookie := connection.cookies.get(COOKIE)) is None:
         return None
     try:
-        digest = house.signer.loads(cookie, max_age=house.settings.session_hours * 3600)
+        session = str(house.signer.loads(cookie, max_age=house.settings.session_hours * 3600))
     except BadSignature:
         return None
-    found = await house.threads(house.desk.account_of_hash, str(digest))
-    return found[0] if found else None
+    account = await house.threads(house.desk.account_of_session, session)
+    return Caller(account, session) if account else None
+
+
+async def account_of(connection: HTTPConnection) -> Account | None:
+    """The account that asks, None for a stranger."""
+    caller = await caller_of(connection)
+    return caller.account if caller else None
 
 
 def is_own_origin(connection: HTTPConnection) -> bool:
@@ -67,14 +76,19 @@ def is_own_origin(connection: HTTPConnection) -> bool:
     return site != "" and site == connection.headers.get("Host")
 
 
-async def _asker(request: Request) -> Account:
-    account = await account_of(request)
-    if account is None:
-        raise SignInNeeded("Nobody is signed in.", hint="Send your token: Authorization: Bearer TOKEN.")
-    by_cookie = "Authorization" not in request.headers
-    if by_cookie and request.method not in _SAFE and not is_own_origin(request):
+def check_origin(connection: HTTPConnection) -> None:
+    """NotAllowed for a request that another site's page makes."""
+    if not is_own_origin(connection):
         raise NotAllowed("The request comes from another site.", code="foreign_origin")
-    return account
+
+
+async def _asker(request: Request) -> Account:
+    caller = await caller_of(request)
+    if caller is None:
+        raise SignInNeeded("Nobody is signed in.", hint="Send your token: Authorization: Bearer TOKEN.")
+    if caller.session and request.method not in _SAFE:
+        check_origin(request)  # a browser adds the cookie by itself, whoever wrote the page
+    return caller.account
 
 
 async def _admin(account: "Asker") -> Account:

@@ -4,9 +4,10 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
@@ -57,11 +58,22 @@ async def _show(request: Request, name: str, lang: str, **more: Any) -> HTMLResp
     return HTMLResponse(content, headers={"Cache-Control": "no-store"})
 
 
+def _own(path: str) -> str:
+    """The path, if it is a plain one of ours; a browser reads more as another site than "//"."""
+    return path if _OWN_PATH.fullmatch(path) else "/"
+
+
+def _sign_in_first(request: Request) -> Response:
+    """Sign in, and go on to where one was going."""
+    goal = _own(request.url.path)
+    return RedirectResponse("/sign-in" if goal == "/" else f"/sign-in?next={quote(goal, safe='/')}", 303)
+
+
 @router.get("/")
 async def documents(request: Request, lang: Language) -> Response:
     """Upload documents and follow them."""
     if await account_of(request) is None:
-        return RedirectResponse("/sign-in", 303)
+        return _sign_in_first(request)
     return await _show(request, "documents.html", lang)
 
 
@@ -69,7 +81,7 @@ async def documents(request: Request, lang: Language) -> Response:
 async def one(task: str, request: Request, lang: Language) -> Response:
     """A document beside its issues."""
     if await account_of(request) is None:
-        return RedirectResponse("/sign-in", 303)
+        return _sign_in_first(request)
     return await _show(request, "document.html", lang, task=task)
 
 
@@ -77,7 +89,7 @@ async def one(task: str, request: Request, lang: Language) -> Response:
 async def queue(request: Request, lang: Language) -> Response:
     """What runs and waits."""
     if await account_of(request) is None:
-        return RedirectResponse("/sign-in", 303)
+        return _sign_in_first(request)
     return await _show(request, "queue.html", lang)
 
 
@@ -95,20 +107,22 @@ async def queue_now(request: Request, house: Parts, lang: Language) -> Response:
 
 
 @router.get("/sign-in")
-async def sign_in(request: Request, house: Parts, lang: Language, once: str = "") -> Response:
-    """Sign in by token, or at once by a link that is good for one time."""
-    if once and (digest := await house.threads(house.desk.use_link, once)) is not None:
-        answer = RedirectResponse("/", 303)
-        set_cookie(answer, request, house, digest)
-        return answer
+async def sign_in(
+    request: Request, house: Parts, lang: Language, once: str = "", goal: Annotated[str, Query(alias="next")] = "/"
+) -> Response:
+    """Sign in by token, or at once by a link that is good for one time; then go on to `next`."""
+    onward = RedirectResponse(_own(goal), 303)
+    if once and (session := await house.threads(house.desk.use_link, once)) is not None:
+        set_cookie(onward, request, house, session)
+        return onward
+    if await account_of(request) is not None:
+        return onward
     return await _show(request, "sign_in.html", lang, spent=bool(once))
 
 
 @router.get("/language/{wanted}")
 async def speak(wanted: Literal["en", "zh"], request: Request) -> Response:
     """Choose the page's language, and go back to where one was."""
-    back = request.query_params.get("back", "/")
-    # a browser reads more as another site than "//": nothing but a plain path of ours is followed
-    answer = RedirectResponse(back if _OWN_PATH.fullmatch(back) else "/", 303)
+    answer = RedirectResponse(_own(request.query_params.get("back", "/")), 303)
     answer.set_cookie(language.COOKIE, wanted, max_age=_A_YEAR, samesite="lax")
     return answer

@@ -18,6 +18,7 @@ router = APIRouter(tags=["progress"])
 
 _REFUSED, _NOT_FOUND, _TOO_MANY = 4401, 4404, 4429
 _DONE, _COME_AGAIN = 1000, 1013
+_ASK_EVERY = 5.0  # seconds: who may no longer come in is sent away within them
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -61,7 +62,7 @@ async def _serve(socket: WebSocket, house: House, account: Account, task: str, b
         # what is known of each task: a replay passes the end of earlier runs before it comes there
         known = {one.id: one.seq for one in followed}
         running = {one.id for one in followed if not one.state.ended or (replay and one.seq > after)}
-        await _until_gone(socket, follower, known, running)
+        await _until_gone(socket, account, follower, known, running)
     except WebSocketDisconnect:
         pass
     finally:
@@ -75,14 +76,18 @@ def _followed(house: House, account: Account, task: str, batch: str) -> Sequence
     return house.desk.tasks(account, batch=BatchId(batch), status="", cursor="", limit=whole)
 
 
-async def _until_gone(socket: WebSocket, follower: Follower, known: Mapping[TaskId, int], running: set[TaskId]) -> None:
-    """Send until the last known event of every task is its end, the reader is too slow, or it goes away."""
-    gone = asyncio.create_task(_gone(socket))
+async def _until_gone(
+    socket: WebSocket, account: Account, follower: Follower, known: Mapping[TaskId, int], running: set[TaskId]
+) -> None:
+    """Send until the last known event of every task is its end, the reader is too slow, goes away or is sent away."""
+    gone, barred = asyncio.create_task(_gone(socket)), asyncio.create_task(_barred(socket, account))
     try:
         while running or not follower.queue.empty():
             coming = asyncio.create_task(follower.queue.get())
-            await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
+            await asyncio.wait({coming, gone, barred}, return_when=asyncio.FIRST_COMPLETED)
+            if barred.done() and not gone.done():
+                await socket.close(_REFUSED)
+            if barred.done() or not coming.done():
                 coming.cancel()
                 return
             if (event := coming.result()) is None:
@@ -96,6 +101,15 @@ async def _until_gone(socket: WebSocket, follower: Follower, known: Mapping[Task
         await socket.close(_DONE)
     finally:
         gone.cancel()
+        barred.cancel()
+
+
+async def _barred(socket: WebSocket, account: Account) -> None:
+    """Signed out, revoked, or of another role by now."""
+    while True:
+        await asyncio.sleep(_ASK_EVERY)
+        if await account_of(socket) != account:
+            return
 
 
 async def _gone(socket: WebSocket) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from paperlane.errors import NotAllowed, SignInNeeded
+from paperlane.errors import SignInNeeded
 from paperlane.web import shapes
-from paperlane.web.identity import COOKIE, Asker, House, Parts, is_own_origin, session_cookie
+from paperlane.web.identity import COOKIE, Asker, House, Parts, caller_of, check_origin
 
 router = APIRouter(prefix="/session", tags=["session"])
 
@@ -19,14 +19,14 @@ class SignIn(BaseModel, extra="forbid"):
     token: str = Field(max_length=200)
 
 
-def set_cookie(response: Response, request: Request, house: House, digest: str) -> None:
-    """Sign in: no script may read the cookie, and no other site can send it."""
+def set_cookie(response: Response, request: Request, house: House, session: str) -> None:
+    """Sign in: no script may read the cookie, and what another site sends with it can only open a page."""
     response.set_cookie(
         COOKIE,
-        session_cookie(house, digest),
+        house.signer.dumps(session),
         max_age=house.settings.session_hours * 3600,
         httponly=True,
-        samesite="strict",
+        samesite="lax",
         secure=request.url.scheme == "https",
     )
 
@@ -34,15 +34,14 @@ def set_cookie(response: Response, request: Request, house: House, digest: str) 
 @router.post("")
 async def sign_in(asked: SignIn, request: Request, response: Response, house: Parts) -> dict[str, Any]:
     """Begin a session of the page."""
-    if not is_own_origin(request):
-        raise NotAllowed("The request comes from another site.", code="foreign_origin")
+    check_origin(request)
     found = await house.threads(house.desk.account_of_token, asked.token.strip())
     if found is None:
         raise SignInNeeded(
             "This token is not known.", code="unknown_token", hint="Ask an admin for one: paperlane user token NAME."
         )
     account, digest = found
-    set_cookie(response, request, house, digest)
+    set_cookie(response, request, house, await house.threads(house.desk.begin_session, account, digest))
     return shapes.account(account)
 
 
@@ -53,6 +52,10 @@ async def who(account: Asker) -> dict[str, Any]:
 
 
 @router.delete("", status_code=HTTPStatus.NO_CONTENT)
-async def sign_out(response: Response) -> None:
-    """End the session."""
-    response.delete_cookie(COOKIE, samesite="strict", httponly=True)
+async def sign_out(request: Request, response: Response, house: Parts) -> None:
+    """End the session; the token that it stands on goes on."""
+    caller = await caller_of(request)
+    if caller and caller.session:
+        check_origin(request)
+        await house.threads(house.desk.end_session, caller.session)
+    response.delete_cookie(COOKIE, samesite="lax", httponly=True)
