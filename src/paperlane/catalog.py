@@ -163,9 +163,7 @@ CODES: Mapping[str, Told] = {
         ("The file came in another field than `files`.", "文件不在字段 files 中。"),
         ("Send every file in the field `files`.", "请把每个文件都放在字段 files 中。"),
     ),
-    "unreachable": Told(
-        ("The service cannot be reached. Try again.", "无法连接服务，请重试。")
-    ),
+    "unreachable": Told(("The service cannot be reached. Try again.", "无法连接服务，请重试。")),
     # warnings beside a result
     "no_text": Told(("The file holds no text, so nothing could be tested.", "文件中没有文字，未能检测任何内容。")),
     "low_text": Told(
