@@ -313,6 +313,7 @@ def test_the_doctor_changes_nothing(tmp_path: Path):
 
 
 def test_the_doctor_names_what_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PAPERLANE_CORPUS", raising=False)  # is the tests' own
     monkeypatch.setenv("PAPERLANE_WORKERZ", "3")
     monkeypatch.setenv("PAPERLANE_WORKERS", "3")
     done = paperlane("doctor", "--json", "--data", tmp_path)
