@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reading import assert_damage_is_told, assert_read_or_refused, assert_sound, document_of, parsed_of, shape
+from tests.reading import assert_damage_is_told, assert_read_or_refused, assert_sound, parsed_of, shape
 
 from paperlane.errors import DocumentError
 from paperlane.formats import recognise
@@ -59,11 +59,6 @@ def test_any_html_is_read_or_refused(text: str):
 def test_html_nested_without_end_is_too_deep():
     with pytest.raises(RecursionError):
         parsed_of("<div>" * 100_000 + "x", "a.html")
-
-
-def test_plain_text_has_numbered_headings():
-    document = document_of("1 Purpose\n\nText of it.\n\n1.1 Scope\n\n- an item\n\n第二章 范围\n\n正文。\n", "a.txt")
-    assert [(section.level, section.number) for section in document.sections] == [(1, "1"), (2, "1.1"), (1, "第二章")]
 
 
 def docx(body: str, styles: str = "", **parts: str) -> bytes:

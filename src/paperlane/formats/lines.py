@@ -1,8 +1,6 @@
 """Lines of a text as Markdown and editors count them: only LF, CR LF and CR end one."""
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 
@@ -19,17 +17,3 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     while end > start and text[end - 1].isspace():
         end -= 1
     return start, end
-
-
-def paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of text that blank lines part."""
-    begin = -1
-    starts = [*line_starts(text), len(text)]
-    for start, end in pairwise(starts):
-        if text[start:end].strip():
-            begin = start if begin < 0 else begin
-        elif begin >= 0:
-            yield trimmed(text, begin, start)
-            begin = -1
-    if begin >= 0:
-        yield trimmed(text, begin, len(text))
