@@ -42,8 +42,15 @@ def _wait(_value: str, job: Job) -> str:
     return ""
 
 
-def _crash(_value: str, _job: Job) -> str:
+def _crash(_value: str, job: Job) -> str:
+    job.progress(0.1, "about to")
     os.kill(os.getpid(), signal.SIGSEGV)
+    return ""
+
+
+def _lie(_value: str, job: Job) -> str:
+    job._line.tell({"size": 1 << 40, "resident": 0}, b"x")  # type: ignore[attr-defined]  as one that a file took over
+    signal.pause()
     return ""
 
 

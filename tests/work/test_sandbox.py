@@ -71,6 +71,21 @@ async def test_a_child_stays_warm(box: Sandbox):
     assert await run(box, "pid") == await run(box, "pid")
 
 
+@pytest.mark.parametrize("limit", ["_JOBS_OF_A_CHILD", "_RESIDENT_SHARE"])
+async def test_a_worn_child_is_replaced(monkeypatch: pytest.MonkeyPatch, box: Sandbox, limit: str):
+    first = await run(box, "pid")
+    monkeypatch.setattr(f"paperlane.work.sandbox.{limit}", 2 if limit == "_JOBS_OF_A_CHILD" else 1 << 40)
+    assert await run(box, "pid") == first
+    assert await run(box, "pid") != first
+
+
+async def test_a_child_that_a_document_exhausted_is_replaced(box: Sandbox):
+    first = await run(box, "pid")
+    with pytest.raises(DocumentError):
+        await run(box, "deep")
+    assert await run(box, "pid") != first
+
+
 async def test_large_inputs_and_results_pass_whole(box: Sandbox):
     text = "0123456789" * 500_000
     assert await run(box, "echo", text) == text
@@ -124,19 +139,45 @@ async def test_too_deep_a_recursion_is_too_complex(box: Sandbox):
     assert raised.value.code == "too_complex"
 
 
+async def test_a_result_that_is_told_larger_than_allowed_is_not_waited_for(box: Sandbox):
+    with pytest.raises(DocumentError) as raised:
+        await run(box, "lie")
+    assert raised.value.code == "too_complex"
+    assert await run(box, "echo", "still here") == "still here"
+
+
 async def test_too_long_a_step_may_be_tried_again():
-    async with sandbox(wall_seconds=0.5) as box:
+    async with sandbox(wall_seconds=0.01) as box:  # less than a start takes, which is not the step's time
         with pytest.raises(StepFault) as raised:
             await run(box, "wait")
         assert raised.value.code == "step_timeout"
 
 
-async def test_a_crash_is_told_and_the_next_step_runs(box: Sandbox):
+async def test_a_start_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, box: Sandbox):
+    monkeypatch.setattr("paperlane.work.sandbox._START_SECONDS", 0.0)
     with pytest.raises(StepFault) as raised:
-        await run(box, "crash")
+        await run(box, "echo")
+    assert raised.value.code == "step_crashed"
+
+
+async def test_a_crash_is_told_and_the_next_step_runs(box: Sandbox):
+    assert await run(box, "echo", "warm") == "warm"
+    told: list[str] = []
+    with pytest.raises(StepFault) as raised:
+        await run(box, "crash", told=lambda _share, message: told.append(message))
     assert raised.value.code == "step_crashed"
     assert "SIGSEGV" in raised.value.message
+    assert told == ["about to"]  # nor is it run a second time
     assert await run(box, "echo", "still here") == "still here"
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_an_idle_child_that_died_is_not_the_next_documents_fault(box: Sandbox, *, noticed: bool):
+    pid = int(await run(box, "pid"))
+    os.kill(pid, signal.SIGKILL)
+    if noticed:
+        await until_gone(pid)
+    assert int(await run(box, "pid")) != pid
 
 
 async def test_a_cancelled_step_is_killed(box: Sandbox):

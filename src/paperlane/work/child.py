@@ -1,7 +1,8 @@
 """The child process of a sandbox: runs one step after another on what comes through its standard input.
 
 A job is one byte that brings an open file or none, a header line (JSON: step, size, cpu, output) and `size` bytes of
-input. Back go header lines: {"progress", "message"} any number of times, then {"size"} and the result, or {"error"}.
+input. Back go header lines: {"taken"}, {"progress", "message"} any number of times, then {"size"} and the result, or
+{"error"}, both with {"resident"}: the bytes of memory that stay in use.
 Before the first job goes {"ready"}, or {"unusable"} with the reason why the steps cannot be imported.
 """
 
@@ -151,6 +152,7 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
             return
         header = line.header()
         value = line.content(header["size"])
+        line.tell({"taken": True})
         allow_cpu(header["cpu"])
         with nullcontext() if descriptor is None else os.fdopen(descriptor, "rb") as file:
             told, result = _answer(steps, header, value, _Job(line, file))

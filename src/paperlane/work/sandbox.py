@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -17,6 +18,8 @@ from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
 _JOBS_OF_A_CHILD = 200
 _RESIDENT_SHARE = 4  # a child that keeps more than this part of its memory limit is replaced
 _READ_LIMIT = 1 << 20
+_LONGEST_MESSAGE = 200
+_START_SECONDS = 60.0  # imports on a busy machine with a cold disk; what a step may take says nothing of that
 _NICE = 10
 
 
@@ -40,6 +43,7 @@ class _Child:
     writer: asyncio.StreamWriter
     jobs: int = 0
     resident: int = 0
+    took: bool = False  # the job that it was last given
 
     def worn(self, limits: Limits) -> bool:
         return self.jobs >= _JOBS_OF_A_CHILD or self.resident > limits.memory_bytes // _RESIDENT_SHARE
@@ -49,6 +53,10 @@ class _Child:
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
+
+
+class _Gone(StepFault):
+    """The process was dead before it took the job, so the job has nothing to do with it."""
 
 
 class Sandbox:
@@ -90,32 +98,39 @@ class Sandbox:
         when the steps cannot be imported.
         """
         async with self._room:
-            child = self._idle.pop() if self._idle else await self._start()
-            done = False
-            try:
-                async with asyncio.timeout(self._limits.wall_seconds):
-                    result = await self._exchange(child, step, value, file, progress)
-                done = True
-            except DocumentError as error:
-                done = error.code != TOO_COMPLEX
-                raise
-            except StepFault:
-                done = True
-                raise
-            except TimeoutError as error:
-                raise StepFault(
-                    f"The step {step} took more than {self._limits.wall_seconds:.0f} s.",
-                    code="step_timeout",
-                    hint="Split the document.",
-                ) from error
-            except (EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
-                raise await self._why_it_died(child, step) from error
-            finally:
-                if done and not child.worn(self._limits):
-                    self._idle.append(child)
-                else:
-                    await asyncio.shield(child.end())
-            return result
+            while self._idle:
+                with suppress(_Gone):  # the kernel, short of memory, kills idle ones first
+                    return await self._use(self._idle.pop(), step, value, file, progress)
+            return await self._use(await self._start(), step, value, file, progress)
+
+    async def _use(
+        self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
+    ) -> bytes:
+        done = False
+        try:
+            async with asyncio.timeout(self._limits.wall_seconds):
+                result = await self._exchange(child, step, value, file, progress)
+            done = True
+        except DocumentError as error:
+            done = error.code != TOO_COMPLEX
+            raise
+        except StepFault:
+            done = True
+            raise
+        except TimeoutError as error:
+            raise StepFault(
+                f"The step {step} took more than {self._limits.wall_seconds:.0f} s.",
+                code="step_timeout",
+                hint="Split the document.",
+            ) from error
+        except (EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
+            raise await self._why_it_died(child, step) from error
+        finally:
+            if done and not child.worn(self._limits):
+                self._idle.append(child)
+            else:
+                await asyncio.shield(child.end())
+        return result
 
     async def _start(self) -> _Child:
         ours, theirs = socket.socketpair()
@@ -146,7 +161,7 @@ class Sandbox:
     async def _greet(self, child: _Child) -> None:
         """Wait until the child has imported its steps."""
         try:
-            async with asyncio.timeout(self._limits.wall_seconds):
+            async with asyncio.timeout(_START_SECONDS):
                 told: dict[str, Any] = json.loads(await child.reader.readuntil())
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             raise StepFault("A step's process could not be started.", code="step_crashed") from error
@@ -159,6 +174,7 @@ class Sandbox:
     async def _exchange(
         self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
     ) -> bytes:
+        child.took = False
         if file is None:
             child.way.send(NO_FILE)
         else:
@@ -175,16 +191,26 @@ class Sandbox:
         child.jobs += 1
         while True:
             told: dict[str, Any] = json.loads(await child.reader.readuntil())
+            child.took = True
             if "progress" in told:
-                progress(told["progress"], told["message"])
-                continue
-            child.resident = told["resident"]
-            if "error" in told:
-                raise _raised(told["error"])
-            return await child.reader.readexactly(told["size"])
+                progress(told["progress"], told["message"][:_LONGEST_MESSAGE])
+            elif "resident" in told:
+                child.resident = told["resident"]
+                return await self._result(child, told)
+
+    async def _result(self, child: _Child, told: dict[str, Any]) -> bytes:
+        if "error" in told:
+            raise _raised(told["error"])
+        if told["size"] > self._limits.output_bytes:  # it would have said so itself, if a file had not taken it over
+            raise DocumentError("The document needs too much room for its result.", code=TOO_COMPLEX)
+        return await child.reader.readexactly(told["size"])
 
     async def _why_it_died(self, child: _Child, step: str) -> PaperlaneError:
+        if child.process.returncode is None:
+            child.process.kill()  # it closed its way out, so it ends anyway, and then keeps its own exit code
         code = await child.process.wait()
+        if not child.took:
+            return _Gone("A step's process died before it began.", code="step_crashed")
         if -code == signal.SIGXCPU:
             return DocumentError(
                 f"The document needs more than {self._limits.cpu_seconds} s of computing time in the step {step}.",
