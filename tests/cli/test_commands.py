@@ -15,6 +15,7 @@ from tests.conftest import Service, until
 from typer.main import get_command
 
 from paperlane.cli import app
+from paperlane.cli.output import show
 from paperlane.hosting import open_ledger
 from paperlane.model.tasks import BatchId, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
 
@@ -210,6 +211,11 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     assert paperlane("user", "revoke", "ann", *at).stdout == "Revoked 2 tokens of ann.\n"
     assert paperlane("user", "set", "nobody", "--limit", "3", *at).returncode == 2
     assert "Nothing of ann was named" in paperlane("user", "set", "ann", *at).stderr
+
+
+def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]):
+    show([{"name": "[red]x[/red] :smile: [/]"}], as_json=False, empty="")
+    assert "[red]x[/red] :smile: [/]" in capsys.readouterr().out
 
 
 def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select, update
+from sqlalchemy.event import listen
 from tests.web.conftest import House
 
 from paperlane.ledger.sql import SqlLedger
+from paperlane.model.tasks import WorkerId
 from paperlane.records import accounts
 from paperlane.records.accounts import Role
 from paperlane.records.schema import audit, tokens
@@ -666,9 +668,40 @@ async def test_figures_are_for_admins_and_for_this_machine(house: House):
     assert (await house["adam"].get("http://test/metrics", headers=proxied)).status_code == 200
 
 
-async def test_it_is_ready_when_the_database_answers(house: House):
+async def test_it_is_ready_while_the_database_answers_and_a_worker_lives(house: House, monkeypatch: pytest.MonkeyPatch):
+    async def ready() -> tuple[int, dict]:
+        answer = await house["nobody"].get("http://test/readyz")
+        return answer.status_code, answer.json()
+
     assert (await house["nobody"].get("http://test/healthz")).json() == {"status": "ok"}
-    assert (await house["nobody"].get("http://test/readyz")).json() == {"status": "ok", "database": "ok", "workers": 0}
+    assert await ready() == (503, {"status": "unready", "database": "ok", "workers": 0})
+    house.ledger.register(WorkerId("one"), "inline", "host", 1, 1)
+    assert await ready() == (200, {"status": "ok", "database": "ok", "workers": 1})
+
+    def broken(_self: SqlLedger) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(SqlLedger, "members", broken)
+    assert await ready() == (503, {"status": "unready", "database": "OSError", "workers": 0})
+
+
+async def test_accounts_are_listed_by_one_question(house: House):
+    questions: list[str] = []
+    listen(house.ledger.dialect.reader, "before_cursor_execute", lambda *given: questions.append(given[2]))
+    few = (await house["adam"].get("/users")).json()["items"]
+    asked, count = list(questions), len(questions)
+    for number in range(10):
+        house.desk.add_user(f"user{number}", Role.USER, "", 3, None)
+    questions.clear()
+    many = (await house["adam"].get("/users")).json()["items"]
+    assert len(questions) == count, asked
+    assert (len(few), len(many)) == (4, 14)
+    assert (many[-1]["limit"], many[-1]["weight"], many[-1]["engine"], many[-1]["paused"]) == (
+        3,
+        1.0,
+        "database",
+        False,
+    )
 
 
 def test_names_of_files_are_bare():

@@ -1,5 +1,6 @@
 """The options that name an installation, and the settings they make."""
 
+import os
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any
@@ -14,9 +15,18 @@ Database = Annotated[str | None, typer.Option("--database", metavar="URL", help=
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+def made(**given: Any) -> Settings:
+    """The settings of an installation, which is made when it is missing.
+
+    From here on, what this process writes is its owner's only: the database and the files hold people's documents.
+    """
+    os.umask(0o077)
+    return settings_of(**given)
+
+
 def existing(**given: Any) -> Settings:
     """The settings of an installation that is there: a wrong folder must not look like an empty queue."""
-    settings = settings_of(**given)
+    settings = made(**given)
     path = settings.database.removeprefix("sqlite:///")
     if path != settings.database and not Path(path).exists():
         raise Misconfigured(

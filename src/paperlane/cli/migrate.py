@@ -2,7 +2,7 @@
 
 import typer
 
-from paperlane.cli.installation import Data, Database, settings_of
+from paperlane.cli.installation import Data, Database, made
 
 
 def migrate(data: Data = None, database: Database = None) -> None:
@@ -10,7 +10,7 @@ def migrate(data: Data = None, database: Database = None) -> None:
     from paperlane import migrations
     from paperlane.ledger.sql import connect
 
-    settings = settings_of(data=data, database=database)
+    settings = made(data=data, database=database)
     dialect = connect(settings.database)
     before = migrations.migrate(dialect.writer)
     after = migrations.newest()

@@ -27,7 +27,7 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> Non
         table.add_column(name, overflow="fold", justify="right" if _is_number(rows, name) else "left")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
-    Console(soft_wrap=True, width=_WIDE).print(table)
+    Console(soft_wrap=True, width=_WIDE, markup=False, emoji=False).print(table)
 
 
 def _is_number(rows: Iterable[Mapping[str, Any]], name: str) -> bool:
@@ -55,7 +55,7 @@ def progress_on_terminal() -> Generator[Callable[[str, float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     done: set[str] = set()
     bars: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from paperlane.cli.installation import Data, Database, settings_of
+from paperlane.cli.installation import Data, Database, made
 
 
 def serve(
@@ -18,7 +18,7 @@ def serve(
     """Run the service: API, page and worker processes. Ctrl-C and SIGTERM let running steps end first."""
     from paperlane import assembly, logs
 
-    settings = settings_of(host=host, port=port, workers=workers, data=data, database=database)
+    settings = made(host=host, port=port, workers=workers, data=data, database=database)
     logs.configure(settings)
 
     def announce(url: str, sign_in: str) -> None:

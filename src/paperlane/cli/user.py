@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, existing, settings_of
+from paperlane.cli.installation import Data, Database, Json, existing, made
 from paperlane.cli.output import show
 from paperlane.errors import BadRequest
 from paperlane.settings import Settings
@@ -57,7 +57,7 @@ def add(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Add an account and print its token, this once."""
-    with _desk(data, database, settings_of) as desk:
+    with _desk(data, database, made) as desk:
         account = desk.add_user(None, name, _role(role or "user"), group or "", limit, weight)
         token = desk.new_token(None, account)
     if as_json:
@@ -69,20 +69,21 @@ def add(
 @app.command("list")
 def several(data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """List all accounts with their limits."""
+    from paperlane.records.accounts import with_terms
+
     with _desk(data, database) as desk:
-        lanes = {account.id: desk.ledger.queue(account.id).lanes for account in desk.users()}
         rows = [
             {
                 "id": account.id,
                 "name": account.name,
                 "role": account.role.value,
                 "group": account.group,
-                "limit": lanes[account.id][0].max_running if lanes[account.id] else None,
-                "weight": lanes[account.id][0].weight if lanes[account.id] else None,
-                "engine": lanes[account.id][0].engine if lanes[account.id] else None,
-                "paused": lanes[account.id][0].paused if lanes[account.id] else None,
+                "limit": terms.limit if terms else None,
+                "weight": terms.weight if terms else None,
+                "engine": terms.engine if terms else None,
+                "paused": terms.paused if terms else None,
             }
-            for account in desk.users()
+            for account, terms in desk.ledger.read(with_terms)
         ]
     show(rows, as_json=as_json, empty="There is no account yet: paperlane user add NAME.")
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import new_secret
 from paperlane.errors import BadRequest, Conflict, NotFound
+from paperlane.ledger.schema import lanes
 from paperlane.model.tasks import UserId
 from paperlane.records.schema import tokens, users
 
@@ -47,6 +48,16 @@ class Account:
         return self.role is Role.ADMIN
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an account's lane may: tasks at once, share of the turns, the engine that carries them."""
+
+    limit: int
+    weight: float
+    engine: str
+    paused: bool
+
+
 def _account(row: Row[*tuple[object, ...]]) -> Account:
     return Account(UserId(row.id), row.name, Role(row.role), row.group_name, row.created_at)
 
@@ -68,6 +79,27 @@ def add(connection: Connection, name: str, role: Role, group: str, now: float) -
 def everyone(connection: Connection) -> Sequence[Account]:
     """All accounts, oldest first."""
     return [_account(row) for row in connection.execute(select(users).order_by(users.c.id))]
+
+
+def with_terms(connection: Connection) -> Sequence[tuple[Account, Terms | None]]:
+    """All accounts, oldest first, each with what its lane may; one question, however many there are."""
+    asked = select(users, lanes).outerjoin(lanes, lanes.c.user_id == users.c.id).order_by(users.c.id)
+    return [(_account(row), _terms(row)) for row in connection.execute(asked)]
+
+
+def terms(connection: Connection, user: UserId) -> Terms | None:
+    """What the lane of one account may; None for an account without a lane."""
+    row = connection.execute(select(lanes).where(lanes.c.user_id == user)).first()
+    return None if row is None else _terms(row)
+
+
+def _terms(row: Row[*tuple[object, ...]]) -> Terms | None:
+    return None if row.user_id is None else Terms(row.max_running, row.weight, row.engine, bool(row.paused))
+
+
+def first_at(connection: Connection) -> float | None:
+    """When the first account was made, which is how old the records are; None while there is none."""
+    return connection.scalar(select(func.min(users.c.created_at)))
 
 
 def named(connection: Connection, name: str) -> Account:

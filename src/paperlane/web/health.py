@@ -16,10 +16,15 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(house: Parts) -> JSONResponse:
-    """The database answers, and there are live workers."""
+    """The database answers and somebody dispatches: 503 when it does not, or when no worker lives.
+
+    `paperlane serve` is a worker itself, for the engine `inline`; so it is ready without worker processes too, which
+    may run elsewhere, and unready once it can no longer tell the database that it lives.
+    """
     try:
         members = await house.threads(house.desk.ledger.members)
     except Exception as error:  # noqa: BLE001  whatever it is, the service is not ready
-        return JSONResponse({"status": "unready", "database": type(error).__name__}, 503)
+        return JSONResponse({"status": "unready", "database": type(error).__name__, "workers": 0}, 503)
     live = sum(member.live for member in members)
-    return JSONResponse({"status": "ok", "database": "ok", "workers": live})
+    status = "ok" if live else "unready"
+    return JSONResponse({"status": status, "database": "ok", "workers": live}, 200 if live else 503)

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from paperlane.model.documents import Upload
-from paperlane.model.tasks import Batch, Event, Lane, PastAttempt, Queue, Task
-from paperlane.records.accounts import Account
+from paperlane.model.tasks import Batch, Event, PastAttempt, Queue, Task
+from paperlane.records.accounts import Account, Terms
 from paperlane.records.issues import Reviewed
 from paperlane.reports import said
 
@@ -129,8 +129,8 @@ def present(of: Task) -> dict[str, Any]:
     return frame(Event(of.id, of.seq, "", of.status, of.step, of.percent, of.message, at))
 
 
-def account(of: Account, lane: Lane | None = None) -> dict[str, Any]:
-    """An account, with its lane where that is known."""
+def account(of: Account, terms: Terms | None = None) -> dict[str, Any]:
+    """An account, with what its lane may where that is known."""
     shape: dict[str, Any] = {
         "id": of.id,
         "name": of.name,
@@ -138,8 +138,8 @@ def account(of: Account, lane: Lane | None = None) -> dict[str, Any]:
         "group": of.group,
         "created_at": moment(of.created_at),
     }
-    if lane is not None:
-        shape |= {"limit": lane.max_running, "weight": lane.weight, "engine": lane.engine, "paused": lane.paused}
+    if terms is not None:
+        shape |= asdict(terms)
     return shape
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from paperlane.model.tasks import UserId
+from paperlane.records import accounts
 from paperlane.records.accounts import Account, Role
 from paperlane.web import shapes
 from paperlane.web.identity import Admin, House, Parts
@@ -38,18 +39,14 @@ class Change(BaseModel, extra="forbid"):
 
 
 def _shape(house: House, account: Account) -> dict[str, Any]:
-    lanes = house.desk.ledger.queue(account.id).lanes
-    return shapes.account(account, lanes[0] if lanes else None)
+    return shapes.account(account, house.desk.ledger.read(lambda c: accounts.terms(c, account.id)))
 
 
 @router.get("")
 async def several(_admin: Admin, house: Parts) -> dict[str, Any]:
     """All accounts with their lanes."""
-
-    def look() -> list[dict[str, Any]]:
-        return [_shape(house, account) for account in house.desk.users()]
-
-    return {"items": await house.threads(look), "next": None}
+    found = await house.threads(house.desk.ledger.read, accounts.with_terms)
+    return shapes.page([shapes.account(account, terms) for account, terms in found], None)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
