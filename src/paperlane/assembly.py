@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from math import ceil
 
 import structlog
@@ -30,7 +31,7 @@ from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Report, Severity
 from paperlane.model.tasks import TaskId
 from paperlane.pipeline import REPORT, test_document
-from paperlane.records import accounts
+from paperlane.records import accounts, documents
 from paperlane.records.issues import save
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
@@ -46,6 +47,8 @@ STEPS = "paperlane.pipeline:STEPS"
 
 _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
 _GOODBYE = 5  # seconds that open requests get at the end
+_ABANDONED = 86_400.0  # seconds: no upload goes on for so long, however slow its line
+_FEW = 200
 
 _REPORT = TypeAdapter(Report)
 
@@ -227,6 +230,7 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
             command = _worker_command(settings, of_each_worker)
             supervisor = Supervisor(command, settings.workers, partial(_bury, ledger, threads))
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
+            running.create_task(tidy(settings, ledger, threads))
             announce(url, desk.first_sign_in() or "")
             await stop.wait()
             server.should_exit = True
@@ -234,6 +238,26 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
         threads.close()
         listening.close()
         ledger.close()
+
+
+async def tidy(settings: Settings, ledger: Ledger, threads: Threads) -> None:
+    """Remove the files that a power cut or `kill -9` left of uploads: a day old, and of no document.
+
+    Files that are older than these records belong to other ones, which may come back from a backup; so do files beside
+    a database that lies elsewhere.
+    """
+    if settings.database_url:
+        return
+    blobs = open_blobs(settings)
+    try:
+        since = await threads(ledger.read, accounts.first_at)
+        old = iter(()) if since is None else blobs.written(since, clock.now() - _ABANDONED)
+        while some := await threads(lambda: list(islice(old, _FEW))):
+            named = await threads(ledger.read, partial(documents.named, blobs=some))
+            for reference in set(some) - named:
+                await threads(blobs.remove, reference)
+    except Exception:
+        log.exception("files of broken uploads could not be removed")
 
 
 def _shown(host: str) -> str:

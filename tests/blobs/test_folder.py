@@ -1,5 +1,6 @@
 """Files by reference: whole, private, and nowhere else."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,18 @@ def test_a_reference_leads_nowhere_else(folder: Folder, reference: str):
         folder.open(reference)
     with pytest.raises(FileNotFoundError):
         folder.remove(reference)
+
+
+def test_files_are_found_by_when_they_were_written(folder: Folder):
+    assert list(folder.written(0, 1e12)) == []
+    old, fresh = folder.create(), folder.create()
+    for writing in (old, fresh):
+        writing.write(b"x")
+        writing.close()
+    (path,) = folder.path.glob(f"*/{old.reference}")
+    os.utime(path, (1_000, 1_000))
+    (path.parent / "notes.txt").write_text("not ours")
+    os.utime(path.parent / "notes.txt", (1_000, 1_000))
+    assert list(folder.written(1_000, 2_000)) == [old.reference]
+    assert list(folder.written(0, 1_000)) == []
+    assert list(folder.written(2_000, 1e12)) == [fresh.reference]

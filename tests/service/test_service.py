@@ -343,6 +343,38 @@ def test_no_user_is_over_the_limit_while_many_upload_at_once(new_service: Callab
     ledger.close()
 
 
+def test_what_killed_uploads_left_is_removed_at_the_next_start(new_service: Callable[..., Service]):
+    service = new_service(workers=0)
+    client = service.user("ann")
+    upload(client, "Fine.")
+    (named,) = blobs_of(service)
+    with begun_upload(client):
+        until(lambda: len(blobs_of(service)) > 1)
+        service.kill()
+    (partial,) = set(blobs_of(service)) - {named}
+    fresh, older = (partial.with_name(partial.name[:2] + digit * 30) for digit in "01")
+    for path in (fresh, older, partial.with_name("notes.txt")):
+        path.write_bytes(b"x")
+    for path, at in ((named, 1e9), (partial, 1e9), (older, 1e8)):
+        os.utime(path, (at, at))
+    database = dbapi2.connect(f"{service.data}/paperlane.db")
+    database.execute("UPDATE users SET created_at = 200000000")  # what is older belongs to other records
+    database.commit()
+    database.close()
+    service.start()
+    until(lambda: not partial.exists())
+    assert {path.name for path in blobs_of(service)} == {named.name, fresh.name, older.name, "notes.txt"}
+
+
+def test_what_the_service_writes_is_its_owners_only(new_service: Callable[..., Service], tmp_path: Path):
+    (tmp_path / "data0").mkdir(mode=0o755)
+    service = new_service(workers=1)
+    upload(service.user("ann"), "Fine.")
+    made = list(service.data.rglob("*"))
+    assert {path.name for path in made} >= {"paperlane.db", "paperlane.db-wal", "secret.key", "blobs"}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
 SECRET = "Confidential: the merger shall close in May.\n" * 400
 
 

@@ -1,6 +1,6 @@
 """Where uploaded files lie, by references that mean something only here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 
@@ -37,4 +37,8 @@ class Blobs(Protocol):
 
     def remove(self, reference: str) -> None:
         """Delete it; nothing happens when it is gone."""
+        ...
+
+    def written(self, since: float, before: float) -> Iterator[str]:
+        """Every file that was last written to between these times (seconds since 1970), also one never closed."""
         ...

@@ -3,8 +3,9 @@
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -73,6 +74,13 @@ class Folder:
 
     def remove(self, reference: str) -> None:
         self._place(reference).unlink(missing_ok=True)
+
+    def written(self, since: float, before: float) -> Iterator[str]:
+        for folder in sorted(self.path.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    if _REFERENCE.fullmatch(path.name) and since <= path.stat().st_mtime < before:
+                        yield path.name
 
     def _place(self, reference: str) -> Path:
         """A reference is 32 hex digits, so it cannot lead out of the folder."""

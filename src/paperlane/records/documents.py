@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from paperlane.model.documents import Upload
 from paperlane.model.tasks import TaskId, UserId
@@ -25,3 +25,8 @@ def add(connection: Connection, user: UserId, uploads: Mapping[TaskId, Upload], 
         for task, upload in uploads.items()
     ]
     connection.execute(insert(documents), rows)
+
+
+def named(connection: Connection, blobs: Sequence[str]) -> set[str]:
+    """Those of these files that a document is in."""
+    return set(connection.scalars(select(documents.c.blob).where(documents.c.blob.in_(blobs))))

@@ -41,6 +41,7 @@ documents = Table(
     Column("blob", String(200), nullable=False),
     Column("created_at", Double, nullable=False),
     Index("documents_user", "user_id", "task_id"),
+    Index("documents_blob", "blob"),
 )
 
 issues = Table(
