@@ -691,7 +691,7 @@ async def test_accounts_are_listed_by_one_question(house: House):
     few = (await house["adam"].get("/users")).json()["items"]
     asked, count = list(questions), len(questions)
     for number in range(10):
-        house.desk.add_user(f"user{number}", Role.USER, "", 3, None)
+        house.desk.add_user(None, f"user{number}", Role.USER, "", 3, None)
     questions.clear()
     many = (await house["adam"].get("/users")).json()["items"]
     assert len(questions) == count, asked
