@@ -169,7 +169,7 @@ def test_every_page_can_be_found():
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_readmes_example_is_what_the_command_prints(name: str):
-    (shown,) = re.findall(r"```console\n\$ paperlane (check .*?)```", (ROOT / name).read_text(), re.DOTALL)
+    (shown,) = re.findall(r"```console\n\$ \.venv/bin/paperlane (check .*?)```", (ROOT / name).read_text(), re.DOTALL)
     command, _, lines = shown.partition("\n")
     done = subprocess.run(
         [sys.executable, "-m", "paperlane", *command.split()],
