@@ -4,11 +4,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 from tests.ledger.conftest import Bench
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
-from paperlane.ledger.schema import checkpoints
+from paperlane.ledger.schema import checkpoints, tasks
 from paperlane.model.tasks import (
     BatchId,
     Cancelled,
@@ -110,6 +110,23 @@ class TestSubmitting:
             bench.ledger.room(UserId(3))
         assert busy.value.code == "system_busy"
         assert len(bench.ledger.tasks()) == 8
+
+    def test_a_batch_that_would_overfill_the_systems_backlog_is_refused_whole(self, make_bench: MakeBench):
+        bench = make_bench(system_backlog=8)
+        bench.submit(1, 6)
+        with pytest.raises(TooMany) as busy:
+            bench.submit(2, 3)
+        assert busy.value.code == "system_busy"
+        assert len(bench.ledger.tasks()) == 6
+        bench.submit(2, 2)
+
+    def test_starting_again_needs_room_too(self, make_bench: MakeBench):
+        bench = make_bench(user_backlog=2)
+        first, _ = bench.submit(1, 2)
+        bench.ledger.cancel(first)
+        bench.submit(1, 1)
+        with pytest.raises(TooMany):
+            bench.ledger.retry(first)
 
     def test_running_tasks_are_no_backlog(self, make_bench: MakeBench):
         bench = make_bench(user_backlog=2)
@@ -274,6 +291,19 @@ class TestTurns:
         assert bench.ledger.runnable("database")
         assert [lease.task for lease in claim(bench, worker)] == [later]
 
+    def test_what_was_put_off_stands_behind_what_came_before_its_time(self, bench: Bench):
+        (later,) = bench.submit(1, run_at=bench.clock.now() + 60)
+        bench.clock.pass_time(30)
+        (sooner,) = bench.submit(1)
+        bench.clock.pass_time(60)
+        worker = bench.worker()
+        assert [lease.task for lease in claim(bench, worker)] == [sooner, later]
+
+    def test_whatever_is_due_comes_due_at_once(self, bench: Bench):
+        later = bench.submit(1, 5, run_at=bench.clock.now() + 60)
+        bench.clock.pass_time(61)
+        assert [lease.task for lease in claim(bench, bench.worker())] == later
+
     def test_a_lane_moves_to_another_engine_with_its_backlog(self, bench: Bench):
         bench.submit(1, 5)
         here, there = bench.worker("here"), bench.worker("there", engine="other")
@@ -305,6 +335,13 @@ class TestPushing:
         assert bench.ledger.lease("database", 10) == []
         bench.worker("b", slots=1)
         assert len(bench.ledger.lease("database", 10)) == 1
+
+    def test_room_of_one_engine_is_no_room_of_another(self, bench: Bench):
+        bench.ledger.lane(UserId(1), engine="inline")
+        bench.submit(1, 9)
+        bench.worker("big", 50)
+        bench.worker("small", 2, engine="inline")
+        assert len(bench.ledger.lease("inline", 10)) == 2
 
     def test_a_delivery_that_nobody_begins_is_handed_out_again_without_using_an_attempt(self, bench: Bench):
         bench.submit(1)
@@ -439,6 +476,29 @@ class TestCheckpoints:
         assert bench.ledger.checkpoint(name, "parse") is None
         assert bench.ledger.task(name).percent == 0
 
+    @pytest.mark.parametrize("holder", ["the same worker with its old lease", "another worker with the new lease"])
+    def test_every_write_asks_for_the_fence_and_the_worker(self, bench: Bench, holder: str):
+        (name,) = bench.submit(1)
+        worker, other = bench.worker(), bench.worker("other")
+        (old,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(old, Yielded())])
+        (now,) = claim(bench, worker)
+        lease, who = (old, worker) if "old" in holder else (now, other)
+        until = bench.ledger.read(lambda c: c.execute(select(tasks.c.lease_until)).scalar_one())
+        bench.clock.pass_time(5)
+        for write in (
+            lambda: bench.ledger.save(lease, who, Checkpoint("parse", "k", b"late"), Progress("parse", 35)),
+            lambda: bench.ledger.started(lease, who, Progress("parse", 20)),
+        ):
+            with pytest.raises(StaleLease):
+                write()
+        bench.ledger.progress(who, [(lease, Progress("parse", 30))])
+        bench.ledger.finish(who, [Ended(lease, Completed(1.0))])
+        assert bench.ledger.renew(who, [lease]).lost == (lease,)
+        assert bench.ledger.read(lambda c: c.execute(select(tasks.c.lease_until)).scalar_one()) == until
+        task = bench.ledger.task(name)
+        assert (task.state, task.percent, bench.ledger.checkpoint(name, "parse")) == (State.RUNNING, 0, None)
+
     def test_percent_never_falls(self, bench: Bench):
         (name,) = bench.submit(1)
         worker = bench.worker()
@@ -553,6 +613,18 @@ class TestRecovering:
         (new,) = claim(bench, alive)
         assert (new.task, new.fence) == (name, old.fence + 1)
         assert [member.id for member in bench.ledger.members()] == [alive]
+
+    def test_a_silent_worker_is_known_until_its_leases_are_over(self, bench: Bench):
+        bench.submit(1)
+        bench.worker("idle")
+        busy = bench.worker("busy")
+        bench.clock.pass_time(20)
+        claim(bench, busy)
+        bench.clock.pass_time(15)
+        assert bench.ledger.recover().workers == 1
+        assert [member.id for member in bench.ledger.members()] == [busy]
+        bench.clock.pass_time(16)
+        assert (bench.ledger.recover().expired, bench.ledger.members()) == (1, [])
 
     def test_heartbeats_keep_leases_alive(self, bench: Bench):
         bench.submit(1, 2)
