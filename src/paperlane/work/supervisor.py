@@ -18,7 +18,7 @@ class Supervisor:
     """Keeps `count` processes of one command alive.
 
     Each gets a pipe as its standard input, which ends with this process however that dies: a worker drains then.
-    `died` is told the process id of one that ended by itself, before a new one starts.
+    `died` is told the process id of one that ended by itself or was killed, before a new one starts.
     """
 
     command: Sequence[str]
@@ -37,28 +37,34 @@ class Supervisor:
                 _, late = await asyncio.wait(kept, timeout=grace)
                 for process in tuple(self._processes.values()) if late else ():
                     log.warning("a worker did not end in time and is killed", pid=process.pid)
-                    process.kill()
+                    _kill(process)
 
     async def _keep_one(self, stop: asyncio.Event) -> None:
         delay = _FIRST_DELAY
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             began = loop.time()
-            # its own session: a Ctrl-C in the terminal is for this process, which then asks the workers to end
-            process = await asyncio.create_subprocess_exec(
-                *self.command, stdin=asyncio.subprocess.PIPE, start_new_session=True
-            )
-            self._processes[process.pid] = process
-            if stop.is_set():
-                _terminate(process)
-            code = await process.wait()
-            del self._processes[process.pid]
-            if stop.is_set():
-                return
-            log.error("a worker died and is replaced", pid=process.pid, code=code)
-            await self._tell(process.pid)
+            try:
+                await self._one(stop)
+            except OSError:
+                log.exception("a worker could not be started")
             delay = _FIRST_DELAY if loop.time() - began > _STEADY else min(delay * 2, _LONGEST_DELAY)
             await _pause(stop, delay)
+
+    async def _one(self, stop: asyncio.Event) -> None:
+        # its own session: a Ctrl-C in the terminal is for this process, which then asks the workers to end
+        process = await asyncio.create_subprocess_exec(
+            *self.command, stdin=asyncio.subprocess.PIPE, start_new_session=True
+        )
+        self._processes[process.pid] = process
+        if stop.is_set():
+            _terminate(process)
+        code = await process.wait()
+        del self._processes[process.pid]
+        if not stop.is_set():
+            log.error("a worker died and is replaced", pid=process.pid, code=code)
+        if code != 0 or not stop.is_set():  # one that was asked to end, and did, has left by itself
+            await self._tell(process.pid)
 
     async def _tell(self, pid: int) -> None:
         try:
@@ -70,6 +76,11 @@ class Supervisor:
 def _terminate(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -1,0 +1,66 @@
+"""The supervisor keeps its processes, whatever goes wrong with them, and tells who died."""
+
+import asyncio
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from paperlane.work.supervisor import Supervisor
+
+ENDS = "pass"
+HEARS_NOTHING = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
+ENDS_WHEN_ASKED = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"
+
+
+class Watched:
+    """Starts processes, at first only after some attempts have failed, and knows their ids."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failures: int = 0) -> None:
+        self.started: list[int] = []
+        self.told: asyncio.Queue[int] = asyncio.Queue()
+        self._failures = failures
+        self._really: Callable[..., Awaitable[Process]] = asyncio.create_subprocess_exec
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", self.start)
+
+    async def start(self, *command: str, **options: object) -> Process:
+        if self._failures > 0:
+            self._failures -= 1
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        process = await self._really(*command, **options)
+        self.started.append(process.pid)
+        return process
+
+    async def died(self, pid: int) -> None:
+        self.told.put_nowait(pid)
+
+
+def supervisor(code: str, died: Callable[[int], Awaitable[None]]) -> Supervisor:
+    return Supervisor([sys.executable, "-c", code], 1, died)
+
+
+async def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    watched, stop = Watched(monkeypatch, failures=2), asyncio.Event()
+    running = asyncio.create_task(supervisor(ENDS, watched.died).run(stop, 1.0))
+    async with asyncio.timeout(60):
+        pid = await watched.told.get()
+    assert watched.started[0] == pid
+    stop.set()
+    await running
+
+
+@pytest.mark.parametrize(("code", "told"), [(HEARS_NOTHING, True), (ENDS_WHEN_ASKED, False)])
+async def test_one_that_must_be_killed_at_the_end_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, *, told: bool
+):
+    watched, stop, ready = Watched(monkeypatch), asyncio.Event(), tmp_path / "ready"
+    command = code.replace("signal.pause()", f"open({str(ready)!r}, 'w').close(); signal.pause()")
+    running = asyncio.create_task(supervisor(command, watched.died).run(stop, 0.1 if told else 60.0))
+    async with asyncio.timeout(60):
+        while not ready.exists():
+            await asyncio.sleep(0.005)
+    stop.set()
+    await running
+    assert [watched.told.get_nowait() for _ in range(watched.told.qsize())] == watched.started * told
