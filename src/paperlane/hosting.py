@@ -90,7 +90,7 @@ class Host:
             membership = attempts.heartbeat.membership
             turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
             running.create_task(sweep(self.ledger, self.sweep, attempts.threads, stop))
-            serving = running.create_task(engine.serve(turns, attempts, slots, stop))
+            serving = running.create_task(engine.serve(turns, attempts, lambda: membership.granted, stop))
             log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
             await stop.wait()
             await drain(attempts, self.grace, serving)
@@ -103,9 +103,12 @@ class Host:
         async with self.working(name, slots) as attempts, asyncio.TaskGroup() as running:
             wakeup = Wakeup(self.ledger, name, attempts.threads)
             running.create_task(sweep(self.ledger, self.sweep, attempts.threads, stop))
-            running.create_task(
-                dispatch(self.ledger, name, engine.room, engine.deliver, attempts.threads, wakeup, stop)
-            )
+            membership = attempts.heartbeat.membership
+
+            def room() -> int:
+                return engine.room() - (membership.slots - membership.granted)
+
+            running.create_task(dispatch(self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop))
             serving = running.create_task(engine.serve(attempts.and_finish, stop))
             if ready is not None:
                 ready(wakeup)

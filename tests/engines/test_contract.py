@@ -17,7 +17,7 @@ from paperlane.hosting import Host
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, Task, TaskId, UserId
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, Task, TaskId, UserId, WorkerId
 
 new_id = SortableIds(SystemClock())
 SLOTS = 4
@@ -101,6 +101,33 @@ async def test_a_look_at_the_ledger_that_fails_ends_nothing(service: Service, mo
     await failing.wait()
     names = service.submit(1)
     monkeypatch.setattr(SqlLedger, "changed", look)
+    await service.ended(names)
+
+
+async def test_without_slots_it_asks_for_no_turns_until_some_are_granted(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    calls: list[str] = []
+
+    def counted(name: str) -> Callable[..., object]:
+        really = getattr(SqlLedger, name)
+
+        def call(*given: object) -> object:
+            calls.append(name)
+            return really(*given)
+
+        return call
+
+    for name in ("step", "lease", "renew"):
+        monkeypatch.setattr(SqlLedger, name, counted(name))
+    other = WorkerId("other")
+    service.ledger.register(other, "elsewhere", "host", 1, service.ledger.rules.system_limit)
+    names = service.submit(1, 2 * SLOTS)
+    service.start()
+    await service.until(lambda: calls.count("renew") >= 5)
+    service.ledger.renew(other, [])
+    assert set(calls) == {"renew"}
+    service.ledger.leave(other)
     await service.ended(names)
 
 

@@ -1,7 +1,7 @@
 """Engines carry leases to where they run. They decide nothing and cannot see the ledger."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,8 +46,11 @@ class Puller(Protocol):
 
     traits: Traits
 
-    async def serve(self, turns: Turns, run: RunAttempt, slots: int, stop: asyncio.Event) -> None:
-        """Take turns and run them until told to stop; returns when all that ran has ended and is finished."""
+    async def serve(self, turns: Turns, run: RunAttempt, slots: Callable[[], int], stop: asyncio.Event) -> None:
+        """Take turns and run them until told to stop; returns when all that ran has ended and is finished.
+
+        At most `slots()` run at once: what the ledger grants may grow and shrink meanwhile.
+        """
         ...
 
 

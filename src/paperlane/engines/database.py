@@ -1,7 +1,7 @@
 """The engine `database`: worker processes that take their turns from the ledger themselves."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -12,6 +12,7 @@ from paperlane.model.tasks import Ended, Lease
 log = structlog.get_logger(__name__)
 
 _BREATH = 0.5  # seconds before the ledger is asked again after it failed
+_LOOK_AGAIN = 1.0  # seconds after which more slots may have been granted
 
 
 class Database:
@@ -19,14 +20,14 @@ class Database:
 
     traits = Traits("database", pulled=True)
 
-    async def serve(self, turns: Turns, run: RunAttempt, slots: int, stop: asyncio.Event) -> None:
+    async def serve(self, turns: Turns, run: RunAttempt, slots: Callable[[], int], stop: asyncio.Event) -> None:
         """Take turns and run them until told to stop."""
         running: set[asyncio.Task[Ended]] = set()
         ended: list[Ended] = []
         stopping = asyncio.create_task(stop.wait())
         try:
             while running or ended or not stop.is_set():
-                room = 0 if stop.is_set() else slots - len(running)
+                room = 0 if stop.is_set() else max(0, slots() - len(running))
                 if ended or room > 0:
                     leases = await _step(turns, ended, room)
                     running |= {asyncio.create_task(run(lease)) for lease in leases}
@@ -57,12 +58,12 @@ async def _step(turns: Turns, ended: list[Ended], room: int) -> Sequence[Lease]:
 async def _until_something(
     turns: Turns, running: set[asyncio.Task[Ended]], stopping: asyncio.Task[bool], *, room: int
 ) -> set[asyncio.Task[Ended]]:
-    """Wait until an attempt ends, there may be something for free room, or it is time to stop."""
+    """Wait until an attempt ends, there may be something for free room, or it is time to stop; a second at most."""
     bell = asyncio.create_task(turns.wait()) if room > 0 else None
     wanted: set[asyncio.Task[object]] = {*running}  # pyright: ignore[reportAssignmentType]
     wanted |= {task for task in (bell, None if stopping.done() else stopping) if task is not None}
     if wanted:
-        await asyncio.wait(wanted, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(wanted, timeout=_LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
     if bell is not None:
         bell.cancel()
     return {task for task in running if task.done()}
