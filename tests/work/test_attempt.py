@@ -2,26 +2,32 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
-from tests.work.counting import COUNTING, HereAndNow
+from tests.work.counting import COUNTING, ONE, HereAndNow
 
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.hosting import Host
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
+from paperlane.model.steps import RunStep, Saved
 from paperlane.model.tasks import (
+    Attempt,
     BatchId,
     Cancelled,
     Completed,
+    Ended,
     Failed,
     Lease,
     NewBatch,
     NewTask,
+    Progress,
     Retry,
     TaskId,
     UserId,
@@ -138,6 +144,106 @@ async def test_a_delivery_that_comes_again_while_the_first_runs_changes_nothing(
     assert desk.steps.ran == ["one", "two", "three"]
     assert desk.ledger.task(name).status == "completed"
     assert len(desk.ledger.attempts(name)) == 1
+
+
+async def test_a_heartbeat_while_a_delivery_is_begun_does_not_stop_it(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    desk.submit()
+    (lease,) = desk.ledger.lease("database", 1)
+    begin = SqlLedger.begin
+
+    def beat_first(asked: SqlLedger, given: Lease, worker: WorkerId) -> Attempt:
+        desk.attempts.heartbeat.beat()
+        return begin(asked, given, worker)
+
+    monkeypatch.setattr(SqlLedger, "begin", beat_first)
+    await desk.attempts.and_finish(lease)
+    assert desk.ledger.task(lease.task).status == "completed"
+
+
+async def test_an_outcome_is_told_under_the_identity_that_began_it(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    desk.submit()
+    (lease,) = desk.ledger.lease("database", 1)
+    told, finish = [], SqlLedger.finish
+
+    def note(asked: SqlLedger, worker: WorkerId, ended: Sequence[Ended]) -> None:
+        told.append(worker)
+        finish(asked, worker, ended)
+
+    monkeypatch.setattr(SqlLedger, "finish", note)
+    delivered = asyncio.create_task(desk.attempts.and_finish(lease))
+    await asyncio.sleep(0)  # it is accepted, not begun
+    desk.ledger.leave(desk.worker)
+    desk.attempts.heartbeat.beat()  # the ledger gave the worker up: it joins anew
+    await delivered
+    assert told == [desk.worker]
+    assert desk.ledger.task(lease.task).status == "completed"
+
+
+async def test_progress_is_told_between_two_steps(desk: Desk):
+    name = desk.submit()
+
+    async def until_told() -> None:
+        while not [event for event in desk.ledger.events(name) if event.kind == "progress"]:
+            await asyncio.sleep(0.005)
+
+    async def tell_and_wait(
+        step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
+    ) -> bytes:
+        if step == "two":
+            progress(0.5, "half way")
+            await until_told()
+        return await desk.steps(step, value, file, progress)
+
+    desk.attempts.isolated = tell_and_wait
+    async with asyncio.timeout(60):
+        await desk.attempts(desk.claim())
+    (event,) = [event for event in desk.ledger.events(name) if event.kind == "progress"]
+    assert (event.step, event.percent, event.message) == ("two", 35.0, "half way")
+
+
+async def test_progress_does_not_come_after_what_follows_it(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    name = desk.submit()
+    saved, progress, save = threading.Event(), SqlLedger.progress, SqlLedger.save
+    telling: list[asyncio.Task[None]] = []
+
+    def slow(asked: SqlLedger, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
+        saved.wait(0.5)  # what must not overtake it has time to
+        progress(asked, worker, reports)
+
+    def note(asked: SqlLedger, *given: object) -> None:
+        save(asked, *given)  # type: ignore[arg-type]
+        saved.set()
+
+    async def told_while_it_ends(
+        step: str, value: bytes, file: BinaryIO | None, tell: Callable[[float, str], None]
+    ) -> bytes:
+        result = await desk.steps(step, value, file, tell)
+        if step == "one":
+            telling.append(asyncio.create_task(desk.attempts.tell_progress()))
+            await asyncio.sleep(0)
+        return result
+
+    monkeypatch.setattr(SqlLedger, "progress", slow)
+    monkeypatch.setattr(SqlLedger, "save", note)
+    desk.attempts.isolated = told_while_it_ends
+    await desk.attempts(desk.claim())
+    await asyncio.gather(*telling)
+    told = [(event.kind, event.step) for event in desk.ledger.events(name)]
+    assert told[2:6] == [("step", "one"), ("progress", "one"), ("saved", "one"), ("step", "two")]
+
+
+async def test_another_version_of_a_step_does_not_take_the_earlier_ones_result(desk: Desk):
+    desk.submit(**{"fault in two": "passing"})
+    first = await desk.attempts(desk.claim())
+    desk.ledger.finish(desk.worker, [first])
+    newer = replace(ONE, version=ONE.version + 1)
+
+    async def only_one(value: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+        return await run(newer, value)
+
+    desk.attempts.chain = replace(COUNTING, run=only_one)
+    await desk.attempts((await due(desk))[0])
+    assert desk.steps.ran == ["one", "one"]
 
 
 async def test_a_cancelled_task_starts_no_further_step(desk: Desk):

@@ -25,6 +25,7 @@ from paperlane.model.tasks import (
     Outcome,
     Progress,
     Retry,
+    WorkerId,
     Yielded,
 )
 from paperlane.threads import Threads
@@ -56,13 +57,42 @@ class Attempts:
     clock: Clock
     draining: bool = False
     told: dict[Lease, Progress] = field(default_factory=dict)
+    _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
+    _workers: dict[Lease, WorkerId] = field(default_factory=dict)
     _stops: dict[Lease, str] = field(default_factory=dict)
 
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
+        return (await self._ended(lease))[0]
+
+    async def and_finish(self, lease: Lease) -> None:
+        """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over."""
+        if lease in self._running:
+            log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
+            return  # an outcome of its own would end the attempt that runs
+        ended, worker = await self._ended(lease)
+        try:
+            await self.threads(self.ledger.finish, worker, [ended])
+        except Exception:
+            log.exception("an outcome could not be told; the sweep takes the task back", task=lease.task)
+
+    async def tell_progress(self) -> None:
+        """Write down the latest progress of every attempt."""
+        async with self._telling:
+            reports = list(self.told.items())
+            self.told.clear()
+            await self.threads(self.ledger.progress, self.heartbeat.membership.worker, reports)
+
+    async def keep_silent(self, lease: Lease) -> None:
+        """What was told of the last step is dropped, or written by now: it must not come after what follows."""
+        self.told.pop(lease, None)
+        async with self._telling:
+            return
+
+    async def _ended(self, lease: Lease) -> tuple[Ended, WorkerId]:
+        """How the attempt ended, and the worker that the ledger knows it by: its identity may have changed since."""
         began = self.clock.monotonic()
-        self.heartbeat.hold(lease, self._stopper(lease))
         self._running[lease] = asyncio.create_task(self._run(lease))
         try:
             await asyncio.wait({self._running[lease]})
@@ -72,19 +102,8 @@ class Attempts:
             self.told.pop(lease, None)
             del self._running[lease]
             self._stops.pop(lease, None)
-        return Ended(lease, outcome)
-
-    async def and_finish(self, lease: Lease) -> None:
-        """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over."""
-        if lease in self._running:
-            log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
-            return  # an outcome of its own would end the attempt that runs
-        worker = self.heartbeat.membership.worker
-        ended = await self(lease)
-        try:
-            await self.threads(self.ledger.finish, worker, [ended])
-        except Exception:
-            log.exception("an outcome could not be told; the sweep takes the task back", task=lease.task)
+            worker = self._workers.pop(lease, self.heartbeat.membership.worker)
+        return Ended(lease, outcome), worker
 
     def stop_all(self, why: str) -> None:
         """End every attempt now."""
@@ -102,6 +121,8 @@ class Attempts:
 
     async def _run(self, lease: Lease) -> Completed:
         attempt = await self.threads(self.ledger.begin, lease, self.heartbeat.membership.worker)
+        self._workers[lease] = attempt.worker
+        self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
         steps = _Steps(self, attempt)
         async with asyncio.timeout(attempt.seconds):
             last = await self.chain.run(Saved(attempt.payload), steps)
@@ -158,7 +179,7 @@ class _Steps:
             raise Drained
         await here.threads(here.ledger.started, lease, worker, Progress(step.name, begins))
         result = await self._isolated(step, value, begins)
-        here.told.pop(lease, None)
+        await here.keep_silent(lease)
         also = await here.threads(here.chain.also, lease.task, step.name, result)
         checkpoint = Checkpoint(step.name, key, result)
         await here.threads(here.ledger.save, lease, worker, checkpoint, after, also)

@@ -12,6 +12,8 @@ from paperlane.model.tasks import Lease, WorkerId
 
 log = structlog.get_logger(__name__)
 
+_GLANCES = 4  # at the clock, between two heartbeats
+
 Tell = Callable[[str], None]
 
 
@@ -45,7 +47,8 @@ class Heartbeat:
     """Renews all leases of a worker in one statement, and tells an attempt when it must stop.
 
     An attempt is told "lost" when its lease is another's, or when no heartbeat came through for as long as a lease
-    lasts (by the monotonic clock); "cancelled" when somebody cancelled its task.
+    lasts (by the monotonic clock, also while a heartbeat waits for the ledger); "cancelled" when somebody cancelled its
+    task.
     """
 
     ledger: Ledger
@@ -55,20 +58,24 @@ class Heartbeat:
     _held: dict[Lease, Tell] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _stop: Event = field(default_factory=Event)
-    _thread: Thread | None = None
+    _threads: Sequence[Thread] = ()
     _heard: float = 0.0
 
     def start(self) -> None:
         """Begin to beat."""
         self._heard = self.clock.monotonic()
-        self._thread = Thread(target=self._beat_until_stopped, name="heartbeat", daemon=True)
-        self._thread.start()
+        self._threads = [
+            Thread(target=self._beat_until_stopped, name="heartbeat", daemon=True),
+            Thread(target=self._watch_until_stopped, name="heartbeat-watch", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Beat no more; called when nothing runs any longer."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def hold(self, lease: Lease, tell: Tell) -> None:
         """Renew this lease from now on."""
@@ -86,7 +93,10 @@ class Heartbeat:
                 self.beat()
             except Exception:
                 log.exception("a heartbeat failed", worker=self.membership.worker)
-                self._watch()
+
+    def _watch_until_stopped(self) -> None:
+        while not self._stop.wait(self.seconds / _GLANCES):
+            self._watch()
 
     def beat(self) -> None:
         """One heartbeat."""

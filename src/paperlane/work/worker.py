@@ -44,9 +44,7 @@ async def _tell_progress(attempts: Attempts) -> None:
     while True:
         await asyncio.sleep(_TELL_EVERY)
         if attempts.told:
-            reports = list(attempts.told.items())
-            attempts.told.clear()
             try:
-                await attempts.threads(attempts.ledger.progress, attempts.heartbeat.membership.worker, reports)
+                await attempts.tell_progress()
             except Exception:
                 log.exception("progress could not be told")
