@@ -11,6 +11,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     WebSocket,
     WebSocketRoute,
@@ -23,6 +24,25 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
+CONTRASTS = """(root) => {
+    const rgba = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
+    const over = ([r, g, b, a = 1], under) => [r, g, b].map((part, at) => part * a + under[at] * (1 - a));
+    const light = (color) => color.map((part) => part / 255)
+        .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+    const ground = (node) => {
+        const under = node.parentElement ? ground(node.parentElement) : [255, 255, 255];
+        return over(rgba(getComputedStyle(node).backgroundColor), under);
+    };
+    const fade = (node) => (node ? getComputedStyle(node).opacity * fade(node.parentElement) : 1);
+    const texts = [...root.querySelectorAll("*")].filter((node) => node.innerText && !node.children.length);
+    return texts.map((node) => {
+        const under = ground(node);
+        const [r, g, b] = rgba(getComputedStyle(node).color);
+        const pair = [light(over([r, g, b, fade(node)], under)), light(under)].sort((a, b) => b - a);
+        return [node.innerText, (pair[0] + 0.05) / (pair[1] + 0.05)];
+    });
+}"""
 TEXT = "# Gate 😀\n\nThe gate shall be fast.\n\n| Id | Text |\n|---|---|\n| G-1 | 大门应尽快打开 TBD |\n"
 WORD = "The recorder keeps the log of each day. "
 LONG = "\n\n".join(WORD * (number * 7 % 29 + 1) + "TBD. " * (number % 90 == 45) for number in range(1800))
@@ -227,11 +247,18 @@ def test_a_keyboard_is_enough(page: Page):
         page.keyboard.press("Enter")
     chooser.value.set_files({"name": "gate.md", "mimeType": "text/markdown", "buffer": TEXT.encode()})
     expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
-    page.get_by_role("link", name="gate.md").focus()
+    page.get_by_role("button", name="Drop documents here").focus()
+    page.keyboard.press("Tab")  # nothing unseen stands between
+    expect(page.get_by_role("link", name="gate.md")).to_be_focused()
     page.keyboard.press("Enter")
     page.locator("li.issue .issue-head").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("mark.chosen").first).to_be_visible()
+    card = page.locator("li.issue").first
+    for press, then in (("Accept", "Reopen"), ("Reopen", "Accept"), ("Dismiss", "Reopen")):
+        card.get_by_role("button", name=press).focus()
+        page.keyboard.press("Enter")
+        expect(card.get_by_role("button", name=then)).to_be_focused()
     page.locator("#sign-out").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_label("Token")).to_be_focused()
@@ -249,6 +276,17 @@ def test_nothing_is_wider_than_a_narrow_screen(page: Page):
     page.get_by_role("link", name="Queue").click()
     expect(page.locator("table").first).to_be_visible()
     assert page.evaluate(width)
+    page.get_by_role("link", name="中文").click()
+    expect(page.locator("th").first).to_be_visible()
+    assert all(is_one_line(heading) for heading in page.locator("th").all())
+
+
+def is_one_line(text: Locator) -> bool:
+    return text.evaluate("""(node) => {
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        return new Set([...range.getClientRects()].map((box) => box.top)).size === 1;
+    }""")
 
 
 def test_a_click_on_an_issue_shows_its_quote_wherever_it_stands(page: Page):
@@ -390,3 +428,56 @@ def test_a_viewer_is_offered_nothing_to_change(visit: Visit, new_service: Callab
     viewer.get_by_role("link", name="gate.md").click()
     expect(viewer.locator("li.issue").first).to_be_visible()
     expect(viewer.locator(".actions *")).to_have_count(0)
+
+
+def test_each_page_has_its_heading_and_its_title(page: Page):
+    drop(page, **{"gate.md": TEXT})
+    expect(page).to_have_title("Documents · Paperlane")
+    expect(page.get_by_role("heading", level=1, name="Documents")).to_have_count(1)
+    expect(page.locator("#told")).to_have_text("gate.md: done")
+    page.get_by_role("link", name="gate.md").click()
+    expect(page).to_have_title("gate.md · Paperlane")
+    expect(page.get_by_role("heading", level=1, name="gate.md")).to_have_count(1)
+    page.get_by_role("link", name="Queue").click()
+    expect(page).to_have_title("Queue · Paperlane")
+    expect(page.get_by_role("heading", level=1, name="Queue")).to_have_count(1)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_title("Sign in · Paperlane")
+    expect(page.get_by_role("heading", level=1, name="Sign in")).to_have_count(1)
+
+
+def test_every_text_can_be_read_in_light_and_in_dark(page: Page):
+    drop(page, **{"gate.md": f"{TEXT}\n\nIt is fast, fast and fast.", "locked.docx": b"\xd0\xcf\x11\xe0"})
+    expect(page.locator("#tasks [data-status='failed'], #tasks [data-status='completed']")).to_have_count(2)
+    document = page.get_by_role("link", name="gate.md").get_attribute("href")
+    for path in ("/", document, "/queue"):
+        page.goto(f"{page.url.rpartition('/')[0].removesuffix('/tasks')}{path}")
+        expect(page.locator("#tasks li, li.issue, td").first).to_be_visible()
+        for card, verb in ((0, "Dismiss"), (1, "Accept")) if path == document else ():
+            page.locator("li.issue").nth(card).get_by_role("button", name=verb).click()
+            expect(page.locator("li.issue").nth(card).locator(".verdict")).to_be_visible()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = page.locator("body").evaluate(CONTRASTS)
+            assert len(found) > 5
+            assert [(text, ratio) for text, ratio in found if ratio < 4.5] == []
+
+
+def test_words_in_cells_stay_whole_and_a_wide_table_scrolls(page: Page):
+    words = ["Section", "Operational", "Requirement", "Responsibilities", "Verification", "Change"]
+    drop(page, **{"wide.md": f"|{'|'.join(words)}|\n{'|---' * 6}|\n|{'the gate opens |' * 6}\n"})
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.get_by_role("link", name="wide.md").click()
+    expect(page.locator("#paper td").first).to_be_visible()
+    assert all(is_one_line(page.get_by_role("cell", name=word, exact=True)) for word in words)
+    assert page.locator("#paper .wide").evaluate("(box) => box.scrollWidth > box.clientWidth")
+
+
+def test_a_task_that_waits_says_when_it_starts(visit: Visit, new_service: Callable[..., Service]):
+    page = visit(new_service().first_link(), timezone_id="Europe/Berlin")
+    (task,) = waiting(page, 1)
+    expect(page.locator("#tasks .detail")).to_have_text("starts at 6 May 2051, 09:08")
+    page.goto(f"{page.url}tasks/{task}")
+    expect(page.locator("#state")).to_have_text("waiting · starts at 6 May 2051, 09:08")
+    page.get_by_role("link", name="中文").click()
+    expect(page.locator("#state")).to_have_text("排队中 · 将于 2051年5月6日 09:08 开始")

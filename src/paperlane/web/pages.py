@@ -98,7 +98,7 @@ async def queue_now(request: Request, house: Parts, lang: Language) -> Response:
     """The queue's figures, which the queue page asks for again and again."""
     account = await account_of(request)
     if account is None:
-        return Response(status_code=401)
+        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
     names: dict[int, str] = {account.id: account.name}
     if account.sees_queue:
         names = {user.id: user.name for user in await house.threads(house.desk.users)}
