@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from itsdangerous import URLSafeTimedSerializer
@@ -15,6 +16,7 @@ from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import batches, health, issues, metrics, pages, problems, progress, queue, session, tasks, users
 from paperlane.web.bodies import SmallBodies
+from paperlane.web.description import describe
 from paperlane.web.identity import House
 from paperlane.web.tailer import Tailer
 
@@ -45,7 +47,14 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
             await tailing
         threads.close()
 
-    app = FastAPI(title="Paperlane", version=__version__, lifespan=alive, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Paperlane",
+        version=__version__,
+        summary="Tests documents, and schedules that work fairly.",
+        lifespan=alive,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.house = House(desk, settings, threads, URLSafeTimedSerializer(secret, "session"))
     app.state.wake = wake
     app.state.locks = {}
@@ -59,6 +68,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.include_router(pages.router)
     pages.mount(app)
     problems.install(app)
+    app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
     app.add_middleware(_SafeHeaders)

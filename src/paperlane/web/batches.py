@@ -1,26 +1,26 @@
 """`/batches`: uploads, and what became of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from math import isfinite
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from paperlane.desk import Order
 from paperlane.errors import BadRequest, Refused, TooLarge
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
-from paperlane.web import shapes
+from paperlane.web import answers, problems, shapes
 from paperlane.web.bodies import told_length
 from paperlane.web.identity import Asker, House, Parts
 from paperlane.web.uploads import Received, receive
 
-router = APIRouter(prefix="/batches", tags=["batches"])
+router = APIRouter(prefix="/batches", tags=["batches"], responses=problems.may(401, 408, 413, 422))
 
 _FURTHEST = 366 * 86_400.0  # seconds that a task may be put off
 
@@ -45,13 +45,20 @@ _FORM: dict[str, Any] = {
 }
 
 
-@router.post("", status_code=HTTPStatus.ACCEPTED, openapi_extra=_FORM)
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=answers.Submitted,
+    responses=problems.may(403, 429),
+    openapi_extra=_FORM,
+)
 async def submit(
     request: Request,
+    response: Response,
     account: Asker,
     house: Parts,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
-) -> JSONResponse:
+) -> answers.Submitted | Response:
     """Upload documents to be tested. Limits and backlogs are checked before the body is read."""
     async with _one_at_a_time(request, account, idempotency_key):
         earlier = await house.threads(house.desk.known, account, idempotency_key)
@@ -61,12 +68,17 @@ async def submit(
             raise TooLarge(f"The upload is larger than {house.settings.max_batch_mb} MB.", hint="Upload in parts.")
         content_type = request.headers.get("Content-Type", "")
         received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
-        return await _submit(request, account, house, received, idempotency_key)
+        if not received.uploads:
+            return _nothing_accepted(received)
+        batch = await _submit(request, account, house, received, idempotency_key)
+    response.headers["Location"] = f"/api/v1/batches/{batch.id}"
+    whole = sum(batch.counts.values())
+    tasks = await house.threads(house.desk.tasks, account, batch=batch.id, status="", cursor="", limit=whole)
+    shown = [shapes.task(task) for task in tasks]
+    return {**shapes.batch(batch), "tasks": shown, "rejected": _rejected(received)}
 
 
-async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> JSONResponse:
-    if not received.uploads:
-        return _nothing_accepted(received)
+async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> Batch:
     try:
         order = _order(received, key, house.desk.clock.now())
         batch, fresh = await house.threads(house.desk.submit, account, order)
@@ -77,17 +89,10 @@ async def _submit(request: Request, account: Account, house: House, received: Re
         request.app.state.wake()
     else:
         await house.threads(received.discard)
-    all_of_it = sum(batch.counts.values())
-    tasks = await house.threads(house.desk.tasks, account, batch=batch.id, status="", cursor="", limit=all_of_it)
-    content = {
-        **shapes.batch(batch),
-        "tasks": [shapes.task(task) for task in tasks],
-        "rejected": _rejected(received),
-    }
-    return JSONResponse(content, HTTPStatus.ACCEPTED, headers={"Location": f"/api/v1/batches/{batch.id}"})
+    return batch
 
 
-def _rejected(received: Received) -> list[dict[str, str]]:
+def _rejected(received: Received) -> Sequence[answers.Rejected]:
     return [
         {"name": file.name, "code": file.code, "message": file.message, "hint": file.hint} for file in received.rejected
     ]
@@ -95,7 +100,7 @@ def _rejected(received: Received) -> list[dict[str, str]]:
 
 def _nothing_accepted(received: Received) -> JSONResponse:
     first = received.rejected[0] if received.rejected else None
-    content = {
+    content: answers.Problem = {
         "type": "about:blank",
         "title": "Unprocessable Content",
         "status": 422,
@@ -157,8 +162,8 @@ async def _one_at_a_time(request: Request, account: Account, key: str) -> AsyncG
             locks[name] = (lock, waiting - 1)
 
 
-@router.get("/{batch}")
-async def one(batch: str, account: Asker, house: Parts) -> dict[str, Any]:
+@router.get("/{batch}", responses=problems.may(404))
+async def one(batch: str, account: Asker, house: Parts) -> answers.Batch:
     """A batch, its counts by status, and its percent."""
     found: Batch = await house.threads(house.desk.batch, account, BatchId(batch))
     return shapes.batch(found)

@@ -3,18 +3,19 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from paperlane.web import answers, problems
 from paperlane.web.identity import Parts
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=problems.may(408, 413))
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> answers.Health:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=answers.Readiness, responses={503: {"model": answers.Readiness}})
 async def readyz(house: Parts) -> JSONResponse:
     """The database answers and somebody dispatches: 503 when it does not, or when no worker lives.
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 
@@ -82,7 +83,16 @@ def check_origin(connection: HTTPConnection) -> None:
         raise NotAllowed("The request comes from another site.", code="foreign_origin")
 
 
-async def _asker(request: Request) -> Account:
+# for the description only: what they find is looked at above
+_BY_TOKEN = HTTPBearer(auto_error=False, scheme_name="token", description="A token: `paperlane user token NAME`.")
+_BY_SESSION = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session", description="POST /session.")
+
+
+async def _asker(
+    request: Request,
+    _token: Annotated[object, Security(_BY_TOKEN)] = None,
+    _session: Annotated[object, Security(_BY_SESSION)] = None,
+) -> Account:
     caller = await caller_of(request)
     if caller is None:
         raise SignInNeeded("Nobody is signed in.", hint="Send your token: Authorization: Bearer TOKEN.")

@@ -1,16 +1,14 @@
 """`/issues`: what people say of an issue."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from paperlane.model.documents import Status
-from paperlane.web import shapes
+from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Asker, Parts
 from paperlane.web.language import Language
 
-router = APIRouter(prefix="/issues", tags=["issues"])
+router = APIRouter(prefix="/issues", tags=["issues"], responses=problems.may(401, 403, 404, 408, 413, 422))
 
 
 class Review(BaseModel, extra="forbid"):
@@ -22,7 +20,7 @@ class Review(BaseModel, extra="forbid"):
 
 
 @router.patch("/{issue}")
-async def review(issue: str, said: Review, account: Asker, house: Parts, language: Language) -> dict[str, Any]:
+async def review(issue: str, said: Review, account: Asker, house: Parts, language: Language) -> answers.Issue:
     """Accept or dismiss an issue, or comment on it."""
     found = await house.threads(house.desk.review, account, issue, said.status, said.reason, said.comment)
     return shapes.issue(found, language)

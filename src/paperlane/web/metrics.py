@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from paperlane.errors import NotAllowed
 from paperlane.model.tasks import Queue
 from paperlane.records.accounts import Role
+from paperlane.web import problems
 from paperlane.web.identity import Parts, account_of
 
 router = APIRouter(tags=["health"])
@@ -40,7 +42,7 @@ class _Figures:
         )
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse, responses=problems.may(403, 408, 413))
 async def metrics(request: Request, house: Parts) -> Response:
     """Figures in Prometheus's text format; with an admin's token, or from this machine itself."""
     account = await account_of(request)

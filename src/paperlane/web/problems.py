@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, WebSocketDisconnect
@@ -24,6 +25,12 @@ def problem(status: int, code: str, detail: str, hint: str = "", **headers: str)
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code}
     content |= {"detail": detail, "hint": hint}
     return JSONResponse(content, status, headers=headers or None, media_type="application/problem+json")
+
+
+def may(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How `/openapi.json` tells of refusals; `Problem` is among its schemas."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def refusal(error: PaperlaneError) -> JSONResponse:

@@ -1,14 +1,14 @@
 """`/queue`: what runs and waits."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from paperlane.web import shapes
+from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Admin, Asker, House, Parts
 
-router = APIRouter(prefix="/queue", tags=["queue"])
+router = APIRouter(prefix="/queue", tags=["queue"], responses=problems.may(401, 408, 413))
 
 
 class Pause(BaseModel, extra="forbid"):
@@ -18,20 +18,20 @@ class Pause(BaseModel, extra="forbid"):
     paused: bool = True
 
 
-def _look(house: House, account: Asker) -> dict[str, Any]:
+def _look(house: House, account: Asker) -> answers.Queue:
     users = house.desk.users() if account.sees_queue else (account,)
     names: dict[int, str] = {user.id: user.name for user in users}
     return shapes.queue(house.desk.queue(account), names)
 
 
 @router.get("")
-async def look(account: Asker, house: Parts) -> dict[str, Any]:
+async def look(account: Asker, house: Parts) -> answers.Queue:
     """Depth, running, oldest wait; by user (one's own only, but for admins and viewers) and by engine."""
     return await house.threads(_look, house, account)
 
 
-@router.post("/pause")
-async def pause(asked: Pause, account: Admin, house: Parts) -> dict[str, Any]:
+@router.post("/pause", responses=problems.may(403, 422))
+async def pause(asked: Pause, account: Admin, house: Parts) -> answers.Queue:
     """Start no more tasks on an engine, or start them again; running ones go on."""
     await house.threads(house.desk.pause, account, asked.engine, paused=asked.paused)
     return await house.threads(_look, house, account)

@@ -1,16 +1,15 @@
 """`/session`: the page's sign-in."""
 
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from paperlane.errors import SignInNeeded
-from paperlane.web import shapes
+from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import COOKIE, Asker, House, Parts, caller_of, check_origin
 
-router = APIRouter(prefix="/session", tags=["session"])
+router = APIRouter(prefix="/session", tags=["session"], responses=problems.may(403, 408, 413))
 
 
 class SignIn(BaseModel, extra="forbid"):
@@ -31,8 +30,8 @@ def set_cookie(response: Response, request: Request, house: House, session: str)
     )
 
 
-@router.post("")
-async def sign_in(asked: SignIn, request: Request, response: Response, house: Parts) -> dict[str, Any]:
+@router.post("", responses=problems.may(401, 422))
+async def sign_in(asked: SignIn, request: Request, response: Response, house: Parts) -> answers.User:
     """Begin a session of the page."""
     check_origin(request)
     found = await house.threads(house.desk.account_of_token, asked.token.strip())
@@ -45,8 +44,8 @@ async def sign_in(asked: SignIn, request: Request, response: Response, house: Pa
     return shapes.account(account)
 
 
-@router.get("")
-async def who(account: Asker) -> dict[str, Any]:
+@router.get("", responses=problems.may(401))
+async def who(account: Asker) -> answers.User:
     """Who is signed in."""
     return shapes.account(account)
 

@@ -1,9 +1,8 @@
 """The JSON forms of what the interface answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -12,10 +11,13 @@ from paperlane.model.tasks import Batch, Event, PastAttempt, Queue, Task
 from paperlane.records.accounts import Account, Terms
 from paperlane.records.issues import Reviewed
 from paperlane.reports import said
+from paperlane.web import answers
 
+Given = TypeVar("Given")
 _UPLOAD = TypeAdapter(Upload)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
-_NO_COVERAGE = {"tested": 0, "failed": 0, "skipped": 0}
+_NO_COVERAGE: answers.Coverage = {"tested": 0, "failed": 0, "skipped": 0}
+_NO_ISSUES: answers.Counts = {"error": 0, "warning": 0, "info": 0}
 
 
 def moment(at: float) -> str | None:
@@ -25,11 +27,10 @@ def moment(at: float) -> str | None:
     return datetime.fromtimestamp(min(at, _LAST), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def task(of: Task) -> dict[str, Any]:
+def task(of: Task) -> answers.Task:
     """A task."""
     upload = _UPLOAD.validate_json(of.payload)
     summary: Mapping[str, Any] = of.summary
-    coverage = summary.get("coverage", _NO_COVERAGE)
     return {
         "id": of.id,
         "batch": of.batch,
@@ -53,14 +54,14 @@ def task(of: Task) -> dict[str, Any]:
         "started_at": moment(of.started_at),
         "finished_at": moment(of.finished_at),
         "run_at": moment(of.run_at),
-        "error": None if of.fault is None or of.status != "failed" else asdict(of.fault),
+        "error": of.fault if of.status == "failed" else None,
         "warnings": summary.get("warnings", []),
-        "coverage": {name: coverage.get(name, 0) for name in _NO_COVERAGE},
-        "issues": summary.get("issues", {"error": 0, "warning": 0, "info": 0}),
+        "coverage": summary.get("coverage", _NO_COVERAGE),
+        "issues": summary.get("issues", _NO_ISSUES),
     }
 
 
-def batch(of: Batch) -> dict[str, Any]:
+def batch(of: Batch) -> answers.Batch:
     """A batch."""
     return {
         "id": of.id,
@@ -72,7 +73,7 @@ def batch(of: Batch) -> dict[str, Any]:
     }
 
 
-def attempt(of: PastAttempt) -> dict[str, Any]:
+def attempt(of: PastAttempt) -> answers.Attempt:
     """An attempt with its steps."""
     return {
         "number": of.number,
@@ -81,16 +82,16 @@ def attempt(of: PastAttempt) -> dict[str, Any]:
         "started_at": moment(of.started_at),
         "ended_at": moment(of.ended_at),
         "outcome": of.outcome or None,
-        "error": None if of.fault is None else asdict(of.fault),
-        "steps": [asdict(step) for step in of.steps],
+        "error": of.fault,
+        "steps": of.steps,
     }
 
 
-def issue(of: Reviewed, language: str) -> dict[str, Any]:
+def issue(of: Reviewed, language: str) -> answers.Issue:
     """An issue with its review."""
     found = of.issue
     message, suggestion = said(found, language)
-    place = asdict(found.location)
+    place = found.location
     return {
         "id": of.id,
         "task": of.task,
@@ -101,7 +102,14 @@ def issue(of: Reviewed, language: str) -> dict[str, Any]:
         "message": message,
         "quote": found.quote,
         "suggestion": suggestion,
-        "location": {**place, "section": list(found.location.section), "page": found.location.page or None},
+        "location": {
+            "section": place.section,
+            "page": place.page or None,
+            "line": place.line,
+            "column": place.column,
+            "start": place.start,
+            "end": place.end,
+        },
         "source": found.source,
         "status": of.status.value,
         "reason": of.reason,
@@ -110,7 +118,7 @@ def issue(of: Reviewed, language: str) -> dict[str, Any]:
     }
 
 
-def frame(of: Event) -> dict[str, Any]:
+def frame(of: Event) -> answers.Frame:
     """A WebSocket's frame."""
     return {
         "seq": of.seq,
@@ -123,27 +131,27 @@ def frame(of: Event) -> dict[str, Any]:
     }
 
 
-def present(of: Task) -> dict[str, Any]:
+def present(of: Task) -> answers.Frame:
     """The frame that tells of a task's present state."""
     at = of.finished_at or of.started_at or of.created_at
     return frame(Event(of.id, of.seq, "", of.status, of.step, of.percent, of.message, at))
 
 
-def account(of: Account, terms: Terms | None = None) -> dict[str, Any]:
+def account(of: Account, terms: Terms | None = None) -> answers.User:
     """An account, with what its lane may where that is known."""
-    shape: dict[str, Any] = {
+    shape: answers.User = {
         "id": of.id,
         "name": of.name,
         "role": of.role.value,
         "group": of.group,
         "created_at": moment(of.created_at),
     }
-    if terms is not None:
-        shape |= asdict(terms)
-    return shape
+    if terms is None:
+        return shape
+    return {**shape, "limit": terms.limit, "weight": terms.weight, "engine": terms.engine, "paused": terms.paused}
 
 
-def queue(of: Queue, names: Mapping[int, str]) -> dict[str, Any]:
+def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:
     """What waits and runs."""
     return {
         "queued": of.queued,
@@ -163,10 +171,10 @@ def queue(of: Queue, names: Mapping[int, str]) -> dict[str, Any]:
             }
             for lane in of.lanes
         ],
-        "engines": [asdict(engine) for engine in of.engines],
+        "engines": of.engines,
     }
 
 
-def page(items: Sequence[dict[str, Any]], cursor: str | None) -> dict[str, Any]:
+def page(items: Sequence[Given], cursor: str | None = None) -> answers.Page[Given]:
     """A page of a list; `cursor` leads to the next one, None at the end."""
     return {"items": items, "next": cursor}

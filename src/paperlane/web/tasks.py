@@ -1,25 +1,32 @@
 """`/tasks`: one document each."""
 
-from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
+from paperlane.desk import STATES
 from paperlane.model.tasks import BatchId, TaskId
-from paperlane.web import shapes
+from paperlane.reports import REPORTS
+from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Asker, Parts
 from paperlane.web.language import Language
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], responses=problems.may(401, 404, 408, 413, 422))
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
 
 @router.get("")
 async def several(
-    account: Asker, house: Parts, status: str = "", batch: str = "", limit: Limit = 100, cursor: str = ""
-) -> dict[str, Any]:
+    account: Asker,
+    house: Parts,
+    status: Annotated[str, Query(json_schema_extra={"enum": ["", *STATES]})] = "",
+    batch: str = "",
+    limit: Limit = 100,
+    cursor: str = "",
+) -> answers.Page[answers.Task]:
     """One's tasks, newest first; a batch's in its order."""
     found = await house.threads(
         house.desk.tasks,
@@ -34,28 +41,28 @@ async def several(
 
 
 @router.get("/{task}")
-async def one(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+async def one(task: str, account: Asker, house: Parts) -> answers.Task:
     """A task."""
     return shapes.task(await house.threads(house.desk.task, account, TaskId(task)))
 
 
-@router.post("/{task}/cancel")
-async def cancel(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+@router.post("/{task}/cancel", responses=problems.may(403, 409))
+async def cancel(task: str, account: Asker, house: Parts) -> answers.Task:
     """Stop a task: a queued one at once, a running one at its next step."""
     return shapes.task(await house.threads(house.desk.cancel, account, TaskId(task)))
 
 
-@router.post("/{task}/retry", status_code=HTTPStatus.OK)
-async def retry(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+@router.post("/{task}/retry", responses=problems.may(403, 409, 429))
+async def retry(task: str, account: Asker, house: Parts) -> answers.Task:
     """Start a failed or cancelled task again, after its last finished step."""
     return shapes.task(await house.threads(house.desk.retry, account, TaskId(task)))
 
 
 @router.get("/{task}/attempts")
-async def attempts(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+async def attempts(task: str, account: Asker, house: Parts) -> answers.Page[answers.Attempt]:
     """Every attempt with its steps."""
     found = await house.threads(house.desk.attempts, account, TaskId(task))
-    return shapes.page([shapes.attempt(attempt) for attempt in found], None)
+    return shapes.page([shapes.attempt(attempt) for attempt in found])
 
 
 @router.get("/{task}/issues")
@@ -68,7 +75,7 @@ async def issues(
     status: Literal["", "open", "accepted", "dismissed"] = "",
     limit: Limit = 200,
     cursor: Annotated[str, Query(pattern="^[0-9]{0,18}$")] = "",
-) -> dict[str, Any]:
+) -> answers.Page[answers.Issue]:
     """A task's issues in reading order."""
     after = int(cursor) if cursor else -1
     found = await house.threads(
@@ -78,9 +85,20 @@ async def issues(
     return shapes.page([shapes.issue(issue, language) for issue in found[:limit]], onward)
 
 
-@router.get("/{task}/report")
+_FILES = {form.media_type: {"schema": {"type": "string", "format": "binary"}} for form in REPORTS.values()}
+
+
+@router.get(
+    "/{task}/report",
+    response_class=Response,
+    responses={200: {"description": "The report as a download.", "content": _FILES}, **problems.may(409)},
+)
 async def report(
-    task: str, account: Asker, house: Parts, language: Language, form: Annotated[str, Query(alias="format")] = "html"
+    task: str,
+    account: Asker,
+    house: Parts,
+    language: Language,
+    form: Annotated[str, Query(alias="format", json_schema_extra={"enum": list(REPORTS)})] = "html",
 ) -> Response:
     """The report as a download."""
     content, media_type, name = await house.threads(house.desk.report, account, TaskId(task), form, language)
@@ -89,7 +107,7 @@ async def report(
     return Response(content, media_type=media_type, headers={"Content-Disposition": disposition})
 
 
-@router.get("/{task}/document")
-async def document(task: str, account: Asker, house: Parts) -> dict[str, Any]:
+@router.get("/{task}/document", response_model=answers.Text, responses=problems.may(409))
+async def document(task: str, account: Asker, house: Parts) -> Response:
     """The document's text and structure, for showing it beside its issues."""
-    return dict(await house.threads(house.desk.document, account, TaskId(task)))
+    return JSONResponse(await house.threads(house.desk.document, account, TaskId(task)))

@@ -1,7 +1,7 @@
 """`/users`: accounts and their limits, for admins."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from paperlane.model.tasks import UserId
 from paperlane.records import accounts
 from paperlane.records.accounts import Account, Role
-from paperlane.web import shapes
+from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Admin, House, Parts
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"], responses=problems.may(401, 403, 408, 413, 422))
 
 User = Annotated[int, Path(ge=1, le=2**63 - 1, description="An account's id.")]
 
@@ -38,22 +38,22 @@ class Change(BaseModel, extra="forbid"):
     paused: bool | None = None
 
 
-def _shape(house: House, account: Account) -> dict[str, Any]:
+def _shape(house: House, account: Account) -> answers.User:
     return shapes.account(account, house.desk.ledger.read(lambda c: accounts.terms(c, account.id)))
 
 
 @router.get("")
-async def several(_admin: Admin, house: Parts) -> dict[str, Any]:
+async def several(_admin: Admin, house: Parts) -> answers.Page[answers.User]:
     """All accounts with their lanes."""
     found = await house.threads(house.desk.ledger.read, accounts.with_terms)
-    return shapes.page([shapes.account(account, terms) for account, terms in found], None)
+    return shapes.page([shapes.account(account, terms) for account, terms in found])
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
-async def add(asked: NewUser, admin: Admin, house: Parts) -> dict[str, Any]:
+@router.post("", status_code=HTTPStatus.CREATED, responses=problems.may(409))
+async def add(asked: NewUser, admin: Admin, house: Parts) -> answers.Added:
     """A new account, with a token that is shown this once."""
 
-    def make() -> dict[str, Any]:
+    def make() -> answers.Added:
         account = house.desk.add_user(admin, asked.name, asked.role, asked.group, asked.limit, asked.weight)
         return {**_shape(house, account), "token": house.desk.new_token(admin, account)}
 
@@ -64,30 +64,30 @@ def _of(house: House, user: int) -> Account:
     return house.desk.user_of(UserId(user))
 
 
-@router.get("/{user}")
-async def one(user: User, _admin: Admin, house: Parts) -> dict[str, Any]:
+@router.get("/{user}", responses=problems.may(404))
+async def one(user: User, _admin: Admin, house: Parts) -> answers.User:
     """An account with its lane."""
     return await house.threads(lambda: _shape(house, _of(house, user)))
 
 
-@router.patch("/{user}")
-async def change(user: User, asked: Change, admin: Admin, house: Parts) -> dict[str, Any]:
+@router.patch("/{user}", responses=problems.may(404))
+async def change(user: User, asked: Change, admin: Admin, house: Parts) -> answers.User:
     """Change an account or its lane, while everything runs."""
 
-    def write() -> dict[str, Any]:
+    def write() -> answers.User:
         changed = house.desk.change_user(admin, _of(house, user), **asked.model_dump(exclude_none=True))
         return _shape(house, changed)
 
     return await house.threads(write)
 
 
-@router.post("/{user}/token", status_code=HTTPStatus.CREATED)
-async def token(user: User, admin: Admin, house: Parts) -> dict[str, str]:
+@router.post("/{user}/token", status_code=HTTPStatus.CREATED, responses=problems.may(404))
+async def token(user: User, admin: Admin, house: Parts) -> answers.Token:
     """A fresh token; it is shown this once."""
     return {"token": await house.threads(lambda: house.desk.new_token(admin, _of(house, user)))}
 
 
-@router.post("/{user}/revoke")
-async def revoke(user: User, admin: Admin, house: Parts) -> dict[str, int]:
+@router.post("/{user}/revoke", responses=problems.may(404))
+async def revoke(user: User, admin: Admin, house: Parts) -> answers.Revoked:
     """Make all tokens and sessions of an account useless."""
     return {"revoked": await house.threads(lambda: house.desk.revoke(admin, _of(house, user)))}

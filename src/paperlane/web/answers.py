@@ -1,0 +1,260 @@
+"""What the interface answers, as `/openapi.json` describes it: the forms that `shapes` fills."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, NotRequired, TypeVar
+
+from pydantic import WithJsonSchema
+from typing_extensions import TypedDict
+
+from paperlane.desk import ENGINES, STATES
+from paperlane.model.documents import Block, Notice, Section, Severity, Status
+from paperlane.model.tasks import EngineState, Fault, StepTime
+from paperlane.records.accounts import Role
+
+Given = TypeVar("Given")
+
+
+def _one_of(*words: str) -> Any:
+    """A word of these: described, not asked again of what our own code chose."""
+    return WithJsonSchema({"type": "string", "enum": list(words)})
+
+
+Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Percent = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
+TaskStatus = Annotated[str, _one_of(*STATES)]
+SeverityName = Annotated[str, _one_of(*Severity)]
+EngineName = Annotated[str, _one_of(*ENGINES)]
+
+
+class Problem(TypedDict):
+    """Why a request was refused (RFC 9457); `code` is stable, `detail` and `hint` are for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+    rejected: NotRequired[Sequence["Rejected"]]
+
+
+class Page(TypedDict, Generic[Given]):
+    """A page of a list; `next` is the `cursor` of the next one, null at the end."""
+
+    items: Sequence[Given]
+    next: str | None
+
+
+class Document(TypedDict):
+    """The file that a task tests."""
+
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+class Coverage(TypedDict):
+    """Passages of the document by whether they were tested."""
+
+    tested: int
+    failed: int
+    skipped: int
+
+
+class Counts(TypedDict):
+    """Issues by severity."""
+
+    error: int
+    warning: int
+    info: int
+
+
+class Task(TypedDict):
+    """One document to test. One that waits for a retry is queued, with an attempt and a `run_at`."""
+
+    id: str
+    batch: str
+    owner: int
+    document: Document
+    status: TaskStatus
+    priority: int
+    engine: EngineName | None
+    step: str | None
+    percent: Percent
+    message: str
+    seq: int
+    attempt: int
+    max_attempts: int
+    created_at: Moment | None
+    started_at: Moment | None
+    finished_at: Moment | None
+    run_at: Moment | None
+    error: Fault | None
+    warnings: Sequence[Notice]
+    coverage: Coverage
+    issues: Counts
+
+
+class Batch(TypedDict):
+    """Documents that were uploaded together; `counts` holds the statuses that tasks of it have."""
+
+    id: str
+    owner: int
+    name: str
+    created_at: Moment | None
+    counts: Mapping[str, int]
+    percent: Percent
+
+
+class Rejected(TypedDict):
+    """A file of an upload that is not tested."""
+
+    name: str
+    code: str
+    message: str
+    hint: str
+
+
+class Submitted(Batch):
+    """A batch as it was taken in."""
+
+    tasks: Sequence[Task]
+    rejected: Sequence[Rejected]
+
+
+class Attempt(TypedDict):
+    """One try at a task."""
+
+    number: int
+    engine: str
+    worker: str
+    started_at: Moment | None
+    ended_at: Moment | None
+    outcome: str | None
+    error: Fault | None
+    steps: Sequence[StepTime]
+
+
+class Location(TypedDict):
+    """A place in the document: `text[start:end]`, in code points; lines and columns count from 1."""
+
+    section: Sequence[str]
+    page: int | None
+    line: int
+    column: int
+    start: int
+    end: int
+
+
+class Issue(TypedDict):
+    """What a check found, and what people made of it."""
+
+    id: str
+    task: str
+    rule: str
+    category: str
+    severity: SeverityName
+    confidence: Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+    message: str
+    quote: str
+    suggestion: str
+    location: Location
+    source: Annotated[str, _one_of("rule", "model")]
+    status: Annotated[str, _one_of(*Status)]
+    reason: str
+    comment: str
+    fingerprint: str
+
+
+class Frame(TypedDict):
+    """What a WebSocket tells: a task's state after its event number `seq`."""
+
+    seq: int
+    task: str
+    status: TaskStatus
+    step: str | None
+    percent: Percent
+    message: str
+    at: Moment | None
+
+
+class Text(TypedDict):
+    """A document's text and structure; offsets count code points of `text`."""
+
+    name: str
+    media_type: str
+    language: str
+    pages: int
+    encoding: str
+    text: str
+    blocks: Sequence[Block]
+    sections: Sequence[Section]
+
+
+class User(TypedDict):
+    """An account, with what its lane may where that is told."""
+
+    id: int
+    name: str
+    role: Annotated[str, _one_of(*Role)]
+    group: str
+    created_at: Moment | None
+    limit: NotRequired[int]
+    weight: NotRequired[float]
+    engine: NotRequired[EngineName]
+    paused: NotRequired[bool]
+
+
+class Token(TypedDict):
+    """A fresh token, told this once."""
+
+    token: str
+
+
+class Added(User, Token):
+    """A new account with its token."""
+
+
+class Revoked(TypedDict):
+    """How many tokens are of no more use."""
+
+    revoked: int
+
+
+class Lane(TypedDict):
+    """What one user has waiting and running; waits in seconds."""
+
+    user: int
+    name: str
+    engine: EngineName
+    queued: int
+    running: int
+    limit: int
+    weight: float
+    oldest_wait: float
+    paused: bool
+
+
+class Queue(TypedDict):
+    """What waits and runs; waits in seconds."""
+
+    queued: int
+    running: int
+    oldest_wait: float
+    users: Sequence[Lane]
+    engines: Sequence[EngineState]
+
+
+class Health(TypedDict):
+    """The process answers."""
+
+    status: str
+
+
+class Readiness(TypedDict):
+    """Can it serve? `database` is "ok" or what is wrong with it, `workers` counts those that live."""
+
+    status: Annotated[str, _one_of("ok", "unready")]
+    database: str
+    workers: int
