@@ -54,6 +54,12 @@ def _lie(_value: str, job: Job) -> str:
     return ""
 
 
+def _hang_up(_value: str, job: Job) -> str:
+    job._line.way.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]  likewise
+    signal.pause()
+    return ""
+
+
 def _large(value: str, _job: Job) -> str:
     return "x" * int(value)
 

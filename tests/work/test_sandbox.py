@@ -139,6 +139,13 @@ async def test_too_deep_a_recursion_is_too_complex(box: Sandbox):
     assert raised.value.code == "too_complex"
 
 
+async def test_a_child_that_only_hangs_up_is_killed(monkeypatch: pytest.MonkeyPatch, box: Sandbox):
+    monkeypatch.setattr("paperlane.work.sandbox._DYING_SECONDS", 0.1)
+    with pytest.raises(StepFault, match="SIGKILL"):
+        await run(box, "hang_up")
+    assert await run(box, "echo", "still here") == "still here"
+
+
 async def test_a_result_that_is_told_larger_than_allowed_is_not_waited_for(box: Sandbox):
     with pytest.raises(DocumentError) as raised:
         await run(box, "lie")

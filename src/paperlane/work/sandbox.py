@@ -19,6 +19,7 @@ _JOBS_OF_A_CHILD = 200
 _RESIDENT_SHARE = 4  # a child that keeps more than this part of its memory limit is replaced
 _READ_LIMIT = 1 << 20
 _LONGEST_MESSAGE = 200
+_DYING_SECONDS = 10.0
 _START_SECONDS = 60.0  # imports on a busy machine with a cold disk; what a step may take says nothing of that
 _NICE = 10
 
@@ -206,9 +207,12 @@ class Sandbox:
         return await child.reader.readexactly(told["size"])
 
     async def _why_it_died(self, child: _Child, step: str) -> PaperlaneError:
-        if child.process.returncode is None:
-            child.process.kill()  # it closed its way out, so it ends anyway, and then keeps its own exit code
-        code = await child.process.wait()
+        try:
+            async with asyncio.timeout(_DYING_SECONDS):
+                code = await child.process.wait()
+        except TimeoutError:  # it only closed its way out
+            child.process.kill()
+            code = await child.process.wait()
         if not child.took:
             return _Gone("A step's process died before it began.", code="step_crashed")
         if -code == signal.SIGXCPU:
