@@ -4,7 +4,10 @@ import os
 import resource
 import signal
 import socket
+import sys
 import tempfile
+from importlib import import_module
+from pathlib import Path
 
 from paperlane.errors import DocumentError
 from paperlane.model.steps import Job, Step
@@ -83,6 +86,32 @@ def _write(_value: str, _job: Job) -> str:
         file.write(b"x" * 10_000)
         file.flush()
     return "written"
+
+
+def _open(value: str, _job: Job) -> str:
+    return str(len(Path(value).read_bytes()))
+
+
+def _remove(value: str, _job: Job) -> str:
+    Path(value).unlink()
+    return "removed"
+
+
+def _truncate(value: str, _job: Job) -> str:
+    os.truncate(value, 0)
+    return "truncated"
+
+
+def _parents_environment(_value: str, _job: Job) -> str:
+    return str(len(Path(f"/proc/{os.getppid()}/environ").read_bytes()))
+
+
+def _program(_value: str, _job: Job) -> str:
+    os.execv(sys.executable, [sys.executable, "-c", ""])
+
+
+def _import(value: str, _job: Job) -> str:
+    return str(import_module(value).__name__)
 
 
 def _read(_value: str, job: Job) -> str:

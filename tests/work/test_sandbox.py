@@ -213,6 +213,38 @@ async def test_nothing_can_be_written(box: Sandbox):
         await run(box, "write")
 
 
+@pytest.mark.parametrize("step", ["open", "remove", "truncate", "parents_environment", "program"])
+async def test_no_file_but_the_programs_own_can_be_reached(box: Sandbox, tmp_path: Path, step: str):
+    if probe().files != "enforced":
+        pytest.skip("this system lets no process give up its right to files")
+    path = tmp_path / "secret"
+    path.write_text("a secret")
+    with pytest.raises(StepFault, match="PermissionError"):
+        await run(box, step, str(path))
+    assert path.read_text() == "a secret"
+
+
+async def test_what_is_imported_late_is_found(box: Sandbox):
+    assert await run(box, "import", "xml.etree.ElementTree") == "xml.etree.ElementTree"
+    assert await run(box, "import", "counting") == "counting"  # from the sandbox's own paths
+
+
+def test_nothing_is_forked():
+    code = """
+import os
+from paperlane.work.isolation import isolate
+if os.geteuid() == 0:
+    os.setuid(65534)  # root is above the limit
+isolate(1 << 30)
+try:
+    os.fork()
+except BlockingIOError:
+    print("refused", flush=True)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout == "refused\n"
+
+
 async def test_few_files_and_low_priority(box: Sandbox):
     assert await run(box, "files") == "64"
     assert int(await run(box, "nice")) >= 10

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from paperlane.errors import PaperlaneError
 from paperlane.model.steps import Step
-from paperlane.work.isolation import allow_cpu, isolate, resident_bytes
+from paperlane.work.isolation import allow_cpu, isolate, memory_meter
 
 _CHUNK = 1 << 20
 
@@ -144,6 +144,7 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
         line.tell({"unusable": f"{type(error).__name__}: {error}"})
         return
     os.nice(nice)
+    resident_bytes = memory_meter()
     isolate(memory_bytes)
     line.tell({"ready": True})
     while True:

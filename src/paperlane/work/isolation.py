@@ -4,8 +4,10 @@ import ctypes
 import os
 import resource
 import sys
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from paperlane.work import landlock
 
 _CLONE_NEWUSER = 0x10000000  # linux/sched.h
 _CLONE_NEWNET = 0x40000000
@@ -13,6 +15,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_NO_NEW_PRIVS = 38
 _SIGKILL = 9
 _OPEN_FILES = 64
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,12 @@ class Isolation:
 
 
 def isolate(memory_bytes: int) -> Isolation:
-    """Limit this process for good: no network, no writing, no core dumps, bounded memory, dead with its parent."""
+    """Limit this process for good: no network, only its own files, no core dumps, less memory, dead with its parent."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    network = "open"
+    files = network = "open"
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
@@ -39,8 +42,15 @@ def isolate(memory_bytes: int) -> Isolation:
         # root may have a network namespace of its own; others only inside a user namespace, where that is allowed
         alone = libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
         network = "enforced" if alone else "open"
+        files = "enforced" if landlock.only_read(_own_files()) else "open"
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # no fork and no thread; root is above this limit
     memory = "enforced" if sys.platform == "linux" else "open"  # macOS takes the limit and does not keep it
-    return Isolation(memory, "enforced", "enforced", network)
+    return Isolation(memory, "enforced", files, network)
+
+
+def _own_files() -> set[str]:
+    """What this Python may still import from, and the system's libraries."""
+    return {sys.prefix, sys.base_prefix, *filter(None, sys.path), *_LIBRARIES}
 
 
 def allow_cpu(seconds: int) -> None:
@@ -51,11 +61,14 @@ def allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def resident_bytes() -> int:
-    """Memory of this process that is in use now; 0 where the system does not tell."""
-    with suppress(OSError), open("/proc/self/statm", encoding="ascii") as told:  # noqa: PTH123  no file system objects in a child
-        return int(told.read().split()[1]) * resource.getpagesize()
-    return 0
+def memory_meter() -> Callable[[], int]:
+    """Tells the bytes of this process that are in use, 0 where the system does not; made before `isolate`."""
+    try:
+        told = os.open("/proc/self/statm", os.O_RDONLY)
+    except OSError:
+        return lambda: 0
+    page = resource.getpagesize()
+    return lambda: int(os.pread(told, 100, 0).split()[1]) * page
 
 
 def probe() -> Isolation:
