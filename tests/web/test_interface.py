@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import TypeAdapter
 from sqlalchemy import select, update
 from sqlalchemy.event import listen
 from tests.web.conftest import House
@@ -19,7 +20,7 @@ from paperlane.model.tasks import WorkerId
 from paperlane.records import accounts
 from paperlane.records.accounts import Role
 from paperlane.records.schema import audit, tokens
-from paperlane.web import shapes
+from paperlane.web import answers, shapes
 from paperlane.web.identity import COOKIE
 from paperlane.web.uploads import clean_name
 
@@ -389,6 +390,55 @@ async def test_every_call_is_known_to_these_tests(house: House):
     paths = (await house["nobody"].get("http://test/openapi.json")).json()["paths"]
     calls = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
     assert calls == OTHERS | LISTS | OPEN | OWN | ADMINS
+
+
+async def test_every_answer_and_every_refusal_is_described(house: House):
+    described = (await house["nobody"].get("http://test/openapi.json")).json()
+    schemas = described["components"]["schemas"]
+    assert {"Task", "Batch", "Submitted", "Issue", "Attempt", "Queue", "User", "Problem"} <= schemas.keys()
+    assert described["components"]["securitySchemes"].keys() == {"token", "session"}
+    for path, verbs in described["paths"].items():
+        for verb, call in verbs.items():
+            assert {parameter["name"].lower() for parameter in call.get("parameters", [])} & {"content-length"} == set()
+            signed_in = (verb.upper(), path) not in OPEN
+            assert ("security" in call, "401" in call["responses"] or not signed_in) == (signed_in, True), (verb, path)
+            for status, answer in call["responses"].items():
+                content = answer.get("content", {})
+                if status.startswith("4"):
+                    (schema,) = (content["application/problem+json"]["schema"],)
+                    assert schema == {"$ref": "#/components/schemas/Problem"}
+                elif status != "204" and "application/json" in content and not path.endswith("/report"):
+                    assert "$ref" in content["application/json"]["schema"], (verb, path)
+    task = schemas["Task"]["properties"]
+    assert task["status"]["enum"] == ["queued", "running", "completed", "failed", "cancelled"]
+    assert schemas["Issue"]["properties"]["severity"]["enum"] == ["error", "warning", "info"]
+
+
+async def test_answers_are_as_they_are_described(house: House):
+    """What goes out by the framework is held against its form there; these go out as they are."""
+    batch = await house.upload("ann", TEXT)
+    house.work()
+    path = f"/tasks/{batch['tasks'][0]['id']}"
+    refused = await house["ann"].post("/batches", files={"files": ("a.xlsx", b"PK")})
+    for form, content in (
+        (answers.Text, (await house["ann"].get(f"{path}/document")).json()),
+        (answers.Task, (await house["ann"].get(path)).json()),
+        (answers.Submitted, batch),
+        (answers.Readiness, (await house["ann"].get("http://test/readyz")).json()),
+        (answers.Problem, refused.json()),
+        (answers.Problem, (await house["ann"].get("/nowhere")).json()),
+    ):
+        adapter = TypeAdapter(form)
+        assert adapter.dump_python(adapter.validate_python(content), mode="json") == content
+        assert set(adapter.json_schema()["required"]) <= content.keys()
+
+
+async def test_what_is_no_text_and_what_is_no_method_is_refused(house: House):
+    headers = {"Content-Type": "application/json"}
+    answer = await house["nobody"].post("/session", content=b"\xff\xfe", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    answer = await house["nobody"].put("/session")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, POST")
 
 
 async def test_a_foreign_id_answers_exactly_as_a_missing_one(house: House):

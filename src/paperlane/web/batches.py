@@ -33,7 +33,7 @@ _FORM: dict[str, Any] = {
                     "type": "object",
                     "required": ["files"],
                     "properties": {
-                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "files": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
                         "priority": {"type": "integer", "minimum": 0, "maximum": 9, "default": 5},
                         "run_at": {"type": "string", "format": "date-time"},
                         "name": {"type": "string"},
@@ -102,7 +102,7 @@ def _nothing_accepted(received: Received) -> JSONResponse:
     first = received.rejected[0] if received.rejected else None
     content: answers.Problem = {
         "type": "about:blank",
-        "title": "Unprocessable Content",
+        "title": HTTPStatus(422).phrase,
         "status": 422,
         "code": first.code if first else "no_files",
         "detail": first.message if first else "The upload holds no file.",

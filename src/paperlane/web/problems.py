@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperlane.errors import DocumentError, PaperlaneError, Refused, TooMany
@@ -58,9 +59,23 @@ def install(app: FastAPI) -> None:
         return problem(422, "invalid_request", f"{where}: {first['msg']}.", "See /openapi.json for what is expected.")
 
     @app.exception_handler(HTTPException)
-    async def _(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "invalid_request")
-        return problem(error.status_code, code, str(error.detail), **dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+        # a body that is no text is refused as one that is no JSON
+        status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
+        return problem(status, code, str(error.detail), **headers)
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """All methods of a path; the framework itself names those of its first route only."""
+    described = app.openapi()["paths"].items()
+    ours = {
+        verb.upper() for path, verbs in described if compile_path(path)[0].match(request.url.path) for verb in verbs
+    }
+    return ours or {"GET"}
 
 
 class Unfailing:

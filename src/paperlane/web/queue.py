@@ -1,9 +1,9 @@
 """`/queue`: what runs and waits."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Admin, Asker, House, Parts
@@ -15,7 +15,7 @@ class Pause(BaseModel, extra="forbid"):
     """Whether an engine starts tasks."""
 
     engine: Literal["database", "inline"] = "database"
-    paused: bool = True
+    paused: Annotated[bool, Field(strict=True)] = True
 
 
 def _look(house: House, account: Asker) -> answers.Queue:

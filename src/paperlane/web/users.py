@@ -1,7 +1,7 @@
 """`/users`: accounts and their limits, for admins."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
@@ -17,25 +17,30 @@ router = APIRouter(prefix="/users", tags=["users"], responses=problems.may(401, 
 User = Annotated[int, Path(ge=1, le=2**63 - 1, description="An account's id.")]
 
 
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]
+Weight = Annotated[float, Field(ge=0.01, le=100, strict=True)]
+Group = Annotated[str, Field(max_length=100)]
+
+
 class NewUser(BaseModel, extra="forbid"):
     """An account to be."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: str = Field(pattern=r"^[\w.@+-]{1,100}$")
     role: Role = Role.USER
-    group: str = Field("", max_length=100)
-    limit: int | None = Field(None, ge=1, le=1_000_000)
-    weight: float | None = None
+    group: Group = ""
+    limit: Limit | None = None
+    weight: Weight | None = None
 
 
 class Change(BaseModel, extra="forbid"):
     """What is to change; what is left out stays as it is."""
 
     role: Role | None = None
-    group: str | None = Field(None, max_length=100)
-    limit: int | None = Field(None, ge=1, le=1_000_000)
-    weight: float | None = None
-    engine: str | None = None
-    paused: bool | None = None
+    group: Group | None = None
+    limit: Limit | None = None
+    weight: Weight | None = None
+    engine: Literal["database", "inline"] | None = None
+    paused: Annotated[bool, Field(strict=True)] | None = None
 
 
 def _shape(house: House, account: Account) -> answers.User:
