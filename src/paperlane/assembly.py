@@ -37,6 +37,7 @@ from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web.app import create_app
+from paperlane.web.impatience import Impatient
 from paperlane.work import Chain
 from paperlane.work.sandbox import Limits, Sandbox
 from paperlane.work.supervisor import Supervisor
@@ -167,10 +168,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: FastAPI) -> _Server:
+def _server(app: FastAPI, settings: Settings) -> _Server:
+    class Protocol(Impatient):
+        patience = settings.upload_idle_seconds
+
     return _Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=_GOODBYE, ws="websockets-sansio"
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_GOODBYE,
+            http=Protocol,
+            ws="websockets-sansio",
         )
     )
 
@@ -224,7 +233,7 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
             slots, of_each_worker = divide_limit(settings)
             running.create_task(host.push(Inline(slots), slots, stop, bell.set_result))
             desk = open_desk(settings, ledger)
-            server = _server(create_app(desk, settings, (await bell).ring, secret_of(settings)))
+            server = _server(create_app(desk, settings, (await bell).ring, secret_of(settings)), settings)
             serving = running.create_task(server.serve(sockets=[listening]))
             serving.add_done_callback(lambda _: stop.set())
             command = _worker_command(settings, of_each_worker)

@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(50, ge=1, description="Largest file of an upload.")
     max_batch_mb: int = Field(1_024, ge=1, description="Largest upload.")
     max_batch_files: int = Field(1_000, ge=1, description="Most files in an upload.")
-    upload_idle_seconds: float = Field(30.0, gt=0, description="An upload that sends nothing for this long is dropped.")
+    upload_idle_seconds: float = Field(
+        30.0, gt=0, description="A body that sends nothing, or a head that is not whole, is dropped after this."
+    )
     max_user_sockets: int = Field(10, ge=1, description="WebSockets that a user may have open.")
     max_admin_sockets: int = Field(50, ge=1, description="WebSockets that an admin may have open.")
     session_hours: int = Field(12, ge=1, description="How long a sign-in on the page lasts.")

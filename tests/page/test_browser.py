@@ -68,7 +68,9 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 Visit = Callable[..., Page]
 TODAY = datetime.now(UTC).date()
-MAY = TODAY.year + (date(TODAY.year, 5, 6) <= TODAY)  # the year of the next 6 May: no task is put off for longer than one
+MAY = TODAY.year + (
+    date(TODAY.year, 5, 6) <= TODAY
+)  # the year of the next 6 May: no task is put off for longer than one
 CUT = ("Failed to load resource", "WebSocket connection to")  # what a browser says of a line that is cut
 
 

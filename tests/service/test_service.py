@@ -422,6 +422,23 @@ def test_an_upload_that_stops_coming_is_dropped_and_its_key_is_free(new_service:
         assert idle.makefile("rb").read().startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_head_that_does_not_end_is_not_waited_for(new_service: Callable[..., Service]):
+    service = new_service(workers=0, upload_idle_seconds=0.5)
+    client = service.user("ann")
+    batch = upload(client, "Fine.")
+    address = (client.base_url.host, client.base_url.port or 80)
+    whole = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
+    with following(client, f"batch={batch['id']}") as socket_of_page:
+        for begun in (b"", b"GET /healthz HTTP/1.1\r\nHos", whole + b"GET /he"):
+            with socket.create_connection(address, 60) as slow:
+                slow.sendall(begun)
+                answer = slow.makefile("rb").read()
+                assert answer.count(b'{"status":"ok"}') == begun.count(whole)
+        socket_of_page.recv()
+        client.post(f"tasks/{batch['tasks'][0]['id']}/cancel")
+        assert json.loads(socket_of_page.recv())["status"] == "cancelled"  # it is none of these
+
+
 def begun_upload(client: httpx.Client, key: str = "") -> socket.socket:
     """An upload that says it is longer than what comes."""
     head = f"--b\r\nContent-Disposition: form-data; name=files; filename=merger.md\r\n\r\n{SECRET * 20}"
