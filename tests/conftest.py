@@ -101,8 +101,11 @@ class Service:
         return self.process.returncode
 
     def kill(self) -> None:
-        """Kill it with -9, as a power cut would: nothing is told."""
+        """Kill it and its workers with -9, as a power cut would: nothing is told, and nobody drains."""
         assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)  # or it would see its workers die, and say so
+        for worker in self.workers():
+            os.kill(worker, signal.SIGKILL)
         self.process.kill()
         self.process.communicate()
 

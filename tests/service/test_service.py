@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.sql import connect as open_database
-from paperlane.model.tasks import Completed, Ended, Failed, Fault, Lease, Outcome, TaskId, WorkerId
+from paperlane.model.tasks import Completed, Ended, Failed, Fault, Lease, Outcome, State, TaskId, WorkerId
 
 STEPS = ("file_parsing", "document_processing", "section_merge", "issue_detection", "report")
 ENDED = {"completed", "failed", "cancelled"}
@@ -254,7 +254,7 @@ def assert_quotes_stand(client: httpx.Client, task: str) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_its_tasks_go_on_at_once(new_service: Callable[..., Service]):
-    service = new_service(workers=1)
+    service = new_service(workers=1, lease_seconds=3_600)  # longer than anybody waits for the sweep
     client = service.user("ann")
     batch = upload(client, *[SLOW] * 6)
     until(lambda: any(task["status"] == "running" for task in client.get("tasks").json()["items"]))
@@ -291,10 +291,17 @@ def test_the_whole_service_killed_in_a_batch_goes_on_when_it_starts_again(new_se
     batch = upload(client, *[SLOW] * 25, *["Fine."] * 25)
     until(lambda: client.get(f"batches/{batch['id']}").json()["counts"].get("completed", 0) >= 5)
     service.kill()
+    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    held = {task.id: ledger.attempts(task.id)[-1].worker for task in ledger.tasks(states=[State.RUNNING])}
+    assert held
     service.start()
     client.base_url = httpx.URL(f"{service.url}/api/v1/")
     tasks = ended(client, batch)
     assert Counter(task["status"] for task in tasks) == {"completed": 50}
+    for task, worker in held.items():
+        outcomes = {past.worker: past.outcome for past in ledger.attempts(task)}
+        assert (outcomes[worker], len(outcomes)) == ("crashed", 2)
+    ledger.close()
     assert_nothing_ran_twice(service)
 
 
