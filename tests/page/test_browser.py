@@ -415,9 +415,11 @@ def test_a_viewer_is_offered_nothing_to_change(visit: Visit, new_service: Callab
     service = new_service()
     admin = visit(service.first_link())
     eve = service.user("eve")
-    viewer = visit(f"{service.url}/sign-in")
+    viewer = visit(f"{service.url}/queue")
     viewer.get_by_label("Token").fill(eve.headers["Authorization"].split()[1])
     viewer.keyboard.press("Enter")
+    expect(viewer.get_by_role("heading", name="Queue")).to_be_visible()  # where one was going
+    viewer.get_by_role("link", name="Documents").click()
     expect(viewer.locator("#drop")).to_be_visible()
     drop(viewer, **{"gate.md": TEXT, "locked.docx": b"\xd0\xcf\x11\xe0"})
     expect(viewer.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")

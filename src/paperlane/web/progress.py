@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from paperlane.errors import PaperlaneError
@@ -13,6 +14,8 @@ from paperlane.records.accounts import Account, Role
 from paperlane.web import shapes
 from paperlane.web.identity import House, account_of, house_of, is_own_origin
 from paperlane.web.tailer import Follower, Tailer
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["progress"])
 
@@ -108,8 +111,11 @@ async def _barred(socket: WebSocket, account: Account) -> None:
     """Signed out, revoked, or of another role by now."""
     while True:
         await asyncio.sleep(_ASK_EVERY)
-        if await account_of(socket) != account:
-            return
+        try:
+            if await account_of(socket) != account:
+                return
+        except Exception:  # nobody is sent away for what ails the database
+            log.exception("who follows progress could not be looked up")
 
 
 async def _gone(socket: WebSocket) -> None:

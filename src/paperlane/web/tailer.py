@@ -69,10 +69,14 @@ class Tailer:
                 self._somebody.clear()
                 await self._somebody.wait()
                 looked = 0.0
-            now = self._ledger.changed()
-            if now != number or loop.time() - looked > _LOOK_AT_LEAST_EVERY:
-                number, looked = now, loop.time()
-                await self._look()
+            try:
+                now = await self._threads(self._ledger.changed)
+                if now != number or loop.time() - looked > _LOOK_AT_LEAST_EVERY:
+                    number, looked = now, loop.time()
+                    await self._look()
+            except Exception:
+                log.exception("progress could not be read")
+                await asyncio.sleep(_LOOK_AT_LEAST_EVERY)
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _look(self) -> None:
@@ -80,11 +84,6 @@ class Tailer:
         for follower in self._followers:
             for task, number in follower.seen.items():
                 seen[task] = min(number, seen.get(task, number))
-        try:
-            events = await self._threads(self._ledger.moved, seen)
-        except Exception:
-            log.exception("progress could not be read")
-            return
-        for event in events:
+        for event in await self._threads(self._ledger.moved, seen):
             for follower in tuple(self._followers):
                 follower.take(event)

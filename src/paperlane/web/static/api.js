@@ -52,7 +52,7 @@ export async function ask(path, options = {}) {
     throw new Problem(0, { code: "unreachable" });
   };
   const answer = await fetch(`/api/v1${path}`, options).catch(unreachable);
-  if (answer.status === 401 && location.pathname !== "/sign-in") location.assign("/sign-in");
+  if (answer.status === 401 && location.pathname !== "/sign-in") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
   if (answer.ok) return answer.status === 204 ? null : answer.json().catch(unreachable);
   const problem = await answer.json().catch(() => ({ code: "internal_error" }));
   throw new Problem(answer.status, problem, answer.headers.get("Retry-After"));

@@ -9,7 +9,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     await send("POST", "/session", { token: form.elements.token.value });
-    location.assign("/");
+    location.reload();
   } catch (error) {
     problem.textContent = error.message;
     problem.hidden = false;
