@@ -160,6 +160,15 @@ class TestSubmitting:
         assert [lane.user for lane in bench.ledger.queue(UserId(7)).lanes] == [7]
         assert len(bench.ledger.read(lambda c: c.execute(checkpoints.select()).all())) == 1
 
+    def test_any_thread_may_call(self, bench: Bench):
+        def submit(n: int) -> int:
+            names = bench.submit(n, 3)
+            return len([bench.ledger.task(name) for name in names])
+
+        with ThreadPoolExecutor(8) as threads:
+            assert sum(threads.map(submit, range(1, 41))) == 120
+        assert len(bench.ledger.tasks(limit=200)) == 120
+
 
 class TestTurns:
     def test_a_claimed_task_runs_under_a_new_fence(self, bench: Bench):
@@ -625,6 +634,15 @@ class TestRecovering:
         assert [member.id for member in bench.ledger.members()] == [busy]
         bench.clock.pass_time(16)
         assert (bench.ledger.recover().expired, bench.ledger.members()) == (1, [])
+
+    def test_a_sweep_takes_back_whatever_is_over(self, make_bench: MakeBench):
+        bench = make_bench(system_limit=500)
+        bench.ledger.lane(UserId(1), max_running=450)
+        bench.submit(1, 450)
+        assert len(claim(bench, bench.worker("big", 450), 450)) == 450
+        bench.clock.pass_time(31)
+        assert bench.ledger.recover().expired == 450
+        assert bench.ledger.recover().expired == 0
 
     def test_heartbeats_keep_leases_alive(self, bench: Bench):
         bench.submit(1, 2)

@@ -81,3 +81,17 @@ def test_the_next_lanes_come_in_the_order_of_their_index(bench: Bench):
     assert pick == ["SEARCH lanes USING INDEX lanes_turn (engine=? AND band=?)"]
     (heads,) = [plan for statement, plan in plans.items() if "ORDER BY tasks.sort_key" in statement]
     assert heads == ["SEARCH tasks USING INDEX tasks_ready (user_id=?)"]
+
+
+def test_what_runs_is_counted_without_the_backlog(bench: Bench):
+    for user in range(1, 300):
+        bench.submit(user, 2)
+
+    def look() -> None:
+        bench.ledger.members()
+        bench.ledger.queue()
+
+    plans = plans_of(bench, look)
+    running = [plan for statement, plan in plans.items() if "IN ('leased', 'running')" in statement]
+    assert len(running) == 2
+    assert all(line.split()[-1] in {"tasks_worker", "tasks_lease"} for (line,) in running), running

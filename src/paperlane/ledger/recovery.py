@@ -13,14 +13,14 @@ from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import LIVE, UNDER_WAY, lanes, tasks, workers
 from paperlane.model.tasks import Lease, Recovery, WorkerId
 
-_AT_ONCE = 200
+AT_ONCE = 200  # leases that one transaction takes back
 _LANES_AT_ONCE = 200
 
 _EXPIRED = (
     select(tasks)
     .where(text(UNDER_WAY), tasks.c.lease_until <= bindparam("now"))
     .order_by(tasks.c.lease_until)
-    .limit(_AT_ONCE)
+    .limit(AT_ONCE)
 )
 _HELD = select(tasks).where(text(UNDER_WAY), tasks.c.worker_id == bindparam("worker"))
 
@@ -29,6 +29,11 @@ _LEASED = (
     .where(tasks.c.id == bindparam("task"), tasks.c.fence == bindparam("fence"), text("state = 'leased'"))
     .with_for_update()
 )
+
+
+def sum_of(one: Recovery, other: Recovery) -> Recovery:
+    """What two sweeps found together."""
+    return Recovery(*(getattr(one, name) + getattr(other, name) for name in Recovery.__slots__))
 
 
 def give_up(connection: Connection, worker: WorkerId, now: float, rules: Rules) -> Recovery:

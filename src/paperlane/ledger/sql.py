@@ -300,10 +300,12 @@ class SqlLedger:
         return None if packed is None else working.unpack(packed)
 
     def recover(self) -> Recovery:
-        def work(connection: Connection, now: float) -> Recovery:
-            return replace(recovery.sweep(connection, now, self.rules), drifted=self._recount(connection))
-
-        return self._change(work)
+        found, more = Recovery(), True
+        while more:  # a page a transaction, so that nobody waits for a whole system that died
+            page = self._change(lambda c, now: recovery.sweep(c, now, self.rules))
+            more = page.expired + page.undelivered >= recovery.AT_ONCE
+            found = recovery.sum_of(found, page)
+        return replace(found, drifted=self._change(lambda c, _now: self._recount(c)))
 
     # its own
 

@@ -12,7 +12,7 @@ from typing import Any
 from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, RowMapping, bindparam, create_engine, event, make_url, select, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool, StaticPool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from paperlane.errors import Misconfigured
 from paperlane.ledger.schema import READY, tasks
@@ -87,19 +87,15 @@ class Sqlite:
         self._watching: PoolProxiedConnection | None = None
 
     def _engine(self, url: str, begin: str, connections: int) -> Engine:
-        arguments: dict[str, object] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-        if self._memory:
-            engine = create_engine(url, module=dbapi2, poolclass=StaticPool, connect_args=arguments)
-        else:
-            engine = create_engine(
-                url,
-                module=dbapi2,
-                poolclass=QueuePool,
-                pool_size=connections,
-                max_overflow=0,
-                pool_timeout=_BUSY_SECONDS,
-                connect_args=arguments,
-            )
+        engine = create_engine(
+            url,
+            module=dbapi2,
+            poolclass=QueuePool,  # in memory too: threads take turns at the one connection that there is
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=_BUSY_SECONDS,
+            connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        )
 
         @event.listens_for(engine, "connect")
         def _(connection: Any, _record: object) -> None:
