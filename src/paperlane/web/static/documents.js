@@ -176,7 +176,7 @@ async function upload(chosen) {
   drop.setAttribute("aria-busy", "true");
   try {
     const batch = await ask("/batches", { method: "POST", body: form });
-    [...batch.tasks].reverse().forEach((task) => watch(put(task, true)));
+    batch.tasks.forEach((task) => watch(put(task, true))); // the newest first, as the list tells them
     document.getElementById("nothing").hidden = true;
     tell(rejections(batch.rejected));
   } catch (error) {
