@@ -17,26 +17,11 @@ from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.history import Change
 from paperlane.ledger.schema import RUNNABLE, clocks, lanes
 
+_CHANGING = (
+    "engine", "weight", "max_running", "running", "ready", "waiting", "vtime", "served", "ratio", "paused",
+)  # fmt: skip
 _WRITE = (
-    update(lanes)
-    .where(lanes.c.user_id == bindparam("of_user"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "running",
-                "ready",
-                "waiting",
-                "vtime",
-                "served",
-                "ratio",
-                "engine",
-                "max_running",
-                "weight",
-                "paused",
-            )
-        }
-    )
+    update(lanes).where(lanes.c.user_id == bindparam("of_user")).values({name: bindparam(name) for name in _CHANGING})
 )
 
 _LEARNT = 0.25  # the weight of the last turn in what a lane knows about its estimates: some four turns are remembered
@@ -48,8 +33,8 @@ class Lane:
     """A lane's row while a transaction holds it."""
 
     user: int
-    engine: str
     band: int
+    engine: str
     weight: float
     max_running: int
     running: int
@@ -96,25 +81,7 @@ class Lane:
 
 
 def _lane(row: RowMapping) -> Lane:
-    lane = Lane(
-        *(
-            row[name]
-            for name in (
-                "user_id",
-                "engine",
-                "band",
-                "weight",
-                "max_running",
-                "running",
-                "ready",
-                "waiting",
-                "vtime",
-                "served",
-                "ratio",
-                "paused",
-            )
-        )
-    )
+    lane = Lane(row["user_id"], row["band"], **{name: row[name] for name in _CHANGING})
     lane.was_runnable = lane.runnable
     return lane
 
@@ -171,19 +138,7 @@ class Lanes:
 
 
 def _row(lane: Lane) -> dict[str, object]:
-    return {
-        "of_user": lane.user,
-        "running": lane.running,
-        "ready": lane.ready,
-        "waiting": lane.waiting,
-        "vtime": lane.vtime,
-        "served": lane.served,
-        "ratio": lane.ratio,
-        "engine": lane.engine,
-        "max_running": lane.max_running,
-        "weight": lane.weight,
-        "paused": lane.paused,
-    }
+    return {"of_user": lane.user, **{name: getattr(lane, name) for name in _CHANGING}}
 
 
 def read_clocks(connection: Connection) -> dict[tuple[str, int], float]:
