@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.databases import SERVERS, Databases
+from tools.servers import Missing
 
 ROOT = Path(__file__).parents[1]
 CORPUS = Path(os.environ.get("PAPERLANE_CORPUS", ROOT / "../shared/corpus"))
@@ -38,6 +40,25 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip("this needs the corpus beside the checkout (PAPERLANE_CORPUS)")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def all_databases() -> Iterator[Databases]:
+    """The servers of this run."""
+    made = Databases()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def databases(request: pytest.FixtureRequest, all_databases: Databases) -> Databases:
+    """The servers of this run; a test for one that is not installed is skipped, or fails in CI."""
+    if kind := getattr(request.node, "callspec", None) and next(iter(k for k in SERVERS if k in request.node.name), ""):
+        try:
+            all_databases.server(kind)
+        except Missing as missing:
+            needs(str(missing), there=False)
+    return all_databases
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ class Server:
         while True:
             try:
                 self.ready()
-            except Exception:
+            except Exception:  # noqa: BLE001  each server has its own
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((self.folder / "server.log").read_text(errors="replace")) from None
                 time.sleep(0.05)
@@ -133,7 +133,13 @@ def postgresql(*, fsync: bool = False, **settings: object) -> Server:
     options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
     url = f"postgresql://paperlane@127.0.0.1:{port}/postgres"
     made = Server(
-        [server, "-D", str(data), *options], folder, user, port, lambda: psycopg.connect(url).close(), signal.SIGINT, url
+        [server, "-D", str(data), *options],
+        folder,
+        user,
+        port,
+        lambda: psycopg.connect(url).close(),
+        signal.SIGINT,
+        url,
     )
     return made.start()
 

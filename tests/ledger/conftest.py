@@ -6,11 +6,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.databases import KINDS, Databases, migrated
 from tests.ledger.invariants import check_invariants
 
 from paperlane.ledger import Rules
-from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.migrations import migrate
+from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId, WorkerId
 
 
@@ -50,23 +50,25 @@ class Bench:
         return WorkerId(name)
 
 
-@pytest.fixture(params=["sqlite memory", "sqlite file"])
-def make_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+@pytest.fixture(params=KINDS)
+def make_bench(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
+    urls = databases.urls(request.param, tmp_path)
 
     def make(**rules: object) -> Bench:
-        url = "sqlite://" if request.param == "sqlite memory" else f"sqlite:///{tmp_path}/{len(made)}.db"
-        dialect = connect(url)
-        migrate(dialect.writer)
         clock = VirtualClock()
+        dialect = migrated(next(urls))
         ledger = SqlLedger(dialect, Rules(**rules), clock=clock, chance=lambda: 0.5)  # type: ignore[arg-type]
         made.append(Bench(ledger, clock))
         return made[-1]
 
-    yield make
-    for bench in made:
-        check_invariants(bench.ledger)
-        bench.ledger.close()
+    try:
+        yield make
+        for bench in made:
+            check_invariants(bench.ledger)
+    finally:
+        for bench in made:
+            bench.ledger.close()
 
 
 @pytest.fixture

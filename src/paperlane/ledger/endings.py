@@ -1,15 +1,20 @@
 """How attempts end: what each outcome makes of its task, and what the lane gets back."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Select, bindparam, select
 
 from paperlane.ledger import Rules
-from paperlane.ledger.history import Change, close_attempts, moved, write_moves
+from paperlane.ledger.dialects import Given, GivenRows
+from paperlane.ledger.dialects.keyed import select_by_key
+from paperlane.ledger.history import WHOLE_TURN, Change, Move, close_attempts, move
+from paperlane.ledger.holding import hold
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import tasks
+from paperlane.ledger.schema import RUNNING, tasks
+from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
 
 _LONGEST = 86_400.0  # slot-seconds of one turn; more is a clock gone wrong, for which nobody shall pay
@@ -34,36 +39,33 @@ class Ending:
     fault: Fault | None = None
 
 
-def end(
-    connection: Connection,
-    worker: WorkerId,
-    ended: Sequence[Ended],
-    now: float,
-    rules: Rules,
-    jitter: Callable[[], float],
-) -> None:
+def end(writing: Writing, worker: WorkerId, ended: Sequence[Ended], rules: Rules, jitter: Callable[[], float]) -> None:
     """End attempts that this worker still holds; late ones are dropped, for another attempt owns the task."""
-    held = [(task, one.outcome) for one in ended if (task := held_by(connection, worker, one)) is not None]
-    settle(connection, ((task, ending(task, outcome, now, rules, jitter)) for task, outcome in held), now)
+    if not ended:
+        return
+    outcomes = {(one.lease.task, one.lease.fence): one.outcome for one in ended}
+    held = Lanes(writing)
+    asked, given = held_by(writing.dialect.given)
+    found = hold(writing, held, asked, {**given.bind(list(outcomes)), "worker": worker})
+    outcome_of = ((task, outcomes[task["id"], task["fence"]]) for task in found)
+    settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
 
 
-def held_by(connection: Connection, worker: WorkerId, one: Ended) -> Change | None:
-    """The task, locked, if this worker runs it under this fence."""
-    row = (
-        connection.execute(
-            select(tasks)
-            .where(
-                tasks.c.id == one.lease.task,
-                tasks.c.fence == one.lease.fence,
-                tasks.c.worker_id == worker,
-                text("state = 'running'"),
-            )
-            .with_for_update()
+@cache
+def held_by(given_rows: GivenRows) -> tuple[Select[*tuple[object, ...]], Given]:
+    """Those of the given tasks, each with its fence, that the worker runs under it."""
+    given = given_rows("held", of_task="key", of_fence="int")
+    asked = (
+        select(*WHOLE_TURN)
+        .where(
+            tasks.c.id == given.table.c.of_task,
+            tasks.c.fence == given.table.c.of_fence,
+            tasks.c.worker_id == bindparam("worker"),
+            RUNNING,
         )
-        .mappings()
-        .first()
+        .order_by(tasks.c.id)
     )
-    return None if row is None else dict(row)
+    return select_by_key(asked, given.table), given
 
 
 def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Callable[[], float]) -> Ending:
@@ -116,22 +118,18 @@ def _json(fault: Fault) -> str:
     return json.dumps(asdict(fault))
 
 
-def settle(connection: Connection, endings: Iterable[tuple[Change, Ending]], now: float) -> None:
-    """Write endings of tasks that held a turn: the task, its event, its attempt and its lane."""
-    endings = list(endings)
+def settle(writing: Writing, held: Lanes, endings: Sequence[tuple[Change, Ending]]) -> None:
+    """Write endings of tasks that held a turn, and are locked: the task, its event, its attempt and its lane."""
     if not endings:
         return
-    lanes = Lanes(connection)
-    lanes.hold(task["user_id"] for task, _ in endings)
     for task, ended in endings:
-        give_back(lanes[task["user_id"]], task, ended)
-    write_moves(connection, ((moved(task, charged=0.0, **e.to), e.how) for task, e in endings), now)
+        give_back(held[task["user_id"]], task, ended)
+    move(writing, (Move(task, {"charged": 0.0, **ended.to}, ended.how) for task, ended in endings))
     close_attempts(
-        connection,
-        ((task["id"], task["fence"], e.how, _json(e.fault) if e.fault else None) for task, e in endings),
-        now,
+        writing,
+        [(task["id"], task["fence"], e.how, _json(e.fault) if e.fault else None) for task, e in endings],
     )
-    lanes.write()
+    held.write()
 
 
 def give_back(lane: Lane, task: Change, ended: Ending) -> None:

@@ -8,21 +8,22 @@ credit; the clock is made of what was used, never of what was expected, so nobod
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select, update
 
-from paperlane.ledger.dialects import Dialect
+from paperlane.ledger.dialects import Given, GivenRows, Kind
+from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.history import Change
 from paperlane.ledger.schema import RUNNABLE, clocks, lanes
+from paperlane.ledger.writing import Writing
 
-_CHANGING = (
-    "engine", "weight", "max_running", "running", "ready", "waiting", "vtime", "served", "ratio", "paused",
-)  # fmt: skip
-_WRITE = (
-    update(lanes).where(lanes.c.user_id == bindparam("of_user")).values({name: bindparam(name) for name in _CHANGING})
-)
+_CHANGING: dict[str, Kind] = {
+    "engine": "key", "weight": "float", "max_running": "int", "running": "int", "ready": "int", "waiting": "int",
+    "vtime": "float", "served": "float", "ratio": "float", "paused": "int",
+}  # fmt: skip
 
 _LEARNT = 0.25  # the weight of the last turn in what a lane knows about its estimates: some four turns are remembered
 _FURTHEST_OFF = 200.0  # times that an estimate is believed to be too low or too high
@@ -89,19 +90,20 @@ def _lane(row: RowMapping) -> Lane:
 class Lanes:
     """Lanes that one transaction changes: locked in the order of their users, written once."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
         self._held: dict[int, Lane] = {}
 
-    def hold(self, users: Iterable[int]) -> None:
-        """Lock these users' lanes; those without one are left out."""
+    def hold(self, users: Iterable[int], *, wait: bool = True) -> None:
+        """Lock these users' lanes; those without one are left out, and those that would have to be waited for."""
         missing = sorted(set(users) - self._held.keys())
-        for at in range(0, len(missing), 500):
-            some = missing[at : at + 500]
-            rows = self._connection.execute(
-                select(lanes).where(lanes.c.user_id.in_(some)).order_by(lanes.c.user_id).with_for_update()
-            )
+        if missing:
+            asked, given = _asked(self._writing.dialect.given, wait=wait)
+            rows = self._writing.connection.execute(asked, given.bind([(user,) for user in missing]))
             self._held |= {lane.user: lane for lane in map(_lane, rows.mappings())}
+
+    def __contains__(self, user: int) -> bool:
+        return user in self._held
 
     def __getitem__(self, user: int) -> Lane:
         if user not in self._held:
@@ -116,9 +118,9 @@ class Lanes:
     def open(self, user: int, engine: str, max_running: int) -> Lane:
         """The user's lane, made now when there is none."""
         if (lane := self.get(user)) is None:
-            self._connection.execute(
-                insert(lanes), {"user_id": user, "engine": engine, "max_running": max_running, "vtime": 0.0}
-            )
+            fresh = {"user_id": user, "engine": engine, "max_running": max_running, "vtime": 0.0}
+            self._writing.connection.execute(self._writing.dialect.insert_new(lanes), fresh)
+            keep_clock(self._writing, engine)
             lane = self[user]
         return lane
 
@@ -126,19 +128,50 @@ class Lanes:
         """Write every held lane; those that became runnable start at the clock, which follows those that settled."""
         if not self._held:
             return
-        clock = read_clocks(self._connection)
+        clock = read_clocks(self._writing.connection)
         for lane in self._held.values():
             if lane.runnable and not lane.was_runnable:
                 lane.start_at(clock.get((lane.engine, lane.band), 0.0))
-        self._connection.execute(_WRITE, [_row(lane) for lane in self._held.values()])
-        for lane in self._held.values():
-            if lane.has_settled and lane.served > clock.get((lane.engine, lane.band), 0.0):
-                _follow(self._connection, lane)
+                self._writing.woken.add(lane.engine)
+        write_lanes(self._writing, self._held.values())
+        self._follow(clock)
         self._held.clear()
 
+    def _follow(self, clock: dict[tuple[str, int], float]) -> None:
+        """The clock comes up to what lanes have used, but not past a lane that waits for its turn.
 
-def _row(lane: Lane) -> dict[str, object]:
-    return {"of_user": lane.user, **{name: getattr(lane, name) for name in _CHANGING}}
+        So a lane that was alone has no debt when another one comes, and nobody comes behind those who wait.
+        """
+        furthest: dict[tuple[str, int], float] = {}
+        for lane in self._held.values():
+            if lane.has_settled:
+                of = (lane.engine, lane.band)
+                furthest[of] = max(lane.served, furthest.get(of, 0.0))
+        for (engine, band), served in furthest.items():
+            if served > clock.get((engine, band), 0.0):
+                first = self._writing.connection.scalar(_FIRST, {"engine": engine, "band": band})
+                advance(self._writing, engine, band, served if first is None else min(served, first))
+
+
+@cache
+def _asked(given_rows: GivenRows, *, wait: bool) -> tuple[Select[*tuple[object, ...]], Given]:
+    given = given_rows("owner", of_user="int")
+    asked = select(lanes).where(lanes.c.user_id == given.table.c.of_user).order_by(lanes.c.user_id)
+    return select_by_key(asked, given.table).with_for_update(of=lanes, skip_locked=not wait), given
+
+
+@cache
+def _write(given_rows: GivenRows) -> tuple[Update, Given]:
+    given = given_rows("lane", of_user="int", **{f"to_{name}": kind for name, kind in _CHANGING.items()})
+    to = {name: given.table.c[f"to_{name}"] for name in _CHANGING}
+    return KeyedUpdate(lanes).where(lanes.c.user_id == given.table.c.of_user).values(to), given
+
+
+def write_lanes(writing: Writing, changed: Collection[Lane]) -> None:
+    """Write lanes that this transaction holds."""
+    statement, given = _write(writing.dialect.given)
+    rows = [(lane.user, *(getattr(lane, name) for name in _CHANGING)) for lane in changed]
+    writing.connection.execute(statement, given.bind(rows))
 
 
 def read_clocks(connection: Connection) -> dict[tuple[str, int], float]:
@@ -146,23 +179,30 @@ def read_clocks(connection: Connection) -> dict[tuple[str, int], float]:
     return {(row.engine, row.band): row.vtime for row in connection.execute(select(clocks))}
 
 
-def _advance(connection: Connection, engine: str, band: int, vtime: float) -> None:
-    known = connection.execute(
-        update(clocks)
-        .where(clocks.c.engine == engine, clocks.c.band == band, clocks.c.vtime < vtime)
-        .values(vtime=vtime)
-    )
-    if known.rowcount == 0 and (engine, band) not in read_clocks(connection):
-        connection.execute(insert(clocks), {"engine": engine, "band": band, "vtime": vtime})
+def keep_clock(writing: Writing, engine: str) -> None:
+    """Let there be a clock for this engine. Looked for first, for an insert locks the row even where it is there."""
+    if (engine, 0) in read_clocks(writing.connection):
+        return
+    writing.connection.execute(writing.dialect.insert_new(clocks), {"engine": engine, "band": 0, "vtime": 0.0})
 
 
-def _follow(connection: Connection, lane: Lane) -> None:
-    """The clock comes up to what a lane has used, but not past a lane that waits for its turn.
+_CLOCK = select(clocks.c.vtime).where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
+_SET_CLOCK = (
+    update(clocks)
+    .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
+    .values(vtime=bindparam("to_vtime"))
+)
 
-    So a lane that was alone has no debt when another one comes, and nobody comes behind those who wait.
+
+def advance(writing: Writing, engine: str, band: int, vtime: float) -> None:
+    """Let the clock come up to this, unless another transaction is at it: nobody shall wait for a clock's row.
+
+    The next one that settles brings it to about the same, so it lags by a step at most.
     """
-    first = connection.scalar(_FIRST, {"engine": lane.engine, "band": lane.band})
-    _advance(connection, lane.engine, lane.band, lane.served if first is None else min(lane.served, first))
+    of = {"of_engine": engine, "of_band": band}
+    now = writing.connection.scalar(_CLOCK.with_for_update(skip_locked=True), of)
+    if now is not None and now < vtime:
+        writing.connection.execute(_SET_CLOCK, {**of, "to_vtime": vtime})
 
 
 @dataclass(slots=True)
@@ -180,40 +220,41 @@ class _Line:
 
 _FIRST = (
     select(lanes.c.vtime)
-    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == bindparam("band"), text(RUNNABLE))
+    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == bindparam("band"), RUNNABLE)
     .order_by(lanes.c.vtime, lanes.c.user_id)
     .limit(1)
 )
 _NEXT_LANES = (
     select(lanes)
-    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, text(RUNNABLE))
+    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, RUNNABLE)
     .order_by(lanes.c.vtime, lanes.c.user_id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
 
 
-def give_turns(connection: Connection, dialect: Dialect, engine: str, room: int) -> Sequence[Change]:
+def give_turns(writing: Writing, engine: str, room: int) -> Sequence[Change]:
     """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged."""
-    rows = connection.execute(_NEXT_LANES, {"engine": engine, "most": room})
+    rows = writing.connection.execute(_NEXT_LANES, {"engine": engine, "most": room})
     lines = {line.lane.user: line for line in (_Line(_lane(row)) for row in rows.mappings())}
     if not lines:
         return []
     chosen: list[Change] = []
     clock = 0.0
-    for line in _in_turn(connection, dialect, lines, room):
+    for line in _in_turn(writing, lines, room):
         task = line.heads.pop(0)
         clock = max(clock, line.lane.served)
         line.lane.ready -= 1
         line.lane.running += 1
         task["charged"] = line.lane.charge(task["cost"])
         chosen.append(task)
-    connection.execute(_WRITE, [_row(line.lane) for line in lines.values() if line.asked])
-    _advance(connection, engine, 0, clock)
+    write_lanes(writing, [line.lane for line in lines.values() if line.asked])
+    if clock > read_clocks(writing.connection).get((engine, 0), 0.0):
+        advance(writing, engine, 0, clock)
     return chosen
 
 
-def _in_turn(connection: Connection, dialect: Dialect, lines: dict[int, _Line], room: int) -> Iterator[_Line]:
+def _in_turn(writing: Writing, lines: dict[int, _Line], room: int) -> Iterator[_Line]:
     """Lanes in the order of their turns; each has its next task at hand when it comes."""
     order = [(line.lane.vtime, user) for user, line in lines.items()]
     heapq.heapify(order)
@@ -221,7 +262,7 @@ def _in_turn(connection: Connection, dialect: Dialect, lines: dict[int, _Line], 
         _, user = heapq.heappop(order)
         line = lines[user]
         if not line.heads:
-            _fetch(connection, dialect, lines, line, room)
+            _fetch(writing, lines, line, room)
         if not line.heads:
             continue  # its counter promised more than there is; the sweep mends and reports that
         yield line
@@ -230,7 +271,7 @@ def _in_turn(connection: Connection, dialect: Dialect, lines: dict[int, _Line], 
             heapq.heappush(order, (line.lane.vtime, user))
 
 
-def _fetch(connection: Connection, dialect: Dialect, lines: dict[int, _Line], dry: _Line, room: int) -> None:
+def _fetch(writing: Writing, lines: dict[int, _Line], dry: _Line, room: int) -> None:
     """Read heads ahead for every lane that may come next, so that a claim takes few reads."""
     share = -(-room // len(lines))
     wanted = {
@@ -239,7 +280,7 @@ def _fetch(connection: Connection, dialect: Dialect, lines: dict[int, _Line], dr
         if not line.asked and line.most > 0
     } if not dry.asked else {dry.lane.user: dry.asked + min(dry.most, share)}  # fmt: skip
     skip = {user: lines[user].asked for user in wanted}
-    for row in dialect.heads(connection, wanted):
+    for row in writing.dialect.heads(writing.connection, wanted):
         task: Change = dict(row)
         user = task["user_id"]
         if skip[user] > 0:

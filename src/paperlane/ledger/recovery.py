@@ -2,33 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, ScalarSelect, bindparam, func, select, text
+from sqlalchemy import ColumnElement, Connection, RowMapping, ScalarSelect, Select, bindparam, func, select
 
 from paperlane.ledger import Rules
+from paperlane.ledger.dialects import Given, GivenRows
+from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.endings import Ending, crashed, settle
-from paperlane.ledger.history import Change
+from paperlane.ledger.history import WHOLE_TURN
+from paperlane.ledger.holding import hold
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import LIVE, UNDER_WAY, lanes, tasks, workers
+from paperlane.ledger.schema import LIVE, READY, UNDER_WAY, WAITING, Condition, lanes, tasks, workers
+from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Recovery, WorkerId
 
 AT_ONCE = 200  # leases that one transaction takes back
 _LANES_AT_ONCE = 200
 
 _EXPIRED = (
-    select(tasks)
-    .where(text(UNDER_WAY), tasks.c.lease_until <= bindparam("now"))
+    select(*WHOLE_TURN)
+    .where(UNDER_WAY, tasks.c.lease_until <= bindparam("now"))
     .order_by(tasks.c.lease_until)
     .limit(AT_ONCE)
 )
-_HELD = select(tasks).where(text(UNDER_WAY), tasks.c.worker_id == bindparam("worker"))
+_HELD = select(*WHOLE_TURN).where(UNDER_WAY, tasks.c.worker_id == bindparam("worker")).order_by(tasks.c.id)
 
-_LEASED = (
-    select(tasks)
-    .where(tasks.c.id == bindparam("task"), tasks.c.fence == bindparam("fence"), text("state = 'leased'"))
-    .with_for_update()
-)
+
+@cache
+def _leased(given_rows: GivenRows) -> tuple[Select[*tuple[object, ...]], Given]:
+    given = given_rows("leased", of_task="key", of_fence="int")
+    whose = (tasks.c.id == given.table.c.of_task, tasks.c.fence == given.table.c.of_fence, tasks.c.state == "leased")
+    return select_by_key(select(*WHOLE_TURN).where(*whose), given.table).order_by(tasks.c.id), given
 
 
 def sum_of(one: Recovery, other: Recovery) -> Recovery:
@@ -36,36 +42,39 @@ def sum_of(one: Recovery, other: Recovery) -> Recovery:
     return Recovery(*(getattr(one, name) + getattr(other, name) for name in Recovery.__slots__))
 
 
-def give_up(connection: Connection, worker: WorkerId, now: float, rules: Rules) -> Recovery:
+def give_up(writing: Writing, worker: WorkerId, rules: Rules) -> Recovery:
     """The worker is gone: what it holds crashed."""
-    held = [dict(row) for row in connection.execute(_HELD, {"worker": worker}).mappings()]
-    return _take_back(connection, held, now, rules)
+    return _take_back(writing, _HELD, {"worker": worker}, rules)
 
 
-def hand_back(connection: Connection, leases: Sequence[Lease], now: float) -> None:
+def hand_back(writing: Writing, leases: Sequence[Lease]) -> None:
     """Nobody will begin these: their turns are free again. One that was begun meanwhile is its worker's."""
-    asked = ({"task": lease.task, "fence": lease.fence} for lease in leases)
-    rows = (connection.execute(_LEASED, one).mappings().first() for one in asked)
-    settle(connection, [(dict(row), _undelivered()) for row in rows if row is not None], now)
+    held = Lanes(writing)
+    asked, given = _leased(writing.dialect.given)
+    found = hold(writing, held, asked, given.bind([(lease.task, lease.fence) for lease in leases])) if leases else []
+    settle(writing, held, [(task, _undelivered()) for task in found])
 
 
-def sweep(connection: Connection, now: float, rules: Rules) -> Recovery:
+def sweep(writing: Writing, rules: Rules) -> Recovery:
     """Take back every lease whose time is over, a bounded number at a time, and forget silent workers."""
-    held = [dict(row) for row in connection.execute(_EXPIRED, {"now": now}).mappings()]
-    found = _take_back(connection, held, now, rules)
-    silent = connection.execute(
+    found = _take_back(writing, _EXPIRED, {"now": writing.now}, rules)
+    silent = writing.connection.execute(
         workers.delete().where(
-            workers.c.seen_at <= now - rules.lease,
-            ~select(tasks.c.id).where(text(UNDER_WAY), tasks.c.worker_id == workers.c.id).exists(),
+            workers.c.seen_at <= writing.now - rules.lease,
+            ~select(tasks.c.id).where(UNDER_WAY, tasks.c.worker_id == workers.c.id).exists(),
         )
     )
     return Recovery(found.expired, found.undelivered, found.poisoned, 0, silent.rowcount)
 
 
-def _take_back(connection: Connection, held: Sequence[Change], now: float, rules: Rules) -> Recovery:
-    running = [(task, crashed(task, now, rules)) for task in held if task["state"] == "running"]
+def _take_back(
+    writing: Writing, asked: Select[*tuple[object, ...]], parameters: dict[str, object], rules: Rules
+) -> Recovery:
+    lanes_held = Lanes(writing)
+    held = hold(writing, lanes_held, asked, parameters)
+    running = [(task, crashed(task, writing.now, rules)) for task in held if task["state"] == "running"]
     leased = [(task, _undelivered()) for task in held if task["state"] == "leased"]
-    settle(connection, [*running, *leased], now)
+    settle(writing, lanes_held, [*running, *leased])
     poisoned = sum(ending.how == "poison" for _, ending in running)
     return Recovery(len(running), len(leased), poisoned)
 
@@ -80,14 +89,18 @@ class Recount:
 
     after: int = -1
 
-    def __call__(self, connection: Connection) -> int:
+    def __call__(self, writing: Writing) -> int:
         """Mend the next lanes; how many had drifted. Without an injected fault it is always 0."""
+        connection = writing.connection
         users = connection.scalars(
             select(lanes.c.user_id).where(lanes.c.user_id > self.after).order_by(lanes.c.user_id).limit(_LANES_AT_ONCE)
         ).all()
         self.after = users[-1] if len(users) == _LANES_AT_ONCE else -1
-        drifted = [row for row in _counted(connection, users) if _stored(row) != _true(row)]
-        held = Lanes(connection)
+        if not (odd := [row["user_id"] for row in _counted(connection, users) if _stored(row) != _true(row)]):
+            return 0
+        held = Lanes(writing)
+        held.hold(odd)  # counted without locks, they may only have been under way: under the locks it is certain
+        drifted = [row for row in _counted(connection, odd) if _stored(row) != _true(row)]
         for row in drifted:
             lane = held[row["user_id"]]
             lane.ready, lane.waiting, lane.running = _true(row)
@@ -104,8 +117,8 @@ def _counted(connection: Connection, users: Sequence[int]) -> Sequence[RowMappin
                 lanes.c.ready,
                 lanes.c.waiting,
                 lanes.c.running,
-                _count("state = 'ready'").label("true_ready"),
-                _count("state = 'waiting'").label("true_waiting"),
+                _count(READY).label("true_ready"),
+                _count(WAITING).label("true_waiting"),
                 _count(UNDER_WAY).label("true_running"),
                 _of_lane(func.coalesce(func.sum(tasks.c.charged), 0.0), UNDER_WAY).label("true_charged"),
             ).where(lanes.c.user_id.in_(users))
@@ -115,12 +128,12 @@ def _counted(connection: Connection, users: Sequence[int]) -> Sequence[RowMappin
     )
 
 
-def _count(condition: str) -> ScalarSelect[int]:
+def _count(condition: Condition) -> ScalarSelect[int]:
     return _of_lane(func.count(tasks.c.id), condition)
 
 
-def _of_lane(figure: ColumnElement[Any], condition: str) -> ScalarSelect[Any]:
-    asked = select(figure).where(tasks.c.user_id == lanes.c.user_id, text(LIVE), text(condition))
+def _of_lane(figure: ColumnElement[Any], condition: Condition) -> ScalarSelect[Any]:
+    asked = select(figure).where(tasks.c.user_id == lanes.c.user_id, LIVE, condition)
     return asked.scalar_subquery()
 
 

@@ -4,7 +4,9 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    ColumnElement,
     Double,
     Index,
     Integer,
@@ -15,23 +17,58 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 metadata = MetaData()
 
 _ID = String(40)
 _NAME = String(200)
-
-# A partial index serves a query only when the query repeats its condition to the letter, so each stands once, here.
-RUNNABLE = "ready > 0 AND running < max_running AND paused = 0"
-READY = "state = 'ready'"
-WAITING = "state = 'waiting'"
-UNDER_WAY = "state IN ('leased', 'running')"
-BACKLOGGED = "ready + waiting > 0"
-LIVE = "state IN ('ready', 'waiting', 'leased', 'running')"
+LARGE = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")  # it has a type for each length
+LONG = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 
 
-def _partial(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+class Condition(ColumnElement[bool]):
+    """A condition that an index serves: to the letter where indexes are partial, by a generated column on MySQL.
+
+    A partial index serves a query only when the query repeats its condition, so each stands once, here.
+    """
+
+    inherit_cache = True
+    _traverse_internals = [("words", InternalTraversal.dp_string), ("column", InternalTraversal.dp_string)]  # noqa: RUF012  SQLAlchemy reads it of the class
+    type = Boolean()
+
+    def __init__(self, words: str, column: str = "") -> None:
+        self.words = words
+        self.column = column
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@compiles(Condition)
+def _(condition: Condition, _compiler: SQLCompiler, **_more: object) -> str:
+    return condition.words
+
+
+@compiles(Condition, "mysql", "mariadb")
+def _(condition: Condition, _compiler: SQLCompiler, **_more: object) -> str:
+    return f"{condition.column} = 1" if condition.column else condition.words
+
+
+RUNNABLE = Condition("ready > 0 AND running < max_running AND paused = 0", "runnable")
+READY = Condition("state = 'ready'")
+WAITING = Condition("state = 'waiting'")
+RUNNING = Condition("state = 'running'")
+UNDER_WAY = Condition("state IN ('leased', 'running')")
+BACKLOGGED = Condition("ready + waiting > 0", "backlogged")
+LIVE = Condition("state IN ('ready', 'waiting', 'leased', 'running')")
+
+
+def _partial(condition: Condition) -> dict[str, Any]:
+    return {"sqlite_where": text(condition.words), "postgresql_where": text(condition.words)}
 
 
 batches = Table(
@@ -75,6 +112,13 @@ clocks = Table(
     Column("vtime", Double, nullable=False),
 )
 
+system = Table(  # one row: what holds for the whole system, and where those take turns who share it
+    "system",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("max_running", Integer),  # NULL: as the settings say
+)
+
 engines = Table(
     "engines",
     metadata,
@@ -113,8 +157,8 @@ tasks = Table(
     Column("percent", Double, nullable=False, server_default="0"),
     Column("message", Text, nullable=False),
     Column("fault", Text),  # JSON {code, message, hint}
-    Column("summary", Text),  # JSON, given with the completion
-    Column("payload", LargeBinary, nullable=False),
+    Column("summary", LONG),  # JSON, given with the completion
+    Column("payload", LARGE, nullable=False),
     Index("tasks_ready", "user_id", "sort_key", "id", **_partial(READY)),
     Index("tasks_waiting", "run_at", **_partial(WAITING)),
     Index("tasks_lease", "lease_until", **_partial(UNDER_WAY)),
@@ -146,7 +190,7 @@ checkpoints = Table(
     Column("key", String(64), primary_key=True),
     Column("fence", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("result", LargeBinary, nullable=False),
+    Column("result", LARGE, nullable=False),
 )
 
 events = Table(

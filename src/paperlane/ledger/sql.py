@@ -1,20 +1,22 @@
 """The ledger on an SQL database: each promise one transaction, retried where the database asks for it."""
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from sqlalchemy import Connection, insert, make_url, select, update
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy import Connection, make_url, select, update
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import Conflict, Misconfigured
+from paperlane.errors import Conflict, Misconfigured, StaleLease
 from paperlane.ledger import Also, NewUser, Rules, claims, endings, recovery, submitting, views, working
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.lanes import Lane as HeldLane
-from paperlane.ledger.lanes import Lanes, read_clocks
-from paperlane.ledger.schema import engines, tasks
+from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
+from paperlane.ledger.schema import RUNNING, engines, tasks
+from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
     Attempt,
     Batch,
@@ -39,24 +41,36 @@ from paperlane.model.tasks import (
 
 Given = TypeVar("Given")
 
-_TRIES = 5
+_TRIES = 5  # after the first one, when the database refused for a reason that passes
+_NAP = 0.01  # seconds, before the second try; it doubles
 _HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind when it moves to another engine
+
+
+_URLS = "sqlite:///PATH, postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE"
 
 
 def connect(url: str) -> Dialect:
     """The dialect of a database URL. Misconfigured for one that Paperlane does not speak."""
     try:
-        kind = make_url(url).get_backend_name()
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise Misconfigured(f"{url!r} is no database URL.", hint="Write it as sqlite:///PATH.") from error
-    match kind:
+        kind = make_url(url).drivername.partition("+")[0]
+    except ArgumentError as error:
+        raise Misconfigured(f"{url!r} is no database URL.", hint=f"Write it as {_URLS}.") from error
+    match kind:  # only the chosen driver is loaded
         case "sqlite":
-            from paperlane.ledger.dialects.sqlite import Sqlite  # noqa: PLC0415  only the chosen driver is loaded
+            from paperlane.ledger.dialects.sqlite import Sqlite  # noqa: PLC0415
 
             return Sqlite(url)
+        case "postgresql" | "postgres":
+            from paperlane.ledger.dialects.postgresql import Postgresql  # noqa: PLC0415
+
+            return Postgresql(url)
+        case "mysql" | "mariadb":
+            from paperlane.ledger.dialects.mysql import Mysql  # noqa: PLC0415
+
+            return Mysql(url)
         case other:
             raise Misconfigured(
-                f"Paperlane cannot keep its ledger in {other}.", hint="Use sqlite:///PATH, or leave the setting empty."
+                f"Paperlane cannot keep its ledger in {other}.", hint=f"Use {_URLS}, or leave the setting empty."
             )
 
 
@@ -77,19 +91,20 @@ class SqlLedger:
     def _now(self, connection: Connection) -> float:
         return self.clock.now() if self.clock is not None else self.dialect.now(connection)
 
-    def _change(self, work: Callable[[Connection, float], Given]) -> Given:
+    def _change(self, work: Callable[[Writing], Given]) -> Given:
         """One write transaction. A database that was busy or saw a deadlock has changed nothing: it is tried again."""
-        for _ in range(_TRIES - 1):
+        for tried in range(_TRIES):
             try:
                 return self._once(work)
-            except OperationalError as error:
+            except DBAPIError as error:
                 if not self.dialect.passing(error):
                     raise
+                time.sleep(_NAP * 2**tried * self.chance())
         return self._once(work)
 
-    def _once(self, work: Callable[[Connection, float], Given]) -> Given:
+    def _once(self, work: Callable[[Writing], Given]) -> Given:
         with self.dialect.writer.begin() as connection:
-            return work(connection, self._now(connection))
+            return work(Writing(connection, self.dialect, self._now(connection)))
 
     def _ask(self, question: Callable[[Connection], Given]) -> Given:
         with self.dialect.reader.connect() as connection:
@@ -101,19 +116,16 @@ class SqlLedger:
         self._ask(lambda connection: submitting.check_room(connection, user, self.rules))
 
     def submit(self, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
-        def work(connection: Connection, now: float) -> tuple[Batch, bool]:
-            written = submitting.submit(connection, batch, now, self.rules)
+        def work(writing: Writing) -> tuple[Batch, bool]:
+            written = submitting.submit(writing, batch, self.rules)
             fresh = written == batch.id
             if fresh and also is not None:
-                also(connection)
-            return views.batch_of(connection, BatchId(written)), fresh
+                also(writing.connection)
+            return views.batch_of(writing.connection, BatchId(written)), fresh
 
         try:
             return self._change(work)
         except IntegrityError as error:
-            # two of one key at once, on a database where both may write: the second finds the first's batch now
-            if batch.key and (earlier := self.known(batch.user, batch.key)) is not None and earlier.id != batch.id:
-                return self._change(work)
             raise Conflict(
                 "A batch or a task of this id is there already.", code="id_taken", hint="Give each one a new id."
             ) from error
@@ -127,16 +139,16 @@ class SqlLedger:
         return self._ask(question)
 
     def cancel(self, task: TaskId) -> Task:
-        def work(connection: Connection, now: float) -> Task:
-            submitting.cancel(connection, task, now)
-            return views.one(connection, task, self.rules)
+        def work(writing: Writing) -> Task:
+            submitting.cancel(writing, task)
+            return views.one(writing.connection, task, self.rules)
 
         return self._change(work)
 
     def retry(self, task: TaskId) -> Task:
-        def work(connection: Connection, now: float) -> Task:
-            submitting.retry(connection, task, now, self.rules)
-            return views.one(connection, task, self.rules)
+        def work(writing: Writing) -> Task:
+            submitting.retry(writing, task, self.rules)
+            return views.one(writing.connection, task, self.rules)
 
         return self._change(work)
 
@@ -193,26 +205,27 @@ class SqlLedger:
         paused: bool | None = None,
         also: Also | None = None,
     ) -> None:
-        def work(connection: Connection, _now: float) -> None:
-            held = Lanes(connection)
-            whose = user(connection) if callable(user) else user
+        def work(writing: Writing) -> None:
+            held = Lanes(writing)
+            whose = user(writing.connection) if callable(user) else user
             lane = held.open(whose, self.rules.engine, self.rules.user_limit)
             lane.max_running = lane.max_running if max_running is None else max_running
             lane.weight = lane.weight if weight is None else weight
             lane.paused = lane.paused if paused is None else int(paused)
             if engine is not None and engine != lane.engine:
-                _move(lane, engine, read_clocks(connection))
+                keep_clock(writing, engine)
+                _move(lane, engine, read_clocks(writing.connection))
             held.write()
             if also is not None:
-                also(connection)
+                also(writing.connection)
 
         self._change(work)
 
     def pause(self, engine: str, *, paused: bool, also: Also | None = None) -> None:
-        def work(connection: Connection, _now: float) -> None:
-            known = connection.execute(update(engines).where(engines.c.name == engine).values(paused=int(paused)))
-            if known.rowcount == 0:
-                connection.execute(insert(engines), {"name": engine, "paused": int(paused)})
+        def work(writing: Writing) -> None:
+            connection = writing.connection
+            connection.execute(self.dialect.insert_new(engines), {"name": engine, "paused": 0})
+            connection.execute(update(engines).where(engines.c.name == engine).values(paused=int(paused)))
             if also is not None:
                 also(connection)
 
@@ -222,20 +235,20 @@ class SqlLedger:
 
     def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int) -> int:
         entry = {"id": worker, "engine": engine, "host": host, "pid": pid, "slots": slots}
-        return self._change(lambda c, now: working.register(c, entry, now, self.rules.system_limit))
+        return self._change(lambda writing: working.register(writing, entry, self.rules.system_limit))
 
     def leave(self, worker: WorkerId) -> Recovery:
-        def work(connection: Connection, now: float) -> Recovery:
-            found = recovery.give_up(connection, worker, now, self.rules)
-            working.forget(connection, worker)
+        def work(writing: Writing) -> Recovery:
+            found = recovery.give_up(writing, worker, self.rules)
+            working.forget(writing.connection, worker)
             return found
 
         return self._change(work)
 
     def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
-        def work(connection: Connection, now: float) -> Sequence[Lease]:
-            endings.end(connection, worker, ended, now, self.rules, self.chance)
-            return claims.claim(connection, self.dialect, now, engine, worker, room, self.rules.lease)
+        def work(writing: Writing) -> Sequence[Lease]:
+            endings.end(writing, worker, ended, self.rules, self.chance)
+            return claims.claim(writing, engine, worker, room, self.rules.lease)
 
         return self._change(work)
 
@@ -243,55 +256,51 @@ class SqlLedger:
         return self._ask(lambda connection: claims.is_runnable(connection, engine, self._now(connection)))
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
-        return self._change(lambda c, now: claims.hand_out(c, self.dialect, now, engine, most, self.rules.undelivered))
+        return self._change(lambda writing: claims.hand_out(writing, engine, most, self.rules.undelivered))
 
     def hand_back(self, leases: Sequence[Lease]) -> None:
-        self._change(lambda connection, now: recovery.hand_back(connection, leases, now))
+        self._change(lambda writing: recovery.hand_back(writing, leases))
 
     def begin(self, lease: Lease, worker: WorkerId) -> Attempt:
         def running(connection: Connection) -> Attempt | None:
             task = connection.execute(
                 select(tasks).where(
-                    tasks.c.id == lease.task,
-                    tasks.c.fence == lease.fence,
-                    tasks.c.worker_id == worker,
-                    tasks.c.state == "running",
+                    tasks.c.id == lease.task, tasks.c.fence == lease.fence, tasks.c.worker_id == worker, RUNNING
                 )
             ).mappings().first()  # fmt: skip
-            return None if task is None else self._attempt(dict(task), worker)
+            most = self.rules.max_retries + 1
+            return None if task is None else working.attempt_of(dict(task), worker, most, self.task_seconds)
 
-        def work(connection: Connection, now: float) -> Attempt:
-            task = working.begin(connection, lease, worker, now, self.rules.lease)
-            return self._attempt(task, worker)
-
-        return self._ask(running) or self._change(work)
-
-    def _attempt(self, task: dict[str, object], worker: WorkerId) -> Attempt:
-        return working.attempt_of(task, worker, self.rules.max_retries + 1, self.task_seconds)
+        if (attempt := self._ask(running)) is not None:
+            return attempt
+        self._change(lambda writing: working.begin(writing, lease, worker, self.rules.lease))
+        if (attempt := self._ask(running)) is None:
+            raise StaleLease(f"Lease {lease.fence} of task {lease.task} was lost as soon as it was begun.")
+        return attempt
 
     def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
-        self._change(lambda c, now: endings.end(c, worker, ended, now, self.rules, self.chance))
+        self._change(lambda writing: endings.end(writing, worker, ended, self.rules, self.chance))
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
-        return self._change(lambda c, now: working.renew(c, worker, leases, now, self.rules.lease))
+        return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
 
     def started(self, lease: Lease, worker: WorkerId, progress: Progress, *, resumed: bool = False) -> None:
         kind = "resumed" if resumed else "step"
-        self._change(lambda c, now: working.note(c, lease, worker, progress, kind, now))
+        self._change(lambda writing: working.note(writing, lease, worker, progress, kind))
 
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
-        self._change(lambda c, now: working.note_all(c, worker, reports, now))
+        self._change(lambda writing: working.note_all(writing, worker, reports))
 
     def save(
         self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
     ) -> None:
         packed = working.pack(checkpoint.result)
 
-        def work(connection: Connection, now: float) -> None:
-            working.note(connection, lease, worker, progress, "saved", now)
-            working.keep(connection, lease, checkpoint, packed, now)
+        def work(writing: Writing) -> None:
+            working.note(writing, lease, worker, progress, "saved")
+            working.keep(writing, lease, checkpoint, packed)
             if also is not None:
-                also(connection)
+                also(writing.connection)
 
         self._change(work)
 
@@ -302,15 +311,15 @@ class SqlLedger:
     def recover(self) -> Recovery:
         found, more = Recovery(), True
         while more:  # a page a transaction, so that nobody waits for a whole system that died
-            page = self._change(lambda c, now: recovery.sweep(c, now, self.rules))
+            page = self._change(lambda writing: recovery.sweep(writing, self.rules))
             more = page.expired + page.undelivered >= recovery.AT_ONCE
             found = recovery.sum_of(found, page)
-        return replace(found, drifted=self._change(lambda c, _now: self._recount(c)))
+        return replace(found, drifted=self._change(self._recount))
 
     # its own
 
     def write(self, also: Also) -> None:
-        self._change(lambda connection, _now: also(connection))
+        self._change(lambda writing: also(writing.connection))
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         return self._ask(ask)

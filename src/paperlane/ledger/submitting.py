@@ -1,16 +1,18 @@
 """What people ask for: tasks come in, are cancelled, start again."""
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, Insert, bindparam, func, insert, literal, select, update
 
 from paperlane.errors import BadRequest, Conflict, NotFound, TooMany
 from paperlane.ledger import Rules
 from paperlane.ledger.endings import Ending, give_back
-from paperlane.ledger.history import Change, moved, told, write_events, write_moves
+from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
+from paperlane.ledger.holding import hold
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import BACKLOGGED, batches, lanes, tasks
+from paperlane.ledger.schema import BACKLOGGED, batches, events, lanes, tasks
+from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import NewBatch, TaskId, UserId
 
-_BACKLOG = select(func.coalesce(func.sum(lanes.c.ready + lanes.c.waiting), 0)).where(text(BACKLOGGED))
+_BACKLOG = select(func.coalesce(func.sum(lanes.c.ready + lanes.c.waiting), 0)).where(BACKLOGGED)
 _RETRY_AFTER = 30
 
 
@@ -40,8 +42,11 @@ def batch_of_key(connection: Connection, user: UserId, key: str, since: float) -
     return dict(row) if row is not None and row["created_at"] > since else None
 
 
-def submit(connection: Connection, batch: NewBatch, now: float, rules: Rules) -> str:
+def submit(writing: Writing, batch: NewBatch, rules: Rules) -> str:
     """Write the batch with its tasks; the id of the earlier batch when its key was known."""
+    connection, now = writing.connection, writing.now
+    held = Lanes(writing)
+    lane = held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
     if batch.key:
         if (earlier := batch_of_key(connection, batch.user, batch.key, now - rules.key_kept)) is not None:
             if earlier["content"] != batch.content:
@@ -68,12 +73,15 @@ def submit(connection: Connection, batch: NewBatch, now: float, rules: Rules) ->
             "created_at": now,
         },
     )
-    _write_tasks(connection, batch, now, rules)
+    later = batch.run_at > now
+    _write_tasks(connection, batch, now, rules, later=later)
+    lane.waiting += len(batch.tasks) * later
+    lane.ready += len(batch.tasks) * (not later)
+    held.write()
     return batch.id
 
 
-def _write_tasks(connection: Connection, batch: NewBatch, now: float, rules: Rules) -> None:
-    later = batch.run_at > now
+def _write_tasks(connection: Connection, batch: NewBatch, now: float, rules: Rules, *, later: bool) -> None:
     rows = [
         {
             "id": task.id,
@@ -94,28 +102,38 @@ def _write_tasks(connection: Connection, batch: NewBatch, now: float, rules: Rul
         for position, task in enumerate(batch.tasks)
     ]
     connection.execute(insert(tasks), rows)
-    fresh = {"fence": 0, "step": "", "percent": 0.0}
-    write_events(connection, (told({**row, **fresh}, "submitted", now) for row in rows))
-    held = Lanes(connection)
-    lane = held.open(batch.user, rules.engine, rules.user_limit)
-    lane.waiting += len(rows) * later
-    lane.ready += len(rows) * (not later)
-    held.write()
+    connection.execute(_SUBMITTED, {"of_batch": batch.id, "at": now})
 
 
-def locked(connection: Connection, task: TaskId) -> Change:
-    """The task's row, its lane locked before it."""
-    owner = connection.scalar(select(tasks.c.user_id).where(tasks.c.id == task))
-    if owner is None:
+_SUBMITTED: Insert = insert(events).from_select(
+    ("task_id", "seq", "fence", "kind", "status", "step", "percent", "message", "at"),
+    select(
+        tasks.c.id,
+        literal(1),
+        literal(0),
+        literal("submitted"),
+        literal("queued"),
+        literal(""),
+        literal(0.0),
+        literal(""),
+        bindparam("at", type_=events.c.at.type),
+    ).where(tasks.c.batch_id == bindparam("of_batch")),
+)
+_ONE = select(*WHOLE_TURN).where(tasks.c.id == bindparam("task"))
+
+
+def _held(writing: Writing, held: Lanes, task: TaskId) -> Change:
+    """The task, locked after its lane."""
+    if not (found := hold(writing, held, _ONE, {"task": task})):
         raise NotFound("There is no such task.")
-    connection.execute(select(lanes.c.user_id).where(lanes.c.user_id == owner).with_for_update())
-    return dict(connection.execute(select(tasks).where(tasks.c.id == task).with_for_update()).mappings().one())
+    return found[0]
 
 
-def cancel(connection: Connection, task: TaskId, now: float) -> None:
+def cancel(writing: Writing, task: TaskId) -> None:
     """Queued: it ends now. Running: the worker is told at its next write or heartbeat."""
-    row = locked(connection, task)
-    ended = {"state": "cancelled", "finished_at": now, "message": "", "run_at": 0.0, "worker_id": ""}
+    held = Lanes(writing)
+    row = _held(writing, held, task)
+    ended = {"state": "cancelled", "finished_at": writing.now, "message": "", "run_at": 0.0, "worker_id": ""}
     match row["state"]:
         case "cancelled":
             return
@@ -123,17 +141,15 @@ def cancel(connection: Connection, task: TaskId, now: float) -> None:
             raise Conflict(f"The task has {row['state']}; there is nothing to cancel.", code="already_ended")
         case "running":
             if not row["cancel"]:
-                change = moved(row, cancel=1, message="cancelling")
-                write_moves(connection, [(change, "cancelling")], now)
+                move(writing, [Move(row, {"cancel": 1, "message": "cancelling"}, "cancelling")])
             return
         case _:
-            held = Lanes(connection)
             lane = held[row["user_id"]]
             if row["state"] == "leased":
                 give_back(lane, row, Ending(ended, "cancelled", None))
             lane.ready -= row["state"] == "ready"
             lane.waiting -= row["state"] == "waiting"
-            write_moves(connection, [(moved(row, charged=0.0, **ended), "cancelled")], now)
+            move(writing, [Move(row, {"charged": 0.0, **ended}, "cancelled")])
             held.write()
 
 
@@ -143,15 +159,15 @@ _AFRESH = {
 }  # fmt: skip
 
 
-def retry(connection: Connection, task: TaskId, now: float, rules: Rules) -> None:
+def retry(writing: Writing, task: TaskId, rules: Rules) -> None:
     """A task that failed or was cancelled is ready again; its checkpoints stay."""
-    row = locked(connection, task)
+    held = Lanes(writing)
+    row = _held(writing, held, task)
     if row["state"] not in {"failed", "cancelled"}:
         raise Conflict(
             f"The task is {row['state']}; only a failed or cancelled one can be started again.", code="not_failed"
         )
-    check_room(connection, UserId(row["user_id"]), rules)
-    held = Lanes(connection)
+    check_room(writing.connection, UserId(row["user_id"]), rules)
     held[row["user_id"]].ready += 1
-    write_moves(connection, [(moved(row, run=row["run"] + 1, **_AFRESH), "replayed")], now)
+    move(writing, [Move(row, {"run": row["run"] + 1, **_AFRESH}, "replayed")])
     held.write()

@@ -4,11 +4,23 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, or_, select
 
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
-from paperlane.ledger.schema import LIVE, UNDER_WAY, attempts, batches, engines, events, lanes, tasks, workers
+from paperlane.ledger.schema import (
+    LIVE,
+    READY,
+    RUNNING,
+    UNDER_WAY,
+    attempts,
+    batches,
+    engines,
+    events,
+    lanes,
+    tasks,
+    workers,
+)
 from paperlane.model.tasks import (
     Batch,
     BatchId,
@@ -185,8 +197,9 @@ def moved_since(connection: Connection, seen: Mapping[TaskId, int]) -> Sequence[
 
 
 def _oldest(connection: Connection, user: UserId | None) -> dict[int, float]:
-    since = func.min(func.max(tasks.c.created_at, tasks.c.run_at))
-    asked = select(tasks.c.user_id, since).where(text(LIVE), text("state = 'ready'")).group_by(tasks.c.user_id)
+    later = tasks.c.run_at > tasks.c.created_at
+    since = func.min(case((later, tasks.c.run_at), else_=tasks.c.created_at))
+    asked = select(tasks.c.user_id, since).where(LIVE, READY).group_by(tasks.c.user_id)
     if user is not None:
         asked = asked.where(tasks.c.user_id == user)
     return {row[0]: row[1] for row in connection.execute(asked)}
@@ -229,7 +242,7 @@ def _busy() -> ColumnElement[bool]:
 
 def _leased(connection: Connection, user: UserId | None) -> Mapping[int, int]:
     """Counted here: asked to group, SQLite goes through all tasks in the order of their users."""
-    asked = select(tasks.c.user_id).where(text(UNDER_WAY), text("state = 'leased'"))
+    asked = select(tasks.c.user_id).where(UNDER_WAY, tasks.c.state == "leased")
     if user is not None:
         asked = asked.where(tasks.c.user_id == user)
     return Counter(connection.scalars(asked))
@@ -255,7 +268,7 @@ def _engines(connection: Connection, found: Sequence[Lane]) -> Sequence[EngineSt
 
 def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member]:
     """All workers that the ledger knows."""
-    held = select(tasks.c.worker_id, func.count()).where(text(UNDER_WAY), text("state = 'running'"))
+    held = select(tasks.c.worker_id, func.count()).where(UNDER_WAY, RUNNING)
     running = {row[0]: row[1] for row in connection.execute(held.group_by(tasks.c.worker_id))}
     return [
         Member(

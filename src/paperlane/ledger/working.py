@@ -2,13 +2,18 @@
 
 import zlib
 from collections.abc import Sequence
+from functools import cache
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
 from paperlane.errors import CancelRequested, StaleLease
-from paperlane.ledger.claims import begun, start
-from paperlane.ledger.history import Change, moved, write_moves
-from paperlane.ledger.schema import UNDER_WAY, checkpoints, tasks, workers
+from paperlane.ledger.claims import start
+from paperlane.ledger.dialects import Given, GivenRows
+from paperlane.ledger.dialects.keyed import KeyedUpdate
+from paperlane.ledger.endings import held_by
+from paperlane.ledger.history import Change, Move, move
+from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, system, tasks, workers
+from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
     Attempt,
     Checkpoint,
@@ -21,13 +26,18 @@ from paperlane.model.tasks import (
 )
 
 
-def register(connection: Connection, worker: Change, now: float, limit: int) -> int:
-    """Enter the worker, or its wish for more slots; what the system's limit leaves is granted."""
+def register(writing: Writing, worker: Change, limit: int) -> int:
+    """Enter the worker, or its wish for more slots; what the system's limit leaves is granted.
+
+    Registrations take turns at one row: two at once would be granted the same slots.
+    """
+    connection = writing.connection
+    connection.execute(select(system.c.id).with_for_update())
     others = select(func.coalesce(func.sum(workers.c.slots), 0)).where(workers.c.id != worker["id"])
-    granted = max(0, min(worker["slots"], limit - connection.execute(others).scalar_one()))
-    known = connection.execute(update(workers).where(workers.c.id == worker["id"]).values(slots=granted, seen_at=now))
-    if known.rowcount == 0:
-        connection.execute(insert(workers), {**worker, "slots": granted, "started_at": now, "seen_at": now})
+    granted = max(0, min(worker["slots"], limit - int(connection.execute(others).scalar_one())))
+    seen = {"slots": granted, "seen_at": writing.now}
+    if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
+        connection.execute(writing.dialect.insert_new(workers), {**worker, **seen, "started_at": writing.now})
     return granted
 
 
@@ -36,19 +46,16 @@ def forget(connection: Connection, worker: WorkerId) -> None:
     connection.execute(delete(workers).where(workers.c.id == worker))
 
 
-def begin(connection: Connection, lease: Lease, worker: WorkerId, now: float, length: float) -> Change:
-    """The task as this worker runs it; compare-and-set from leased, the same again for the same worker."""
-    row = connection.execute(select(tasks).where(tasks.c.id == lease.task).with_for_update()).mappings().first()
+def begin(writing: Writing, lease: Lease, worker: WorkerId, length: float) -> None:
+    """The lease runs at this worker; compare-and-set from leased, the same again for the same worker."""
+    row = writing.connection.execute(select(tasks).where(tasks.c.id == lease.task).with_for_update()).mappings().first()
     if row is None or row["fence"] != lease.fence:
         raise _stale(lease)
-    task = dict(row)
-    if task["state"] == "running" and task["worker_id"] == worker:
-        return task
-    if task["state"] != "leased":
+    if row["state"] == "running" and row["worker_id"] == worker:
+        return
+    if row["state"] != "leased":
         raise _stale(lease)
-    task = begun(task, task["engine"], worker, now, length, rise=0)
-    start(connection, [task], now)
-    return task
+    start(writing, [dict(row)], row["engine"], worker, length, handed_out=True)
 
 
 def attempt_of(task: Change, worker: WorkerId, max_attempts: int, seconds: float) -> Attempt:
@@ -68,100 +75,88 @@ def _stale(lease: Lease) -> StaleLease:
     return StaleLease(f"Lease {lease.fence} of task {lease.task} is not valid any more.")
 
 
-_RENEW = (
-    update(tasks)
-    .where(
-        tasks.c.id == bindparam("of_task"),
-        tasks.c.fence == bindparam("of_fence"),
-        tasks.c.worker_id == bindparam("of_worker"),
-        text("state = 'running'"),
+@cache
+def _renew(given_rows: GivenRows) -> tuple[Update, Given]:
+    given = given_rows("renewed", of_task="key", of_fence="int")
+    whose = (
+        tasks.c.id == given.table.c.of_task,
+        tasks.c.fence == given.table.c.of_fence,
+        tasks.c.worker_id == bindparam("worker"),
+        RUNNING,
     )
-    .values(lease_until=bindparam("until"))
+    return KeyedUpdate(tasks).where(*whose).values(lease_until=bindparam("until")), given
+
+
+_HELD = (
+    select(tasks.c.id, tasks.c.fence, tasks.c.cancel)
+    .where(UNDER_WAY, tasks.c.worker_id == bindparam("worker"), RUNNING)
+    .order_by(tasks.c.id)
+    .with_for_update()
 )
 
 
-def renew(connection: Connection, worker: WorkerId, leases: Sequence[Lease], now: float, length: float) -> Renewal:
+def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float) -> Renewal:
     """Prolong all that is still held; a worker that the ledger gave up holds nothing."""
-    known = connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=now))
+    connection = writing.connection
+    known = connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=writing.now))
     if known.rowcount == 0:
         return Renewal(lost=tuple(leases), cancelled=(), known=False)
-    if leases:
-        connection.execute(
-            _RENEW,
-            [{"of_task": x.task, "of_fence": x.fence, "of_worker": worker, "until": now + length} for x in leases],
-        )
-    rows = connection.execute(
-        select(tasks.c.id, tasks.c.fence, tasks.c.cancel).where(
-            text(UNDER_WAY), tasks.c.worker_id == worker, text("state = 'running'")
-        )
-    )
-    held = {(row.id, row.fence): row.cancel for row in rows}
+    if not leases:
+        return Renewal(lost=(), cancelled=())
+    held = {(row.id, row.fence): row.cancel for row in connection.execute(_HELD, {"worker": worker})}
+    if mine := [(x.task, x.fence) for x in leases if (x.task, x.fence) in held]:
+        statement, given = _renew(writing.dialect.given)
+        connection.execute(statement, {**given.bind(mine), "worker": worker, "until": writing.now + length})
     return Renewal(
         lost=tuple(x for x in leases if (x.task, x.fence) not in held),
         cancelled=tuple(x for x in leases if held.get((x.task, x.fence))),
     )
 
 
-def _guarded(connection: Connection, lease: Lease, worker: WorkerId) -> Change | None:
-    row = connection.execute(
-        select(tasks)
-        .where(
-            tasks.c.id == lease.task,
-            tasks.c.fence == lease.fence,
-            tasks.c.worker_id == worker,
-            text("state = 'running'"),
-        )
-        .with_for_update()
-    ).mappings().first()  # fmt: skip
-    return None if row is None else dict(row)
+def _locked(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> dict[tuple[TaskId, int], Change]:
+    """The tasks that the worker runs under these leases. Their lanes are not touched, so they need not be held."""
+    asked, given = held_by(writing.dialect.given)
+    rows = writing.connection.execute(
+        asked.with_for_update(of=tasks), {**given.bind([(x.task, x.fence) for x in leases]), "worker": worker}
+    )
+    return {(TaskId(row["id"]), row["fence"]): dict(row) for row in rows.mappings()}
 
 
-def going_on(connection: Connection, lease: Lease, worker: WorkerId) -> Change:
-    """The task, locked, if its attempt may go on. StaleLease or CancelRequested if not."""
-    task = _guarded(connection, lease, worker)
+def _further(task: Change, progress: Progress, kind: str) -> Move:
+    percent = min(max(progress.percent, task["percent"]), 100.0)
+    return Move(task, {"step": progress.step, "percent": percent, "message": progress.message}, kind)
+
+
+def note(writing: Writing, lease: Lease, worker: WorkerId, progress: Progress, kind: str) -> None:
+    """Write down how far an attempt has come, if it may go on. StaleLease or CancelRequested if not."""
+    task = _locked(writing, worker, [lease]).get((lease.task, lease.fence))
     if task is None:
         raise _stale(lease)
     if task["cancel"]:
         raise CancelRequested("Somebody cancelled the task.")
-    return task
+    move(writing, [_further(task, progress, kind)])
 
 
-def _further(task: Change, progress: Progress) -> Change:
-    percent = min(max(progress.percent, task["percent"]), 100.0)
-    return moved(task, step=progress.step, percent=percent, message=progress.message)
-
-
-def note(connection: Connection, lease: Lease, worker: WorkerId, progress: Progress, kind: str, now: float) -> None:
-    """Write down how far an attempt has come, if it may go on."""
-    write_moves(connection, [(_further(going_on(connection, lease, worker), progress), kind)], now)
-
-
-def note_all(connection: Connection, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]], now: float) -> None:
+def note_all(writing: Writing, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
     """Write down how far several attempts have come; those that lost their lease are passed over."""
-    held = ((_guarded(connection, lease, worker), progress) for lease, progress in reports)
-    changes = [(_further(task, progress), "progress") for task, progress in held if task is not None]
-    write_moves(connection, changes, now)
+    latest = {(lease.task, lease.fence): progress for lease, progress in reports}
+    held = _locked(writing, worker, [lease for lease, _ in reports])
+    move(writing, (_further(task, latest[key], "progress") for key, task in held.items()))
 
 
-def keep(connection: Connection, lease: Lease, checkpoint: Checkpoint, packed: bytes, now: float) -> None:
+def keep(writing: Writing, lease: Lease, checkpoint: Checkpoint, packed: bytes) -> None:
     """Keep a step's result; one that is there already stays as it is."""
-    key = (
-        checkpoints.c.task_id == lease.task,
-        checkpoints.c.step == checkpoint.step,
-        checkpoints.c.key == checkpoint.key,
+    writing.connection.execute(
+        writing.dialect.insert_new(checkpoints),
+        {
+            "task_id": lease.task,
+            "step": checkpoint.step,
+            "key": checkpoint.key,
+            "fence": lease.fence,
+            "created_at": writing.now,
+            "result": packed,
+        },
     )
-    if connection.execute(select(checkpoints.c.fence).where(*key)).first() is None:
-        connection.execute(
-            insert(checkpoints),
-            {
-                "task_id": lease.task,
-                "step": checkpoint.step,
-                "key": checkpoint.key,
-                "fence": lease.fence,
-                "created_at": now,
-                "result": packed,
-            },
-        )
 
 
 def kept(connection: Connection, task: TaskId, step: str, key: str) -> bytes | None:

@@ -1,5 +1,7 @@
 """Brings a database to this version of Paperlane, with Alembic."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -45,8 +47,31 @@ def migrate(engine: Engine) -> str | None:
         ) from error
 
 
+# who migrates at the same time waits for the other; SQLite's write transactions are alone anyway
+_TAKE_TURNS = {
+    "postgresql": ("SELECT pg_advisory_lock(736921)", "SELECT pg_advisory_unlock(736921)"),
+    "mysql": ("SELECT get_lock(concat('paperlane ', database()), 600)", "DO release_all_locks()"),
+}
+
+
+@contextmanager
+def _alone(engine: Engine) -> Generator[Connection]:
+    wait, go_on = _TAKE_TURNS.get(engine.dialect.name, ("", ""))
+    with engine.connect() as connection:
+        if wait:
+            connection.exec_driver_sql(wait)
+            connection.commit()
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            if go_on:
+                connection.exec_driver_sql(go_on)
+                connection.commit()
+
+
 def _upgrade(engine: Engine) -> str | None:
-    with engine.begin() as connection:
+    with _alone(engine) as connection:
         before = current(connection)
         config = _config()
         config.attributes["connection"] = connection

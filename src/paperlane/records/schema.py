@@ -2,6 +2,8 @@
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text
 
+from paperlane.ledger.schema import LONG
+
 metadata = MetaData()
 
 _ID = String(40)
@@ -57,7 +59,7 @@ issues = Table(
     Column("comment", Text, nullable=False),
     Column("reviewed_by", BigInteger),
     Column("reviewed_at", Double, nullable=False, server_default="0"),
-    Column("content", Text, nullable=False),  # JSON of model.documents.Issue
+    Column("content", LONG, nullable=False),  # JSON of model.documents.Issue
     Index("issues_task", "task_id", "position"),
 )
 
@@ -68,6 +70,6 @@ audit = Table(
     Column("at", Double, nullable=False),
     Column("user_id", BigInteger, nullable=False),
     Column("what", String(60), nullable=False),
-    Column("details", Text, nullable=False),
+    Column("details", LONG, nullable=False),
     Index("audit_at", "at"),
 )

@@ -1,10 +1,29 @@
 """What differs between databases, in one place: how to connect, to lock, to tell the time and to see a change."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
-from sqlalchemy import Connection, Engine, RowMapping
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, Insert, RowMapping, Subquery, Table
+from sqlalchemy.exc import DBAPIError
+
+Kind = Literal["key", "text", "int", "float"]
+"""What a column of given rows holds: `key` is a short text that is compared, `text` any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Rows that the program gives, as a table that a statement can join; its text is the same for any number of them.
+
+    `bind` makes the statement's parameters of the rows, each with a value for every column, in their order.
+    """
+
+    table: Subquery
+    bind: Callable[[Sequence[Sequence[object]]], dict[str, Any]]
+
+
+GivenRows = Callable[..., Given]
+"""Makes the table of given rows: `given(name, column=kind, ...)`."""
 
 
 class Dialect(Protocol):
@@ -12,6 +31,19 @@ class Dialect(Protocol):
 
     writer: Engine
     reader: Engine
+
+    locks: bool
+    """Are rows locked one by one? Else a write transaction is alone, and nothing that it read can change under it."""
+
+    @staticmethod
+    def given(name: str, **columns: Kind) -> Given:
+        """The table of given rows."""
+        ...
+
+    @staticmethod
+    def insert_new(table: Table) -> Insert:
+        """An insert that leaves a row alone which is there under the same key."""
+        ...
 
     def now(self, connection: Connection) -> float:
         """The database's clock, in seconds since 1970 (UTC)."""
@@ -22,11 +54,11 @@ class Dialect(Protocol):
         ...
 
     def changed(self) -> int:
-        """Another number after a commit of any process."""
+        """Another number within 50 ms of a commit of any process; now and then also without one."""
         ...
 
-    def passing(self, error: OperationalError) -> bool:
-        """Did the database refuse for a reason that passes, and change nothing?"""
+    def passing(self, error: DBAPIError) -> bool:
+        """Did the database refuse for a reason that passes (a lock, a deadlock), and change nothing?"""
         ...
 
     def close(self) -> None: ...

@@ -1,5 +1,6 @@
 """SQLite: one writing connection a process, write transactions that start IMMEDIATE, every commit on disk."""
 
+import json
 import os
 import random
 import time
@@ -10,11 +11,27 @@ from threading import Lock
 from typing import Any
 
 from pysqlite3 import dbapi2
-from sqlalchemy import Connection, Engine, RowMapping, bindparam, create_engine, event, make_url, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Insert,
+    RowMapping,
+    Table,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    make_url,
+    select,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from paperlane.errors import Misconfigured
+from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.history import WHOLE_TURN
 from paperlane.ledger.schema import READY, tasks
 
 SAFE_VERSION = (3, 51, 3)
@@ -25,8 +42,8 @@ _NAP = 0.002  # seconds, on average
 _WRITE = "BEGIN IMMEDIATE"
 
 _HEADS = (
-    select(tasks)
-    .where(tasks.c.user_id == bindparam("user"), text(READY))
+    select(*WHOLE_TURN)
+    .where(tasks.c.user_id == bindparam("user"), READY)
     .order_by(tasks.c.sort_key, tasks.c.id)
     .limit(bindparam("most"))
 )
@@ -70,6 +87,8 @@ def is_busy(error: OperationalError) -> bool:
 class Sqlite:
     """The embedded database: a file, or memory for a ledger that lives as long as its process."""
 
+    locks = False
+
     def __init__(self, url: str) -> None:
         if dbapi2.sqlite_version_info < SAFE_VERSION:
             version = ".".join(map(str, dbapi2.sqlite_version_info))
@@ -111,6 +130,16 @@ class Sqlite:
 
         return engine
 
+    @staticmethod
+    def given(name: str, **columns: Kind) -> Given:
+        fields = ", ".join(f"value ->> {at} AS {name_of}" for at, name_of in enumerate(columns))
+        rows = sql(f"SELECT {fields} FROM json_each(:{name})").columns(*map(column, columns)).subquery(name)  # noqa: S608  names of ours
+        return Given(rows, lambda given: {name: json.dumps(given)})
+
+    @staticmethod
+    def insert_new(table: Table) -> Insert:
+        return insert(table).on_conflict_do_nothing()
+
     def now(self, connection: Connection) -> float:
         return connection.exec_driver_sql("SELECT unixepoch('subsec')").scalar_one()
 
@@ -128,8 +157,8 @@ class Sqlite:
             # outside a transaction, or it would look at one snapshot for ever and hold the log back
             return self._watching.execute("PRAGMA data_version").fetchone()[0]  # pyright: ignore[reportAttributeAccessIssue]  SQLite's own shortcut
 
-    def passing(self, error: OperationalError) -> bool:
-        return is_busy(error)
+    def passing(self, error: DBAPIError) -> bool:
+        return isinstance(error, OperationalError) and is_busy(error)
 
     def close(self) -> None:
         with self._watch_lock:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from paperlane.migrations.portable import LARGE, LONG, TABLE, flag_column, partial_index
+
 revision = "0001"
 down_revision = None
 
@@ -20,6 +22,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(length=20), server_default="", nullable=False),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("task_id", "fence"),
+        **TABLE,
     )
     op.create_table(
         "batches",
@@ -31,6 +34,7 @@ def upgrade() -> None:
         sa.Column("content", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        **TABLE,
     )
     op.create_index("batches_key", "batches", ["user_id", "key"], unique=True)
     op.create_index("batches_user", "batches", ["user_id", "id"], unique=False)
@@ -41,8 +45,9 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("result", sa.LargeBinary(), nullable=False),
+        sa.Column("result", LARGE, nullable=False),
         sa.PrimaryKeyConstraint("task_id", "step", "key"),
+        **TABLE,
     )
     op.create_table(
         "clocks",
@@ -50,12 +55,14 @@ def upgrade() -> None:
         sa.Column("band", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("vtime", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("engine", "band"),
+        **TABLE,
     )
     op.create_table(
         "engines",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("paused", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
+        **TABLE,
     )
     op.create_table(
         "events",
@@ -70,6 +77,7 @@ def upgrade() -> None:
         sa.Column("at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("task_id", "seq"),
         sqlite_with_rowid=False,
+        **TABLE,
     )
     op.create_table(
         "lanes",
@@ -84,22 +92,23 @@ def upgrade() -> None:
         sa.Column("vtime", sa.Double(), server_default="0", nullable=False),
         sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("user_id"),
+        **TABLE,
     )
-    op.create_index(
+    flag_column("lanes", "runnable", "ready > 0 AND running < max_running AND paused = 0")
+    flag_column("lanes", "backlogged", "ready + waiting > 0")
+    partial_index(
         "lanes_backlog",
         "lanes",
         ["user_id", "ready", "waiting"],
-        unique=False,
-        sqlite_where=sa.text("ready + waiting > 0"),
-        postgresql_where=sa.text("ready + waiting > 0"),
+        "ready + waiting > 0",
+        on_mysql=["backlogged", "user_id", "ready", "waiting"],
     )
-    op.create_index(
+    partial_index(
         "lanes_turn",
         "lanes",
         ["engine", "band", "vtime", "user_id"],
-        unique=False,
-        sqlite_where=sa.text("ready > 0 AND running < max_running AND paused = 0"),
-        postgresql_where=sa.text("ready > 0 AND running < max_running AND paused = 0"),
+        "ready > 0 AND running < max_running AND paused = 0",
+        on_mysql=["runnable", "engine", "band", "vtime", "user_id"],
     )
     op.create_table(
         "tasks",
@@ -130,51 +139,33 @@ def upgrade() -> None:
         sa.Column("percent", sa.Double(), server_default="0", nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("fault", sa.Text(), nullable=True),
-        sa.Column("summary", sa.Text(), nullable=True),
-        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("summary", LONG, nullable=True),
+        sa.Column("payload", LARGE, nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        **TABLE,
     )
     op.create_index("tasks_batch", "tasks", ["batch_id", "id"], unique=False)
-    op.create_index(
-        "tasks_lease",
-        "tasks",
-        ["lease_until"],
-        unique=False,
-        sqlite_where=sa.text("state IN ('leased', 'running')"),
-        postgresql_where=sa.text("state IN ('leased', 'running')"),
+    partial_index(
+        "tasks_lease", "tasks", ["lease_until"], "state IN ('leased', 'running')", on_mysql=["state", "lease_until"]
     )
-    op.create_index(
-        "tasks_live",
-        "tasks",
-        ["user_id", "state"],
-        unique=False,
-        sqlite_where=sa.text("state IN ('ready', 'waiting', 'leased', 'running')"),
-        postgresql_where=sa.text("state IN ('ready', 'waiting', 'leased', 'running')"),
+    partial_index(
+        "tasks_live", "tasks", ["user_id", "state"], "state IN ('ready', 'waiting', 'leased', 'running')", on_mysql=[]
     )
-    op.create_index(
+    partial_index(
         "tasks_ready",
         "tasks",
         ["user_id", "sort_key", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'ready'"),
-        postgresql_where=sa.text("state = 'ready'"),
+        "state = 'ready'",
+        on_mysql=["user_id", "state", "sort_key", "id"],
     )
     op.create_index("tasks_user", "tasks", ["user_id", "id"], unique=False)
-    op.create_index(
-        "tasks_waiting",
-        "tasks",
-        ["run_at"],
-        unique=False,
-        sqlite_where=sa.text("state = 'waiting'"),
-        postgresql_where=sa.text("state = 'waiting'"),
-    )
-    op.create_index(
+    partial_index("tasks_waiting", "tasks", ["run_at"], "state = 'waiting'", on_mysql=["state", "run_at"])
+    partial_index(
         "tasks_worker",
         "tasks",
         ["worker_id", "engine"],
-        unique=False,
-        sqlite_where=sa.text("state IN ('leased', 'running')"),
-        postgresql_where=sa.text("state IN ('leased', 'running')"),
+        "state IN ('leased', 'running')",
+        on_mysql=["state", "worker_id", "engine"],
     )
     op.create_table(
         "workers",
@@ -186,62 +177,17 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double(), nullable=False),
         sa.Column("seen_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        **TABLE,
     )
 
 
 def downgrade() -> None:
     op.drop_table("workers")
-    op.drop_index(
-        "tasks_worker",
-        table_name="tasks",
-        sqlite_where=sa.text("state IN ('leased', 'running')"),
-        postgresql_where=sa.text("state IN ('leased', 'running')"),
-    )
-    op.drop_index(
-        "tasks_waiting",
-        table_name="tasks",
-        sqlite_where=sa.text("state = 'waiting'"),
-        postgresql_where=sa.text("state = 'waiting'"),
-    )
-    op.drop_index("tasks_user", table_name="tasks")
-    op.drop_index(
-        "tasks_ready",
-        table_name="tasks",
-        sqlite_where=sa.text("state = 'ready'"),
-        postgresql_where=sa.text("state = 'ready'"),
-    )
-    op.drop_index(
-        "tasks_live",
-        table_name="tasks",
-        sqlite_where=sa.text("state IN ('ready', 'waiting', 'leased', 'running')"),
-        postgresql_where=sa.text("state IN ('ready', 'waiting', 'leased', 'running')"),
-    )
-    op.drop_index(
-        "tasks_lease",
-        table_name="tasks",
-        sqlite_where=sa.text("state IN ('leased', 'running')"),
-        postgresql_where=sa.text("state IN ('leased', 'running')"),
-    )
-    op.drop_index("tasks_batch", table_name="tasks")
     op.drop_table("tasks")
-    op.drop_index(
-        "lanes_turn",
-        table_name="lanes",
-        sqlite_where=sa.text("ready > 0 AND running < max_running AND paused = 0"),
-        postgresql_where=sa.text("ready > 0 AND running < max_running AND paused = 0"),
-    )
-    op.drop_index(
-        "lanes_backlog",
-        table_name="lanes",
-        sqlite_where=sa.text("ready + waiting > 0"),
-        postgresql_where=sa.text("ready + waiting > 0"),
-    )
     op.drop_table("lanes")
     op.drop_table("events")
     op.drop_table("engines")
     op.drop_table("clocks")
     op.drop_table("checkpoints")
-    op.drop_index("batches_user", table_name="batches")
-    op.drop_index("batches_key", table_name="batches")
     op.drop_table("batches")
     op.drop_table("attempts")

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from paperlane.migrations.portable import LONG, TABLE
+
 revision = "0002"
 down_revision = "0001"
 
@@ -15,8 +17,9 @@ def upgrade() -> None:
         sa.Column("at", sa.Double(), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("what", sa.String(length=60), nullable=False),
-        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("details", LONG, nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        **TABLE,
     )
     op.create_index("audit_at", "audit", ["at"], unique=False)
     op.create_table(
@@ -30,6 +33,7 @@ def upgrade() -> None:
         sa.Column("blob", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("task_id"),
+        **TABLE,
     )
     op.create_index("documents_user", "documents", ["user_id", "task_id"], unique=False)
     op.create_table(
@@ -44,8 +48,9 @@ def upgrade() -> None:
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("reviewed_by", sa.BigInteger(), nullable=True),
         sa.Column("reviewed_at", sa.Double(), server_default="0", nullable=False),
-        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("content", LONG, nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        **TABLE,
     )
     op.create_index("issues_task", "issues", ["task_id", "position"], unique=False)
     op.create_table(
@@ -56,6 +61,7 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.Double(), server_default="0", nullable=False),
         sa.Column("once_until", sa.Double(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("hash"),
+        **TABLE,
     )
     op.create_index("tokens_user", "tokens", ["user_id"], unique=False)
     op.create_table(
@@ -67,6 +73,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
+        **TABLE,
     )
 
 

@@ -1,0 +1,37 @@
+"""Statements that join given rows by a table's primary key, and must not go any other way.
+
+MySQL scans a small table instead, and locks every row that it comes past: users would wait for each other, or deadlock.
+"""
+
+import re
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, Subquery, Update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+
+_TABLES = re.compile(r"^UPDATE (\w+), (\(.*\) AS \w+) SET", re.DOTALL)
+
+Asked = TypeVar("Asked", bound=Select[*tuple[Any, ...]])
+
+
+def select_by_key(asked: Asked, given: Subquery) -> Asked:
+    """The question, answered by going through the given rows."""
+    return asked.select_from(given).prefix_with("STRAIGHT_JOIN", dialect="mysql")
+
+
+class KeyedUpdate(Update):
+    """An update of rows of a table that are found by their key."""
+
+    inherit_cache = True
+
+
+@compiles(KeyedUpdate)
+def _(update: KeyedUpdate, compiler: SQLCompiler, **more: Any) -> str:
+    return compiler.visit_update(update, **more)
+
+
+@compiles(KeyedUpdate, "mysql", "mariadb")
+def _(update: KeyedUpdate, compiler: SQLCompiler, **more: Any) -> str:
+    """SQLAlchemy writes `UPDATE table, given SET`, where the server chooses which one it goes through."""
+    return _TABLES.sub(r"UPDATE \2 STRAIGHT_JOIN \1 SET", compiler.visit_update(update, **more), count=1)

@@ -1,0 +1,76 @@
+"""MariaDB and MySQL, by PyMySQL: no RETURNING and no partial indexes, so generated columns lead the indexes."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, Insert, RowMapping, Table, column, make_url
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.mysql import insert
+from sqlalchemy.exc import DBAPIError
+
+from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects.server import engine_of
+from paperlane.ledger.history import WHOLE_TURN
+from paperlane.ledger.schema import READY
+
+COLLATION = "utf8mb4_bin"
+"""Ids and keys are compared byte by byte, as on the other databases."""
+
+_LETTERS = f"CHARACTER SET utf8mb4 COLLATE {COLLATION}"
+_COLUMNS: Mapping[Kind, str] = {
+    "key": f"VARCHAR(200) {_LETTERS}",
+    "text": f"LONGTEXT {_LETTERS}",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+}
+_PASSING = {1205, 1213}  # lock wait timeout, deadlock
+_LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed, so it is looked for
+
+_HEADS_OF = (
+    f"(SELECT {', '.join(c.name for c in WHOLE_TURN)} FROM tasks"  # noqa: S608  names of ours, and whole numbers
+    f" WHERE user_id = {{user:d}} AND {READY} ORDER BY sort_key, id LIMIT {{most:d}})"
+)
+
+
+class Mysql:
+    """A MariaDB server, 10.6 or later; MySQL 8 speaks the same."""
+
+    locks = True
+
+    def __init__(self, url: str) -> None:
+        at = make_url(url)
+        at = at.set(drivername="mysql+pymysql", query={"charset": "utf8mb4", **at.query})
+        self.writer = engine_of(at, isolation_level="READ COMMITTED")
+        self.reader = engine_of(at, isolation_level="AUTOCOMMIT")
+
+    @staticmethod
+    def given(name: str, **columns: Kind) -> Given:
+        fields = ", ".join(f"{of} {_COLUMNS[kind]} PATH '$[{at}]'" for at, (of, kind) in enumerate(columns.items()))
+        rows = sql(f"SELECT * FROM JSON_TABLE(:{name}, '$[*]' COLUMNS ({fields})) AS given")  # noqa: S608  names of ours
+        return Given(
+            rows.columns(*map(column, columns)).subquery(name),
+            lambda given: {name: json.dumps(given, ensure_ascii=False)},
+        )
+
+    @staticmethod
+    def insert_new(table: Table) -> Insert:
+        first = next(iter(table.primary_key.columns))
+        return insert(table).on_duplicate_key_update({first.name: first})
+
+    def now(self, connection: Connection) -> float:
+        return float(connection.exec_driver_sql("SELECT unix_timestamp(sysdate(6))").scalar_one())
+
+    def heads(self, connection: Connection, wanted: Mapping[int, int]) -> Sequence[RowMapping]:
+        each = (_HEADS_OF.format(user=user, most=most) for user, most in wanted.items())
+        return connection.exec_driver_sql(" UNION ALL ".join(each)).mappings().all()
+
+    def changed(self) -> int:
+        return int(time.monotonic() * _LOOKS)
+
+    def passing(self, error: DBAPIError) -> bool:
+        return bool(error.orig is not None and error.orig.args and error.orig.args[0] in _PASSING)
+
+    def close(self) -> None:
+        self.writer.dispose()
+        self.reader.dispose()

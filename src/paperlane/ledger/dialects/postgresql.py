@@ -1,0 +1,86 @@
+"""PostgreSQL, by psycopg: rows are locked one by one, READ COMMITTED, so every statement sees what was committed."""
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+
+from sqlalchemy import Connection, Insert, RowMapping, Table, column, make_url
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects.server import engine_of
+from paperlane.ledger.history import WHOLE_TURN
+from paperlane.ledger.schema import READY
+
+_ARRAYS: Mapping[Kind, str] = {"key": "text[]", "text": "text[]", "int": "bigint[]", "float": "float8[]"}
+_PASSING = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+
+_HEADS = sql(
+    "SELECT head.* FROM unnest(CAST(:users AS bigint[]), CAST(:most AS int[])) AS lane (user_id, most)"  # noqa: S608  names of ours
+    f" CROSS JOIN LATERAL (SELECT {', '.join(c.name for c in WHOLE_TURN)} FROM tasks"
+    f" WHERE tasks.user_id = lane.user_id AND {READY} ORDER BY sort_key, id LIMIT lane.most) AS head"
+)
+
+
+class Postgresql:
+    """A PostgreSQL server, 13 or later."""
+
+    locks = True
+
+    def __init__(self, url: str) -> None:
+        at = make_url(url).set(drivername="postgresql+psycopg")
+        self.writer = engine_of(at, isolation_level="READ COMMITTED")
+        self.reader = engine_of(at, isolation_level="AUTOCOMMIT")
+        self._watch_lock = Lock()
+        self._watching: Connection | None = None
+
+    @staticmethod
+    def given(name: str, **columns: Kind) -> Given:
+        arrays = ", ".join(f"CAST(:{name}_{of} AS {_ARRAYS[kind]})" for of, kind in columns.items())
+        rows = sql(f"SELECT * FROM unnest({arrays}) AS given ({', '.join(columns)})")  # noqa: S608  names of ours
+        as_float = {at for at, kind in enumerate(columns.values()) if kind == "float"}  # no array holds both kinds
+
+        def bind(given: Sequence[Sequence[object]]) -> dict[str, object]:
+            turned = zip(columns, zip(*given, strict=True), strict=True)
+            return {
+                f"{name}_{of}": list(map(float, values)) if at in as_float else list(values)  # type: ignore[arg-type]
+                for at, (of, values) in enumerate(turned)
+            }
+
+        return Given(rows.columns(*map(column, columns)).subquery(name), bind)
+
+    @staticmethod
+    def insert_new(table: Table) -> Insert:
+        return insert(table).on_conflict_do_nothing()
+
+    def now(self, connection: Connection) -> float:
+        return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
+
+    def heads(self, connection: Connection, wanted: Mapping[int, int]) -> Sequence[RowMapping]:
+        asked = {"users": list(wanted), "most": list(wanted.values())}
+        return connection.execute(_HEADS, asked).mappings().all()
+
+    def changed(self) -> int:
+        """What transactions are under way or over: another text after each commit."""
+        with self._watch_lock:
+            try:
+                if self._watching is None:
+                    self._watching = self.reader.connect()
+                return hash(self._watching.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one())
+            except DBAPIError:
+                if self._watching is not None:
+                    self._watching.close()
+                    self._watching = None
+                raise
+
+    def passing(self, error: DBAPIError) -> bool:
+        return getattr(error.orig, "sqlstate", None) in _PASSING
+
+    def close(self) -> None:
+        with self._watch_lock:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
+        self.writer.dispose()
+        self.reader.dispose()

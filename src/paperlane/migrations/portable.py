@@ -1,0 +1,34 @@
+"""What migrations say in other words on MySQL and MariaDB."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
+
+LARGE = sa.LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
+LONG = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+TABLE: dict[str, Any] = {
+    f"{kind}_{option}": value
+    for kind in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+
+
+def _mysql() -> bool:
+    return op.get_bind().dialect.name in {"mysql", "mariadb"}
+
+
+def partial_index(name: str, table: str, columns: Sequence[str], where: str, *, on_mysql: Sequence[str]) -> None:
+    """An index of the rows that fulfil a condition; MySQL has none such, and takes other columns, or no index."""
+    if not _mysql():
+        op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+    elif on_mysql:
+        op.create_index(name, table, on_mysql)
+
+
+def flag_column(table: str, name: str, condition: str) -> None:
+    """On MySQL, a column that is 1 where the condition holds, to lead an index in place of a partial one."""
+    if _mysql():
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {name} TINYINT AS ({condition}) STORED")

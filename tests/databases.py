@@ -1,0 +1,89 @@
+"""Databases of every kind that the ledger speaks, empty and brought to this version, for one test each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import create_engine, inspect, make_url, text
+from tools import servers
+
+from paperlane.ledger.dialects import Dialect
+from paperlane.ledger.sql import connect
+from paperlane.migrations import migrate
+
+KINDS = ("sqlite memory", "sqlite file", "postgresql", "mariadb")
+SERVERS: dict[str, Callable[[], servers.Server]] = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}
+_KEPT = {"alembic_version", "system"}
+
+
+@dataclass
+class Databases:
+    """Servers that are started once, by who first wants one; their databases are emptied and used again."""
+
+    running: dict[str, servers.Server] = field(default_factory=dict)
+    made: dict[str, list[str]] = field(default_factory=dict)
+    bares: int = 0
+
+    def server(self, kind: str) -> servers.Server:
+        """The running server; `servers.Missing` where it is not installed."""
+        if kind not in self.running:
+            self.running[kind] = SERVERS[kind]()
+        return self.running[kind]
+
+    def urls(self, kind: str, folder: Path) -> Iterator[str]:
+        """Addresses of empty, migrated databases, one after the other."""
+        if kind == "sqlite memory":
+            while True:
+                yield "sqlite://"
+        if kind == "sqlite file":
+            at = 0
+            while True:
+                at += 1
+                migrated(url := f"sqlite:///{folder}/ledger{at}.db").close()
+                yield url
+        known = self.made.setdefault(kind, [])
+        for url in list(known):
+            empty(url)
+            yield url
+        while True:
+            known.append(self.create(kind, f"test{len(known)}"))
+            migrated(known[-1]).close()
+            yield known[-1]
+
+    def bare(self, kind: str, folder: Path) -> str:
+        """The address of a new database without tables."""
+        if kind == "sqlite file":
+            return f"sqlite:///{folder}/bare.db"
+        self.bares += 1
+        return self.create(kind, f"bare{self.bares}")
+
+    def create(self, kind: str, name: str) -> str:
+        """A new database on the server, without tables; its address."""
+        server = make_url(self.server(kind).url)
+        driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[server.drivername]
+        engine = create_engine(server.set(drivername=driver), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return server.set(database=name).render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        """Stop the servers."""
+        for server in self.running.values():
+            server.close()
+
+
+def migrated(url: str) -> Dialect:
+    """The database, brought to this version."""
+    dialect = connect(url)
+    migrate(dialect.writer)
+    return dialect
+
+
+def empty(url: str) -> None:
+    """Delete all rows."""
+    dialect = connect(url)
+    with dialect.writer.begin() as connection:
+        for table in set(inspect(connection).get_table_names()) - _KEPT:
+            connection.execute(text(f"DELETE FROM {table}"))
+    dialect.close()
