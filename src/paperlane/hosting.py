@@ -94,6 +94,7 @@ class Host:
             log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
             await stop.wait()
             await drain(attempts, self.grace, serving)
+            wakeup.close()
 
     async def push(
         self, engine: Carrier, slots: int, stop: asyncio.Event, ready: Callable[[Wakeup], None] | None = None
@@ -114,6 +115,7 @@ class Host:
                 ready(wakeup)
             await stop.wait()
             await drain(attempts, self.grace, serving)
+            wakeup.close()
             if unbegun := serving.result():
                 await self._hand_back(unbegun, attempts.threads)
 

@@ -113,6 +113,13 @@ class Ledger(Protocol):
         """For tasks that somebody follows: every event after the number that was seen of each."""
         ...
 
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
+        """Have `heard` called, on another thread, with each engine that has something to run; the answer ends that.
+
+        None where the database cannot tell; then look at `changed`. A call may be missed: look yourself now and then.
+        """
+        ...
+
     def changed(self) -> int:
         """Another number soon after somebody committed something; cheap enough to ask 50 times a second."""
         ...
@@ -132,6 +139,10 @@ class Ledger(Protocol):
         also: Also | None = None,
     ) -> None:
         """Make the user's lane, or change it while it runs; a lowered limit kills nothing."""
+        ...
+
+    def limit(self, max_running: int | None, also: Also | None = None) -> None:
+        """Set the whole system's limit, None for the rules' own; lowered, it kills nothing and starts nothing more."""
         ...
 
     def pause(self, engine: str, *, paused: bool, also: Also | None = None) -> None:

@@ -1,14 +1,16 @@
 """Handing out leases: waiting tasks come due, turns are given, attempts begin."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from paperlane.errors import StaleLease
+from paperlane.ledger import Rules
 from paperlane.ledger.history import WHOLE_TURN, Change, Move, move, open_attempts
 from paperlane.ledger.holding import hold
 from paperlane.ledger.lanes import Lanes, give_turns
-from paperlane.ledger.schema import RUNNABLE, UNDER_WAY, WAITING, engines, lanes, tasks, workers
+from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Stage, TaskId, WorkerId
 
@@ -54,24 +56,86 @@ def is_paused(connection: Connection, engine: str) -> bool:
     return bool(connection.scalar(select(engines.c.paused).where(engines.c.name == engine)))
 
 
-def free_slots(connection: Connection, worker: WorkerId) -> int:
-    """What the worker was granted less what it holds. StaleLease when the ledger gave it up."""
-    granted = connection.scalar(select(workers.c.slots).where(workers.c.id == worker))
-    if granted is None:
+def hold_worker(writing: Writing, worker: WorkerId) -> int:
+    """Lock the worker's row, and tell what it was granted. StaleLease when the ledger gave it up.
+
+    So its steps come one after the other, and one whose commit's fate is unknown is over before it is looked for.
+    """
+    asked = select(workers.c.slots).where(workers.c.id == worker).with_for_update()
+    if (granted := writing.connection.scalar(asked)) is None:
         raise StaleLease(
             "The ledger has given this worker up.", code="worker_unknown", hint="It must register under a new id."
         )
-    held = select(func.count()).select_from(tasks).where(UNDER_WAY, tasks.c.worker_id == worker)
-    return granted - connection.execute(held).scalar_one()
+    return granted
 
 
-def claim(writing: Writing, engine: str, worker: WorkerId, room: int, lease: float) -> Sequence[Lease]:
-    """Turns for a worker of a pull engine; the attempts are running."""
-    room = min(room, free_slots(writing.connection, worker))
-    if room <= 0 or is_paused(writing.connection, engine):
+_MINE = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(
+    UNDER_WAY, tasks.c.worker_id == bindparam("worker")
+)
+_ENGINES = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(
+    UNDER_WAY, tasks.c.engine == bindparam("engine")
+)
+
+
+def claim(writing: Writing, engine: str, worker: WorkerId, granted: int, room: int, rules: Rules) -> Sequence[Lease]:
+    """Turns for a worker of a pull engine, whose row is locked; the attempts are running."""
+    connection = writing.connection
+    found = _adopted(writing, worker) if writing.again else []
+    held, crashes = connection.execute(_MINE, {"worker": worker}).one()
+    room = min(room - len(found), granted - held)
+    first = select(func.min(workers.c.id)).where(workers.c.engine == engine)
+    turns = _turns(writing, engine, room, _Company(held, crashes, lambda: connection.scalar(first) == worker), rules)
+    return [*found, *start(writing, turns, engine, worker, rules.lease)]
+
+
+def _adopted(writing: Writing, worker: WorkerId) -> list[Lease]:
+    """What earlier tries of this step claimed after all, though the answer to their commit was lost."""
+    asked = (
+        select(tasks.c.id, tasks.c.fence, tasks.c.stage)
+        .join(attempts, (attempts.c.task_id == tasks.c.id) & (attempts.c.fence == tasks.c.fence))
+        .where(UNDER_WAY, tasks.c.worker_id == worker, attempts.c.started_at.in_(writing.again))
+    )
+    return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Company:
+    """What runs already where turns are asked for: how many tasks, and the most crashes that one of them had.
+
+    `makes_room` tells whether to empty that place for a task that must run alone.
+    """
+
+    held: int
+    crashes: int
+    makes_room: Callable[[], bool]
+
+
+def _turns(writing: Writing, engine: str, room: int, company: _Company, rules: Rules) -> Sequence[Change]:
+    """Whose turn it is; a task whose next crash is its last runs alone, so that no neighbour's crash counts for it.
+
+    Where something runs, one place waits until it is empty: else a busy system would never come to such a task.
+    """
+    suspicious = max(1, rules.max_crashes - 1)
+    if room <= 0 or is_paused(writing.connection, engine) or (company.held and company.crashes >= suspicious):
         return []
     come_due(writing)
-    return start(writing, give_turns(writing, engine, room), engine, worker, lease)
+    suspect = {"engine": engine, "crashes": suspicious}
+    if company.held == 0:
+        held = Lanes(writing)
+        if found := hold(writing, held, _SUSPECT, suspect, wait=False):
+            return held.give(found)
+    elif writing.connection.execute(_SUSPECT, suspect).first() is not None and company.makes_room():
+        return []
+    return give_turns(writing, engine, room, suspicious)
+
+
+_SUSPECT = (
+    select(*WHOLE_TURN)
+    .join(lanes, lanes.c.user_id == tasks.c.user_id)
+    .where(SUSPECT, tasks.c.crashes >= bindparam("crashes"), lanes.c.engine == bindparam("engine"), RUNNABLE)
+    .order_by(tasks.c.sort_key)
+    .limit(1)
+)
 
 
 def start(
@@ -104,19 +168,19 @@ def start(
     return [lease_of(task, rise) for task in turns]
 
 
-def hand_out(writing: Writing, engine: str, most: int, undelivered: float) -> Sequence[Lease]:
-    """Leases for a push engine: no more outstanding than its live workers have slots."""
+def hand_out(writing: Writing, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
+    """Leases for a push engine: no more outstanding than its live workers have slots.
+
+    Dispatchers of an engine take turns at its row: two at once would each fill the room that both see.
+    """
     connection = writing.connection
+    connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
+    connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
     granted = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
-    outstanding = connection.execute(
-        select(func.count()).select_from(tasks).where(UNDER_WAY, tasks.c.engine == engine)
-    ).scalar_one()
+    outstanding, crashes = connection.execute(_ENGINES, {"engine": engine}).one()
     room = min(most, int(granted) - outstanding)
-    if room <= 0 or is_paused(connection, engine):
-        return []
-    come_due(writing)
-    turns = give_turns(writing, engine, room)
-    until = writing.now + undelivered
+    turns = _turns(writing, engine, room, _Company(outstanding, crashes, lambda: True), rules)
+    until = writing.now + rules.undelivered
     move(
         writing,
         (

@@ -53,11 +53,12 @@ class Lane:
         """May it be given a turn? The same as the condition `RUNNABLE` of the pick index."""
         return self.ready > 0 and self.running < self.max_running and not self.paused
 
-    def charge(self, cost: float) -> float:
-        """A turn is given; the virtual time that it is expected to take, knowing how far off estimates were."""
-        charged = cost * self.ratio / self.weight
-        self.vtime += charged
-        return charged
+    def give(self, task: Change) -> None:
+        """A turn for a ready task, charged the virtual time that it will take, knowing how far off estimates were."""
+        self.ready -= 1
+        self.running += 1
+        task["charged"] = task["cost"] * self.ratio / self.weight
+        self.vtime += task["charged"]
 
     def settle(self, charged: float, used: float) -> None:
         """A turn is over: exactly what it was charged goes back, and the slot-seconds that it used are paid."""
@@ -123,6 +124,13 @@ class Lanes:
             keep_clock(self._writing, engine)
             lane = self[user]
         return lane
+
+    def give(self, turns: Sequence[Change]) -> Sequence[Change]:
+        """These ready tasks of held lanes get a turn each."""
+        for task in turns:
+            self._held[task["user_id"]].give(task)
+        write_lanes(self._writing, self._held.values())
+        return turns
 
     def write(self) -> None:
         """Write every held lane; those that became runnable start at the clock, which follows those that settled."""
@@ -233,20 +241,21 @@ _NEXT_LANES = (
 )
 
 
-def give_turns(writing: Writing, engine: str, room: int) -> Sequence[Change]:
-    """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged."""
+def give_turns(writing: Writing, engine: str, room: int, crashes: int) -> Sequence[Change]:
+    """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
+
+    Tasks that crashed so often, or more, are passed by.
+    """
     rows = writing.connection.execute(_NEXT_LANES, {"engine": engine, "most": room})
     lines = {line.lane.user: line for line in (_Line(_lane(row)) for row in rows.mappings())}
     if not lines:
         return []
     chosen: list[Change] = []
     clock = 0.0
-    for line in _in_turn(writing, lines, room):
+    for line in _in_turn(writing, lines, room, crashes):
         task = line.heads.pop(0)
         clock = max(clock, line.lane.served)
-        line.lane.ready -= 1
-        line.lane.running += 1
-        task["charged"] = line.lane.charge(task["cost"])
+        line.lane.give(task)
         chosen.append(task)
     write_lanes(writing, [line.lane for line in lines.values() if line.asked])
     if clock > read_clocks(writing.connection).get((engine, 0), 0.0):
@@ -254,7 +263,7 @@ def give_turns(writing: Writing, engine: str, room: int) -> Sequence[Change]:
     return chosen
 
 
-def _in_turn(writing: Writing, lines: dict[int, _Line], room: int) -> Iterator[_Line]:
+def _in_turn(writing: Writing, lines: dict[int, _Line], room: int, crashes: int) -> Iterator[_Line]:
     """Lanes in the order of their turns; each has its next task at hand when it comes."""
     order = [(line.lane.vtime, user) for user, line in lines.items()]
     heapq.heapify(order)
@@ -262,7 +271,7 @@ def _in_turn(writing: Writing, lines: dict[int, _Line], room: int) -> Iterator[_
         _, user = heapq.heappop(order)
         line = lines[user]
         if not line.heads:
-            _fetch(writing, lines, line, room)
+            _fetch(writing, lines, line, room, crashes)
         if not line.heads:
             continue  # its counter promised more than there is; the sweep mends and reports that
         yield line
@@ -271,7 +280,7 @@ def _in_turn(writing: Writing, lines: dict[int, _Line], room: int) -> Iterator[_
             heapq.heappush(order, (line.lane.vtime, user))
 
 
-def _fetch(writing: Writing, lines: dict[int, _Line], dry: _Line, room: int) -> None:
+def _fetch(writing: Writing, lines: dict[int, _Line], dry: _Line, room: int, crashes: int) -> None:
     """Read heads ahead for every lane that may come next, so that a claim takes few reads."""
     share = -(-room // len(lines))
     wanted = {
@@ -280,7 +289,7 @@ def _fetch(writing: Writing, lines: dict[int, _Line], dry: _Line, room: int) -> 
         if not line.asked and line.most > 0
     } if not dry.asked else {dry.lane.user: dry.asked + min(dry.most, share)}  # fmt: skip
     skip = {user: lines[user].asked for user in wanted}
-    for row in writing.dialect.heads(writing.connection, wanted):
+    for row in writing.dialect.heads(writing.connection, wanted, crashes):
         task: Change = dict(row)
         user = task["user_id"]
         if skip[user] > 0:

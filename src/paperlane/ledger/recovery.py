@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, ScalarSelect, Select, bindparam, func, or_, select
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
@@ -24,6 +24,12 @@ _LANES_AT_ONCE = 200
 _EXPIRED = (
     select(*WHOLE_TURN)
     .where(UNDER_WAY, tasks.c.lease_until <= bindparam("now"))
+    .order_by(tasks.c.lease_until)
+    .limit(AT_ONCE)
+)
+_LEFT_BEHIND = (
+    select(*WHOLE_TURN)
+    .where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"))
     .order_by(tasks.c.lease_until)
     .limit(AT_ONCE)
 )
@@ -56,15 +62,22 @@ def hand_back(writing: Writing, leases: Sequence[Lease]) -> None:
 
 
 def sweep(writing: Writing, rules: Rules) -> Recovery:
-    """Take back every lease whose time is over, a bounded number at a time, and forget silent workers."""
-    found = _take_back(writing, _EXPIRED, {"now": writing.now}, rules)
-    silent = writing.connection.execute(
-        workers.delete().where(
-            workers.c.seen_at <= writing.now - rules.lease,
-            ~select(tasks.c.id).where(UNDER_WAY, tasks.c.worker_id == workers.c.id).exists(),
-        )
+    """Take back every lease whose time is over, a bounded number at a time.
+
+    One that ends later than any that is given now was given before the clock was set back, and not renewed since.
+    """
+    longest = 2 * max(rules.lease, rules.undelivered)
+    expired = _take_back(writing, _EXPIRED, {"now": writing.now}, rules)
+    return sum_of(expired, _take_back(writing, _LEFT_BEHIND, {"beyond": writing.now + longest}, rules))
+
+
+def forget_silent(writing: Writing, rules: Rules) -> int:
+    """Forget workers that were not heard of for a lease, and hold nothing; how many."""
+    silent = workers.delete().where(
+        or_(workers.c.seen_at <= writing.now - rules.lease, workers.c.seen_at > writing.now + 2 * rules.lease),
+        ~select(tasks.c.id).where(UNDER_WAY, tasks.c.worker_id == workers.c.id).exists(),
     )
-    return Recovery(found.expired, found.undelivered, found.poisoned, 0, silent.rowcount)
+    return writing.connection.execute(silent).rowcount
 
 
 def _take_back(

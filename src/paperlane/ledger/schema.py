@@ -60,6 +60,7 @@ def _(condition: Condition, _compiler: SQLCompiler, **_more: object) -> str:
 
 RUNNABLE = Condition("ready > 0 AND running < max_running AND paused = 0", "runnable")
 READY = Condition("state = 'ready'")
+SUSPECT = Condition("state = 'ready' AND crashes > 0")
 WAITING = Condition("state = 'waiting'")
 RUNNING = Condition("state = 'running'")
 UNDER_WAY = Condition("state IN ('leased', 'running')")
@@ -160,6 +161,7 @@ tasks = Table(
     Column("summary", LONG),  # JSON, given with the completion
     Column("payload", LARGE, nullable=False),
     Index("tasks_ready", "user_id", "sort_key", "id", **_partial(READY)),
+    Index("tasks_suspect", "crashes", **_partial(SUSPECT)),
     Index("tasks_waiting", "run_at", **_partial(WAITING)),
     Index("tasks_lease", "lease_until", **_partial(UNDER_WAY)),
     Index("tasks_worker", "worker_id", "engine", **_partial(UNDER_WAY)),

@@ -1,21 +1,22 @@
 """The ledger on an SQL database: each promise one transaction, retried where the database asks for it."""
 
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sqlalchemy import Connection, make_url, select, update
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from paperlane.clock import Clock
 from paperlane.errors import Conflict, Misconfigured, StaleLease
 from paperlane.ledger import Also, NewUser, Rules, claims, endings, recovery, submitting, views, working
 from paperlane.ledger.dialects import Dialect
+from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
 from paperlane.ledger.schema import RUNNING, engines, tasks
+from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
     Attempt,
@@ -41,8 +42,6 @@ from paperlane.model.tasks import (
 
 Given = TypeVar("Given")
 
-_TRIES = 5  # after the first one, when the database refused for a reason that passes
-_NAP = 0.01  # seconds, before the second try; it doubles
 _HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind when it moves to another engine
 
 
@@ -87,28 +86,21 @@ class SqlLedger:
     clock: Clock | None = None
     chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
+    _transactions: Transactions = field(init=False)
+
+    def __post_init__(self) -> None:
+        """A healthy worker renews three times within a lease, so a clock that is off by a third harms nobody."""
+        jumps = Jumps(tolerance=self.rules.lease / 3, patience=self.rules.lease)
+        self._transactions = Transactions(self.dialect, jumps, self.clock, self.chance)
 
     def _now(self, connection: Connection) -> float:
-        return self.clock.now() if self.clock is not None else self.dialect.now(connection)
+        return self._transactions.now(connection)
 
-    def _change(self, work: Callable[[Writing], Given]) -> Given:
-        """One write transaction. A database that was busy or saw a deadlock has changed nothing: it is tried again."""
-        for tried in range(_TRIES):
-            try:
-                return self._once(work)
-            except DBAPIError as error:
-                if not self.dialect.passing(error):
-                    raise
-                time.sleep(_NAP * 2**tried * self.chance())
-        return self._once(work)
-
-    def _once(self, work: Callable[[Writing], Given]) -> Given:
-        with self.dialect.writer.begin() as connection:
-            return work(Writing(connection, self.dialect, self._now(connection)))
+    def _change(self, work: Callable[[Writing], Given], *, repeatable: bool = True) -> Given:
+        return self._transactions.change(work, repeatable=repeatable)
 
     def _ask(self, question: Callable[[Connection], Given]) -> Given:
-        with self.dialect.reader.connect() as connection:
-            return question(connection)
+        return self._transactions.ask(question)
 
     # what people ask for
 
@@ -117,11 +109,10 @@ class SqlLedger:
 
     def submit(self, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
         def work(writing: Writing) -> tuple[Batch, bool]:
-            written = submitting.submit(writing, batch, self.rules)
-            fresh = written == batch.id
+            written, fresh = submitting.submit(writing, batch, self.rules)
             if fresh and also is not None:
                 also(writing.connection)
-            return views.batch_of(writing.connection, BatchId(written)), fresh
+            return views.batch_of(writing.connection, BatchId(written)), written == batch.id
 
         try:
             return self._change(work)
@@ -184,6 +175,9 @@ class SqlLedger:
     def moved(self, seen: Mapping[TaskId, int]) -> Sequence[Event]:
         return self._ask(lambda connection: views.moved_since(connection, seen))
 
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
+        return self.dialect.listen(heard)
+
     def changed(self) -> int:
         return self.dialect.changed()
 
@@ -219,17 +213,27 @@ class SqlLedger:
             if also is not None:
                 also(writing.connection)
 
-        self._change(work)
+        self._change(work, repeatable=also is None and not callable(user))
+
+    def limit(self, max_running: int | None, also: Also | None = None) -> None:
+        def work(writing: Writing) -> None:
+            working.limit(writing, max_running, self.rules.system_limit)
+            if also is not None:
+                also(writing.connection)
+
+        self._change(work, repeatable=also is None)
 
     def pause(self, engine: str, *, paused: bool, also: Also | None = None) -> None:
         def work(writing: Writing) -> None:
             connection = writing.connection
             connection.execute(self.dialect.insert_new(engines), {"name": engine, "paused": 0})
             connection.execute(update(engines).where(engines.c.name == engine).values(paused=int(paused)))
+            if not paused:
+                writing.woken.add(engine)
             if also is not None:
                 also(connection)
 
-        self._change(work)
+        self._change(work, repeatable=also is None)
 
     # what workers say
 
@@ -239,6 +243,7 @@ class SqlLedger:
 
     def leave(self, worker: WorkerId) -> Recovery:
         def work(writing: Writing) -> Recovery:
+            working.hold(writing, worker)
             found = recovery.give_up(writing, worker, self.rules)
             working.forget(writing.connection, worker)
             return found
@@ -247,8 +252,9 @@ class SqlLedger:
 
     def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
         def work(writing: Writing) -> Sequence[Lease]:
+            granted = claims.hold_worker(writing, worker)
             endings.end(writing, worker, ended, self.rules, self.chance)
-            return claims.claim(writing, engine, worker, room, self.rules.lease)
+            return claims.claim(writing, engine, worker, granted, room, self.rules)
 
         return self._change(work)
 
@@ -256,7 +262,7 @@ class SqlLedger:
         return self._ask(lambda connection: claims.is_runnable(connection, engine, self._now(connection)))
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
-        return self._change(lambda writing: claims.hand_out(writing, engine, most, self.rules.undelivered))
+        return self._change(lambda writing: claims.hand_out(writing, engine, most, self.rules))
 
     def hand_back(self, leases: Sequence[Lease]) -> None:
         self._change(lambda writing: recovery.hand_back(writing, leases))
@@ -297,6 +303,8 @@ class SqlLedger:
         packed = working.pack(checkpoint.result)
 
         def work(writing: Writing) -> None:
+            if writing.again and working.kept(writing.connection, lease.task, checkpoint.step, checkpoint.key):
+                return  # by the commit whose answer was lost
             working.note(writing, lease, worker, progress, "saved")
             working.keep(writing, lease, checkpoint, packed)
             if also is not None:
@@ -311,15 +319,21 @@ class SqlLedger:
     def recover(self) -> Recovery:
         found, more = Recovery(), True
         while more:  # a page a transaction, so that nobody waits for a whole system that died
-            page = self._change(lambda writing: recovery.sweep(writing, self.rules))
+            page = self._change(self._sweep)
             more = page.expired + page.undelivered >= recovery.AT_ONCE
             found = recovery.sum_of(found, page)
-        return replace(found, drifted=self._change(self._recount))
+        silent = self._change(lambda writing: recovery.forget_silent(writing, self.rules))
+        return replace(found, workers=silent, drifted=self._change(self._recount))
+
+    def _sweep(self, writing: Writing) -> Recovery:
+        if self._transactions.settling():
+            return Recovery()
+        return recovery.sweep(writing, self.rules)
 
     # its own
 
     def write(self, also: Also) -> None:
-        self._change(lambda writing: also(writing.connection))
+        self._change(lambda writing: also(writing.connection), repeatable=False)
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         return self._ask(ask)

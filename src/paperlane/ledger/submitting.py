@@ -42,11 +42,16 @@ def batch_of_key(connection: Connection, user: UserId, key: str, since: float) -
     return dict(row) if row is not None and row["created_at"] > since else None
 
 
-def submit(writing: Writing, batch: NewBatch, rules: Rules) -> str:
-    """Write the batch with its tasks; the id of the earlier batch when its key was known."""
+def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
+    """Write the batch with its tasks; its id, or that of the earlier batch when its key was known.
+
+    False beside it: nothing was written now.
+    """
     connection, now = writing.connection, writing.now
     held = Lanes(writing)
     lane = held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
+    if writing.again and connection.scalar(select(batches.c.id).where(batches.c.id == batch.id)) is not None:
+        return batch.id, False  # the commit whose answer was lost went through
     if batch.key:
         if (earlier := batch_of_key(connection, batch.user, batch.key, now - rules.key_kept)) is not None:
             if earlier["content"] != batch.content:
@@ -55,7 +60,7 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> str:
                     hint="Use a new key for new content.",
                     code="idempotency_key_reused",
                 )
-            return earlier["id"]
+            return earlier["id"], False
         stale = update(batches).where(batches.c.user_id == batch.user, batches.c.key == batch.key).values(key=None)
         connection.execute(stale)
     if not batch.tasks:
@@ -78,7 +83,7 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> str:
     lane.waiting += len(batch.tasks) * later
     lane.ready += len(batch.tasks) * (not later)
     held.write()
-    return batch.id
+    return batch.id, True
 
 
 def _write_tasks(connection: Connection, batch: NewBatch, now: float, rules: Rules, *, later: bool) -> None:
@@ -164,6 +169,8 @@ def retry(writing: Writing, task: TaskId, rules: Rules) -> None:
     held = Lanes(writing)
     row = _held(writing, held, task)
     if row["state"] not in {"failed", "cancelled"}:
+        if writing.again:
+            return  # it was started again by the commit whose answer was lost
         raise Conflict(
             f"The task is {row['state']}; only a failed or cancelled one can be started again.", code="not_failed"
         )

@@ -26,19 +26,43 @@ from paperlane.model.tasks import (
 )
 
 
-def register(writing: Writing, worker: Change, limit: int) -> int:
+def register(writing: Writing, worker: Change, otherwise: int) -> int:
     """Enter the worker, or its wish for more slots; what the system's limit leaves is granted.
 
     Registrations take turns at one row: two at once would be granted the same slots.
     """
     connection = writing.connection
-    connection.execute(select(system.c.id).with_for_update())
+    most = connection.scalar(select(system.c.max_running).with_for_update()) or otherwise
     others = select(func.coalesce(func.sum(workers.c.slots), 0)).where(workers.c.id != worker["id"])
-    granted = max(0, min(worker["slots"], limit - int(connection.execute(others).scalar_one())))
+    granted = max(0, min(worker["slots"], most - int(connection.execute(others).scalar_one())))
     seen = {"slots": granted, "seen_at": writing.now}
     if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
         connection.execute(writing.dialect.insert_new(workers), {**worker, **seen, "started_at": writing.now})
     return granted
+
+
+def limit(writing: Writing, max_running: int | None, otherwise: int) -> None:
+    """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
+
+    Each worker keeps its proportional share, to the slot; it starts nothing until it runs less than that.
+    """
+    connection = writing.connection
+    connection.execute(select(system.c.id).with_for_update())
+    connection.execute(update(system).values(max_running=max_running))
+    allowed = otherwise if max_running is None else max_running
+    granted = connection.execute(select(workers.c.id, workers.c.slots).order_by(workers.c.id).with_for_update()).all()
+    whole = sum(row.slots for row in granted)
+    before = 0
+    for row in granted if whole > allowed else ():
+        upto = before + row.slots
+        share = upto * allowed // whole - before * allowed // whole
+        connection.execute(update(workers).where(workers.c.id == row.id).values(slots=share))
+        before = upto
+
+
+def hold(writing: Writing, worker: WorkerId) -> None:
+    """Lock the worker's row, if it has one; before lanes and tasks, as its steps do."""
+    writing.connection.execute(select(workers.c.id).where(workers.c.id == worker).with_for_update())
 
 
 def forget(connection: Connection, worker: WorkerId) -> None:
@@ -98,11 +122,11 @@ _HELD = (
 def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float) -> Renewal:
     """Prolong all that is still held; a worker that the ledger gave up holds nothing."""
     connection = writing.connection
-    known = connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=writing.now))
-    if known.rowcount == 0:
+    if connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=writing.now)).rowcount == 0:
         return Renewal(lost=tuple(leases), cancelled=(), known=False)
+    granted = connection.execute(select(workers.c.slots).where(workers.c.id == worker)).scalar_one()
     if not leases:
-        return Renewal(lost=(), cancelled=())
+        return Renewal(lost=(), cancelled=(), granted=granted)
     held = {(row.id, row.fence): row.cancel for row in connection.execute(_HELD, {"worker": worker})}
     if mine := [(x.task, x.fence) for x in leases if (x.task, x.fence) in held]:
         statement, given = _renew(writing.dialect.given)
@@ -110,6 +134,7 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
     return Renewal(
         lost=tuple(x for x in leases if (x.task, x.fence) not in held),
         cancelled=tuple(x for x in leases if held.get((x.task, x.fence))),
+        granted=granted,
     )
 
 

@@ -255,12 +255,14 @@ class PastAttempt:
 class Renewal:
     """What a heartbeat learned: leases that are lost, and leases whose task somebody cancelled.
 
-    `known` is False when the ledger gave the worker itself up; then it holds nothing and must register anew.
+    `known` is False when the ledger gave the worker itself up; then it holds nothing and must register anew. `granted`
+    are the slots that the system's limit leaves it now.
     """
 
     lost: Sequence[Lease]
     cancelled: Sequence[Lease]
     known: bool = True
+    granted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Waking up when something may have become runnable: by an event inside the process, by polling between processes."""
+"""Waking up when something may have become runnable: by an event inside the process, by notice or polling between."""
 
 import asyncio
 import random
@@ -36,6 +36,17 @@ class Wakeup:
         self._bell = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._seen: int | None = None
+        self._stop: Callable[[], None] | None = None
+        self._asked = False
+
+    def _hear(self, engine: str) -> None:
+        if engine == self._engine:
+            self.ring()
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        if self._stop is not None:
+            self._stop()
 
     def ring(self) -> None:
         """Something was submitted or has ended here; may be called from any thread."""
@@ -48,6 +59,11 @@ class Wakeup:
         """
         poll = _SHORTEST_POLL
         deadline = self._loop.time() + LONGEST_WAIT * (0.75 + 0.25 * self._chance())
+        if not self._asked:
+            self._stop, self._asked = self._ledger.listen(self._hear), True
+        if self._stop is not None:  # it is told of everything, but for what is lost on the way
+            await self._rung(deadline - self._loop.time())
+            return
         while (left := deadline - self._loop.time()) > 0:
             if await self._rung(min(poll, left)):
                 return
@@ -62,7 +78,10 @@ class Wakeup:
             poll = min(poll * _SLOWER, _LONGEST_POLL)
 
     async def _changed(self) -> bool:
-        """Has anybody committed since the last look? The first one may wait for a connection: not on the loop."""
+        """Has anybody committed since the last look? The first one may wait for a connection: not on the loop.
+
+        Databases whose answer comes over a network are listened to instead.
+        """
         first = self._seen is None
         now = await self._threads(self._ledger.changed) if first else self._ledger.changed()
         before, self._seen = self._seen, now

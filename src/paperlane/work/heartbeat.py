@@ -110,7 +110,9 @@ class Heartbeat:
         if not renewal.known:
             log.warning("the ledger gave this worker up; it joins anew", worker=self.membership.worker)
             self.membership.join()
-        elif self.membership.granted < self.membership.slots:
+            return
+        self.membership.granted = renewal.granted
+        if renewal.granted < self.membership.slots:
             self.membership.ask_for_slots()
 
     def _watch(self) -> None:

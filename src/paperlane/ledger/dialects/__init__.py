@@ -1,6 +1,6 @@
 """What differs between databases, in one place: how to connect, to lock, to tell the time and to see a change."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -49,8 +49,22 @@ class Dialect(Protocol):
         """The database's clock, in seconds since 1970 (UTC)."""
         ...
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int]) -> Sequence[RowMapping]:
-        """The first ready tasks of several lanes: at most `wanted[user]` of each, in their order within a lane."""
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+        """The first ready tasks of several lanes: at most `wanted[user]` of each, in their order within a lane.
+
+        Those that crashed so often, or more, are left out.
+        """
+        ...
+
+    def announce(self, engines: Collection[str]) -> None:
+        """Tell everybody, soon and at best, that these engines have something to run; never waits, never fails."""
+        ...
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
+        """Have `heard` called, on another thread, with each engine that is announced by any process.
+
+        The answer ends that; None where a database cannot tell. Now and then a call is missed: look yourself too.
+        """
         ...
 
     def changed(self) -> int:

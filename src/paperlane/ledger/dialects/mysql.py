@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, Insert, RowMapping, Table, column, make_url
 from sqlalchemy import text as sql
@@ -29,7 +29,7 @@ _LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed,
 
 _HEADS_OF = (
     f"(SELECT {', '.join(c.name for c in WHOLE_TURN)} FROM tasks"  # noqa: S608  names of ours, and whole numbers
-    f" WHERE user_id = {{user:d}} AND {READY} ORDER BY sort_key, id LIMIT {{most:d}})"
+    f" WHERE user_id = {{user:d}} AND {READY} AND crashes < {{crashes:d}} ORDER BY sort_key, id LIMIT {{most:d}})"
 )
 
 
@@ -61,9 +61,15 @@ class Mysql:
     def now(self, connection: Connection) -> float:
         return float(connection.exec_driver_sql("SELECT unix_timestamp(sysdate(6))").scalar_one())
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int]) -> Sequence[RowMapping]:
-        each = (_HEADS_OF.format(user=user, most=most) for user, most in wanted.items())
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+        each = (_HEADS_OF.format(user=user, most=most, crashes=crashes) for user, most in wanted.items())
         return connection.exec_driver_sql(" UNION ALL ".join(each)).mappings().all()
+
+    def announce(self, engines: Collection[str]) -> None:
+        pass  # who waits looks at `changed`
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:  # noqa: ARG002  it tells nobody
+        return None
 
     def changed(self) -> int:
         return int(time.monotonic() * _LOOKS)

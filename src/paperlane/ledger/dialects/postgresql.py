@@ -1,14 +1,16 @@
 """PostgreSQL, by psycopg: rows are locked one by one, READ COMMITTED, so every statement sees what was committed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 
+import psycopg
 from sqlalchemy import Connection, Insert, RowMapping, Table, column, make_url
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import WHOLE_TURN
 from paperlane.ledger.schema import READY
@@ -19,7 +21,8 @@ _PASSING = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock 
 _HEADS = sql(
     "SELECT head.* FROM unnest(CAST(:users AS bigint[]), CAST(:most AS int[])) AS lane (user_id, most)"  # noqa: S608  names of ours
     f" CROSS JOIN LATERAL (SELECT {', '.join(c.name for c in WHOLE_TURN)} FROM tasks"
-    f" WHERE tasks.user_id = lane.user_id AND {READY} ORDER BY sort_key, id LIMIT lane.most) AS head"
+    f" WHERE tasks.user_id = lane.user_id AND {READY} AND crashes < :crashes"
+    " ORDER BY sort_key, id LIMIT lane.most) AS head"
 )
 
 
@@ -34,6 +37,13 @@ class Postgresql:
         self.reader = engine_of(at, isolation_level="AUTOCOMMIT")
         self._watch_lock = Lock()
         self._watching: Connection | None = None
+        self._announcer = Announcer(self._own_connection)
+        self._listener = Listener(self._own_connection)
+
+    def _own_connection(self) -> psycopg.Connection:
+        """One that is in no pool, for those who keep it."""
+        arguments = self.reader.dialect.create_connect_args(self.reader.url)
+        return psycopg.connect(*arguments[0], **arguments[1], autocommit=True)
 
     @staticmethod
     def given(name: str, **columns: Kind) -> Given:
@@ -57,9 +67,15 @@ class Postgresql:
     def now(self, connection: Connection) -> float:
         return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int]) -> Sequence[RowMapping]:
-        asked = {"users": list(wanted), "most": list(wanted.values())}
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+        asked = {"users": list(wanted), "most": list(wanted.values()), "crashes": crashes}
         return connection.execute(_HEADS, asked).mappings().all()
+
+    def announce(self, engines: Collection[str]) -> None:
+        self._announcer.announce(engines)
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
+        return self._listener.listen(heard)
 
     def changed(self) -> int:
         """What transactions are under way or over: another text after each commit."""
@@ -78,6 +94,8 @@ class Postgresql:
         return getattr(error.orig, "sqlstate", None) in _PASSING
 
     def close(self) -> None:
+        self._announcer.close()
+        self._listener.close()
         with self._watch_lock:
             if self._watching is not None:
                 self._watching.close()

@@ -4,7 +4,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -43,7 +43,7 @@ _WRITE = "BEGIN IMMEDIATE"
 
 _HEADS = (
     select(*WHOLE_TURN)
-    .where(tasks.c.user_id == bindparam("user"), READY)
+    .where(tasks.c.user_id == bindparam("user"), READY, tasks.c.crashes < bindparam("crashes"))
     .order_by(tasks.c.sort_key, tasks.c.id)
     .limit(bindparam("most"))
 )
@@ -143,9 +143,15 @@ class Sqlite:
     def now(self, connection: Connection) -> float:
         return connection.exec_driver_sql("SELECT unixepoch('subsec')").scalar_one()
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int]) -> Sequence[RowMapping]:
-        ask = (connection.execute(_HEADS, {"user": user, "most": most}).mappings() for user, most in wanted.items())
-        return list(chain.from_iterable(ask))
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+        asked = ({"user": user, "most": most, "crashes": crashes} for user, most in wanted.items())
+        return list(chain.from_iterable(connection.execute(_HEADS, one).mappings() for one in asked))
+
+    def announce(self, engines: Collection[str]) -> None:
+        pass  # who waits looks at `changed`
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:  # noqa: ARG002  it tells nobody
+        return None
 
     def changed(self) -> int:
         if self._memory:  # one connection only, which data_version would never tell of its own commits

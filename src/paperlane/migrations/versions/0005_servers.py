@@ -1,9 +1,9 @@
-"""A row for the whole system, at which registrations take turns; a clock for every engine that a lane is on."""
+"""What several servers need: a row at which registrations take turns, a clock for each engine, suspects at hand."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from paperlane.migrations.portable import TABLE
+from paperlane.migrations.portable import TABLE, partial_index
 
 revision = "0005"
 down_revision = "0004"
@@ -17,6 +17,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         **TABLE,
     )
+    partial_index(
+        "tasks_suspect", "tasks", ["crashes"], "state = 'ready' AND crashes > 0", on_mysql=["state", "crashes"]
+    )
     op.execute("INSERT INTO system (id) VALUES (1)")
     op.execute(
         "INSERT INTO clocks (engine, band, vtime) SELECT DISTINCT engine, 0, 0 FROM lanes"
@@ -25,4 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("tasks_suspect", table_name="tasks")
     op.drop_table("system")

@@ -1,0 +1,34 @@
+"""Notices when the clock that counts was set: leases that look over then are not, and their workers get time to say."""
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+
+@dataclass(slots=True)
+class Jumps:
+    """Compares the clock that counts with this process's monotonic one, at every transaction.
+
+    `tolerance` is by how many seconds they may part between two looks, `patience` for how many nothing is taken back
+    after a jump: within it every worker that lives renews its leases by the new time.
+    """
+
+    tolerance: float
+    patience: float
+    seen: int = 0
+    _apart: float | None = None
+    _until: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+
+    def note(self, now: float, monotonic: float) -> None:
+        """What both clocks say at about the same instant."""
+        apart = now - monotonic
+        with self._lock:
+            if self._apart is not None and abs(apart - self._apart) > self.tolerance:
+                self.seen += 1
+                self._until = monotonic + self.patience
+            self._apart = apart
+
+    def waiting(self, monotonic: float) -> bool:
+        """Was the clock set so lately that nothing may be taken back yet?"""
+        with self._lock:
+            return monotonic < self._until

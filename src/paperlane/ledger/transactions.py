@@ -1,0 +1,102 @@
+"""Runs the ledger's transactions: again where the database asks for it, with care where a commit's fate is unknown."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from paperlane.clock import Clock
+from paperlane.ledger.dialects import Dialect
+from paperlane.ledger.jumps import Jumps
+from paperlane.ledger.writing import Writing
+
+Given = TypeVar("Given")
+
+_TRIES = 6  # in all, when the database refuses for a reason that passes, or was lost
+_NAP = 0.01  # seconds, before the second try; it doubles
+
+
+class _Unknown(Exception):
+    """The connection broke while the transaction was committed: nobody told whether it was."""
+
+    def __init__(self, at: float, why: DBAPIError) -> None:
+        super().__init__(at)
+        self.at = at
+        self.why = why
+
+
+@dataclass(slots=True)
+class Transactions:
+    """`clock` is given in simulations only; else the database's own counts. `chance` spreads retries, from 0 to 1."""
+
+    dialect: Dialect
+    jumps: Jumps
+    clock: Clock | None = None
+    chance: Callable[[], float] = random.random  # noqa: S311  keeps no secret
+
+    def now(self, connection: Connection) -> float:
+        """The time that counts, in seconds since 1970 (UTC)."""
+        if self.clock is not None:
+            now, monotonic = self.clock.now(), self.clock.monotonic()
+        else:
+            now, monotonic = self.dialect.now(connection), time.monotonic()
+        self.jumps.note(now, monotonic)
+        return now
+
+    def settling(self) -> bool:
+        """Was the clock set a moment ago? Then workers have not yet had time to renew their leases by it."""
+        return self.jumps.waiting(time.monotonic() if self.clock is None else self.clock.monotonic())
+
+    def change(self, work: Callable[[Writing], Given], *, repeatable: bool = True) -> Given:
+        """One write transaction.
+
+        A database that was busy, saw a deadlock or lost the connection before the commit has changed nothing: it is
+        tried again. Where the fate of the commit is unknown, work that is `repeatable` is done again too, and told so
+        by `writing.again`: it looks for what it may have written, under the locks that it would have held.
+        """
+        again: tuple[float, ...] = ()
+        for tried in range(_TRIES):
+            try:
+                return self._once(work, again)
+            except _Unknown as unknown:
+                if not repeatable or tried == _TRIES - 1:
+                    raise unknown.why from None
+                again = (*again, unknown.at)
+            except DBAPIError as error:
+                passes = self.dialect.passing(error) or error.connection_invalidated
+                if not passes or tried == _TRIES - 1:
+                    raise
+            time.sleep(_NAP * 2**tried * self.chance())
+        raise AssertionError
+
+    def _once(self, work: Callable[[Writing], Given], again: Sequence[float]) -> Given:
+        with self.dialect.writer.connect() as connection:
+            transaction = connection.begin()
+            writing = Writing(connection, self.dialect, self.now(connection), again)
+            answer = work(writing)  # what it raises closes the connection, and with it rolls back
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise _Unknown(writing.now, error) from error
+                raise
+        if writing.woken:
+            self.dialect.announce(writing.woken)
+        return answer
+
+    def ask(self, question: Callable[[Connection], Given]) -> Given:
+        """A read; asked once more when the connection turns out to be an old, broken one."""
+        try:
+            return self._asked(question)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return self._asked(question)
+
+    def _asked(self, question: Callable[[Connection], Given]) -> Given:
+        with self.dialect.reader.connect() as connection:
+            return question(connection)

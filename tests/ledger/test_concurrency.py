@@ -1,0 +1,144 @@
+"""Several processes at once, each a ledger of its own on one database: nobody is over a limit, nothing counts twice."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from tests.conftest import until
+from tests.databases import Databases, migrated
+from tests.ledger.invariants import check_invariants
+
+from paperlane.errors import TooMany
+from paperlane.ledger import Rules
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.model.tasks import BatchId, Completed, Ended, Lease, NewBatch, NewTask, TaskId, UserId, WorkerId
+
+MANY = 4
+
+
+@pytest.fixture(params=["sqlite file", "postgresql", "mariadb"])
+def processes(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
+) -> Iterator[Callable[..., list[SqlLedger]]]:
+    url = next(databases.urls(request.param, tmp_path))
+    migrated(url).close()
+    made: list[SqlLedger] = []
+
+    def make(**rules: object) -> list[SqlLedger]:
+        made.extend(SqlLedger(connect(url), Rules(**rules)) for _ in range(MANY))  # type: ignore[arg-type]
+        return made
+
+    yield make
+    check_invariants(made[0])
+    for ledger in made:
+        ledger.close()
+
+
+def at_once(ledgers: list[SqlLedger], act: Callable[[int, SqlLedger], object]) -> list[object]:
+    ready = Barrier(len(ledgers))
+
+    def run(n: int) -> object:
+        ready.wait()
+        return act(n, ledgers[n])
+
+    with ThreadPoolExecutor(len(ledgers)) as threads:
+        return list(threads.map(run, range(len(ledgers))))
+
+
+def batch(name: str, user: int, tasks: int, **more: object) -> NewBatch:
+    new = [NewTask(TaskId(f"{name}-{n:04}"), b"{}") for n in range(tasks)]
+    return NewBatch(BatchId(name), UserId(user), new, **more)  # type: ignore[arg-type]
+
+
+def test_two_that_register_are_not_granted_the_same_slots(processes: Callable[..., list[SqlLedger]]):
+    granted = at_once(
+        processes(system_limit=10),
+        lambda n, ledger: ledger.register(WorkerId(f"w{n}"), "database", "host", n, 4),
+    )
+    assert sorted(granted) == [0, 2, 4, 4]  # type: ignore[type-var]
+
+
+def test_two_dispatchers_do_not_fill_the_same_room(processes: Callable[..., list[SqlLedger]]):
+    ledgers = processes()
+    ledgers[0].lane(UserId(1), max_running=50, engine="pushed")
+    ledgers[0].register(WorkerId("w"), "pushed", "host", 1, 5)
+    ledgers[0].submit(batch("b", 1, 20))
+    leases = at_once(ledgers, lambda _, ledger: ledger.lease("pushed", 10))
+    assert sum(map(len, leases)) == 5  # type: ignore[arg-type]
+
+
+def test_a_backlog_is_not_filled_twice(processes: Callable[..., list[SqlLedger]]):
+    def submit(n: int, ledger: SqlLedger) -> bool:
+        try:
+            ledger.submit(batch(f"b{n}", 1, 4))
+        except TooMany:
+            return False
+        return True
+
+    assert sum(map(bool, at_once(processes(user_backlog=10), submit))) == 2
+
+
+def test_one_key_at_once_is_one_batch(processes: Callable[..., list[SqlLedger]]):
+    def submit(n: int, ledger: SqlLedger) -> str:
+        return ledger.submit(batch(f"b{n}", 1, 3, key="same", content="content"))[0].id
+
+    ledgers = processes()
+    assert len(set(at_once(ledgers, submit))) == 1
+    assert ledgers[0].queue(UserId(1)).queued == 3
+
+
+def test_limits_hold_while_all_claim_and_finish(processes: Callable[..., list[SqlLedger]]):
+    """Users limited to 2, eight workers' worth of room: each task runs once, and nobody is over the limit."""
+    ledgers = processes(user_limit=2)
+    for user in range(1, 6):
+        ledgers[0].submit(batch(f"b{user}", user, 30))
+    seen: list[Lease] = []
+
+    def work(n: int, ledger: SqlLedger) -> int:
+        worker = WorkerId(f"w{n}")
+        ledger.register(worker, "database", "host", n, 10)
+        held: list[Lease] = []
+        most = 0
+        while ledger.runnable("database") or held:
+            held = list(ledger.step("database", worker, [Ended(x, Completed(0.01)) for x in held], 10))
+            seen.extend(held)
+            most = max(most, *(lane.running for lane in ledger.queue().lanes), 0)
+        return most
+
+    assert max(at_once(ledgers, work)) <= 2  # type: ignore[type-var]
+    assert len(seen) == len({lease.task for lease in seen}) == 150
+    assert ledgers[0].queue().queued == 0
+    assert [ledger.recover().drifted for ledger in ledgers] == [0] * MANY
+
+
+def test_sweeps_at_once_take_a_lease_back_once(processes: Callable[..., list[SqlLedger]]):
+    ledgers = processes(lease=0.05)
+    ledgers[0].submit(batch("b", 1, 5))
+    ledgers[0].register(WorkerId("w"), "database", "host", 1, 10)
+    leases = ledgers[0].step("database", WorkerId("w"), [], 10)
+    found = [0]
+
+    def swept() -> bool:
+        found[0] += sum(one.expired for one in at_once(ledgers, lambda _, ledger: ledger.recover()))  # type: ignore[attr-defined]
+        return found[0] >= len(leases)
+
+    until(swept)
+    assert found == [5]
+    assert all(len(ledgers[0].attempts(lease.task)) == 1 for lease in leases)
+
+
+def test_who_waits_hears_of_what_another_process_submits(processes: Callable[..., list[SqlLedger]]):
+    one, other, *_ = processes()
+    heard: list[str] = []
+    stop = other.listen(heard.append)
+    before = other.changed()
+
+    def noticed() -> bool:
+        return "database" in heard if stop is not None else other.changed() != before
+
+    numbers = iter(range(1_000))
+    until(lambda: one.submit(batch(f"b{next(numbers)}", 1, 1)) and noticed())
+    if stop is not None:
+        stop()

@@ -1,0 +1,107 @@
+"""A commit whose answer is lost may have gone through or not: either way nothing is lost, and nothing doubled."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from tests.databases import KINDS
+from tests.ledger.conftest import Bench
+from tests.ledger.test_concurrency import batch
+
+from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, State, UserId
+
+
+@contextmanager
+def lost_answer(bench: Bench, *, committed: bool) -> Iterator[list[int]]:
+    """The next commit goes through, or not; in both cases the connection breaks before its answer comes."""
+    engine = bench.ledger.dialect.writer
+    lost: list[int] = []
+    commit = engine.dialect.do_commit
+
+    def lose(connection: object) -> None:
+        if lost:
+            return commit(connection)  # type: ignore[arg-type]
+        lost.append(1)
+        (commit if committed else engine.dialect.do_rollback)(connection)  # type: ignore[arg-type]
+        raise engine.dialect.loaded_dbapi.OperationalError("the connection was lost")
+
+    def broken(context: object) -> None:
+        if lost == [1]:
+            lost.append(2)
+            context.is_disconnect = True  # type: ignore[attr-defined]
+
+    engine.dialect.do_commit = lose  # type: ignore[method-assign]
+    event.listen(engine, "handle_error", broken)
+    try:
+        yield lost
+    finally:
+        engine.dialect.do_commit = commit  # type: ignore[method-assign]
+        event.remove(engine, "handle_error", broken)
+    assert lost, "no commit was lost"
+
+
+pytestmark = pytest.mark.parametrize("make_bench", sorted(set(KINDS) - {"sqlite memory"}), indirect=True)
+WHETHER = pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
+
+
+@WHETHER
+class TestEitherWay:
+    def test_a_batch_is_there_once(self, bench: Bench, *, committed: bool):
+        wrote: list[int] = []
+        with lost_answer(bench, committed=committed):
+            bench.ledger.submit(batch("b", 1, 3), lambda _: wrote.append(1))
+        assert bench.ledger.queue(UserId(1)).queued == 3
+        assert len(wrote) == (1 if committed else 2)  # with a transaction that was rolled back, or not at all
+
+    def test_what_a_step_claimed_is_known_to_its_worker(self, bench: Bench, *, committed: bool):
+        names = bench.submit(1, 3)
+        worker = bench.worker()
+        (first,) = bench.ledger.step("database", worker, [], 1)
+        with lost_answer(bench, committed=committed):
+            leases = bench.ledger.step("database", worker, [Ended(first, Completed(1.0))], 2)
+        assert sorted(lease.task for lease in leases) == sorted(set(names) - {first.task})
+        assert bench.ledger.renew(worker, leases).lost == ()
+        assert bench.ledger.task(first.task).state is State.COMPLETED
+        assert all(len(bench.ledger.attempts(name)) == 1 for name in names)
+
+    def test_a_step_is_saved_once(self, bench: Bench, *, committed: bool):
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = bench.ledger.step("database", worker, [], 1)
+        with lost_answer(bench, committed=committed):
+            bench.ledger.save(lease, worker, Checkpoint("parse", "k", b"x"), Progress("parse", 30))
+        assert bench.ledger.checkpoint(lease.task, "parse", "k") == b"x"
+        assert [event.kind for event in bench.ledger.events(lease.task)].count("saved") == 1
+
+    def test_a_task_is_started_again_once(self, bench: Bench, *, committed: bool):
+        (name,) = bench.submit(1)
+        bench.ledger.cancel(name)
+        with lost_answer(bench, committed=committed):
+            assert bench.ledger.retry(name).state is State.READY
+        assert [event.kind for event in bench.ledger.events(name)].count("replayed") == 1
+
+    def test_a_cancel_stands(self, bench: Bench, *, committed: bool):
+        (name,) = bench.submit(1)
+        with lost_answer(bench, committed=committed):
+            assert bench.ledger.cancel(name).state is State.CANCELLED
+        assert [event.kind for event in bench.ledger.events(name)] == ["submitted", "cancelled"]
+
+    def test_another_rooms_write_is_not_done_twice_unasked(self, bench: Bench, *, committed: bool):
+        calls: list[Connection] = []
+        with lost_answer(bench, committed=committed), pytest.raises(DBAPIError):
+            bench.ledger.write(calls.append)
+        assert len(calls) == 1
+
+
+def test_a_connection_that_breaks_before_the_commit_is_made_anew(bench: Bench):
+    calls: list[int] = []
+
+    def write(connection: Connection) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OperationalError("", None, Exception("gone"), connection_invalidated=True)
+
+    bench.ledger.write(write)
+    assert len(calls) == 2
