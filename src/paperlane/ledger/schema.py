@@ -1,6 +1,6 @@
 """The ledger's tables. Times are seconds since 1970 (UTC) as floats, 0 for never; flags are 0 or 1."""
 
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -46,6 +46,10 @@ class Condition(ColumnElement[bool]):
 
     def __str__(self) -> str:
         return self.words
+
+    def self_group(self, against: Any = None) -> Self:  # noqa: ARG002  SQLAlchemy's own form
+        """As it stands: SQLAlchemy would write `= 1` after it where there are no real booleans, and no index knew it."""
+        return self
 
 
 @compiles(Condition)
