@@ -131,9 +131,14 @@ def _turns(writing: Writing, engine: str, room: int, company: _Company, rules: R
 
 _SUSPECT = (
     select(*WHOLE_TURN)
-    .join(lanes, lanes.c.user_id == tasks.c.user_id)
-    .where(SUSPECT, tasks.c.crashes >= bindparam("crashes"), lanes.c.engine == bindparam("engine"), RUNNABLE)
-    .order_by(tasks.c.sort_key)
+    .where(
+        SUSPECT,
+        tasks.c.crashes >= bindparam("crashes"),
+        select(lanes.c.user_id)
+        .where(lanes.c.user_id == tasks.c.user_id, lanes.c.engine == bindparam("engine"), RUNNABLE)
+        .exists(),
+    )
+    .order_by(tasks.c.crashes)  # in the order of their index
     .limit(1)
 )
 
