@@ -13,7 +13,7 @@ from paperlane.migrations import migrate
 
 KINDS = ("sqlite memory", "sqlite file", "postgresql", "mariadb")
 SERVERS: dict[str, Callable[[], servers.Server]] = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}
-_KEPT = {"alembic_version", "system"}
+_KEPT = {"alembic_version", "system", "chores"}
 
 
 @dataclass
@@ -81,9 +81,10 @@ def migrated(url: str) -> Dialect:
 
 
 def empty(url: str) -> None:
-    """Delete all rows."""
+    """Delete all rows but those that migrations wrote."""
     dialect = connect(url)
     with dialect.writer.begin() as connection:
         for table in set(inspect(connection).get_table_names()) - _KEPT:
             connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))
     dialect.close()

@@ -281,6 +281,32 @@ CODES: Mapping[str, Told] = {
         ("Make somebody else an admin first.", "请先将其他人设为管理员。"),
     ),
     "name_taken": Told(("There is a user of this name already.", "该用户名已存在。")),
+    "invalid_cron": Told(
+        ("This is no cron expression, or it never comes due.", "cron 表达式无效，或永远不会到期。"),
+        (
+            'Write minute, hour, day of month, month, day of week: "30 6 * * MON-FRI".',
+            "请依次写出分、时、日、月、星期，例如 “30 6 * * MON-FRI” 表示工作日 6:30。",
+        ),
+    ),
+    "unknown_timezone": Told(
+        ("There is no such time zone.", "没有这个时区。"),
+        (
+            "Name it as the IANA database does: Europe/Berlin, Asia/Shanghai, UTC.",
+            "请使用 IANA 时区名，例如 Asia/Shanghai、Europe/Berlin、UTC。",
+        ),
+    ),
+    "schedule_exists": Told(
+        ("There is a schedule of this name already.", "同名的定时任务已存在。"),
+        ("Remove it, or take a new name.", "请先删除它，或换一个名称。"),
+    ),
+    "too_many_schedules": Told(
+        ("There are too many schedules already.", "定时任务已达上限。"),
+        ("Remove one first.", "请先删除一个。"),
+    ),
+    "documents_gone": Told(
+        ("Documents of this batch were old and are gone.", "该批次的部分文档已过期并被清除。"),
+        ("Upload them again.", "请重新上传。"),
+    ),
     "idempotency_key_reused": Told(
         ("This Idempotency-Key was used for another upload.", "此 Idempotency-Key 已用于另一次上传。"),
         ("Use a new key for new content.", "内容不同时请使用新的键值。"),

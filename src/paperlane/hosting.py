@@ -13,11 +13,12 @@ import structlog
 from paperlane.clock import Clock, SortableIds, SystemClock
 from paperlane.engines import Carrier, Puller
 from paperlane.errors import Misconfigured
-from paperlane.ledger import Ledger, Rules
+from paperlane.ledger import AlsoFired, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.tasks import Lease
 from paperlane.scheduling.dispatcher import dispatch
+from paperlane.scheduling.periodic import fire_due
 from paperlane.scheduling.sweeper import sweep
 from paperlane.scheduling.turns import LedgerTurns
 from paperlane.scheduling.wakeup import Wakeup
@@ -49,6 +50,7 @@ class Host:
 
     `isolated` runs a step away from this process (a `Sandbox`), `open_file` opens what a step's `file` names.
     `heartbeat` is at most a third of the lease that the ledger's rules give, and just that where it is 0.
+    `fired` writes what other rooms record of a schedule's batch.
     """
 
     ledger: Ledger
@@ -59,6 +61,7 @@ class Host:
     sweep: float = 10.0
     grace: float = 20.0
     clock: Clock = field(default_factory=SystemClock)
+    fired: AlsoFired | None = None
 
     def __post_init__(self) -> None:
         """Misconfigured when heartbeats are so slow that a healthy worker would lose its leases."""
@@ -89,7 +92,7 @@ class Host:
             wakeup = Wakeup(self.ledger, name, attempts.threads)
             membership = attempts.heartbeat.membership
             turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
-            running.create_task(sweep(self.ledger, self.sweep, attempts.threads, stop))
+            self._look_after(running, attempts.threads, stop)
             serving = running.create_task(engine.serve(turns, attempts, lambda: membership.granted, stop))
             log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
             await stop.wait()
@@ -103,7 +106,7 @@ class Host:
         name = engine.traits.name
         async with self.working(name, slots) as attempts, asyncio.TaskGroup() as running:
             wakeup = Wakeup(self.ledger, name, attempts.threads)
-            running.create_task(sweep(self.ledger, self.sweep, attempts.threads, stop))
+            self._look_after(running, attempts.threads, stop)
             membership = attempts.heartbeat.membership
 
             def room() -> int:
@@ -118,6 +121,12 @@ class Host:
             wakeup.close()
             if unbegun := serving.result():
                 await self._hand_back(unbegun, attempts.threads)
+
+    def _look_after(self, running: asyncio.TaskGroup, threads: Threads, stop: asyncio.Event) -> None:
+        """What every process does beside its work, so that it is done as long as one lives."""
+        running.create_task(sweep(self.ledger, self.sweep, threads, stop))
+        new_id = SortableIds(self.clock)
+        running.create_task(fire_due(self.ledger, self.sweep, threads, stop, new_id, self.fired))
 
     async def _hand_back(self, unbegun: Sequence[Lease], threads: Threads) -> None:
         try:

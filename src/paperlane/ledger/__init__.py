@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     Attempt,
     Batch,
@@ -41,6 +42,62 @@ NewUser = Callable[[Connection], UserId]
 """Another room's new account, likewise: it is written first, and tells whose lane is made."""
 
 
+AlsoFired = Callable[[Connection, NewBatch, float], None]
+"""Likewise, for the batch that a schedule submits now (seconds since 1970, by the database's clock)."""
+
+AlsoForgotten = Callable[[Connection, Sequence[TaskId]], None]
+"""Likewise, for tasks that are deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long tasks stay that have ended; times in seconds, 0 for ever.
+
+    None goes within a day (`Rules.key_kept`), by which time whoever waited for it has seen its end. `most` counts the
+    tasks of one user and one outcome. After `steps` a completed task has no progress and no checkpoints any more but
+    those named in `results`.
+    """
+
+    finished: float = 90 * 86_400.0  # completed and cancelled ones
+    failed: float = 365 * 86_400.0
+    most: int = 100_000
+    steps: float = 14 * 86_400.0
+    results: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """A turn at a chore, begun `at` this time; before, it was done for what happened until `done_until`."""
+
+    at: float
+    done_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A page of users: who has something to forget, who to trim; the next page begins after `last`, None: the end."""
+
+    forget: Sequence[UserId]
+    trim: Sequence[UserId]
+    last: UserId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the order in which tasks ended: after those of this time, up to this task."""
+
+    finished_at: float
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """How many tasks were trimmed, and where the next page begins; None at the end."""
+
+    tasks: int
+    onward: Mark | None
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The numbers that the ledger decides by; times in seconds. Defaults: `design/scheduling.md`."""
@@ -55,6 +112,7 @@ class Rules:
     max_crashes: int = 3
     ageing: float = 600.0  # seconds that one step of priority is worth
     key_kept: float = 86_400.0
+    user_schedules: int = 100
     user_limit: int = 10  # of a lane that nobody set up
     engine: str = "database"  # likewise
 
@@ -126,6 +184,75 @@ class Ledger(Protocol):
 
     def queue(self, user: UserId | None = None) -> Queue: ...
     def members(self) -> Sequence[Member]: ...
+
+    # schedules
+    def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
+        """Submit a batch again and again from now on.
+
+        BadRequest for an expression (`invalid_cron`) or a time zone (`unknown_timezone`) that makes no sense, or never
+        comes due; Conflict for a name that the user has used (`schedule_exists`), or too many (`too_many_schedules`).
+        """
+        ...
+
+    def schedule(self, user: UserId, name: str) -> Schedule: ...
+    def schedules(self, user: UserId | None = None, after: str = "", limit: int = 1_000) -> Sequence[Schedule]:
+        """A page of a user's by name, `after` the last one of the page before; or everybody's, by user and name."""
+        ...
+
+    def change_schedule(
+        self,
+        schedule: ScheduleId,
+        *,
+        cron: str | None = None,
+        timezone: str | None = None,
+        priority: int | None = None,
+        paused: bool | None = None,
+    ) -> Schedule:
+        """Change what is given; what is missed in a pause is not made up for."""
+        ...
+
+    def remove_schedule(self, schedule: ScheduleId, also: Also | None = None) -> None:
+        """Submit no more; what was submitted goes on."""
+        ...
+
+    def due(self) -> Sequence[ScheduleId]:
+        """The schedules whose time has come."""
+        ...
+
+    def fire(self, schedule: ScheduleId, new_id: Callable[[], str], also: AlsoFired | None = None) -> Firing | None:
+        """Submit a due schedule's batch, once over all processes, however many times were missed.
+
+        A backlog that is full leaves it due and is told once. None when there is nothing to tell: it is not due, or
+        another process was first.
+        """
+        ...
+
+    # what is old
+    def begin_chore(self, name: str, seconds: float) -> Chore | None:
+        """Take the turn at a chore that comes up every so many `seconds`, once over all processes; None: not now."""
+        ...
+
+    def end_chore(self, name: str, done_until: float) -> None:
+        """It was done for everything that happened until then."""
+        ...
+
+    def overdue(self, kept: Kept, since: float, after: UserId) -> Overdue:
+        """Which of the next users after this one have something to `forget` or, ended after `since`, to `trim`."""
+        ...
+
+    def forget(self, user: UserId, kept: Kept, also: AlsoForgotten | None = None) -> int:
+        """Delete the user's oldest ended tasks that shall not be kept, a small page of them; how many went.
+
+        With them go their events, attempts, checkpoints, and batches that are empty then. Call again until it is 0.
+        """
+        ...
+
+    def trim(self, user: UserId, kept: Kept, mark: Mark) -> Trimmed:
+        """Take progress and checkpoints from a page of completed tasks, which stay as they are for people.
+
+        The task, its attempts, the events that ended it and `kept.results` are left.
+        """
+        ...
 
     # lanes
     def lane(

@@ -70,6 +70,7 @@ RUNNING = Condition("state = 'running'")
 UNDER_WAY = Condition("state IN ('leased', 'running')")
 BACKLOGGED = Condition("ready + waiting > 0", "backlogged")
 LIVE = Condition("state IN ('ready', 'waiting', 'leased', 'running')")
+ENDED = Condition("state IN ('completed', 'failed', 'cancelled')")
 
 
 def _partial(condition: Condition) -> dict[str, Any]:
@@ -170,6 +171,7 @@ tasks = Table(
     Index("tasks_lease", "lease_until", **_partial(UNDER_WAY)),
     Index("tasks_worker", "worker_id", "engine", **_partial(UNDER_WAY)),
     Index("tasks_live", "user_id", "state", **_partial(LIVE)),
+    Index("tasks_ended", "user_id", "state", "finished_at", "id", **_partial(ENDED)),
     Index("tasks_batch", "batch_id", "id"),
     Index("tasks_user", "user_id", "id"),
 )
@@ -224,4 +226,43 @@ workers = Table(
     Column("slots", Integer, nullable=False),
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("cron", String(100), nullable=False),
+    Column("timezone", String(60), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("tasks", Integer, nullable=False),  # of each batch
+    Column("paused", Integer, nullable=False, server_default="0"),
+    Column("created_at", Double, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False, server_default="0"),
+    Column("last_batch", _ID, nullable=False, server_default=""),
+    Column("refusal", Text),  # JSON {code, message, hint}: why it is due and could not submit
+    Column("refused_at", Double, nullable=False, server_default="0"),
+    Index("schedules_name", "user_id", "name", unique=True),
+    Index("schedules_due", "paused", "next_at"),
+)
+
+schedule_tasks = Table(
+    "schedule_tasks",
+    metadata,
+    Column("schedule_id", _ID, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("stage", String(12), nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("payload", LARGE, nullable=False),
+)
+
+chores = Table(  # what some process does now and then, once over all
+    "chores",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("next_at", Double, nullable=False),
+    Column("done_until", Double, nullable=False, server_default="0"),  # it was done for what happened before this time
 )

@@ -9,8 +9,27 @@ from sqlalchemy import Connection, make_url, select, update
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import Conflict, Misconfigured, StaleLease
-from paperlane.ledger import Also, NewUser, Rules, claims, endings, recovery, submitting, views, working
+from paperlane.errors import Conflict, Misconfigured, Refused, StaleLease
+from paperlane.ledger import (
+    Also,
+    AlsoFired,
+    AlsoForgotten,
+    Chore,
+    Kept,
+    Mark,
+    NewUser,
+    Overdue,
+    Rules,
+    Trimmed,
+    claims,
+    endings,
+    periodic,
+    recovery,
+    retention,
+    submitting,
+    views,
+    working,
+)
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
@@ -18,6 +37,7 @@ from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
 from paperlane.ledger.schema import RUNNING, engines, tasks
 from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.writing import Writing
+from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     Attempt,
     Batch,
@@ -186,6 +206,82 @@ class SqlLedger:
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
+
+    # schedules
+
+    def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
+        def work(writing: Writing) -> Schedule:
+            periodic.add(writing, new, self.rules)
+            if also is not None:
+                also(writing.connection)
+            return periodic.one(writing.connection, new.id)
+
+        try:
+            return self._change(work)
+        except IntegrityError as error:
+            raise Conflict(
+                f"There is a schedule {new.name} already.",
+                code="schedule_exists",
+                hint="Remove it, or take a new name.",
+            ) from error
+
+    def schedule(self, user: UserId, name: str) -> Schedule:
+        return self._ask(lambda connection: periodic.named(connection, user, name))
+
+    def schedules(self, user: UserId | None = None, after: str = "", limit: int = 1_000) -> Sequence[Schedule]:
+        return self._ask(lambda connection: periodic.many(connection, user, after, limit))
+
+    def change_schedule(
+        self,
+        schedule: ScheduleId,
+        *,
+        cron: str | None = None,
+        timezone: str | None = None,
+        priority: int | None = None,
+        paused: bool | None = None,
+    ) -> Schedule:
+        def work(writing: Writing) -> Schedule:
+            periodic.change(writing, schedule, cron=cron, timezone=timezone, priority=priority, paused=paused)
+            return periodic.one(writing.connection, schedule)
+
+        return self._change(work)
+
+    def remove_schedule(self, schedule: ScheduleId, also: Also | None = None) -> None:
+        def work(writing: Writing) -> None:
+            periodic.remove(writing.connection, schedule)
+            if also is not None:
+                also(writing.connection)
+
+        self._change(work)
+
+    def due(self) -> Sequence[ScheduleId]:
+        return self._ask(lambda connection: periodic.due(connection, self._now(connection)))
+
+    def fire(self, schedule: ScheduleId, new_id: Callable[[], str], also: AlsoFired | None = None) -> Firing | None:
+        try:
+            return self._change(lambda writing: periodic.fire(writing, schedule, self.rules, new_id, also))
+        except Refused as refused:
+            why = refused.fault
+            return self._change(lambda writing: periodic.refuse(writing, schedule, why))
+
+    # what is old
+
+    def begin_chore(self, name: str, seconds: float) -> Chore | None:
+        if not self._ask(lambda connection: retention.is_due(connection, name, self._now(connection))):
+            return None
+        return self._change(lambda writing: retention.begin(writing, name, seconds))
+
+    def end_chore(self, name: str, done_until: float) -> None:
+        self._change(lambda writing: retention.end(writing.connection, name, done_until))
+
+    def overdue(self, kept: Kept, since: float, after: UserId) -> Overdue:
+        return self._ask(lambda c: retention.overdue(c, kept, since, after, self._now(c), self.rules.key_kept))
+
+    def forget(self, user: UserId, kept: Kept, also: AlsoForgotten | None = None) -> int:
+        return self._change(lambda writing: retention.forget(writing, user, kept, self.rules.key_kept, also))
+
+    def trim(self, user: UserId, kept: Kept, mark: Mark) -> Trimmed:
+        return self._change(lambda writing: retention.trim(writing, user, kept, mark))
 
     # lanes
 

@@ -46,6 +46,14 @@ documents = Table(
     Index("documents_blob", "blob"),
 )
 
+scheduled_files = Table(  # what a schedule will test again, however long ago it was uploaded
+    "scheduled_files",
+    metadata,
+    Column("schedule_id", _ID, primary_key=True),
+    Column("blob", String(200), primary_key=True),
+    Index("scheduled_files_blob", "blob"),
+)
+
 issues = Table(
     "issues",
     metadata,

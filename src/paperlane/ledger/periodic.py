@@ -1,0 +1,218 @@
+"""Schedules: batches that are submitted again and again, each time by one process only."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+
+from paperlane.errors import BadRequest, Conflict, NotFound
+from paperlane.ledger import AlsoFired, Rules
+from paperlane.ledger.schema import schedule_tasks, schedules
+from paperlane.ledger.submitting import submit
+from paperlane.ledger.timetable import next_after
+from paperlane.ledger.writing import Writing
+from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
+from paperlane.model.tasks import BatchId, Fault, NewBatch, NewTask, Stage, TaskId, UserId
+
+
+def add(writing: Writing, new: NewSchedule, rules: Rules) -> None:
+    """Write the schedule with its tasks; it comes due the first time that its expression names from now on."""
+    connection, now = writing.connection, writing.now
+    next_at = next_after(new.cron, new.timezone, now)
+    most = min(rules.user_backlog, rules.system_backlog)
+    if not 0 < len(new.tasks) <= most:
+        raise BadRequest(
+            f"A schedule submits 1 to {most} tasks at a time.", hint="More could never wait at once; make several."
+        )
+    own = select(func.count()).select_from(schedules).where(schedules.c.user_id == new.user)
+    if connection.execute(own).scalar_one() >= rules.user_schedules:
+        raise Conflict(
+            f"There are {rules.user_schedules} schedules already.", code="too_many_schedules", hint="Remove one first."
+        )
+    row = {
+        "id": new.id,
+        "user_id": new.user,
+        "name": new.name,
+        "cron": " ".join(new.cron.split()),
+        "timezone": new.timezone,
+        "priority": new.priority,
+        "tasks": len(new.tasks),
+        "created_at": now,
+        "next_at": next_at,
+    }
+    connection.execute(insert(schedules), row)
+    connection.execute(
+        insert(schedule_tasks),
+        [
+            {
+                "schedule_id": new.id,
+                "position": position,
+                "stage": task.stage.value,
+                "cost": task.cost,
+                "payload": task.payload,
+            }
+            for position, task in enumerate(new.tasks)
+        ],
+    )
+
+
+def change(
+    writing: Writing,
+    schedule: ScheduleId,
+    *,
+    cron: str | None,
+    timezone: str | None,
+    priority: int | None,
+    paused: bool | None,
+) -> None:
+    """Change what is given. Another time, or the end of a pause, makes it due the next time from now on."""
+    row = _locked(writing.connection, schedule)
+    given = {"cron": cron and " ".join(cron.split()), "timezone": timezone, "priority": priority}
+    new: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if paused is not None:
+        new["paused"] = int(paused)
+    if "cron" in new or "timezone" in new or (row["paused"] and paused is False):
+        clock = {"cron": row["cron"], "timezone": row["timezone"], **new}
+        new["next_at"] = next_after(str(clock["cron"]), str(clock["timezone"]), writing.now)
+        new |= {"refusal": None, "refused_at": 0.0}  # what was due is not any more
+    if new:
+        writing.connection.execute(update(schedules).where(schedules.c.id == schedule).values(new))
+
+
+def remove(connection: Connection, schedule: ScheduleId) -> None:
+    """The schedule is no more; what it submitted goes on."""
+    if connection.execute(delete(schedules).where(schedules.c.id == schedule)).rowcount == 0:
+        raise _unknown()
+    connection.execute(delete(schedule_tasks).where(schedule_tasks.c.schedule_id == schedule))
+
+
+def one(connection: Connection, schedule: ScheduleId) -> Schedule:
+    """The schedule, or NotFound."""
+    row = connection.execute(select(schedules).where(schedules.c.id == schedule)).mappings().first()
+    if row is None:
+        raise _unknown()
+    return _schedule(row)
+
+
+def named(connection: Connection, user: UserId, name: str) -> Schedule:
+    """The user's schedule of this name, or NotFound."""
+    asked = select(schedules).where(schedules.c.user_id == user, schedules.c.name == name)
+    row = connection.execute(asked).mappings().first()
+    if row is None:
+        raise _unknown()
+    return _schedule(row)
+
+
+def many(connection: Connection, user: UserId | None, after: str, limit: int) -> Sequence[Schedule]:
+    """A page of a user's schedules by name, or of everybody's by user and name."""
+    asked = select(schedules).order_by(schedules.c.user_id, schedules.c.name).limit(limit)
+    if user is not None:
+        asked = asked.where(schedules.c.user_id == user, schedules.c.name > after)
+    return [_schedule(row) for row in connection.execute(asked).mappings()]
+
+
+_DUE = (
+    select(schedules.c.id)
+    .where(schedules.c.paused == 0, schedules.c.next_at <= bindparam("now"))
+    .order_by(schedules.c.next_at)
+)
+
+
+def due(connection: Connection, now: float) -> Sequence[ScheduleId]:
+    """All schedules whose time has come, the longest due first."""
+    return [ScheduleId(schedule) for schedule in connection.scalars(_DUE, {"now": now})]
+
+
+def fire(
+    writing: Writing,
+    schedule: ScheduleId,
+    rules: Rules,
+    new_id: Callable[[], str],
+    also: AlsoFired | None,
+) -> Firing | None:
+    """Submit the schedule's batch and put it off to its next time, past now; None when it is not due (any more).
+
+    What was missed meanwhile counts as one. Of several processes, the one that moves `next_at` first submits.
+    """
+    connection, now = writing.connection, writing.now
+    row = connection.execute(select(schedules).where(schedules.c.id == schedule)).mappings().first()
+    if row is None or row["paused"] or row["next_at"] > now:
+        return None
+    batch = NewBatch(
+        BatchId(new_id()), UserId(row["user_id"]), _tasks(connection, schedule, new_id), row["name"], row["priority"]
+    )
+    moved = connection.execute(
+        update(schedules)
+        .where(schedules.c.id == schedule, schedules.c.next_at == row["next_at"], schedules.c.paused == 0)
+        .values(
+            next_at=next_after(row["cron"], row["timezone"], now),
+            last_at=now,
+            last_batch=batch.id,
+            refusal=None,
+            refused_at=0.0,
+        )
+    )
+    if moved.rowcount == 0:
+        return None
+    submit(writing, batch, rules)
+    if also is not None:
+        also(connection, batch, now)
+    return Firing(schedule, batch.user, row["name"], batch.id, [task.id for task in batch.tasks])
+
+
+def refuse(writing: Writing, schedule: ScheduleId, why: Fault) -> Firing | None:
+    """Write down why a due schedule could not submit; None when that is written down already, or it is not due."""
+    connection, now = writing.connection, writing.now
+    row = connection.execute(select(schedules).where(schedules.c.id == schedule)).mappings().first()
+    if row is None or row["paused"] or row["next_at"] > now or _code(row) == why.code:
+        return None
+    connection.execute(
+        update(schedules)
+        .where(schedules.c.id == schedule, schedules.c.next_at == row["next_at"])
+        .values(refusal=json.dumps(asdict(why)), refused_at=row["refused_at"] or now)
+    )
+    return Firing(schedule, UserId(row["user_id"]), row["name"], refusal=why)
+
+
+def _code(row: RowMapping) -> str:
+    return json.loads(row["refusal"])["code"] if row["refusal"] else ""
+
+
+def _tasks(connection: Connection, schedule: ScheduleId, new_id: Callable[[], str]) -> Sequence[NewTask]:
+    asked = select(schedule_tasks).where(schedule_tasks.c.schedule_id == schedule).order_by(schedule_tasks.c.position)
+    return [
+        NewTask(TaskId(new_id()), bytes(row["payload"]), row["cost"], Stage(row["stage"]))
+        for row in connection.execute(asked).mappings()
+    ]
+
+
+def _locked(connection: Connection, schedule: ScheduleId) -> RowMapping:
+    asked = select(schedules).where(schedules.c.id == schedule).with_for_update()
+    row = connection.execute(asked).mappings().first()
+    if row is None:
+        raise _unknown()
+    return row
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such schedule.")
+
+
+def _schedule(row: RowMapping) -> Schedule:
+    return Schedule(
+        id=ScheduleId(row["id"]),
+        user=UserId(row["user_id"]),
+        name=row["name"],
+        cron=row["cron"],
+        timezone=row["timezone"],
+        priority=row["priority"],
+        tasks=row["tasks"],
+        paused=bool(row["paused"]),
+        created_at=row["created_at"],
+        next_at=row["next_at"],
+        last_at=row["last_at"],
+        last=row["last_batch"],
+        refusal=Fault(**json.loads(row["refusal"])) if row["refusal"] else None,
+        refused_at=row["refused_at"],
+    )

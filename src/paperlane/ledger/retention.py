@@ -1,0 +1,163 @@
+"""Letting go of what is old: ended tasks by age and number, a small page a transaction.
+
+Only tasks that have ended are touched, and the deleted ones are locked first: one that is started again meanwhile is
+not an ended one any more when its lock comes, and stays. Lanes count what waits and runs, so none is locked or changed.
+"""
+
+from collections.abc import Sequence
+from math import inf
+
+from sqlalchemy import Connection, RowMapping, case, delete, func, or_, select, update
+
+from paperlane.ledger import AlsoForgotten, Chore, Kept, Mark, Overdue, Trimmed
+from paperlane.ledger.schema import ENDED, attempts, batches, checkpoints, chores, events, lanes, tasks
+from paperlane.ledger.writing import Writing
+from paperlane.model.tasks import State, TaskId, UserId
+
+AT_ONCE = 100
+"""Tasks in one transaction: with 20 events and five checkpoints each, a writer beside it waits for milliseconds."""
+
+_USERS_AT_ONCE = 200
+_ENDED_STATES = [state.value for state in State if state.ended]
+
+
+def is_due(connection: Connection, name: str, now: float) -> bool:
+    """Has the time of a chore come?"""
+    asked = select(chores.c.name).where(chores.c.name == name, chores.c.next_at <= now)
+    return connection.execute(asked).first() is not None
+
+
+def begin(writing: Writing, name: str, seconds: float) -> Chore | None:
+    """The turn at a chore, which comes up again after so many seconds; None when another process has it."""
+    connection, now = writing.connection, writing.now
+    mine = update(chores).where(chores.c.name == name, chores.c.next_at <= now).values(next_at=now + seconds)
+    if connection.execute(mine).rowcount == 0:
+        return None
+    done_until = connection.execute(select(chores.c.done_until).where(chores.c.name == name)).scalar_one()
+    return Chore(now, done_until)
+
+
+def end(connection: Connection, name: str, done_until: float) -> None:
+    """Note until when it was done."""
+    later = update(chores).where(chores.c.name == name, chores.c.done_until < done_until)
+    connection.execute(later.values(done_until=done_until))
+
+
+def overdue(connection: Connection, kept: Kept, since: float, after: UserId, now: float, shortest: float) -> Overdue:
+    """Of the next users, those with something to forget or to trim; one look into the index of ended tasks."""
+    users = connection.scalars(
+        select(lanes.c.user_id).where(lanes.c.user_id > after).order_by(lanes.c.user_id).limit(_USERS_AT_ONCE)
+    ).all()
+    if not users:
+        return Overdue((), (), None)
+    stale = case(((tasks.c.finished_at > since) & (tasks.c.finished_at <= _trimmed_before(kept, now)), 1), else_=0)
+    asked = (
+        select(
+            tasks.c.user_id,
+            tasks.c.state,
+            func.count().label("count"),
+            func.min(tasks.c.finished_at).label("oldest"),
+            func.sum(stale).label("stale"),
+        )
+        .where(ENDED, tasks.c.user_id.between(users[0], users[-1]))
+        .group_by(tasks.c.user_id, tasks.c.state)
+    )
+    forget: dict[UserId, None] = {}
+    trim: list[UserId] = []
+    for row in connection.execute(asked).mappings():
+        user = UserId(row["user_id"])
+        over = 0 < kept.most < row["count"] and row["oldest"] <= now - shortest
+        if over or row["oldest"] <= _ended_before(kept, row["state"], now, shortest):
+            forget[user] = None
+        if row["state"] == State.COMPLETED and row["stale"]:
+            trim.append(user)
+    return Overdue(list(forget), trim, UserId(users[-1]))
+
+
+def _ended_before(kept: Kept, state: str, now: float, shortest: float) -> float:
+    """Tasks that ended in this state before this time are too old."""
+    longest = kept.failed if state == State.FAILED else kept.finished
+    return now - max(longest or inf, shortest)
+
+
+def _trimmed_before(kept: Kept, now: float) -> float:
+    """Completed tasks that ended before this time lose their steps; none has ended before 1970."""
+    return now - kept.steps if kept.steps else -1.0
+
+
+def forget(writing: Writing, user: UserId, kept: Kept, shortest: float, also: AlsoForgotten | None) -> int:
+    """Delete a page of the user's oldest ended tasks that are too old, or too many, with all that belongs to them."""
+    connection, now = writing.connection, writing.now
+    page: list[RowMapping] = []
+    for state in _ENDED_STATES:
+        if len(page) < AT_ONCE:
+            page += _oldest(connection, user, state, kept, now, shortest, AT_ONCE - len(page))
+    if not page:
+        return 0
+    ids = [TaskId(row["id"]) for row in page]
+    if also is not None:
+        also(connection, ids)
+    for table in (events, attempts, checkpoints):
+        connection.execute(delete(table).where(table.c.task_id.in_(ids)))
+    connection.execute(delete(tasks).where(tasks.c.id.in_(ids)))
+    _forget_empty(connection, sorted({row["batch_id"] for row in page}))
+    return len(ids)
+
+
+def _oldest(
+    connection: Connection, user: UserId, state: str, kept: Kept, now: float, shortest: float, room: int
+) -> Sequence[RowMapping]:
+    """The user's tasks of this outcome that must go, locked: from the oldest on, so the first few of a list."""
+    of_kind = (tasks.c.user_id == user, tasks.c.state == state, ENDED)
+    excess = 0
+    if kept.most:
+        counted = select(tasks.c.id).where(*of_kind).limit(kept.most + room).subquery()
+        excess = connection.execute(select(func.count()).select_from(counted)).scalar_one() - kept.most
+    asked = (
+        select(tasks.c.id, tasks.c.batch_id, tasks.c.finished_at)
+        .where(*of_kind, tasks.c.finished_at <= now - shortest)
+        .order_by(tasks.c.finished_at, tasks.c.id)
+        .limit(room)
+        .with_for_update()
+    )
+    too_old = _ended_before(kept, state, now, shortest)
+    rows = connection.execute(asked).mappings().all()
+    return [row for at, row in enumerate(rows) if at < excess or row["finished_at"] <= too_old]
+
+
+def _forget_empty(connection: Connection, ids: Sequence[str]) -> None:
+    """Delete batches without a task. Locked first: of two pages that empty one together, the later one sees that."""
+    connection.execute(select(batches.c.id).where(batches.c.id.in_(ids)).order_by(batches.c.id).with_for_update())
+    holds = select(tasks.c.id).where(tasks.c.batch_id == batches.c.id).exists()
+    connection.execute(delete(batches).where(batches.c.id.in_(ids), ~holds))
+
+
+def trim(writing: Writing, user: UserId, kept: Kept, mark: Mark) -> Trimmed:
+    """Take progress and inner results from a page of completed tasks. Nothing changes these, so none is locked."""
+    connection, now = writing.connection, writing.now
+    later = or_(tasks.c.finished_at > mark.finished_at, tasks.c.id > mark.task)
+    rows = (
+        connection.execute(
+            select(tasks.c.id, tasks.c.finished_at)
+            .where(
+                tasks.c.user_id == user,
+                tasks.c.state == State.COMPLETED.value,
+                ENDED,
+                tasks.c.finished_at.between(mark.finished_at, _trimmed_before(kept, now)),
+                later,
+            )
+            .order_by(tasks.c.finished_at, tasks.c.id)
+            .limit(AT_ONCE)
+        )
+        .mappings()
+        .all()
+    )
+    if not rows:
+        return Trimmed(0, None)
+    ids = [row["id"] for row in rows]
+    connection.execute(delete(events).where(events.c.task_id.in_(ids), events.c.status.not_in(_ENDED_STATES)))
+    connection.execute(
+        delete(checkpoints).where(checkpoints.c.task_id.in_(ids), checkpoints.c.step.not_in(kept.results))
+    )
+    last = Mark(rows[-1]["finished_at"], rows[-1]["id"])
+    return Trimmed(len(ids), last if len(rows) == AT_ONCE else None)
