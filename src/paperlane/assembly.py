@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import TypeAdapter
+from sqlalchemy import Connection
 
 from paperlane import hosting
 from paperlane.blobs.folder import Folder
@@ -28,8 +29,8 @@ from paperlane.errors import Misconfigured
 from paperlane.hosting import Host
 from paperlane.ledger import Also, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
-from paperlane.model.documents import Report, Severity
-from paperlane.model.tasks import TaskId
+from paperlane.model.documents import Report, Severity, Upload
+from paperlane.model.tasks import NewBatch, TaskId
 from paperlane.pipeline import REPORT, test_document
 from paperlane.records import accounts, documents
 from paperlane.records.issues import save
@@ -52,6 +53,7 @@ _ABANDONED = 86_400.0  # seconds: no upload goes on for so long, however slow it
 _FEW = 200
 
 _REPORT = TypeAdapter(Report)
+_UPLOAD = TypeAdapter(Upload)
 
 clock = SystemClock()
 new_id = SortableIds(clock)
@@ -133,6 +135,12 @@ def document_chain() -> Chain:
     return Chain(test_document, also, summary)
 
 
+def record_documents(connection: Connection, batch: NewBatch, now: float) -> None:
+    """What a schedule submits are documents, as if somebody had uploaded them again."""
+    uploads = {task.id: _UPLOAD.validate_json(task.payload) for task in batch.tasks}
+    documents.add(connection, batch.user, uploads, now)
+
+
 @asynccontextmanager
 async def host_of(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
     """What runs documents' tasks in this process."""
@@ -146,6 +154,7 @@ async def host_of(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
             sweep=settings.sweep_seconds,
             grace=settings.grace_seconds,
             clock=clock,
+            fired=record_documents,
         )
 
 

@@ -6,6 +6,7 @@ tasks; documents, issues and reports are their owner's alone.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -18,6 +19,7 @@ from paperlane.clock import Clock
 from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
 from paperlane.ledger import Ledger
 from paperlane.model.documents import Report, Status, Upload
+from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     Batch,
     BatchId,
@@ -32,6 +34,7 @@ from paperlane.model.tasks import (
 )
 from paperlane.records import accounts, audit, documents, issues
 from paperlane.records.accounts import Account, Role
+from paperlane.records.files import remove_unnamed
 from paperlane.records.issues import Reviewed
 from paperlane.reports import REPORTS
 from paperlane.settings import Settings
@@ -46,6 +49,7 @@ _LINK_SECONDS = 3_600.0
 _SLOT_SECONDS_PER_MB = {"application/pdf": 1.5}
 _SLOT_SECONDS = 0.2
 _MOST_SLOT_SECONDS = 60.0
+_SCHEDULE = re.compile(r"\w[\w.@+-]{0,99}")  # stands in a path, where "." and ".." mean something else
 STATES: Mapping[str, Sequence[State]] = {
     "queued": (State.READY, State.WAITING, State.LEASED),
     **{state.value: (state,) for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)},
@@ -90,11 +94,21 @@ class Order:
 
     def checked(self) -> Self:
         """Itself, when it makes sense; BadRequest otherwise."""
-        if not 0 <= self.priority <= 9:  # noqa: PLR2004  the range that interfaces promise
-            raise BadRequest(f"There is no priority {self.priority}.", hint="Choose 0 to 9; 5 is the usual one.")
+        _check_priority(self.priority)
         if len(self.key) > 200:  # noqa: PLR2004  the column's length
             raise BadRequest("The Idempotency-Key is too long.", hint="Use at most 200 characters.")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When the documents of a batch shall be tested again; `cron` means the clock of `timezone`."""
+
+    name: str
+    cron: str
+    batch: BatchId
+    timezone: str = "UTC"
+    priority: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +193,70 @@ class Desk:
     def queue(self, account: Account) -> Queue:
         """What runs and waits: one's own, or everything for those who may see the queue."""
         return self.ledger.queue(None if account.sees_queue else account.id)
+
+    # schedules
+
+    def add_schedule(self, account: Account, plan: Plan) -> Schedule:
+        """Test the documents of one's own batch again and again: the same files, each time as a new batch.
+
+        The files stay as long as the schedule does.
+        """
+        _may_change(account)
+        _check_priority(plan.priority)
+        if _SCHEDULE.fullmatch(plan.name) is None:
+            raise BadRequest(
+                f"{plan.name[:100]!r} is no name of a schedule.",
+                hint="Begin with a letter or digit; then also . _ @ + - may come, at most 100 characters in all.",
+            )
+        batch = self.ledger.batch(plan.batch)
+        if batch.user != account.id:
+            raise NotFound("There is no such batch.")
+        tasks = self.ledger.tasks(batch=batch.id, limit=sum(batch.counts.values()))
+        new = NewSchedule(
+            ScheduleId(self.new_id()),
+            account.id,
+            plan.name,
+            plan.cron,
+            plan.timezone,
+            [NewTask(task.id, task.payload, estimated_cost(upload_of(task))) for task in tasks],
+            plan.priority,
+        )
+        return self.ledger.add_schedule(
+            new, lambda connection: documents.hold(connection, new.id, [task.id for task in tasks])
+        )
+
+    def schedules(self, account: Account, *, after: str, limit: int) -> Sequence[Schedule]:
+        """A page of one's own, by name."""
+        return self.ledger.schedules(account.id, after, limit)
+
+    def change_schedule(
+        self,
+        account: Account,
+        name: str,
+        *,
+        cron: str | None = None,
+        timezone: str | None = None,
+        priority: int | None = None,
+        paused: bool | None = None,
+    ) -> Schedule:
+        """Change one's own schedule; what is None stays as it is."""
+        found = self.ledger.schedule(account.id, name)
+        _may_change(account)
+        if priority is not None:
+            _check_priority(priority)
+        return self.ledger.change_schedule(found.id, cron=cron, timezone=timezone, priority=priority, paused=paused)
+
+    def remove_schedule(self, account: Account, name: str) -> None:
+        """Test no more; what was tested stays, and so do files that a document is in."""
+        found = self.ledger.schedule(account.id, name)
+        _may_change(account)
+        files: list[str] = []
+
+        def also(connection: Connection) -> None:
+            files[:] = documents.release(connection, found.id)
+
+        self.ledger.remove_schedule(found.id, also)
+        remove_unnamed(self.ledger, self.blobs, files)
 
     # what was found
 
@@ -404,6 +482,11 @@ def _may_change(account: Account) -> None:
 def _check_engine(name: str) -> None:
     if name not in ENGINES:
         raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose {' or '.join(ENGINES)}.")
+
+
+def _check_priority(priority: int) -> None:
+    if not 0 <= priority <= 9:  # noqa: PLR2004  the range that interfaces promise
+        raise BadRequest(f"There is no priority {priority}.", hint="Choose 0 to 9; 5 is the usual one.")
 
 
 def _check_numbers(limit: int | None, weight: float | None) -> None:

@@ -469,3 +469,27 @@ def blobs_of(service: Service) -> list[Path]:
 def assert_tells_nothing(log: str, client: httpx.Client) -> None:
     for secret in ("merger", "Confidential", client.headers["Authorization"].split()[1]):
         assert secret not in log
+
+
+def test_a_due_schedule_is_fired_once_by_all_the_processes(new_service: Callable[..., Service]):
+    service = new_service(workers=2, sweep_seconds=0.2)
+    client = service.user("ann")
+    batch = upload(client, "The system shall be fast.", "Fine.")
+    ended(client, batch)
+    yearly = {"name": "yearly", "cron": "0 0 1 1 *", "batch": batch["id"]}
+    assert client.post("schedules", json=yearly).status_code == 201
+    database = dbapi2.connect(f"{service.data}/paperlane.db", timeout=30)
+
+    seen: list[str | None] = [None]
+
+    def newly_fired() -> str | None:
+        (shown,) = client.get("schedules").json()["items"]
+        return None if shown["last_batch"] in seen else shown["last_batch"]
+
+    for long_ago in range(1, 6):
+        with database:
+            database.execute("UPDATE schedules SET next_at = ?", (long_ago,))
+        seen.append(until(newly_fired))
+        assert [task["status"] for task in ended(client, {"id": seen[-1]})] == ["completed", "completed"]
+    assert len(client.get("tasks").json()["items"]) == 12
+    database.close()

@@ -365,8 +365,10 @@ OTHERS = {
     ("GET", "/api/v1/tasks/{task}/report"),
     ("GET", "/api/v1/tasks/{task}/document"),
     ("PATCH", "/api/v1/issues/{issue}"),
+    ("PATCH", "/api/v1/schedules/{name}"),
+    ("DELETE", "/api/v1/schedules/{name}"),
 }
-LISTS = {("GET", "/api/v1/tasks"), ("GET", "/api/v1/queue")}
+LISTS = {("GET", "/api/v1/tasks"), ("GET", "/api/v1/queue"), ("GET", "/api/v1/schedules")}
 OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
@@ -374,7 +376,7 @@ OPEN = {
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),
 }
-OWN = {("POST", "/api/v1/batches"), ("GET", "/api/v1/session")}
+OWN = {("POST", "/api/v1/batches"), ("POST", "/api/v1/schedules"), ("GET", "/api/v1/session")}
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
     ("GET", "/api/v1/users"),
@@ -395,7 +397,7 @@ async def test_every_call_is_known_to_these_tests(house: House):
 async def test_every_answer_and_every_refusal_is_described(house: House):
     described = (await house["nobody"].get("http://test/openapi.json")).json()
     schemas = described["components"]["schemas"]
-    assert {"Task", "Batch", "Submitted", "Issue", "Attempt", "Queue", "User", "Problem"} <= schemas.keys()
+    assert {"Task", "Batch", "Submitted", "Issue", "Attempt", "Queue", "User", "Schedule", "Problem"} <= schemas.keys()
     assert described["components"]["securitySchemes"].keys() == {"token", "session"}
     for path, verbs in described["paths"].items():
         for verb, call in verbs.items():
@@ -446,10 +448,12 @@ async def test_a_foreign_id_answers_exactly_as_a_missing_one(house: House):
     house.work()
     task = batch["tasks"][0]["id"]
     issue = (await house["ann"].get(f"/tasks/{task}/issues")).json()["items"][0]["id"]
-    real = {"batch": batch["id"], "task": task, "issue": issue}
-    missing = {"batch": "0" * 26, "task": "0" * 26, "issue": f"{'0' * 26}-0"}
+    nightly = {"name": "nightly", "cron": "0 3 * * *", "batch": batch["id"]}
+    assert (await house["ann"].post("/schedules", json=nightly)).status_code == 201
+    real = {"batch": batch["id"], "task": task, "issue": issue, "name": "nightly"}
+    missing = {"batch": "0" * 26, "task": "0" * 26, "issue": f"{'0' * 26}-0", "name": "missing"}
     for verb, path in sorted(OTHERS):
-        content = {"status": "accepted"} if verb == "PATCH" else None
+        content = ({"paused": True} if "schedules" in path else {"status": "accepted"}) if verb == "PATCH" else None
         answers = [
             await house["bob"].request(verb, f"http://test{path.format(**ids)}", json=content)
             for ids in (real, missing)

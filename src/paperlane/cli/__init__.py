@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
-from paperlane.cli import check, doctor, migrate, queue, serve, user, worker
+from paperlane.cli import check, doctor, migrate, queue, schedule, serve, user, worker
 from paperlane.errors import PaperlaneError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")
+app.add_typer(schedule.app, name="schedule")
 app.command()(doctor.doctor)
 
 

@@ -1,14 +1,19 @@
 """The options that name an installation, and the settings they make."""
 
 import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paperlane.errors import Misconfigured
 from paperlane.settings import Settings
+
+if TYPE_CHECKING:
+    from paperlane.desk import Desk
 
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of the database and the files.")]
 Database = Annotated[str | None, typer.Option("--database", metavar="URL", help="Where the ledger is.")]
@@ -34,6 +39,19 @@ def existing(**given: Any) -> Settings:
             hint="Name its folder with --data, or start it: paperlane serve.",
         )
     return settings
+
+
+@contextmanager
+def desk_of(data: Data, database: Database, settings: Callable[..., Settings] = existing) -> "Generator[Desk]":
+    """The desk of an installation, which may be `made` here."""
+    from paperlane.assembly import open_desk, open_ledger
+
+    chosen = settings(data=data, database=database)
+    ledger = open_ledger(chosen)
+    try:
+        yield open_desk(chosen, ledger)
+    finally:
+        ledger.close()
 
 
 def settings_of(**given: Any) -> Settings:

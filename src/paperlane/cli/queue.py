@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, existing
+from paperlane.cli.installation import Data, Database, Json, desk_of
 from paperlane.cli.output import show
 from paperlane.errors import PaperlaneError
 
@@ -24,15 +24,9 @@ Engine = Annotated[str, typer.Argument(metavar="[ENGINE]", help="The engine.")]
 @contextmanager
 def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[Desk]":
     """The desk of the installation that the command names, or the group before it."""
-    from paperlane.assembly import open_desk, open_ledger
-
     before: dict[str, Any] = context.obj or {}
-    settings = existing(data=data or before.get("data"), database=database or before.get("database"))
-    ledger = open_ledger(settings)
-    try:
-        yield open_desk(settings, ledger)
-    finally:
-        ledger.close()
+    with desk_of(data or before.get("data"), database or before.get("database")) as desk:
+        yield desk
 
 
 @app.callback()

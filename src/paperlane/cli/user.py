@@ -1,19 +1,13 @@
 """`paperlane user`: accounts and their tokens."""
 
 import json
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, existing, made
+from paperlane.cli.installation import Data, Database, Json, desk_of, made
 from paperlane.cli.output import show
 from paperlane.errors import BadRequest
-from paperlane.settings import Settings
-
-if TYPE_CHECKING:
-    from paperlane.desk import Desk
 
 app = typer.Typer(help="Accounts: add, list, set, token, revoke.", no_args_is_help=True)
 
@@ -22,18 +16,6 @@ Role = Annotated[str | None, typer.Option(metavar="user|viewer|admin", help="Wha
 Group = Annotated[str | None, typer.Option(help="The group that the account belongs to.")]
 Limit = Annotated[int | None, typer.Option(help="Tasks that may run at once.")]
 Weight = Annotated[float | None, typer.Option(help="Share of the turns; 1 is usual.")]
-
-
-@contextmanager
-def _desk(data: Data, database: Database, settings: Callable[..., Settings] = existing) -> "Generator[Desk]":
-    from paperlane.assembly import open_desk, open_ledger
-
-    chosen = settings(data=data, database=database)
-    ledger = open_ledger(chosen)
-    try:
-        yield open_desk(chosen, ledger)
-    finally:
-        ledger.close()
 
 
 def _role(name: str) -> Any:
@@ -57,7 +39,7 @@ def add(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Add an account and print its token, this once."""
-    with _desk(data, database, made) as desk:
+    with desk_of(data, database, made) as desk:
         account = desk.add_user(None, name, _role(role or "user"), group or "", limit, weight)
         token = desk.new_token(None, account)
     if as_json:
@@ -71,7 +53,7 @@ def several(data: Data = None, database: Database = None, as_json: Json = False)
     """List all accounts with their limits."""
     from paperlane.records.accounts import with_terms
 
-    with _desk(data, database) as desk:
+    with desk_of(data, database) as desk:
         rows = [
             {
                 "id": account.id,
@@ -103,7 +85,7 @@ def change(
     """Change an account, while everything runs; a lowered limit kills nothing."""
     if all(given is None for given in (role, group, limit, weight, engine, paused)):
         raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane user set --help.")
-    with _desk(data, database) as desk:
+    with desk_of(data, database) as desk:
         account = desk.user(name)
         chosen = None if role is None else _role(role)
         desk.change_user(
@@ -115,7 +97,7 @@ def change(
 @app.command()
 def token(name: Name, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Print a fresh token, this once; older ones stay valid."""
-    with _desk(data, database) as desk:
+    with desk_of(data, database) as desk:
         account = desk.user(name)
         made = desk.new_token(None, account)
     if as_json:
@@ -127,6 +109,6 @@ def token(name: Name, data: Data = None, database: Database = None, as_json: Jso
 @app.command()
 def revoke(name: Name, data: Data = None, database: Database = None) -> None:
     """Make all tokens and sessions of an account useless."""
-    with _desk(data, database) as desk:
+    with desk_of(data, database) as desk:
         count = desk.revoke(None, desk.user(name))
     typer.echo(f"Revoked {count} {'token' if count == 1 else 'tokens'} of {name}.")

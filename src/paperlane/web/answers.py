@@ -222,6 +222,23 @@ class Revoked(TypedDict):
     revoked: int
 
 
+class Schedule(TypedDict):
+    """Documents that are tested again and again; `refusal` tells why a due one could not start since `refused_at`."""
+
+    name: str
+    cron: str
+    timezone: str
+    priority: int
+    documents: int
+    paused: bool
+    created_at: Moment | None
+    next_at: Moment | None
+    last_at: Moment | None
+    last_batch: str | None
+    refusal: Fault | None
+    refused_at: Moment | None
+
+
 class Lane(TypedDict):
     """What one user has waiting and running; waits in seconds."""
 

@@ -14,7 +14,20 @@ from paperlane import __version__
 from paperlane.desk import Desk
 from paperlane.settings import Settings
 from paperlane.threads import Threads
-from paperlane.web import batches, health, issues, metrics, pages, problems, progress, queue, session, tasks, users
+from paperlane.web import (
+    batches,
+    health,
+    issues,
+    metrics,
+    pages,
+    problems,
+    progress,
+    queue,
+    schedules,
+    session,
+    tasks,
+    users,
+)
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
 from paperlane.web.identity import House
@@ -60,7 +73,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.locks = {}
     app.state.sockets = Counter()
     api = APIRouter(prefix=_API)
-    for room in (batches, tasks, issues, queue, users, session, progress):
+    for room in (batches, tasks, issues, schedules, queue, users, session, progress):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.router)

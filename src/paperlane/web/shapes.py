@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from paperlane.model.documents import Upload
+from paperlane.model.schedules import Schedule
 from paperlane.model.tasks import Batch, Event, PastAttempt, Queue, Task
 from paperlane.records.accounts import Account, Terms
 from paperlane.records.issues import Reviewed
@@ -149,6 +150,24 @@ def account(of: Account, terms: Terms | None = None) -> answers.User:
     if terms is None:
         return shape
     return {**shape, "limit": terms.limit, "weight": terms.weight, "engine": terms.engine, "paused": terms.paused}
+
+
+def schedule(of: Schedule) -> answers.Schedule:
+    """A schedule."""
+    return {
+        "name": of.name,
+        "cron": of.cron,
+        "timezone": of.timezone,
+        "priority": of.priority,
+        "documents": of.tasks,
+        "paused": of.paused,
+        "created_at": moment(of.created_at),
+        "next_at": moment(of.next_at),
+        "last_at": moment(of.last_at),
+        "last_batch": of.last or None,
+        "refusal": of.refusal,
+        "refused_at": moment(of.refused_at),
+    }
 
 
 def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:

@@ -1,0 +1,87 @@
+"""`paperlane schedule`, each command in a real process."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.test_commands import paperlane
+
+from paperlane import assembly
+from paperlane.desk import Order
+from paperlane.model.documents import Upload
+from paperlane.settings import Settings
+
+
+@pytest.fixture
+def batches(tmp_path: Path) -> list[str]:
+    """A batch of ann's and one of bob's."""
+    settings = Settings(data=tmp_path)
+    ledger = assembly.open_ledger(settings)
+    desk = assembly.open_desk(settings, ledger)
+    made = []
+    for name in ("ann", "bob"):
+        account = desk.add_user(None, name, assembly.accounts.Role.USER, "", None, None)
+        order = Order([Upload(f"{name}.md", "text/markdown", 1, "0" * 64, "0" * 32)])
+        made.append(desk.submit(account, order)[0].id)
+    ledger.close()
+    return made
+
+
+def test_schedules_are_added_listed_paused_resumed_and_removed(tmp_path: Path, batches: list[str]):
+    at = ("--data", tmp_path)
+    assert "There is no schedule yet" in paperlane("schedule", "list", *at).stdout
+    zone = ("--timezone", "Asia/Shanghai")
+    added = paperlane("schedule", "add", "nightly", "30 6 * * MON-FRI", "--batch", batches[0], *zone, *at)
+    assert added.stdout.startswith("Added nightly of ann: one document, next at 20"), added.stderr
+    assert "T06:30+08:00" in added.stdout
+    (shown,) = json.loads(paperlane("schedule", "list", "--json", *at).stdout)
+    assert {key: shown[key] for key in ("name", "user", "cron", "timezone", "documents", "paused", "last")} == {
+        "name": "nightly", "user": "ann", "cron": "30 6 * * MON-FRI", "timezone": "Asia/Shanghai", "documents": 1,
+        "paused": False, "last": None,
+    }  # fmt: skip
+    assert "rests until" in paperlane("schedule", "pause", "nightly", *at).stdout
+    assert json.loads(paperlane("schedule", "list", "--json", *at).stdout)[0]["paused"]
+    assert "goes on at" in paperlane("schedule", "resume", "nightly", *at).stdout
+    assert paperlane("schedule", "remove", "nightly", *at).stdout == "Removed nightly.\n"
+    done = paperlane("schedule", "remove", "nightly", *at)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "paperlane: There is no schedule nightly. See: paperlane schedule list.\n",
+    )
+
+
+def test_whose_schedule_is_asked_where_two_have_one_so_named(tmp_path: Path, batches: list[str]):
+    at = ("--data", tmp_path)
+    for batch in batches:
+        done = paperlane("schedule", "add", "nightly", "0 3 * * *", "--batch", batch, "--json", *at)
+        assert json.loads(done.stdout)[0]["name"] == "nightly"
+    done = paperlane("schedule", "pause", "nightly", *at)
+    assert (done.returncode, done.stderr) == (2, "paperlane: 2 users have a schedule nightly. Say whose with --user.\n")
+    assert paperlane("schedule", "pause", "nightly", "--user", "bob", *at).returncode == 0
+    listed = json.loads(paperlane("schedule", "list", "--json", *at).stdout)
+    assert [(one["user"], one["paused"]) for one in listed] == [("ann", False), ("bob", True)]
+    (bobs,) = json.loads(paperlane("schedule", "list", "--user", "bob", "--json", *at).stdout)
+    assert bobs["user"] == "bob"
+    done = paperlane("schedule", "add", "mine", "0 3 * * *", "--batch", batches[0], "--user", "bob", *at)
+    assert (done.returncode, done.stderr) == (2, "paperlane: There is no such batch.\n")
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "said"),
+    [
+        ("often", "UTC", "'often' is no cron expression of five fields. Write minute, hour"),
+        ("0 0 30 2 *", "UTC", "'0 0 30 2 *' is no cron expression: Bad day-of-month."),
+        ("0 3 * * *", "Mars/Base", "There is no time zone 'Mars/Base'. Name it as the IANA database does"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_one_line(tmp_path: Path, batches: list[str], cron: str, zone: str, said: str):
+    done = paperlane("schedule", "add", "n", cron, "--batch", batches[0], "--timezone", zone, "--data", tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_help_teaches_the_five_fields():
+    said = paperlane("schedule", "add", "--help").stdout
+    assert "minute, hour, day of month, month, day of week" in " ".join(said.replace("│", " ").split())
+    assert "MON-FRI" in said
