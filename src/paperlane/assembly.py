@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
 from math import ceil
 
 import structlog
@@ -27,13 +26,14 @@ from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.errors import Misconfigured
 from paperlane.hosting import Host
-from paperlane.ledger import Also, Ledger, Rules
+from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Report, Severity, Upload
 from paperlane.model.tasks import NewBatch, TaskId
-from paperlane.pipeline import REPORT, test_document
+from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
 from paperlane.records import accounts, documents
 from paperlane.records.issues import save
+from paperlane.retention import keep_house
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
 from paperlane.threads import Threads
@@ -49,8 +49,7 @@ STEPS = "paperlane.pipeline:STEPS"
 
 _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
 _GOODBYE = 5  # seconds that open requests get at the end
-_ABANDONED = 86_400.0  # seconds: no upload goes on for so long, however slow its line
-_FEW = 200
+_DAY = 86_400.0
 
 _REPORT = TypeAdapter(Report)
 _UPLOAD = TypeAdapter(Upload)
@@ -139,6 +138,17 @@ def record_documents(connection: Connection, batch: NewBatch, now: float) -> Non
     """What a schedule submits are documents, as if somebody had uploaded them again."""
     uploads = {task.id: _UPLOAD.validate_json(task.payload) for task in batch.tasks}
     documents.add(connection, batch.user, uploads, now)
+
+
+def kept_of(settings: Settings) -> Kept:
+    """How long ended tasks are kept; the report and the text beside it as long as the task."""
+    return Kept(
+        finished=settings.keep_days * _DAY,
+        failed=settings.keep_failed_days * _DAY,
+        most=settings.keep_tasks,
+        steps=settings.keep_steps_days * _DAY,
+        results=(DOCUMENT_PROCESSING.name, REPORT.name),
+    )
 
 
 @asynccontextmanager
@@ -248,7 +258,10 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
             command = _worker_command(settings, of_each_worker)
             supervisor = Supervisor(command, settings.workers, partial(_bury, ledger, threads))
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
-            running.create_task(tidy(settings, ledger, threads))
+            house = keep_house(
+                ledger, open_blobs(settings), kept_of(settings), threads, stop, orphans=not settings.database_url
+            )
+            running.create_task(house)
             announce(url, desk.first_sign_in() or "")
             await stop.wait()
             server.should_exit = True
@@ -256,26 +269,6 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
         threads.close()
         listening.close()
         ledger.close()
-
-
-async def tidy(settings: Settings, ledger: Ledger, threads: Threads) -> None:
-    """Remove the files that a power cut or `kill -9` left of uploads: a day old, and of no document.
-
-    Files that are older than these records belong to other ones, which may come back from a backup; so do files beside
-    a database that lies elsewhere.
-    """
-    if settings.database_url:
-        return
-    blobs = open_blobs(settings)
-    try:
-        since = await threads(ledger.read, accounts.first_at)
-        old = iter(()) if since is None else blobs.written(since, clock.now() - _ABANDONED)
-        while some := await threads(lambda: list(islice(old, _FEW))):
-            named = await threads(ledger.read, partial(documents.named, blobs=some))
-            for reference in set(some) - named:
-                await threads(blobs.remove, reference)
-    except Exception:
-        log.exception("files of broken uploads could not be removed")
 
 
 def _shown(host: str) -> str:

@@ -58,6 +58,19 @@ class Settings(BaseSettings):
     session_hours: int = Field(12, ge=1, description="How long a sign-in on the page lasts.")
     allowed_origins: tuple[str, ...] = Field((), description="Other origins whose pages may open a WebSocket.")
 
+    keep_days: int = Field(
+        90, ge=0, description="Days that completed and cancelled tasks are kept, with report and file; 0: for ever."
+    )
+    keep_failed_days: int = Field(
+        365, ge=0, description="Days that failed tasks can be looked at and started again; 0: for ever."
+    )
+    keep_tasks: int = Field(
+        100_000, ge=0, description="Ended tasks that are kept of each user and outcome, the newest; 0: all."
+    )
+    keep_steps_days: int = Field(
+        14, ge=0, description="Days that each step of a completed task is kept; the report stays longer. 0: as long."
+    )
+
     passage_tokens: int = Field(1_500, ge=100, description="Token budget of a passage that is tested as a whole.")
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")

@@ -92,6 +92,11 @@ def one(connection: Connection, issue: str) -> Reviewed:
     return _reviewed(row)
 
 
+def forget(connection: Connection, tasks: Sequence[TaskId]) -> None:
+    """The issues of these tasks are no more, nor what people said of them."""
+    connection.execute(delete(issues).where(issues.c.task_id.in_(tasks)))
+
+
 def review(
     connection: Connection,
     issue: str,

@@ -1,0 +1,111 @@
+"""Retention: old tasks go with all that was recorded of them, then the files that nothing names any more."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
+
+import structlog
+from sqlalchemy import Connection
+
+from paperlane.blobs import Blobs
+from paperlane.ledger import Kept, Ledger, Mark
+from paperlane.model.tasks import TaskId, UserId
+from paperlane.records import accounts, documents, issues
+from paperlane.records.files import remove_unnamed
+from paperlane.scheduling.pace import every
+from paperlane.threads import Threads
+
+log = structlog.get_logger(__name__)
+
+CHORE = "retention"
+EVERY = 3_600.0
+
+_LOOK = 60.0  # seconds between looks at whether it is time
+_ABANDONED = 86_400.0  # seconds: no upload goes on for so long, however slow its line
+_REST = 0.05  # seconds between two pages, in which others write
+_FEW = 200
+_NOBODY = UserId(-1)
+
+
+@dataclass(slots=True)
+class Removed:
+    """What a run removed: tasks, the steps of tasks that stay, their files, and files that nothing named."""
+
+    tasks: int = 0
+    trimmed: int = 0
+    files: int = 0
+    orphans: int = 0
+
+
+async def keep_house(
+    ledger: Ledger, blobs: Blobs, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
+) -> None:
+    """Let go of what is old, once an hour over all processes, until told to stop."""
+    async for _ in every(_LOOK, stop):
+        try:
+            await clean(ledger, blobs, kept, threads, stop, orphans=orphans)
+        except Exception:
+            log.exception("retention failed")
+
+
+async def clean(
+    ledger: Ledger, blobs: Blobs, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
+) -> Removed | None:
+    """One run, if it is this process's turn; between two pages it ends when told to stop, and goes on another time.
+
+    `orphans`: whether files that nothing names are removed too.
+    """
+    chore = await threads(ledger.begin_chore, CHORE, EVERY)
+    if chore is None:
+        return None
+    removed = Removed()
+    after: UserId | None = _NOBODY
+    while after is not None and not stop.is_set():
+        page = await threads(ledger.overdue, kept, chore.done_until, after)
+        for user in page.forget:
+            count = 1
+            while count and not stop.is_set():
+                count = await threads(_forget_some, ledger, blobs, kept, user, removed)
+                await asyncio.sleep(_REST)
+        for user in page.trim:
+            mark: Mark | None = Mark(chore.done_until)
+            while mark is not None and not stop.is_set():
+                trimmed = await threads(ledger.trim, user, kept, mark)
+                removed.trimmed, mark = removed.trimmed + trimmed.tasks, trimmed.onward
+                await asyncio.sleep(_REST)
+        after = page.last
+    if kept.steps and not stop.is_set():
+        await threads(ledger.end_chore, CHORE, chore.at - kept.steps)
+    if orphans:
+        await _remove_orphans(ledger, blobs, chore.at - _ABANDONED, threads, stop, removed)
+    if removed != Removed():
+        log.info("old things removed", **{field.name: getattr(removed, field.name) for field in fields(removed)})
+    return removed
+
+
+def _forget_some(ledger: Ledger, blobs: Blobs, kept: Kept, user: UserId, removed: Removed) -> int:
+    """A page of a user's tasks, and then its files: a process that dies in between leaves orphans, nothing worse."""
+    gone: list[str] = []
+
+    def also(connection: Connection, tasks: Sequence[TaskId]) -> None:
+        issues.forget(connection, tasks)
+        gone[:] = documents.forget(connection, tasks)
+
+    count = ledger.forget(user, kept, also)
+    removed.tasks += count
+    removed.files += remove_unnamed(ledger, blobs, gone)
+    return count
+
+
+async def _remove_orphans(
+    ledger: Ledger, blobs: Blobs, before: float, threads: Threads, stop: asyncio.Event, removed: Removed
+) -> None:
+    """Remove the files that a power cut or `kill -9` left: a day old, and of nothing in the records.
+
+    Files that are older than these records belong to other ones, which may come back from a backup.
+    """
+    since = await threads(ledger.read, accounts.first_at)
+    old: Iterator[str] = iter(()) if since is None else blobs.written(since, before)
+    while not stop.is_set() and (some := await threads(lambda: list(islice(old, _FEW)))):
+        removed.orphans += await threads(remove_unnamed, ledger, blobs, some)

@@ -1,0 +1,202 @@
+"""What a retention run leaves of documents, and what it removes: rows first, files after them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
+from tests.web.conftest import House
+from tests.web.test_interface import TEXT, blobs_of
+from tests.web.test_schedules import add, fire
+
+from paperlane import retention
+from paperlane.assembly import kept_of
+from paperlane.ledger import Kept
+from paperlane.ledger.schema import chores, tasks
+from paperlane.records.schema import documents, issues, users
+from paperlane.retention import Removed, clean, keep_house
+from paperlane.settings import Settings
+from paperlane.threads import Threads
+
+DAY = 86_400.0
+Run = Callable[..., Coroutine[None, None, Removed | None]]
+
+
+@pytest.fixture
+async def run(house: House) -> AsyncIterator[Run]:
+    """One run of this process, whose turn it always is."""
+    threads = Threads("retention")
+
+    async def run_now(kept: Kept | None = None, *, orphans: bool = True) -> Removed | None:
+        house.ledger.write(lambda c: c.execute(update(chores).values(next_at=0.0)) and None)
+        chosen = kept or kept_of(Settings())
+        return await clean(house.ledger, house.desk.blobs, chosen, threads, asyncio.Event(), orphans=orphans)
+
+    yield run_now
+    threads.close()
+
+
+def age(house: House, days: float) -> None:
+    """Everything ended so many days earlier."""
+    later = update(tasks).where(tasks.c.finished_at > 0).values(finished_at=tasks.c.finished_at - days * DAY)
+    house.ledger.write(lambda c: c.execute(later) and None)
+
+
+def counted(house: House) -> list[int]:
+    found = (select(func.count()).select_from(table) for table in (tasks, documents, issues))
+    return [house.ledger.read(lambda c, asked=asked: c.execute(asked).scalar_one()) for asked in found]
+
+
+async def test_an_old_document_goes_with_its_issues_and_its_file(house: House, run: Run):
+    batch = await house.upload("ann", TEXT)
+    house.work()
+    age(house, 91)
+    young = await house.upload("ann", TEXT, "Fine.")
+    house.work()
+    assert await run() == Removed(tasks=1, files=1)
+    assert counted(house) == [2, 2, 3]
+    assert len(blobs_of(house)) == 2
+    for path in (f"/batches/{batch['id']}", f"/tasks/{batch['tasks'][0]['id']}", f"/tasks?batch={batch['id']}"):
+        assert (await house["ann"].get(path)).status_code == 404
+    assert (await house["ann"].get(f"/tasks/{young['tasks'][0]['id']}/report")).status_code == 200
+    assert await run() == Removed()
+
+
+async def test_the_report_and_the_text_stay_when_the_steps_go(house: House, run: Run):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+    path = f"/tasks/{task['id']}"
+    read = [path, f"{path}/report?format=json", f"{path}/report?format=html", f"{path}/document", f"{path}/issues"]
+    before = [(await house["ann"].get(one)).content for one in read]
+    age(house, 15)
+    before[0] = (await house["ann"].get(path)).content
+    assert await run() == Removed(trimmed=1)
+    assert [(await house["ann"].get(one)).content for one in read] == before
+    (attempt,) = (await house["ann"].get(f"{path}/attempts")).json()["items"]
+    assert (attempt["outcome"], attempt["steps"]) == ("completed", [])
+    assert await run() == Removed()  # it was done up to there
+
+
+async def test_a_failed_document_stays_and_can_start_again(house: House, run: Run):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    await house["ann"].post(f"/tasks/{task['id']}/cancel")
+    house.ledger.write(lambda c: c.execute(update(tasks).values(state="failed")) and None)
+    house.ledger.write(lambda c: c.exec_driver_sql("UPDATE events SET status = 'failed' WHERE seq = 2") and None)
+    age(house, 364)
+    assert await run() == Removed()
+    assert (await house["ann"].post(f"/tasks/{task['id']}/retry")).status_code == 200
+    house.work()
+    assert (await house["ann"].get(f"/tasks/{task['id']}/report")).status_code == 200
+
+
+async def test_a_schedule_keeps_its_files_and_goes_on_testing_them(house: House, run: Run):
+    batch = await house.upload("ann", TEXT, "Fine.")
+    await add(house, batch)
+    house.work()
+    age(house, 91)
+    assert await run() == Removed(tasks=2)
+    assert counted(house) == [0, 0, 0]
+    assert len(blobs_of(house)) == 2
+    fire(house)
+    house.work()
+    found = (await house["ann"].get("/tasks")).json()["items"]
+    assert [task["status"] for task in found] == ["completed", "completed"]
+    age(house, 91)
+    assert await run() == Removed(tasks=2)
+    assert len(blobs_of(house)) == 2
+    assert (await house["ann"].delete("/schedules/nightly")).status_code == 204
+    assert blobs_of(house) == []
+
+
+async def test_files_that_a_later_document_is_in_stay(house: House, run: Run):
+    batch = await house.upload("ann", TEXT)
+    await add(house, batch)
+    house.work()
+    age(house, 91)
+    fire(house)
+    await house["ann"].delete("/schedules/nightly")
+    assert await run() == Removed(tasks=1)
+    assert len(blobs_of(house)) == 1
+    house.work()
+    assert [task["status"] for task in (await house["ann"].get("/tasks")).json()["items"]] == ["completed"]
+
+
+async def test_documents_that_are_gone_cannot_be_scheduled(house: House, run: Run, monkeypatch: pytest.MonkeyPatch):
+    batch = await house.upload("ann", TEXT, "Fine.")
+    house.work()
+    age(house, 91)
+    seen = house.ledger.tasks(batch=batch["id"])
+    await run(Kept(most=1, finished=0))
+    desk = house.desk
+    monkeypatch.setattr(type(house.ledger), "tasks", lambda *_args, **_more: seen)  # as read before they went
+    answer = await house["ann"].post("/schedules", json={"name": "n", "cron": "0 3 * * *", "batch": batch["id"]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "documents_gone")
+    assert desk.ledger.schedules() == []
+
+
+def orphan(house: House, digit: str, at: float) -> Path:
+    path = house.desk.settings.data / "blobs" / (digit * 2) / (digit * 32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    os.utime(path, (at, at))
+    return path
+
+
+async def test_files_of_nothing_go_a_day_after_they_were_written(house: House, run: Run):
+    await add(house, await house.upload("ann", "Fine."))
+    (named,) = house.desk.settings.data.glob("blobs/*/*")
+    os.utime(named, (1e9, 1e9))
+    house.ledger.write(lambda c: c.execute(update(users).values(created_at=2e8)) and None)
+    now = house.desk.clock.now()
+    old, fresh, older = orphan(house, "a", now - DAY - 60), orphan(house, "b", now - DAY + 60), orphan(house, "c", 1e8)
+    assert await run(orphans=False) == Removed()
+    assert await run() == Removed(orphans=1)
+    assert [path.exists() for path in (named, old, fresh, older)] == [True, False, True, True]
+
+
+async def test_a_run_is_one_processs_an_hour_and_tells_what_it_did(house: House):
+    await house.upload("ann", TEXT)
+    house.work()
+    age(house, 91)
+    threads, stop = Threads("retention"), asyncio.Event()
+    kept = kept_of(Settings())
+
+    async def stop_soon() -> None:
+        while counted(house)[0]:
+            await asyncio.sleep(0.01)
+        stop.set()
+
+    with capture_logs() as logs:
+        house_keeping = keep_house(house.ledger, house.desk.blobs, kept, threads, stop, orphans=True)
+        await asyncio.gather(house_keeping, stop_soon())
+    assert [line for line in logs if line["event"] == "old things removed"] == [
+        {"event": "old things removed", "log_level": "info", "tasks": 1, "trimmed": 0, "files": 1, "orphans": 0}
+    ]
+    again = await clean(house.ledger, house.desk.blobs, kept, threads, asyncio.Event(), orphans=True)
+    assert again is None
+    threads.close()
+
+
+async def test_a_run_that_is_told_to_stop_ends_between_pages_and_goes_on_later(
+    house: House, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("paperlane.ledger.retention.AT_ONCE", 2)
+    await house.upload("ann", *["Fine."] * 6)
+    house.work()
+    age(house, 91)
+    threads, stop = Threads("retention"), asyncio.Event()
+    remove = retention.remove_unnamed
+
+    def and_stop(*arguments: object) -> int:
+        stop.set()
+        return remove(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(retention, "remove_unnamed", and_stop)
+    removed = await clean(house.ledger, house.desk.blobs, Kept(), threads, stop, orphans=True)
+    assert removed == Removed(tasks=2, files=2)
+    monkeypatch.undo()
+    assert await run() == Removed(tasks=4, files=4)
+    threads.close()
