@@ -15,7 +15,7 @@ from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import State, TaskId, UserId
 
 AT_ONCE = 100
-"""Tasks in one transaction: with 20 events and five checkpoints each, a writer beside it waits for milliseconds."""
+"""Tasks in one transaction: with 20 events and 40 KB of checkpoints each it takes SQLite 10 to 40 ms."""
 
 _USERS_AT_ONCE = 200
 _ENDED_STATES = [state.value for state in State if state.ended]
