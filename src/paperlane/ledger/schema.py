@@ -20,7 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.sql.visitors import InternalTraversal
+from typing_extensions import override
 
 metadata = MetaData()
 
@@ -47,8 +49,9 @@ class Condition(ColumnElement[bool]):
     def __str__(self) -> str:
         return self.words
 
-    def self_group(self, against: Any = None) -> Self:  # noqa: ARG002  SQLAlchemy's own form
-        """As it stands: SQLAlchemy would write `= 1` after it where there are no real booleans, and no index knew it."""
+    @override
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """Itself among others: SQLite would be asked whether it equals 1, which no partial index answers."""
         return self
 
 
