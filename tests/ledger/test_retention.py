@@ -288,6 +288,7 @@ class TestTurns:
         assert bench.ledger.overdue(Kept(), bench.clock.at - 14 * DAY, UserId(0)).trim == []  # done up to there
 
 
+@pytest.mark.parametrize("make_bench", ["sqlite memory"], indirect=True)
 def test_retention_reads_and_deletes_by_index(bench: Bench):
     for user in range(1, 300):
         bench.submit(user)
