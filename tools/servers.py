@@ -155,6 +155,7 @@ def mariadb(*, fsync: bool = False, **settings: object) -> Server:
     subprocess.run(init, check=True, capture_output=True, cwd=folder, **_as(user))
     given = {
         "datadir": data,
+        "tmpdir": folder,  # a server that starts deletes what others have in a common one
         "bind-address": "127.0.0.1",
         "port": port,
         "socket": folder / "server.sock",
