@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from paperlane.errors import StaleLease
 from paperlane.ledger import Rules
-from paperlane.ledger.history import WHOLE_TURN, Change, Move, move, open_attempts
+from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
 from paperlane.ledger.holding import hold
 from paperlane.ledger.lanes import Lanes, give_turns
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import Lease, Stage, TaskId, WorkerId
+from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
 
 _DUE_AT_ONCE = 200
 
@@ -21,18 +22,16 @@ _DUE = (
 )
 
 
-def come_due(writing: Writing) -> None:
+def come_due(writing: Writing, held: Lanes) -> None:
     """Waiting tasks whose time has come join their lanes; those of lanes that are busy just now do so a little later.
 
     A claim holds lanes already, so it must not wait for others.
     """
-    held = Lanes(writing)
     due = hold(writing, held, _DUE, {"now": writing.now}, wait=False)
     for task in due:
         held[task["user_id"]].waiting -= 1
         held[task["user_id"]].ready += 1
     move(writing, (Move(task, {"state": "ready"}, "due") for task in due))
-    held.write()
 
 
 _NEXT_LANE = (
@@ -69,64 +68,81 @@ def hold_worker(writing: Writing, worker: WorkerId) -> int:
     return granted
 
 
-_MINE = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(
-    UNDER_WAY, tasks.c.worker_id == bindparam("worker")
-)
-_ENGINES = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(
-    UNDER_WAY, tasks.c.engine == bindparam("engine")
-)
+def _outlook(where: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """What runs there already, whether the engine is paused, whether something came due or must run alone."""
+    there = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where).subquery("there")
+    paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
+    suspects = select(tasks.c.id).where(SUSPECT).exists()
+    return select(*there.c, func.coalesce(paused, 0), _NEXT_DUE.exists(), suspects)
 
 
-def claim(writing: Writing, engine: str, worker: WorkerId, granted: int, room: int, rules: Rules) -> Sequence[Lease]:
+_OF_WORKER = _outlook(tasks.c.worker_id == bindparam("worker"))
+_OF_ENGINE = _outlook(tasks.c.engine == bindparam("engine"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """What is known where turns are asked for; `crashes` is the most that a task had which runs there."""
+
+    held: int
+    crashes: int
+    paused: int
+    due: bool
+    suspects: bool
+
+
+def claim(
+    writing: Writing, held: Lanes, engine: str, worker: WorkerId, granted: int, room: int, rules: Rules
+) -> Sequence[Lease]:
     """Turns for a worker of a pull engine, whose row is locked; the attempts are running."""
     connection = writing.connection
     found = _adopted(writing, worker) if writing.again else []
-    held, crashes = connection.execute(_MINE, {"worker": worker}).one()
-    room = min(room - len(found), granted - held)
+    asked = {"worker": worker, "engine": engine, "now": writing.now}
+    outlook = _Outlook(*connection.execute(_OF_WORKER, asked).one())
+    room = min(room - len(found), granted - outlook.held)
     first = select(func.min(workers.c.id)).where(workers.c.engine == engine)
-    turns = _turns(writing, engine, room, _Company(held, crashes, lambda: connection.scalar(first) == worker), rules)
+    turns = _turns(writing, held, engine, room, outlook, lambda: connection.scalar(first) == worker, rules)
     return [*found, *start(writing, turns, engine, worker, rules.lease)]
 
 
 def _adopted(writing: Writing, worker: WorkerId) -> list[Lease]:
     """What earlier tries of this step claimed after all, though the answer to their commit was lost."""
     asked = (
-        select(tasks.c.id, tasks.c.fence, tasks.c.stage)
+        select(tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id)
         .join(attempts, (attempts.c.task_id == tasks.c.id) & (attempts.c.fence == tasks.c.fence))
         .where(UNDER_WAY, tasks.c.worker_id == worker, attempts.c.started_at.in_(writing.again))
     )
     return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]
 
 
-@dataclass(frozen=True, slots=True)
-class _Company:
-    """What runs already where turns are asked for: how many tasks, and the most crashes that one of them had.
-
-    `makes_room` tells whether to empty that place for a task that must run alone.
-    """
-
-    held: int
-    crashes: int
-    makes_room: Callable[[], bool]
-
-
-def _turns(writing: Writing, engine: str, room: int, company: _Company, rules: Rules) -> Sequence[Change]:
+def _turns(
+    writing: Writing,
+    held: Lanes,
+    engine: str,
+    room: int,
+    outlook: _Outlook,
+    makes_room: Callable[[], bool],
+    rules: Rules,
+) -> Sequence[Change]:
     """Whose turn it is; a task whose next crash is its last runs alone, so that no neighbour's crash counts for it.
 
-    Where something runs, one place waits until it is empty: else a busy system would never come to such a task.
+    Where something runs, one place (`makes_room`) waits until it is empty: else a busy system would never come to it.
     """
     suspicious = max(1, rules.max_crashes - 1)
-    if room <= 0 or is_paused(writing.connection, engine) or (company.held and company.crashes >= suspicious):
+    if room <= 0 or outlook.paused or (outlook.held and outlook.crashes >= suspicious):
         return []
-    come_due(writing)
-    suspect = {"engine": engine, "crashes": suspicious}
-    if company.held == 0:
-        held = Lanes(writing)
-        if found := hold(writing, held, _SUSPECT, suspect, wait=False):
-            return held.give(found)
-    elif writing.connection.execute(_SUSPECT, suspect).first() is not None and company.makes_room():
-        return []
-    return give_turns(writing, engine, room, suspicious)
+    if outlook.due:
+        come_due(writing, held)
+    held.store()
+    if outlook.suspects:
+        suspect = {"engine": engine, "crashes": suspicious}
+        if outlook.held == 0:
+            if found := hold(writing, held, _SUSPECT, suspect, wait=False):
+                held.give(found[0])
+                return found
+        elif writing.connection.execute(_SUSPECT, suspect).first() is not None and makes_room():
+            return []
+    return give_turns(writing, held, engine, room, suspicious)
 
 
 _SUSPECT = (
@@ -169,11 +185,10 @@ def start(
             for task in turns
         ),
     )
-    open_attempts(writing, turns)
     return [lease_of(task, rise) for task in turns]
 
 
-def hand_out(writing: Writing, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
+def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
     """Leases for a push engine: no more outstanding than its live workers have slots.
 
     Dispatchers of an engine take turns at its row: two at once would each fill the room that both see.
@@ -182,9 +197,9 @@ def hand_out(writing: Writing, engine: str, most: int, rules: Rules) -> Sequence
     connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
     connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
     granted = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
-    outstanding, crashes = connection.execute(_ENGINES, {"engine": engine}).one()
-    room = min(most, int(granted) - outstanding)
-    turns = _turns(writing, engine, room, _Company(outstanding, crashes, lambda: True), rules)
+    outlook = _Outlook(*connection.execute(_OF_ENGINE, {"engine": engine, "now": writing.now}).one())
+    room = min(most, int(granted) - outlook.held)
+    turns = _turns(writing, held, engine, room, outlook, lambda: True, rules)
     until = writing.now + rules.undelivered
     move(
         writing,
@@ -209,4 +224,4 @@ def hand_out(writing: Writing, engine: str, most: int, rules: Rules) -> Sequence
 
 def lease_of(task: Change, rise: int) -> Lease:
     """What travels through an engine; its fence has risen by so much since the task was read."""
-    return Lease(TaskId(task["id"]), task["fence"] + rise, Stage(task["stage"]))
+    return Lease(TaskId(task["id"]), task["fence"] + rise, Stage(task["stage"]), UserId(task["user_id"]))

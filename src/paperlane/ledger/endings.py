@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, select
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
-from paperlane.ledger.history import WHOLE_TURN, Change, Move, close_attempts, move
+from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
 from paperlane.ledger.holding import hold
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import RUNNING, tasks
@@ -36,17 +36,18 @@ class Ending:
     to: Change
     how: str
     used: float | None
-    fault: Fault | None = None
 
 
-def end(writing: Writing, worker: WorkerId, ended: Sequence[Ended], rules: Rules, jitter: Callable[[], float]) -> None:
+def end(
+    writing: Writing, held: Lanes, worker: WorkerId, ended: Sequence[Ended], rules: Rules, jitter: Callable[[], float]
+) -> None:
     """End attempts that this worker still holds; late ones are dropped, for another attempt owns the task."""
     if not ended:
         return
     outcomes = {(one.lease.task, one.lease.fence): one.outcome for one in ended}
-    held = Lanes(writing)
     asked, given = held_by(writing.dialect.given)
-    found = hold(writing, held, asked, {**given.bind(list(outcomes)), "worker": worker})
+    users = [one.lease.user for one in ended]
+    found = hold(writing, held, asked, {**given.bind(list(outcomes)), "worker": worker}, likely=users)
     outcome_of = ((task, outcomes[task["id"], task["fence"]]) for task in found)
     settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
 
@@ -80,13 +81,13 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
         case Cancelled(seconds):
             return Ending(_final("cancelled", now), "cancelled", seconds)
         case Failed(fault, seconds):
-            return Ending(_failed(fault, now), "failed", seconds, fault)
+            return Ending(_failed(fault, now), "failed", seconds)
         case Retry(fault, seconds) if task["retries"] >= rules.max_retries:
-            return Ending(_failed(fault, now), "failed", seconds, fault)
+            return Ending(_failed(fault, now), "failed", seconds)
         case Retry(fault, seconds):
             delay = rules.retry_delay * 2 ** task["retries"] * (0.9 + 0.2 * jitter())
             to = _queued(now, delay, retries=task["retries"] + 1, message=fault.message, fault=_json(fault))
-            return Ending(to, "retry", seconds, fault)
+            return Ending(to, "retry", seconds)
         case Yielded(after, why, seconds):
             return Ending(_queued(now, after, attempt=task["retries"], message=why), "yielded", None)
 
@@ -97,7 +98,7 @@ def crashed(task: Change, now: float, rules: Rules) -> Ending:
     if task["cancel"]:
         return Ending(_final("cancelled", now), "cancelled", None)
     if crashes >= rules.max_crashes:
-        return Ending({**_failed(POISON, now), "crashes": crashes}, "poison", None, POISON)
+        return Ending({**_failed(POISON, now), "crashes": crashes}, "poison", None)
     return Ending(_queued(now, 0.0, crashes=crashes, message=""), "crashed", None)
 
 
@@ -120,16 +121,9 @@ def _json(fault: Fault) -> str:
 
 def settle(writing: Writing, held: Lanes, endings: Sequence[tuple[Change, Ending]]) -> None:
     """Write endings of tasks that held a turn, and are locked: the task, its event, its attempt and its lane."""
-    if not endings:
-        return
     for task, ended in endings:
         give_back(held[task["user_id"]], task, ended)
     move(writing, (Move(task, {"charged": 0.0, **ended.to}, ended.how) for task, ended in endings))
-    close_attempts(
-        writing,
-        [(task["id"], task["fence"], e.how, _json(e.fault) if e.fault else None) for task, e in endings],
-    )
-    held.write()
 
 
 def give_back(lane: Lane, task: Change, ended: Ending) -> None:

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Update, bindparam, case, insert, literal, select
+from sqlalchemy import (
+    Executable,
+    FromClause,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+)
 
 from paperlane.ledger.dialects import Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
@@ -35,89 +48,105 @@ class Move:
     kind: str
 
 
+_ENDINGS = {"completed", "failed", "cancelled", "retry", "yielded", "crashed", "poison"}
+
+
 def move(writing: Writing, moves: Iterable[Move]) -> None:
-    """Carry out moves, each with its event."""
+    """Carry out moves, each with its event; attempts begin and end with them."""
     alike: dict[tuple[tuple[str, ...], str], list[Move]] = {}
     for one in moves:
         alike.setdefault((tuple(sorted(one.to)), one.kind), []).append(one)
     for (columns, kind), some in alike.items():
-        change, given = _update(writing.dialect.given, columns)
         rows = [(x.task["id"], x.task["fence"], *(x.to[name] for name in columns)) for x in some]
-        changed = writing.connection.execute(change, given.bind(rows)).rowcount
+        changed = _carry_out(writing, columns, kind, rows)
         if changed != len(rows):  # they are locked, so this cannot be; if it is, nothing of it shall stand
             raise RuntimeError(f"{len(rows)} tasks are locked, {changed} changed")
-        tell(writing, [x.task["id"] for x in some], kind)
+
+
+def _carry_out(writing: Writing, columns: tuple[str, ...], kind: str, rows: Sequence[Sequence[object]]) -> int:
+    connection, dialect = writing.connection, writing.dialect
+    at = {"kind": kind, "at": writing.now}
+    if dialect.chains:
+        statement, given = _chain(dialect.given, columns, kind)
+        return connection.execute(statement, {**given.bind(rows), **at}).scalar_one()
+    change, given = _change(dialect.given, columns)
+    changed = connection.execute(change, given.bind(rows)).rowcount
+    follow, given = _follow(dialect.given, columns, kind)
+    told = given.bind(rows)
+    for statement in follow:
+        connection.execute(statement, {**told, **at})
+    return changed
 
 
 @cache
-def _update(given_rows: GivenRows, columns: tuple[str, ...]) -> tuple[Update, Given]:
-    given = given_rows("moved", of_task="key", of_fence="int", **{f"to_{name}": _KINDS[name] for name in columns})
+def _change(given_rows: GivenRows, columns: tuple[str, ...]) -> tuple[Update, Given]:
+    given = _given(given_rows, columns)
     to = {name: given.table.c[f"to_{name}"] for name in columns}
     whose = (tasks.c.id == given.table.c.of_task, tasks.c.fence == given.table.c.of_fence)
     return KeyedUpdate(tasks).where(*whose).values({**to, "seq": tasks.c.seq + 1}), given
 
 
-def tell(writing: Writing, told: Sequence[str], kind: str) -> None:
-    """Append an event of each of these tasks: its present state, under the number that it has reached."""
-    statement, given = _tell(writing.dialect.given)
-    rows = given.bind([(task,) for task in told])
-    writing.connection.execute(statement, {**rows, "kind": kind, "at": writing.now})
+def _given(given_rows: GivenRows, columns: tuple[str, ...]) -> Given:
+    return given_rows("moved", of_task="key", of_fence="int", **{f"to_{name}": _KINDS[name] for name in columns})
 
 
-_STATUS = case((tasks.c.state.in_(("ready", "waiting", "leased")), literal("queued")), else_=tasks.c.state)
+@cache
+def _follow(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Sequence[Executable], Given]:
+    """What is written beside moved tasks, in statements of their own."""
+    given = _given(given_rows, columns)
+    present = select_by_key(select(tasks).where(tasks.c.id == given.table.c.of_task), given.table)
+    written: list[Executable] = [_tell(present, tasks)]
+    if kind == "begun":
+        written.append(_open(present, tasks))
+    elif kind in _ENDINGS:
+        written.append(_close(given, columns))
+    return written, given
+
+
+@cache
+def _chain(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Select[int], Given]:
+    """The same as one statement, where a database can chain them."""
+    change, given = _change(given_rows, columns)
+    moved = change.returning(*_TOLD_OF).cte("changed")
+    answer = select(func.count()).select_from(moved).add_cte(_tell(select(moved), moved).cte("told"))
+    if kind == "begun":
+        answer = answer.add_cte(_open(select(moved), moved).cte("opened"))
+    elif kind in _ENDINGS:
+        answer = answer.add_cte(_close(given, columns).cte("closed"))
+    return answer, given
+
+
 _TOLD = ("task_id", "seq", "fence", "kind", "status", "step", "percent", "message", "at")
+_TOLD_OF = tuple(
+    tasks.c[name]
+    for name in ("id", "seq", "fence", "state", "step", "percent", "message", "attempt", "engine", "worker_id")
+)
 
 
-@cache
-def _tell(given_rows: GivenRows) -> tuple[Insert, Given]:
-    given = given_rows("told", of_task="key")
-    present = select(
-        tasks.c.id,
-        tasks.c.seq,
-        tasks.c.fence,
-        bindparam("kind", type_=events.c.kind.type),
-        _STATUS,
-        tasks.c.step,
-        tasks.c.percent,
-        tasks.c.message,
-        bindparam("at", type_=events.c.at.type),
-    ).where(tasks.c.id == given.table.c.of_task)
-    return insert(events).from_select(_TOLD, select_by_key(present, given.table)), given
+def _tell(moved: Select[*tuple[Any, ...]], of: FromClause) -> Insert:
+    """The event of each moved task: its present state, under the number that it has reached."""
+    queued = case((of.c.state.in_(("ready", "waiting", "leased")), literal("queued")), else_=of.c.state)
+    kind = bindparam("kind", type_=events.c.kind.type)
+    at = bindparam("at", type_=events.c.at.type)
+    columns = (of.c.id, of.c.seq, of.c.fence, kind, queued, of.c.step, of.c.percent, of.c.message, at)
+    return insert(events).from_select(_TOLD, moved.with_only_columns(*columns))
 
 
-def open_attempts(writing: Writing, running: Sequence[Change]) -> None:
-    """Attempts of these tasks begin, which run already."""
-    if running:
-        statement, given = _open(writing.dialect.given)
-        rows = given.bind([(task["id"],) for task in running])
-        writing.connection.execute(statement, {**rows, "at": writing.now})
+def _open(moved: Select[*tuple[Any, ...]], of: FromClause) -> Insert:
+    """An attempt of each moved task begins."""
+    at = bindparam("at", type_=attempts.c.started_at.type)
+    columns = (of.c.id, of.c.fence, of.c.attempt, of.c.engine, of.c.worker_id, at)
+    names = ("task_id", "fence", "number", "engine", "worker_id", "started_at")
+    return insert(attempts).from_select(names, moved.with_only_columns(*columns))
 
 
-@cache
-def _open(given_rows: GivenRows) -> tuple[Insert, Given]:
-    given = given_rows("opened", of_task="key")
-    running = select(
-        tasks.c.id,
-        tasks.c.fence,
-        tasks.c.attempt,
-        tasks.c.engine,
-        tasks.c.worker_id,
-        bindparam("at", type_=attempts.c.started_at.type),
-    ).where(tasks.c.id == given.table.c.of_task)
-    columns = ("task_id", "fence", "number", "engine", "worker_id", "started_at")
-    return insert(attempts).from_select(columns, select_by_key(running, given.table)), given
-
-
-def close_attempts(writing: Writing, ended: Sequence[tuple[str, int, str, str | None]]) -> None:
-    """Attempts end: (task, fence, outcome, fault as JSON)."""
-    if ended:
-        statement, given = _close(writing.dialect.given)
-        writing.connection.execute(statement, {**given.bind(ended), "at": writing.now})
-
-
-@cache
-def _close(given_rows: GivenRows) -> tuple[Update, Given]:
-    given = given_rows("closed", of_task="key", of_fence="int", how="key", why="text")
-    whose = (attempts.c.task_id == given.table.c.of_task, attempts.c.fence == given.table.c.of_fence)
-    to = {"outcome": given.table.c.how, "fault": given.table.c.why, "ended_at": bindparam("at")}
-    return KeyedUpdate(attempts).where(*whose).values(to), given
+def _close(given: Given, columns: tuple[str, ...]) -> Update:
+    """The attempt of each moved task ends, where it had begun."""
+    whose = (
+        attempts.c.task_id == given.table.c.of_task,
+        attempts.c.fence == given.table.c.of_fence,
+        attempts.c.ended_at == 0,
+    )
+    fault = given.table.c.to_fault if "fault" in columns else null()
+    to = {"outcome": bindparam("kind", type_=attempts.c.outcome.type), "fault": fault, "ended_at": bindparam("at")}
+    return KeyedUpdate(attempts).where(*whose).values(to)

@@ -8,9 +8,10 @@ credit; the clock is made of what was used, never of what was expected, so nobod
 
 import heapq
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import attrgetter
 
 from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select, update
 
@@ -20,10 +21,14 @@ from paperlane.ledger.history import Change
 from paperlane.ledger.schema import RUNNABLE, clocks, lanes
 from paperlane.ledger.writing import Writing
 
+Of = tuple[str, int]
+"""An engine and a band."""
+
 _CHANGING: dict[str, Kind] = {
     "engine": "key", "weight": "float", "max_running": "int", "running": "int", "ready": "int", "waiting": "int",
     "vtime": "float", "served": "float", "ratio": "float", "paused": "int",
 }  # fmt: skip
+_values = attrgetter(*_CHANGING)
 
 _LEARNT = 0.25  # the weight of the last turn in what a lane knows about its estimates: some four turns are remembered
 _FURTHEST_OFF = 200.0  # times that an estimate is believed to be too low or too high
@@ -47,6 +52,7 @@ class Lane:
     paused: int
     was_runnable: bool = False
     has_settled: bool = False
+    stored: tuple[object, ...] = ()
 
     @property
     def runnable(self) -> bool:
@@ -85,6 +91,7 @@ class Lane:
 def _lane(row: RowMapping) -> Lane:
     lane = Lane(row["user_id"], row["band"], **{name: row[name] for name in _CHANGING})
     lane.was_runnable = lane.runnable
+    lane.stored = _values(lane)
     return lane
 
 
@@ -94,6 +101,8 @@ class Lanes:
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
         self._held: dict[int, Lane] = {}
+        self._clocks: dict[Of, float] | None = None
+        self._begun: dict[Of, float] = {}
 
     def hold(self, users: Iterable[int], *, wait: bool = True) -> None:
         """Lock these users' lanes; those without one are left out, and those that would have to be waited for."""
@@ -125,40 +134,63 @@ class Lanes:
             lane = self[user]
         return lane
 
-    def give(self, turns: Sequence[Change]) -> Sequence[Change]:
-        """These ready tasks of held lanes get a turn each."""
-        for task in turns:
-            self._held[task["user_id"]].give(task)
-        write_lanes(self._writing, self._held.values())
-        return turns
+    def next(self, engine: str, most: int) -> Sequence[Lane]:
+        """The lanes whose turn it is, locked; those that others hold are passed by. What changed must be stored."""
+        asked = {"engine": engine, "most": most}
+        rows = self._writing.connection.execute(_NEXT_LANES, asked).mappings()
+        return [self._held.setdefault(row["user_id"], _lane(row)) for row in rows]
 
-    def write(self) -> None:
-        """Write every held lane; those that became runnable start at the clock, which follows those that settled."""
-        if not self._held:
-            return
-        clock = read_clocks(self._writing.connection)
+    def give(self, task: Change) -> None:
+        """A ready task of a held lane gets a turn; the engine's clock comes up to what its lane had used."""
+        lane = self[task["user_id"]]
+        of = (lane.engine, lane.band)
+        self._begun[of] = max(lane.served, self._begun.get(of, 0.0))
+        lane.give(task)
+
+    def store(self) -> None:
+        """Write what changed; lanes that became runnable start at the clock. They stay held."""
         for lane in self._held.values():
             if lane.runnable and not lane.was_runnable:
-                lane.start_at(clock.get((lane.engine, lane.band), 0.0))
+                lane.start_at(self._clock.get((lane.engine, lane.band), 0.0))
                 self._writing.woken.add(lane.engine)
-        write_lanes(self._writing, self._held.values())
-        self._follow(clock)
-        self._held.clear()
+            lane.was_runnable = lane.runnable
+        changed = [lane for lane in self._held.values() if _values(lane) != lane.stored]
+        if changed:
+            statement, given = _write(self._writing.dialect.given)
+            rows = [(lane.user, *_values(lane)) for lane in changed]
+            self._writing.connection.execute(statement, given.bind(rows))
+        for lane in changed:
+            lane.stored = _values(lane)
 
-    def _follow(self, clock: dict[tuple[str, int], float]) -> None:
-        """The clock comes up to what lanes have used, but not past a lane that waits for its turn.
+    def write(self) -> None:
+        """Write what changed, for the last time in this transaction; the clocks follow."""
+        self.store()
+        for of, reached in self._reached().items():
+            if reached > self._clock.get(of, 0.0):
+                _advance(self._writing, of, reached)
+
+    @property
+    def _clock(self) -> dict[Of, float]:
+        if self._clocks is None:
+            self._clocks = read_clocks(self._writing.connection)
+        return self._clocks
+
+    def _reached(self) -> dict[Of, float]:
+        """How far clocks come: to what lanes had used as they began, or have used now where that passes no lane by.
 
         So a lane that was alone has no debt when another one comes, and nobody comes behind those who wait.
         """
-        furthest: dict[tuple[str, int], float] = {}
+        reached = dict(self._begun)
+        settled: dict[Of, float] = {}
         for lane in self._held.values():
             if lane.has_settled:
                 of = (lane.engine, lane.band)
-                furthest[of] = max(lane.served, furthest.get(of, 0.0))
-        for (engine, band), served in furthest.items():
-            if served > clock.get((engine, band), 0.0):
-                first = self._writing.connection.scalar(_FIRST, {"engine": engine, "band": band})
-                advance(self._writing, engine, band, served if first is None else min(served, first))
+                settled[of] = max(lane.served, settled.get(of, 0.0))
+        for of, served in settled.items():
+            if served > max(self._clock.get(of, 0.0), reached.get(of, 0.0)):
+                first = self._writing.connection.scalar(_FIRST, {"engine": of[0], "band": of[1]})
+                reached[of] = max(reached.get(of, 0.0), served if first is None else min(served, first))
+        return reached
 
 
 @cache
@@ -175,14 +207,7 @@ def _write(given_rows: GivenRows) -> tuple[Update, Given]:
     return KeyedUpdate(lanes).where(lanes.c.user_id == given.table.c.of_user).values(to), given
 
 
-def write_lanes(writing: Writing, changed: Collection[Lane]) -> None:
-    """Write lanes that this transaction holds."""
-    statement, given = _write(writing.dialect.given)
-    rows = [(lane.user, *(getattr(lane, name) for name in _CHANGING)) for lane in changed]
-    writing.connection.execute(statement, given.bind(rows))
-
-
-def read_clocks(connection: Connection) -> dict[tuple[str, int], float]:
+def read_clocks(connection: Connection) -> dict[Of, float]:
     """The virtual clock of each engine and band."""
     return {(row.engine, row.band): row.vtime for row in connection.execute(select(clocks))}
 
@@ -194,7 +219,11 @@ def keep_clock(writing: Writing, engine: str) -> None:
     writing.connection.execute(writing.dialect.insert_new(clocks), {"engine": engine, "band": 0, "vtime": 0.0})
 
 
-_CLOCK = select(clocks.c.vtime).where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
+_CLOCK = (
+    select(clocks.c.vtime)
+    .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
+    .with_for_update(skip_locked=True)
+)
 _SET_CLOCK = (
     update(clocks)
     .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
@@ -202,15 +231,15 @@ _SET_CLOCK = (
 )
 
 
-def advance(writing: Writing, engine: str, band: int, vtime: float) -> None:
+def _advance(writing: Writing, of: Of, vtime: float) -> None:
     """Let the clock come up to this, unless another transaction is at it: nobody shall wait for a clock's row.
 
     The next one that settles brings it to about the same, so it lags by a step at most.
     """
-    of = {"of_engine": engine, "of_band": band}
-    now = writing.connection.scalar(_CLOCK.with_for_update(skip_locked=True), of)
+    which = {"of_engine": of[0], "of_band": of[1]}
+    now = writing.connection.scalar(_CLOCK, which)
     if now is not None and now < vtime:
-        writing.connection.execute(_SET_CLOCK, {**of, "to_vtime": vtime})
+        writing.connection.execute(_SET_CLOCK, {**which, "to_vtime": vtime})
 
 
 @dataclass(slots=True)
@@ -241,25 +270,17 @@ _NEXT_LANES = (
 )
 
 
-def give_turns(writing: Writing, engine: str, room: int, crashes: int) -> Sequence[Change]:
+def give_turns(writing: Writing, held: Lanes, engine: str, room: int, crashes: int) -> Sequence[Change]:
     """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
 
     Tasks that crashed so often, or more, are passed by.
     """
-    rows = writing.connection.execute(_NEXT_LANES, {"engine": engine, "most": room})
-    lines = {line.lane.user: line for line in (_Line(_lane(row)) for row in rows.mappings())}
-    if not lines:
-        return []
+    lines = {lane.user: _Line(lane) for lane in held.next(engine, room)}
     chosen: list[Change] = []
-    clock = 0.0
     for line in _in_turn(writing, lines, room, crashes):
         task = line.heads.pop(0)
-        clock = max(clock, line.lane.served)
-        line.lane.give(task)
+        held.give(task)
         chosen.append(task)
-    write_lanes(writing, [line.lane for line in lines.values() if line.asked])
-    if clock > read_clocks(writing.connection).get((engine, 0), 0.0):
-        advance(writing, engine, 0, clock)
     return chosen
 
 

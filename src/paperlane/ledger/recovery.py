@@ -48,27 +48,26 @@ def sum_of(one: Recovery, other: Recovery) -> Recovery:
     return Recovery(*(getattr(one, name) + getattr(other, name) for name in Recovery.__slots__))
 
 
-def give_up(writing: Writing, worker: WorkerId, rules: Rules) -> Recovery:
+def give_up(writing: Writing, held: Lanes, worker: WorkerId, rules: Rules) -> Recovery:
     """The worker is gone: what it holds crashed."""
-    return _take_back(writing, _HELD, {"worker": worker}, rules)
+    return _take_back(writing, held, _HELD, {"worker": worker}, rules)
 
 
-def hand_back(writing: Writing, leases: Sequence[Lease]) -> None:
+def hand_back(writing: Writing, held: Lanes, leases: Sequence[Lease]) -> None:
     """Nobody will begin these: their turns are free again. One that was begun meanwhile is its worker's."""
-    held = Lanes(writing)
     asked, given = _leased(writing.dialect.given)
     found = hold(writing, held, asked, given.bind([(lease.task, lease.fence) for lease in leases])) if leases else []
     settle(writing, held, [(task, _undelivered()) for task in found])
 
 
-def sweep(writing: Writing, rules: Rules) -> Recovery:
+def sweep(writing: Writing, held: Lanes, rules: Rules) -> Recovery:
     """Take back every lease whose time is over, a bounded number at a time.
 
     One that ends later than any that is given now was given before the clock was set back, and not renewed since.
     """
     longest = 2 * max(rules.lease, rules.undelivered)
-    expired = _take_back(writing, _EXPIRED, {"now": writing.now}, rules)
-    return sum_of(expired, _take_back(writing, _LEFT_BEHIND, {"beyond": writing.now + longest}, rules))
+    expired = _take_back(writing, held, _EXPIRED, {"now": writing.now}, rules)
+    return sum_of(expired, _take_back(writing, held, _LEFT_BEHIND, {"beyond": writing.now + longest}, rules))
 
 
 def forget_silent(writing: Writing, rules: Rules) -> int:
@@ -81,13 +80,12 @@ def forget_silent(writing: Writing, rules: Rules) -> int:
 
 
 def _take_back(
-    writing: Writing, asked: Select[*tuple[object, ...]], parameters: dict[str, object], rules: Rules
+    writing: Writing, held: Lanes, asked: Select[*tuple[object, ...]], parameters: dict[str, object], rules: Rules
 ) -> Recovery:
-    lanes_held = Lanes(writing)
-    held = hold(writing, lanes_held, asked, parameters)
-    running = [(task, crashed(task, writing.now, rules)) for task in held if task["state"] == "running"]
-    leased = [(task, _undelivered()) for task in held if task["state"] == "leased"]
-    settle(writing, lanes_held, [*running, *leased])
+    found = hold(writing, held, asked, parameters)
+    running = [(task, crashed(task, writing.now, rules)) for task in found if task["state"] == "running"]
+    leased = [(task, _undelivered()) for task in found if task["state"] == "leased"]
+    settle(writing, held, [*running, *leased])
     poisoned = sum(ending.how == "poison" for _, ending in running)
     return Recovery(len(running), len(leased), poisoned)
 

@@ -119,6 +119,17 @@ class SqlLedger:
     def _change(self, work: Callable[[Writing], Given], *, repeatable: bool = True) -> Given:
         return self._transactions.change(work, repeatable=repeatable)
 
+    def _with_lanes(self, work: Callable[[Writing, Lanes], Given]) -> Given:
+        """A write transaction that changes lanes."""
+
+        def whole(writing: Writing) -> Given:
+            lanes = Lanes(writing)
+            answer = work(writing, lanes)
+            lanes.write()
+            return answer
+
+        return self._change(whole)
+
     def _ask(self, question: Callable[[Connection], Given]) -> Given:
         return self._transactions.ask(question)
 
@@ -338,30 +349,30 @@ class SqlLedger:
         return self._change(lambda writing: working.register(writing, entry, self.rules.system_limit))
 
     def leave(self, worker: WorkerId) -> Recovery:
-        def work(writing: Writing) -> Recovery:
+        def work(writing: Writing, lanes: Lanes) -> Recovery:
             working.hold(writing, worker)
-            found = recovery.give_up(writing, worker, self.rules)
+            found = recovery.give_up(writing, lanes, worker, self.rules)
             working.forget(writing.connection, worker)
             return found
 
-        return self._change(work)
+        return self._with_lanes(work)
 
     def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
-        def work(writing: Writing) -> Sequence[Lease]:
+        def work(writing: Writing, lanes: Lanes) -> Sequence[Lease]:
             granted = claims.hold_worker(writing, worker)
-            endings.end(writing, worker, ended, self.rules, self.chance)
-            return claims.claim(writing, engine, worker, granted, room, self.rules)
+            endings.end(writing, lanes, worker, ended, self.rules, self.chance)
+            return claims.claim(writing, lanes, engine, worker, granted, room, self.rules)
 
-        return self._change(work)
+        return self._with_lanes(work)
 
     def runnable(self, engine: str) -> bool:
         return self._ask(lambda connection: claims.is_runnable(connection, engine, self._now(connection)))
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
-        return self._change(lambda writing: claims.hand_out(writing, engine, most, self.rules))
+        return self._with_lanes(lambda writing, lanes: claims.hand_out(writing, lanes, engine, most, self.rules))
 
     def hand_back(self, leases: Sequence[Lease]) -> None:
-        self._change(lambda writing: recovery.hand_back(writing, leases))
+        self._with_lanes(lambda writing, lanes: recovery.hand_back(writing, lanes, leases))
 
     def begin(self, lease: Lease, worker: WorkerId) -> Attempt:
         def running(connection: Connection) -> Attempt | None:
@@ -381,7 +392,7 @@ class SqlLedger:
         return attempt
 
     def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
-        self._change(lambda writing: endings.end(writing, worker, ended, self.rules, self.chance))
+        self._with_lanes(lambda writing, lanes: endings.end(writing, lanes, worker, ended, self.rules, self.chance))
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
@@ -415,16 +426,16 @@ class SqlLedger:
     def recover(self) -> Recovery:
         found, more = Recovery(), True
         while more:  # a page a transaction, so that nobody waits for a whole system that died
-            page = self._change(self._sweep)
+            page = self._with_lanes(self._sweep)
             more = page.expired + page.undelivered >= recovery.AT_ONCE
             found = recovery.sum_of(found, page)
         silent = self._change(lambda writing: recovery.forget_silent(writing, self.rules))
         return replace(found, workers=silent, drifted=self._change(self._recount))
 
-    def _sweep(self, writing: Writing) -> Recovery:
+    def _sweep(self, writing: Writing, lanes: Lanes) -> Recovery:
         if self._transactions.settling():
             return Recovery()
-        return recovery.sweep(writing, self.rules)
+        return recovery.sweep(writing, lanes, self.rules)
 
     # its own
 

@@ -42,11 +42,15 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to run one attempt. The only thing that travels through an engine."""
+    """The right to run one attempt. The only thing that travels through an engine.
+
+    `user` is a hint of whose task it is, 0 where it is not known; nobody trusts it.
+    """
 
     task: TaskId
     fence: int
     stage: Stage = Stage.CPU
+    user: UserId = field(default=UserId(0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

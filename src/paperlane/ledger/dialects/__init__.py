@@ -35,6 +35,9 @@ class Dialect(Protocol):
     locks: bool
     """Are rows locked one by one? Else a write transaction is alone, and nothing that it read can change under it."""
 
+    chains: bool
+    """Can one statement write several tables, each from what another part of it changed?"""
+
     @staticmethod
     def given(name: str, **columns: Kind) -> Given:
         """The table of given rows."""

@@ -37,6 +37,7 @@ class Mysql:
     """A MariaDB server, 10.6 or later; MySQL 8 speaks the same."""
 
     locks = True
+    chains = False
 
     def __init__(self, url: str) -> None:
         at = make_url(url)

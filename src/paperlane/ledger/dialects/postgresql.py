@@ -30,6 +30,7 @@ class Postgresql:
     """A PostgreSQL server, 13 or later."""
 
     locks = True
+    chains = True
 
     def __init__(self, url: str) -> None:
         at = make_url(url).set(drivername="postgresql+psycopg")

@@ -88,6 +88,7 @@ class Sqlite:
     """The embedded database: a file, or memory for a ledger that lives as long as its process."""
 
     locks = False
+    chains = False
 
     def __init__(self, url: str) -> None:
         if dbapi2.sqlite_version_info < SAFE_VERSION:
