@@ -19,8 +19,8 @@ from paperlane.ledger.sql import connect
 from paperlane.records import schema as records_schema
 
 # what MySQL has in place of partial indexes: columns that lead whole ones
-IN_OTHER_WORDS = {"runnable", "backlogged", *(f"tasks_{of}" for of in ("ready", "waiting", "suspect", "lease"))}
-IN_OTHER_WORDS |= {"tasks_worker", "tasks_live", "lanes_turn", "lanes_backlog"}
+IN_OTHER_WORDS = {"runnable", "backlogged", *(f"tasks_{of}" for of in ("ready", "waiting", "suspect", "late"))}
+IN_OTHER_WORDS |= {"tasks_worker", "lanes_turn", "lanes_backlog"}
 
 
 @pytest.fixture(params=["sqlite file", "postgresql", "mariadb"])

@@ -9,7 +9,7 @@ from paperlane.ledger.schema import lanes, tasks
 from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, Retry, TaskId, UserId, WorkerId
 
 HOT = {"tasks", "events", "checkpoints", "attempts", "lanes"}
-SMALL = {"tasks_lease", "tasks_worker", "lanes_backlog"}  # hold what runs, or who has a backlog
+SMALL = {"tasks_worker", "tasks_late", "tasks_suspect", "lanes_backlog"}  # hold what runs, or who has a backlog
 
 
 def fill(bench: Bench) -> None:

@@ -31,6 +31,11 @@ Change = dict[str, Any]
 WHOLE_TURN = tuple(tasks.c[name] for name in tasks.c.keys() if name not in {"payload", "summary", "fault", "message"})  # noqa: SIM118  not a dict
 """What deciding about a task takes: all but what only people read."""
 
+HEAD = tuple(
+    tasks.c[name] for name in ("id", "user_id", "fence", "cost", "retries", "started_at", "stage", "state", "crashes")
+)
+"""What giving it a turn takes."""
+
 _KINDS: dict[str, Kind] = {
     "state": "key", "stage": "key", "charged": "float", "run": "int", "fence": "int", "attempt": "int",
     "retries": "int", "crashes": "int", "cancel": "int", "engine": "key", "worker_id": "key", "lease_until": "float",

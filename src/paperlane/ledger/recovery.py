@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, ScalarSelect, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
@@ -14,7 +13,7 @@ from paperlane.ledger.endings import Ending, crashed, settle
 from paperlane.ledger.history import WHOLE_TURN
 from paperlane.ledger.holding import hold
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import LIVE, READY, UNDER_WAY, WAITING, Condition, lanes, tasks, workers
+from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, lanes, tasks, workers
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Recovery, WorkerId
 
@@ -107,50 +106,45 @@ class Recount:
             select(lanes.c.user_id).where(lanes.c.user_id > self.after).order_by(lanes.c.user_id).limit(_LANES_AT_ONCE)
         ).all()
         self.after = users[-1] if len(users) == _LANES_AT_ONCE else -1
-        if not (odd := [row["user_id"] for row in _counted(connection, users) if _stored(row) != _true(row)]):
+        if not (odd := [user for user, lane in _counted(connection, users).items() if lane.stored != lane.true]):
             return 0
         held = Lanes(writing)
         held.hold(odd)  # counted without locks, they may only have been under way: under the locks it is certain
-        drifted = [row for row in _counted(connection, odd) if _stored(row) != _true(row)]
-        for row in drifted:
-            lane = held[row["user_id"]]
-            lane.ready, lane.waiting, lane.running = _true(row)
-            lane.vtime = lane.served + row["true_charged"]
+        drifted = {user: lane for user, lane in _counted(connection, odd).items() if lane.stored != lane.true}
+        for user, counted in drifted.items():
+            lane = held[user]
+            lane.ready, lane.waiting, lane.running = counted.true
+            lane.vtime = lane.served + counted.charged
         held.write()
         return len(drifted)
 
 
-def _counted(connection: Connection, users: Sequence[int]) -> Sequence[RowMapping]:
-    return (
-        connection.execute(
-            select(
-                lanes.c.user_id,
-                lanes.c.ready,
-                lanes.c.waiting,
-                lanes.c.running,
-                _count(READY).label("true_ready"),
-                _count(WAITING).label("true_waiting"),
-                _count(UNDER_WAY).label("true_running"),
-                _of_lane(func.coalesce(func.sum(tasks.c.charged), 0.0), UNDER_WAY).label("true_charged"),
-            ).where(lanes.c.user_id.in_(users))
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A lane's counters, and what they should be: ready, waiting and running tasks, what the latter were charged."""
+
+    stored: tuple[int, int, int]
+    true: tuple[int, int, int]
+    charged: float
+
+
+def _counted(connection: Connection, users: Sequence[int]) -> dict[int, _Counted]:
+    """Few tasks wait or run, and those are counted through their small indexes; ready ones in the order of theirs."""
+    ready, waiting, running = (_count(connection, users, state) for state in (READY, WAITING, UNDER_WAY))
+    stored = select(lanes.c.user_id, lanes.c.ready, lanes.c.waiting, lanes.c.running).where(lanes.c.user_id.in_(users))
+    return {
+        user: _Counted(
+            tuple(counters),
+            (ready.get(user, _NONE)[0], waiting.get(user, _NONE)[0], running.get(user, _NONE)[0]),
+            running.get(user, _NONE)[1],
         )
-        .mappings()
-        .all()
-    )
+        for user, *counters in connection.execute(stored)
+    }
 
 
-def _count(condition: Condition) -> ScalarSelect[int]:
-    return _of_lane(func.count(tasks.c.id), condition)
+_NONE = (0, 0.0)
 
 
-def _of_lane(figure: ColumnElement[Any], condition: Condition) -> ScalarSelect[Any]:
-    asked = select(figure).where(tasks.c.user_id == lanes.c.user_id, LIVE, condition)
-    return asked.scalar_subquery()
-
-
-def _stored(row: RowMapping) -> tuple[int, int, int]:
-    return row["ready"], row["waiting"], row["running"]
-
-
-def _true(row: RowMapping) -> tuple[int, int, int]:
-    return row["true_ready"], row["true_waiting"], row["true_running"]
+def _count(connection: Connection, users: Sequence[int], state: Condition) -> dict[int, tuple[int, float]]:
+    asked = select(tasks.c.user_id, func.count(), func.sum(tasks.c.charged)).where(state, tasks.c.user_id.in_(users))
+    return {user: (count, charged) for user, count, charged in connection.execute(asked.group_by(tasks.c.user_id))}

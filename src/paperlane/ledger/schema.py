@@ -72,7 +72,6 @@ WAITING = Condition("state = 'waiting'")
 RUNNING = Condition("state = 'running'")
 UNDER_WAY = Condition("state IN ('leased', 'running')")
 BACKLOGGED = Condition("ready + waiting > 0", "backlogged")
-LIVE = Condition("state IN ('ready', 'waiting', 'leased', 'running')")
 ENDED = Condition("state IN ('completed', 'failed', 'cancelled')")
 
 
@@ -171,9 +170,8 @@ tasks = Table(
     Index("tasks_ready", "user_id", "sort_key", "id", **_partial(READY)),
     Index("tasks_suspect", "crashes", **_partial(SUSPECT)),
     Index("tasks_waiting", "run_at", **_partial(WAITING)),
-    Index("tasks_lease", "lease_until", **_partial(UNDER_WAY)),
-    Index("tasks_worker", "worker_id", "engine", **_partial(UNDER_WAY)),
-    Index("tasks_live", "user_id", "state", **_partial(LIVE)),
+    Index("tasks_late", "user_id", **_partial(WAITING)),
+    Index("tasks_worker", "worker_id", "engine", "user_id", **_partial(UNDER_WAY)),
     Index("tasks_ended", "user_id", "state", "finished_at", "id", **_partial(ENDED)),
     Index("tasks_batch", "batch_id", "id"),
     Index("tasks_user", "user_id", "id"),

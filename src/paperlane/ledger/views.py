@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, or_, s
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
 from paperlane.ledger.schema import (
-    LIVE,
     READY,
     RUNNING,
     UNDER_WAY,
@@ -199,7 +198,7 @@ def moved_since(connection: Connection, seen: Mapping[TaskId, int]) -> Sequence[
 def _oldest(connection: Connection, user: UserId | None) -> dict[int, float]:
     later = tasks.c.run_at > tasks.c.created_at
     since = func.min(case((later, tasks.c.run_at), else_=tasks.c.created_at))
-    asked = select(tasks.c.user_id, since).where(LIVE, READY).group_by(tasks.c.user_id)
+    asked = select(tasks.c.user_id, since).where(READY).group_by(tasks.c.user_id)
     if user is not None:
         asked = asked.where(tasks.c.user_id == user)
     return {row[0]: row[1] for row in connection.execute(asked)}

@@ -28,6 +28,12 @@ def partial_index(name: str, table: str, columns: Sequence[str], where: str, *, 
         op.create_index(name, table, on_mysql)
 
 
+def drop_partial_index(name: str, table: str, *, was_on_mysql: bool = True) -> None:
+    """Take such an index away, where it was made."""
+    if was_on_mysql or not _mysql():
+        op.drop_index(name, table_name=table)
+
+
 def flag_column(table: str, name: str, condition: str) -> None:
     """On MySQL, a column that is 1 where the condition holds, to lead an index in place of a partial one."""
     if _mysql():

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Given, Kind
 from paperlane.ledger.dialects.server import engine_of
-from paperlane.ledger.history import WHOLE_TURN
+from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
 COLLATION = "utf8mb4_bin"
@@ -28,7 +28,7 @@ _PASSING = {1205, 1213}  # lock wait timeout, deadlock
 _LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed, so it is looked for
 
 _HEADS_OF = (
-    f"(SELECT {', '.join(c.name for c in WHOLE_TURN)} FROM tasks"  # noqa: S608  names of ours, and whole numbers
+    f"(SELECT {', '.join(c.name for c in HEAD)} FROM tasks"  # noqa: S608  names of ours, and whole numbers
     f" WHERE user_id = {{user:d}} AND {READY} AND crashes < {{crashes:d}} ORDER BY sort_key, id LIMIT {{most:d}})"
 )
 

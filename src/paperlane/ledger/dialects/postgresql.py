@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from paperlane.ledger.dialects import Given, Kind
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.server import engine_of
-from paperlane.ledger.history import WHOLE_TURN
+from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
 _ARRAYS: Mapping[Kind, str] = {"key": "text[]", "text": "text[]", "int": "bigint[]", "float": "float8[]"}
@@ -20,7 +20,7 @@ _PASSING = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock 
 
 _HEADS = sql(
     "SELECT head.* FROM unnest(CAST(:users AS bigint[]), CAST(:most AS int[])) AS lane (user_id, most)"  # noqa: S608  names of ours
-    f" CROSS JOIN LATERAL (SELECT {', '.join(c.name for c in WHOLE_TURN)} FROM tasks"
+    f" CROSS JOIN LATERAL (SELECT {', '.join(c.name for c in HEAD)} FROM tasks"
     f" WHERE tasks.user_id = lane.user_id AND {READY} AND crashes < :crashes"
     " ORDER BY sort_key, id LIMIT lane.most) AS head"
 )
