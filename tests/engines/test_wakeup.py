@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.databases import Databases
 
 from paperlane.hosting import open_ledger
 from paperlane.ledger.sql import SqlLedger
@@ -29,6 +30,9 @@ class Watched:
         if self.fails:
             raise OSError("disk I/O error")
         return self.ledger.changed()
+
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
+        return self.ledger.listen(heard)
 
     def runnable(self, engine: str) -> bool:
         return self.ledger.runnable(engine)
@@ -110,3 +114,39 @@ async def test_a_ledger_that_cannot_be_read_is_left_alone_until_the_wait_is_over
     watched.fails = True
     await Wakeup(watched, "database", threads, chance=lambda: 0.0).wait()  # type: ignore[arg-type]
     assert len(watched.looks) == 1
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+@pytest.mark.usefixtures("only_when_told")
+async def test_a_notice_wakes_who_does_not_look(
+    kind: str, databases: Databases, threads: Threads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(wakeup, "_SOON", 3_600.0)
+    url = next(databases.urls(kind, tmp_path))
+    ledger, other = open_ledger(url), open_ledger(url)
+    bell = Wakeup(ledger, "database", threads)
+    waiting = asyncio.create_task(bell.wait())
+    async with asyncio.timeout(60):
+        for n in range(10_000):  # until it listens, nobody hears
+            other.submit(NewBatch(BatchId(f"b{n}"), UserId(n + 1), [NewTask(TaskId(f"t{n}"), b"{}")]))
+            if (await asyncio.wait([waiting], timeout=0.05))[0]:
+                break
+    assert waiting.done()
+    bell.close()
+    for one in (ledger, other):
+        one.close()
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+@pytest.mark.usefixtures("only_when_told")
+async def test_who_listens_looks_too_after_it_took_something(
+    kind: str, databases: Databases, threads: Threads, tmp_path: Path
+):
+    """Another one may have held the lane a moment ago, and nobody tells when it lets go."""
+    ledger = open_ledger(next(databases.urls(kind, tmp_path)))
+    ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")]))
+    bell = Wakeup(ledger, "database", threads)
+    async with asyncio.timeout(60):
+        await bell.wait()
+    bell.close()
+    ledger.close()

@@ -316,6 +316,7 @@ class SqlLedger:
             if engine is not None and engine != lane.engine:
                 keep_clock(writing, engine)
                 _move(lane, engine, read_clocks(writing.connection))
+                writing.woken.add(engine)
             held.write()
             if also is not None:
                 also(writing.connection)

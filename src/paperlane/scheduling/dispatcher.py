@@ -36,6 +36,7 @@ async def dispatch(
             if leases and stop.is_set():
                 await threads(ledger.hand_back, leases)  # nobody would begin them
             elif leases:
+                wakeup.took()
                 await deliver(leases)
                 continue
         except Exception:

@@ -21,7 +21,10 @@ class LedgerTurns:
 
     async def step(self, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
         """Finish and claim in one commit."""
-        return await self.threads(self.ledger.step, self.engine, self.worker(), ended, room)
+        leases = await self.threads(self.ledger.step, self.engine, self.worker(), ended, room)
+        if leases:
+            self.wakeup.took()
+        return leases
 
     async def wait(self) -> None:
         """Until something may have become runnable."""

@@ -14,6 +14,7 @@ log = structlog.get_logger(__name__)
 LONGEST_WAIT = 1.0
 """Seconds after which a waiter looks again, whatever it was told: the guarantee behind every notice."""
 
+_SOON = 0.002
 _SHORTEST_POLL = 0.01
 _LONGEST_POLL = 0.04
 _SLOWER = 1.1
@@ -38,6 +39,7 @@ class Wakeup:
         self._seen: int | None = None
         self._stop: Callable[[], None] | None = None
         self._asked = False
+        self._pause = _SOON
 
     def _hear(self, engine: str) -> None:
         if engine == self._engine:
@@ -61,8 +63,8 @@ class Wakeup:
         deadline = self._loop.time() + LONGEST_WAIT * (0.75 + 0.25 * self._chance())
         if not self._asked:
             self._stop, self._asked = self._ledger.listen(self._hear), True
-        if self._stop is not None:  # it is told of everything, but for what is lost on the way
-            await self._rung(deadline - self._loop.time())
+        if self._stop is not None:
+            await self._listen(deadline)
             return
         while (left := deadline - self._loop.time()) > 0:
             if await self._rung(min(poll, left)):
@@ -76,6 +78,23 @@ class Wakeup:
                 await self._rung(left)
                 return
             poll = min(poll * _SLOWER, _LONGEST_POLL)
+
+    async def _listen(self, deadline: float) -> None:
+        """Wait for a notice. It looks too, less and less often: others' locks may have hidden a turn a moment ago."""
+        while (left := deadline - self._loop.time()) > 0:
+            if await self._rung(min(self._pause, left)):
+                self._pause = _SOON
+                return
+            self._pause = min(self._pause * 2, LONGEST_WAIT)
+            try:
+                if await self._threads(self._ledger.runnable, self._engine):
+                    return
+            except Exception:
+                log.exception("the ledger cannot be looked at", engine=self._engine)
+
+    def took(self) -> None:
+        """There was something to run, so there may be more: look soon."""
+        self._pause = _SOON
 
     async def _changed(self) -> bool:
         """Has anybody committed since the last look? The first one may wait for a connection: not on the loop.
