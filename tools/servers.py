@@ -1,4 +1,4 @@
-"""Private database servers for tests and benchmarks: on free ports of this machine, in a folder that goes with them."""
+"""Private servers for tests and benchmarks: on free ports of this machine, in a folder that goes with them."""
 
 import os
 import pwd
@@ -53,6 +53,7 @@ class Server:
     end: signal.Signals
     url: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    farewell: Sequence[str] = ()  # what ends what it left behind
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -96,6 +97,8 @@ class Server:
     def close(self) -> None:
         """End it, and remove its folder."""
         self.stop()
+        if self.farewell:
+            subprocess.run(self.farewell, check=False, capture_output=True, env={**os.environ, **self.environment})
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -174,5 +177,73 @@ def mariadb(*, fsync: bool = False, **settings: object) -> Server:
         lambda: pymysql.connect(host="127.0.0.1", port=port, user="root").close(),
         signal.SIGTERM,
         f"mysql://root@127.0.0.1:{port}/",
+    )
+    return made.start()
+
+
+def redis(*, fsync: bool = True) -> Server:
+    """A Redis server with an append-only file: on disk every second, Redis's own advice, or never."""
+    server = _found("redis-server", "redis-server")
+    user = "redis"
+    folder, port = _folder(user), free_port()
+    given = {
+        "bind": "127.0.0.1",
+        "port": port,
+        "dir": folder,
+        "save": "",
+        "appendonly": "yes" if fsync else "no",
+        "appendfsync": "everysec",
+    }
+    options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
+
+    def ready() -> None:
+        with socket.create_connection(("127.0.0.1", port), 1) as asked:
+            asked.sendall(b"PING\r\n")
+            if not asked.recv(64).startswith(b"+PONG"):
+                raise ConnectionError("Redis is still loading")
+
+    made = Server([server, *options], folder, user, port, ready, signal.SIGTERM, f"redis://127.0.0.1:{port}/0")
+    return made.start()
+
+
+def rabbitmq() -> Server:
+    """A RabbitMQ server without plugins; its port mapper is on a free port too, and ends with it."""
+    server = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # Debian's own script changes the user, which is done here
+    if not Path(server).exists():
+        raise Missing("rabbitmq-server")
+    user = "rabbitmq"
+    folder, port = _folder(user), free_port()
+    environment = {
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(free_port()),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"paperlane{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_BASE": str(folder),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+    }
+
+    def ready() -> None:
+        with socket.create_connection(("127.0.0.1", port), 1) as asked:
+            asked.sendall(b"AMQP\x00\x00\x09\x01")
+            if not asked.recv(1):
+                raise ConnectionError("RabbitMQ is still starting")
+
+    made = Server(
+        [server],
+        folder,
+        user,
+        port,
+        ready,
+        signal.SIGTERM,
+        f"amqp://guest:guest@127.0.0.1:{port}//",
+        environment,
+        [_found("epmd", "erlang-base"), "-kill"],
     )
     return made.start()
