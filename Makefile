@@ -26,7 +26,8 @@ check: .venv/dev ## format, lint, types, import rules, docs
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest --quiet tests/docs
 
-bench: .venv/dev ## run the benchmarks (ARGS="creation waking")
+bench: .venv/dev build/peers-main/made build/peers-arq/made ## run the benchmarks (ARGS="drain pickup --quick")
+	@tools/bench-needs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 format: .venv/dev ## format the code
@@ -37,6 +38,9 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	@for set in base dev; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	pyproject.toml $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; done
+	@for set in peers-main peers-arq; do \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	requirements/$$set.in -o requirements/$$set.txt; done
 
 .venv/uv:
 	@[ -n "$(PYTHON)" ] || { echo "Paperlane needs Python 3.11 or later; install it, or name it: make PYTHON=..." >&2; exit 1; }
@@ -51,6 +55,12 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 
 .venv/dev: .venv/base requirements/dev.txt
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+build/peers-%/made: requirements/peers-%.txt .venv/uv
+	@rm -rf build/peers-$*
+	@$(PYTHON) -m venv build/peers-$*
+	@$(BIN)/uv pip install --quiet --python build/peers-$*/bin/python --require-hashes -r $<
 	@touch $@
 
 .PHONY: help serve test check bench format lock
