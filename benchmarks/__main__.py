@@ -1,173 +1,80 @@
-"""`make bench`: creating batches, the API under load, waking up, and fairness between users."""
+"""`make bench`: the ledger beside its peers and its limits, and the running service; writes the page of figures."""
 
 import argparse
-import json
-import statistics
-import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-import httpx
-
-from benchmarks.service import Service, document, running, tasks, until_done, upload
-
-SMALL = [document(n) for n in range(50)]
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which this share of all lies (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+from benchmarks import machine, page, serving
+from benchmarks.figures import Figure, Part, kept, now
+from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
+from benchmarks.ledger.databases import Databases
+from benchmarks.rounds import Rounds, say
 
 
-def at(task: dict[str, object], field: str) -> float:
-    """A task's time, in seconds since 1970."""
-    return datetime.fromisoformat(str(task[field])).timestamp()
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A part of a run, and the minutes after which it begins no further round."""
+
+    take: Callable[[Databases, Rounds], Sequence[Figure]]
+    minutes: float
 
 
-def timed_upload(client: httpx.Client) -> float:
-    """Seconds until a batch of 50 small files is answered."""
-    began = time.perf_counter()
-    upload(client, SMALL)
-    return time.perf_counter() - began
+def _served(name: str) -> Measure:
+    return Measure(lambda _databases, rounds: serving.measured(name, rounds), 3)
 
 
-def jain(values: Sequence[float]) -> float:
-    """Jain's fairness index: 1 when all are equal, 1/n when one has everything."""
-    return sum(values) ** 2 / (len(values) * sum(value * value for value in values))
-
-
-def creation(service: Service) -> dict[str, float]:
-    """A batch of 50 while idle and while all workers are busy, and the API meanwhile (ms)."""
-    client = service.user("creator", "--limit", "50")
-    timed_upload(client)  # the first one also opens connections
-    until_done(client, 50)
-    idle = [timed_upload(client) for _ in range(3)]
-    latencies: list[float] = []
-    finished = threading.Event()
-
-    def ask() -> None:
-        with httpx.Client(base_url=client.base_url, headers=client.headers) as own:
-            paths = ("/queue", "/tasks?limit=50", "/session")
-            while not finished.is_set():
-                for path in paths:
-                    began = time.perf_counter()
-                    own.get(path).raise_for_status()
-                    latencies.append(time.perf_counter() - began)
-                finished.wait(0.02)
-
-    with ThreadPoolExecutor(4) as threads:
-        for _ in range(4):
-            threads.submit(ask)
-        busy = [timed_upload(client) for _ in range(5)]
-        until_done(client, 450)
-        finished.set()
-    return {
-        "batch of 50, idle, median": statistics.median(idle) * 1000,
-        "batch of 50, workers busy, median": statistics.median(busy) * 1000,
-        "batch of 50, workers busy, worst": max(busy) * 1000,
-        "API while busy, P50": percentile(latencies, 0.5) * 1000,
-        "API while busy, P95": percentile(latencies, 0.95) * 1000,
-    }
-
-
-def waking(service: Service) -> dict[str, float]:
-    """From sending an upload of one file to the start of its task, with idle workers (ms)."""
-    client = service.user("waker")
-    sent: list[float] = []
-    for number in range(20):
-        sent.append(time.time())  # the ledger's clock is this machine's
-        upload(client, [document(number, 1)])
-        until_done(client, number + 1)
-    waits = [at(task, "started_at") - began for task, began in zip(reversed(tasks(client)), sent, strict=True)]
-    return {
-        "upload to start, P50": percentile(waits, 0.5) * 1000,
-        "upload to start, P95": percentile(waits, 0.95) * 1000,
-    }
-
-
-def overlap(found: Sequence[dict[str, object]]) -> int:
-    """The most tasks that ran at one instant."""
-    changes = sorted(
-        (moment, step)
-        for task in found
-        for moment, step in ((at(task, "finished_at"), -1), (at(task, "started_at"), 1))
-    )
-    most = now = 0
-    for _, step in changes:
-        now += step
-        most = max(most, now)
-    return most
-
-
-def ten_by_ten(service: Service) -> dict[str, float]:
-    """Ten users with ten tasks each."""
-    users = [service.user(f"even{n}") for n in range(10)]
-    began = time.time()
-    with ThreadPoolExecutor(10) as threads:
-        list(threads.map(lambda client: upload(client, [document(n, 60) for n in range(10)]), users))
-    found = [until_done(client, 10) for client in users]
-    means = [statistics.fmean(at(task, "finished_at") - at(task, "created_at") for task in own) for own in found]
-    return {
-        "all done after (s)": max(at(task, "finished_at") for own in found for task in own) - began,
-        "users' mean completion, mean (s)": statistics.fmean(means),
-        "users' mean completion, variance (s²)": statistics.pvariance(means),
-        "Jain's index of mean completion": jain(means),
-        "most running of one user (limit 10)": max(map(overlap, found)),
-    }
-
-
-def heavy_beside_light(service: Service) -> dict[str, float]:
-    """One user with 200 tasks beside nine with 10."""
-    heavy = service.user("heavy")
-    lights = [service.user(f"light{n}") for n in range(9)]
-    upload(heavy, [document(n, 60) for n in range(200)])
-    with ThreadPoolExecutor(9) as threads:
-        list(threads.map(lambda client: upload(client, [document(n, 60) for n in range(10)]), lights))
-    light = [until_done(client, 10) for client in lights]
-    own = until_done(heavy, 200)
-    last = max(at(task, "started_at") for tasks_of_one in light for task in tasks_of_one)
-    started = [at(task, "started_at") for task in own]
-    submitted = min(at(task, "created_at") for tasks_of_one in light for task in tasks_of_one)
-    before = sum(submitted < moment <= last for moment in started)
-    means = [statistics.fmean(at(task, "finished_at") - at(task, "created_at") for task in one) for one in light]
-    return {
-        "the last light task starts as number": 90 + before,
-        "where equal turns put it": 100,
-        "where first come first served puts it": 290,
-        "Jain's index of light users' mean completion": jain(means),
-        "variance of their mean completion (s²)": statistics.pvariance(means),
-        "most running of one user (limit 10)": max(overlap(own), *map(overlap, light)),
-    }
-
-
-PARTS = {"creation": creation, "waking": waking, "ten_by_ten": ten_by_ten, "heavy_beside_light": heavy_beside_light}
-LIMITS = {
-    "batch of 50, idle, median": "< 500 ms, aim 100",
-    "batch of 50, workers busy, worst": "< 500 ms, aim 100",
-    "API while busy, P95": "< 1000 ms, aim 150",
-    "upload to start, P50": "aim 50 ms",
+PARTS: Mapping[str, Measure] = {
+    "drain.postgresql": Measure(drain.postgresql, 40),
+    "drain.sqlite": Measure(drain.sqlite, 12),
+    "drain.mariadb": Measure(drain.mariadb, 12),
+    "submit": Measure(submit.measured, 5),
+    "pickup": Measure(pickup.measured, 8),
+    "growth": Measure(growth.measured, 20),
+    "fairness": Measure(fairness.measured, 3),
+    "snapshot": Measure(snapshot.measured, 10),
+    "plain": Measure(plain.measured, 15),
+    **{f"service.{name}": _served(name) for name in serving.PARTS},
 }
 
 
+def wanted(asked: Sequence[str]) -> list[str]:
+    """The parts that are meant: `drain` is all parts of that name, `creation` is `service.creation`."""
+    if not asked:
+        return list(PARTS)
+    found = [name for name in PARTS for word in asked if word in {name, *name.split(".")}]
+    if unknown := [word for word in asked if not any(word in {name, *name.split(".")} for name in PARTS)]:
+        raise SystemExit(f"There is no {', '.join(unknown)}; there are {', '.join(PARTS)}.")
+    return list(dict.fromkeys(found))
+
+
 def main() -> None:
-    """Run the parts that were asked for, each on a fresh service, and print their figures."""
+    """Measure what was asked for, keep the figures, and write the page anew."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"any of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="one short round, to check that all works")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/reference/benchmarks.md as it is")
     asked = parser.parse_args()
-    figures: dict[str, dict[str, float]] = {}
-    for name in asked.parts or PARTS:
-        with running() as service:
-            figures[name] = PARTS[name](service)
-        if not asked.json:
-            print(f"\n{PARTS[name].__doc__}")
-            for what, value in figures[name].items():
-                print(f"  {what:48} {value:10.3f}   {LIMITS.get(what, '')}".rstrip(), flush=True)
-    if asked.json:
-        print(json.dumps(figures, indent=2))
+    names = wanted(asked.parts)
+    minutes = sum(PARTS[name].minutes for name in names) / (10 if asked.quick else 1)
+    say(f"{len(names)} parts, about {minutes:.0f} minutes at most")
+    with Databases() as databases:
+        for name in names:
+            part = _part(name, databases, Rounds.short() if asked.quick else Rounds.full())
+            part.keep()
+            print(f"\n{name}\n{page.summary(part.figures)}", flush=True)
+    if not asked.no_page and not asked.quick:
+        page.write(kept())
+        say(f"written: {page.PAGE.relative_to(page.ROOT)}, {page.PLOT.relative_to(page.ROOT)}")
 
 
-main()
+def _part(name: str, databases: Databases, rounds: Rounds) -> Part:
+    say(name)
+    rounds.deadline = time.monotonic() + PARTS[name].minutes * 60
+    figures = PARTS[name].take(databases, rounds)
+    told = {**machine.description(), **databases.versions(), **machine.peers(), "disturbed_turns": rounds.disturbed}
+    return Part(name, figures, rounds.quick, told, now())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What the ledger is to reach, as ratios inside one run on two cores, and whether it did."""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.figures import OURS, Figure
+from benchmarks.ledger.drain import PGBENCH_8
+from benchmarks.ledger.plain import PLAIN
+from benchmarks.ledger.submit import COPY, PGBENCH_1
+
+_TESTS: Mapping[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A bound for one figure: for the ratio to `peer`, or for our own value where there is none."""
+
+    group: str
+    figure: str
+    test: str
+    bound: float
+    peer: str = OURS
+    stretch: float | None = None
+
+    @property
+    def of_ratio(self) -> bool:
+        """Is it the ratio that counts?"""
+        return self.peer != OURS
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An aim beside what was measured; `met` is None where nothing was."""
+
+    aim: Aim
+    ours: Figure | None
+    other: Figure | None
+    reached: float | None
+    met: bool | None
+
+
+def _each(group: str, figure: str, test: str, bound: float, peers: Sequence[str] = (OURS,)) -> list[Aim]:
+    return [Aim(group, figure.format(kind), test, bound, peer) for kind in _DATABASES for peer in peers]
+
+
+_DATABASES = ("postgresql", "sqlite", "mariadb")
+_DRAIN = "Drain of no-op tasks, 100 in flight"
+_PG = "drain.postgresql.100"
+_CLAIM = "Growth of the claim"
+
+AIMS: Sequence[Aim] = (
+    Aim(_DRAIN, _PG, ">=", 1.0, "pgqueuer (batch 1000)", stretch=1.5),
+    Aim(_DRAIN, _PG, ">=", 0.8, PGBENCH_8),
+    Aim(_DRAIN, _PG, ">=", 20, "procrastinate"),
+    Aim(_DRAIN, _PG, ">=", 18, "saq (PostgreSQL)"),
+    Aim(_DRAIN, _PG, ">=", 15, "DBOS"),
+    Aim(_DRAIN, _PG, ">=", 12, "arq"),
+    Aim(_DRAIN, _PG, ">=", 12, "celery (Redis)"),
+    Aim(_DRAIN, _PG, ">=", 5, "celery (RabbitMQ)"),
+    Aim(_DRAIN, _PG, ">=", 6, "dramatiq"),
+    Aim(_DRAIN, _PG, ">=", 60, "rq (SimpleWorker)"),
+    Aim(_DRAIN, "drain.sqlite.100", ">=", 6, "huey"),
+    Aim("Drain, 10 in flight", "drain.postgresql.10", ">=", 1.0, "pgqueuer (batch 10)", stretch=1.2),
+    Aim("Drain, 10 in flight", "drain.sqlite.10", ">=", 3, "huey (10)"),
+    Aim("Drain, four connections of 100", "drain.mariadb.4x100", ">=", 1.2, "MariaDB commits, 4"),
+    Aim("Processor time a task, worker and server", "cpu.postgresql.100", "<=", 60),
+    Aim("Processor time a task, worker and server", "cpu.postgresql.10", "<=", 160),
+    Aim("Processor time a task, worker and server", "cpu.postgresql.1", "<=", 600),
+    *_each("Every user limited to one running task", "drain.{}.limited", ">=", 0.4, ["unlimited"]),
+    *_each(_CLAIM, "growth.{}.depth", ">=", 0.7, ["1k deep, 100 users"]),
+    *_each(_CLAIM, "growth.{}.users", ">=", 0.7, ["1M deep, 100 users"]),
+    *_each(_CLAIM, "growth.{}.capped", ">=", 0.8, ["100k deep, 1k users"]),
+    *_each(_CLAIM, "growth.{}.p95", "<=", 2.0, ["10k deep, 1k users"]),
+    Aim("One durable submit", "submit.postgresql.single", ">=", 0.4, PGBENCH_1),
+    Aim("Bulk of 1,000 tasks over 1,000 users (or 50,000 a second)", "submit.postgresql.bulk", ">=", 0.2, COPY),
+    Aim("Pick-up by an idle worker, p50", "pickup.postgresql.p50", "<=", 0.7, "pgqueuer"),
+    Aim("Pick-up by an idle worker, p50", "pickup.sqlite.p50", "<", 1.0, "saq (Redis)"),
+    *_each("One user with 10,000 tasks beside nine with 10: the last light task", "fairness.{}.last.1", "<=", 110),
+    *_each("Jain's index of what each was given meanwhile", "fairness.{}.jain.1", ">=", 0.999),
+    *_each("Weights 1:2:4, furthest from their share", "fairness.{}.weights", "<=", 3),
+    *_each("Drain under a snapshot held open, last fifth / first", "snapshot.{}", ">=", 0.4),
+    *_each("Against the query of a plain queue table, 100k deep", "plain.{}.100000", ">=", 100, [PLAIN]),
+    *_each("Against the query of a plain queue table, 1M deep", "plain.{}.1000000", ">=", 1_000, [PLAIN]),
+)  # fmt: skip
+
+_ENOUGH_BULK = 50_000.0
+
+
+def judged(figures: Iterable[Figure]) -> list[Judged]:
+    """Each aim beside its figure."""
+    known = {(figure.name, figure.peer): figure for figure in figures}
+    return [_judge(aim, known.get((aim.figure, OURS)), known.get((aim.figure, aim.peer))) for aim in AIMS]
+
+
+def _judge(aim: Aim, ours: Figure | None, other: Figure | None) -> Judged:
+    reached = (other.ratio if aim.of_ratio else other.value) if other is not None else None
+    met = None if reached is None else _TESTS[aim.test](reached, aim.bound)
+    if aim.peer == COPY and ours is not None and ours.value is not None and ours.value >= _ENOUGH_BULK:
+        met = True
+    return Judged(aim, ours, other, reached, met)

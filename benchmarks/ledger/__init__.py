@@ -1,0 +1,1 @@
+"""The ledger's own benchmarks: what is measured, on which database, beside whom."""

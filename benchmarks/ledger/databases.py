@@ -1,0 +1,111 @@
+"""The databases that a run needs: private servers with every commit on disk, and an empty database on them by name."""
+
+import itertools
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import psycopg
+import pymysql
+from pysqlite3 import dbapi2
+from tools import servers
+
+_VERSION = re.compile(r"\d+\.\d+[.\d]*")
+KINDS = ("postgresql", "sqlite", "mariadb")
+_STARTS: dict[str, Callable[[], servers.Server]] = {
+    "postgresql": lambda: servers.postgresql(fsync=True, shared_buffers="1GB", max_wal_size="4GB"),
+    "mariadb": lambda: servers.mariadb(fsync=True, **{"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "1G"}),
+    "redis": servers.redis,
+    "rabbitmq": servers.rabbitmq,
+}
+
+
+class Databases:
+    """Starts each server when it is first asked for, and ends them all."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, servers.Server] = {}
+        self._missing: dict[str, servers.Missing] = {}
+        self._numbers = itertools.count(1)
+        self._folder = Path(tempfile.mkdtemp(prefix="paperlane-bench-"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._running.values():
+            server.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def server(self, kind: str) -> servers.Server:
+        """The running server. Missing, each time, when it is not installed."""
+        if kind in self._missing:
+            raise self._missing[kind]
+        if kind not in self._running:
+            print(f"starting {kind}", file=sys.stderr)
+            try:
+                self._running[kind] = _STARTS[kind]()
+            except servers.Missing as missing:
+                self._missing[kind] = missing
+                raise
+        return self._running[kind]
+
+    def pid(self, kind: str) -> int:
+        """The server's first process; 0 for SQLite, which has none."""
+        process = None if kind == "sqlite" else self.server(kind).process
+        return process.pid if process else 0
+
+    def fresh(self, kind: str) -> str:
+        """The URL of an empty database."""
+        name = f"bench{next(self._numbers)}"
+        if kind == "sqlite":
+            return f"sqlite:///{self._folder / name}.db"
+        server = self.server(kind)
+        match kind:
+            case "postgresql":
+                with psycopg.connect(server.url, autocommit=True) as connection:
+                    connection.execute(f"CREATE DATABASE {name}")
+                return f"{server.url.rpartition('/')[0]}/{name}"
+            case "mariadb":
+                with pymysql.connect(host="127.0.0.1", port=server.port, user="root") as connection:
+                    connection.cursor().execute(f"CREATE DATABASE {name}")
+                return f"{server.url}{name}"
+            case _:
+                return server.url  # Redis and RabbitMQ: whoever used it has emptied it
+
+    def drop(self, url: str) -> None:
+        """Remove a database that is not needed any more."""
+        kind, _, rest = url.partition(":")
+        name = url.rpartition("/")[2]
+        match kind:
+            case "sqlite":
+                for path in self._folder.glob(f"{name}*"):
+                    path.unlink()
+            case "postgresql":
+                with psycopg.connect(self.server(kind).url, autocommit=True) as connection:
+                    connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            case "mysql":
+                with pymysql.connect(host="127.0.0.1", port=self.server("mariadb").port, user="root") as connection:
+                    connection.cursor().execute(f"DROP DATABASE {name}")
+            case _:
+                assert rest
+
+    def versions(self) -> dict[str, str]:
+        """Of the servers that ran, and of the SQLite library."""
+        found = {"sqlite": dbapi2.sqlite_version}
+        for kind, server in self._running.items():
+            said = subprocess.run([server.command[0], "--version"], check=False, capture_output=True, text=True).stdout
+            if number := _VERSION.search(said):
+                found[kind] = number.group()
+        return found
+
+    def settle(self) -> None:
+        """Let no server do later what it owes from before: what was loaded is written out now."""
+        if "postgresql" in self._running:
+            with psycopg.connect(self.server("postgresql").url, autocommit=True) as connection:
+                connection.execute("CHECKPOINT")

@@ -1,0 +1,82 @@
+"""Durable submission: one task a commit, and a thousand tasks of a thousand users at once."""
+
+from collections.abc import Callable
+
+from tools.servers import Missing
+
+from benchmarks.figures import Figure, compared
+from benchmarks.ledger import limits
+from benchmarks.ledger.databases import KINDS, Databases
+from benchmarks.machine import watched
+from benchmarks.program import Failed, Program
+from benchmarks.rounds import Rounds, Sample, say
+
+PGBENCH_1 = "pgbench, 1 client"
+COPY = "COPY, 1,000 rows a commit"
+_WORKER = "benchmarks.ledger.worker"
+
+
+def _ours(databases: Databases, kind: str, do: str, seconds: float, said: dict[str, str]) -> Callable[[], Sample]:
+    def take() -> Sample:
+        url = databases.fresh(kind)
+        try:
+            with Program(_WORKER) as program:
+                program.ask("setup", url=url)
+                program.ask("prepare", count=1_000)  # so that every user has a lane
+                databases.settle()
+                with watched(worker=program.pid, server=databases.pid(kind)) as load:
+                    found = program.ask(do, seconds=seconds)
+        finally:
+            databases.drop(url)
+        said[do] = found.get("settings", "")
+        used = {name: used / found["done"] for name, used in load.used.items()}
+        return Sample(found["done"] / found["seconds"], used, load.foreign)
+
+    return take
+
+
+def measured(databases: Databases, rounds: Rounds) -> list[Figure]:
+    """On each database, beside what it can do at most: commits of one insert, and COPY."""
+    seconds = min(rounds.seconds, 8.0)
+    figures: list[Figure] = []
+    for kind in KINDS:
+        say(f"  {kind}")
+        said: dict[str, str] = {}
+        try:
+            base = databases.fresh(kind)
+        except Missing as missing:
+            figures += [Figure(f"submit.{kind}.{do}", None, "tasks/s", note=str(missing)) for do in ("single", "bulk")]
+            continue
+        cases = {
+            "single": _ours(databases, kind, "submit_single", seconds, said),
+            "bulk": _ours(databases, kind, "submit_bulk", seconds, said),
+        }
+        beside = _limits(databases, kind, base, seconds)
+        taken = rounds.interleaved({**beside, **cases})
+        for do in cases:
+            others = {
+                name: taken.values(name)
+                for name in beside
+                if name in taken.samples and (name == COPY) == (do == "bulk")
+            }
+            settings = {"paperlane": said.get(f"submit_{do}", "")}
+            failed = {"paperlane": taken.failed[do]} if do in taken.failed else {}
+            figures += compared(f"submit.{kind}.{do}", "tasks/s", taken.values(do), others, settings, failed)
+        databases.drop(base)
+    return figures
+
+
+def _limits(databases: Databases, kind: str, base: str, seconds: float) -> dict[str, Callable[[], Sample]]:
+    match kind:
+        case "postgresql":
+            return {
+                PGBENCH_1: lambda: limits.pgbench(base, 1, seconds),
+                COPY: lambda: limits.copied(base, seconds),
+            }
+        case "sqlite":
+            return {"SQLite commits": lambda: limits.sqlite(base.removeprefix("sqlite:///"), seconds)}
+        case "mariadb":
+            server = databases.server(kind)
+            return {"MariaDB commits, 1": lambda: limits.mariadb(server, base, 1, seconds)}
+        case _:
+            raise Failed(kind)

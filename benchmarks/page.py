@@ -1,0 +1,157 @@
+"""The page of figures and its plot, written from the JSON that runs left: nothing in them is typed by hand."""
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from benchmarks.aims import Judged, judged
+from benchmarks.figures import OURS, Figure, Part
+from benchmarks.program import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
+PLOT = ROOT / "docs" / "images" / "drain.svg"
+
+_INTRODUCTION = """\
+# Benchmarks
+
+How fast the ledger is beside other task queues, beside the limits of the machine, and as its backlog grows. Written by
+`make bench`, figures and plot; [how it is measured, and how to read it](../how-to/read-the-benchmarks.md).
+"""
+_DATABASES = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mariadb": "MariaDB"}
+_MET = {True: "yes", False: "**no**", None: "not measured"}
+_FONT = 'font-family="sans-serif" font-size="13" fill="#777"'
+_ROW, _LEFT, _WIDTH = 26, 210, 760
+
+
+def write(parts: Sequence[Part], page: Path = PAGE, plot: Path = PLOT) -> None:
+    """Page and plot, of all parts that were measured."""
+    figures = [figure for part in parts for figure in part.figures]
+    plot.write_text(_bars(figures))
+    page.write_text("\n".join([_INTRODUCTION, _where(parts), _aims(judged(figures)), _plot(), _everything(parts)]))
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, and no more."""
+    if value is None:
+        return "-"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{round(value, digits):,.{digits}f}" if digits else f"{value:,.0f}"
+
+
+def _where(parts: Sequence[Part]) -> str:
+    """The machine, and which parts were taken in earnest."""
+    if not parts:
+        return "Nothing has been measured yet.\n"
+    machine = max(parts, key=lambda part: part.taken).machine
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items() if value)
+    lines = [f"Machine: {told}.", ""]
+    quick = [part.name for part in parts if part.quick]
+    if quick:
+        lines += [f"**Only a short run, to check the harness, whose figures mean little: {', '.join(quick)}.**", ""]
+    disturbed = [part.name for part in parts if part.machine.get("disturbed_turns")]
+    if disturbed:
+        lines += [f"Others used the machine meanwhile, so read with care: {', '.join(disturbed)}.", ""]
+    return "\n".join(lines)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def database(name: str) -> str:
+    """The database in a figure's name."""
+    return next((_DATABASES[part] for part in name.split(".") if part in _DATABASES), "")
+
+
+def _aims(found: Sequence[Judged]) -> str:
+    rows = []
+    for one in found:
+        aim = one.aim
+        beside = f"{number(one.other.value)} {one.other.unit}" if one.other is not None and one.other.value else ""
+        stretch = f" ({number(aim.stretch)})" if aim.stretch is not None else ""
+        why = one.other.note if one.other is not None and one.reached is None else ""
+        rows.append([
+            aim.group, database(aim.figure), f"{number(one.ours.value)} {one.ours.unit}" if one.ours else "-",
+            f"{aim.peer}: {beside or why or '-'}" if aim.of_ratio else "",
+            f"{_sign(aim.test)} {number(aim.bound)}{' x' if aim.of_ratio else ''}{stretch}",
+            number(one.reached), _MET[one.met],
+        ])  # fmt: skip
+    met = sum(one.met is True for one in found)
+    known = sum(one.met is not None for one in found)
+    heading = f"## Aims\n\n{met} of {len(found)} met, {known - met} missed, {len(found) - known} not measured.\n\n"
+    return heading + table(["measure", "database", "Paperlane", "beside", "aim (stretch)", "reached", "met"], rows)
+
+
+def _sign(test: str) -> str:
+    return {">=": "≥", "<=": "≤"}.get(test, test)
+
+
+def _plot() -> str:
+    return (
+        "## Drain beside other queues\n\n![Tasks a second of each queue, on a logarithmic scale](../images/drain.svg)\n"
+    )
+
+
+def _everything(parts: Sequence[Part]) -> str:
+    lines = ["## All figures", ""]
+    for part in parts:
+        lines += [f"### {part.name}", "", f"Taken {part.taken}.", ""]
+        rows = [
+            [figure.name, figure.peer, f"{number(figure.value)} {figure.unit}".strip(), number(figure.ratio),
+             ", ".join(number(value) for value in figure.rounds), figure.note or figure.settings]
+            for figure in part.figures
+        ]  # fmt: skip
+        lines.append(table(["measure", "who", "median", "ours / theirs", "rounds", "settings"], rows))
+    return "\n".join(lines)
+
+
+def _bars(figures: Sequence[Figure]) -> str:
+    """A bar for each queue's drain with 100 in flight, on a logarithmic scale."""
+    bars: dict[str, float] = {}
+    for figure in figures:
+        parts = figure.name.split(".")
+        if parts[0] == "drain" and parts[-1] == "100" and figure.value:
+            own = figure.peer == OURS
+            bars[f"Paperlane, {database(figure.name)}" if own else figure.peer] = figure.value
+    ordered = sorted(bars.items(), key=lambda bar: -bar[1])
+    return svg(ordered, "no-op tasks a second through their whole life, 100 in flight (logarithmic)")
+
+
+def svg(bars: Sequence[tuple[str, float]], title: str) -> str:
+    """Horizontal bars on a logarithmic scale; ours stand out. Readable on light and on dark."""
+    height = _ROW * len(bars) + 40
+    low = min((value for _, value in bars), default=1.0) / 2
+    high = max((value for _, value in bars), default=10.0)
+    span = math.log(max(high / low, 2.0))
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" {_FONT}>',
+        f"<title>{escape(title)}</title>",
+        f'<text x="{_WIDTH // 2}" y="18" text-anchor="middle">{escape(title)}</text>',
+    ]
+    for row, (name, value) in enumerate(bars):
+        top = 30 + row * _ROW
+        width = (_WIDTH - _LEFT - 90) * math.log(value / low) / span
+        color = "#2a6fdb" if name.startswith("Paperlane") else "#9aa5b1"
+        lines += [
+            f'<text x="{_LEFT - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>',
+            f'<rect x="{_LEFT}" y="{top + 3}" width="{width:.1f}" height="{_ROW - 8}" rx="2" fill="{color}"/>',
+            f'<text x="{_LEFT + width + 6:.1f}" y="{top + 16}">{number(value)}</text>',
+        ]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def summary(figures: Sequence[Figure]) -> str:
+    """The figures as lines for a terminal."""
+    return "\n".join(map(_line, figures))
+
+
+def _line(figure: Figure) -> str:
+    ratio = f"x {number(figure.ratio)}" if figure.ratio is not None else ""
+    told = figure.note or figure.settings
+    value = f"{number(figure.value):>10} {figure.unit:14}"
+    return f"  {figure.name:32} {figure.peer:30} {value} {ratio:>10}  {told}".rstrip()

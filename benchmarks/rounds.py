@@ -1,0 +1,104 @@
+"""Interleaved rounds: what is compared runs in turn, and a turn that was disturbed is taken again."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tools.servers import Missing
+
+from benchmarks.program import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One turn: its figure, processor seconds a unit of work by name, and the share of foreign load meanwhile."""
+
+    value: float
+    used: Mapping[str, float] = field(default_factory=dict)
+    foreign: float = 0.0
+    more: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Rounds:
+    """How long and how often. `foreign` is the share of the machine's processors that others may use meanwhile."""
+
+    count: int
+    seconds: float
+    again: int
+    quick: bool
+    foreign: float = 0.15
+    deadline: float = float("inf")
+    disturbed: int = 0
+
+    @classmethod
+    def full(cls) -> "Rounds":
+        """Three rounds with drains of 20 s; a disturbed turn is repeated twice at most."""
+        return cls(count=3, seconds=20.0, again=2, quick=False)
+
+    @classmethod
+    def short(cls) -> "Rounds":
+        """Only to see that everything works: its figures mean little."""
+        return cls(count=1, seconds=2.0, again=0, quick=True)
+
+    def turn(self, name: str, take: Callable[[], Sample]) -> Sample:
+        """A sample without foreign load, or the least disturbed one."""
+        samples: list[Sample] = []
+        while True:
+            sample = take()
+            samples.append(sample)
+            if sample.foreign <= self.foreign or len(samples) > self.again:
+                break
+            say(f"  {name}: thrown away, {sample.foreign:.0%} of the machine worked for others")
+        best = min(samples, key=lambda sample: sample.foreign)
+        self.disturbed += best.foreign > self.foreign
+        say(f"  {name}: {best.value:,.6g}")
+        return best
+
+    def interleaved(self, cases: Mapping[str, Callable[[], Sample]]) -> "Taken":
+        """Each case once a round; the last rounds are left out when the time is over. Who fails twice is out."""
+        taken = Taken({name: [] for name in cases}, {})
+        for number in range(self.count):
+            if number and time.monotonic() > self.deadline:
+                say("  the time is over: fewer rounds")
+                break
+            for name, take in cases.items():
+                if name not in taken.failed:
+                    self._attempt(taken, name, take)
+        for name in taken.failed:
+            taken.samples.pop(name)
+        return taken
+
+    def _attempt(self, taken: "Taken", name: str, take: Callable[[], Sample]) -> None:
+        for last in (False, True):
+            try:
+                taken.samples[name].append(self.turn(name, take))
+            except (Failed, Missing, OSError) as error:
+                say(f"  {name}: {error}")
+                if last or isinstance(error, Missing):
+                    taken.failed[name] = str(error)
+                    return
+            else:
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The samples of each case, a round each, and why a case has none."""
+
+    samples: dict[str, list[Sample]]
+    failed: dict[str, str]
+
+    def values(self, name: str) -> Sequence[float]:
+        """The figures of a case, by round."""
+        return [sample.value for sample in self.samples.get(name, ())]
+
+    def cpu(self, name: str) -> Sequence[float]:
+        """Processor microseconds a unit of work, of all that took part, by round."""
+        return [sum(sample.used.values()) * 1e6 for sample in self.samples.get(name, ())]
+
+
+def say(words: str) -> None:
+    """Progress, for who waits."""
+    print(words, file=sys.stderr, flush=True)

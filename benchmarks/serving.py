@@ -1,0 +1,148 @@
+"""The running service: creating batches, the API under load, waking up, and fairness between users."""
+
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import httpx
+
+from benchmarks.figures import Figure, jain, percentile
+from benchmarks.rounds import Rounds
+from benchmarks.service import Service, document, running, tasks, until_done, upload
+
+SMALL = [document(n) for n in range(50)]
+
+
+def at(task: dict[str, object], field: str) -> float:
+    """A task's time, in seconds since 1970."""
+    return datetime.fromisoformat(str(task[field])).timestamp()
+
+
+def timed_upload(client: httpx.Client) -> float:
+    """Seconds until a batch of 50 small files is answered."""
+    began = time.perf_counter()
+    upload(client, SMALL)
+    return time.perf_counter() - began
+
+
+def creation(service: Service) -> dict[str, float]:
+    """A batch of 50 while idle and while all workers are busy, and the API meanwhile (ms)."""
+    client = service.user("creator", "--limit", "50")
+    timed_upload(client)  # the first one also opens connections
+    until_done(client, 50)
+    idle = [timed_upload(client) for _ in range(3)]
+    latencies: list[float] = []
+    finished = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=client.base_url, headers=client.headers) as own:
+            paths = ("/queue", "/tasks?limit=50", "/session")
+            while not finished.is_set():
+                for path in paths:
+                    began = time.perf_counter()
+                    own.get(path).raise_for_status()
+                    latencies.append(time.perf_counter() - began)
+                finished.wait(0.02)
+
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(4):
+            threads.submit(ask)
+        busy = [timed_upload(client) for _ in range(5)]
+        until_done(client, 450)
+        finished.set()
+    return {
+        "batch of 50, idle, median": statistics.median(idle) * 1000,
+        "batch of 50, workers busy, median": statistics.median(busy) * 1000,
+        "batch of 50, workers busy, worst": max(busy) * 1000,
+        "API while busy, P50": percentile(latencies, 0.5) * 1000,
+        "API while busy, P95": percentile(latencies, 0.95) * 1000,
+    }
+
+
+def waking(service: Service) -> dict[str, float]:
+    """From sending an upload of one file to the start of its task, with idle workers (ms)."""
+    client = service.user("waker")
+    sent: list[float] = []
+    for number in range(20):
+        sent.append(time.time())  # the ledger's clock is this machine's
+        upload(client, [document(number, 1)])
+        until_done(client, number + 1)
+    waits = [at(task, "started_at") - began for task, began in zip(reversed(tasks(client)), sent, strict=True)]
+    return {
+        "upload to start, P50": percentile(waits, 0.5) * 1000,
+        "upload to start, P95": percentile(waits, 0.95) * 1000,
+    }
+
+
+def overlap(found: Sequence[dict[str, object]]) -> int:
+    """The most tasks that ran at one instant."""
+    changes = sorted(
+        (moment, step)
+        for task in found
+        for moment, step in ((at(task, "finished_at"), -1), (at(task, "started_at"), 1))
+    )
+    most = now = 0
+    for _, step in changes:
+        now += step
+        most = max(most, now)
+    return most
+
+
+def ten_by_ten(service: Service) -> dict[str, float]:
+    """Ten users with ten tasks each."""
+    users = [service.user(f"even{n}") for n in range(10)]
+    began = time.time()
+    with ThreadPoolExecutor(10) as threads:
+        list(threads.map(lambda client: upload(client, [document(n, 60) for n in range(10)]), users))
+    found = [until_done(client, 10) for client in users]
+    means = [statistics.fmean(at(task, "finished_at") - at(task, "created_at") for task in own) for own in found]
+    return {
+        "all done after (s)": max(at(task, "finished_at") for own in found for task in own) - began,
+        "users' mean completion, mean (s)": statistics.fmean(means),
+        "users' mean completion, variance (s²)": statistics.pvariance(means),
+        "Jain's index of mean completion": jain(means),
+        "most running of one user (limit 10)": max(map(overlap, found)),
+    }
+
+
+def heavy_beside_light(service: Service) -> dict[str, float]:
+    """One user with 200 tasks beside nine with 10."""
+    heavy = service.user("heavy")
+    lights = [service.user(f"light{n}") for n in range(9)]
+    upload(heavy, [document(n, 60) for n in range(200)])
+    with ThreadPoolExecutor(9) as threads:
+        list(threads.map(lambda client: upload(client, [document(n, 60) for n in range(10)]), lights))
+    light = [until_done(client, 10) for client in lights]
+    own = until_done(heavy, 200)
+    last = max(at(task, "started_at") for tasks_of_one in light for task in tasks_of_one)
+    started = [at(task, "started_at") for task in own]
+    submitted = min(at(task, "created_at") for tasks_of_one in light for task in tasks_of_one)
+    before = sum(submitted < moment <= last for moment in started)
+    means = [statistics.fmean(at(task, "finished_at") - at(task, "created_at") for task in one) for one in light]
+    return {
+        "the last light task starts as number": 90 + before,
+        "where equal turns put it": 100,
+        "where first come first served puts it": 290,
+        "Jain's index of light users' mean completion": jain(means),
+        "variance of their mean completion (s²)": statistics.pvariance(means),
+        "most running of one user (limit 10)": max(overlap(own), *map(overlap, light)),
+    }
+
+
+PARTS = {"creation": creation, "waking": waking, "ten_by_ten": ten_by_ten, "heavy_beside_light": heavy_beside_light}
+LIMITS = {
+    "batch of 50, idle, median": "< 500 ms, aim 100",
+    "batch of 50, workers busy, worst": "< 500 ms, aim 100",
+    "API while busy, P95": "< 1000 ms, aim 150",
+    "upload to start, P50": "aim 50 ms",
+}
+
+
+def measured(name: str, _rounds: Rounds) -> list[Figure]:
+    """One part, on a fresh service."""
+    with running() as service:
+        found = PARTS[name](service)
+    return [Figure(f"service.{name}.{what}", value, "", settings=LIMITS.get(what, "")) for what, value in found.items()]

@@ -1,0 +1,129 @@
+"""The benchmarks' arithmetic, and that nothing asked for is left out of them. Never a time."""
+
+import json
+from pathlib import Path
+
+import pytest
+from benchmarks.__main__ import PARTS, wanted
+from benchmarks.aims import AIMS, judged
+from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, percentile
+from benchmarks.program import Failed, Program
+from benchmarks.rounds import Rounds, Sample
+from tools.servers import Missing
+
+from benchmarks import page
+
+PEERS = {"pgqueuer", "procrastinate", "saq", "DBOS", "arq", "celery", "dramatiq", "rq", "huey"}
+
+
+def test_a_percentile_is_one_of_the_values():
+    assert percentile([5, 1, 4, 2, 3], 0.5) == 3
+    assert percentile([5, 1, 4, 2, 3], 1.0) == 5
+
+
+def test_jain_is_one_for_equal_shares_and_a_share_for_one_who_has_all():
+    assert jain([3, 3, 3]) == 1
+    assert jain([9, 0, 0]) == pytest.approx(1 / 3)
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
+    ours, theirs = compared("drain", "tasks/s", [100, 50, 80], {"them": [50, 50, 20]})
+    assert (ours.value, ours.ratio) == (80, None)
+    assert (theirs.value, theirs.ratio) == (50, 2)
+
+
+def test_a_peer_that_could_not_run_is_told_with_its_reason():
+    _, other = compared("drain", "tasks/s", [1], {}, failed={"them": "is not installed"})
+    assert (other.value, other.note) == (None, "is not installed")
+
+
+def test_a_disturbed_turn_is_taken_again_and_the_quietest_one_stays():
+    turns = iter([Sample(1, foreign=0.9), Sample(2, foreign=0.3), Sample(3, foreign=0.5)])
+    rounds = Rounds(count=1, seconds=0, again=2, quick=False)
+    assert rounds.turn("it", lambda: next(turns)).value == 2
+    assert rounds.disturbed == 1
+    quiet = iter([Sample(1, foreign=0.9), Sample(2, foreign=0.1), Sample(3)])
+    assert rounds.turn("it", lambda: next(quiet)).value == 2
+    assert rounds.disturbed == 1
+
+
+def test_rounds_are_interleaved_and_go_on_without_who_fails():
+    order: list[str] = []
+
+    def good() -> Sample:
+        order.append("good")
+        return Sample(1)
+
+    def bad() -> Sample:
+        order.append("bad")
+        raise Failed("broken")
+
+    def absent() -> Sample:
+        raise Missing("some-server")
+
+    taken = Rounds(count=2, seconds=0, again=0, quick=True).interleaved({"good": good, "bad": bad, "absent": absent})
+    assert order == ["good", "bad", "bad", "good"]
+    assert taken.values("good") == [1, 1]
+    assert taken.failed.keys() == {"bad", "absent"}
+    assert "some-server" in taken.failed["absent"]
+
+
+def test_rounds_end_when_their_time_is_over():
+    rounds = Rounds(count=3, seconds=0, again=0, quick=True, deadline=0)
+    assert rounds.interleaved({"it": lambda: Sample(1)}).values("it") == [1]
+
+
+def test_every_aim_belongs_to_a_part_and_every_peer_to_an_aim():
+    for aim in AIMS:
+        assert any(aim.figure.startswith((name, f"cpu.{name.partition('.')[2] or '-'}")) for name in PARTS), aim
+    assert {next((peer for peer in PEERS if aim.peer.startswith(peer)), "") for aim in AIMS} >= PEERS
+
+
+@pytest.mark.parametrize(("reached", "met"), [(1.2, True), (0.9, False), (None, None)])
+def test_an_aim_is_met_missed_or_not_measured(reached: float | None, *, met: bool | None):
+    figures = [Figure("drain.postgresql.100", 9.0, "tasks/s")]
+    figures.append(Figure("drain.postgresql.100", 9.0, "tasks/s", "pgqueuer (batch 1000)", reached))
+    assert judged(figures)[0].met is met
+
+
+def test_the_words_of_a_call_choose_parts():
+    assert wanted(["drain", "creation"]) == [
+        "drain.postgresql", "drain.sqlite", "drain.mariadb", "service.creation",
+    ]  # fmt: skip
+    assert wanted([]) == list(PARTS)
+    with pytest.raises(SystemExit, match="drainage"):
+        wanted(["drainage"])
+
+
+def test_figures_are_kept_as_json_and_read_again(tmp_path: Path):
+    part = Part("drain.sqlite", (Figure("drain.sqlite.100", 3.0, "tasks/s", "huey", 6.5, (3.0,)),), False, {"cores": 2})
+    part.keep(tmp_path)
+    (read,) = kept(tmp_path)
+    assert read.figures[0].ratio == 6.5
+    told = json.loads((tmp_path / "drain.sqlite.json").read_text())["figures"][0]
+    assert {"name", "value", "unit", "peer", "ratio"} <= told.keys()
+
+
+def test_the_page_tells_what_was_met_missed_and_not_measured(tmp_path: Path):
+    figures = [
+        Figure("drain.postgresql.100", 27_123.4, "tasks/s"),
+        Figure("drain.postgresql.100", 13_000.0, "tasks/s", "pgqueuer (batch 1000)", 2.086),
+        Figure("drain.postgresql.100", 27_123.4, "tasks/s", "arq", 11.0),
+        Figure("drain.postgresql.100", None, "tasks/s", "DBOS", note="it would not start"),
+    ]
+    text, plot = tmp_path / "page.md", tmp_path / "plot.svg"
+    page.write([Part("drain.postgresql", figures, False, {"cores": 2}, "2026-11-27 10:00 UTC")], text, plot)
+    lines = text.read_text().splitlines()
+    (peer,) = [line for line in lines if "pgqueuer (batch 1000): 13,000" in line and "≥" in line]
+    assert peer.endswith("| ≥ 1.00 x (1.50) | 2.09 | yes |")
+    assert any("| arq: 27,123 tasks/s | ≥ 12.0 x | 11.0 | **no** |" in line for line in lines)
+    assert any("DBOS: it would not start" in line and line.endswith("| not measured |") for line in lines)
+    assert ">Paperlane, PostgreSQL</text>" in plot.read_text()
+    assert OURS not in plot.read_text()
+
+
+def test_a_program_is_asked_in_json_and_its_failure_is_told():
+    with Program("tests.benchmarks.echo") as program:
+        assert program.ask("say", word="hello") == "hello"
+        with pytest.raises(Failed, match="ValueError: no"):
+            program.ask("refuse")
