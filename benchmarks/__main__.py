@@ -2,6 +2,7 @@
 
 import argparse
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from benchmarks import machine, page, serving
 from benchmarks.figures import Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
 from benchmarks.ledger.databases import Databases
-from benchmarks.rounds import Rounds, say
+from benchmarks.rounds import Rounds, reason, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,11 @@ def main() -> None:
 def _part(name: str, databases: Databases, rounds: Rounds) -> Part:
     say(name)
     rounds.deadline = time.monotonic() + PARTS[name].minutes * 60
-    figures = PARTS[name].take(databases, rounds)
+    try:
+        figures = PARTS[name].take(databases, rounds)
+    except Exception as error:  # noqa: BLE001  the other parts go on, and the page says why this one has no figures
+        traceback.print_exc()
+        figures = [Figure(name, None, "", note=reason(error))]
     told = {**machine.description(), **databases.versions(), **machine.peers(), "disturbed_turns": rounds.disturbed}
     return Part(name, figures, rounds.quick, told, now())
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from tools.servers import Missing
 
-from benchmarks.program import Failed
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -74,10 +72,10 @@ class Rounds:
         for last in (False, True):
             try:
                 taken.samples[name].append(self.turn(name, take))
-            except (Failed, Missing, OSError) as error:
+            except Exception as error:  # noqa: BLE001  whatever stopped it, the others go on, and the page says it
                 say(f"  {name}: {error}")
                 if last or isinstance(error, Missing):
-                    taken.failed[name] = str(error)
+                    taken.failed[name] = reason(error)
                     return
             else:
                 return
@@ -97,6 +95,11 @@ class Taken:
     def cpu(self, name: str) -> Sequence[float]:
         """Processor microseconds a unit of work, of all that took part, by round."""
         return [sum(sample.used.values()) * 1e6 for sample in self.samples.get(name, ())]
+
+
+def reason(error: Exception) -> str:
+    """Why something could not run, in a line of a table."""
+    return str(error).partition("\n")[0].replace("|", "/") or type(error).__name__
 
 
 def say(words: str) -> None:

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
-from tools.servers import Missing
 
 from benchmarks.figures import OURS
 from benchmarks.ledger.databases import Databases
 from benchmarks.machine import watched
 from benchmarks.program import OWN, Failed, Program, environment
-from benchmarks.rounds import Rounds, Sample, say
+from benchmarks.rounds import Rounds, Sample, reason, say
 
 _SPARE = 1.3  # times what is expected to be drained
 _WARM_UP = 2.0  # seconds
@@ -125,9 +124,9 @@ def warmed(databases: Databases, contestants: Sequence[Contestant]) -> tuple[dic
         drain = Drain(contestant, databases)
         try:
             drain.warm_up()
-        except (Failed, Missing, OSError) as error:
+        except Exception as error:  # noqa: BLE001  whatever stops it, the others run, and the page says it
             say(f"  {contestant.name} cannot run: {error}")
-            failed[contestant.name] = str(error)
+            failed[contestant.name] = reason(error)
         else:
             ready[contestant.name] = drain
     return ready, failed

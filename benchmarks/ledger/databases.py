@@ -4,9 +4,8 @@ import itertools
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +13,9 @@ import psycopg
 import pymysql
 from pysqlite3 import dbapi2
 from tools import servers
+
+from benchmarks.figures import Figure
+from benchmarks.rounds import reason, say
 
 _VERSION = re.compile(r"\d+\.\d+[.\d]*")
 KINDS = ("postgresql", "sqlite", "mariadb")
@@ -23,6 +25,19 @@ _STARTS: dict[str, Callable[[], servers.Server]] = {
     "redis": servers.redis,
     "rabbitmq": servers.rabbitmq,
 }
+
+
+def on_each(name: str, take: Callable[[str], Sequence[Figure]]) -> list[Figure]:
+    """The figures of a part on each kind of database; one that cannot run is told with its reason."""
+    figures: list[Figure] = []
+    for kind in KINDS:
+        say(f"  {kind}")
+        try:
+            figures += take(kind)
+        except Exception as error:  # noqa: BLE001  whatever stops it, the others run, and the page says it
+            say(f"  {kind} cannot run: {error}")
+            figures.append(Figure(f"{name}.{kind}", None, "", note=reason(error)))
+    return figures
 
 
 class Databases:
@@ -47,7 +62,7 @@ class Databases:
         if kind in self._missing:
             raise self._missing[kind]
         if kind not in self._running:
-            print(f"starting {kind}", file=sys.stderr)
+            say(f"starting {kind}")
             try:
                 self._running[kind] = _STARTS[kind]()
             except servers.Missing as missing:

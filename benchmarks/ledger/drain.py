@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.figures import OURS, Figure, compared, median
 from benchmarks.ledger import limits
@@ -34,8 +35,10 @@ def postgresql(databases: Databases, rounds: Rounds) -> list[Figure]:
     """PostgreSQL, beside every peer but huey."""
     ten = peer("pgqueuer", "postgresql", rate=6_000, in_flight=10, title="pgqueuer (batch 10)")
     base = databases.fresh("postgresql")
-    own = _own("postgresql", (100, 10, 1))
-    run = _Run(databases, rounds, [*own.values(), ten, *_PEERS], own)
+    own = _own("postgresql")
+    limited, hundred, few, one = own.values()
+    near, far = _PEERS[:2], _PEERS[2:]  # what is close runs close in time, for throughput drifts
+    run = _Run(databases, rounds, [limited, hundred, *near, few, ten, one, *far], own)
     run.limit(PGBENCH_8, lambda seconds: limits.pgbench(base, 8, seconds))
     taken = run.take()
     figures = run.figures("postgresql", 100, [PGBENCH_8, *(one.name for one in _PEERS)])
@@ -53,7 +56,7 @@ def sqlite(databases: Databases, rounds: Rounds) -> list[Figure]:
         peer("huey", "sqlite", rate=3_000, title="huey", variants=variants),
         peer("huey", "sqlite", rate=3_000, in_flight=10, title="huey (10)", variants=(*variants[:2], {"workers": 10})),
     ]
-    own = _own("sqlite", (100, 10, 1))
+    own = _own("sqlite")
     run = _Run(databases, rounds, [*own.values(), *peers], own)
     path = databases.fresh("sqlite").removeprefix("sqlite:///")
     run.limit("SQLite commits", lambda seconds: limits.sqlite(path, seconds))
@@ -70,7 +73,7 @@ def mariadb(databases: Databases, rounds: Rounds) -> list[Figure]:
     """MariaDB, with one and with four connections, beside its commits of one insert."""
     base = databases.fresh("mariadb")
     server = databases.server("mariadb")
-    own = _own("mariadb", (100, 10, 1))
+    own = _own("mariadb")
     four = "four connections"
     own[four] = replace(ours("mariadb", 100), name=four, processes=4)
     run = _Run(databases, rounds, list(own.values()), own)
@@ -90,10 +93,14 @@ def mariadb(databases: Databases, rounds: Rounds) -> list[Figure]:
     return figures
 
 
-def _own(server: str, in_flight: Sequence[int]) -> dict[str, Contestant]:
-    found = {f"{OURS} {n}": replace(ours(server, n, rate=5_000), name=f"{OURS} {n}") for n in in_flight}
-    limited = f"{OURS} limited"
-    return {**found, limited: replace(ours(server, 100, rate=5_000, user_limit=1), name=limited)}
+def _own(server: str) -> dict[str, Contestant]:
+    """Ours, by name: every user limited to one with 100 in flight, and 100, 10 and 1 in flight."""
+
+    def named(name: str, in_flight: int, **setup: Any) -> Contestant:
+        return replace(ours(server, in_flight, rate=5_000, **setup), name=f"{OURS} {name}")
+
+    found = [named("limited", 100, user_limit=1), *(named(str(in_flight), in_flight) for in_flight in (100, 10, 1))]
+    return {one.name: one for one in found}
 
 
 def _limited(taken: Taken, server: str) -> list[Figure]:

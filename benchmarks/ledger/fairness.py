@@ -3,14 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from tools.servers import Missing
-
-from benchmarks.figures import OURS, Figure, jain
+from benchmarks.figures import Figure, jain
 from benchmarks.ledger.backlog import Backlog, load
-from benchmarks.ledger.databases import KINDS, Databases
+from benchmarks.ledger.databases import Databases, on_each
 from benchmarks.ledger.worker import ENGINE, joined, rules
-from benchmarks.rounds import Rounds, say
-from paperlane.errors import PaperlaneError
+from benchmarks.rounds import Rounds
 from paperlane.hosting import open_ledger
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Completed, Ended, Lease, TaskId
@@ -64,18 +61,16 @@ def _weights_off(databases: Databases, kind: str) -> float:
 
 def measured(databases: Databases, _rounds: Rounds) -> list[Figure]:
     """Exact, so once is enough: one user with 10,000 tasks beside nine with ten, and weights of 1, 2 and 4."""
+    return on_each("fairness", lambda kind: _on(databases, kind))
+
+
+def _on(databases: Databases, kind: str) -> list[Figure]:
     figures: list[Figure] = []
-    for kind in KINDS:
-        try:
-            for room in (1, 10, 100):
-                last, index = _heavy_and_light(databases, kind, room)
-                how = f"{room} in flight"
-                figures += [
-                    Figure(f"fairness.{kind}.last.{room}", last, "th to start", settings=how),
-                    Figure(f"fairness.{kind}.jain.{room}", index, "Jain's index", settings=how),
-                ]
-            figures.append(Figure(f"fairness.{kind}.weights", _weights_off(databases, kind), "% off at most"))
-        except (Missing, PaperlaneError) as why:
-            say(f"  {kind}: {why}")
-            figures.append(Figure(f"fairness.{kind}.last.1", None, "th to start", OURS, note=str(why)))
-    return figures
+    for room in (1, 10, 100):
+        last, index = _heavy_and_light(databases, kind, room)
+        how = f"{room} in flight"
+        figures += [
+            Figure(f"fairness.{kind}.last.{room}", last, "th to start", settings=how),
+            Figure(f"fairness.{kind}.jain.{room}", index, "Jain's index", settings=how),
+        ]
+    return [*figures, Figure(f"fairness.{kind}.weights", _weights_off(databases, kind), "% off at most")]

@@ -1,18 +1,17 @@
 """What a claim costs as the backlog grows: deeper, with more users, and behind a user who is at the limit."""
 
+import contextlib
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-
-from tools.servers import Missing
 
 from benchmarks.figures import OURS, Figure, compared, median, percentile
 from benchmarks.ledger.backlog import Backlog, analyse, load
-from benchmarks.ledger.databases import KINDS, Databases
+from benchmarks.ledger.databases import Databases, on_each
 from benchmarks.ledger.worker import ENGINE, ended, joined, rules
 from benchmarks.machine import watched
 from benchmarks.rounds import Rounds, Sample, say
-from paperlane.errors import PaperlaneError
 from paperlane.hosting import open_ledger
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Lease
@@ -102,37 +101,27 @@ _COMPARED = {  # name: what it is, against what
 
 def measured(databases: Databases, rounds: Rounds) -> list[Figure]:
     """On each database; every size has a database of its own, and all are asked in turn."""
+    return on_each("growth", lambda kind: _on(databases, rounds, kind))
+
+
+def _on(databases: Databases, rounds: Rounds, kind: str) -> list[Figure]:
+    with ExitStack() as closing:
+        cases: dict[str, Callable[[], Sample]] = {}
+        for name, cell in cells(20 if rounds.quick else 1).items():
+            url = databases.fresh(kind)
+            closing.callback(databases.drop, url)
+            filled = Filled(closing.enter_context(contextlib.closing(open_ledger(url, rules()))), cell)
+            filled.fill()
+            say(f"  loaded {name}")
+            cases[name] = _case(filled, min(rounds.seconds / 4, 5.0))
+        databases.settle()
+        taken = rounds.interleaved(cases)
     figures: list[Figure] = []
-    for kind in KINDS:
-        say(f"  {kind}")
-        ledgers: list[Ledger] = []
-        urls: list[str] = []
-        try:
-            cases: dict[str, Callable[[], Sample]] = {}
-            for name, cell in cells(20 if rounds.quick else 1).items():
-                urls.append(databases.fresh(kind))
-                ledgers.append(open_ledger(urls[-1], rules()))
-                filled = Filled(ledgers[-1], cell)
-                filled.fill()
-                say(f"  loaded {name}")
-                cases[name] = _case(filled, min(rounds.seconds / 4, 5.0))
-            databases.settle()
-            taken = rounds.interleaved(cases)
-        except (Missing, PaperlaneError) as why:
-            say(f"  {kind}: {why}")
-            figures += [Figure(f"growth.{kind}.{what}", None, "tasks/s", note=str(why)) for what in _COMPARED]
-            continue
-        finally:
-            for ledger in ledgers:
-                ledger.close()
-            for url in urls:
-                databases.drop(url)
-        for what, (one, other) in _COMPARED.items():
-            figures += compared(
-                f"growth.{kind}.{what}", "tasks/s", taken.values(one), {other: taken.values(other)}, {OURS: one}
-            )
-        tail = {name: [sample.more["p95"] for sample in taken.samples.get(name, ())] for name in cases}
-        large, small = "1M deep, 100k users", "10k deep, 1k users"
-        figures += compared(f"growth.{kind}.p95", "ms/step", tail[large], {small: tail[small]}, {OURS: large})
-        figures += [median(f"growth.{kind}.cells", "tasks/s", taken.values(name), peer=name) for name in cases]
+    for what, (one, other) in _COMPARED.items():
+        beside = {other: taken.values(other)}
+        figures += compared(f"growth.{kind}.{what}", "tasks/s", taken.values(one), beside, {OURS: one}, taken.failed)
+    tail = {name: [sample.more["p95"] for sample in taken.samples.get(name, ())] for name in cases}
+    large, small = "1M deep, 100k users", "10k deep, 1k users"
+    figures += compared(f"growth.{kind}.p95", "ms/step", tail[large], {small: tail[small]}, {OURS: large})
+    figures += [median(f"growth.{kind}.cells", "tasks/s", taken.values(name), peer=name) for name in cases]
     return figures

@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from sqlalchemy import Connection, text
-from tools.servers import Missing
 
 from benchmarks.figures import OURS, Figure, compared
 from benchmarks.ledger.backlog import analyse, series
-from benchmarks.ledger.databases import KINDS, Databases
+from benchmarks.ledger.databases import Databases, on_each
 from benchmarks.ledger.growth import Cell, Filled
 from benchmarks.ledger.worker import rules
 from benchmarks.machine import watched
 from benchmarks.rounds import Rounds, Sample, Taken, say
-from paperlane.errors import PaperlaneError
 from paperlane.hosting import open_ledger
 from paperlane.ledger import Ledger
 
@@ -110,27 +109,24 @@ def _compared(name: str, taken: Taken) -> list[Figure]:
 
 def measured(databases: Databases, rounds: Rounds) -> list[Figure]:
     """At 100,000 and a million deep, ten tasks a user; one task a claim, and a hundred."""
+    return on_each(
+        "plain", lambda kind: [*_at(databases, rounds, kind, 100_000), *_at(databases, rounds, kind, 1_000_000)]
+    )
+
+
+def _at(databases: Databases, rounds: Rounds, kind: str, depth: int) -> list[Figure]:
     seconds = min(rounds.seconds / 4, 5.0)
-    figures: list[Figure] = []
-    for kind in KINDS:
-        for depth in (100_000, 1_000_000):
-            scaled = depth // (20 if rounds.quick else 1)
-            say(f"  {kind}, {scaled:,} deep")
-            try:
-                ledger = open_ledger(url := databases.fresh(kind), rules(_LIMIT))
-                filled = Filled(ledger, Cell(scaled, scaled // _USER_SHARE))
-                filled.fill()
-                _fill(ledger, scaled)
-                analyse(ledger, "plain_queue")
-                databases.settle()
-                cases = {f"plain {size}": _claims(ledger, size, seconds) for size in _ASKS}
-                cases |= {f"ours {size}": _steps(filled, size, seconds) for size in _ASKS}
-                taken = rounds.interleaved(cases)
-            except (Missing, PaperlaneError) as why:
-                say(f"  {kind}: {why}")
-                figures.append(Figure(f"plain.{kind}.{depth}", None, "tasks/s", note=str(why)))
-                continue
-            figures += _compared(f"plain.{kind}.{depth}", taken)
-            ledger.close()
-            databases.drop(url)
-    return figures
+    scaled = depth // (20 if rounds.quick else 1)
+    say(f"  {scaled:,} deep")
+    url = databases.fresh(kind)
+    with closing(open_ledger(url, rules(_LIMIT))) as ledger:
+        filled = Filled(ledger, Cell(scaled, scaled // _USER_SHARE))
+        filled.fill()
+        _fill(ledger, scaled)
+        analyse(ledger, "plain_queue")
+        databases.settle()
+        cases = {f"plain {size}": _claims(ledger, size, seconds) for size in _ASKS}
+        cases |= {f"ours {size}": _steps(filled, size, seconds) for size in _ASKS}
+        taken = rounds.interleaved(cases)
+    databases.drop(url)
+    return _compared(f"plain.{kind}.{depth}", taken)

@@ -8,15 +8,13 @@ from urllib.parse import urlsplit
 import psycopg
 import pymysql
 from pysqlite3 import dbapi2
-from tools.servers import Missing
 
 from benchmarks.figures import Figure, median
 from benchmarks.ledger.backlog import Backlog, analyse, load
-from benchmarks.ledger.databases import KINDS, Databases
+from benchmarks.ledger.databases import Databases, on_each
 from benchmarks.ledger.worker import ENGINE, ended, joined, rules
 from benchmarks.machine import watched
-from benchmarks.rounds import Rounds, Sample, say
-from paperlane.errors import PaperlaneError
+from benchmarks.rounds import Rounds, Sample
 from paperlane.hosting import open_ledger
 from paperlane.model.tasks import Lease
 
@@ -78,18 +76,16 @@ def _case(databases: Databases, kind: str, seconds: float) -> Callable[[], Sampl
 
 def measured(databases: Databases, rounds: Rounds) -> list[Figure]:
     """The last fifth of the time against the first."""
-    figures: list[Figure] = []
-    for kind in KINDS:
-        name = f"snapshot.{kind}"
-        try:
-            databases.drop(databases.fresh(kind))
-            taken = rounds.interleaved({kind: _case(databases, kind, rounds.seconds)})
-        except (Missing, PaperlaneError) as why:
-            say(f"  {kind}: {why}")
-            figures.append(Figure(name, None, "last / first", note=str(why)))
-            continue
-        figures.append(median(name, "last / first", taken.values(kind)))
-        for which in ("first", "last"):
-            values = [sample.more[which] for sample in taken.samples.get(kind, ())]
-            figures.append(median(f"{name}.{which}", "tasks/s", values))
+    return on_each("snapshot", lambda kind: _on(databases, rounds, kind))
+
+
+def _on(databases: Databases, rounds: Rounds, kind: str) -> list[Figure]:
+    name = f"snapshot.{kind}"
+    taken = rounds.interleaved({kind: _case(databases, kind, rounds.seconds)})
+    if kind in taken.failed:
+        return [Figure(name, None, "last / first", note=taken.failed[kind])]
+    figures = [median(name, "last / first", taken.values(kind))]
+    for which in ("first", "last"):
+        values = [sample.more[which] for sample in taken.samples[kind]]
+        figures.append(median(f"{name}.{which}", "tasks/s", values))
     return figures

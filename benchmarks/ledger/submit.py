@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-from tools.servers import Missing
-
-from benchmarks.figures import Figure, compared
+from benchmarks.figures import OURS, Figure, compared
 from benchmarks.ledger import limits
-from benchmarks.ledger.databases import KINDS, Databases
+from benchmarks.ledger.databases import Databases, on_each
 from benchmarks.machine import watched
 from benchmarks.program import Failed, Program
-from benchmarks.rounds import Rounds, Sample, say
+from benchmarks.rounds import Rounds, Sample
 
 PGBENCH_1 = "pgbench, 1 client"
 COPY = "COPY, 1,000 rows a commit"
@@ -37,32 +35,25 @@ def _ours(databases: Databases, kind: str, do: str, seconds: float, said: dict[s
 
 def measured(databases: Databases, rounds: Rounds) -> list[Figure]:
     """On each database, beside what it can do at most: commits of one insert, and COPY."""
+    return on_each("submit", lambda kind: _on(databases, rounds, kind))
+
+
+def _on(databases: Databases, rounds: Rounds, kind: str) -> list[Figure]:
     seconds = min(rounds.seconds, 8.0)
+    base = databases.fresh(kind)
+    said: dict[str, str] = {}
+    cases = {do: _ours(databases, kind, f"submit_{do}", seconds, said) for do in ("single", "bulk")}
+    beside = _limits(databases, kind, base, seconds)
+    taken = rounds.interleaved({**beside, **cases})
+    databases.drop(base)
     figures: list[Figure] = []
-    for kind in KINDS:
-        say(f"  {kind}")
-        said: dict[str, str] = {}
-        try:
-            base = databases.fresh(kind)
-        except Missing as missing:
-            figures += [Figure(f"submit.{kind}.{do}", None, "tasks/s", note=str(missing)) for do in ("single", "bulk")]
-            continue
-        cases = {
-            "single": _ours(databases, kind, "submit_single", seconds, said),
-            "bulk": _ours(databases, kind, "submit_bulk", seconds, said),
-        }
-        beside = _limits(databases, kind, base, seconds)
-        taken = rounds.interleaved({**beside, **cases})
-        for do in cases:
-            others = {
-                name: taken.values(name)
-                for name in beside
-                if name in taken.samples and (name == COPY) == (do == "bulk")
-            }
-            settings = {"paperlane": said.get(f"submit_{do}", "")}
-            failed = {"paperlane": taken.failed[do]} if do in taken.failed else {}
-            figures += compared(f"submit.{kind}.{do}", "tasks/s", taken.values(do), others, settings, failed)
-        databases.drop(base)
+    for do in cases:
+        fitting = [name for name in beside if (name == COPY) == (do == "bulk")]
+        others = {name: taken.values(name) for name in fitting if name in taken.samples}
+        failed = {OURS: taken.failed[do]} if do in taken.failed else {}
+        failed |= {name: taken.failed[name] for name in fitting if name in taken.failed}
+        settings = {OURS: said.get(f"submit_{do}", "")}
+        figures += compared(f"submit.{kind}.{do}", "tasks/s", taken.values(do), others, settings, failed)
     return figures
 
 

@@ -71,7 +71,7 @@ class Ours:
 
     def pickup(self, count: int) -> list[float]:
         async def work() -> list[float]:
-            threads = Threads("bench")
+            threads = Threads("bench", 8)
             worker = await threads(joined, self._ledger, 10)
             bell = Wakeup(self._ledger, ENGINE, threads)
             begun: list[float] = []
