@@ -1,6 +1,8 @@
 """`make bench`: the ledger beside its peers and its limits, and the running service; writes the page of figures."""
 
 import argparse
+import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +61,7 @@ def main() -> None:
     names = wanted(asked.parts)
     minutes = sum(PARTS[name].minutes for name in names) / (10 if asked.quick else 1)
     say(f"{len(names)} parts, about {minutes:.0f} minutes at most")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with it
     with Databases() as databases:
         for name in names:
             part = _part(name, databases, Rounds.short() if asked.quick else Rounds.full())

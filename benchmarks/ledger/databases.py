@@ -18,6 +18,7 @@ from benchmarks.figures import Figure
 from benchmarks.rounds import reason, say
 
 _VERSION = re.compile(r"\d+\.\d+[.\d]*")
+_RABBITMQ = Path("/usr/lib/rabbitmq/lib")
 KINDS = ("postgresql", "sqlite", "mariadb")
 _STARTS: dict[str, Callable[[], servers.Server]] = {
     "postgresql": lambda: servers.postgresql(fsync=True, shared_buffers="1GB", max_wal_size="4GB"),
@@ -68,7 +69,11 @@ class Databases:
             except servers.Missing as missing:
                 self._missing[kind] = missing
                 raise
-        return self._running[kind]
+        server = self._running[kind]
+        if server.process is None or server.process.poll() is not None:
+            say(f"{kind} ended, and is started again")
+            server.start()
+        return server
 
     def pid(self, kind: str) -> int:
         """The server's first process; 0 for SQLite, which has none."""
@@ -114,7 +119,11 @@ class Databases:
         """Of the servers that ran, and of the SQLite library."""
         found = {"sqlite": dbapi2.sqlite_version}
         for kind, server in self._running.items():
-            said = subprocess.run([server.command[0], "--version"], check=False, capture_output=True, text=True).stdout
+            if kind == "rabbitmq":  # which would start another one when it is asked for its version
+                said = " ".join(path.name for path in _RABBITMQ.glob("rabbitmq_server-*"))
+            else:
+                command = [server.command[0], "--version"]
+                said = subprocess.run(command, check=False, capture_output=True, text=True).stdout
             if number := _VERSION.search(said):
                 found[kind] = number.group()
         return found

@@ -1,9 +1,11 @@
 """Counting what ran, in this process and in those that a worker starts: one mapped file for each process."""
 
 import asyncio
+import atexit
 import itertools
 import mmap
 import os
+import shutil
 import struct
 import tempfile
 import threading
@@ -20,7 +22,9 @@ _PATIENCE = 60.0  # seconds until the first must have run
 def folder() -> Path:
     """Where the files are; the first process makes it, its children find it in their environment."""
     if _PLACE not in os.environ:
-        os.environ[_PLACE] = tempfile.mkdtemp(prefix="paperlane-tally-")
+        place = os.environ[_PLACE] = tempfile.mkdtemp(prefix="paperlane-tally-")
+        maker = os.getpid()
+        atexit.register(lambda: os.getpid() == maker and shutil.rmtree(place, ignore_errors=True))
     return Path(os.environ[_PLACE])
 
 
