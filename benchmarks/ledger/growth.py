@@ -39,7 +39,7 @@ def cells(scale: int) -> dict[str, Cell]:
         "1M deep, 100 users": Cell(million, 100),
         "1M deep, 100k users": Cell(million, many),
         "10k deep, 1k users": Cell(10_000, 1_000),
-        "100k deep, 1k users": Cell(million // 10, 1_000),
+        "1M deep, 1k users": Cell(million, 1_000),
         "1M deep, 90 % behind one user": Cell(million // 10, 1_000, million - million // 10),
     }
 
@@ -95,7 +95,7 @@ def _case(filled: Filled, seconds: float) -> Callable[[], Sample]:
 _COMPARED = {  # name: what it is, against what
     "depth": ("1M deep, 100 users", "1k deep, 100 users"),
     "users": ("1M deep, 100k users", "1M deep, 100 users"),
-    "capped": ("1M deep, 90 % behind one user", "100k deep, 1k users"),
+    "capped": ("1M deep, 90 % behind one user", "1M deep, 1k users"),
 }
 
 
