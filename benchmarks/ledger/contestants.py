@@ -1,10 +1,12 @@
 """Who is measured: our ledger and its peers, each with its server, its environment and what may be tuned."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
+from pysqlite3 import dbapi2
 
 from benchmarks.figures import OURS
 from benchmarks.ledger.databases import Databases
@@ -87,6 +89,9 @@ class Drain:
         if url.startswith("postgresql:"):
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
+        if url.startswith("sqlite:"):
+            with closing(dbapi2.connect(url.removeprefix("sqlite:///"))) as connection:
+                connection.execute("ANALYZE")
         self.databases.settle()
 
     def warm_up(self) -> None:
