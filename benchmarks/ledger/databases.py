@@ -3,6 +3,7 @@
 import itertools
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -95,8 +96,13 @@ class Databases:
                 with pymysql.connect(host="127.0.0.1", port=server.port, user="root") as connection:
                     connection.cursor().execute(f"CREATE DATABASE {name}")
                 return f"{server.url}{name}"
+            case "redis":
+                with socket.create_connection(("127.0.0.1", server.port)) as asked:
+                    asked.sendall(b"FLUSHALL\r\n")
+                    asked.recv(64)
+                return server.url
             case _:
-                return server.url  # Redis and RabbitMQ: whoever used it has emptied it
+                return server.url  # RabbitMQ, whose queue is purged by who fills it
 
     def drop(self, url: str) -> None:
         """Remove a database that is not needed any more."""

@@ -11,7 +11,7 @@ from benchmarks.ledger.databases import Databases
 from benchmarks.rounds import Rounds, Sample, Taken, say
 
 UNIT = "tasks/s"
-PGBENCH_8 = "pgbench, 8 clients"
+PGBENCH_8 = "pgbench commits, 8 clients"
 _POOLS = ({"pool": "prefork"}, {"pool": "threads"})
 _THREADS = ({"threads": 8}, {"threads": 2}, {"threads": 32})
 

@@ -9,7 +9,7 @@ from benchmarks.machine import watched
 from benchmarks.program import Failed, Program
 from benchmarks.rounds import Rounds, Sample
 
-PGBENCH_1 = "pgbench, 1 client"
+PGBENCH_1 = "pgbench commits, 1 client"
 COPY = "COPY, 1,000 rows a commit"
 _WORKER = "benchmarks.ledger.worker"
 
