@@ -28,7 +28,7 @@ def _served(name: str) -> Measure:
 
 
 PARTS: Mapping[str, Measure] = {
-    "drain.postgresql": Measure(drain.postgresql, 40),
+    "drain.postgresql": Measure(drain.postgresql, 45),
     "drain.sqlite": Measure(drain.sqlite, 12),
     "drain.mariadb": Measure(drain.mariadb, 12),
     "submit": Measure(submit.measured, 5),

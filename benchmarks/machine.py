@@ -53,12 +53,15 @@ def _times() -> Iterator[tuple[int, int, int]]:
 
 
 def used_by(roots: Iterable[int]) -> float:
-    """Processor seconds of these processes and of all below them, those that ended and were waited for included."""
+    """Processor seconds of these processes and of all below them, those that ended and were waited for included.
+
+    0 stands for no process, as of a database that has no server.
+    """
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     for process, parent, used in _times():
         parents[process], ticks[process] = parent, used
-    wanted = set(roots)
+    wanted = set(roots) - {0}
 
     def belongs(process: int) -> bool:
         while process > 1 and process not in wanted:

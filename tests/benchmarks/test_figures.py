@@ -1,6 +1,9 @@
 """The benchmarks' arithmetic, and that nothing asked for is left out of them. Never a time."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from benchmarks.program import Failed, Program
 from benchmarks.rounds import Rounds, Sample
 from tools.servers import Missing
 
-from benchmarks import page
+from benchmarks import machine, page
 
 PEERS = {"pgqueuer", "procrastinate", "saq", "DBOS", "arq", "celery", "dramatiq", "rq", "huey"}
 
@@ -120,6 +123,16 @@ def test_the_page_tells_what_was_met_missed_and_not_measured(tmp_path: Path):
     assert any("DBOS: it would not start" in line and line.endswith("| not measured |") for line in lines)
     assert ">Paperlane, PostgreSQL</text>" in plot.read_text()
     assert OURS not in plot.read_text()
+
+
+def test_a_process_is_charged_for_its_children_and_nobody_for_a_server_that_is_none():
+    def busy() -> None:
+        subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+
+    with machine.watched(own=os.getpid(), none=0) as load:
+        busy()
+    assert load.used["own"] > 0
+    assert load.used["none"] == 0
 
 
 def test_a_program_is_asked_in_json_and_its_failure_is_told():
