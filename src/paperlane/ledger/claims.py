@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from paperlane.errors import StaleLease
 from paperlane.ledger import Rules
-from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
-from paperlane.ledger.holding import hold
+from paperlane.ledger.dialects.prepared import Prepared
+from paperlane.ledger.history import Change, Move, move
+from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes, give_turns
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
 from paperlane.ledger.writing import Writing
@@ -17,9 +17,7 @@ from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
 
 _DUE_AT_ONCE = 200
 
-_DUE = (
-    select(*WHOLE_TURN).where(WAITING, tasks.c.run_at <= bindparam("now")).order_by(tasks.c.run_at).limit(_DUE_AT_ONCE)
-)
+_DUE = wanted(select().where(WAITING, tasks.c.run_at <= bindparam("now")).order_by(tasks.c.run_at).limit(_DUE_AT_ONCE))
 
 
 def come_due(writing: Writing, held: Lanes) -> None:
@@ -55,25 +53,27 @@ def is_paused(connection: Connection, engine: str) -> bool:
     return bool(connection.scalar(select(engines.c.paused).where(engines.c.name == engine)))
 
 
+_WORKER = Prepared(select(workers.c.slots).where(workers.c.id == bindparam("worker")).with_for_update())
+
+
 def hold_worker(writing: Writing, worker: WorkerId) -> int:
     """Lock the worker's row, and tell what it was granted. StaleLease when the ledger gave it up.
 
     So its steps come one after the other, and one whose commit's fate is unknown is over before it is looked for.
     """
-    asked = select(workers.c.slots).where(workers.c.id == worker).with_for_update()
-    if (granted := writing.connection.scalar(asked)) is None:
+    if (granted := _WORKER.value(writing.connection, {"worker": worker})) is None:
         raise StaleLease(
             "The ledger has given this worker up.", code="worker_unknown", hint="It must register under a new id."
         )
     return granted
 
 
-def _outlook(where: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def _outlook(where: ColumnElement[bool]) -> Prepared:
     """What runs there already, whether the engine is paused, whether something came due or must run alone."""
     there = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where).subquery("there")
     paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
     suspects = select(tasks.c.id).where(SUSPECT).exists()
-    return select(*there.c, func.coalesce(paused, 0), _NEXT_DUE.exists(), suspects)
+    return Prepared(select(*there.c, func.coalesce(paused, 0), _NEXT_DUE.exists(), suspects))
 
 
 _OF_WORKER = _outlook(tasks.c.worker_id == bindparam("worker"))
@@ -98,7 +98,7 @@ def claim(
     connection = writing.connection
     found = _adopted(writing, worker) if writing.again else []
     asked = {"worker": worker, "engine": engine, "now": writing.now}
-    outlook = _Outlook(*connection.execute(_OF_WORKER, asked).one())
+    outlook = _Outlook(*_OF_WORKER.tuples(connection, asked)[0])
     room = min(room - len(found), granted - outlook.held)
     first = select(func.min(workers.c.id)).where(workers.c.engine == engine)
     turns = _turns(writing, held, engine, room, outlook, lambda: connection.scalar(first) == worker, rules)
@@ -140,13 +140,13 @@ def _turns(
             if found := hold(writing, held, _SUSPECT, suspect, wait=False):
                 held.give(found[0])
                 return found
-        elif writing.connection.execute(_SUSPECT, suspect).first() is not None and makes_room():
+        elif _SUSPECT.owners.tuples(writing.connection, suspect) and makes_room():
             return []
     return give_turns(writing, held, engine, room, suspicious)
 
 
-_SUSPECT = (
-    select(*WHOLE_TURN)
+_SUSPECT = wanted(
+    select()
     .where(
         SUSPECT,
         tasks.c.crashes >= bindparam("crashes"),
@@ -197,7 +197,7 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
     connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
     connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
     granted = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
-    outlook = _Outlook(*connection.execute(_OF_ENGINE, {"engine": engine, "now": writing.now}).one())
+    outlook = _Outlook(*_OF_ENGINE.tuples(connection, {"engine": engine, "now": writing.now})[0])
     room = min(most, int(granted) - outlook.held)
     turns = _turns(writing, held, engine, room, outlook, lambda: True, rules)
     until = writing.now + rules.undelivered

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
-from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
-from paperlane.ledger.holding import hold
+from paperlane.ledger.history import Change, Move, move
+from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import RUNNING, tasks
 from paperlane.ledger.writing import Writing
@@ -53,11 +53,11 @@ def end(
 
 
 @cache
-def held_by(given_rows: GivenRows) -> tuple[Select[*tuple[object, ...]], Given]:
+def held_by(given_rows: GivenRows) -> tuple[Wanted, Given]:
     """Those of the given tasks, each with its fence, that the worker runs under it."""
     given = given_rows("held", of_task="key", of_fence="int")
     asked = (
-        select(*WHOLE_TURN)
+        select()
         .where(
             tasks.c.id == given.table.c.of_task,
             tasks.c.fence == given.table.c.of_fence,
@@ -66,7 +66,7 @@ def held_by(given_rows: GivenRows) -> tuple[Select[*tuple[object, ...]], Given]:
         )
         .order_by(tasks.c.id)
     )
-    return select_by_key(asked, given.table), given
+    return wanted(select_by_key(asked, given.table)), given
 
 
 def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Callable[[], float]) -> Ending:

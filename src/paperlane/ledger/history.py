@@ -17,11 +17,13 @@ from sqlalchemy import (
     insert,
     literal,
     null,
+    or_,
     select,
 )
 
 from paperlane.ledger.dialects import Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.schema import attempts, events, tasks
 from paperlane.ledger.writing import Writing
 
@@ -72,23 +74,20 @@ def _carry_out(writing: Writing, columns: tuple[str, ...], kind: str, rows: Sequ
     connection, dialect = writing.connection, writing.dialect
     at = {"kind": kind, "at": writing.now}
     if dialect.chains:
-        statement, given = _chain(dialect.given, columns, kind)
-        return connection.execute(statement, {**given.bind(rows), **at}).scalar_one()
-    change, given = _change(dialect.given, columns)
-    changed = connection.execute(change, given.bind(rows)).rowcount
-    follow, given = _follow(dialect.given, columns, kind)
+        chain, given = _chain(dialect.given, columns, kind)
+        return chain.value(connection, {**given.bind(rows), **at})
+    change, follow, given = _parts(dialect.given, columns, kind)
     told = given.bind(rows)
+    changed = change.run(connection, told)
     for statement in follow:
-        connection.execute(statement, {**told, **at})
+        statement.run(connection, {**told, **at})
     return changed
 
 
-@cache
-def _change(given_rows: GivenRows, columns: tuple[str, ...]) -> tuple[Update, Given]:
-    given = _given(given_rows, columns)
+def _change(given: Given, columns: tuple[str, ...]) -> Update:
     to = {name: given.table.c[f"to_{name}"] for name in columns}
     whose = (tasks.c.id == given.table.c.of_task, tasks.c.fence == given.table.c.of_fence)
-    return KeyedUpdate(tasks).where(*whose).values({**to, "seq": tasks.c.seq + 1}), given
+    return KeyedUpdate(tasks).where(*whose).values({**to, "seq": tasks.c.seq + 1})
 
 
 def _given(given_rows: GivenRows, columns: tuple[str, ...]) -> Given:
@@ -96,8 +95,8 @@ def _given(given_rows: GivenRows, columns: tuple[str, ...]) -> Given:
 
 
 @cache
-def _follow(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Sequence[Executable], Given]:
-    """What is written beside moved tasks, in statements of their own."""
+def _parts(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Prepared, Sequence[Prepared], Given]:
+    """The change, and what is written beside it, in statements of their own."""
     given = _given(given_rows, columns)
     present = select_by_key(select(tasks).where(tasks.c.id == given.table.c.of_task), given.table)
     written: list[Executable] = [_tell(present, tasks)]
@@ -105,20 +104,20 @@ def _follow(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple
         written.append(_open(present, tasks))
     elif kind in _ENDINGS:
         written.append(_close(given, columns))
-    return written, given
+    return Prepared(_change(given, columns)), [Prepared(statement) for statement in written], given
 
 
 @cache
-def _chain(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Select[int], Given]:
+def _chain(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Prepared, Given]:
     """The same as one statement, where a database can chain them."""
-    change, given = _change(given_rows, columns)
-    moved = change.returning(*_TOLD_OF).cte("changed")
+    given = _given(given_rows, columns)
+    moved = _change(given, columns).returning(*_TOLD_OF).cte("changed")
     answer = select(func.count()).select_from(moved).add_cte(_tell(select(moved), moved).cte("told"))
     if kind == "begun":
         answer = answer.add_cte(_open(select(moved), moved).cte("opened"))
     elif kind in _ENDINGS:
         answer = answer.add_cte(_close(given, columns).cte("closed"))
-    return answer, given
+    return Prepared(answer), given
 
 
 _TOLD = ("task_id", "seq", "fence", "kind", "status", "step", "percent", "message", "at")
@@ -130,7 +129,8 @@ _TOLD_OF = tuple(
 
 def _tell(moved: Select[*tuple[Any, ...]], of: FromClause) -> Insert:
     """The event of each moved task: its present state, under the number that it has reached."""
-    queued = case((of.c.state.in_(("ready", "waiting", "leased")), literal("queued")), else_=of.c.state)
+    waits = or_(*(of.c.state == state for state in ("ready", "waiting", "leased")))
+    queued = case((waits, literal("queued")), else_=of.c.state)
     kind = bindparam("kind", type_=events.c.kind.type)
     at = bindparam("at", type_=events.c.at.type)
     columns = (of.c.id, of.c.seq, of.c.fence, kind, queued, of.c.step, of.c.percent, of.c.message, at)

@@ -1,19 +1,39 @@
 """The order of locks: a lane before its tasks, lanes in the order of their users, tasks in the order of their ids."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select
 
-from paperlane.ledger.history import Change
+from paperlane.ledger.dialects.prepared import Prepared
+from paperlane.ledger.history import WHOLE_TURN, Change
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import tasks
 from paperlane.ledger.writing import Writing
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question for tasks, in the forms that locking takes: as it is, whose they are, with their rows locked."""
+
+    found: Prepared
+    owners: Prepared
+    locked: Prepared
+
+
+def wanted(asked: Select[*tuple[Any, ...]]) -> Wanted:
+    """The tasks that fulfil a question of no columns: all that deciding about them takes is added here."""
+    whole = asked.add_columns(*WHOLE_TURN)
+    return Wanted(
+        Prepared(whole), Prepared(asked.add_columns(tasks.c.user_id)), Prepared(whole.with_for_update(of=tasks))
+    )
+
+
 def hold(
     writing: Writing,
     lanes: Lanes,
-    asked: Select[*tuple[object, ...]],
+    asked: Wanted,
     parameters: Change,
     *,
     wait: bool = True,
@@ -26,16 +46,16 @@ def hold(
     """
     connection = writing.connection
     if not writing.dialect.locks:
-        found = [dict(row) for row in connection.execute(asked, parameters).mappings()]
+        found = asked.found.rows(connection, parameters)
         lanes.hold(task["user_id"] for task in found)
         return found
     owners = set(likely) if all(likely) else set[int]()
     if not owners:
-        owners = set(connection.scalars(asked.with_only_columns(tasks.c.user_id), parameters))
+        owners = {user for (user,) in asked.owners.tuples(connection, parameters)}
     if not owners:
         return []
     lanes.hold(owners, wait=wait)
-    found = [dict(row) for row in connection.execute(asked.with_for_update(of=tasks), parameters).mappings()]
+    found = asked.locked.rows(connection, parameters)
     if likely and any(task["user_id"] not in lanes for task in found):
         return hold(writing, lanes, asked, parameters, wait=wait)
     return [task for task in found if task["user_id"] in lanes]

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 
-from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from paperlane.ledger.dialects import Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
+from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import Change
 from paperlane.ledger.schema import RUNNABLE, clocks, lanes
 from paperlane.ledger.writing import Writing
@@ -88,7 +89,7 @@ class Lane:
         self.vtime += missed
 
 
-def _lane(row: RowMapping) -> Lane:
+def _lane(row: Row) -> Lane:
     lane = Lane(row["user_id"], row["band"], **{name: row[name] for name in _CHANGING})
     lane.was_runnable = lane.runnable
     lane.stored = _values(lane)
@@ -109,8 +110,8 @@ class Lanes:
         missing = sorted(set(users) - self._held.keys())
         if missing:
             asked, given = _asked(self._writing.dialect.given, wait=wait)
-            rows = self._writing.connection.execute(asked, given.bind([(user,) for user in missing]))
-            self._held |= {lane.user: lane for lane in map(_lane, rows.mappings())}
+            rows = asked.rows(self._writing.connection, given.bind([(user,) for user in missing]))
+            self._held |= {lane.user: lane for lane in map(_lane, rows)}
 
     def __contains__(self, user: int) -> bool:
         return user in self._held
@@ -137,7 +138,7 @@ class Lanes:
     def next(self, engine: str, most: int) -> Sequence[Lane]:
         """The lanes whose turn it is, locked; those that others hold are passed by. What changed must be stored."""
         asked = {"engine": engine, "most": most}
-        rows = self._writing.connection.execute(_NEXT_LANES, asked).mappings()
+        rows = _NEXT_LANES.rows(self._writing.connection, asked)
         return [self._held.setdefault(row["user_id"], _lane(row)) for row in rows]
 
     def give(self, task: Change) -> None:
@@ -158,7 +159,7 @@ class Lanes:
         if changed:
             statement, given = _write(self._writing.dialect.given)
             rows = [(lane.user, *_values(lane)) for lane in changed]
-            self._writing.connection.execute(statement, given.bind(rows))
+            statement.run(self._writing.connection, given.bind(rows))
         for lane in changed:
             lane.stored = _values(lane)
 
@@ -188,28 +189,32 @@ class Lanes:
                 settled[of] = max(lane.served, settled.get(of, 0.0))
         for of, served in settled.items():
             if served > max(self._clock.get(of, 0.0), reached.get(of, 0.0)):
-                first = self._writing.connection.scalar(_FIRST, {"engine": of[0], "band": of[1]})
+                first = _FIRST.value(self._writing.connection, {"engine": of[0], "band": of[1]})
                 reached[of] = max(reached.get(of, 0.0), served if first is None else min(served, first))
         return reached
 
 
 @cache
-def _asked(given_rows: GivenRows, *, wait: bool) -> tuple[Select[*tuple[object, ...]], Given]:
+def _asked(given_rows: GivenRows, *, wait: bool) -> tuple[Prepared, Given]:
     given = given_rows("owner", of_user="int")
     asked = select(lanes).where(lanes.c.user_id == given.table.c.of_user).order_by(lanes.c.user_id)
-    return select_by_key(asked, given.table).with_for_update(of=lanes, skip_locked=not wait), given
+    asked = select_by_key(asked, given.table).with_for_update(of=lanes, skip_locked=not wait)
+    return Prepared(asked), given
 
 
 @cache
-def _write(given_rows: GivenRows) -> tuple[Update, Given]:
+def _write(given_rows: GivenRows) -> tuple[Prepared, Given]:
     given = given_rows("lane", of_user="int", **{f"to_{name}": kind for name, kind in _CHANGING.items()})
     to = {name: given.table.c[f"to_{name}"] for name in _CHANGING}
-    return KeyedUpdate(lanes).where(lanes.c.user_id == given.table.c.of_user).values(to), given
+    return Prepared(KeyedUpdate(lanes).where(lanes.c.user_id == given.table.c.of_user).values(to)), given
+
+
+_CLOCKS = Prepared(select(clocks.c.engine, clocks.c.band, clocks.c.vtime))
 
 
 def read_clocks(connection: Connection) -> dict[Of, float]:
     """The virtual clock of each engine and band."""
-    return {(row.engine, row.band): row.vtime for row in connection.execute(select(clocks))}
+    return {(engine, band): vtime for engine, band, vtime in _CLOCKS.tuples(connection)}
 
 
 def keep_clock(writing: Writing, engine: str) -> None:
@@ -219,12 +224,12 @@ def keep_clock(writing: Writing, engine: str) -> None:
     writing.connection.execute(writing.dialect.insert_new(clocks), {"engine": engine, "band": 0, "vtime": 0.0})
 
 
-_CLOCK = (
+_CLOCK = Prepared(
     select(clocks.c.vtime)
     .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
     .with_for_update(skip_locked=True)
 )
-_SET_CLOCK = (
+_SET_CLOCK = Prepared(
     update(clocks)
     .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
     .values(vtime=bindparam("to_vtime"))
@@ -237,9 +242,9 @@ def _advance(writing: Writing, of: Of, vtime: float) -> None:
     The next one that settles brings it to about the same, so it lags by a step at most.
     """
     which = {"of_engine": of[0], "of_band": of[1]}
-    now = writing.connection.scalar(_CLOCK, which)
+    now = _CLOCK.value(writing.connection, which)
     if now is not None and now < vtime:
-        writing.connection.execute(_SET_CLOCK, {**which, "to_vtime": vtime})
+        _SET_CLOCK.run(writing.connection, {**which, "to_vtime": vtime})
 
 
 @dataclass(slots=True)
@@ -255,13 +260,13 @@ class _Line:
         return min(self.lane.ready, self.lane.max_running - self.lane.running)
 
 
-_FIRST = (
+_FIRST = Prepared(
     select(lanes.c.vtime)
     .where(lanes.c.engine == bindparam("engine"), lanes.c.band == bindparam("band"), RUNNABLE)
     .order_by(lanes.c.vtime, lanes.c.user_id)
     .limit(1)
 )
-_NEXT_LANES = (
+_NEXT_LANES = Prepared(
     select(lanes)
     .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, RUNNABLE)
     .order_by(lanes.c.vtime, lanes.c.user_id)
@@ -311,11 +316,10 @@ def _fetch(writing: Writing, lines: dict[int, _Line], dry: _Line, room: int, cra
     } if not dry.asked else {dry.lane.user: dry.asked + min(dry.most, share)}  # fmt: skip
     skip = {user: lines[user].asked for user in wanted}
     for row in writing.dialect.heads(writing.connection, wanted, crashes):
-        task: Change = dict(row)
-        user = task["user_id"]
+        user = row["user_id"]
         if skip[user] > 0:
             skip[user] -= 1
         else:
-            lines[user].heads.append(task)
+            lines[user].heads.append(row)
     for user, most in wanted.items():
         lines[user].asked = most

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.endings import Ending, crashed, settle
-from paperlane.ledger.history import WHOLE_TURN
-from paperlane.ledger.holding import hold
+from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, lanes, tasks, workers
 from paperlane.ledger.writing import Writing
@@ -20,26 +19,20 @@ from paperlane.model.tasks import Lease, Recovery, WorkerId
 AT_ONCE = 200  # leases that one transaction takes back
 _LANES_AT_ONCE = 200
 
-_EXPIRED = (
-    select(*WHOLE_TURN)
-    .where(UNDER_WAY, tasks.c.lease_until <= bindparam("now"))
-    .order_by(tasks.c.lease_until)
-    .limit(AT_ONCE)
+_EXPIRED = wanted(
+    select().where(UNDER_WAY, tasks.c.lease_until <= bindparam("now")).order_by(tasks.c.lease_until).limit(AT_ONCE)
 )
-_LEFT_BEHIND = (
-    select(*WHOLE_TURN)
-    .where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"))
-    .order_by(tasks.c.lease_until)
-    .limit(AT_ONCE)
+_LEFT_BEHIND = wanted(
+    select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond")).order_by(tasks.c.lease_until).limit(AT_ONCE)
 )
-_HELD = select(*WHOLE_TURN).where(UNDER_WAY, tasks.c.worker_id == bindparam("worker")).order_by(tasks.c.id)
+_HELD = wanted(select().where(UNDER_WAY, tasks.c.worker_id == bindparam("worker")).order_by(tasks.c.id))
 
 
 @cache
-def _leased(given_rows: GivenRows) -> tuple[Select[*tuple[object, ...]], Given]:
+def _leased(given_rows: GivenRows) -> tuple[Wanted, Given]:
     given = given_rows("leased", of_task="key", of_fence="int")
     whose = (tasks.c.id == given.table.c.of_task, tasks.c.fence == given.table.c.of_fence, tasks.c.state == "leased")
-    return select_by_key(select(*WHOLE_TURN).where(*whose), given.table).order_by(tasks.c.id), given
+    return wanted(select_by_key(select().where(*whose), given.table).order_by(tasks.c.id)), given
 
 
 def sum_of(one: Recovery, other: Recovery) -> Recovery:
@@ -78,9 +71,7 @@ def forget_silent(writing: Writing, rules: Rules) -> int:
     return writing.connection.execute(silent).rowcount
 
 
-def _take_back(
-    writing: Writing, held: Lanes, asked: Select[*tuple[object, ...]], parameters: dict[str, object], rules: Rules
-) -> Recovery:
+def _take_back(writing: Writing, held: Lanes, asked: Wanted, parameters: dict[str, object], rules: Rules) -> Recovery:
     found = hold(writing, held, asked, parameters)
     running = [(task, crashed(task, writing.now, rules)) for task in found if task["state"] == "running"]
     leased = [(task, _undelivered()) for task in found if task["state"] == "leased"]

@@ -5,8 +5,8 @@ from sqlalchemy import Connection, Insert, bindparam, func, insert, literal, sel
 from paperlane.errors import BadRequest, Conflict, NotFound, TooMany
 from paperlane.ledger import Rules
 from paperlane.ledger.endings import Ending, give_back
-from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
-from paperlane.ledger.holding import hold
+from paperlane.ledger.history import Change, Move, move
+from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import BACKLOGGED, batches, events, lanes, tasks
 from paperlane.ledger.writing import Writing
@@ -124,7 +124,7 @@ _SUBMITTED: Insert = insert(events).from_select(
         bindparam("at", type_=events.c.at.type),
     ).where(tasks.c.batch_id == bindparam("of_batch")),
 )
-_ONE = select(*WHOLE_TURN).where(tasks.c.id == bindparam("task"))
+_ONE = wanted(select().where(tasks.c.id == bindparam("task")))
 
 
 def _held(writing: Writing, held: Lanes, task: TaskId) -> Change:

@@ -141,10 +141,8 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
 def _locked(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> dict[tuple[TaskId, int], Change]:
     """The tasks that the worker runs under these leases. Their lanes are not touched, so they need not be held."""
     asked, given = held_by(writing.dialect.given)
-    rows = writing.connection.execute(
-        asked.with_for_update(of=tasks), {**given.bind([(x.task, x.fence) for x in leases]), "worker": worker}
-    )
-    return {(TaskId(row["id"]), row["fence"]): dict(row) for row in rows.mappings()}
+    mine = {**given.bind([(x.task, x.fence) for x in leases]), "worker": worker}
+    return {(TaskId(row["id"]), row["fence"]): row for row in asked.locked.rows(writing.connection, mine)}
 
 
 def _further(task: Change, progress: Progress, kind: str) -> Move:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import Connection, Engine, Insert, RowMapping, Subquery, Table
+from sqlalchemy import Connection, Engine, Insert, Subquery, Table
 from sqlalchemy.exc import DBAPIError
+
+from paperlane.ledger.dialects.prepared import Row
 
 Kind = Literal["key", "text", "int", "float"]
 """What a column of given rows holds: `key` is a short text that is compared, `text` any other."""
@@ -52,7 +54,7 @@ class Dialect(Protocol):
         """The database's clock, in seconds since 1970 (UTC)."""
         ...
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
         """The first ready tasks of several lanes: at most `wanted[user]` of each, in their order within a lane.
 
         Those that crashed so often, or more, are left out.

@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, Insert, RowMapping, Table, column, make_url
+from sqlalchemy import Connection, Insert, Table, column, make_url
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
@@ -31,6 +32,9 @@ _HEADS_OF = (
     f"(SELECT {', '.join(c.name for c in HEAD)} FROM tasks"  # noqa: S608  names of ours, and whole numbers
     f" WHERE user_id = {{user:d}} AND {READY} AND crashes < {{crashes:d}} ORDER BY sort_key, id LIMIT {{most:d}})"
 )
+
+
+_NOW = Prepared(sql("SELECT unix_timestamp(sysdate(6))"))
 
 
 class Mysql:
@@ -60,11 +64,11 @@ class Mysql:
         return insert(table).on_duplicate_key_update({first.name: first})
 
     def now(self, connection: Connection) -> float:
-        return float(connection.exec_driver_sql("SELECT unix_timestamp(sysdate(6))").scalar_one())
+        return float(_NOW.value(connection))
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
         each = (_HEADS_OF.format(user=user, most=most, crashes=crashes) for user, most in wanted.items())
-        return connection.exec_driver_sql(" UNION ALL ".join(each)).mappings().all()
+        return [dict(row) for row in connection.exec_driver_sql(" UNION ALL ".join(each)).mappings()]
 
     def announce(self, engines: Collection[str]) -> None:
         pass  # who waits looks at `changed`

@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 
 import psycopg
-from sqlalchemy import Connection, Insert, RowMapping, Table, column, make_url
+from sqlalchemy import Connection, Insert, Table, column, make_url
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Given, Kind
 from paperlane.ledger.dialects.notices import Announcer, Listener
+from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
@@ -18,12 +19,15 @@ from paperlane.ledger.schema import READY
 _ARRAYS: Mapping[Kind, str] = {"key": "text[]", "text": "text[]", "int": "bigint[]", "float": "float8[]"}
 _PASSING = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
-_HEADS = sql(
-    "SELECT head.* FROM unnest(CAST(:users AS bigint[]), CAST(:most AS int[])) AS lane (user_id, most)"  # noqa: S608  names of ours
-    f" CROSS JOIN LATERAL (SELECT {', '.join(c.name for c in HEAD)} FROM tasks"
-    f" WHERE tasks.user_id = lane.user_id AND {READY} AND crashes < :crashes"
-    " ORDER BY sort_key, id LIMIT lane.most) AS head"
+_HEADS = Prepared(
+    sql(
+        "SELECT head.* FROM unnest(CAST(:users AS bigint[]), CAST(:most AS int[])) AS lane (user_id, most)"  # noqa: S608  names of ours
+        f" CROSS JOIN LATERAL (SELECT {', '.join(c.name for c in HEAD)} FROM tasks"
+        f" WHERE tasks.user_id = lane.user_id AND {READY} AND crashes < :crashes"
+        " ORDER BY sort_key, id LIMIT lane.most) AS head"
+    )
 )
+_NOW = Prepared(sql("SELECT extract(epoch FROM clock_timestamp())"))
 
 
 class Postgresql:
@@ -66,11 +70,11 @@ class Postgresql:
         return insert(table).on_conflict_do_nothing()
 
     def now(self, connection: Connection) -> float:
-        return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
+        return float(_NOW.value(connection))
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
         asked = {"users": list(wanted), "most": list(wanted.values()), "crashes": crashes}
-        return connection.execute(_HEADS, asked).mappings().all()
+        return _HEADS.rows(connection, asked)
 
     def announce(self, engines: Collection[str]) -> None:
         self._announcer.announce(engines)

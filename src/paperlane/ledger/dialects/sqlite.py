@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Insert,
-    RowMapping,
     Table,
     column,
     create_engine,
@@ -28,6 +27,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from paperlane.errors import Misconfigured
 from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
@@ -39,12 +39,17 @@ _NAP = 0.002  # seconds, on average
 _WRITE = "BEGIN IMMEDIATE"
 
 # there is no LATERAL here, but a question within a condition may look at the lane beside it, if not in its LIMIT
-_HEADS = sql(
-    f"SELECT {', '.join(f'tasks.{c.name}' for c in HEAD)} FROM json_each(:users) AS lane CROSS JOIN tasks"  # noqa: S608  names of ours
-    " WHERE tasks.rowid IN (SELECT head.rowid FROM tasks AS head WHERE head.user_id = lane.value"
-    f" AND head.{READY} AND head.crashes < :crashes ORDER BY head.sort_key, head.id LIMIT :most)"
-    " ORDER BY tasks.user_id, tasks.sort_key, tasks.id"
+_HEADS = Prepared(
+    sql(
+        f"SELECT {', '.join(f'tasks.{c.name}' for c in HEAD)} FROM json_each(:users) AS lane CROSS JOIN tasks"  # noqa: S608  names of ours
+        " WHERE tasks.rowid IN (SELECT head.rowid FROM tasks AS head WHERE head.user_id = lane.value"
+        f" AND head.{READY} AND head.crashes < :crashes ORDER BY head.sort_key, head.id LIMIT :most)"
+        " ORDER BY tasks.user_id, tasks.sort_key, tasks.id"
+    )
 )
+
+
+_NOW = Prepared(sql("SELECT unixepoch('subsec')"))
 
 
 def _make_folder(folder: Path) -> None:
@@ -140,13 +145,13 @@ class Sqlite:
         return insert(table).on_conflict_do_nothing()
 
     def now(self, connection: Connection) -> float:
-        return connection.exec_driver_sql("SELECT unixepoch('subsec')").scalar_one()
+        return _NOW.value(connection)
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[RowMapping]:
+    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
         asked = {"users": json.dumps(list(wanted)), "most": max(wanted.values()), "crashes": crashes}
         left = dict(wanted)  # every lane is asked for as many as the longest one needs
-        found: list[RowMapping] = []
-        for row in connection.execute(_HEADS, asked).mappings():
+        found: list[Row] = []
+        for row in _HEADS.rows(connection, asked):
             left[row["user_id"]] -= 1
             if left[row["user_id"]] >= 0:
                 found.append(row)
