@@ -105,3 +105,19 @@ def test_a_connection_that_breaks_before_the_commit_is_made_anew(bench: Bench):
 
     bench.ledger.write(write)
     assert len(calls) == 2
+
+
+def test_a_commit_that_is_refused_leaves_nothing_behind(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """As a full disk would: the connection is good, so it goes back to the pool, without the transaction."""
+    engine = bench.ledger.dialect.writer
+
+    def refuse(_connection: object) -> None:
+        raise engine.dialect.loaded_dbapi.OperationalError("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(engine.dialect, "do_commit", refuse)
+        with pytest.raises(DBAPIError, match="the disk is full"):
+            bench.submit(1)
+    assert bench.ledger.queue().queued == 0
+    bench.submit(1)
+    assert bench.ledger.queue().queued == 1

@@ -83,6 +83,7 @@ class Transactions:
             except DBAPIError as error:
                 if error.connection_invalidated:
                     raise _Unknown(writing.now, error) from error
+                transaction.rollback()  # it is still open, and would be when the next one gets this connection
                 raise
         if writing.woken:
             self.dialect.announce(writing.woken)
