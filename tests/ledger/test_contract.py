@@ -211,6 +211,12 @@ class TestTurns:
         bench.ledger.leave(WorkerId("a"))
         assert bench.ledger.register(WorkerId("c"), "database", "h", 3, 10) == 10
 
+    def test_a_system_limit_of_nothing_grants_nothing(self, bench: Bench):
+        bench.ledger.limit(0)
+        assert bench.ledger.register(WorkerId("a"), "database", "h", 1, 10) == 0
+        bench.ledger.limit(None)
+        assert bench.ledger.register(WorkerId("a"), "database", "h", 1, 10) == 10
+
     def test_an_unknown_worker_gets_nothing(self, bench: Bench):
         bench.submit(1)
         with pytest.raises(StaleLease):

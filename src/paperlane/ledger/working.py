@@ -32,7 +32,8 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
     Registrations take turns at one row: two at once would be granted the same slots.
     """
     connection = writing.connection
-    most = connection.scalar(select(system.c.max_running).with_for_update()) or otherwise
+    limited = connection.scalar(select(system.c.max_running).with_for_update())
+    most = otherwise if limited is None else limited
     others = select(func.coalesce(func.sum(workers.c.slots), 0)).where(workers.c.id != worker["id"])
     granted = max(0, min(worker["slots"], most - int(connection.execute(others).scalar_one())))
     seen = {"slots": granted, "seen_at": writing.now}
