@@ -25,10 +25,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a plan does: the tables that it reaches, and whether it sorts anything."""
+    """What a plan does: how it reaches tables, and which of that it sorts without having limited it before."""
 
     accesses: tuple[Access, ...]
-    sorts: bool
+    sorted: tuple[Access, ...] = ()
+    sorts: bool = False
 
     def of(self, table: str) -> set[Access]:
         """How it reaches a table."""
@@ -63,34 +64,50 @@ def plans_of(ledger: SqlLedger, work: Callable[[], object]) -> dict[str, Plan]:
             for statement, parameters in statements.items()
             if statement not in database.before
         }
-    return {statement: database.read(rows) for statement, rows in told.items()}
+    return {statement: database.read(statement, rows) for statement, rows in told.items()}
 
 
-def _sqlite(rows: Sequence[Any]) -> Plan:
-    lines = [row.detail for row in rows]
-    found = (re.match(r"(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?(?:INDEX )?(\w+))?", line) for line in lines)
-    accesses = (Access(f[2], _index(f[3] or ""), f[1] == "SCAN") for f in found if f and f[2] in TABLES)
-    return Plan(tuple(accesses), any("TEMP B-TREE" in line for line in lines))
-
-
-def _postgresql(rows: Sequence[Any]) -> Plan:
-    nodes = [node for node in _objects(rows[0][0]) if "Node Type" in node]
-    accesses = [
-        Access(node["Relation Name"], _index(node.get("Index Name", "")), "Index Cond" not in node)
-        for node in nodes
-        if node.get("Relation Name") in TABLES and node["Node Type"] != "ModifyTable"
+def _sqlite(statement: str, rows: Sequence[Any]) -> Plan:
+    names = dict(re.findall(r"\b(\w+) AS (\w+)", statement))
+    tables = {alias: table for table, alias in names.items() if table in TABLES}
+    found = [
+        (row.parent, Access(tables.get(f[2], f[2]), _index(f[3] or ""), f[1] == "SCAN"))
+        for row in rows
+        if (f := re.match(r"(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?(?:INDEX )?(\w+))?", row.detail))
     ]
-    return Plan(tuple(accesses), any("Sort" in node["Node Type"] for node in nodes))
+    found = [(parent, access) for parent, access in found if access.table in TABLES]
+    sorts = {row.parent for row in rows if "TEMP B-TREE" in row.detail}
+    sorted_ones = tuple(access for parent, access in found if parent in sorts)
+    return Plan(tuple(access for _, access in found), sorted_ones, bool(sorts))
 
 
-def _mariadb(rows: Sequence[Any]) -> Plan:
+def _postgresql(_statement: str, rows: Sequence[Any]) -> Plan:
+    def accesses(told: Any) -> Iterator[Access]:
+        for node in _objects(told):
+            if node.get("Relation Name") in TABLES and node["Node Type"] != "ModifyTable":
+                yield Access(node["Relation Name"], _index(node.get("Index Name", "")), "Index Cond" not in node)
+
+    sorts = [node for node in _objects(rows[0][0]) if "Sort" in node.get("Node Type", "")]
+    sorted_ones = tuple(access for node in sorts for access in accesses(_unlimited(node)))
+    return Plan(tuple(accesses(rows[0][0])), sorted_ones, bool(sorts))
+
+
+def _unlimited(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A plan without what it limits."""
+    kept = [_unlimited(part) for part in node.get("Plans", ()) if part["Node Type"] != "Limit"]
+    return {**node, "Plans": kept}
+
+
+def _mariadb(_statement: str, rows: Sequence[Any]) -> Plan:
+    def accesses(told: Any) -> Iterator[Access]:
+        for table in _objects(told):
+            kind = table.get("access_type", "")
+            if table.get("table_name") in TABLES and kind != "const":  # const: one row by its key
+                yield Access(table["table_name"], _index(table.get("key", "")), kind in {"ALL", "index"})
+
     told = json.loads(rows[0][0])
-    accesses = [
-        Access(table["table_name"], _index(table.get("key", "")), table.get("access_type") in {"ALL", "index"})
-        for table in _objects(told)
-        if table.get("table_name") in TABLES and table.get("access_type", "") != "const"  # const: one row by its key
-    ]
-    return Plan(tuple(accesses), '"filesort"' in rows[0][0])
+    sorts = [part["filesort"] for part in _objects(told) if "filesort" in part]
+    return Plan(tuple(accesses(told)), tuple(access for part in sorts for access in accesses(part)), bool(sorts))
 
 
 def _index(name: str) -> str:
@@ -114,7 +131,7 @@ class _Database:
     know_sizes: Sequence[str]
     before: Sequence[str]
     explain: str
-    read: Callable[[Sequence[Any]], Plan]
+    read: Callable[[str, Sequence[Any]], Plan]
 
 
 _DATABASES = {
