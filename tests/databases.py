@@ -83,8 +83,14 @@ def migrated(url: str) -> Dialect:
 def empty(url: str) -> None:
     """Delete all rows but those that migrations wrote."""
     dialect = connect(url)
+    empty_all(dialect)
+    dialect.close()
+
+
+def empty_all(dialect: Dialect) -> None:
+    """Delete all rows but those that migrations wrote, in a database that is open."""
     with dialect.writer.begin() as connection:
         for table in set(inspect(connection).get_table_names()) - _KEPT:
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))
-    dialect.close()
+        connection.execute(text("UPDATE system SET max_running = NULL"))

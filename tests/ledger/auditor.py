@@ -1,0 +1,394 @@
+"""Watches every transaction of a ledger on SQLite, and says which promise one broke.
+
+Triggers of the test's own write down each row that changes; at the commit the auditor reads them, compares them with
+what it knows of the rows before, and checks what changed only: hundreds of stories of hundreds of moves fit a minute.
+
+The numbers are those of the invariants in the design of the ledger (`docs/reference/proof.md` lists them):
+
+1. `_batch`, `_gone`, and `World.submitted`: what was accepted is there, whole and once; a key has one batch.
+2. `_move`: transitions are legal; `_ended`: one terminal event a run; `_tell`: nothing but a replay follows it.
+3. `_move`: a fence rises by one with a lease and else never; `_actor`: a worker changes what it holds and no more;
+   `_attempt`: one open attempt a task, which is the task's own; `World.took`: no lease is handed out twice.
+4. `_starts`: no start takes a user past its limit, a worker past its slots or the system past what it granted.
+5. `_lane`: counters are their recount, after every commit; `World.took`: no room stays idle while a lane is runnable.
+6. `_checkpoint`: kept once, never changed, with its event in one transaction; `_tell`: no kept step runs again.
+7. `_tell`: events are numbered without a gap, percent never falls within a run.
+8. `_tell` and `_starts`: after a cancel that was acknowledged nothing begins.
+9. `_turns`: who is served is who had the least; `_lane`: a lane that becomes runnable starts at the clock.
+10. `World.heal`: once the faults are over, everything ends within lease, sweep and poll.
+12. `_starts`: no more leases are out at an engine than its workers have slots.
+
+11 is a matter of plans (`test_plans.py`); 13 waits for tasks that carry the version of their pipeline.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any
+
+from paperlane.model.tasks import Lease, TaskId, WorkerId
+
+ENDED = ("completed", "failed", "cancelled")
+UNDER_WAY = ("leased", "running")
+LEGAL = {
+    "ready": {"leased", "running", "cancelled"},
+    "waiting": {"ready", "cancelled"},
+    "leased": {"running", "ready", "cancelled"},
+    "running": {"completed", "failed", "cancelled", "ready", "waiting"},
+    "failed": {"ready"},
+    "cancelled": {"ready"},
+    "completed": set[str](),
+}
+STATUS = {"ready": "queued", "waiting": "queued", "leased": "queued"}
+NEAR = 1e-6
+SUSPECT = 2  # crashes after which a task runs alone
+
+
+@dataclass(slots=True)
+class TaskRow:
+    """What the auditor knows of a task."""
+
+    id: str
+    user: int
+    state: str
+    fence: int
+    run: int
+    seq: int
+    worker: str
+    until: float
+    charged: float
+    cancel: int
+    engine: str
+    sort_key: float
+    batch: str
+    crashes: int
+    run_at: float
+
+
+@dataclass(slots=True)
+class LaneRow:
+    """What it knows of a lane."""
+
+    user: int
+    engine: str
+    limit: int
+    running: int
+    ready: int
+    waiting: int
+    vtime: float
+    served: float
+    weight: float
+    paused: int
+    band: int
+
+    @property
+    def runnable(self) -> bool:
+        return self.ready > 0 and self.running < self.limit and not self.paused
+
+
+@dataclass(slots=True)
+class Told:
+    """What a task's events told so far."""
+
+    seq: int = 0
+    percent: float = 0.0
+    status: str = "queued"
+    terminal: int = 0
+
+
+_TABLES = {
+    "tasks": "id, user_id, state, fence, run, seq, worker_id, lease_until, charged, cancel, engine, sort_key, batch_id,"
+    " crashes, run_at",
+    "lanes": "user_id, engine, max_running, running, ready, waiting, vtime, served, weight, paused, band",
+    "events": "task_id, seq, fence, kind, status, step, percent",
+    "attempts": "task_id, fence, ended_at, worker_id",
+    "checkpoints": "task_id, step, key, fence",
+    "workers": "id, engine, slots",
+    "clocks": "engine, band, vtime",
+    "engines": "name, paused",
+    "batches": "id, user_id, key, content",
+}
+_WIDTH = 15
+
+
+def watch(connection: Any) -> None:
+    """Let a connection of SQLite's driver write down what changes."""
+    connection.execute(
+        f"CREATE TEMP TABLE log (n INTEGER PRIMARY KEY, what, how, {', '.join(f'c{n}' for n in range(_WIDTH))})"
+    )
+    for table, names in _TABLES.items():
+        columns = names.split(", ")
+        into = ", ".join(["what", "how", *(f"c{n}" for n in range(len(columns)))])
+        for how, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+            values = ", ".join(f"{row}.{name}" for name in columns)
+            connection.execute(
+                f"CREATE TEMP TRIGGER log_{table}_{how} AFTER {how} ON main.{table}"
+                f" BEGIN INSERT INTO log ({into}) VALUES ('{table}', '{how}', {values}); END"
+            )
+
+
+@dataclass
+class Auditor:
+    """What stands in the ledger, and everything that was found wrong with how it came there."""
+
+    tasks: dict[str, TaskRow] = field(default_factory=dict)
+    lanes: dict[int, LaneRow] = field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
+    open: dict[str, int] = field(default_factory=dict)  # task: the fence of its open attempt
+    kept: dict[tuple[str, str], str] = field(default_factory=dict)  # (task, step): key
+    workers: dict[str, tuple[str, int]] = field(default_factory=dict)  # engine, slots
+    clocks: dict[tuple[str, int], float] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
+    batches: dict[str, tuple[int, str]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    of_user: dict[int, dict[str, dict[str, TaskRow]]] = field(
+        default_factory=lambda: defaultdict(lambda: {state: {} for state in LEGAL})
+    )
+    cancelled: set[TaskId] = field(default_factory=set)  # a cancel was acknowledged
+    actor: tuple[WorkerId, set[Lease]] | None = None  # who writes, and what it believes to hold
+    broken: list[str] = field(default_factory=list)
+    commits: int = 0
+    trace: Any = field(default_factory=sha256)
+
+    def expect(self, holds: bool, *what: object) -> None:  # noqa: FBT001  reads like assert
+        """Note what is wrong."""
+        if not holds:
+            self.broken.append(" ".join(map(str, what)))
+
+    def read(self, connection: Any) -> None:
+        """Look at what a transaction changed, once it is committed."""
+        cursor = connection.cursor()
+        rows = cursor.execute("SELECT * FROM log ORDER BY n").fetchall()
+        if rows:
+            cursor.execute("DELETE FROM log")
+            self.trace.update(repr(rows).encode())
+            self.audit([row[1:] for row in rows])
+        cursor.close()
+
+    def audit(self, rows: Iterable[tuple[Any, ...]]) -> None:  # noqa: C901, PLR0912  a table of cases
+        """Check one transaction."""
+        self.commits += 1
+        moved: dict[str, list[TaskRow]] = {}  # each task's states in this transaction, the one before first
+        lanes_before: dict[int, LaneRow | None] = {}
+        clocks_before = dict(self.clocks)
+        saved, kept = set[tuple[str, str]](), set[tuple[str, str]]()
+        for table, how, *values in rows:
+            match table, how:
+                case "tasks", "DELETE":
+                    self._gone(values[0])
+                case "tasks", _:
+                    self._move(TaskRow(*values[:15]), moved)
+                case "lanes", _:
+                    lane = LaneRow(*values[:11])
+                    lanes_before.setdefault(lane.user, self.lanes.get(lane.user))
+                    self.lanes[lane.user] = lane
+                case "events", "INSERT":
+                    self._tell(*values[:7], saved=saved)
+                case "attempts", "INSERT" | "UPDATE":
+                    self._attempt(*values[:4])
+                case "checkpoints", "INSERT":
+                    self._checkpoint(*values[:4], kept=kept)
+                case "workers", "DELETE":
+                    self.workers.pop(values[0], None)
+                case "workers", _:
+                    self.workers[values[0]] = (values[1], values[2])
+                case "clocks", "INSERT" | "UPDATE":
+                    of = (values[0], values[1])
+                    self.expect(values[2] >= self.clocks.get(of, 0.0), "9: the clock falls", values)
+                    self.clocks[of] = values[2]
+                case "engines", _:
+                    (self.paused.add if values[1] else self.paused.discard)(values[0])
+                case "batches", _:
+                    self._batch(how, *values[:4])
+                case (("events" | "attempts" | "checkpoints"), "DELETE"):  # what retention removes
+                    task = self.tasks.get(values[0])
+                    self.expect(task is None or task.state in ENDED, table, "of a live task are deleted", values)
+                case _:
+                    self.expect(False, f"{table} were changed by {how}", values)
+        self.expect(saved == kept, "6: a checkpoint without its event, or the other way round", saved ^ kept)
+        for task, states in moved.items():
+            self._ended(self.tasks[task], states)
+        for user in {*lanes_before, *(self.tasks[task].user for task in moved)}:
+            self._lane(user, lanes_before.get(user, self.lanes.get(user)), clocks_before)
+        started = [self.tasks[task] for task, states in moved.items() if _started(states)]
+        if started:
+            self._starts(started)
+            self._turns(started)
+
+    def _move(self, row: TaskRow, moved: dict[str, list[TaskRow]]) -> None:
+        before = self.tasks.get(row.id)
+        mine = self.of_user[row.user]
+        if before is None:
+            self.expect(row.state in {"ready", "waiting"}, "2: a task is born", row.state)
+            self.expect((row.fence, row.run) == (0, 1), "3: a task is born with a fence", row)
+            self.sizes[row.batch] += 1
+        else:
+            legal = row.state == before.state or row.state in LEGAL[before.state]
+            self.expect(legal, "2:", before.state, "->", row.state, row.id)
+            replayed = before.state in ENDED and row.state == "ready"
+            self.expect(row.run == before.run + replayed, "2: the run number of", row.id)
+            leased = before.state == "ready" and row.state in UNDER_WAY
+            self.expect(
+                row.fence == before.fence + leased, "3: the fence goes from", before.fence, "to", row.fence, row.state
+            )
+            self._actor(before, row)
+            del mine[before.state][row.id]
+        mine[row.state][row.id] = row
+        moved.setdefault(row.id, [before or replace(row, state="")]).append(row)
+        self.tasks[row.id] = row
+
+    def _actor(self, before: TaskRow, row: TaskRow) -> None:
+        """What runs is changed by its holder, under its own fence, or by somebody who is no worker."""
+        if (
+            self.actor is not None
+            and before.state == "running"
+            and row.state in {"running", *ENDED, "ready", "waiting"}
+        ):
+            worker, leases = self.actor
+            mine = before.worker == worker and any(x.task == row.id and x.fence == before.fence for x in leases)
+            self.expect(mine, "3:", worker, "changed what it does not hold", before)
+
+    def _gone(self, task: str) -> None:
+        row = self.tasks.pop(task)
+        self.expect(row.state in ENDED, "1: a task is deleted that has not ended", row)
+        del self.of_user[row.user][row.state][task]
+
+    def _batch(self, how: str, batch: str, user: int, key: str | None, _content: str) -> None:
+        if how == "INSERT" and key:
+            self.expect((user, key) not in self.batches.values(), "1: two batches of the key", key)
+        self.batches[batch] = (user, key or "")
+
+    def _tell(
+        self,
+        task: str,
+        seq: int,
+        fence: int,
+        kind: str,
+        status: str,
+        step: str,
+        percent: float,
+        *,
+        saved: set[tuple[str, str]],
+    ) -> None:
+        told = self.told.setdefault(task, Told())
+        self.expect(seq == told.seq + 1, "7: event", seq, "after", told.seq, task)
+        again = kind == "replayed"
+        self.expect(told.status not in ENDED or again, "2: an event", kind, "after the terminal one", task)
+        self.expect(percent >= told.percent or again, "7: percent falls from", told.percent, "to", percent, kind)
+        self.expect(fence == self.tasks[task].fence, "3: an event under another fence", task, kind)
+        self.told[task] = Told(seq, percent, status, told.terminal + (status in ENDED))
+        if kind == "step":
+            self.expect((task, step) not in self.kept, "6: a kept step runs again", task, step)
+        if kind in {"step", "saved", "resumed", "begun", "leased"}:
+            self.expect(TaskId(task) not in self.cancelled, "8:", kind, "after the cancel was acknowledged", task)
+        if kind == "saved":
+            saved.add((task, step))
+
+    def _attempt(self, task: str, fence: int, ended_at: float, worker: str) -> None:
+        if ended_at == 0.0:
+            self.expect(task not in self.open, "3: a second attempt is open", task)
+            row = self.tasks[task]
+            self.expect((row.fence, row.worker) == (fence, worker), "3: an attempt that is not its task's", task)
+            self.open[task] = fence
+        else:
+            self.expect(self.open.pop(task, None) == fence, "3: an attempt ends that was not open", task, fence)
+
+    def _checkpoint(self, task: str, step: str, key: str, fence: int, *, kept: set[tuple[str, str]]) -> None:
+        self.expect(fence == self.tasks[task].fence, "3: a checkpoint of a late holder", task)
+        self.kept[task, step] = key
+        kept.add((task, step))
+
+    def _ended(self, row: TaskRow, states: list[TaskRow]) -> None:
+        """A task at the end of a transaction."""
+        told = self.told.get(row.id, Told())
+        self.expect(row.seq == told.seq, "7: the task's number is", row.seq, "its last event's", told.seq, row.id)
+        self.expect(told.status == STATUS.get(row.state, row.state), "2: told", told.status, "is", row.state)
+        self.expect(
+            told.terminal == row.run - 1 + (row.state in ENDED), "2:", told.terminal, "terminal events, run", row.run
+        )
+        self.expect((row.state == "running") == bool(row.worker), "3: a", row.state, "task's worker is", row.worker)
+        self.expect((row.state == "running") == (row.id in self.open), "3: attempt of a", row.state, "task", row.id)
+        self.expect(row.state in UNDER_WAY or row.charged == 0.0, "9: charged without a turn", row)
+        completed = states[0].state == "running" and row.state == "completed"
+        self.expect(
+            not (completed and row.id in self.cancelled), "8: completed after its cancel was acknowledged", row.id
+        )
+
+    def _lane(self, user: int, before: LaneRow | None, clocks: dict[tuple[str, int], float]) -> None:
+        lane, mine = self.lanes[user], self.of_user[user]
+        counted = (len(mine["ready"]), len(mine["waiting"]), len(mine["leased"]) + len(mine["running"]))
+        self.expect((lane.ready, lane.waiting, lane.running) == counted, "5: counters", lane, "counted", counted)
+        charged = sum(row.charged for state in UNDER_WAY for row in mine[state].values())
+        off = abs(lane.vtime - lane.served - charged)
+        self.expect(off <= NEAR * (1 + abs(lane.vtime)), "9: virtual time is off by", off, lane)
+        if lane.runnable and (before is None or not before.runnable):
+            clock = clocks.get((lane.engine, lane.band), 0.0)
+            self.expect(lane.served >= clock - NEAR, "9: idleness earned credit", lane, clock)
+
+    def _starts(self, started: list[TaskRow]) -> None:
+        """Turns were given: none past a limit, none that nobody has room for."""
+        for user in {row.user for row in started}:
+            lane, mine = self.lanes[user], self.of_user[user]
+            running = len(mine["leased"]) + len(mine["running"])
+            self.expect(running <= lane.limit, "4:", running, "of user", user, "run, its limit is", lane.limit)
+            self.expect(not lane.paused, "4: a start in a paused lane", user)
+            chosen = max(
+                ((r.sort_key, r.id) for r in started if r.user == user and r.crashes < SUSPECT), default=(0.0, "")
+            )
+            left = min(((r.sort_key, r.id) for r in mine["ready"].values() if r.crashes < SUSPECT), default=chosen)
+            self.expect(chosen <= left, "9: a user's own tasks out of order", chosen, left)
+        self.expect(not {TaskId(row.id) for row in started} & self.cancelled, "8: a cancelled task starts")
+        for engine in {row.engine for row in started}:
+            self.expect(engine not in self.paused, "4: a start at a paused engine", engine)
+            if any(row.state == "leased" for row in started):  # a pull engine's room is that of each of its workers
+                granted = sum(slots for of, slots in self.workers.values() if of == engine)
+                out = [row for row in self.under_way() if row.engine == engine]
+                self.expect(len(out) <= granted, "12:", len(out), "out at", engine, "granted", granted)
+                self._alone(out)  # nobody knows yet at which worker each will run
+        for worker in {row.worker for row in started if row.worker}:
+            holds = sum(row.worker == worker for row in self.under_way())
+            slots = self.workers.get(worker, ("", 0))[1]
+            self.expect(holds <= slots, "4:", worker, "holds", holds, "of", slots)
+            self._alone([row for row in self.under_way() if row.worker == worker])
+
+    def _alone(self, together: list[TaskRow]) -> None:
+        suspects = [row.id for row in together if row.crashes >= SUSPECT]
+        self.expect(not suspects or len(together) == 1, "4: a task that crashed twice has company", together)
+
+    def _turns(self, started: list[TaskRow]) -> None:
+        """The lanes that were served had the least virtual time of those that could be."""
+        for engine in {row.engine for row in started}:
+            least = min(
+                (lane.vtime for lane in self.lanes.values() if self._served(lane, engine)), default=float("inf")
+            )
+            for user in {row.user for row in started if row.engine == engine and row.crashes < SUSPECT}:
+                last = min(row.charged for row in started if row.user == user)
+                at = self.lanes[user].vtime - max(row.charged for row in started if row.user == user)
+                self.expect(last >= 0.0, "9: a turn was charged", last)
+                self.expect(
+                    at <= least + NEAR * (1 + abs(least)), "9: user", user, "was served at", at, "before", least
+                )
+
+    def under_way(self) -> list[TaskRow]:
+        """The tasks that hold turns."""
+        return [row for mine in self.of_user.values() for state in UNDER_WAY for row in mine[state].values()]
+
+    def _served(self, lane: LaneRow, engine: str) -> bool:
+        ready = self.of_user[lane.user]["ready"].values()
+        return lane.engine == engine and lane.runnable and any(row.crashes < SUSPECT for row in ready)
+
+    def runnable(self, engine: str) -> bool:
+        """Is there a lane that could be given a turn?"""
+        return engine not in self.paused and any(x.runnable for x in self.lanes.values() if x.engine == engine)
+
+    def waits_for_room(self, engine: str) -> bool:
+        """May room stay idle, because a task that must run alone runs, or is to?"""
+        here = [*self.under_way(), *(row for mine in self.of_user.values() for row in mine["ready"].values())]
+        return any(r.crashes >= SUSPECT and (r.engine == engine or r.state == "ready") for r in here)
+
+
+def _started(states: list[TaskRow]) -> bool:
+    """Was a turn given to the task in these?"""
+    return any(a.state == "ready" and b.state in UNDER_WAY for a, b in pairwise(states))
