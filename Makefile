@@ -30,6 +30,12 @@ bench: .venv/dev build/peers-main/made build/peers-arq/made ## run the benchmark
 	@tools/bench-needs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+mutants: .venv/dev ## put faults into the ledger and show which test catches each (ARGS="-k fence")
+	@$(BIN)/python tools/mutants.py $(ARGS)
+
+soak: .venv/dev ## simulate and kill for hours (ARGS="--seconds 3600 --only simulation postgresql --faults 5000")
+	@$(BIN)/python tools/soak.py $(ARGS)
+
 format: .venv/dev ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix-only .
@@ -63,4 +69,4 @@ build/peers-%/made: requirements/peers-%.txt .venv/uv
 	@$(BIN)/uv pip install --quiet --python build/peers-$*/bin/python --require-hashes -r $<
 	@touch $@
 
-.PHONY: help serve test check bench format lock
+.PHONY: help serve test check bench mutants soak format lock
