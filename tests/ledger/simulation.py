@@ -165,6 +165,7 @@ class World:
         self.results: dict[tuple[TaskId, str], set[bytes]] = {}
         self.faults = 0
         self.jumps = 0
+        self.set_at = -RULES.lease  # when the clock was set
         self.system_limit = SYSTEM
         for user in range(1, USERS + 1):
             engine = "database" if user % 2 else "pushed"
@@ -449,6 +450,11 @@ class World:
         self.ledger.finish(worker.id, [Ended(lease, Completed(1.0))])
         self.ledger.progress(worker.id, [(lease, Progress("parse", 99.0))])
         self.sees.expect(lease in self.ledger.renew(worker.id, [lease]).lost, "3: a late lease is renewed", lease)
+        if row.fence != fence:
+            with suppress(StaleLease):
+                self.ledger.begin(lease, worker.id)
+                self.sees.expect(False, "3: a late lease is begun", lease, row)
+            self.sees.expect(self.sees.tasks[task] is row, "3: a late delivery changed its task", lease, row)
         for write in (
             lambda: self.ledger.save(lease, worker.id, Checkpoint("late", "key", b"late"), Progress("late", 50)),
             lambda: self.ledger.started(lease, worker.id, Progress("late", 50)),
@@ -543,16 +549,21 @@ class World:
 
     def jump(self) -> None:
         """The database's clock is set, wrongly or right again."""
-        self.clock.jumped = self.random.choice([0.0, 0.0, -45.0, 45.0, -1_000.0, 1_000.0])
+        to = self.random.choice([0.0, 0.0, -45.0, 45.0, -1_000.0, 1_000.0])
+        if to != self.clock.jumped:
+            self.clock.jumped = to
+            self.set_at = self.clock.at
         self.faults += 1
         self.jumps += 1
 
     def pass_time(self) -> None:
-        self.clock.at += self.random.choice([0.5, 5.0, 15.0])
+        self.clock.at += self.random.choice([0.5, 5.0, 15.0, 35.0])
 
     def sweep(self) -> None:
-        drifted = self.ledger.recover().drifted
-        self.sees.expect(drifted == 0, "5:", drifted, "counters had drifted")
+        found = self.ledger.recover()
+        self.sees.expect(found.drifted == 0, "5:", found.drifted, "counters had drifted")
+        hasty = self.clock.at < self.set_at + RULES.lease and found.expired + found.undelivered
+        self.sees.expect(not hasty, "10: taken back at once after the clock was set", found)
 
     def heal(self) -> None:
         """No more faults, good workers, people who ask again: every task ends within lease, sweep and poll."""

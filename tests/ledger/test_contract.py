@@ -372,6 +372,7 @@ class TestPushing:
         assert again.fence == lost.fence + 1
         with pytest.raises(StaleLease):
             bench.ledger.begin(lost, worker)
+        assert bench.ledger.task(again.task).state is State.LEASED
         assert bench.ledger.begin(again, worker).number == 1
 
     def test_a_delivery_that_will_not_be_begun_goes_back_at_once(self, bench: Bench):
