@@ -253,7 +253,8 @@ class World:
         self.sees.expect(not missing, "1: accepted and not there", missing)
 
     def cancel(self) -> None:
-        if (task := self.some_task("ready", "waiting", "leased", "running")) is not None:
+        states = self.random.choice([("running",), ("ready", "waiting", "leased", "running")])
+        if (task := self.some_task(*states)) is not None:
             with suppress(Conflict):
                 self.ledger.cancel(task)
                 self.sees.cancelled.add(task)
