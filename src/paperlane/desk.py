@@ -467,6 +467,15 @@ class Desk:
         now = self.clock.now()
         self.ledger.pause(engine, paused=paused, also=lambda c: self._note(c, by, now, what, {"engine": engine}))
 
+    def limit(self, by: Account | None, max_running: int | None) -> None:
+        """How many tasks run at once in the whole system, None for what the settings say; lowered, it kills nothing.
+
+        BadRequest for a number that makes no sense.
+        """
+        now = self.clock.now()
+        details = {"max_running": max_running}
+        self.ledger.limit(max_running, also=lambda c: self._note(c, by, now, "limit changed", details))
+
     def _note(
         self, connection: Connection, by: Account | None, now: float, what: str, details: Mapping[str, object]
     ) -> None:

@@ -235,6 +235,20 @@ def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
     )
 
 
+def test_the_limit_of_the_whole_system_is_shown_and_changed(tmp_path: Path):
+    at = ("--data", tmp_path)
+    paperlane("migrate", *at)
+    assert paperlane("queue", "limit", *at).stdout == "At most 100 tasks run at once, as the settings say (100).\n"
+    done = paperlane("queue", "limit", "7", *at)
+    assert done.stdout == "At most 7 tasks run at once, otherwise than the settings say (100).\n"
+    assert json.loads(paperlane("queue", "limit", "--json", *at).stdout) == {"limit": 7, "default_limit": 100}
+    assert paperlane("queue", *at).stdout.startswith("0 of at most 7 running, 0 queued")
+    for wrong, said in (("0", "lies between 1 and 1000000"), ("many", "'many' is no limit. Give a number")):
+        done = paperlane("queue", "limit", wrong, *at)
+        assert (done.returncode, said in done.stderr, len(done.stderr.splitlines())) == (2, True, 1), done.stderr
+    assert json.loads(paperlane("queue", *at, "limit", "default", "--json").stdout)["limit"] == 100
+
+
 def test_failed_tasks_of_another_pipeline_are_shown_too(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'own.db'}"
     ledger = open_ledger(url)

@@ -379,6 +379,7 @@ OPEN = {
 OWN = {("POST", "/api/v1/batches"), ("POST", "/api/v1/schedules"), ("GET", "/api/v1/session")}
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
+    ("PUT", "/api/v1/queue/limit"),
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
     ("GET", "/api/v1/users/{user}"),
@@ -506,9 +507,31 @@ async def test_what_admins_change_is_written_down(house: House):
     await house["adam"].patch(f"/users/{made['id']}", json={"limit": 5})
     await house["adam"].post(f"/users/{made['id']}/revoke")
     await house["adam"].post("/queue/pause", json={"engine": "inline", "paused": True})
+    await house["adam"].put("/queue/limit", json={"max_running": 7})
     adam = house.desk.user("adam").id
     rows = house.ledger.read(lambda c: c.execute(select(audit.c.what).where(audit.c.user_id == adam)).scalars().all())
-    assert sorted(rows) == ["engine paused", "token made", "tokens revoked", "user added", "user changed"]
+    assert sorted(rows) == [
+        "engine paused",
+        "limit changed",
+        "token made",
+        "tokens revoked",
+        "user added",
+        "user changed",
+    ]
+
+
+async def test_the_whole_systems_limit_changes_while_it_runs(house: House):
+    usual = (await house["ann"].get("/queue")).json()
+    assert (usual["limit"], usual["default_limit"]) == (100, 100)
+    changed = (await house["adam"].put("/queue/limit", json={"max_running": 1})).json()
+    assert (changed["limit"], changed["default_limit"]) == (1, 100)
+    assert house.ledger.register(WorkerId("w"), "database", "host", 1, 10) == 1
+    for wrong in (0, -1, 1.5, "7", True, 1_000_001, 1e300):
+        refused = await house["adam"].put("/queue/limit", json={"max_running": wrong})
+        assert refused.status_code == 422, wrong
+    assert (await house["adam"].put("/queue/limit", json={})).status_code == 422
+    assert (await house["ann"].get("/queue")).json()["limit"] == 1
+    assert (await house["adam"].put("/queue/limit", json={"max_running": None})).json()["limit"] == 100
 
 
 async def test_only_admins_do_what_admins_do(house: House):

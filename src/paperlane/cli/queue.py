@@ -10,7 +10,7 @@ import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_of
 from paperlane.cli.output import show
-from paperlane.errors import PaperlaneError
+from paperlane.errors import BadRequest, PaperlaneError
 
 if TYPE_CHECKING:
     from paperlane.desk import Desk
@@ -45,7 +45,9 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
             lane["name"] = names.get(lane["user"], "")
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    typer.echo(f"{now.running} running, {now.queued} queued, the oldest waits {now.oldest:.0f} s")
+    typer.echo(
+        f"{now.running} of at most {now.limit} running, {now.queued} queued, the oldest waits {now.oldest:.0f} s"
+    )
     lanes: list[dict[str, Any]] = [
         {
             "user": names.get(lane.user, str(lane.user)),
@@ -132,3 +134,34 @@ def resume(context: typer.Context, engine: Engine = "database", data: Data = Non
     with _desk(context, data, database) as desk:
         desk.pause(None, engine, paused=False)
     typer.echo(f"{engine} starts tasks again.")
+
+
+@app.command()
+def limit(
+    context: typer.Context,
+    number: Annotated[
+        str | None, typer.Argument(metavar="[N|default]", help="Tasks at once; default: as the settings say.")
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show or change how many tasks run at once in the whole system; lowered, it kills nothing."""
+    with _desk(context, data, database) as desk:
+        if number is not None:
+            desk.limit(None, _number(number))
+        now = desk.ledger.queue()
+    if as_json:
+        typer.echo(json.dumps({"limit": now.limit, "default_limit": now.default_limit}))
+        return
+    usual = "as" if now.limit == now.default_limit else "otherwise than"
+    typer.echo(f"At most {now.limit} tasks run at once, {usual} the settings say ({now.default_limit}).")
+
+
+def _number(said: str) -> int | None:
+    if said == "default":
+        return None
+    try:
+        return int(said)
+    except ValueError as error:
+        raise BadRequest(f"{said!r} is no limit.", hint="Give a number of tasks, or default.") from error

@@ -213,7 +213,7 @@ class SqlLedger:
         return self.dialect.changed()
 
     def queue(self, user: UserId | None = None) -> Queue:
-        return self._ask(lambda connection: views.queue(connection, self._now(connection), user))
+        return self._ask(lambda connection: views.queue(connection, self._now(connection), user, self.rules))
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))

@@ -17,6 +17,7 @@ from paperlane.ledger.schema import (
     engines,
     events,
     lanes,
+    system,
     tasks,
     workers,
 )
@@ -204,7 +205,7 @@ def _oldest(connection: Connection, user: UserId | None) -> dict[int, float]:
     return {row[0]: row[1] for row in connection.execute(asked)}
 
 
-def queue(connection: Connection, now: float, user: UserId | None) -> Queue:
+def queue(connection: Connection, now: float, user: UserId | None, rules: Rules) -> Queue:
     """What waits and runs, by lane and engine; only one user's lane when asked so."""
     asked = select(lanes).order_by(lanes.c.user_id)
     asked = asked.where(lanes.c.user_id == user) if user is not None else asked.where(_busy())
@@ -230,6 +231,8 @@ def queue(connection: Connection, now: float, user: UserId | None) -> Queue:
         queued=sum(lane.ready + lane.waiting + lane.leased for lane in found),
         running=sum(lane.running for lane in found),
         oldest=max((lane.oldest for lane in found), default=0.0),
+        limit=connection.scalar(select(system.c.max_running)) or rules.system_limit,
+        default_limit=rules.system_limit,
         lanes=found,
         engines=_engines(connection, found),
     )

@@ -6,7 +6,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
-from paperlane.errors import CancelRequested, StaleLease
+from paperlane.errors import BadRequest, CancelRequested, StaleLease
 from paperlane.ledger.claims import start
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate
@@ -24,6 +24,8 @@ from paperlane.model.tasks import (
     UserId,
     WorkerId,
 )
+
+_LARGEST_LIMIT = 1_000_000
 
 
 def register(writing: Writing, worker: Change, otherwise: int) -> int:
@@ -45,8 +47,13 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
 def limit(writing: Writing, max_running: int | None, otherwise: int) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
-    Each worker keeps its proportional share, to the slot; it starts nothing until it runs less than that.
+    Each worker keeps its proportional share, to the slot; it starts nothing until it runs less than that. Raised, the
+    workers ask for more with their next heartbeat. BadRequest for a limit that makes no sense.
     """
+    if max_running is not None and not 1 <= max_running <= _LARGEST_LIMIT:
+        raise BadRequest(
+            f"A limit of the whole system lies between 1 and {_LARGEST_LIMIT}.", hint="To start nothing, pause engines."
+        )
     connection = writing.connection
     connection.execute(select(system.c.id).with_for_update())
     connection.execute(update(system).values(max_running=max_running))

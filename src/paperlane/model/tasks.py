@@ -311,11 +311,16 @@ class EngineState:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What runs and waits: `oldest` is the longest wait of a ready task in seconds."""
+    """What runs and waits: `oldest` is the longest wait of a ready task in seconds.
+
+    `limit` is how many tasks may run at once in the whole system, `default_limit` what the settings say of that.
+    """
 
     queued: int
     running: int
     oldest: float
+    limit: int
+    default_limit: int
     lanes: Sequence[Lane]
     engines: Sequence[EngineState]
 

@@ -254,11 +254,13 @@ class Lane(TypedDict):
 
 
 class Queue(TypedDict):
-    """What waits and runs; waits in seconds."""
+    """What waits and runs; waits in seconds. `limit` is the whole system's, `default_limit` that of its settings."""
 
     queued: int
     running: int
     oldest_wait: float
+    limit: int
+    default_limit: int
     users: Sequence[Lane]
     engines: Sequence[EngineState]
 

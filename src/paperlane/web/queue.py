@@ -18,6 +18,12 @@ class Pause(BaseModel, extra="forbid"):
     paused: Annotated[bool, Field(strict=True)] = True
 
 
+class Limit(BaseModel, extra="forbid"):
+    """How many tasks run at once in the whole system; null for what the settings say."""
+
+    max_running: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None
+
+
 def _look(house: House, account: Asker) -> answers.Queue:
     users = house.desk.users() if account.sees_queue else (account,)
     names: dict[int, str] = {user.id: user.name for user in users}
@@ -34,4 +40,11 @@ async def look(account: Asker, house: Parts) -> answers.Queue:
 async def pause(asked: Pause, account: Admin, house: Parts) -> answers.Queue:
     """Start no more tasks on an engine, or start them again; running ones go on."""
     await house.threads(house.desk.pause, account, asked.engine, paused=asked.paused)
+    return await house.threads(_look, house, account)
+
+
+@router.put("/limit", responses=problems.may(403, 422))
+async def limit(asked: Limit, account: Admin, house: Parts) -> answers.Queue:
+    """Change the whole system's limit while everything runs; lowered, it kills nothing and starts nothing more."""
+    await house.threads(house.desk.limit, account, asked.max_running)
     return await house.threads(_look, house, account)

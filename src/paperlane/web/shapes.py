@@ -176,6 +176,8 @@ def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:
         "queued": of.queued,
         "running": of.running,
         "oldest_wait": round(of.oldest, 1),
+        "limit": of.limit,
+        "default_limit": of.default_limit,
         "users": [
             {
                 "user": lane.user,
