@@ -253,7 +253,7 @@ def _leased(connection: Connection, user: UserId | None) -> Mapping[int, int]:
 def _engines(connection: Connection, found: Sequence[Lane]) -> Sequence[EngineState]:
     paused = {row.name for row in connection.execute(select(engines)) if row.paused}
     members = select(workers.c.engine, func.count(), func.sum(workers.c.slots)).group_by(workers.c.engine)
-    serving = {engine: (count, slots) for engine, count, slots in connection.execute(members)}
+    serving = {engine: (count, int(slots)) for engine, count, slots in connection.execute(members)}
     names = sorted({lane.engine for lane in found} | serving.keys() | paused)
     return [
         EngineState(

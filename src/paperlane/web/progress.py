@@ -27,7 +27,7 @@ _ENDED = frozenset({"completed", "failed", "cancelled"})
 
 @router.websocket("/progress")
 async def progress(
-    socket: WebSocket, task: str = "", batch: str = "", after: Annotated[int, Query(ge=-1, le=2**63 - 1)] = -1
+    socket: WebSocket, task: str = "", batch: str = "", after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1
 ) -> None:
     """Follow a task or a batch. Who asks is known before the socket is accepted."""
     house = house_of(socket)

@@ -74,7 +74,7 @@ async def issues(
     severity: Literal["", "error", "warning", "info"] = "",
     status: Literal["", "open", "accepted", "dismissed"] = "",
     limit: Limit = 200,
-    cursor: Annotated[str, Query(pattern="^[0-9]{0,18}$")] = "",
+    cursor: Annotated[str, Query(pattern="^[0-9]{0,9}$")] = "",
 ) -> answers.Page[answers.Issue]:
     """A task's issues in reading order."""
     after = int(cursor) if cursor else -1
