@@ -37,7 +37,7 @@ def _careful(look: Callable[[Settings], Iterator[Finding]], settings: Settings) 
     try:
         yield from look(settings)
     except Exception as error:  # noqa: BLE001  the doctor reports what is broken, whatever it is
-        said = str(getattr(error, "orig", None) or error)
+        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
         yield Finding(look.__name__.strip("_"), "error", f"{type(error).__name__}: {said}")
 
 
@@ -87,6 +87,7 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
     from paperlane import migrations
+    from paperlane.ledger.dialects.address import shown
     from paperlane.ledger.sql import SqlLedger, connect
 
     path = settings.database.removeprefix("sqlite:///")
@@ -98,12 +99,14 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     try:
         with dialect.reader.connect() as connection:
             at = migrations.current(connection)
+            weak = list(dialect.weaknesses(connection))
         newest = migrations.newest()
         if at != newest:
             hint = "paperlane migrate (or serve) makes it" if at is None else "run paperlane migrate"
             yield Finding("database", "warning", f"at {at or 'nothing yet'}, this version wants {newest}: {hint}")
             return
-        yield Finding("database", "ok", f"{dialect.writer.url.render_as_string()}, revision {at}")
+        yield Finding("database", "ok", f"{shown(dialect.writer.url)}, revision {at}")
+        yield from (Finding("database server", "warning", weakness) for weakness in weak)
         queue, members = ledger.queue(), ledger.members()
         live = [member for member in members if member.live]
         wanted = {settings.engine} | {lane.engine for lane in queue.lanes}

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from sqlalchemy import Connection, make_url, select, update
-from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
 from paperlane.errors import Conflict, Misconfigured, Refused, StaleLease
@@ -30,7 +30,7 @@ from paperlane.ledger import (
     views,
     working,
 )
-from paperlane.ledger.dialects import Dialect
+from paperlane.ledger.dialects import Dialect, address
 from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
@@ -65,16 +65,9 @@ Given = TypeVar("Given")
 _HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind when it moves to another engine
 
 
-_URLS = "sqlite:///PATH, postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE"
-
-
 def connect(url: str) -> Dialect:
     """The dialect of a database URL. Misconfigured for one that Paperlane does not speak."""
-    try:
-        kind = make_url(url).drivername.partition("+")[0]
-    except ArgumentError as error:
-        raise Misconfigured(f"{url!r} is no database URL.", hint=f"Write it as {_URLS}.") from error
-    match kind:  # only the chosen driver is loaded
+    match address.read(url).drivername.partition("+")[0]:  # only the chosen driver is loaded
         case "sqlite":
             from paperlane.ledger.dialects.sqlite import Sqlite  # noqa: PLC0415
 
@@ -89,7 +82,8 @@ def connect(url: str) -> Dialect:
             return Mysql(url)
         case other:
             raise Misconfigured(
-                f"Paperlane cannot keep its ledger in {other}.", hint=f"Use {_URLS}, or leave the setting empty."
+                f"Paperlane cannot keep its ledger in {other}.",
+                hint=f"Use {address.FORMS}, or leave the setting empty.",
             )
 
 

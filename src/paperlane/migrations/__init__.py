@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from paperlane.errors import Misconfigured
+from paperlane.ledger.dialects.address import shown
 
 
 def _config() -> Config:
@@ -42,7 +43,7 @@ def migrate(engine: Engine) -> str | None:
         raise
     except DatabaseError as error:
         raise Misconfigured(
-            f"{engine.url.render_as_string()} cannot be used: {error.orig}.",
+            f"{shown(engine.url)} cannot be used: {error.orig}.",
             hint="Restore it from a backup, or name another one with --data or --database.",
         ) from error
 

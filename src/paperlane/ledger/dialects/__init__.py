@@ -1,6 +1,6 @@
 """What differs between databases, in one place: how to connect, to lock, to tell the time and to see a change."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -78,6 +78,10 @@ class Dialect(Protocol):
 
     def passing(self, error: DBAPIError) -> bool:
         """Did the database refuse for a reason that passes (a lock, a deadlock), and change nothing?"""
+        ...
+
+    def weaknesses(self, connection: Connection) -> Iterator[str]:
+        """What the server is set to that makes a promise of the ledger weaker, and what to set instead."""
         ...
 
     def close(self) -> None: ...

@@ -2,14 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, Insert, Table, column, make_url
+import pymysql
+from sqlalchemy import Connection, Insert, Table, column
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects import Given, Kind, address
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
@@ -26,6 +27,7 @@ _COLUMNS: Mapping[Kind, str] = {
     "float": "DOUBLE",
 }
 _PASSING = {1205, 1213}  # lock wait timeout, deadlock
+_PACKET = 64 << 20
 _LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed, so it is looked for
 
 _HEADS_OF = (
@@ -44,8 +46,9 @@ class Mysql:
     chains = False
 
     def __init__(self, url: str) -> None:
-        at = make_url(url)
-        at = at.set(drivername="mysql+pymysql", query={"charset": "utf8mb4", **at.query})
+        at = address.of_server(url, "mysql+pymysql")
+        address.check_options(at, lambda given: pymysql.Connection(defer_connect=True, **given))
+        at = at.set(query={"charset": "utf8mb4", **at.query})
         self.writer = engine_of(at, isolation_level="READ COMMITTED")
         self.reader = engine_of(at, isolation_level="AUTOCOMMIT")
 
@@ -81,6 +84,15 @@ class Mysql:
 
     def passing(self, error: DBAPIError) -> bool:
         return bool(error.orig is not None and error.orig.args and error.orig.args[0] in _PASSING)
+
+    def weaknesses(self, connection: Connection) -> Iterator[str]:
+        asked = "SELECT @@innodb_flush_log_at_trx_commit, @@max_allowed_packet"
+        flushes, packet = connection.exec_driver_sql(asked).one()
+        if flushes != 1:
+            name = "innodb_flush_log_at_trx_commit"
+            yield f"{name} is {flushes}: what was accepted may be lost in a power cut; set it to 1"
+        if packet < _PACKET:
+            yield f"max_allowed_packet is {packet >> 20} MB: results of large documents are refused; set it to 64M"
 
     def close(self) -> None:
         self.writer.dispose()

@@ -1,15 +1,16 @@
 """PostgreSQL, by psycopg: rows are locked one by one, READ COMMITTED, so every statement sees what was committed."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from threading import Lock
 
 import psycopg
-from sqlalchemy import Connection, Insert, Table, column, make_url
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import Connection, Insert, Table, column
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects import Given, Kind, address
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
@@ -37,7 +38,8 @@ class Postgresql:
     chains = True
 
     def __init__(self, url: str) -> None:
-        at = make_url(url).set(drivername="postgresql+psycopg")
+        at = address.of_server(url, "postgresql+psycopg")
+        address.check_options(at, lambda given: make_conninfo(**given))
         self.writer = engine_of(at, isolation_level="READ COMMITTED")
         self.reader = engine_of(at, isolation_level="AUTOCOMMIT")
         self._watch_lock = Lock()
@@ -97,6 +99,13 @@ class Postgresql:
 
     def passing(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) in _PASSING
+
+    def weaknesses(self, connection: Connection) -> Iterator[str]:
+        asked = (
+            "SELECT name FROM pg_settings WHERE setting = 'off' AND name = ANY (ARRAY['synchronous_commit', 'fsync'])"
+        )
+        for name in connection.exec_driver_sql(asked).scalars():
+            yield f"{name} is off: what was accepted may be lost in a power cut; set it to on"
 
     def close(self) -> None:
         self._announcer.close()

@@ -4,7 +4,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -175,6 +175,9 @@ class Sqlite:
 
     def passing(self, error: DBAPIError) -> bool:
         return isinstance(error, OperationalError) and is_busy(error)
+
+    def weaknesses(self, connection: Connection) -> Iterator[str]:  # noqa: ARG002  it is ours, and set as it should be
+        yield from ()
 
     def close(self) -> None:
         with self._watch_lock:
