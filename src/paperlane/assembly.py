@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from math import ceil
@@ -94,13 +94,18 @@ def secret_of(settings: Settings) -> str:
     """What signs the page's sessions: made once, and kept in the data folder for its owner only."""
     path = settings.data / "secret.key"
     settings.data.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(made := secrets.token_hex(32))
-    return made
+    if not path.exists():
+        mine = path.with_name(f"secret.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another service of this folder starts too, and was first
+            path.hardlink_to(mine)  # whole or not there: half a secret would sign what anybody can forge
+        mine.unlink()
+    if not (secret := path.read_text().strip()):
+        raise Misconfigured(f"{path} is empty.", hint="Remove it: a new one is made, and everybody signs in again.")
+    return secret
 
 
 def open_sandbox(settings: Settings) -> Sandbox:
@@ -149,6 +154,17 @@ def kept_of(settings: Settings) -> Kept:
         steps=settings.keep_steps_days * _DAY,
         results=(DOCUMENT_PROCESSING.name, REPORT.name),
     )
+
+
+def owns_files(settings: Settings, ledger: Ledger) -> bool:
+    """Do all files of the data folder belong to this ledger? Then those that it does not name may be removed.
+
+    Each ledger that was ever served over the folder leaves a mark in it; an embedded database counts as one.
+    """
+    since = ledger.read(accounts.first_at)  # the first account stays, and no other ledger began at that instant
+    alone = open_blobs(settings).mark(f"{since or 0.0:.6f}")
+    embedded = settings.data.absolute() / "paperlane.db"
+    return alone and (settings.database == f"sqlite:///{embedded}" or not embedded.exists())
 
 
 @asynccontextmanager
@@ -256,13 +272,16 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
             serving = running.create_task(server.serve(sockets=[listening]))
             serving.add_done_callback(lambda _: stop.set())
             command = _worker_command(settings, of_each_worker)
-            supervisor = Supervisor(command, settings.workers, partial(_bury, ledger, threads))
+            # not on the command line, which everybody on this machine can read: it may hold a password
+            where = {"PAPERLANE_DATABASE_URL": settings.database}
+            supervisor = Supervisor(command, settings.workers, partial(_bury, ledger, threads), where)
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
+            first_sign_in = desk.first_sign_in()
             house = keep_house(
-                ledger, open_blobs(settings), kept_of(settings), threads, stop, orphans=not settings.database_url
+                ledger, open_blobs(settings), kept_of(settings), threads, stop, orphans=owns_files(settings, ledger)
             )
             running.create_task(house)
-            announce(url, desk.first_sign_in() or "")
+            announce(url, first_sign_in or "")
             await stop.wait()
             server.should_exit = True
     finally:
@@ -280,7 +299,7 @@ def _shown(host: str) -> str:
 
 def _worker_command(settings: Settings, slots: int) -> Sequence[str]:
     """The same command line, as a worker that ends when its standard input does."""
-    options = ("--engine", "database", "--slots", str(slots), "--database", settings.database)
+    options = ("--engine", "database", "--slots", str(slots))
     return (sys.executable, "-m", "paperlane", "worker", "--supervised", "--data", str(settings.data), *options)
 
 

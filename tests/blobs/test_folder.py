@@ -70,3 +70,11 @@ def test_files_are_found_by_when_they_were_written(folder: Folder):
     assert list(folder.written(1_000, 2_000)) == [old.reference]
     assert list(folder.written(0, 1_000)) == []
     assert list(folder.written(2_000, 1e12)) == [fresh.reference]
+
+
+def test_a_folder_knows_whether_one_ledger_only_ever_used_it(folder: Folder):
+    assert folder.mark("one")
+    assert folder.mark("one")
+    assert not folder.mark("two")
+    assert not folder.mark("one")
+    assert list(folder.written(0, 1e12)) == []

@@ -1,7 +1,11 @@
 """Settings that would harm are refused before anything starts."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
+from paperlane.assembly import open_desk, open_ledger, owns_files, secret_of
 from paperlane.cli.installation import settings_of
 from paperlane.errors import Misconfigured
 
@@ -14,3 +18,37 @@ def test_heartbeats_too_slow_for_the_lease_are_refused(given: dict[str, float]):
 
 def test_a_third_of_the_lease_is_fast_enough():
     assert settings_of(lease_seconds=3, heartbeat_seconds=1).heartbeat_seconds == 1
+
+
+def test_services_that_start_at_once_share_one_whole_secret(tmp_path: Path):
+    settings = settings_of(data=tmp_path / "data")
+    with ThreadPoolExecutor(8) as starting:
+        secrets = set(starting.map(lambda _: secret_of(settings), range(8)))
+    assert len(secrets) == 1
+    assert len(secrets.pop()) == 64
+    assert [path.name for path in settings.data.iterdir()] == ["secret.key"]
+    (settings.data / "secret.key").write_text("")
+    with pytest.raises(Misconfigured, match=r"secret\.key is empty"):
+        secret_of(settings)
+
+
+def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):
+    """Who moves to a server, or tries one, keeps the data folder: each ledger knows only its own files."""
+
+    def owns(**given: object) -> bool:
+        settings = settings_of(data=tmp_path, **given)
+        ledger = open_ledger(settings)
+        open_desk(settings, ledger).first_sign_in()
+        try:
+            return owns_files(settings, ledger)
+        finally:
+            ledger.close()
+
+    other = {"database": f"sqlite:///{tmp_path}/other.db"}
+    assert owns(**other)
+    assert owns(**other)
+    assert not owns()
+    assert not owns(**other)
+    for mark in (tmp_path / "blobs").iterdir():
+        mark.unlink()
+    assert not owns(**other)  # beside an embedded database, which an earlier version never marked

@@ -13,6 +13,7 @@ from typing import BinaryIO
 _REFERENCE = re.compile(r"[0-9a-f]{32}")
 _FLUSHES_AT_ONCE = 8  # file systems put flushes that come together on disk together
 _FEW = 4
+_MARK = "ledger-"
 
 
 class _File:
@@ -81,6 +82,12 @@ class Folder:
                 with suppress(FileNotFoundError):  # removed meanwhile
                     if _REFERENCE.fullmatch(path.name) and since <= path.stat().st_mtime < before:
                         yield path.name
+
+    def mark(self, owner: str) -> bool:
+        """Say whose files lie here; is that the only one who ever did? `owner` is part of a file's name."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.path / f"{_MARK}{owner}").touch(mode=0o600)
+        return len(list(self.path.glob(f"{_MARK}*"))) == 1
 
     def _place(self, reference: str) -> Path:
         """A reference is 32 hex digits, so it cannot lead out of the folder."""

@@ -1,7 +1,8 @@
 """The supervisor: starts worker processes, starts a new one where one dies, and ends them all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -18,12 +19,14 @@ class Supervisor:
     """Keeps `count` processes of one command alive.
 
     Each gets a pipe as its standard input, which ends with this process however that dies: a worker drains then.
-    `died` is told the process id of one that ended by itself or was killed, before a new one starts.
+    `died` is told the process id of one that ended by itself or was killed, before a new one starts. `environment` is
+    what each finds in its environment beside this process's own.
     """
 
     command: Sequence[str]
     count: int
     died: Callable[[int], Awaitable[None]]
+    environment: Mapping[str, str] = field(default_factory=dict)
     _processes: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event, grace: float) -> None:
@@ -54,7 +57,10 @@ class Supervisor:
     async def _one(self, stop: asyncio.Event) -> None:
         # its own session: a Ctrl-C in the terminal is for this process, which then asks the workers to end
         process = await asyncio.create_subprocess_exec(
-            *self.command, stdin=asyncio.subprocess.PIPE, start_new_session=True
+            *self.command,
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, **self.environment},
         )
         self._processes[process.pid] = process
         if stop.is_set():
