@@ -16,8 +16,10 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.databases import SERVERS, Databases
+from tests.databases import KINDS, SERVERS, Databases
 from tools.servers import Missing
+
+from paperlane.ledger.sql import SqlLedger, connect
 
 ROOT = Path(__file__).parents[1]
 CORPUS = Path(os.environ.get("PAPERLANE_CORPUS", ROOT / "../shared/corpus"))
@@ -69,12 +71,29 @@ def chromium() -> str:
     return str(found)
 
 
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of database that services run on; `EVERY_KIND` runs a test on each."""
+    return getattr(request, "param", KINDS[1])
+
+
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS[1:], indirect=True)
+
+
+@pytest.fixture
+def new_database(kind: str, databases: Databases, tmp_path: Path) -> Callable[[], str]:
+    """Gives the addresses of empty databases of that kind."""
+    urls = databases.urls(kind, tmp_path)
+    return lambda: next(urls)
+
+
 @dataclass
 class Service:
     """A real `paperlane serve` on a free port."""
 
     data: Path
     environment: dict[str, str]
+    database: str
     process: subprocess.Popen[str] | None = None
     url: str = ""
     clients: list[httpx.Client] = field(default_factory=list)
@@ -110,6 +129,18 @@ class Service:
         names = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
         return [pid for pid, name in names.items() if b"worker" in name and b"--supervised" in name]
 
+    def ledger(self) -> SqlLedger:
+        """Its ledger, looked at from here."""
+        return SqlLedger(connect(self.database))
+
+    def change(self, *statements: str) -> None:
+        """Change its database behind its back."""
+        dialect = connect(self.database)
+        with dialect.writer.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        dialect.close()
+
     def log(self) -> str:
         """What it wrote to stderr so far."""
         return (self.data.parent / "stderr.txt").read_text()
@@ -142,13 +173,21 @@ class Service:
 
 
 @pytest.fixture
-def new_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Makes services with their settings; each is stopped at the end."""
+def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Callable[..., Service]]:
+    """Makes services with their settings, on new databases or on a given one; each is stopped at the end."""
     made: list[Service] = []
 
-    def make(**given: object) -> Service:
+    def make(*, beside: Service | None = None, **given: object) -> Service:
+        data = tmp_path / f"data{len(made)}" if beside is None else beside.data
         environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in given.items()}
-        made.append(Service(tmp_path / f"data{len(made)}", environment))
+        database = f"sqlite:///{data}/paperlane.db"
+        if beside is not None:
+            database = beside.database
+        elif kind in SERVERS:
+            database = request.getfixturevalue("new_database")()
+        if kind in SERVERS:
+            environment["PAPERLANE_DATABASE_URL"] = database
+        made.append(Service(data, environment, database))
         made[-1].start()
         return made[-1]
 

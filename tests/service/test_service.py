@@ -13,14 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from pysqlite3 import dbapi2
-from tests.conftest import Service, until
+from tests.conftest import EVERY_KIND, Service, until
 from tests.ledger.invariants import check_invariants
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from paperlane.ledger.sql import SqlLedger
-from paperlane.ledger.sql import connect as open_database
 from paperlane.model.tasks import Completed, Ended, Failed, Fault, Lease, Outcome, State, TaskId, WorkerId
 
 STEPS = ("file_parsing", "document_processing", "section_merge", "issue_detection", "report")
@@ -54,6 +52,7 @@ def frames(client: httpx.Client, query: str, **options: object) -> list[dict]:
         return [json.loads(message) for message in socket]
 
 
+@EVERY_KIND
 def test_progress_rises_and_a_reconnect_misses_nothing(new_service: Callable[..., Service]):
     service = new_service(workers=1)
     client = service.user("ann")
@@ -98,7 +97,7 @@ BROKEN = Failed(Fault("damaged_file", "The file is damaged."))
 def worker(new_service: Callable[..., Service]) -> Iterator[tuple[Service, Worker]]:
     """A service without workers, and one by hand."""
     service = new_service(workers=0, inline_slots=1, lease_seconds=600)
-    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    ledger = service.ledger()
     yield service, Worker(ledger)
     ledger.close()
 
@@ -116,6 +115,7 @@ def test_a_replay_passes_the_end_of_an_earlier_run(worker: tuple[Service, Worker
     assert frames(client, f"task={task['id']}&after=4") == whole[4:]
 
 
+@EVERY_KIND
 def test_who_follows_a_batch_hears_of_tasks_that_start_again(worker: tuple[Service, Worker]):
     service, hands = worker
     client = service.user("ann")
@@ -253,6 +253,7 @@ def assert_quotes_stand(client: httpx.Client, task: str) -> None:
         cursor = page["next"]
 
 
+@EVERY_KIND
 def test_a_killed_worker_is_replaced_and_its_tasks_go_on_at_once(new_service: Callable[..., Service]):
     service = new_service(workers=1, lease_seconds=3_600)  # longer than anybody waits for the sweep
     client = service.user("ann")
@@ -270,7 +271,7 @@ def test_a_killed_worker_is_replaced_and_its_tasks_go_on_at_once(new_service: Ca
 def test_a_worker_killed_at_each_step_of_a_document_costs_only_that_step(new_service: Callable[..., Service]):
     service = new_service(workers=1)
     client = service.user("ann")
-    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    ledger = service.ledger()
     for number, step in enumerate(STEPS):
         batch = upload(client, SLOW * 4)
         name = TaskId(batch["tasks"][0]["id"])
@@ -285,13 +286,14 @@ def test_a_worker_killed_at_each_step_of_a_document_costs_only_that_step(new_ser
     assert_nothing_ran_twice(service)
 
 
+@EVERY_KIND
 def test_the_whole_service_killed_in_a_batch_goes_on_when_it_starts_again(new_service: Callable[..., Service]):
     service = new_service(lease_seconds=3, heartbeat_seconds=1, sweep_seconds=1)
     client = service.user("ann")
     batch = upload(client, *[SLOW] * 25, *["Fine."] * 25)
     until(lambda: client.get(f"batches/{batch['id']}").json()["counts"].get("completed", 0) >= 5)
     service.kill()
-    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    ledger = service.ledger()
     held = {task.id: ledger.attempts(task.id)[-1].worker for task in ledger.tasks(states=[State.RUNNING])}
     assert held
     service.start()
@@ -307,7 +309,7 @@ def test_the_whole_service_killed_in_a_batch_goes_on_when_it_starts_again(new_se
 
 def assert_nothing_ran_twice(service: Service) -> None:
     """Each step was finished once; the ledger is whole."""
-    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    ledger = service.ledger()
     check_invariants(ledger)
     for task in ledger.tasks(limit=1000):
         saved = Counter(event.step for event in ledger.events(TaskId(task.id)) if event.kind == "saved")
@@ -316,13 +318,14 @@ def assert_nothing_ran_twice(service: Service) -> None:
     ledger.close()
 
 
+@EVERY_KIND
 def test_sigterm_drains_and_loses_nothing(new_service: Callable[..., Service]):
     service = new_service(workers=2)
     client = service.user("ann")
     batch = upload(client, *[SLOW] * 8)
     until(lambda: any(task["status"] == "running" for task in client.get("tasks").json()["items"]))
     assert service.stop() == 0
-    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    ledger = service.ledger()
     assert ledger.members() == []
     assert {task.status for task in ledger.tasks(limit=100)} <= {"queued", "completed"}
     assert {event.kind for task in ledger.tasks() for event in ledger.events(task.id)} & {"crashed", "failed"} == set()
@@ -332,6 +335,7 @@ def test_sigterm_drains_and_loses_nothing(new_service: Callable[..., Service]):
     assert {task["status"] for task in ended(client, batch)} == {"completed"}
 
 
+@EVERY_KIND
 def test_no_user_is_over_the_limit_while_many_upload_at_once(new_service: Callable[..., Service]):
     service = new_service(workers=2)
     clients = [service.user(f"user{n}", "--limit", "2") for n in range(4)]
@@ -341,7 +345,7 @@ def test_no_user_is_over_the_limit_while_many_upload_at_once(new_service: Callab
         thread.start()
     for thread in threads:
         thread.join()
-    ledger = SqlLedger(open_database(f"sqlite:///{service.data}/paperlane.db"))
+    ledger = service.ledger()
     most = 0
     while not all(task.state.ended for task in ledger.tasks(limit=100)):
         most = max([most, *(lane.running + lane.leased for lane in ledger.queue().lanes)])
@@ -350,6 +354,7 @@ def test_no_user_is_over_the_limit_while_many_upload_at_once(new_service: Callab
     ledger.close()
 
 
+@EVERY_KIND
 def test_what_killed_uploads_left_is_removed_within_the_hour(new_service: Callable[..., Service]):
     service = new_service(workers=0)
     client = service.user("ann")
@@ -364,11 +369,12 @@ def test_what_killed_uploads_left_is_removed_within_the_hour(new_service: Callab
         path.write_bytes(b"x")
     for path, at in ((named, 1e9), (partial, 1e9), (older, 1e8)):
         os.utime(path, (at, at))
-    database = dbapi2.connect(f"{service.data}/paperlane.db")
-    database.execute("UPDATE users SET created_at = 200000000")  # what is older belongs to other records
-    database.execute("UPDATE chores SET next_at = next_at - 3600")
-    database.commit()
-    database.close()
+    service.change(
+        "UPDATE users SET created_at = 200000000",  # what is older belongs to other records
+        "UPDATE chores SET next_at = next_at - 3600",
+    )
+    for mark in service.data.glob("blobs/ledger-*"):  # is named after that instant
+        mark.unlink()
     service.start()
     until(lambda: not partial.exists())
     assert {path.name for path in blobs_of(service)} == {named.name, fresh.name, older.name, "notes.txt"}
@@ -389,9 +395,7 @@ SECRET = "Confidential: the merger shall close in May.\n" * 400
 def test_an_error_of_ours_is_logged_once_without_what_it_was_about(new_service: Callable[..., Service]):
     service = new_service(workers=0)
     client = service.user("ann")
-    database = dbapi2.connect(f"{service.data}/paperlane.db")
-    database.execute("DROP TABLE documents")
-    database.close()
+    service.change("DROP TABLE documents")
     answer = client.post("batches", files={"files": ("merger.md", SECRET.encode())})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -472,6 +476,7 @@ def assert_tells_nothing(log: str, client: httpx.Client) -> None:
         assert secret not in log
 
 
+@EVERY_KIND
 def test_a_due_schedule_is_fired_once_by_all_the_processes(new_service: Callable[..., Service]):
     service = new_service(workers=2, sweep_seconds=0.2)
     client = service.user("ann")
@@ -479,8 +484,6 @@ def test_a_due_schedule_is_fired_once_by_all_the_processes(new_service: Callable
     ended(client, batch)
     yearly = {"name": "yearly", "cron": "0 0 1 1 *", "batch": batch["id"]}
     assert client.post("schedules", json=yearly).status_code == 201
-    database = dbapi2.connect(f"{service.data}/paperlane.db", timeout=30)
-
     seen: list[str | None] = [None]
 
     def newly_fired() -> str | None:
@@ -488,9 +491,7 @@ def test_a_due_schedule_is_fired_once_by_all_the_processes(new_service: Callable
         return None if shown["last_batch"] in seen else shown["last_batch"]
 
     for long_ago in range(1, 6):
-        with database:
-            database.execute("UPDATE schedules SET next_at = ?", (long_ago,))
+        service.change(f"UPDATE schedules SET next_at = {long_ago}")
         seen.append(until(newly_fired))
         assert [task["status"] for task in ended(client, {"id": seen[-1]})] == ["completed", "completed"]
     assert len(client.get("tasks").json()["items"]) == 12
-    database.close()
