@@ -50,6 +50,11 @@ class Bench:
         return WorkerId(name)
 
 
+def new_batch(name: str, user: int, tasks: int, **more: object) -> NewBatch:
+    new = [NewTask(TaskId(f"{name}-{n:04}"), b"{}") for n in range(tasks)]
+    return NewBatch(BatchId(name), UserId(user), new, **more)  # type: ignore[arg-type]
+
+
 @pytest.fixture(params=KINDS)
 def make_bench(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []

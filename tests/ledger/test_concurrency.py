@@ -8,12 +8,13 @@ from threading import Barrier
 import pytest
 from tests.conftest import until
 from tests.databases import Databases, migrated
+from tests.ledger.conftest import new_batch
 from tests.ledger.invariants import check_invariants
 
 from paperlane.errors import TooMany
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.model.tasks import BatchId, Completed, Ended, Lease, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.model.tasks import Completed, Ended, Lease, UserId, WorkerId
 
 MANY = 4
 
@@ -47,11 +48,6 @@ def at_once(ledgers: list[SqlLedger], act: Callable[[int, SqlLedger], object]) -
         return list(threads.map(run, range(len(ledgers))))
 
 
-def batch(name: str, user: int, tasks: int, **more: object) -> NewBatch:
-    new = [NewTask(TaskId(f"{name}-{n:04}"), b"{}") for n in range(tasks)]
-    return NewBatch(BatchId(name), UserId(user), new, **more)  # type: ignore[arg-type]
-
-
 def test_two_that_register_are_not_granted_the_same_slots(processes: Callable[..., list[SqlLedger]]):
     granted = at_once(
         processes(system_limit=10),
@@ -64,7 +60,7 @@ def test_two_dispatchers_do_not_fill_the_same_room(processes: Callable[..., list
     ledgers = processes()
     ledgers[0].lane(UserId(1), max_running=50, engine="pushed")
     ledgers[0].register(WorkerId("w"), "pushed", "host", 1, 5)
-    ledgers[0].submit(batch("b", 1, 20))
+    ledgers[0].submit(new_batch("b", 1, 20))
     leases = at_once(ledgers, lambda _, ledger: ledger.lease("pushed", 10))
     assert sum(map(len, leases)) == 5  # type: ignore[arg-type]
 
@@ -72,7 +68,7 @@ def test_two_dispatchers_do_not_fill_the_same_room(processes: Callable[..., list
 def test_a_backlog_is_not_filled_twice(processes: Callable[..., list[SqlLedger]]):
     def submit(n: int, ledger: SqlLedger) -> bool:
         try:
-            ledger.submit(batch(f"b{n}", 1, 4))
+            ledger.submit(new_batch(f"b{n}", 1, 4))
         except TooMany:
             return False
         return True
@@ -82,7 +78,7 @@ def test_a_backlog_is_not_filled_twice(processes: Callable[..., list[SqlLedger]]
 
 def test_one_key_at_once_is_one_batch(processes: Callable[..., list[SqlLedger]]):
     def submit(n: int, ledger: SqlLedger) -> str:
-        return ledger.submit(batch(f"b{n}", 1, 3, key="same", content="content"))[0].id
+        return ledger.submit(new_batch(f"b{n}", 1, 3, key="same", content="content"))[0].id
 
     ledgers = processes()
     assert len(set(at_once(ledgers, submit))) == 1
@@ -93,7 +89,7 @@ def test_limits_hold_while_all_claim_and_finish(processes: Callable[..., list[Sq
     """Users limited to 2, eight workers' worth of room: each task runs once, and nobody is over the limit."""
     ledgers = processes(user_limit=2)
     for user in range(1, 6):
-        ledgers[0].submit(batch(f"b{user}", user, 30))
+        ledgers[0].submit(new_batch(f"b{user}", user, 30))
     seen: list[Lease] = []
 
     def work(n: int, ledger: SqlLedger) -> int:
@@ -115,7 +111,7 @@ def test_limits_hold_while_all_claim_and_finish(processes: Callable[..., list[Sq
 
 def test_sweeps_at_once_take_a_lease_back_once(processes: Callable[..., list[SqlLedger]]):
     ledgers = processes(lease=0.05)
-    ledgers[0].submit(batch("b", 1, 5))
+    ledgers[0].submit(new_batch("b", 1, 5))
     ledgers[0].register(WorkerId("w"), "database", "host", 1, 10)
     leases = ledgers[0].step("database", WorkerId("w"), [], 10)
     found = [0]
@@ -139,6 +135,6 @@ def test_who_waits_hears_of_what_another_process_submits(processes: Callable[...
         return "database" in heard if stop is not None else other.changed() != before
 
     numbers = iter(range(1_000))
-    until(lambda: one.submit(batch(f"b{next(numbers)}", 1, 1)) and noticed())
+    until(lambda: one.submit(new_batch(f"b{next(numbers)}", 1, 1)) and noticed())
     if stop is not None:
         stop()

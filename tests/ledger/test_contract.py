@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, insert, select
 from tests.conftest import until
-from tests.ledger.conftest import Bench
+from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
 from paperlane.ledger.schema import checkpoints, tasks
@@ -169,6 +169,32 @@ class TestSubmitting:
         with ThreadPoolExecutor(8) as threads:
             assert sum(threads.map(submit, range(1, 41))) == 120
         assert len(bench.ledger.tasks(limit=200)) == 120
+
+
+class TestSubmittingMany:
+    def test_all_batches_of_all_users_are_there(self, bench: Bench):
+        batches = [new_batch(f"b{user}", user, 3) for user in range(1, 41)]
+        bench.ledger.submit_many([*batches, new_batch("later", 1, 2, run_at=bench.clock.now() + 60)])
+        (lane,) = bench.ledger.queue(UserId(1)).lanes
+        assert (lane.ready, lane.waiting) == (3, 2)
+        assert bench.ledger.queue().queued == 122
+        assert [event.kind for event in bench.ledger.events(TaskId("b7-0001"))] == ["submitted"]
+        assert bench.ledger.batch(BatchId("b7")).counts == {"queued": 3}
+        bench.ledger.submit_many([])
+
+    def test_it_is_all_or_nothing(self, make_bench: Callable[..., Bench]):
+        bench = make_bench(user_backlog=4)
+        with pytest.raises(TooMany):
+            bench.ledger.submit_many([new_batch("a", 1, 2), new_batch("b", 2, 3), new_batch("c", 2, 3)])
+        with pytest.raises(BadRequest):
+            bench.ledger.submit_many([new_batch("a", 1, 2), new_batch("b", 2, 0)])
+        with pytest.raises(BadRequest):
+            bench.ledger.submit_many([new_batch("a", 1, 2, key="k")])
+        bench.submit(3)
+        assert bench.ledger.queue().queued == 1
+        bench.ledger.submit_many([new_batch("a", 1, 2)])
+        with pytest.raises(Conflict, match="id"):
+            bench.ledger.submit_many([new_batch("z", 1, 1), new_batch("a", 2, 2)])
 
 
 class TestTurns:

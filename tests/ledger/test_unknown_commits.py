@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tests.databases import KINDS
-from tests.ledger.conftest import Bench
-from tests.ledger.test_concurrency import batch
+from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, State, UserId
 
@@ -51,7 +50,7 @@ class TestEitherWay:
     def test_a_batch_is_there_once(self, bench: Bench, *, committed: bool):
         wrote: list[int] = []
         with lost_answer(bench, committed=committed):
-            bench.ledger.submit(batch("b", 1, 3), lambda _: wrote.append(1))
+            bench.ledger.submit(new_batch("b", 1, 3), lambda _: wrote.append(1))
         assert bench.ledger.queue(UserId(1)).queued == 3
         assert len(wrote) == (1 if committed else 2)  # with a transaction that was rolled back, or not at all
 

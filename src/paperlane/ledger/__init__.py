@@ -138,6 +138,13 @@ class Ledger(Protocol):
         """
         ...
 
+    def submit_many(self, batches: Sequence[NewBatch]) -> None:
+        """Put many batches of many users on disk, or none; for imports, and where thousands come at once.
+
+        TooMany past a backlog limit; BadRequest for one with a key; Conflict (`id_taken`) when an id is in use.
+        """
+        ...
+
     def known(self, user: UserId, key: str) -> Batch | None:
         """The batch that this user submitted under this Idempotency-Key within the last day."""
         ...

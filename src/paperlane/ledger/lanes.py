@@ -128,12 +128,18 @@ class Lanes:
 
     def open(self, user: int, engine: str, max_running: int) -> Lane:
         """The user's lane, made now when there is none."""
-        if (lane := self.get(user)) is None:
-            fresh = {"user_id": user, "engine": engine, "max_running": max_running, "vtime": 0.0}
+        self.open_all([user], engine, max_running)
+        return self._held[user]
+
+    def open_all(self, users: Iterable[int], engine: str, max_running: int) -> None:
+        """Hold these users' lanes, those that are not there made now."""
+        users = sorted(set(users))
+        self.hold(users)
+        if missing := [user for user in users if user not in self._held]:
+            fresh = [{"user_id": user, "engine": engine, "max_running": max_running, "vtime": 0.0} for user in missing]
             self._writing.connection.execute(self._writing.dialect.insert_new(lanes), fresh)
             keep_clock(self._writing, engine)
-            lane = self[user]
-        return lane
+            self.hold(missing)
 
     def next(self, engine: str, most: int) -> Sequence[Lane]:
         """The lanes whose turn it is, locked; those that others hold are passed by. What changed must be stored."""

@@ -139,6 +139,13 @@ class SqlLedger:
                 also(writing.connection)
             return views.batch_of(writing.connection, BatchId(written)), written == batch.id
 
+        return self._with_new_ids(work)
+
+    def submit_many(self, batches: Sequence[NewBatch]) -> None:
+        if batches:
+            self._with_new_ids(lambda writing: submitting.submit_all(writing, batches, self.rules))
+
+    def _with_new_ids(self, work: Callable[[Writing], Given]) -> Given:
         try:
             return self._change(work)
         except IntegrityError as error:

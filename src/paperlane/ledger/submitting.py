@@ -1,9 +1,16 @@
 """What people ask for: tasks come in, are cancelled, start again."""
 
-from sqlalchemy import Connection, Insert, bindparam, func, insert, literal, select, update
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
 
 from paperlane.errors import BadRequest, Conflict, NotFound, TooMany
 from paperlane.ledger import Rules
+from paperlane.ledger.dialects import Given, GivenRows
+from paperlane.ledger.dialects.keyed import select_by_key
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import Ending, give_back
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
@@ -18,7 +25,11 @@ _RETRY_AFTER = 30
 
 def check_room(connection: Connection, user: UserId, rules: Rules, coming: int = 1) -> None:
     """Raise TooMany when `coming` more tasks would overfill the user's or the system's backlog."""
-    own = connection.execute(_BACKLOG.where(lanes.c.user_id == user)).scalar_one()
+    _check_own(connection.execute(_BACKLOG.where(lanes.c.user_id == user)).scalar_one(), coming, rules)
+    _check_system(connection, coming, rules)
+
+
+def _check_own(own: int, coming: int, rules: Rules) -> None:
     if own + coming > rules.user_backlog:
         raise TooMany(
             f"{own} of your tasks wait already, and {coming} came; at most {rules.user_backlog} may wait.",
@@ -26,6 +37,9 @@ def check_room(connection: Connection, user: UserId, rules: Rules, coming: int =
             code="user_limit_exceeded",
             retry_after=_RETRY_AFTER,
         )
+
+
+def _check_system(connection: Connection, coming: int, rules: Rules) -> None:
     # the sum touches only backlogged lanes, so the limit itself bounds what it costs
     if connection.execute(_BACKLOG).scalar_one() + coming > rules.system_backlog:
         raise TooMany(
@@ -49,7 +63,7 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
     """
     connection, now = writing.connection, writing.now
     held = Lanes(writing)
-    lane = held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
+    held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
     if writing.again and connection.scalar(select(batches.c.id).where(batches.c.id == batch.id)) is not None:
         return batch.id, False  # the commit whose answer was lost went through
     if batch.key:
@@ -63,11 +77,35 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
             return earlier["id"], False
         stale = update(batches).where(batches.c.user_id == batch.user, batches.c.key == batch.key).values(key=None)
         connection.execute(stale)
-    if not batch.tasks:
-        raise BadRequest("A batch needs at least one task.")
-    check_room(connection, batch.user, rules, len(batch.tasks))
-    connection.execute(
-        insert(batches),
+    _write(writing, held, [batch], rules)
+    held.write()
+    return batch.id, True
+
+
+def submit_all(writing: Writing, new: Sequence[NewBatch], rules: Rules) -> None:
+    """Write many batches of many users, all or none, in a few statements."""
+    if any(batch.key for batch in new):
+        raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
+    held = Lanes(writing)
+    held.open_all({batch.user for batch in new}, rules.engine, rules.user_limit)
+    known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new]))
+    if writing.again and writing.connection.scalar(known.limit(1)) is not None:
+        return  # the commit whose answer was lost went through
+    _write(writing, held, new, rules)
+    held.write()
+
+
+def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules) -> None:
+    connection, now = writing.connection, writing.now
+    coming = Counter[UserId]()
+    for batch in new:
+        if not batch.tasks:
+            raise BadRequest("A batch needs at least one task.")
+        coming[batch.user] += len(batch.tasks)
+    for user, tasks_of_user in coming.items():
+        _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
+    _check_system(connection, coming.total(), rules)
+    rows = [
         {
             "id": batch.id,
             "user_id": batch.user,
@@ -76,18 +114,22 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
             "key": batch.key or None,
             "content": batch.content,
             "created_at": now,
-        },
-    )
+        }
+        for batch in new
+    ]
+    writing.dialect.insert_rows(connection, batches, rows)
+    writing.dialect.insert_rows(connection, tasks, [row for batch in new for row in _tasks_of(batch, now, rules)])
+    told, given = _submitted(writing.dialect.given)
+    told.run(connection, {**given.bind([(batch.id,) for batch in new]), "at": now})
+    for batch in new:
+        later = batch.run_at > now
+        held[batch.user].waiting += len(batch.tasks) * later
+        held[batch.user].ready += len(batch.tasks) * (not later)
+
+
+def _tasks_of(batch: NewBatch, now: float, rules: Rules) -> Sequence[dict[str, object]]:
     later = batch.run_at > now
-    _write_tasks(connection, batch, now, rules, later=later)
-    lane.waiting += len(batch.tasks) * later
-    lane.ready += len(batch.tasks) * (not later)
-    held.write()
-    return batch.id, True
-
-
-def _write_tasks(connection: Connection, batch: NewBatch, now: float, rules: Rules, *, later: bool) -> None:
-    rows = [
+    return [
         {
             "id": task.id,
             "batch_id": batch.id,
@@ -106,24 +148,27 @@ def _write_tasks(connection: Connection, batch: NewBatch, now: float, rules: Rul
         }
         for position, task in enumerate(batch.tasks)
     ]
-    connection.execute(insert(tasks), rows)
-    connection.execute(_SUBMITTED, {"of_batch": batch.id, "at": now})
 
 
-_SUBMITTED: Insert = insert(events).from_select(
-    ("task_id", "seq", "fence", "kind", "status", "step", "percent", "message", "at"),
-    select(
-        tasks.c.id,
-        literal(1),
-        literal(0),
-        literal("submitted"),
-        literal("queued"),
-        literal(""),
-        literal(0.0),
-        literal(""),
-        bindparam("at", type_=events.c.at.type),
-    ).where(tasks.c.batch_id == bindparam("of_batch")),
-)
+@cache
+def _submitted(given_rows: GivenRows) -> tuple[Prepared, Given]:
+    """The first event of each task of the given batches."""
+    given = given_rows("batch", of_batch="key")
+    columns = {
+        "task_id": tasks.c.id,
+        "seq": literal(1),
+        "fence": literal(0),
+        "kind": literal("submitted"),
+        "status": literal("queued"),
+        "step": literal(""),
+        "percent": literal(0.0),
+        "message": literal(""),
+        "at": bindparam("at", type_=events.c.at.type),
+    }
+    fresh = select_by_key(select(*columns.values()).where(tasks.c.batch_id == given.table.c.of_batch), given.table)
+    return Prepared(insert(events).from_select(list(columns), fresh)), given
+
+
 _ONE = wanted(select().where(tasks.c.id == bindparam("task")))
 
 

@@ -50,6 +50,10 @@ class Dialect(Protocol):
         """An insert that leaves a row alone which is there under the same key."""
         ...
 
+    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        """Insert many rows that have values for the same columns, as fast as it goes."""
+        ...
+
     def now(self, connection: Connection) -> float:
         """The database's clock, in seconds since 1970 (UTC)."""
         ...

@@ -66,6 +66,9 @@ class Mysql:
         first = next(iter(table.primary_key.columns))
         return insert(table).on_duplicate_key_update({first.name: first})
 
+    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        connection.execute(table.insert(), rows)
+
     def now(self, connection: Connection) -> float:
         return float(_NOW.value(connection))
 

@@ -144,6 +144,9 @@ class Sqlite:
     def insert_new(table: Table) -> Insert:
         return insert(table).on_conflict_do_nothing()
 
+    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        connection.execute(table.insert(), rows)
+
     def now(self, connection: Connection) -> float:
         return _NOW.value(connection)
 
