@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
+from pysqlite3 import dbapi2
 from tests.databases import KINDS, SERVERS, Databases
 from tools.servers import Missing
 
@@ -197,6 +199,18 @@ def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> It
             client.close()
         if service.process is not None and service.process.poll() is None:
             service.kill()
+
+
+@contextmanager
+def taken(database: Path) -> Iterator[None]:
+    """Another program has begun to write an SQLite file, and does not end."""
+    holder = dbapi2.connect(str(database), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
 
 
 def until(holds: Callable[[], Any], seconds: float = 90.0) -> Any:

@@ -30,6 +30,7 @@ from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Report, Severity, Upload
 from paperlane.model.tasks import NewBatch, TaskId
+from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
 from paperlane.records import accounts, documents
 from paperlane.records.issues import save
@@ -73,6 +74,27 @@ def open_ledger(settings: Settings) -> SqlLedger:
         engine=settings.engine,
     )
     return hosting.open_ledger(settings.database, rules, settings.task_seconds)
+
+
+async def reach_ledger(settings: Settings, stop: asyncio.Event) -> SqlLedger | None:
+    """The ledger, as soon as its database can be reached; None when told to stop before.
+
+    Unavailable when it cannot be reached for `database_wait_seconds`: whoever started this process tries again then.
+    """
+    threads = Threads("start")
+    opening = asyncio.create_task(
+        patiently(lambda: threads(open_ledger, settings), "starting", lambda: settings.database_wait_seconds)
+    )
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            return opening.result()
+        return None
+    finally:
+        stopping.cancel()
+        opening.cancel()
+        threads.close()
 
 
 def open_blobs(settings: Settings) -> Folder:
@@ -188,7 +210,8 @@ async def run_worker(settings: Settings, engine: str, slots: int, stop: asyncio.
     """A worker process of a pull engine, until told to stop; then it drains."""
     if engine != Database.traits.name:
         raise Misconfigured(f"There are no worker processes for the engine {engine!r}.", hint="Use --engine database.")
-    ledger = open_ledger(settings)
+    if (ledger := await reach_ledger(settings, stop)) is None:
+        return
     try:
         async with host_of(settings, ledger) as host:
             await host.pull(Database(), slots, stop)
@@ -258,7 +281,8 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
 
     `announce` is told the service's URL and, at the first start, the path of the link that signs the first admin in.
     """
-    ledger = open_ledger(settings)
+    if (ledger := await reach_ledger(settings, stop)) is None:
+        return
     listening = listen(settings)
     url = f"http://{_shown(settings.host)}:{listening.getsockname()[1]}"
     threads = Threads("serve")

@@ -242,6 +242,20 @@ CODES: Mapping[str, Told] = {
         ("The whole system's backlog is full.", "系统繁忙，排队已满。"),
         ("Try again in a little while.", "请稍后再试。"),
     ),
+    "database_unavailable": Told(
+        ("The database cannot be reached at the moment.", "数据库暂时无法访问。"),
+        (
+            "Try again in a little while; if it stays, tell who runs this service.",
+            "请稍后再试；若仍如此，请告知管理员。",
+        ),
+    ),
+    "storage_full": Told(
+        ("There is no room left to store anything.", "存储空间已满。"),
+        (
+            "Try again in a little while; if it stays, tell who runs this service.",
+            "请稍后再试；若仍如此，请告知管理员释放空间。",
+        ),
+    ),
     "bad_request": Told(("The request makes no sense.", "请求无效。")),
     "invalid_request": Told(
         ("Something in the request makes no sense.", "请求中有无效的内容。"),

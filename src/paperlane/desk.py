@@ -357,7 +357,6 @@ class Desk:
         """A new account with its lane; limits by role where none is given."""
         made: list[Account] = []
         now = self.clock.now()
-        _check_numbers(limit, weight)
 
         def write(connection: Connection) -> UserId:
             made.append(accounts.add(connection, name, role, group, now))
@@ -365,7 +364,7 @@ class Desk:
             return made[-1].id
 
         default = self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
-        self.ledger.lane(write, max_running=limit or default, weight=weight)
+        self.ledger.lane(write, max_running=default if limit is None else limit, weight=weight)
         return made[-1]
 
     def users(self) -> Sequence[Account]:
@@ -396,7 +395,6 @@ class Desk:
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
         changes = {name: value for name, value in asked.items() if value is not None}
-        _check_numbers(limit, weight)
         if engine is not None:
             _check_engine(engine)
 
@@ -496,10 +494,3 @@ def _check_engine(name: str) -> None:
 def _check_priority(priority: int) -> None:
     if not 0 <= priority <= 9:  # noqa: PLR2004  the range that interfaces promise
         raise BadRequest(f"There is no priority {priority}.", hint="Choose 0 to 9; 5 is the usual one.")
-
-
-def _check_numbers(limit: int | None, weight: float | None) -> None:
-    if limit is not None and limit < 1:
-        raise BadRequest("A limit is at least 1.", hint="To stop a user's tasks, pause them.")
-    if weight is not None and not 0.01 <= weight <= 100.0:  # noqa: PLR2004  beyond it shares mean nothing
-        raise BadRequest("A weight lies between 0.01 and 100.", hint="1 is the usual share, 2 twice as much.")

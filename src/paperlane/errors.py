@@ -3,6 +3,8 @@
 PaperlaneError            code, message, hint
 |- Refused                the request cannot be served as it is (HTTP status)
 |  |- NotFound, NotAllowed, SignInNeeded, Conflict, BadRequest, TookTooLong, TooLarge, TooMany
+|- Unavailable            the database cannot be reached now (HTTP 503); it may pass
+|  |- StorageFull         there is no room to write (HTTP 507)
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
@@ -95,6 +97,25 @@ class TooMany(Refused):
     def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int = 30) -> None:
         super().__init__(message, hint=hint, code=code)
         self.retry_after = retry_after
+
+
+class Unavailable(PaperlaneError):
+    """The database cannot be reached now; `retry_after` seconds from now it may be worth another try.
+
+    What was asked for is not at fault. Whether a write took place is not known: look before it is done again.
+    """
+
+    code = "database_unavailable"
+    status = 503
+    retry_after = 5
+
+
+class StorageFull(Unavailable):
+    """There is no room to write: a disk or the database is full. Nothing of the write took place."""
+
+    code = "storage_full"
+    status = 507
+    retry_after = 60
 
 
 class DocumentError(PaperlaneError):

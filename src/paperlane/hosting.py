@@ -34,9 +34,16 @@ _THREADS = 8
 
 
 def open_ledger(url: str, rules: Rules | None = None, task_seconds: float = 3_600.0) -> SqlLedger:
-    """The ledger at a database URL (`sqlite:///PATH`), its tables brought to this version."""
+    """The ledger at a database URL (`sqlite:///PATH`), its tables brought to this version.
+
+    Unavailable when the database cannot be reached, Misconfigured when it cannot be used.
+    """
     dialect = connect(url)
-    migrate(dialect.writer)
+    try:
+        migrate(dialect.writer)
+    except BaseException:
+        dialect.close()
+        raise
     return SqlLedger(dialect, rules or Rules(), task_seconds)
 
 

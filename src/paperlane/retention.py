@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from paperlane.blobs import Blobs
+from paperlane.errors import Unavailable
 from paperlane.ledger import Kept, Ledger, Mark
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import accounts, documents, issues
@@ -45,6 +46,8 @@ async def keep_house(
     async for _ in every(_LOOK, stop):
         try:
             await clean(ledger, blobs, kept, threads, stop, orphans=orphans)
+        except Unavailable as error:
+            log.warning("retention waits", why=error.message)
         except Exception:
             log.exception("retention failed")
 

@@ -12,21 +12,28 @@ from typing_extensions import override
 class Settings(BaseSettings):
     """How this installation behaves. Arguments win over the environment, which wins over `paperlane.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix="PAPERLANE_", toml_file="paperlane.toml", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PAPERLANE_", toml_file="paperlane.toml", extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     data: Path = Field(Path("paperlane-data"), description="Folder for the embedded database and the uploaded files.")
     database_url: str = Field("", description="Where the ledger is; empty: an SQLite file in the data folder.")
+    database_wait_seconds: float = Field(
+        60.0, ge=0, description="How long a start waits for a database that cannot be reached."
+    )
     host: str = Field("127.0.0.1", description="Address that `paperlane serve` listens on.")
     port: int = Field(8400, ge=0, le=65535, description="Port that `paperlane serve` listens on; 0 picks a free one.")
     workers: int = Field(2, ge=0, description="Worker processes that `paperlane serve` starts.")
-    slots: int = Field(10, ge=1, description="Tasks that one worker process runs at once.")
-    inline_slots: int = Field(4, ge=1, description="Tasks that the web process runs at once for the engine `inline`.")
+    slots: int = Field(10, ge=1, le=1_000_000, description="Tasks that one worker process runs at once.")
+    inline_slots: int = Field(
+        4, ge=1, le=1_000_000, description="Tasks that the web process runs at once for the engine `inline`."
+    )
     sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
     engine: str = Field("database", pattern="^(database|inline)$", description="The engine of users without one.")
 
-    system_limit: int = Field(100, ge=1, description="Tasks that run at once in the whole system.")
-    user_limit: int = Field(10, ge=1, description="Tasks that a user may have running at once.")
-    admin_limit: int = Field(50, ge=1, description="Tasks that an admin may have running at once.")
+    system_limit: int = Field(100, ge=1, le=1_000_000, description="Tasks that run at once in the whole system.")
+    user_limit: int = Field(10, ge=1, le=1_000_000, description="Tasks that a user may have running at once.")
+    admin_limit: int = Field(50, ge=1, le=1_000_000, description="Tasks that an admin may have running at once.")
     user_backlog: int = Field(1_000, ge=1, description="Tasks that a user may have waiting.")
     system_backlog: int = Field(10_000, ge=1, description="Tasks that may wait in the whole system.")
 

@@ -52,3 +52,21 @@ def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):
     for mark in (tmp_path / "blobs").iterdir():
         mark.unlink()
     assert not owns(**other)  # beside an embedded database, which an earlier version never marked
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"lease_seconds": seconds} for seconds in (float("inf"), float("nan"), -1.0, 0.0)),
+        *({"user_limit": limit} for limit in (0, -1, 10**30)),
+        {"system_limit": 0},
+        {"slots": 0},
+        {"workers": -1},
+        {"max_retries": -1},
+        {"database_wait_seconds": float("inf")},
+    ],
+    ids=str,
+)
+def test_numbers_that_make_no_sense_are_refused(given: dict[str, float]):
+    with pytest.raises(Misconfigured, match=f"{next(iter(given))} makes no sense"):
+        settings_of(**given)

@@ -5,7 +5,10 @@ from typing import BinaryIO, Protocol
 
 
 class Writing(Protocol):
-    """A file on its way in; nobody knows its reference until it is on disk for good."""
+    """A file on its way in; nobody knows its reference until it is on disk for good.
+
+    StorageFull when there is no room to write; `discard` gives what it took free then too.
+    """
 
     reference: str
     size: int
@@ -21,7 +24,7 @@ class Writing(Protocol):
 
 
 class Blobs(Protocol):
-    """Files by reference."""
+    """Files by reference; StorageFull when there is no room for more."""
 
     def create(self, beside: str = "") -> Writing:
         """A new file; beside another one of the same upload, so that both can be put on disk together."""

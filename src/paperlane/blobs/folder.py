@@ -1,19 +1,36 @@
 """Files in a folder of this machine; an upload's files share a subfolder, so that few flushes put all on disk."""
 
+import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from paperlane.errors import StorageFull
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFERENCE = re.compile(r"[0-9a-f]{32}")
 _FLUSHES_AT_ONCE = 8  # file systems put flushes that come together on disk together
 _FEW = 4
 _MARK = "ledger-"
+
+
+@contextmanager
+def _with_room() -> Generator[None]:
+    """StorageFull instead of what the system says of a disk without room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise StorageFull(
+            f"There is no room to write a file: {error.strerror}.", hint="Free some space on the data folder's disk."
+        ) from error
 
 
 class _File:
@@ -26,14 +43,17 @@ class _File:
         self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
     def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
+        with _with_room():
+            self._file.write(chunk)
         self.size += len(chunk)
 
     def close(self) -> None:
-        self._file.close()
+        with _with_room():
+            self._file.close()
 
     def discard(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is still to be written finds no room perhaps, and need not
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 
@@ -54,13 +74,17 @@ class Folder:
     def create(self, beside: str = "") -> _File:
         reference = (beside[:2] or secrets.token_hex(1)) + secrets.token_hex(15)
         place = self._place(reference)
-        if not place.parent.is_dir():
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _flush(self.path)
-        return _File(place, reference)
+        with _with_room():
+            if not place.parent.is_dir():
+                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _flush(self.path)
+            return _File(place, reference)
 
     def keep(self, references: Sequence[str]) -> None:
-        places = [self._place(reference) for reference in references]
+        with _with_room():
+            self._keep([self._place(reference) for reference in references])
+
+    def _keep(self, places: Sequence[Path]) -> None:
         if len(places) <= _FEW:
             for place in places:
                 _flush(place)

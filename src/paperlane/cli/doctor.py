@@ -101,6 +101,10 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
             at = migrations.current(connection)
             weak = list(dialect.weaknesses(connection))
         newest = migrations.newest()
+        if at is not None and migrations.is_newer(at):
+            hint = "install the version that wrote it, or restore a backup from before the upgrade"
+            yield Finding("database", "error", f"at {at}, this version knows {newest}: {hint}")
+            return
         if at != newest:
             hint = "paperlane migrate (or serve) makes it" if at is None else "run paperlane migrate"
             yield Finding("database", "warning", f"at {at or 'nothing yet'}, this version wants {newest}: {hint}")

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from paperlane.engines import RunAttempt, Traits, Turns
-from paperlane.errors import StaleLease
+from paperlane.errors import StaleLease, Unavailable
 from paperlane.model.tasks import Ended, Lease
+from paperlane.patience import Patience
 
 log = structlog.get_logger(__name__)
 
-_BREATH = 0.5  # seconds before the ledger is asked again after it failed
+_BREATH = 0.5  # seconds before the ledger is asked again after it gave the worker up
+_LAST_WORDS = 10.0  # seconds for which a worker that stops tries to tell a ledger that cannot be reached
 _LOOK_AGAIN = 1.0  # seconds after which more slots may have been granted
 
 
@@ -25,13 +27,17 @@ class Database:
         running: set[asyncio.Task[Ended]] = set()
         ended: list[Ended] = []
         stopping = asyncio.create_task(stop.wait())
+        patience = Patience()
         try:
             while running or ended or not stop.is_set():
                 room = 0 if stop.is_set() else max(0, slots() - len(running))
                 if ended or room > 0:
-                    leases = await _step(turns, ended, room)
+                    leases = await _step(turns, ended, room, patience)
                     running |= {asyncio.create_task(run(lease)) for lease in leases}
                     room -= len(leases)
+                if stop.is_set() and not running and patience.spent > _LAST_WORDS:
+                    log.error("outcomes could not be told; the sweep takes their tasks back", tasks=len(ended))
+                    return
                 done = await _until_something(turns, running, stopping, room=room)
                 running -= done
                 ended += [task.result() for task in done]
@@ -39,18 +45,25 @@ class Database:
             stopping.cancel()
 
 
-async def _step(turns: Turns, ended: list[Ended], room: int) -> Sequence[Lease]:
-    """Tell what ended, once: it stays in the list while the ledger cannot be reached."""
+async def _step(turns: Turns, ended: list[Ended], room: int, patience: Patience) -> Sequence[Lease]:
+    """Tell what ended, once: it stays in the list while the ledger cannot be reached, and is told when it can be."""
     try:
         leases = await turns.step(tuple(ended), room)
     except StaleLease:
         ended.clear()  # the ledger gave this worker up and handed its tasks to others
         await asyncio.sleep(_BREATH)
         return ()
-    except Exception:
-        log.exception("the ledger cannot be reached")
-        await asyncio.sleep(_BREATH)
+    except Unavailable as error:
+        seconds = patience.wait()
+        log.warning("the ledger cannot be reached", why=error.message, untold=len(ended), again_in=round(seconds, 1))
+        await asyncio.sleep(seconds)
         return ()
+    except Exception:
+        log.exception("the ledger fails")
+        await asyncio.sleep(patience.wait())
+        return ()
+    if patience.worked():
+        log.info("the ledger is reached again", told=len(ended))
     ended.clear()
     return leases
 

@@ -6,10 +6,12 @@ is proved by the contract suite in `tests/ledger`, on every database.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from paperlane.errors import Misconfigured
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     Attempt,
@@ -98,6 +100,12 @@ class Trimmed:
     onward: Mark | None
 
 
+_LEAST = {
+    "system_limit": 1, "user_backlog": 1, "system_backlog": 1, "lease": 0.001, "undelivered": 0.001, "max_retries": 0,
+    "retry_delay": 0, "max_crashes": 1, "ageing": 0, "key_kept": 0, "user_limit": 1,
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The numbers that the ledger decides by; times in seconds. Defaults: `design/scheduling.md`."""
@@ -116,9 +124,20 @@ class Rules:
     user_limit: int = 10  # of a lane that nobody set up
     engine: str = "database"  # likewise
 
+    def __post_init__(self) -> None:
+        """Misconfigured for a number that makes no sense."""
+        for name, least in _LEAST.items():
+            if not least <= (value := getattr(self, name)) < inf:
+                raise Misconfigured(
+                    f"The ledger's rule {name} makes no sense: {value}.", hint=f"Give a number of at least {least:g}."
+                )
+
 
 class Ledger(Protocol):
-    """The record of truth. Errors are those of `paperlane.errors`."""
+    """The record of truth. Errors are those of `paperlane.errors`.
+
+    Everything may raise Unavailable: StorageFull has changed nothing; else it is not known whether a write took place.
+    """
 
     @property
     def rules(self) -> Rules:
@@ -134,7 +153,7 @@ class Ledger(Protocol):
         """Put all tasks on disk, or none. False beside the batch: its key was known, this is the earlier batch.
 
         TooMany past a backlog limit; BadRequest (`idempotency_key_reused`) for a known key with other content; Conflict
-        (`id_taken`) when an id of it is in use.
+        (`id_taken`) when an id of it is in use; BadRequest for a cost, priority or time that makes no sense.
         """
         ...
 
@@ -272,7 +291,10 @@ class Ledger(Protocol):
         paused: bool | None = None,
         also: Also | None = None,
     ) -> None:
-        """Make the user's lane, or change it while it runs; a lowered limit kills nothing."""
+        """Make the user's lane, or change it while it runs; a lowered limit kills nothing.
+
+        BadRequest for a limit or a weight that makes no sense.
+        """
         ...
 
     def limit(self, max_running: int | None, also: Also | None = None) -> None:

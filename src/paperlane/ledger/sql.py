@@ -35,7 +35,9 @@ from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
 from paperlane.ledger.schema import RUNNING, engines, tasks
+from paperlane.ledger.sense import check_batch, check_terms
 from paperlane.ledger.transactions import Transactions
+from paperlane.ledger.troubles import told
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
@@ -111,7 +113,8 @@ class SqlLedger:
         return self._transactions.now(connection)
 
     def _change(self, work: Callable[[Writing], Given], *, repeatable: bool = True) -> Given:
-        return self._transactions.change(work, repeatable=repeatable)
+        with told():
+            return self._transactions.change(work, repeatable=repeatable)
 
     def _with_lanes(self, work: Callable[[Writing, Lanes], Given]) -> Given:
         """A write transaction that changes lanes."""
@@ -125,7 +128,8 @@ class SqlLedger:
         return self._change(whole)
 
     def _ask(self, question: Callable[[Connection], Given]) -> Given:
-        return self._transactions.ask(question)
+        with told():
+            return self._transactions.ask(question)
 
     # what people ask for
 
@@ -133,6 +137,8 @@ class SqlLedger:
         self._ask(lambda connection: submitting.check_room(connection, user, self.rules))
 
     def submit(self, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
+        check_batch(batch)
+
         def work(writing: Writing) -> tuple[Batch, bool]:
             written, fresh = submitting.submit(writing, batch, self.rules)
             if fresh and also is not None:
@@ -211,7 +217,8 @@ class SqlLedger:
         return self.dialect.listen(heard)
 
     def changed(self) -> int:
-        return self.dialect.changed()
+        with told():
+            return self.dialect.changed()
 
     def queue(self, user: UserId | None = None) -> Queue:
         return self._ask(lambda connection: views.queue(connection, self._now(connection), user, self.rules))
@@ -307,6 +314,8 @@ class SqlLedger:
         paused: bool | None = None,
         also: Also | None = None,
     ) -> None:
+        check_terms(max_running, weight)
+
         def work(writing: Writing) -> None:
             held = Lanes(writing)
             whose = user(writing.connection) if callable(user) else user

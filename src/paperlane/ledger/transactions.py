@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from paperlane.clock import Clock
 from paperlane.ledger.dialects import Dialect
@@ -59,16 +59,19 @@ class Transactions:
         by `writing.again`: it looks for what it may have written, under the locks that it would have held.
         """
         again: tuple[float, ...] = ()
+        lost: DBAPIError | None = None
         for tried in range(_TRIES):
             try:
                 return self._once(work, again)
             except _Unknown as unknown:
                 if not repeatable or tried == _TRIES - 1:
                     raise unknown.why from None
-                again = (*again, unknown.at)
+                again, lost = (*again, unknown.at), unknown.why
             except DBAPIError as error:
                 passes = self.dialect.passing(error) or error.connection_invalidated
                 if not passes or tried == _TRIES - 1:
+                    if lost is not None and not isinstance(error, IntegrityError):
+                        raise lost from error  # this try wrote nothing, but an earlier one may have
                     raise
             time.sleep(_NAP * 2**tried * self.chance())
         raise AssertionError

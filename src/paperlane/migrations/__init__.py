@@ -10,10 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
-from paperlane.errors import Misconfigured
+from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger.dialects.address import shown
+from paperlane.ledger.troubles import is_barred, told
 
 
 def _config() -> Config:
@@ -35,17 +36,35 @@ def current(connection: Connection) -> str | None:
 def migrate(engine: Engine) -> str | None:
     """Bring the database to the newest revision, in one transaction; the revision that it was at before.
 
-    Misconfigured when the database is newer than this version, or none at all.
+    Misconfigured when the database is newer than this version, may not be written, or is none at all.
     """
     try:
-        return _upgrade(engine)
-    except OperationalError:
+        with told():
+            return _upgrade(engine)
+    except Unavailable as error:
+        if is_barred(error.__cause__):
+            hint = "Give the user that runs Paperlane the right to write the file and its folder."
+            said = f"{engine.url.render_as_string()} cannot be written: {_said(error.__cause__)}."
+            raise Misconfigured(said, hint=hint) from error
         raise
     except DatabaseError as error:
         raise Misconfigured(
-            f"{shown(engine.url)} cannot be used: {error.orig}.",
+            f"{shown(engine.url)} cannot be used: {_said(error)}.",
             hint="Restore it from a backup, or name another one with --data or --database.",
         ) from error
+
+
+def _said(error: object) -> str:
+    return str(getattr(error, "orig", error)).partition("\n")[0].rstrip(".")
+
+
+def is_newer(revision: str) -> bool:
+    """Did a later version of Paperlane make these tables? Then this one knows no such revision."""
+    try:
+        ScriptDirectory.from_config(_config()).get_revision(revision)
+    except CommandError:
+        return True
+    return False
 
 
 # who migrates at the same time waits for the other; SQLite's write transactions are alone anyway
@@ -66,7 +85,7 @@ def _alone(engine: Engine) -> Generator[Connection]:
             with connection.begin():
                 yield connection
         finally:
-            if go_on:
+            if go_on and not connection.invalidated:  # else the server has let go of it by itself
                 connection.exec_driver_sql(go_on)
                 connection.commit()
 
@@ -74,12 +93,13 @@ def _alone(engine: Engine) -> Generator[Connection]:
 def _upgrade(engine: Engine) -> str | None:
     with _alone(engine) as connection:
         before = current(connection)
+        if before is not None and is_newer(before):
+            raise Misconfigured(
+                f"The database was written by a newer version of Paperlane: it is at {before}, this version knows"
+                f" {newest()}.",
+                hint="Install that version again, or restore a backup from before the upgrade.",
+            )
         config = _config()
         config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise Misconfigured(
-                "The database was written by a newer version of Paperlane.", hint="Install that version again."
-            ) from error
+        command.upgrade(config, "head")
     return before

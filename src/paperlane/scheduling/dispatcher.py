@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Lease
-from paperlane.scheduling.wakeup import LONGEST_WAIT, Wakeup
+from paperlane.patience import Patience
+from paperlane.scheduling.wakeup import Wakeup
 from paperlane.threads import Threads
 
 _AT_ONCE = 100
@@ -30,6 +32,7 @@ async def dispatch(
 
     A lease whose delivery fails is not taken back here: nobody begins it, so the sweep hands it out again.
     """
+    patience = Patience()
     while not stop.is_set():
         try:
             leases = await _leased(ledger, engine, room(), threads)
@@ -39,9 +42,13 @@ async def dispatch(
                 wakeup.took()
                 await deliver(leases)
                 continue
+            patience.worked()
+        except Unavailable as error:
+            log.warning("the ledger cannot be reached", engine=engine, why=error.message)
+            await asyncio.sleep(patience.wait())
         except Exception:
             log.exception("dispatch failed", engine=engine)
-            await asyncio.sleep(LONGEST_WAIT)
+            await asyncio.sleep(patience.wait())
         await wakeup.wait()
 
 

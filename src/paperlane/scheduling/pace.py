@@ -13,8 +13,13 @@ async def every(
     """Now, and again every `seconds` give or take a fifth, until told to stop."""
     while not stop.is_set():
         yield
-        try:
-            async with asyncio.timeout(seconds * (0.8 + 0.4 * chance())):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await pause(seconds * (0.8 + 0.4 * chance()), stop)
+
+
+async def pause(seconds: float, stop: asyncio.Event) -> None:
+    """Return after `seconds`, or as soon as told to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
+from paperlane.errors import Unavailable
 from paperlane.ledger import AlsoFired, Ledger
 from paperlane.model.schedules import ScheduleId
 from paperlane.scheduling.pace import every
@@ -29,6 +30,8 @@ async def fire_due(
         try:
             for schedule in await threads(ledger.due):
                 await _fire(ledger, schedule, threads, new_id, also)
+        except Unavailable as error:
+            log.warning("due schedules cannot be looked for", why=error.message)
         except Exception:
             log.exception("due schedules could not be looked for")
 
@@ -38,6 +41,8 @@ async def _fire(
 ) -> None:
     try:
         fired = await threads(ledger.fire, schedule, new_id, also)
+    except Unavailable:
+        raise  # as would every other schedule's turn now
     except Exception:
         log.exception("a schedule could not be fired", schedule=schedule)
         return

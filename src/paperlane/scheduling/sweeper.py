@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
+from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Recovery
-from paperlane.scheduling.pace import every
+from paperlane.patience import Patience
+from paperlane.scheduling.pace import pause
 from paperlane.threads import Threads
 
 log = structlog.get_logger(__name__)
@@ -21,11 +23,24 @@ async def sweep(
     stop: asyncio.Event,
     chance: Callable[[], float] = random.random,  # noqa: S311  spreads load, keeps no secret
 ) -> None:
-    """Recover what was lost, every `seconds` give or take a fifth, until told to stop."""
-    async for _ in every(seconds, stop, chance):
+    """Recover what was lost, every `seconds` give or take a fifth, until told to stop.
+
+    A database that was away was away for the workers too: once it is back they get a moment to renew their leases and
+    to tell what ended, before anything of theirs is taken for lost.
+    """
+    patience = Patience(chance=chance)
+    while not stop.is_set():
+        wait = seconds * (0.8 + 0.4 * chance())
         try:
-            found = await threads(ledger.recover)
-            if found != Recovery():
+            if patience.spent > 0:
+                await threads(ledger.members)
+                patience.worked()
+                wait = ledger.rules.lease / 3
+            elif (found := await threads(ledger.recover)) != Recovery():
                 log.warning("recovered", **{name: getattr(found, name) for name in Recovery.__slots__})
+        except Unavailable as error:
+            log.warning("sweep failed", why=error.message)
+            wait = patience.wait()
         except Exception:
             log.exception("sweep failed")
+        await pause(wait, stop)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
 from paperlane.threads import Threads
 
@@ -57,7 +58,7 @@ class Wakeup:
     async def wait(self) -> None:
         """Return when the engine may have something to run, and after a second at the latest.
 
-        A ledger that cannot be read is logged and left alone until then: whoever waits must not fail of a look.
+        A ledger that cannot be read is left alone until then: whoever waits must not fail of a look.
         """
         poll = _SHORTEST_POLL
         deadline = self._loop.time() + LONGEST_WAIT * (0.75 + 0.25 * self._chance())
@@ -72,8 +73,9 @@ class Wakeup:
             try:
                 if await self._changed() and await self._threads(self._ledger.runnable, self._engine):
                     return
-            except Exception:
-                log.exception("the ledger cannot be looked at", engine=self._engine)
+            except Exception as error:
+                if not isinstance(error, Unavailable):  # else whoever waits here asks next, and tells
+                    log.exception("the ledger cannot be looked at", engine=self._engine)
                 self._seen = None  # whatever changed meanwhile is still to be seen
                 await self._rung(left)
                 return

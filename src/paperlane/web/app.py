@@ -72,7 +72,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.wake = wake
     app.state.locks = {}
     app.state.sockets = Counter()
-    api = APIRouter(prefix=_API)
+    api = APIRouter(prefix=_API, responses=problems.may(503, 507))
     for room in (batches, tasks, issues, schedules, queue, users, session, progress):
         api.include_router(room.router)
     app.include_router(api)

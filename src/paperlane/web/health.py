@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from paperlane.errors import PaperlaneError
 from paperlane.web import answers, problems
 from paperlane.web.identity import Parts
 
@@ -25,7 +26,8 @@ async def readyz(house: Parts) -> JSONResponse:
     try:
         members = await house.threads(house.desk.ledger.members)
     except Exception as error:  # noqa: BLE001  whatever it is, the service is not ready
-        return JSONResponse({"status": "unready", "database": type(error).__name__, "workers": 0}, 503)
+        why = error.code if isinstance(error, PaperlaneError) else type(error).__name__
+        return JSONResponse({"status": "unready", "database": why, "workers": 0}, 503)
     live = sum(member.live for member in members)
     status = "ok" if live else "unready"
     return JSONResponse({"status": status, "database": "ok", "workers": live}, 200 if live else 503)

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paperlane.errors import DocumentError, PaperlaneError, Refused, TooMany
+from paperlane.errors import DocumentError, PaperlaneError, Refused, StorageFull, TooMany, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +36,9 @@ def may(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def refusal(error: PaperlaneError) -> JSONResponse:
     """The problem that an error of ours means."""
-    status = error.status if isinstance(error, Refused) else 422 if isinstance(error, DocumentError) else 500
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else {}
+    known = isinstance(error, (Refused, Unavailable))
+    status = error.status if known else 422 if isinstance(error, DocumentError) else 500
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, (TooMany, Unavailable)) else {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.REQUEST_TIMEOUT:
@@ -49,7 +50,10 @@ def install(app: FastAPI) -> None:
     """Answer every error in this form."""
 
     @app.exception_handler(PaperlaneError)
-    async def _(_request: Request, error: PaperlaneError) -> JSONResponse:
+    async def _(request: Request, error: PaperlaneError) -> JSONResponse:
+        if isinstance(error, Unavailable):
+            log.warning("a request cannot be served now", path=request.url.path, why=error.message)
+            return refusal(_discreet(error))
         return refusal(error)
 
     @app.exception_handler(RequestValidationError)
@@ -67,6 +71,13 @@ def install(app: FastAPI) -> None:
         # a body that is no text is refused as one that is no JSON
         status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code
         return problem(status, code, str(error.detail), **headers)
+
+
+def _discreet(error: Unavailable) -> Unavailable:
+    """The same, without what the database said: addresses and paths are for the log."""
+    full = isinstance(error, StorageFull)
+    said = "There is no room left to store anything." if full else "The database cannot be reached at the moment."
+    return type(error)(said, hint="Try again in a little while; if it stays, tell who runs this service.")
 
 
 def _methods(app: FastAPI, request: Request) -> set[str]:

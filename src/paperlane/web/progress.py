@@ -8,7 +8,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
-from paperlane.errors import PaperlaneError
+from paperlane.errors import PaperlaneError, Unavailable
 from paperlane.model.tasks import BatchId, Task, TaskId
 from paperlane.records.accounts import Account, Role
 from paperlane.web import shapes
@@ -31,7 +31,11 @@ async def progress(
 ) -> None:
     """Follow a task or a batch. Who asks is known before the socket is accepted."""
     house = house_of(socket)
-    account = await account_of(socket)
+    try:
+        account = await account_of(socket)
+    except Unavailable:
+        await socket.close(_COME_AGAIN)
+        return
     if account is None or not is_own_origin(socket):
         await socket.close(_REFUSED)
         return
@@ -51,8 +55,8 @@ async def progress(
 async def _serve(socket: WebSocket, house: House, account: Account, task: str, batch: str, after: int) -> None:
     try:
         followed = await house.threads(_followed, house, account, task, batch)
-    except PaperlaneError:
-        await socket.close(_NOT_FOUND)
+    except PaperlaneError as error:
+        await socket.close(_COME_AGAIN if isinstance(error, Unavailable) else _NOT_FOUND)
         return
     await socket.accept()
     replay = after >= 0 and bool(task)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Event, TaskId
+from paperlane.patience import Patience
 from paperlane.threads import Threads
 
 log = structlog.get_logger(__name__)
@@ -64,6 +66,7 @@ class Tailer:
         """Look until cancelled."""
         loop = asyncio.get_running_loop()
         number, looked = -1, 0.0
+        patience = Patience()
         while True:
             if not self._followers:
                 self._somebody.clear()
@@ -74,9 +77,13 @@ class Tailer:
                 if now != number or loop.time() - looked > _LOOK_AT_LEAST_EVERY:
                     number, looked = now, loop.time()
                     await self._look()
+                patience.worked()
+            except Unavailable as error:
+                log.warning("progress cannot be read", why=error.message)
+                await asyncio.sleep(patience.wait())
             except Exception:
                 log.exception("progress could not be read")
-                await asyncio.sleep(_LOOK_AT_LEAST_EVERY)
+                await asyncio.sleep(patience.wait())
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _look(self) -> None:

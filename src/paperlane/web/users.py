@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
+from paperlane.ledger.sense import LARGEST_LIMIT, LARGEST_WEIGHT, LEAST_WEIGHT
 from paperlane.model.tasks import UserId
 from paperlane.records import accounts
 from paperlane.records.accounts import Account, Role
@@ -17,8 +18,8 @@ router = APIRouter(prefix="/users", tags=["users"], responses=problems.may(401, 
 User = Annotated[int, Path(ge=1, le=2**63 - 1, description="An account's id.")]
 
 
-Limit = Annotated[int, Field(ge=1, le=1_000_000)]
-Weight = Annotated[float, Field(ge=0.01, le=100, strict=True)]
+Limit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT)]
+Weight = Annotated[float, Field(ge=LEAST_WEIGHT, le=LARGEST_WEIGHT, strict=True)]
 Group = Annotated[str, Field(max_length=100)]
 
 

@@ -4,14 +4,16 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from itertools import count
+from math import inf
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import structlog
 from pydantic import TypeAdapter
 
 from paperlane.clock import Clock
 from paperlane.errors import CancelRequested, DocumentError, StaleLease, StepFault
-from paperlane.ledger import Ledger
+from paperlane.ledger import Also, Ledger
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
     Attempt,
@@ -28,12 +30,17 @@ from paperlane.model.tasks import (
     WorkerId,
     Yielded,
 )
+from paperlane.patience import patiently
 from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
 from paperlane.work.heartbeat import Heartbeat
 
 log = structlog.get_logger(__name__)
 
+Given = TypeVar("Given")
+Takes = ParamSpec("Takes")
+
+_LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cannot be reached, when the worker stops
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
 
@@ -72,8 +79,12 @@ class Attempts:
             log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
             return  # an outcome of its own would end the attempt that runs
         ended, worker = await self._ended(lease)
+
+        def patience() -> float:
+            return _LAST_WORDS if self.draining else inf
+
         try:
-            await self.threads(self.ledger.finish, worker, [ended])
+            await patiently(lambda: self.threads(self.ledger.finish, worker, [ended]), "an outcome", patience)
         except Exception:
             log.exception("an outcome could not be told; the sweep takes the task back", task=lease.task)
 
@@ -120,7 +131,9 @@ class Attempts:
             running.cancel()
 
     async def _run(self, lease: Lease) -> Completed:
-        attempt = await self.threads(self.ledger.begin, lease, self.heartbeat.membership.worker)
+        attempt = await patiently(
+            lambda: self.threads(self.ledger.begin, lease, self.heartbeat.membership.worker), "an attempt"
+        )
         self._workers[lease] = attempt.worker
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
         steps = _Steps(self, attempt)
@@ -172,18 +185,32 @@ class _Steps:
         begins, self.percent = self.percent, self.percent + step.share
         after = Progress(step.name, self.percent)
         key = await here.threads(_key, step, value.content)
-        if (kept := await here.threads(here.ledger.checkpoint, lease.task, step.name, key)) is not None:
-            await here.threads(here.ledger.started, lease, worker, after, resumed=True)
+        if (kept := await self._told(here.ledger.checkpoint, lease.task, step.name, key)) is not None:
+            await self._told(here.ledger.started, lease, worker, after, resumed=True)
             return Saved(kept)
         if here.draining:
             raise Drained
-        await here.threads(here.ledger.started, lease, worker, Progress(step.name, begins))
+        await self._told(here.ledger.started, lease, worker, Progress(step.name, begins))
         result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
         also = await here.threads(here.chain.also, lease.task, step.name, result)
-        checkpoint = Checkpoint(step.name, key, result)
-        await here.threads(here.ledger.save, lease, worker, checkpoint, after, also)
+        await self._save(Checkpoint(step.name, key, result), after, also)
         return Saved(result)
+
+    async def _save(self, checkpoint: Checkpoint, after: Progress, also: Also | None) -> None:
+        """Once, also where a commit's answer was lost: before another try is looked whether it is there."""
+        ledger, lease, worker = self.attempts.ledger, self.attempt.lease, self.attempt.worker
+        tries = count()
+
+        def save() -> None:
+            if next(tries) == 0 or ledger.checkpoint(lease.task, checkpoint.step, checkpoint.key) is None:
+                ledger.save(lease, worker, checkpoint, after, also)
+
+        await self._told(save)
+
+    async def _told(self, call: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
+        """The call's result. While the ledger cannot be reached the attempt waits, until its lease is over."""
+        return await patiently(lambda: self.attempts.threads(call, *args, **kwargs), self.attempt.lease.task)
 
     async def _isolated(self, step: Step[In, Out], value: Saved[In], begins: float) -> bytes:
         def tell(share: float, message: str) -> None:

@@ -7,8 +7,10 @@ from threading import Event, Lock, Thread
 import structlog
 
 from paperlane.clock import Clock
+from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Lease, WorkerId
+from paperlane.patience import Patience
 
 log = structlog.get_logger(__name__)
 
@@ -88,10 +90,17 @@ class Heartbeat:
             self._held.pop(lease, None)
 
     def _beat_until_stopped(self) -> None:
-        while not self._stop.wait(self.seconds):
+        patience, wait = Patience(), self.seconds
+        while not self._stop.wait(wait):
+            wait = self.seconds
             try:
                 self.beat()
+                patience.worked()
+            except Unavailable as error:
+                wait = min(wait, patience.wait())
+                log.warning("a heartbeat failed", worker=self.membership.worker, why=error.message)
             except Exception:
+                wait = min(wait, patience.wait())
                 log.exception("a heartbeat failed", worker=self.membership.worker)
 
     def _watch_until_stopped(self) -> None:

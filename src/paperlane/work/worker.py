@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from paperlane.errors import Unavailable
+from paperlane.patience import patiently
 from paperlane.work.attempt import Attempts
 from paperlane.work.heartbeat import Heartbeat
 
@@ -19,7 +21,7 @@ _TELL_EVERY = 1.0  # seconds between two writes of progress; steps are written a
 async def at_work(attempts: Attempts, heartbeat: Heartbeat) -> AsyncGenerator[None]:
     """Joined, beating and telling progress inside; heartbeats stop last, then the worker leaves the ledger."""
     threads = attempts.threads
-    await threads(heartbeat.membership.join)
+    await patiently(lambda: threads(heartbeat.membership.join), "joining")
     heartbeat.start()
     telling = asyncio.create_task(_tell_progress(attempts))
     try:
@@ -27,7 +29,10 @@ async def at_work(attempts: Attempts, heartbeat: Heartbeat) -> AsyncGenerator[No
     finally:
         telling.cancel()
         await threads(heartbeat.stop)
-        await threads(attempts.ledger.leave, heartbeat.membership.worker)
+        try:
+            await threads(attempts.ledger.leave, heartbeat.membership.worker)
+        except Unavailable as error:
+            log.warning("the worker could not take its leave; its place is free after a lease", why=error.message)
 
 
 async def drain(attempts: Attempts, grace: float, ended: asyncio.Task[Any]) -> None:
@@ -46,5 +51,7 @@ async def _tell_progress(attempts: Attempts) -> None:
         if attempts.told:
             try:
                 await attempts.tell_progress()
+            except Unavailable as error:
+                log.warning("progress could not be told", why=error.message)
             except Exception:
                 log.exception("progress could not be told")

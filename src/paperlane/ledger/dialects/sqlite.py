@@ -27,6 +27,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from paperlane.errors import Misconfigured
 from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects.mounts import is_networked, kind_of
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
@@ -62,6 +63,16 @@ def _make_folder(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK):
         raise Misconfigured(f"The folder {folder} cannot be written.", hint="Name another one with --data.")
+
+
+def _check_shareable(path: Path) -> None:
+    """Processes share the index of the log by memory, which no network carries: https://www.sqlite.org/wal.html"""
+    kind = kind_of(path)
+    if is_networked(kind):
+        raise Misconfigured(
+            f"The database {path} lies on a network file system ({kind}), where several processes could corrupt it.",
+            hint="Name a folder on a disk of this machine with --data.",
+        )
 
 
 def _begin(connection: Connection, begin: str) -> None:
@@ -103,6 +114,7 @@ class Sqlite:
         path = make_url(url).database or ":memory:"
         self._memory = path == ":memory:"
         if not self._memory:
+            _check_shareable(Path(path))
             _make_folder(Path(path).parent)
         self.writer = self._engine(url, _WRITE, 1)
         self.reader = self.writer if self._memory else self._engine(url, "BEGIN", 8)
@@ -177,7 +189,8 @@ class Sqlite:
             return self._watching.execute("PRAGMA data_version").fetchone()[0]  # pyright: ignore[reportAttributeAccessIssue]  SQLite's own shortcut
 
     def passing(self, error: DBAPIError) -> bool:
-        return isinstance(error, OperationalError) and is_busy(error)
+        del error
+        return False  # `_begin` has waited for a lock for as long as anybody would
 
     def weaknesses(self, connection: Connection) -> Iterator[str]:  # noqa: ARG002  it is ours, and set as it should be
         yield from ()

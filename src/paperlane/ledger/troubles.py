@@ -1,0 +1,98 @@
+"""What ails a database, told in errors of ours: it cannot be reached, or it has no room."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from paperlane.errors import StorageFull, Unavailable
+
+# https://www.sqlite.org/rescode.html: the low byte is the primary code
+_SQLITE_MISTAKE, _SQLITE_FULL = 1, 13
+_SQLITE_BARRED = frozenset({3, 8, 14})  # PERM, READONLY, CANTOPEN
+# https://www.postgresql.org/docs/15/errcodes-appendix.html; what has no code is of the connection itself
+_POSTGRESQL_FULL = "53100"  # disk_full
+_POSTGRESQL_AWAY = (
+    "08",  # connection exceptions
+    "25006",  # read_only_sql_transaction: a server that only follows another one
+    "25P03",  # idle_in_transaction_session_timeout
+    "28",  # invalid authorization
+    "40001", "40P01", "55P03",  # serialization_failure, deadlock_detected, lock_not_available: again and again
+    "53",  # insufficient resources
+    "57",  # operator intervention: shut down, starting, cancelled
+    "58",  # system errors
+)  # fmt: skip
+# https://mariadb.com/kb/en/mariadb-error-code-reference/; PyMySQL calls most numbers operational, also mistakes
+_MARIADB_AWAY = frozenset({
+    1044, 1045, 1049, 1698,  # it knows neither the user nor the database
+    1030, 1026,  # the storage engine's error, a file's
+    1040, 1203, 1226,  # too many connections
+    1042, 1043, 1047, 1129,  # no handshake
+    1053, 1077, 1079,  # the server ends
+    1152, 1158, 1159, 1160, 1161, 1184,  # the connection broke
+    1205, 1213,  # lock wait timeout, deadlock: again and again
+    1290, 1792, 1836,  # it only reads
+    1317, 1927, 1969, 3024, 4031,  # killed, or took too long
+})  # fmt: skip
+_MARIADB_CLIENT = range(2000, 3000)  # what the driver says itself: nobody there, lost
+_MARIADB_FULL = frozenset({1021, 1114})  # ER_DISK_FULL, ER_RECORD_FILE_FULL
+_MARIADB_WRITING = frozenset({3, 1026, 1030})  # EE_WRITE, ER_ERROR_ON_WRITE, ER_GET_ERRNO: the system's number is told
+_MARIADB_NO_SPACE = ("Errcode: 28", "errno: 28", "error 28")  # ENOSPC
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """Unavailable or StorageFull instead of what the driver raised; errors of another kind pass as they are."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        if (trouble := trouble_of(error)) is None:
+            raise
+        raise trouble from error
+
+
+def trouble_of(error: SQLAlchemyError) -> Unavailable | None:
+    """What an error of the database says about the database; None where it says something about the statement."""
+    said = str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
+    if isinstance(error, DBAPIError) and _is_full(error.orig):
+        return StorageFull(f"There is no room to write: {said}.", hint="Free some space on the database's disk.")
+    if isinstance(error, NoConnection) or (isinstance(error, DBAPIError) and _is_away(error)):
+        return Unavailable(f"The database cannot be reached: {said}.", hint="Try again in a little while.")
+    return None
+
+
+def is_barred(error: object) -> bool:
+    """Is it a file that this process may not open or write? Waiting does not mend that."""
+    return _sqlite_code(getattr(error, "orig", None)) in _SQLITE_BARRED
+
+
+def _is_full(raised: Any) -> bool:
+    number = _number(raised)
+    if getattr(raised, "sqlstate", None) == _POSTGRESQL_FULL or number in _MARIADB_FULL:
+        return True
+    if number in _MARIADB_WRITING:
+        return any(sign in str(raised) for sign in _MARIADB_NO_SPACE)
+    return _sqlite_code(raised) == _SQLITE_FULL
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Is it no statement's fault? The drivers' own kinds do not tell: some call a missing table operational too."""
+    if error.connection_invalidated:
+        return True
+    if sqlstate := getattr(error.orig, "sqlstate", None):
+        return sqlstate.startswith(_POSTGRESQL_AWAY)
+    if number := _number(error.orig):
+        return number in _MARIADB_AWAY or number in _MARIADB_CLIENT
+    return isinstance(error, (OperationalError, InterfaceError)) and _sqlite_code(error.orig) != _SQLITE_MISTAKE
+
+
+def _sqlite_code(raised: Any) -> int:
+    code: int = getattr(raised, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
+def _number(raised: Any) -> int:
+    first = raised.args[0] if getattr(raised, "args", ()) else 0
+    return first if isinstance(first, int) else 0

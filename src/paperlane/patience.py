@@ -1,0 +1,62 @@
+"""How long to wait before something is tried again: longer each time, up to some seconds, and never all at once."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import inf
+from typing import TypeVar
+
+import structlog
+
+from paperlane.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+Given = TypeVar("Given")
+
+_SLOWER = 2.0
+
+
+@dataclass(slots=True)
+class Patience:
+    """Waits of a caller that failed, in seconds; each is between a half and the whole of its step, by chance."""
+
+    first: float = 0.5
+    longest: float = 5.0
+    chance: Callable[[], float] = random.random  # noqa: S311  spreads load, keeps no secret
+    spent: float = 0.0  # since it last worked
+    _step: float = 0.0
+
+    def wait(self) -> float:
+        """It failed: how long to wait now."""
+        self._step = min(self._step * _SLOWER or self.first, self.longest)
+        seconds = self._step * (0.5 + 0.5 * self.chance())
+        self.spent += seconds
+        return seconds
+
+    def worked(self) -> bool:
+        """It worked, so the next wait is a short one again; had it failed before?"""
+        failed, self._step, self.spent = self._step > 0.0, 0.0, 0.0
+        return failed
+
+
+async def patiently(ask: Callable[[], Awaitable[Given]], what: str, most: Callable[[], float] = lambda: inf) -> Given:
+    """What `ask` gives, asked again while the ledger cannot be reached.
+
+    Its error goes on once it was waited for longer than `most()` seconds.
+    """
+    patience = Patience()
+    while True:
+        try:
+            given = await ask()
+        except Unavailable as error:
+            if patience.spent >= most():
+                raise
+            seconds = patience.wait()
+            log.warning("the ledger cannot be reached", what=what, why=error.message, again_in=round(seconds, 1))
+            await asyncio.sleep(seconds)
+        else:
+            if patience.worked():
+                log.info("the ledger is reached again", what=what)
+            return given

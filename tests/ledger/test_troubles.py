@@ -1,0 +1,221 @@
+"""What ails a database is told as what it is, changes nothing, and heals."""
+
+from collections.abc import Iterator
+from math import inf, nan
+from pathlib import Path
+
+import pytest
+from pysqlite3 import dbapi2
+from sqlalchemy import text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from tests.conftest import taken
+from tests.ledger.conftest import Bench
+
+from paperlane import migrations
+from paperlane.errors import BadRequest, Misconfigured, StorageFull, Unavailable
+from paperlane.hosting import open_ledger
+from paperlane.ledger import Rules
+from paperlane.ledger.dialects import mounts, sqlite
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.ledger.troubles import trouble_of
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, TaskId, UserId
+
+
+class Raised(Exception):
+    """What a driver raises, as far as it is looked at."""
+
+    def __init__(self, *args: object, sqlstate: str | None = None) -> None:
+        super().__init__(*args)
+        self.sqlstate = sqlstate
+
+
+def wrapped(kind: type[DBAPIError], *args: object, sqlstate: str | None = None, broken: bool = False) -> DBAPIError:
+    return kind("SELECT 1", {}, Raised(*args, sqlstate=sqlstate), connection_invalidated=broken)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (wrapped(OperationalError, "could not extend file", sqlstate="53100"), StorageFull),
+        (wrapped(OperationalError, 1021, "Disk full (/tmp); waiting for someone to free some space"), StorageFull),
+        (wrapped(OperationalError, 1114, "The table 'tasks' is full"), StorageFull),
+        (wrapped(InternalError, 3, "Error writing '/tmp/x' (Errcode: 28 \"No space left on device\")"), StorageFull),
+        (wrapped(OperationalError, 1030, "Got error 28 from storage engine"), StorageFull),
+        (wrapped(OperationalError, 1030, "Got error 194 from storage engine"), Unavailable),
+        (wrapped(OperationalError, "connection refused", sqlstate="08006"), Unavailable),
+        (wrapped(OperationalError, "terminating connection", sqlstate="57P01"), Unavailable),
+        (wrapped(OperationalError, 2003, "Can't connect to MySQL server on 'db'"), Unavailable),
+        (wrapped(OperationalError, 2013, "Lost connection to MySQL server during query"), Unavailable),
+        (wrapped(InterfaceError, 0, ""), Unavailable),
+        (wrapped(DBAPIError, "gone", broken=True), Unavailable),
+        (NoConnection("QueuePool limit of size 1 overflow 0 reached"), Unavailable),
+        (wrapped(IntegrityError, "duplicate key", sqlstate="23505"), None),
+        (wrapped(DataError, 1406, "Data too long"), None),
+        (wrapped(InternalError, 3, "Error writing file (Errcode: 13)"), None),
+    ],
+)  # fmt: skip
+def test_what_every_driver_says_is_understood(error: DBAPIError, kind: type | None):
+    trouble = trouble_of(error)
+    assert type(trouble) is (kind or type(None))
+    assert trouble is None or trouble.hint
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+    made = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+    yield made
+    made.close()
+
+
+def submit(ledger: SqlLedger, number: int, size: int = 2) -> None:
+    ledger.submit(NewBatch(BatchId(f"b{number}"), UserId(1), [NewTask(TaskId(f"t{number}"), b"x" * size)]))
+
+
+def test_a_locked_database_is_unavailable_until_it_is_free(
+    ledger: SqlLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    with taken(tmp_path / "ledger.db"):
+        with pytest.raises(Unavailable, match="cannot be reached: database is locked") as raised:
+            submit(ledger, 1)
+        assert type(raised.value) is Unavailable
+        assert ledger.tasks() == []  # who only reads is not held up
+    submit(ledger, 1)
+    assert len(ledger.tasks()) == 1
+
+
+def test_a_full_database_refuses_what_is_new_keeps_what_is_there_and_heals(ledger: SqlLedger):
+    submit(ledger, 1)
+
+    def allow(pages: int) -> None:
+        with ledger.dialect.writer.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    allow(1)  # means: no more than there are
+    with pytest.raises(StorageFull, match="no room to write"):
+        submit(ledger, 2, 1 << 20)
+    assert [task.id for task in ledger.tasks()] == ["t1"]
+    assert ledger.queue(UserId(1)).queued == 1
+    allow(1 << 30)
+    submit(ledger, 2, 1 << 20)
+    assert ledger.queue(UserId(1)).queued == 2
+
+
+def test_a_mistake_of_ours_is_no_trouble_of_the_databases(ledger: SqlLedger):
+    with pytest.raises(OperationalError, match="no such table"):
+        ledger.read(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
+
+
+def test_a_file_that_cannot_be_opened_is_said_at_the_start(tmp_path: Path):
+    (tmp_path / "ledger.db").mkdir()
+    with pytest.raises(Misconfigured, match="cannot be written: unable to open database file"):
+        open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+
+def test_a_newer_database_is_refused_with_what_to_do(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    open_ledger(url).close()
+    with dbapi2.connect(tmp_path / "ledger.db") as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer.close()
+    with pytest.raises(Misconfigured, match=f"is at 9999, this version knows {migrations.newest()}") as refused:
+        open_ledger(url)
+    assert refused.value.hint == "Install that version again, or restore a backup from before the upgrade."
+
+
+MOUNTS = """\
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+40 27 0:40 / /srv rw,relatime shared:1 master:2 - xfs /dev/vdb rw
+41 40 0:41 / /srv/our\\040files rw - nfs4 server:/export rw,vers=4.2
+42 27 0:42 / /mnt rw - fuse.sshfs me@host: rw
+43 27 0:43 / /mnt rw - ext4 /dev/vdc rw
+44 27 0:44 / /usb rw - fuseblk /dev/sdb1 rw
+45 27 0:45 / /home/me rw - fuse.sshfs me@host: rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "networked"),
+    [
+        ("/var/lib/ledger.db", "ext4", False),
+        ("/srv/ledger.db", "xfs", False),
+        ("/srv/our files/deep/ledger.db", "nfs4", True),
+        ("/srv/our filesystem/ledger.db", "xfs", False),
+        ("/mnt/ledger.db", "ext4", False),
+        ("/usb/ledger.db", "fuseblk", False),
+        ("/home/me/ledger.db", "fuse.sshfs", True),
+    ],
+)
+def test_the_file_system_of_a_path_is_known(tmp_path: Path, path: str, kind: str, *, networked: bool):
+    (tmp_path / "mountinfo").write_text(MOUNTS)
+    assert mounts.kind_of(Path(path), tmp_path / "mountinfo") == kind
+    assert mounts.is_networked(kind) == networked
+
+
+def test_a_system_that_does_not_tell_refuses_nothing(tmp_path: Path):
+    assert mounts.kind_of(tmp_path, tmp_path / "nothing") == ""
+    assert not mounts.is_networked("")
+
+
+@pytest.mark.parametrize("kind", ["nfs", "cifs", "9p", "fuse.sshfs"])
+def test_a_file_on_a_network_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
+    monkeypatch.setattr(sqlite, "kind_of", lambda _path: kind)
+    with pytest.raises(Misconfigured, match=rf"lies on a network file system \({kind}\)") as refused:
+        connect(f"sqlite:///{tmp_path}/deep/ledger.db")
+    assert "disk of this machine" in refused.value.hint
+    assert list(tmp_path.iterdir()) == []
+    connect("sqlite://").close()
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        *({"max_running": limit} for limit in (0, -1, 1_000_001, 10**30)),
+        *({"weight": weight} for weight in (0.0, -1.0, nan, inf, -inf, 1e-9, 101.0)),
+    ],
+    ids=str,
+)
+def test_terms_that_make_no_sense_are_refused_and_change_nothing(bench: Bench, terms: dict[str, float]):
+    bench.ledger.lane(UserId(1), max_running=3, weight=2.0)
+    for user in (1, 2):
+        with pytest.raises(BadRequest, match="lies between"):
+            bench.ledger.lane(UserId(user), **terms)  # type: ignore[arg-type]
+    (lane,) = bench.ledger.queue(UserId(1)).lanes
+    assert (lane.max_running, lane.weight) == (3, 2.0)
+    assert bench.ledger.queue(UserId(2)).lanes == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"cost": cost} for cost in (nan, inf, -1.0, 1e9)),
+        *({"priority": priority} for priority in (-1, 10, 10**30)),
+        *({"run_at": at} for at in (nan, inf, -inf, 1e300)),
+    ],
+    ids=str,
+)
+def test_a_batch_that_makes_no_sense_is_refused(bench: Bench, given: dict[str, float]):
+    with pytest.raises(BadRequest) as refused:
+        bench.submit(1, **given)  # type: ignore[arg-type]
+    assert refused.value.hint
+    assert bench.ledger.tasks(states=list(State)) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"system_limit": limit} for limit in (0, -5)),
+        *({"lease": seconds} for seconds in (0.0, -1.0, nan, inf)),
+        {"user_backlog": 0},
+        {"max_retries": -1},
+        {"retry_delay": nan},
+        {"max_crashes": 0},
+        {"user_limit": 0},
+    ],
+    ids=str,
+)
+def test_rules_that_make_no_sense_are_refused(given: dict[str, float]):
+    with pytest.raises(Misconfigured, match=f"The ledger's rule {next(iter(given))} makes no sense"):
+        Rules(**given)  # type: ignore[arg-type]

@@ -1,0 +1,173 @@
+"""What the interface answers while the database cannot be reached or a disk is full, and that it heals."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message
+from tests.conftest import taken
+from tests.web.conftest import House
+
+from paperlane.blobs import folder
+from paperlane.errors import Unavailable
+from paperlane.ledger.dialects import sqlite
+from paperlane.ledger.sql import SqlLedger
+from paperlane.settings import Settings
+
+FILE = {"files": ("a.md", b"Fine.")}
+
+
+def blobs_of(house: House) -> list[Path]:
+    return list(house.desk.settings.data.glob("blobs/*/*"))
+
+
+async def test_a_database_that_cannot_be_written_gives_503_and_heals(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    with taken(house.desk.settings.data / "paperlane.db"):
+        answer = await house["ann"].post("/batches", files=FILE)
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert int(answer.headers["retry-after"]) > 0
+        problem = answer.json()
+        assert (problem["code"], bool(problem["hint"])) == ("database_unavailable", True)
+        assert "locked" not in problem["detail"]  # what the database says is for the log
+        assert (await house["ann"].get("/tasks")).status_code == 200
+    assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
+
+
+async def test_a_database_that_is_gone_gives_503_everywhere_and_heals(house: House, monkeypatch: pytest.MonkeyPatch):
+    """Connections cannot be had: what a server that is stopped looks like."""
+
+    def refuse(*_given: object, **_more: object) -> Any:
+        raise sqlite.dbapi2.OperationalError("connection refused")
+
+    for engine in (house.ledger.dialect.writer, house.ledger.dialect.reader):
+        engine.dispose()
+        monkeypatch.setattr(engine.pool, "_creator", refuse, raising=False)
+        monkeypatch.setattr(engine.dialect, "connect", refuse)
+    paths = ["/tasks", "/queue", "/users", "/session", "/batches/b", "http://test/metrics", "http://test/queue"]
+    for path in paths:
+        answer = await house["adam"].get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable"), path
+    ready = await house["nobody"].get("http://test/readyz")
+    assert (ready.status_code, ready.json()["database"]) == (503, "database_unavailable")
+    assert (await house["nobody"].get("http://test/healthz")).status_code == 200
+    assert await closing_code(house) == 1013
+    monkeypatch.undo()
+    assert (await house["adam"].get("/tasks")).status_code == 200
+
+
+async def closing_code(house: House) -> int:
+    """How a WebSocket is closed before it is accepted."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {house.tokens['ann']}".encode()), (b"host", b"test")]
+    scope = {"type": "websocket", "path": "/api/v1/progress", "query_string": b"task=x", "headers": headers}
+    await house.app({**scope, "subprotocols": [], "scheme": "ws", "server": None, "client": None}, receive, send)
+    (message,) = sent
+    return message["code"]
+
+
+async def test_files_stay_when_the_answer_of_a_commit_was_lost(house: House, monkeypatch: pytest.MonkeyPatch):
+    real = SqlLedger.submit
+
+    def committed_and_cut_off(*args: Any, **more: Any) -> None:
+        real(*args, **more)
+        raise Unavailable("The connection broke.")
+
+    monkeypatch.setattr(SqlLedger, "submit", committed_and_cut_off)
+    assert (await house["ann"].post("/batches", files=FILE)).status_code == 503
+    (task,) = (await house["ann"].get("/tasks")).json()["items"]
+    house.work()
+    assert (await house["ann"].get(f"/tasks/{task['id']}")).json()["status"] == "completed"
+
+
+async def test_a_database_without_room_refuses_the_upload_leaves_no_file_and_heals(house: House):
+    def allow(pages: int) -> None:
+        with house.ledger.dialect.writer.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    allow(1)  # means: no more than there are
+    long = {"name": "x" * 4_000}
+    refused = [await house["ann"].post("/batches", files=FILE, data=long) for _ in range(40)]
+    full = [answer for answer in refused if answer.status_code != 202]
+    assert full
+    for answer in full:
+        assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.json()["hint"]
+    kept = (await house["ann"].get("/tasks")).json()["items"]
+    assert len(blobs_of(house)) == len(kept) == 40 - len(full)
+    allow(1 << 30)
+    assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
+
+
+@pytest.mark.parametrize("size", [10, 900_000])
+async def test_a_full_disk_refuses_the_upload_leaves_nothing_and_heals(
+    house: House, monkeypatch: pytest.MonkeyPatch, size: int
+):
+    """`/dev/full` has no room for anything: a small file finds out when it is closed, a large one on the way."""
+    really = os.open
+
+    def no_room(path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = really(path, flags, mode)
+        if flags & os.O_CREAT:
+            os.dup2(full, descriptor)
+        return descriptor
+
+    full = really("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr(folder.os, "open", no_room)
+    answer = await house["ann"].post("/batches", files=[("files", ("a.md", b"x" * size))] * 3)
+    monkeypatch.undo()
+    os.close(full)
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    assert int(answer.headers["retry-after"]) > 0
+    assert blobs_of(house) == []
+    assert (await house["ann"].get("/tasks")).json()["items"] == []
+    assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
+
+
+class TestOnASmallDisk:
+    """The same on a real file system of 4 MB that the database shares."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> Iterator[Settings]:
+        place = tmp_path / "small"
+        place.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+        if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+            pytest.skip("this needs the right to mount a file system")
+        yield Settings(data=place)
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+    async def test_it_refuses_until_there_is_room_again(self, house: House):
+        place = house.desk.settings.data
+        accepted = 0
+        for _ in range(30):
+            answer = await house["ann"].post("/batches", files={"files": ("a.md", b"x" * 300_000)})
+            if answer.status_code != 202:
+                break
+            accepted += 1
+        assert accepted > 0
+        assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+        assert len(blobs_of(house)) == accepted
+        rest = place / "rest"
+        with suppress(OSError), rest.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4_096)
+        for _ in range(3):
+            answer = await house["ann"].post("/batches", files=FILE)
+            assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+        assert len((await house["ann"].get("/tasks")).json()["items"]) == accepted
+        rest.unlink()
+        assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
+        assert len((await house["ann"].get("/tasks")).json()["items"]) == accepted + 1
