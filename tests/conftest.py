@@ -204,7 +204,7 @@ def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> It
 @contextmanager
 def taken(database: Path) -> Iterator[None]:
     """Another program has begun to write an SQLite file, and does not end."""
-    holder = dbapi2.connect(str(database), isolation_level=None)
+    holder = dbapi2.connect(str(database), isolation_level=None, check_same_thread=False)
     holder.execute("BEGIN IMMEDIATE")
     try:
         yield

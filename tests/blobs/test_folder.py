@@ -1,11 +1,13 @@
 """Files by reference: whole, private, and nowhere else."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from paperlane.blobs.folder import Folder
+from paperlane.errors import StorageFull
 
 
 @pytest.fixture
@@ -78,3 +80,34 @@ def test_a_folder_knows_whether_one_ledger_only_ever_used_it(folder: Folder):
     assert not folder.mark("two")
     assert not folder.mark("one")
     assert list(folder.written(0, 1e12)) == []
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every new file is `/dev/full`, which takes nothing."""
+    really = os.open
+    full = really("/dev/full", os.O_WRONLY)
+
+    def no_room(path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = really(path, flags, mode)
+        if flags & os.O_CREAT:
+            os.dup2(full, descriptor)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", no_room)
+    yield
+    os.close(full)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_is_said_and_what_was_begun_can_be_given_up(folder: Folder):
+    large, small, given_up = folder.create(), folder.create(), folder.create()
+    with pytest.raises(StorageFull, match="no room to write a file: No space left on device"):
+        large.write(b"x" * 100_000)
+    small.write(b"x")
+    with pytest.raises(StorageFull):
+        small.close()
+    given_up.write(b"x")
+    for writing in (large, small, given_up):
+        writing.discard()
+    assert list(folder.path.glob("*/*")) == []

@@ -210,7 +210,7 @@ class _Steps:
 
     async def _told(self, call: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
         """The call's result. While the ledger cannot be reached the attempt waits, until its lease is over."""
-        return await patiently(lambda: self.attempts.threads(call, *args, **kwargs), self.attempt.lease.task)
+        return await patiently(lambda: self.attempts.threads(call, *args, **kwargs), f"task {self.attempt.lease.task}")
 
     async def _isolated(self, step: Step[In, Out], value: Saved[In], begins: float) -> bytes:
         def tell(share: float, message: str) -> None:
