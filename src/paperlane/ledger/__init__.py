@@ -18,9 +18,12 @@ from paperlane.model.tasks import (
     Batch,
     BatchId,
     Checkpoint,
+    DeadLetter,
     Ended,
     Event,
+    Handled,
     Lease,
+    Letters,
     Member,
     NewBatch,
     PastAttempt,
@@ -106,6 +109,10 @@ _LEAST = {
 }  # fmt: skip
 
 
+AlsoHandled = Callable[[Connection, Handled], None]
+"""What another room writes of dead letters that were handled, in the same transaction."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The numbers that the ledger decides by; times in seconds. Defaults: `design/scheduling.md`."""
@@ -174,6 +181,26 @@ class Ledger(Protocol):
 
     def retry(self, task: TaskId) -> Task:
         """A failed or cancelled task starts again with fresh tries and its old checkpoints; else Conflict."""
+        ...
+
+    # what failed for good
+    def dead(self, which: Letters, cursor: str = "", limit: int = 100) -> Sequence[DeadLetter]:
+        """Those that failed last first; `cursor` leads past a page: `dead.cursor_of` its last task."""
+        ...
+
+    def causes(self, which: Letters) -> Mapping[str, int]:
+        """How many dead letters there are of each fault's code."""
+        ...
+
+    def replay(self, which: Letters, cursor: str = "", also: AlsoHandled | None = None) -> Handled:
+        """A page of dead letters starts again, as by `retry`; past a backlog limit they stay, and are told as left.
+
+        Go on with the cursor of the answer: what fails again meanwhile is passed by.
+        """
+        ...
+
+    def discard(self, which: Letters, cursor: str = "", also: AlsoHandled | None = None) -> Handled:
+        """A page of dead letters is dead no more; they stay failed, and can be started again one by one."""
         ...
 
     # what people look at

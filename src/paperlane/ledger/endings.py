@@ -13,7 +13,7 @@ from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import RUNNING, tasks
+from paperlane.ledger.schema import LONGEST_CODE, RUNNING, tasks
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
 
@@ -107,7 +107,8 @@ def _final(state: str, now: float, **more: object) -> Change:
 
 
 def _failed(fault: Fault, now: float) -> Change:
-    return {**_final("failed", now), "message": fault.message, "fault": _json(fault)}
+    told = {"message": fault.message, "fault": _json(fault), "cause": fault.code[:LONGEST_CODE]}
+    return {**_final("failed", now), **told, "dead": 1}
 
 
 def _queued(now: float, after: float, **more: object) -> Change:

@@ -42,7 +42,7 @@ _KINDS: dict[str, Kind] = {
     "state": "key", "stage": "key", "charged": "float", "run": "int", "fence": "int", "attempt": "int",
     "retries": "int", "crashes": "int", "cancel": "int", "engine": "key", "worker_id": "key", "lease_until": "float",
     "run_at": "float", "started_at": "float", "finished_at": "float", "step": "text", "percent": "float",
-    "message": "text", "fault": "text", "summary": "text",
+    "message": "text", "fault": "text", "cause": "key", "dead": "int", "summary": "text",
 }  # fmt: skip
 
 

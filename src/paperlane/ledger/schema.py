@@ -28,6 +28,7 @@ metadata = MetaData()
 
 _ID = String(40)
 _NAME = String(200)
+LONGEST_CODE = 60
 LARGE = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")  # it has a type for each length
 LONG = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 
@@ -73,6 +74,7 @@ RUNNING = Condition("state = 'running'")
 UNDER_WAY = Condition("state IN ('leased', 'running')")
 BACKLOGGED = Condition("ready + waiting > 0", "backlogged")
 ENDED = Condition("state IN ('completed', 'failed', 'cancelled')")
+DEAD = Condition("dead = 1")
 
 
 def _partial(condition: Condition) -> dict[str, Any]:
@@ -165,6 +167,8 @@ tasks = Table(
     Column("percent", Double, nullable=False, server_default="0"),
     Column("message", Text, nullable=False),
     Column("fault", Text),  # JSON {code, message, hint}
+    Column("cause", String(LONGEST_CODE), nullable=False, server_default=""),  # the fault's code, of a task that failed
+    Column("dead", Integer, nullable=False, server_default="0"),  # it failed, and nobody started or discarded it since
     Column("summary", LONG),  # JSON, given with the completion
     Column("payload", LARGE, nullable=False),
     Index("tasks_ready", "user_id", "sort_key", "id", **_partial(READY)),
@@ -173,6 +177,9 @@ tasks = Table(
     Index("tasks_late", "user_id", **_partial(WAITING)),
     Index("tasks_worker", "worker_id", "engine", "user_id", **_partial(UNDER_WAY)),
     Index("tasks_ended", "user_id", "state", "finished_at", "id", **_partial(ENDED)),
+    # `dead` stands in them for databases that have no partial indexes
+    Index("tasks_dead", "dead", "finished_at", "id", "cause", **_partial(DEAD)),
+    Index("tasks_dead_user", "user_id", "dead", "finished_at", "id", "cause", **_partial(DEAD)),
     Index("tasks_batch", "batch_id", "id"),
     Index("tasks_user", "user_id", "id"),
 )

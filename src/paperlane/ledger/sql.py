@@ -14,6 +14,7 @@ from paperlane.ledger import (
     Also,
     AlsoFired,
     AlsoForgotten,
+    AlsoHandled,
     Chore,
     Kept,
     Mark,
@@ -22,6 +23,7 @@ from paperlane.ledger import (
     Rules,
     Trimmed,
     claims,
+    dead,
     endings,
     periodic,
     recovery,
@@ -30,6 +32,7 @@ from paperlane.ledger import (
     views,
     working,
 )
+from paperlane.ledger.dead import Act
 from paperlane.ledger.dialects import Dialect, address
 from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
@@ -45,9 +48,12 @@ from paperlane.model.tasks import (
     Batch,
     BatchId,
     Checkpoint,
+    DeadLetter,
     Ended,
     Event,
+    Handled,
     Lease,
+    Letters,
     Member,
     NewBatch,
     PastAttempt,
@@ -180,6 +186,29 @@ class SqlLedger:
             return views.one(writing.connection, task, self.rules)
 
         return self._change(work)
+
+    # what failed for good
+
+    def dead(self, which: Letters, cursor: str = "", limit: int = 100) -> Sequence[DeadLetter]:
+        return self._ask(lambda connection: dead.page(connection, which, cursor, limit, self.rules))
+
+    def causes(self, which: Letters) -> Mapping[str, int]:
+        return self._ask(lambda connection: dead.causes(connection, which))
+
+    def replay(self, which: Letters, cursor: str = "", also: AlsoHandled | None = None) -> Handled:
+        return self._handle(dead.replay, which, cursor, also)
+
+    def discard(self, which: Letters, cursor: str = "", also: AlsoHandled | None = None) -> Handled:
+        return self._handle(dead.discard, which, cursor, also)
+
+    def _handle(self, act: Act, which: Letters, cursor: str, also: AlsoHandled | None) -> Handled:
+        def work(writing: Writing, lanes: Lanes) -> Handled:
+            handled, before = act(writing, lanes, which, cursor, self.rules)
+            if handled.done and also is not None:
+                also(writing.connection, handled)
+            return replace(handled, done=handled.done + before)
+
+        return self._with_lanes(work)
 
     # what people look at
 

@@ -204,9 +204,14 @@ def cancel(writing: Writing, task: TaskId) -> None:
 
 
 _AFRESH = {
-    "state": "ready", "attempt": 0, "retries": 0, "crashes": 0, "cancel": 0, "fault": None, "summary": None,
-    "percent": 0.0, "step": "", "message": "", "started_at": 0.0, "finished_at": 0.0, "run_at": 0.0,
+    "state": "ready", "attempt": 0, "retries": 0, "crashes": 0, "cancel": 0, "fault": None, "cause": "", "dead": 0,
+    "summary": None, "percent": 0.0, "step": "", "message": "", "started_at": 0.0, "finished_at": 0.0, "run_at": 0.0,
 }  # fmt: skip
+
+
+def afresh(task: Change) -> Move:
+    """An ended task starts again, with fresh tries; its checkpoints stay."""
+    return Move(task, {"run": task["run"] + 1, **_AFRESH}, "replayed")
 
 
 def retry(writing: Writing, task: TaskId, rules: Rules) -> None:
@@ -221,5 +226,5 @@ def retry(writing: Writing, task: TaskId, rules: Rules) -> None:
         )
     check_room(writing.connection, UserId(row["user_id"]), rules)
     held[row["user_id"]].ready += 1
-    move(writing, [Move(row, {"run": row["run"] + 1, **_AFRESH}, "replayed")])
+    move(writing, [afresh(row)])
     held.write()

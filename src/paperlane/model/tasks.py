@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import NewType
 
 TaskId = NewType("TaskId", str)
@@ -216,6 +217,50 @@ class Task:
     def status(self) -> str:
         """One of queued, running, completed, failed, cancelled."""
         return self.state.status
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A task that failed, and was neither started again nor discarded since; `tries` counts attempts that began."""
+
+    task: Task
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Which dead letters are meant: those that everything given here holds for.
+
+    `since` and `until` bound when they failed, in seconds since 1970; `code` is their fault's.
+    """
+
+    user: UserId | None = None
+    batch: BatchId | None = None
+    code: str = ""
+    since: float = 0.0
+    until: float = inf
+    ids: Sequence[TaskId] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Dead letters that stay what they are, and why; `tasks` names the first of them."""
+
+    why: Fault
+    count: int
+    tasks: Sequence[TaskId]
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of a page of dead letters: how many are none any more, and which are left.
+
+    `cursor` leads to the next page, "" at the end.
+    """
+
+    done: int
+    left: Sequence[LeftOver] = ()
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,239 @@
+"""Dead letters: tasks that failed for good, until somebody starts them again or discards them.
+
+A discarded one stays a failed task with its cause and its history, and can still be started again by its id.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from math import inf, isfinite, isnan
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+
+from paperlane.errors import BadRequest
+from paperlane.ledger import Rules
+from paperlane.ledger.dialects import Given, GivenRows
+from paperlane.ledger.dialects.keyed import select_by_key
+from paperlane.ledger.history import Change, move
+from paperlane.ledger.holding import Wanted, hold, wanted
+from paperlane.ledger.lanes import Lane, Lanes
+from paperlane.ledger.schema import BACKLOGGED, DEAD, attempts, lanes, tasks
+from paperlane.ledger.submitting import afresh
+from paperlane.ledger.views import task_of
+from paperlane.ledger.writing import Writing
+from paperlane.model.tasks import DeadLetter, Fault, Handled, LeftOver, Letters, Task, TaskId
+
+AT_ONCE = 200  # dead letters that one transaction handles
+_NAMED = 100  # of those that are left over
+
+_GONE = Fault("not_found", "There is no such task.", "Check its id.")
+_ALIVE = Fault("not_dead", "The task is no dead letter.", "It did not fail, or was started again or discarded since.")
+_OWN_FULL = Fault(
+    "user_limit_exceeded", "As many of the user's tasks wait as may.", "Start the others again once some are done."
+)
+_ALL_FULL = Fault(
+    "system_busy", "The whole system's backlog is full.", "Start the others again in a little while."
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page begins: after the letter `task` that failed `at`; of those that failed by `until`."""
+
+    at: float
+    task: str
+    until: float = inf
+
+    @classmethod
+    def of(cls, cursor: str) -> "_Place":
+        """The place that a cursor says. BadRequest for what is no cursor of ours."""
+        at, _, rest = cursor.partition("/")
+        task, _, until = rest.partition("/")
+        try:
+            place = cls(float(at), task, float(until or inf))
+        except ValueError:
+            place = cls(inf, "")
+        if not isfinite(place.at) or isnan(place.until) or place.until == -inf or "\0" in place.task:
+            raise BadRequest("This cursor leads nowhere.", hint="Use the `next` of the page before, as it is.")
+        return place
+
+
+def cursor_of(task: Task) -> str:
+    """The cursor of the page after this letter."""
+    return f"{task.finished_at!r}/{task.id}"
+
+
+def page(connection: Connection, which: Letters, cursor: str, limit: int, rules: Rules) -> Sequence[DeadLetter]:
+    """Dead letters, those that failed last first."""
+    asked = select(tasks).where(*_meant(which)).limit(limit)
+    asked = asked.order_by(tasks.c.finished_at.desc(), tasks.c.id.desc())
+    if cursor:
+        place = _Place.of(cursor)
+        asked = asked.where(
+            tasks.c.finished_at <= place.at, or_(tasks.c.finished_at < place.at, tasks.c.id < place.task)
+        )
+    found = [task_of(row, rules) for row in connection.execute(asked).mappings()]
+    tries = _tries(connection, [task.id for task in found])
+    return [DeadLetter(task, tries.get(task.id, 0)) for task in found]
+
+
+def causes(connection: Connection, which: Letters) -> Mapping[str, int]:
+    """How many dead letters there are of each fault's code, the most frequent first."""
+    asked = select(tasks.c.cause, func.count()).where(*_meant(which)).group_by(tasks.c.cause)
+    counted = {row[0]: row[1] for row in connection.execute(asked)}
+    return dict(sorted(counted.items(), key=lambda one: (-one[1], one[0])))
+
+
+def _meant(which: Letters) -> Iterator[ColumnElement[bool]]:
+    yield DEAD
+    if which.user is not None:
+        yield tasks.c.user_id == which.user
+    if which.batch is not None:
+        yield tasks.c.batch_id == which.batch
+    if which.code:
+        yield tasks.c.cause == which.code
+    if which.since > 0:
+        yield tasks.c.finished_at >= which.since
+    if which.until < inf:
+        yield tasks.c.finished_at <= which.until
+    if which.ids is not None:
+        yield tasks.c.id.in_(which.ids)
+
+
+def _tries(connection: Connection, ids: Sequence[TaskId]) -> Mapping[str, int]:
+    asked = select(attempts.c.task_id, func.count()).where(attempts.c.task_id.in_(ids)).group_by(attempts.c.task_id)
+    return {row[0]: row[1] for row in connection.execute(asked)}
+
+
+class _Left:
+    """Counts what is left over, by its reason."""
+
+    def __init__(self) -> None:
+        self._found: dict[Fault, list[TaskId]] = {}
+
+    def add(self, why: Fault, tasks: Iterable[str]) -> None:
+        self._found.setdefault(why, []).extend(map(TaskId, tasks))
+
+    def told(self) -> Sequence[LeftOver]:
+        return tuple(LeftOver(why, len(ids), ids[:_NAMED]) for why, ids in self._found.items() if ids)
+
+
+def replay(writing: Writing, lanes: Lanes, which: Letters, cursor: str, rules: Rules) -> "Acted":
+    """The next dead letters start again, those that failed first first; who finds no room in a backlog stays."""
+    left = _Left()
+    turn = _next(writing, which, cursor, left, lambda task: task["state"] != "failed" and task["run"] > 1)
+    found = _locked(writing, lanes, turn.found, left)
+    room = rules.system_backlog - _backlog(writing.connection) if found else 0
+    chosen: list[Change] = []
+    for task in found:
+        lane = lanes[task["user_id"]]
+        if (why := _no_room(lane, room, rules)) is not None:
+            left.add(why, [task["id"]])
+            continue
+        lane.ready += 1
+        room -= 1
+        chosen.append(task)
+    move(writing, map(afresh, chosen))
+    return Handled(len(chosen), left.told(), turn.onward), turn.before
+
+
+def discard(writing: Writing, lanes: Lanes, which: Letters, cursor: str, _rules: Rules) -> "Acted":
+    """The next dead letters are none any more."""
+    left = _Left()
+    turn = _next(writing, which, cursor, left, lambda task: task["state"] == "failed")
+    locked = [task["id"] for task in _locked(writing, lanes, turn.found, left)]
+    if locked:
+        writing.connection.execute(update(tasks).where(tasks.c.id.in_(locked)).values(dead=0))
+    return Handled(len(locked), left.told(), turn.onward), turn.before
+
+
+Acted = tuple[Handled, int]
+"""What this transaction did, and to how many letters beside an earlier try did it whose commit nobody knew of."""
+
+Act = Callable[[Writing, Lanes, Letters, str, Rules], Acted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """The letters that it is the turn of, as {id, user_id}, and the cursor of those after them.
+
+    `before` counts named ones that an earlier try of the same transaction has handled already.
+    """
+
+    found: Sequence[Change]
+    onward: str = ""
+    before: int = 0
+
+
+def _next(writing: Writing, which: Letters, cursor: str, left: _Left, handled: Callable[[Change], bool]) -> _Turn:
+    """The letters that it is the turn of; `handled` tells of a named one that is dead no more whether it is so by us.
+
+    Of those of a filter another try takes the next page: what the lost commit did is not counted, nor done again.
+    """
+    if which.ids is not None:
+        return _named(writing, which, cursor, left, handled)
+    first = _Place(0.0, "", min(which.until, writing.now))  # who fails again waits for another time
+    place = _Place.of(cursor) if cursor else first
+    asked = (
+        select(tasks.c.id, tasks.c.user_id, tasks.c.finished_at)
+        .where(
+            *_meant(replace(which, until=min(which.until, place.until))),
+            tasks.c.finished_at >= place.at,
+            or_(tasks.c.finished_at > place.at, tasks.c.id > place.task),
+        )
+        .order_by(tasks.c.finished_at, tasks.c.id)
+        .limit(AT_ONCE)
+    )
+    found = [dict(row) for row in writing.connection.execute(asked).mappings()]
+    if len(found) < AT_ONCE:
+        return _Turn(found)
+    return _Turn(found, f"{found[-1]['finished_at']!r}/{found[-1]['id']}/{place.until!r}")
+
+
+def _named(writing: Writing, which: Letters, cursor: str, left: _Left, handled: Callable[[Change], bool]) -> _Turn:
+    """The same of those that are named: the cursor counts them."""
+    if cursor and not (cursor.isascii() and cursor.isdigit()):
+        raise BadRequest("This cursor leads nowhere.", hint="Use the `next` of the answer before, as it is.")
+    begin = int(cursor or 0)
+    ids = list(dict.fromkeys(which.ids or ()))
+    some = ids[begin : begin + AT_ONCE]
+    asked = select(tasks.c.id, tasks.c.user_id, tasks.c.dead, tasks.c.state, tasks.c.run).where(tasks.c.id.in_(some))
+    if which.user is not None:
+        asked = asked.where(tasks.c.user_id == which.user)
+    known = {row["id"]: dict(row) for row in writing.connection.execute(asked).mappings()}
+    left.add(_GONE, (task for task in some if task not in known))
+    alive = [task for task in some if task in known and not known[task]["dead"]]
+    ours = [task for task in alive if writing.again and handled(known[task])]
+    left.add(_ALIVE, (task for task in alive if task not in ours))
+    found = [known[task] for task in some if task in known and known[task]["dead"]]
+    return _Turn(found, str(begin + AT_ONCE) if begin + AT_ONCE < len(ids) else "", len(ours))
+
+
+def _locked(writing: Writing, lanes: Lanes, found: Sequence[Change], left: _Left) -> Sequence[Change]:
+    """The tasks, whole and locked after their lanes, in the order that they were found in."""
+    if not found:
+        return ()
+    asked, given = _by_id(writing.dialect.given)
+    users = [task["user_id"] for task in found]
+    held = hold(writing, lanes, asked, given.bind([(task["id"],) for task in found]), likely=users)
+    rows = {row["id"]: row for row in held if row["dead"]}
+    left.add(_ALIVE, (task["id"] for task in found if task["id"] not in rows))  # somebody else was faster
+    return [rows[task["id"]] for task in found if task["id"] in rows]
+
+
+@cache
+def _by_id(given_rows: GivenRows) -> tuple[Wanted, Given]:
+    given = given_rows("meant", of_task="key")
+    asked = select().where(tasks.c.id == given.table.c.of_task).order_by(tasks.c.id)
+    return wanted(select_by_key(asked, given.table)), given
+
+
+def _no_room(lane: Lane, room: int, rules: Rules) -> Fault | None:
+    if lane.ready + lane.waiting >= rules.user_backlog:
+        return _OWN_FULL
+    return _ALL_FULL if room <= 0 else None
+
+
+def _backlog(connection: Connection) -> int:
+    waiting = func.coalesce(func.sum(lanes.c.ready + lanes.c.waiting), 0)
+    return int(connection.execute(select(waiting).where(BACKLOGGED)).scalar_one())
