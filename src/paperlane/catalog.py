@@ -286,6 +286,10 @@ CODES: Mapping[str, Told] = {
     "not_failed": Told(
         ("Only a failed or cancelled task can be started again.", "只有失败或已取消的任务才能重新开始。")
     ),
+    "not_dead": Told(
+        ("The task is no dead letter.", "该任务不在失败待处理之列。"),
+        ("It did not fail, or was started again or discarded since.", "它没有失败，或之后已重新开始或被丢弃。"),
+    ),
     "id_taken": Told(
         ("A batch or a task of this id is there already.", "该编号的批次或任务已存在。"),
         ("Give each one a new id.", "请使用新的编号。"),

@@ -7,8 +7,10 @@ tasks; documents, issues and reports are their owner's alone.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from math import inf, isfinite
 from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +25,11 @@ from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     Batch,
     BatchId,
+    DeadLetter,
+    Fault,
+    Handled,
+    LeftOver,
+    Letters,
     NewBatch,
     NewTask,
     PastAttempt,
@@ -50,6 +57,9 @@ _SLOT_SECONDS_PER_MB = {"application/pdf": 1.5}
 _SLOT_SECONDS = 0.2
 _MOST_SLOT_SECONDS = 60.0
 _SCHEDULE = re.compile(r"\w[\w.@+-]{0,99}")  # stands in a path, where "." and ".." mean something else
+_NAMED = 100  # of the dead letters that are left over
+_UNSAID = (None, "", 0.0, inf)  # what does not narrow which letters are meant
+_TIME = "Write it as 2027-01-31T08:00:00Z."
 STATES: Mapping[str, Sequence[State]] = {
     "queued": (State.READY, State.WAITING, State.LEASED),
     **{state.value: (state,) for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)},
@@ -189,6 +199,41 @@ class Desk:
         self.task(account, task)
         _may_change(account)
         return self.ledger.retry(task)
+
+    # what failed for good
+
+    def dead(self, account: Account | None, which: Letters, cursor: str, limit: int) -> Sequence[DeadLetter]:
+        """A page of dead letters, the latest first: one's own, or everybody's for those who may see the queue."""
+        return self.ledger.dead(_seen_by(account, which), cursor, limit)
+
+    def causes(self, account: Account | None, which: Letters) -> Mapping[str, int]:
+        """How many dead letters there are of each code."""
+        return self.ledger.causes(_seen_by(account, which))
+
+    def replay(self, by: Account | None, which: Letters, cursor: str = "") -> Iterator[Handled]:
+        """Start dead letters again, page by page: one's own, or anybody's for admins and at the machine itself."""
+        return self._handle(self.ledger.replay, "dead letters replayed", by, which, cursor)
+
+    def discard(self, by: Account | None, which: Letters, cursor: str = "") -> Iterator[Handled]:
+        """The same, but they are dead letters no more."""
+        return self._handle(self.ledger.discard, "dead letters discarded", by, which, cursor)
+
+    def _handle(
+        self, act: Callable[..., Handled], what: str, by: Account | None, which: Letters, cursor: str
+    ) -> Iterator[Handled]:
+        meant = _handled_by(by, which)
+        told = {name: value for name, value in asdict(which).items() if value not in _UNSAID}
+        now = self.clock.now()
+
+        def note(connection: Connection, handled: Handled) -> None:
+            if by is None or by.operates:
+                self._note(connection, by, now, what, {"count": handled.done, **told})
+
+        while True:
+            handled = act(meant, cursor, note)
+            yield handled
+            if not (cursor := handled.cursor):
+                return
 
     def queue(self, account: Account) -> Queue:
         """What runs and waits: one's own, or everything for those who may see the queue."""
@@ -479,6 +524,56 @@ class Desk:
     ) -> None:
         """Leave a line in the audit trail; without an account it was somebody at the machine's own command line."""
         audit.note(connection, self.new_id(), audit.NOBODY if by is None else by.id, now, what, details)
+
+
+def together(pages: Iterable[Handled]) -> Handled:
+    """What became of several pages of dead letters; goes on where the last one does."""
+    done, cursor = 0, ""
+    left: dict[Fault, LeftOver] = {}
+    for page in pages:
+        done, cursor = done + page.done, page.cursor
+        for one in page.left:
+            before = left.get(one.why, LeftOver(one.why, 0, ()))
+            named = (*before.tasks, *one.tasks)[:_NAMED]
+            left[one.why] = LeftOver(one.why, before.count + one.count, named)
+    return Handled(done, tuple(left.values()), cursor)
+
+
+def _seen_by(account: Account | None, which: Letters) -> Letters:
+    return which if account is None or account.sees_queue else _own(account, which)
+
+
+def _handled_by(account: Account | None, which: Letters) -> Letters:
+    if account is None or account.operates:
+        return which
+    _may_change(account)
+    return _own(account, which)
+
+
+def _own(account: Account, which: Letters) -> Letters:
+    """The same letters, as far as they are this account's: another one's are as if there were none."""
+    if which.user not in {None, account.id}:
+        return replace(which, ids=())
+    return replace(which, user=account.id)
+
+
+def moment_of(said: str) -> float:
+    """Seconds since 1970 of a time that is said so, or in ISO 8601 (UTC without an offset). BadRequest for no time."""
+    try:
+        at = float(said)
+    except ValueError:
+        at = _seconds(said)
+    if not isfinite(at):
+        raise BadRequest(f"{said!r} is no time.", hint=_TIME)
+    return at
+
+
+def _seconds(said: str) -> float:
+    try:
+        at = datetime.fromisoformat(said)
+    except ValueError as error:
+        raise BadRequest(f"{said!r} is no time.", hint=_TIME) from error
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _may_change(account: Account) -> None:

@@ -218,6 +218,19 @@ class TestReplaying:
         assert ids(bench.ledger.dead(EVERY)) == [second[2], *first[:2:-1]]
         assert bench.ledger.replay(EVERY).done == 0
 
+    def test_what_is_left_of_those_that_failed_at_once_is_told_once(
+        self, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+    ):
+        bench = make_bench(user_backlog=5)
+        names = bench.submit(1, 5)
+        worker = bench.worker()
+        bench.ledger.finish(worker, [Ended(lease, Failed(BROKEN)) for lease in claim(bench, worker)])
+        bench.submit(1, 4)
+        monkeypatch.setattr(dead, "AT_ONCE", 2)
+        answer = all_of(bench.ledger.replay, EVERY)
+        assert answer.done == 1
+        assert [task for left in answer.left for task in left.tasks] == names[1:]
+
     def test_ids_that_are_no_dead_letters_are_told_and_nothing_happens_to_them(self, bench: Bench):
         (mine,), (theirs,) = fail(bench, 1), fail(bench, 2)
         (queued,) = bench.submit(1)

@@ -368,7 +368,15 @@ OTHERS = {
     ("PATCH", "/api/v1/schedules/{name}"),
     ("DELETE", "/api/v1/schedules/{name}"),
 }
-LISTS = {("GET", "/api/v1/tasks"), ("GET", "/api/v1/queue"), ("GET", "/api/v1/schedules")}
+LISTS = {
+    ("GET", "/api/v1/tasks"),
+    ("GET", "/api/v1/queue"),
+    ("GET", "/api/v1/schedules"),
+    ("GET", "/api/v1/dead"),
+    ("GET", "/api/v1/dead/causes"),
+    ("POST", "/api/v1/dead/replay"),
+    ("POST", "/api/v1/dead/discard"),
+}
 OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),

@@ -136,6 +136,55 @@ class Attempt(TypedDict):
     steps: Sequence[StepTime]
 
 
+class DeadLetter(TypedDict):
+    """A task that failed for good. `document` is its name, null for everybody but its owner; `attempts` began."""
+
+    id: str
+    batch: str
+    owner: int
+    document: str | None
+    error: Fault | None
+    attempts: int
+    created_at: Moment | None
+    failed_at: Moment | None
+
+
+class Cause(TypedDict):
+    """How many dead letters have this code."""
+
+    code: str
+    count: int
+
+
+class LeftOver(TypedDict):
+    """Dead letters that stay what they are, and why; `tasks` names the first hundred of them."""
+
+    code: str
+    message: str
+    hint: str
+    count: int
+    tasks: Sequence[str]
+
+
+class Handled(TypedDict):
+    """What is left of dead letters, and where to go on."""
+
+    left: Sequence[LeftOver]
+    next: str | None
+
+
+class Replayed(Handled):
+    """How many start again, and which do not; ask again with `next` as the `cursor` for those that are to come."""
+
+    replayed: int
+
+
+class Discarded(Handled):
+    """How many are dead letters no more; ask again with `next` as the `cursor` for those that are to come."""
+
+    discarded: int
+
+
 class Location(TypedDict):
     """A place in the document: `text[start:end]`, in code points; lines and columns count from 1."""
 

@@ -16,6 +16,7 @@ from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import (
     batches,
+    dead,
     health,
     issues,
     metrics,
@@ -73,7 +74,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.locks = {}
     app.state.sockets = Counter()
     api = APIRouter(prefix=_API, responses=problems.may(503, 507))
-    for room in (batches, tasks, issues, schedules, queue, users, session, progress):
+    for room in (batches, tasks, issues, schedules, dead, queue, users, session, progress):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.router)

@@ -3,15 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from http import HTTPStatus
-from math import isfinite
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from paperlane.desk import Order
+from paperlane.desk import Order, moment_of
 from paperlane.errors import BadRequest, Refused, StorageFull, TooLarge
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
@@ -123,22 +121,11 @@ def _order(received: Received, key: str, now: float) -> Order:
 
 
 def _moment(said: str, now: float) -> float:
-    """ISO 8601 (UTC without an offset) or seconds since 1970; 0 for now, and what has passed means now too."""
-    try:
-        at = float(said or 0)
-    except ValueError:
-        at = _seconds(said)
-    if not isfinite(at) or at > now + _FURTHEST:
+    """0 for now, and what has passed means now too."""
+    at = moment_of(said) if said else 0.0
+    if at > now + _FURTHEST:
         raise BadRequest("A task waits for at most a year.", hint="Choose a `run_at` within 366 days from now.")
     return max(0.0, at)
-
-
-def _seconds(said: str) -> float:
-    try:
-        at = datetime.fromisoformat(said)
-    except ValueError as error:
-        raise BadRequest(f"{said!r} is no time.", hint="Write it as 2027-01-31T08:00:00Z.") from error
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 @asynccontextmanager

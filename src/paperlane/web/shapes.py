@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from paperlane.desk import name_of
 from paperlane.model.documents import Upload
 from paperlane.model.schedules import Schedule
-from paperlane.model.tasks import Batch, Event, PastAttempt, Queue, Task
+from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, PastAttempt, Queue, Task
 from paperlane.records.accounts import Account, Terms
 from paperlane.records.issues import Reviewed
 from paperlane.reports import said
@@ -86,6 +87,35 @@ def attempt(of: PastAttempt) -> answers.Attempt:
         "error": of.fault,
         "steps": of.steps,
     }
+
+
+def dead_letter(of: DeadLetter, reader: Account) -> answers.DeadLetter:
+    """A dead letter; what the document is called is its owner's to know."""
+    return {
+        "id": of.task.id,
+        "batch": of.task.batch,
+        "owner": of.task.user,
+        "document": name_of(of.task) if of.task.user == reader.id else None,
+        "error": of.task.fault,
+        "attempts": of.tries,
+        "created_at": moment(of.task.created_at),
+        "failed_at": moment(of.task.finished_at),
+    }
+
+
+def left(of: Handled) -> answers.Handled:
+    """The dead letters that are left, and where to go on."""
+    found: Sequence[answers.LeftOver] = [
+        {
+            "code": one.why.code,
+            "message": one.why.message,
+            "hint": one.why.hint,
+            "count": one.count,
+            "tasks": one.tasks,
+        }
+        for one in of.left
+    ]
+    return {"left": found, "next": of.cursor or None}
 
 
 def issue(of: Reviewed, language: str) -> answers.Issue:
