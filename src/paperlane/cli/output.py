@@ -76,3 +76,18 @@ def progress_on_terminal() -> Generator[Callable[[str, float], None]]:
 
         seen: set[str] = set()
         yield tell
+
+
+@contextmanager
+def counted_on_terminal(what: str, total: int) -> Generator[Callable[[int], None]]:
+    """A bar on stderr when that is a terminal; what it yields is told how many more are done."""
+    if not sys.stderr.isatty():
+        yield lambda _more: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(what, total=total)
+        yield lambda more: progress.update(bar, advance=more)

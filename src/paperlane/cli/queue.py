@@ -1,6 +1,7 @@
 """`paperlane queue`: what runs and waits, by user and engine."""
 
 import json
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,15 +10,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_of
-from paperlane.cli.output import show
-from paperlane.errors import BadRequest, PaperlaneError
+from paperlane.cli.output import counted_on_terminal, show
+from paperlane.errors import BadRequest, NotFound, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from paperlane.desk import Desk
+    from paperlane.model.tasks import Handled, Letters, TaskId, UserId
 
 app = typer.Typer(help="What runs and waits; cancel, start again, pause.", invoke_without_command=True)
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Task ids.")]
+SomeIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Task ids.")]
+All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+User = Annotated[str | None, typer.Option(help="Those of this user.")]
+Code = Annotated[str | None, typer.Option(help="Those that failed for this cause.")]
+BatchOf = Annotated[str | None, typer.Option("--batch", help="Those of this batch.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Those that failed since: ISO 8601, UTC.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Those that failed until then.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
 Engine = Annotated[str, typer.Argument(metavar="[ENGINE]", help="The engine.")]
 
 
@@ -69,51 +81,203 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
 
 
 @app.command()
-def dead(context: typer.Context, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show tasks that failed for good, with their cause."""
+def dead(
+    context: typer.Context,
+    user: User = None,
+    code: Code = None,
+    batch: BatchOf = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 100,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show tasks that failed for good, with their cause; the latest first."""
     from paperlane.assembly import user_names
     from paperlane.desk import name_of
-    from paperlane.model.tasks import State
+    from paperlane.web.shapes import moment
 
     with _desk(context, data, database) as desk:
         names = user_names(desk.ledger)
-        rows = [
-            {
-                "id": task.id,
-                "user": names.get(task.user, str(task.user)),
-                "document": name_of(task),
-                "code": task.fault.code if task.fault else "",
-                "message": task.fault.message if task.fault else "",
-                "attempts": task.attempt,
-            }
-            for task in desk.ledger.tasks(states=[State.FAILED], limit=1_000)
-        ]
+        which = _letters(desk, user, code, batch, since, until)
+        letters = desk.dead(None, which, "", limit)
+        causes = desk.causes(None, which)
+    rows = [
+        {
+            "id": letter.task.id,
+            "failed_at": moment(letter.task.finished_at),
+            "user": names.get(letter.task.user, str(letter.task.user)),
+            "document": name_of(letter.task),
+            "attempts": letter.tries,
+            "code": letter.task.fault.code if letter.task.fault else "",
+            "message": letter.task.fault.message if letter.task.fault else "",
+            "hint": letter.task.fault.hint if letter.task.fault else "",
+        }
+        for letter in letters
+    ]
     show(rows, as_json=as_json, empty="No task failed.")
+    if rows and not as_json:
+        count = sum(causes.values())
+        typer.echo(f"\n{count} in all: {', '.join(f'{n} {cause}' for cause, n in causes.items())}")
+        if count > len(rows):
+            typer.echo(f"The latest {len(rows)} are shown; --limit shows more, filters fewer.")
 
 
 @app.command()
-def retry(context: typer.Context, ids: Ids, data: Data = None, database: Database = None) -> None:
-    """Start failed or cancelled tasks again."""
+def retry(
+    context: typer.Context,
+    ids: SomeIds = None,
+    everything: All = False,  # noqa: FBT002
+    user: User = None,
+    code: Code = None,
+    batch: BatchOf = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Yes = False,  # noqa: FBT002
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Start tasks again: some by id, failed or cancelled; or dead letters, all or those of a filter."""
     with _desk(context, data, database) as desk:
-        _each(desk, ids, "retry", "is queued again")
+        which = _meant(_letters(desk, user, code, batch, since, until), ids, everything=everything, verb="start again")
+        _ask_first(desk, which, yes=yes, verb="Start {} again?")
+        pages = desk.replay(None, which) if which.ids is None else _again(desk, which.ids)
+        handled = _all_of(desk, which, pages)
+    _report(handled, "replayed", "queued again", as_json=as_json)
+
+
+@app.command()
+def discard(
+    context: typer.Context,
+    ids: SomeIds = None,
+    everything: All = False,  # noqa: FBT002
+    user: User = None,
+    code: Code = None,
+    batch: BatchOf = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Yes = False,  # noqa: FBT002
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Take tasks off the list of the dead: some by id, all, or those of a filter. They stay failed."""
+    with _desk(context, data, database) as desk:
+        which = _meant(_letters(desk, user, code, batch, since, until), ids, everything=everything, verb="discard")
+        _ask_first(desk, which, yes=yes, verb="Discard {}?")
+        handled = _all_of(desk, which, desk.discard(None, which))
+    _report(handled, "discarded", "discarded", as_json=as_json)
+
+
+def _letters(
+    desk: "Desk", user: str | None, code: str | None, batch: str | None, since: str | None, until: str | None
+) -> "Letters":
+    from math import inf
+
+    from paperlane.desk import moment_of
+    from paperlane.model.tasks import BatchId, Letters
+
+    return Letters(
+        user=None if user is None else _user(desk, user),
+        batch=BatchId(batch) if batch else None,
+        code=code or "",
+        since=moment_of(since) if since else 0.0,
+        until=moment_of(until) if until else inf,
+    )
+
+
+def _user(desk: "Desk", name: str) -> "UserId":
+    """By name, or by the number that users of another pipeline have alone."""
+    from paperlane.model.tasks import UserId
+
+    try:
+        return desk.user(name).id
+    except NotFound:
+        if name.isascii() and name.isdigit():
+            return UserId(int(name))
+        raise
+
+
+def _meant(which: "Letters", ids: list[str] | None, *, everything: bool, verb: str) -> "Letters":
+    """Those that are named, or those of the filter: one of these, so that no slip means all."""
+    from paperlane.model.tasks import Letters, TaskId
+
+    if sum((bool(ids), everything, which != Letters())) != 1:
+        raise BadRequest(
+            f"It is not said which tasks to {verb}.", hint="Name ids, or a filter, or --all: one of these."
+        )
+    return Letters(ids=[TaskId(task) for task in ids]) if ids else which
+
+
+def _ask_first(desk: "Desk", which: "Letters", *, yes: bool, verb: str) -> None:
+    """On a terminal nothing happens to several tasks before somebody said yes."""
+    count = _count(desk, which)
+    if count > 1 and not yes and sys.stdin.isatty() and not typer.confirm(verb.format(f"{count} tasks"), err=True):
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(1)
+
+
+def _count(desk: "Desk", which: "Letters") -> int:
+    return sum(desk.causes(None, which).values()) if which.ids is None else len(which.ids)
+
+
+def _again(desk: "Desk", ids: "Sequence[TaskId]") -> "Iterator[Handled]":
+    """One by one: also what was cancelled, or discarded."""
+    from paperlane.model.tasks import Handled, LeftOver
+
+    for task in ids:
+        try:
+            desk.ledger.retry(task)
+            yield Handled(1)
+        except Refused as error:
+            yield Handled(0, [LeftOver(error.fault, 1, [task])])
+
+
+def _all_of(desk: "Desk", which: "Letters", pages: "Iterator[Handled]") -> "Handled":
+    """What became of all pages; a terminal shows how far it is."""
+    from paperlane.desk import together
+
+    with counted_on_terminal("tasks", _count(desk, which)) as count:
+        found: list[Handled] = []
+        for page in pages:
+            found.append(page)
+            count(page.done + sum(left.count for left in page.left))
+    return together(found)
+
+
+def _report(handled: "Handled", name: str, said: str, *, as_json: bool) -> None:
+    if as_json:
+        left = [{**asdict(one.why), "count": one.count, "tasks": one.tasks} for one in handled.left]
+        typer.echo(json.dumps({name: handled.done, "left": left}, ensure_ascii=False, indent=2))
+    else:
+        if handled.done or not handled.left:
+            tasks = {0: "No task is", 1: "1 task is"}.get(handled.done, f"{handled.done} tasks are")
+            typer.echo(f"{tasks} {said}.")
+        for one in handled.left:
+            which = one.tasks[0] if one.count == 1 else f"{one.count} tasks"
+            typer.echo(f"{which}: {one.why.message} {one.why.hint}".rstrip(), err=True)
+    if handled.left:
+        raise typer.Exit(1)
 
 
 @app.command()
 def cancel(context: typer.Context, ids: Ids, data: Data = None, database: Database = None) -> None:
     """Cancel tasks: queued ones at once, running ones at their next step."""
     with _desk(context, data, database) as desk:
-        _each(desk, ids, "cancel", "is cancelled, or will be at its next step")
+        _each(desk, ids)
 
 
-def _each(desk: "Desk", ids: list[str], verb: str, said: str) -> None:
+def _each(desk: "Desk", ids: list[str]) -> None:
     from paperlane.model.tasks import TaskId
 
     failed = False
     for task in ids:
         try:
-            getattr(desk.ledger, verb)(TaskId(task))
-            typer.echo(f"{task} {said}.")
-        except PaperlaneError as error:
+            desk.ledger.cancel(TaskId(task))
+            typer.echo(f"{task} is cancelled, or will be at its next step.")
+        except Refused as error:
             typer.echo(f"{task}: {error.message} {error.hint}".rstrip(), err=True)
             failed = True
     if failed:
