@@ -213,6 +213,17 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     assert "Nothing of ann was named" in paperlane("user", "set", "ann", *at).stderr
 
 
+@pytest.mark.parametrize(
+    "options", [*(("--limit", n) for n in ("0", "-1", "9" * 30)), *(("--weight", w) for w in ("0", "-1", "nan", "inf"))]
+)
+def test_terms_that_make_no_sense_are_refused(tmp_path: Path, options: tuple[str, str]):
+    for command in ("add", "set"):
+        done = paperlane("user", command, "ann", *options, "--data", tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "lies between" in done.stderr
+        paperlane("user", "add", "ann", "--data", tmp_path)
+
+
 def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]):
     show([{"name": "[red]x[/red] :smile: [/]"}], as_json=False, empty="")
     assert "[red]x[/red] :smile: [/]" in capsys.readouterr().out
@@ -373,6 +384,10 @@ def test_a_newer_database_is_left_alone(tmp_path: Path):
     newer.close()
     done = paperlane("user", "list", "--data", tmp_path)
     assert (done.returncode, "newer version" in done.stderr) == (2, True)
+    done = paperlane("doctor", "--json", "--data", tmp_path)
+    (found,) = [row for row in json.loads(done.stdout) if row["what"] == "database"]
+    assert (done.returncode, found["state"]) == (1, "error")
+    assert "install the version that wrote it" in found["detail"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("slots", "many"), ("allowed_origins", "http://x"), ("engine", "steam")])

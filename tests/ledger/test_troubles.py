@@ -18,7 +18,7 @@ from paperlane.hosting import open_ledger
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import mounts, sqlite
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.ledger.troubles import trouble_of
+from paperlane.ledger.troubles import is_barred, trouble_of
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, TaskId, UserId
 
 
@@ -59,6 +59,22 @@ def test_what_every_driver_says_is_understood(error: DBAPIError, kind: type | No
     trouble = trouble_of(error)
     assert type(trouble) is (kind or type(None))
     assert trouble is None or trouble.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "barred"),
+    [
+        (wrapped(OperationalError, 1045, "Access denied for user 'paperlane'@'localhost'"), True),
+        (wrapped(OperationalError, 1049, "Unknown database 'paperlane'"), True),
+        (wrapped(OperationalError, 'FATAL:  password authentication failed for user "paperlane"'), True),
+        (wrapped(OperationalError, 'FATAL:  database "paperlane" does not exist'), True),
+        (wrapped(OperationalError, 2003, "Can't connect to MySQL server on 'db'"), False),
+        (wrapped(OperationalError, "connection refused"), False),
+    ],
+)
+def test_what_waiting_does_not_mend_is_known(error: DBAPIError, *, barred: bool):
+    assert is_barred(error) == barred
+    assert type(trouble_of(error)) is Unavailable
 
 
 @pytest.fixture
@@ -109,7 +125,7 @@ def test_a_mistake_of_ours_is_no_trouble_of_the_databases(ledger: SqlLedger):
 
 def test_a_file_that_cannot_be_opened_is_said_at_the_start(tmp_path: Path):
     (tmp_path / "ledger.db").mkdir()
-    with pytest.raises(Misconfigured, match="cannot be written: unable to open database file"):
+    with pytest.raises(Misconfigured, match=r"ledger\.db cannot be used: unable to open database file\."):
         open_ledger(f"sqlite:///{tmp_path}/ledger.db")
 
 

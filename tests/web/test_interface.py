@@ -562,6 +562,22 @@ async def test_an_admin_adds_changes_and_revokes_users(house: House):
     assert (await house["nobody"].get("/session", headers=own)).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "terms",
+    [
+        *(f'{{"limit": {limit}}}' for limit in (0, -1, 10**30, "1.5")),
+        *(f'{{"weight": {weight}}}' for weight in (0, -1, "NaN", "1e999")),
+    ],
+)
+async def test_terms_that_make_no_sense_are_refused(house: House, terms: str):
+    ann = house.desk.user("ann").id
+    before = (await house["adam"].get(f"/users/{ann}")).json()
+    headers = {"Content-Type": "application/json"}
+    answer = await house["adam"].patch(f"/users/{ann}", content=terms, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert (await house["adam"].get(f"/users/{ann}")).json() == before
+
+
 async def test_a_session_of_the_page_is_no_use_to_another_site(house: House):
     page = house["nobody"]
     assert (await page.post("/session", json={"token": "wrong"})).json()["code"] == "unknown_token"

@@ -12,6 +12,18 @@ from paperlane.errors import StorageFull, Unavailable
 # https://www.sqlite.org/rescode.html: the low byte is the primary code
 _SQLITE_MISTAKE, _SQLITE_FULL = 1, 13
 _SQLITE_BARRED = frozenset({3, 8, 14})  # PERM, READONLY, CANTOPEN
+# that a server knows neither the user nor the database; PostgreSQL tells no code of a connection that it refuses
+_MARIADB_BARRED = frozenset({1044, 1045, 1049, 1698})
+_MARIADB_DENIED = frozenset({1142, 1143, 1227})  # a right
+_POSTGRESQL_DENIED = "42501"  # insufficient_privilege
+_POSTGRESQL_BARRED = (
+    "authentication failed",
+    "no password supplied",
+    "does not exist",
+    "is not permitted to log in",
+    "no pg_hba.conf entry",
+    "permission denied for database",
+)
 # https://www.postgresql.org/docs/15/errcodes-appendix.html; what has no code is of the connection itself
 _POSTGRESQL_FULL = "53100"  # disk_full
 _POSTGRESQL_AWAY = (
@@ -25,8 +37,7 @@ _POSTGRESQL_AWAY = (
     "58",  # system errors
 )  # fmt: skip
 # https://mariadb.com/kb/en/mariadb-error-code-reference/; PyMySQL calls most numbers operational, also mistakes
-_MARIADB_AWAY = frozenset({
-    1044, 1045, 1049, 1698,  # it knows neither the user nor the database
+_MARIADB_AWAY = _MARIADB_BARRED | {
     1030, 1026,  # the storage engine's error, a file's
     1040, 1203, 1226,  # too many connections
     1042, 1043, 1047, 1129,  # no handshake
@@ -35,7 +46,7 @@ _MARIADB_AWAY = frozenset({
     1205, 1213,  # lock wait timeout, deadlock: again and again
     1290, 1792, 1836,  # it only reads
     1317, 1927, 1969, 3024, 4031,  # killed, or took too long
-})  # fmt: skip
+}  # fmt: skip
 _MARIADB_CLIENT = range(2000, 3000)  # what the driver says itself: nobody there, lost
 _MARIADB_FULL = frozenset({1021, 1114})  # ER_DISK_FULL, ER_RECORD_FILE_FULL
 _MARIADB_WRITING = frozenset({3, 1026, 1030})  # EE_WRITE, ER_ERROR_ON_WRITE, ER_GET_ERRNO: the system's number is told
@@ -55,17 +66,29 @@ def told() -> Generator[None]:
 
 def trouble_of(error: SQLAlchemyError) -> Unavailable | None:
     """What an error of the database says about the database; None where it says something about the statement."""
-    said = str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
     if isinstance(error, DBAPIError) and _is_full(error.orig):
-        return StorageFull(f"There is no room to write: {said}.", hint="Free some space on the database's disk.")
+        return StorageFull(f"There is no room to write: {said(error)}.", hint="Free some space on the database's disk.")
     if isinstance(error, NoConnection) or (isinstance(error, DBAPIError) and _is_away(error)):
-        return Unavailable(f"The database cannot be reached: {said}.", hint="Try again in a little while.")
+        return Unavailable(f"The database cannot be reached: {said(error)}.", hint="Try again in a little while.")
     return None
 
 
+def said(error: object) -> str:
+    """What the database said, in one line."""
+    raised = getattr(error, "orig", None) or error
+    words = str(raised.args[1]) if _number(raised) and len(raised.args) > 1 else str(raised)  # PyMySQL's come in pairs
+    first, *more = [line.strip(" -\t") for line in words.splitlines() if line.strip()] or [type(raised).__name__]
+    return (more[-1] if more and first.endswith(":") else first).rstrip(".")  # psycopg counts what addresses answered
+
+
 def is_barred(error: object) -> bool:
-    """Is it a file that this process may not open or write? Waiting does not mend that."""
-    return _sqlite_code(getattr(error, "orig", None)) in _SQLITE_BARRED
+    """May this process not use the database as it is named? Waiting does not mend that."""
+    raised = getattr(error, "orig", None)
+    if _sqlite_code(raised) in _SQLITE_BARRED or _number(raised) in _MARIADB_BARRED | _MARIADB_DENIED:
+        return True
+    if sqlstate := getattr(raised, "sqlstate", None):
+        return bool(sqlstate == _POSTGRESQL_DENIED)
+    return isinstance(error, OperationalError) and any(sign in str(raised) for sign in _POSTGRESQL_BARRED)
 
 
 def _is_full(raised: Any) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger.dialects.address import shown
-from paperlane.ledger.troubles import is_barred, told
+from paperlane.ledger.troubles import is_barred, said, told
 
 
 def _config() -> Config:
@@ -36,26 +36,26 @@ def current(connection: Connection) -> str | None:
 def migrate(engine: Engine) -> str | None:
     """Bring the database to the newest revision, in one transaction; the revision that it was at before.
 
-    Misconfigured when the database is newer than this version, may not be written, or is none at all.
+    Misconfigured when the database is newer than this version, may not be used, or is none at all.
     """
     try:
         with told():
             return _upgrade(engine)
-    except Unavailable as error:
-        if is_barred(error.__cause__):
-            hint = "Give the user that runs Paperlane the right to write the file and its folder."
-            said = f"{engine.url.render_as_string()} cannot be written: {_said(error.__cause__)}."
-            raise Misconfigured(said, hint=hint) from error
-        raise
-    except DatabaseError as error:
-        raise Misconfigured(
-            f"{shown(engine.url)} cannot be used: {_said(error)}.",
-            hint="Restore it from a backup, or name another one with --data or --database.",
-        ) from error
+    except (Unavailable, DatabaseError) as error:
+        why = error.__cause__ if isinstance(error, Unavailable) else error
+        if isinstance(error, Unavailable) and not is_barred(why):
+            raise
+        hint = "Restore it from a backup, or name another one with --data or --database."
+        if is_barred(why):
+            hint = _FILE_HINT if engine.dialect.name == "sqlite" else _SERVER_HINT
+        raise Misconfigured(f"{shown(engine.url)} cannot be used: {said(why)}.", hint=hint) from error
 
 
-def _said(error: object) -> str:
-    return str(getattr(error, "orig", error)).partition("\n")[0].rstrip(".")
+_FILE_HINT = "Give the user that runs Paperlane its rights, or name another one with --data or --database."
+_SERVER_HINT = (
+    "Check the user, the password and the database that --database or PAPERLANE_DATABASE_URL names: the server must"
+    " know them, and let that user make tables."
+)
 
 
 def is_newer(revision: str) -> bool:
