@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
@@ -25,26 +26,32 @@ class Patience:
     first: float = 0.5
     longest: float = 5.0
     chance: Callable[[], float] = random.random  # noqa: S311  spreads load, keeps no secret
-    spent: float = 0.0  # since it last worked
+    now: Callable[[], float] = time.monotonic
     _step: float = 0.0
+    _since: float = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it failed for the first time after it had worked; 0 while it works."""
+        return self.now() - self._since if self._step else 0.0
 
     def wait(self) -> float:
         """It failed: how long to wait now."""
+        if not self._step:
+            self._since = self.now()
         self._step = min(self._step * _SLOWER or self.first, self.longest)
-        seconds = self._step * (0.5 + 0.5 * self.chance())
-        self.spent += seconds
-        return seconds
+        return self._step * (0.5 + 0.5 * self.chance())
 
     def worked(self) -> bool:
         """It worked, so the next wait is a short one again; had it failed before?"""
-        failed, self._step, self.spent = self._step > 0.0, 0.0, 0.0
+        failed, self._step = self._step > 0.0, 0.0
         return failed
 
 
 async def patiently(ask: Callable[[], Awaitable[Given]], what: str, most: Callable[[], float] = lambda: inf) -> Given:
     """What `ask` gives, asked again while the ledger cannot be reached.
 
-    Its error goes on once it was waited for longer than `most()` seconds.
+    Its error goes on once the ledger was away for `most()` seconds.
     """
     patience = Patience()
     while True:

@@ -212,12 +212,15 @@ async def test_after_an_outage_workers_get_a_moment_before_anything_is_taken_for
 
 
 def test_waits_grow_differ_and_are_bounded():
-    always, never = (Patience(0.5, 5.0, lambda chance=chance: chance) for chance in (1.0, 0.0))
-    assert [always.wait() for _ in range(6)] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
-    assert [never.wait() for _ in range(6)] == [0.25, 0.5, 1.0, 2.0, 2.5, 2.5]
-    assert always.spent == 17.5
-    assert (always.worked(), always.worked()) == (True, False)
-    assert (always.wait(), always.spent) == (0.5, 0.5)
+    at = [100.0]
+    longest, shortest = (Patience(0.5, 5.0, lambda chance=chance: chance, lambda: at[0]) for chance in (1.0, 0.0))
+    assert longest.spent == 0.0
+    assert [longest.wait() for _ in range(6)] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    assert [shortest.wait() for _ in range(6)] == [0.25, 0.5, 1.0, 2.0, 2.5, 2.5]
+    at[0] += 17.5
+    assert longest.spent == 17.5
+    assert (longest.worked(), longest.worked(), longest.spent) == (True, False, 0.0)
+    assert (longest.wait(), longest.spent) == (0.5, 0.0)
 
 
 async def test_only_what_may_pass_is_tried_again(waits: Waits):

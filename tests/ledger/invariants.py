@@ -20,6 +20,9 @@ BROKEN = {
     "a task is charged though it has no turn": """
         SELECT id FROM tasks WHERE charged <> 0 AND state NOT IN ('leased', 'running')
     """,
+    "a dead letter has not failed, or a cause stays with what has not": """
+        SELECT id FROM tasks WHERE state <> 'failed' AND (dead <> 0 OR cause <> '')
+    """,
     "a worker holds more than it was granted": """
         SELECT id FROM workers AS w
         WHERE slots < (SELECT count(*) FROM tasks AS t WHERE t.worker_id = w.id AND t.state = 'running')

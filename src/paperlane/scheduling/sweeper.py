@@ -28,19 +28,20 @@ async def sweep(
     A database that was away was away for the workers too: once it is back they get a moment to renew their leases and
     to tell what ended, before anything of theirs is taken for lost.
     """
-    patience = Patience(chance=chance)
+    patience, away = Patience(chance=chance), False
     while not stop.is_set():
         wait = seconds * (0.8 + 0.4 * chance())
         try:
-            if patience.spent > 0:
+            if away:
                 await threads(ledger.members)
                 patience.worked()
+                away = False
                 wait = ledger.rules.lease / 3
             elif (found := await threads(ledger.recover)) != Recovery():
                 log.warning("recovered", **{name: getattr(found, name) for name in Recovery.__slots__})
         except Unavailable as error:
             log.warning("sweep failed", why=error.message)
-            wait = patience.wait()
+            wait, away = patience.wait(), True
         except Exception:
             log.exception("sweep failed")
         await pause(wait, stop)
