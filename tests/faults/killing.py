@@ -23,12 +23,12 @@ from threading import Event, Thread
 from typing import Any, Self
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 from tests.databases import Databases, migrated
 from tests.faults.soaked import ENGINES, LIMITS, POINTS, RULES, SWEEP
 from tests.ledger.invariants import check_invariants
 from tools.servers import Server
 
+from paperlane.errors import Unavailable
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import UserId
 
@@ -217,7 +217,7 @@ class Soak:
             self.start(what, faulty=False)
         live = "SELECT count(*) FROM tasks WHERE state NOT IN ('completed', 'failed', 'cancelled')"
         while time.monotonic() < begun + patience:
-            with suppress(DBAPIError):
+            with suppress(Unavailable):
                 if self.ledger.read(lambda connection: connection.exec_driver_sql(live).scalar_one()) == 0:
                     break
             time.sleep(0.1)
@@ -328,7 +328,7 @@ class Sampler:
     def _look(self) -> None:
         asked = "SELECT user_id, count(*) FROM tasks WHERE state IN ('leased', 'running') GROUP BY user_id"
         while not self._stop.wait(0.01):
-            with suppress(DBAPIError):
+            with suppress(Unavailable):
                 rows = self.soak.ledger.read(lambda connection: connection.exec_driver_sql(asked).all())
                 self.samples += 1
                 self.over += [f"user {user}: {running}" for user, running in rows if running > LIMITS[user]]

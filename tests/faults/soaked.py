@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 from tests.work.counting import HereAndNow, count
 
 from paperlane import logs
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
-from paperlane.errors import Conflict, TooMany
+from paperlane.errors import Conflict, TooMany, Unavailable
 from paperlane.hosting import Host
 from paperlane.ledger import Also, Rules
 from paperlane.ledger.sql import SqlLedger, connect
@@ -81,7 +80,7 @@ class FaultyLedger:
         while True:
             try:
                 return method(*given, **named)
-            except DBAPIError:
+            except Unavailable:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(random.uniform(0.05, 0.3))
@@ -175,7 +174,7 @@ def _submitted(
             made, _ = ledger.submit(batch)
         except TooMany:
             return None
-        except DBAPIError:
+        except Unavailable:
             time.sleep(random.uniform(0.05, 0.3))
             continue
         notes(acknowledged=made.id, key=key, size=len(payloads))
@@ -185,7 +184,7 @@ def _submitted(
 def _cancelled(ledger: SqlLedger, notes: Notes, task: TaskId) -> None:
     try:
         ledger.cancel(task)
-    except (Conflict, DBAPIError):
+    except (Conflict, Unavailable):
         return
     notes(cancelled=task)
 

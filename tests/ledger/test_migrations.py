@@ -15,7 +15,8 @@ from paperlane import migrations
 from paperlane.errors import Misconfigured
 from paperlane.ledger import schema as ledger_schema
 from paperlane.ledger.dialects import Dialect
-from paperlane.ledger.sql import connect
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.model.tasks import Letters
 from paperlane.records import schema as records_schema
 
 # what MySQL has in place of partial indexes: columns that lead whole ones
@@ -60,6 +61,8 @@ def test_each_partial_index_has_the_condition_of_the_code(tmp_path: Path):
         }
     assert str(ledger_schema.RUNNABLE) in indexes["lanes_turn"]
     assert str(ledger_schema.READY) in indexes["tasks_ready"]
+    assert indexes["tasks_dead"].endswith(str(ledger_schema.DEAD))
+    assert indexes["tasks_dead_user"].endswith(str(ledger_schema.DEAD))
     dialect.close()
 
 
@@ -87,6 +90,29 @@ def test_turns_that_are_under_way_during_the_migration_are_charged_once(dialect:
         tasks = connection.execute(text("SELECT charged FROM tasks ORDER BY id")).scalars().all()
     assert [tuple(lane) for lane in lanes] == [(12, 10, 1), (7, 7, 1)]
     assert tasks == [2, 0]
+
+
+def test_what_failed_before_the_migration_is_a_dead_letter_too(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0006")
+    told = '{"code": "damaged_file", "message": "", "hint": ""}'
+    ended = [("failed", told), ("completed", None), ("failed", told), ("failed", None), ("cancelled", None)]
+    with dialect.writer.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO tasks (id, user_id, state, cost, batch_id, position, priority, sort_key, stage, run_at,"
+                " created_at, seq, message, payload, fault, finished_at)"
+                " VALUES (:id, 1, :state, 8, 'b', 0, 5, 0, 'cpu', 0, 0, 1, '', :payload, :fault, 7)"
+            ),
+            [
+                {"id": f"t{number}", "state": state, "fault": fault, "payload": b""}
+                for number, (state, fault) in enumerate(ended)
+            ],
+        )
+    go(dialect, command.upgrade, "head")
+    ledger = SqlLedger(dialect)
+    assert [letter.task.id for letter in ledger.dead(Letters())] == ["t3", "t2", "t0"]
+    assert ledger.causes(Letters()) == {"damaged_file": 2, "": 1}
 
 
 def test_migrations_can_be_undone(dialect: Dialect):

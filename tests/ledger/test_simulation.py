@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from tests.ledger.simulation import Broken, World, shrink, story_of, tell
 
+from paperlane.errors import Unavailable
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_a_commit_that_fails_doubles_nothing(fault: str):
     world = World()
     batch = NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"")], key="k", content="c")
     world.place.faults = [fault]
-    with suppress(DBAPIError):
+    with suppress(Unavailable):
         world.ledger.submit(batch)
     assert world.place.faults == []
     world.ledger.submit(batch)

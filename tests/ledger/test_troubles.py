@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnection
 from tests.conftest import taken
 from tests.ledger.conftest import Bench
@@ -18,7 +26,7 @@ from paperlane.hosting import open_ledger
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import mounts, sqlite
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.ledger.troubles import is_barred, trouble_of
+from paperlane.ledger.troubles import is_barred, said, trouble_of
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, TaskId, UserId
 
 
@@ -53,6 +61,17 @@ def wrapped(kind: type[DBAPIError], *args: object, sqlstate: str | None = None, 
         (wrapped(IntegrityError, "duplicate key", sqlstate="23505"), None),
         (wrapped(DataError, 1406, "Data too long"), None),
         (wrapped(InternalError, 3, "Error writing file (Errcode: 13)"), None),
+        (wrapped(OperationalError, "too many clients", sqlstate="53300"), Unavailable),
+        (wrapped(OperationalError, "the database system is starting up", sqlstate="57P03"), Unavailable),
+        (wrapped(InternalError, "cannot execute INSERT", sqlstate="25006"), Unavailable),
+        (wrapped(OperationalError, "index row size exceeds the maximum", sqlstate="54000"), None),
+        (wrapped(OperationalError, "connection failed: connection refused"), Unavailable),
+        (wrapped(OperationalError, 2006, "Server has gone away"), Unavailable),
+        (wrapped(OperationalError, 1040, "Too many connections"), Unavailable),
+        (wrapped(OperationalError, 1213, "Deadlock found"), Unavailable),
+        (wrapped(OperationalError, 1290, "The server is running with the --read-only option"), Unavailable),
+        (wrapped(OperationalError, 1054, "Unknown column 'nothing'"), None),
+        (wrapped(OperationalError, 1205, "Lock wait timeout exceeded", sqlstate="HY000"), Unavailable),
     ],
 )  # fmt: skip
 def test_what_every_driver_says_is_understood(error: DBAPIError, kind: type | None):
@@ -68,6 +87,7 @@ def test_what_every_driver_says_is_understood(error: DBAPIError, kind: type | No
         (wrapped(OperationalError, 1049, "Unknown database 'paperlane'"), True),
         (wrapped(OperationalError, 'FATAL:  password authentication failed for user "paperlane"'), True),
         (wrapped(OperationalError, 'FATAL:  database "paperlane" does not exist'), True),
+        (wrapped(OperationalError, "fe_sendauth: no password supplied"), True),
         (wrapped(OperationalError, 2003, "Can't connect to MySQL server on 'db'"), False),
         (wrapped(OperationalError, "connection refused"), False),
     ],
@@ -75,6 +95,24 @@ def test_what_every_driver_says_is_understood(error: DBAPIError, kind: type | No
 def test_what_waiting_does_not_mend_is_known(error: DBAPIError, *, barred: bool):
     assert is_barred(error) == barred
     assert type(trouble_of(error)) is Unavailable
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (wrapped(OperationalError, 1045, "Access denied for user 'paperlane'"), "Access denied for user 'paperlane'"),
+        (wrapped(OperationalError, "database is locked"), "database is locked"),
+        (wrapped(OperationalError, 'FATAL:  role "x" does not exist\nMultiple'), 'FATAL:  role "x" does not exist'),
+        (
+            wrapped(OperationalError, "All failures were:\n- host: '::1': refused\n- host: '127.0.0.1': no password"),
+            "host: '127.0.0.1': no password",
+        ),
+        (wrapped(InterfaceError), "Raised"),
+        (NoConnection("QueuePool limit of size 1 reached."), "QueuePool limit of size 1 reached"),
+    ],
+)
+def test_what_the_database_said_is_told_in_one_line(error: SQLAlchemyError, words: str):
+    assert said(error) == words
 
 
 @pytest.fixture
@@ -121,6 +159,12 @@ def test_a_full_database_refuses_what_is_new_keeps_what_is_there_and_heals(ledge
 def test_a_mistake_of_ours_is_no_trouble_of_the_databases(ledger: SqlLedger):
     with pytest.raises(OperationalError, match="no such table"):
         ledger.read(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
+
+
+@pytest.mark.parametrize("statement", ["SELECT * FROM nowhere", "SELECT nothing FROM tasks", "SELECT FROM WHERE"])
+def test_a_statement_that_makes_no_sense_is_no_trouble_of_any_database(bench: Bench, statement: str):
+    with pytest.raises(DBAPIError):
+        bench.ledger.read(lambda connection: connection.execute(text(statement)))
 
 
 def test_a_file_that_cannot_be_opened_is_said_at_the_start(tmp_path: Path):

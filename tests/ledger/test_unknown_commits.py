@@ -5,11 +5,14 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from tests.databases import KINDS
 from tests.ledger.conftest import Bench, new_batch
+from tests.ledger.test_dead import fail
 
-from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, State, UserId
+from paperlane.errors import Unavailable
+from paperlane.ledger.transactions import Transactions
+from paperlane.model.tasks import Checkpoint, Completed, Ended, Handled, Letters, Progress, State, UserId
 
 
 @contextmanager
@@ -39,6 +42,12 @@ def lost_answer(bench: Bench, *, committed: bool) -> Iterator[list[int]]:
         engine.dialect.do_commit = commit  # type: ignore[method-assign]
         event.remove(engine, "handle_error", broken)
     assert lost, "no commit was lost"
+
+
+class Full(Exception):
+    """What a driver says of a disk without room."""
+
+    sqlstate = "53100"
 
 
 pytestmark = pytest.mark.parametrize("make_bench", sorted(set(KINDS) - {"sqlite memory"}), indirect=True)
@@ -81,6 +90,26 @@ class TestEitherWay:
             assert bench.ledger.retry(name).state is State.READY
         assert [event.kind for event in bench.ledger.events(name)].count("replayed") == 1
 
+    @pytest.mark.parametrize("named", [True, False], ids=["named", "of a filter"])
+    def test_a_dead_letter_is_started_again_once(self, bench: Bench, *, committed: bool, named: bool):
+        (name,) = fail(bench, 1)
+        told: list[int] = []
+        which = Letters(ids=[name]) if named else Letters()
+        with lost_answer(bench, committed=committed):
+            handled = bench.ledger.replay(which, "", lambda _, page: told.append(page.done))
+        assert handled == Handled(1 if named or not committed else 0)
+        assert told == ([1] if committed else [1, 1])  # with a transaction that was rolled back, or not at all
+        assert [event.kind for event in bench.ledger.events(name)].count("replayed") == 1
+        assert bench.ledger.queue(UserId(1)).queued == 1
+
+    def test_a_dead_letter_is_discarded(self, bench: Bench, *, committed: bool):
+        mine, another = fail(bench, 1, 2)
+        (queued,) = bench.submit(1)
+        with lost_answer(bench, committed=committed):
+            handled = bench.ledger.discard(Letters(ids=[mine, queued]))
+        assert (handled.done, [left.tasks for left in handled.left]) == (1, [[queued]])
+        assert [letter.task.id for letter in bench.ledger.dead(Letters())] == [another]
+
     def test_a_cancel_stands(self, bench: Bench, *, committed: bool):
         (name,) = bench.submit(1)
         with lost_answer(bench, committed=committed):
@@ -89,7 +118,7 @@ class TestEitherWay:
 
     def test_another_rooms_write_is_not_done_twice_unasked(self, bench: Bench, *, committed: bool):
         calls: list[Connection] = []
-        with lost_answer(bench, committed=committed), pytest.raises(DBAPIError):
+        with lost_answer(bench, committed=committed), pytest.raises(Unavailable):
             bench.ledger.write(calls.append)
         assert len(calls) == 1
 
@@ -115,8 +144,27 @@ def test_a_commit_that_is_refused_leaves_nothing_behind(bench: Bench, monkeypatc
 
     with monkeypatch.context() as full:
         full.setattr(engine.dialect, "do_commit", refuse)
-        with pytest.raises(DBAPIError, match="the disk is full"):
+        with pytest.raises(Unavailable, match="the disk is full"):
             bench.submit(1)
     assert bench.ledger.queue().queued == 0
     bench.submit(1)
     assert bench.ledger.queue().queued == 1
+
+
+@WHETHER
+def test_a_full_disk_after_a_lost_commit_does_not_say_that_nothing_is_there(bench: Bench, *, committed: bool):
+    """Who submits removes an upload's files when there was no room, and must not when the batch may be there."""
+    begun: list[int] = []
+
+    def full(statement: str) -> None:
+        begun.append(1)
+        if len(begun) == 2:
+            raise OperationalError(statement, None, Full())
+
+    tried = bench.ledger._transactions._once
+    with lost_answer(bench, committed=committed), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transactions, "_once", lambda _, work, again: full("BEGIN") or tried(work, again))
+        with pytest.raises(Unavailable) as raised:
+            bench.ledger.submit(new_batch("b", 1, 3))
+    assert type(raised.value) is Unavailable
+    assert bench.ledger.queue(UserId(1)).queued == (3 if committed else 0)

@@ -37,8 +37,9 @@ def _careful(look: Callable[[Settings], Iterator[Finding]], settings: Settings) 
     try:
         yield from look(settings)
     except Exception as error:  # noqa: BLE001  the doctor reports what is broken, whatever it is
-        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        yield Finding(look.__name__.strip("_"), "error", f"{type(error).__name__}: {said}")
+        from paperlane.ledger.troubles import said
+
+        yield Finding(look.__name__.strip("_"), "error", f"{type(error).__name__}: {said(error)}")
 
 
 def _python(_settings: Settings) -> Iterator[Finding]:

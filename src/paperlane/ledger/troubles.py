@@ -15,7 +15,7 @@ _SQLITE_BARRED = frozenset({3, 8, 14})  # PERM, READONLY, CANTOPEN
 # that a server knows neither the user nor the database; PostgreSQL tells no code of a connection that it refuses
 _MARIADB_BARRED = frozenset({1044, 1045, 1049, 1698})
 _MARIADB_DENIED = frozenset({1142, 1143, 1227})  # a right
-_POSTGRESQL_DENIED = "42501"  # insufficient_privilege
+_POSTGRESQL_DENIED = frozenset({"42501", "3F000"})  # insufficient_privilege, invalid_schema_name: it sees none
 _POSTGRESQL_BARRED = (
     "authentication failed",
     "no password supplied",
@@ -75,7 +75,7 @@ def trouble_of(error: SQLAlchemyError) -> Unavailable | None:
 
 def said(error: object) -> str:
     """What the database said, in one line."""
-    raised = getattr(error, "orig", None) or error
+    raised: Any = getattr(error, "orig", None) or error
     words = str(raised.args[1]) if _number(raised) and len(raised.args) > 1 else str(raised)  # PyMySQL's come in pairs
     first, *more = [line.strip(" -\t") for line in words.splitlines() if line.strip()] or [type(raised).__name__]
     return (more[-1] if more and first.endswith(":") else first).rstrip(".")  # psycopg counts what addresses answered
@@ -87,7 +87,7 @@ def is_barred(error: object) -> bool:
     if _sqlite_code(raised) in _SQLITE_BARRED or _number(raised) in _MARIADB_BARRED | _MARIADB_DENIED:
         return True
     if sqlstate := getattr(raised, "sqlstate", None):
-        return bool(sqlstate == _POSTGRESQL_DENIED)
+        return sqlstate in _POSTGRESQL_DENIED
     return isinstance(error, OperationalError) and any(sign in str(raised) for sign in _POSTGRESQL_BARRED)
 
 
@@ -104,10 +104,10 @@ def _is_away(error: DBAPIError) -> bool:
     """Is it no statement's fault? The drivers' own kinds do not tell: some call a missing table operational too."""
     if error.connection_invalidated:
         return True
+    if number := _number(error.orig):  # first: PyMySQL tells a code beside it, of which most are none
+        return number in _MARIADB_AWAY or number in _MARIADB_CLIENT
     if sqlstate := getattr(error.orig, "sqlstate", None):
         return sqlstate.startswith(_POSTGRESQL_AWAY)
-    if number := _number(error.orig):
-        return number in _MARIADB_AWAY or number in _MARIADB_CLIENT
     return isinstance(error, (OperationalError, InterfaceError)) and _sqlite_code(error.orig) != _SQLITE_MISTAKE
 
 

@@ -53,8 +53,8 @@ def migrate(engine: Engine) -> str | None:
 
 _FILE_HINT = "Give the user that runs Paperlane its rights, or name another one with --data or --database."
 _SERVER_HINT = (
-    "Check the user, the password and the database that --database or PAPERLANE_DATABASE_URL names: the server must"
-    " know them, and let that user make tables."
+    "Check the user, the password and the database in --database or PAPERLANE_DATABASE_URL: the server must know them,"
+    " and let that user make tables."
 )
 
 

@@ -1,0 +1,278 @@
+"""A database server that goes away and comes back: calls say so meanwhile, and work again after it."""
+
+from collections.abc import Callable, Iterator
+from threading import Thread
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from tests.conftest import needs, until
+from tests.databases import Databases
+from tools.servers import Missing, Server
+
+from paperlane.errors import Misconfigured, StorageFull, Unavailable
+from paperlane.hosting import open_ledger
+from paperlane.ledger.dialects import server as pool
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.ledger.troubles import trouble_of
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, TaskId, UserId, WorkerId
+
+SLEEP = {"postgresql": "SELECT pg_sleep(50)", "mariadb": "SELECT sleep(50)"}
+# statements that fail as a server in trouble does
+POSTGRESQL_FAILS = "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{}'; END $$"
+MARIADB_FAILS = "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {}, MESSAGE_TEXT = 'no'"
+
+
+@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
+def own(request: pytest.FixtureRequest) -> Iterator[tuple[str, Databases]]:
+    """A server that no other test uses, for it is stopped and killed."""
+    databases = Databases()
+    try:
+        databases.server(request.param)
+    except Missing as missing:
+        needs(str(missing), there=False)
+    yield request.param, databases
+    databases.close()
+
+
+@pytest.fixture
+def kind(own: tuple[str, Databases]) -> str:
+    return own[0]
+
+
+@pytest.fixture
+def server(own: tuple[str, Databases]) -> Iterator[Server]:
+    kind, databases = own
+    found = databases.server(kind)
+    yield found
+    if found.process is None:
+        start(found)
+
+
+@pytest.fixture
+def url(own: tuple[str, Databases], server: Server) -> str:
+    kind, databases = own
+    databases.bares += 1
+    assert server.process is not None
+    return databases.create(kind, f"own{databases.bares}")
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[SqlLedger]:
+    made = open_ledger(url)
+    yield made
+    made.close()
+
+
+def start(server: Server) -> None:
+    """Start it again; after a kill its children may still hold what it needs, for a moment."""
+
+    def started() -> bool:
+        try:
+            server.start()
+        except RuntimeError:
+            return False
+        return True
+
+    until(started, 30)
+
+
+def submit(ledger: SqlLedger, number: int) -> None:
+    ledger.submit(NewBatch(BatchId(f"b{number}"), UserId(1), [NewTask(TaskId(f"t{number}"), b"{}")]))
+
+
+CALLS: list[Callable[[SqlLedger], object]] = [
+    lambda ledger: submit(ledger, 99),
+    lambda ledger: ledger.tasks(),
+    lambda ledger: ledger.runnable("database"),
+    lambda ledger: ledger.register(WorkerId("new"), "database", "host", 1, 1),
+    lambda ledger: ledger.step("database", WorkerId("w"), [], 1),
+    lambda ledger: ledger.recover(),
+    lambda ledger: ledger.members(),
+    lambda ledger: ledger.write(lambda connection: connection.execute(text("SELECT 1"))),
+]
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_while_a_server_is_away_every_call_says_so_and_then_all_work(ledger: SqlLedger, server: Server, end: str):
+    ledger.register(WorkerId("w"), "database", "host", 1, 1)
+    submit(ledger, 1)
+    before = ledger.changed()
+    getattr(server, end)()
+    for call in CALLS:
+        with pytest.raises(Unavailable, match="The database cannot be reached: ") as raised:
+            call(ledger)
+        assert type(raised.value) is Unavailable
+        assert (raised.value.code, raised.value.status) == ("database_unavailable", 503)
+        assert "\n" not in raised.value.message
+    start(server)
+    assert [task.id for task in ledger.tasks()] == ["t1"]
+    submit(ledger, 2)
+    (lease,) = ledger.step("database", WorkerId("w"), [], 1)
+    assert ledger.task(lease.task).state is State.RUNNING
+
+    def looks_again() -> bool:
+        try:
+            return ledger.changed() != before
+        except Unavailable:
+            return False
+
+    until(looks_again, 30)
+
+
+def test_a_start_while_the_server_is_away_may_be_tried_again(url: str, server: Server):
+    server.stop()
+    with pytest.raises(Unavailable) as raised:
+        open_ledger(url)
+    assert type(raised.value) is Unavailable
+    start(server)
+    open_ledger(url).close()
+
+
+def test_what_a_server_says_of_a_statement_that_it_ends_with_is_understood(
+    ledger: SqlLedger, server: Server, kind: str
+):
+    said: list[SQLAlchemyError] = []
+
+    def ask() -> None:
+        try:
+            with ledger.dialect.reader.connect() as connection:
+                connection.exec_driver_sql(SLEEP[kind])
+        except SQLAlchemyError as error:
+            said.append(error)
+
+    asking = Thread(target=ask)
+    asking.start()
+    name = "pg_stat_activity WHERE query" if kind == "postgresql" else "information_schema.processlist WHERE info"
+    asked = text(f"SELECT count(*) FROM {name} LIKE '%sleep(50)%'")
+    until(lambda: ledger.read(lambda connection: connection.execute(asked).scalar_one()) == 2, 30)  # and this one
+    server.stop()
+    asking.join(30)
+    (error,) = said
+    assert type(trouble_of(error)) is Unavailable
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "kind_of_trouble"),
+    [
+        ("53100", 1021, StorageFull),
+        ("53100", 1114, StorageFull),
+        ("57P01", 1053, Unavailable),
+        ("57P03", 1040, Unavailable),
+        ("08006", 1158, Unavailable),
+        ("40001", 1213, Unavailable),
+        ("58030", 1030, Unavailable),
+        ("25006", 1290, Unavailable),
+    ],
+)
+def test_the_codes_of_a_server_in_trouble_are_understood(
+    ledger: SqlLedger, kind: str, code: str, number: int, kind_of_trouble: type
+):
+    fails = text(POSTGRESQL_FAILS.format(code) if kind == "postgresql" else MARIADB_FAILS.format(number))
+    with pytest.raises(Unavailable) as raised:
+        ledger.write(lambda connection: connection.execute(fails))
+    assert type(raised.value) is kind_of_trouble
+    submit(ledger, 1)
+
+
+def test_a_table_that_is_full_is_no_room(ledger: SqlLedger, kind: str):
+    if kind != "mariadb":
+        pytest.skip("only MariaDB has tables of a size that is given")
+
+    def fill(connection: object) -> None:
+        for statement in (
+            "SET SESSION max_heap_table_size = 16384",
+            "CREATE TEMPORARY TABLE small (x CHAR(200)) ENGINE = MEMORY",
+            "INSERT INTO small SELECT repeat('x', 200) FROM seq_1_to_1000",
+        ):
+            connection.execute(text(statement))  # type: ignore[attr-defined]
+
+    with pytest.raises(StorageFull, match="no room to write: The table 'small' is full"):
+        ledger.write(fill)
+
+
+def test_who_finds_no_free_connection_is_told_so(url: str, kind: str, monkeypatch: pytest.MonkeyPatch):
+    open_ledger(url).close()
+    monkeypatch.setattr(pool, "_CONNECTIONS", 1)
+    monkeypatch.setattr(pool, "_WAIT", 0.05)
+    ledger = SqlLedger(connect(url))
+    first, second = ledger.dialect.reader.connect(), ledger.dialect.reader.connect()
+    with pytest.raises(Unavailable, match=r"QueuePool limit of size 1 overflow 1 reached"):
+        ledger.tasks()
+    first.close()
+    assert ledger.tasks() == [], kind
+    second.close()
+    ledger.close()
+
+
+@pytest.fixture
+def secret(kind: str, server: Server, url: str) -> str:
+    """The same database for a user who needs a password: `right`."""
+    if kind == "postgresql":
+        rules = server.folder / "data/pg_hba.conf"
+        rule = "host all someone all scram-sha-256\n"
+        if not (before := rules.read_text()).startswith(rule):
+            rules.write_text(rule + before)
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = 'someone'").fetchone() is None:
+                connection.execute("CREATE ROLE someone LOGIN PASSWORD 'right'")
+            connection.execute("SELECT pg_reload_conf()")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SCHEMA public OWNER TO someone")
+    else:
+        ledger = SqlLedger(connect(url))
+        for statement in (
+            "CREATE OR REPLACE USER someone@localhost IDENTIFIED BY 'right'",
+            "CREATE OR REPLACE USER someone@'127.0.0.1' IDENTIFIED BY 'right'",
+            f"GRANT ALL ON {make_url(url).database}.* TO someone@localhost, someone@'127.0.0.1'",
+        ):
+            ledger.write(lambda connection, statement=statement: connection.execute(text(statement)))
+        ledger.close()
+    return make_url(url).set(username="someone", password="right").render_as_string(hide_password=False)
+
+
+def refused(url: str) -> Misconfigured:
+    """What is said of a database that cannot be used, in one sentence with a hint and without the password."""
+    with pytest.raises(Misconfigured, match=r"\A[^\n]+ cannot be used: [^\n]+\.\Z") as raised:
+        open_ledger(url)
+    assert "--database or PAPERLANE_DATABASE_URL" in raised.value.hint
+    for part in (raised.value.message, raised.value.hint):
+        assert "tell-nobody" not in part
+    return raised.value
+
+
+def test_a_wrong_password_is_said_at_once_and_not_told(secret: str):
+    def admitted() -> bool:
+        try:
+            open_ledger(secret).close()
+        except Misconfigured:  # the rules are read anew in a moment
+            return False
+        return True
+
+    until(admitted, 20)
+    wrong = make_url(secret).set(password="tell-nobody")
+    said = refused(wrong.render_as_string(hide_password=False))
+    assert "someone" in said.message
+    assert "***" in said.message
+    refused(wrong.update_query_dict({"password": "tell-nobody"}).render_as_string(hide_password=False))
+
+
+def test_a_database_that_is_not_there_is_said_at_once(url: str):
+    said = refused(make_url(url).set(database="nowhere").render_as_string(hide_password=False))
+    assert "nowhere" in said.message
+
+
+def test_a_right_that_is_missing_is_said_at_once(secret: str, kind: str, url: str):
+    ledger = SqlLedger(connect(url))
+    name = make_url(url).database
+    statements = (
+        ["ALTER SCHEMA public OWNER TO paperlane", "REVOKE ALL ON SCHEMA public FROM someone, public"]
+        if kind == "postgresql"
+        else [f"REVOKE ALL ON {name}.* FROM {user}" for user in ("someone@localhost", "someone@'127.0.0.1'")]
+        + [f"GRANT SELECT ON {name}.* TO {user}" for user in ("someone@localhost", "someone@'127.0.0.1'")]
+    )
+    for statement in statements:
+        ledger.write(lambda connection, statement=statement: connection.execute(text(statement)))
+    ledger.close()
+    assert "denied" in (said := refused(secret).message) or "no schema" in said
