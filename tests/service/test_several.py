@@ -82,7 +82,8 @@ def test_a_server_that_dies_and_comes_back_loses_nothing(
     server.kill()
     try:
         refused = client.post("batches", files={"files": ("a.md", b"Fine.")})
-        assert refused.status_code in {500, 503}
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+        assert int(refused.headers["Retry-After"]) > 0
         assert httpx.get(f"{service.url}/readyz").status_code == 503
         assert httpx.get(f"{service.url}/healthz").status_code == 200
     finally:
