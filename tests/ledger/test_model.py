@@ -174,7 +174,7 @@ class Asked(RuleBasedStateMachine):
 
     # people
 
-    @rule(user=users, many=st.integers(1, 3), priority=st.integers(4, 6), later=st.sampled_from([0.0, 0.0, 15.0]))
+    @rule(user=users, many=st.integers(1, 3), priority=st.integers(4, 6), later=st.sampled_from([0.0, 0.0, 15.0, 40.0]))
     def submit(self, user: int, many: int, priority: int, later: float) -> None:
         now = self.clock.now()
         names = [TaskId(f"t{next(self.numbers):05}") for _ in range(many)]
@@ -212,7 +212,7 @@ class Asked(RuleBasedStateMachine):
         task.run += 1
         task.retries = task.crashes = task.cancel = 0
 
-    @rule(user=users, limit=st.integers(0, 4))
+    @rule(user=users, limit=st.integers(1, 4))
     def limit(self, user: int, limit: int) -> None:
         self.ledger.lane(UserId(user), max_running=limit)
         self.model.limits[user] = limit
@@ -288,6 +288,8 @@ class Asked(RuleBasedStateMachine):
         worker = self.some_worker(who, "pushed")
         if worker is None:
             return
+        if len(self.model.held(worker)) >= self.model.workers[worker][1]:
+            return  # a broker brings a worker no more than it has slots
         good = lease.fence == task.fence
         if good and task.state == "running" and task.worker == worker:
             self.ledger.begin(lease, worker)
