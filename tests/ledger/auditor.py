@@ -22,7 +22,7 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -150,6 +150,7 @@ class Auditor:
     actor: tuple[WorkerId, set[Lease]] | None = None  # who writes, and what it believes to hold
     broken: list[str] = field(default_factory=list)
     commits: int = 0
+    now: Callable[[], float] = lambda: float("inf")
     trace: Any = field(default_factory=sha256)
 
     def expect(self, holds: bool, *what: object) -> None:  # noqa: FBT001  reads like assert
@@ -227,6 +228,8 @@ class Auditor:
         else:
             legal = row.state == before.state or row.state in LEGAL[before.state]
             self.expect(legal, "2:", before.state, "->", row.state, row.id)
+            early = before.state == "waiting" and row.state == "ready" and before.run_at > self.now() + NEAR
+            self.expect(not early, "2: ready before its time", before)
             replayed = before.state in ENDED and row.state == "ready"
             self.expect(row.run == before.run + replayed, "2: the run number of", row.id)
             leased = before.state == "ready" and row.state in UNDER_WAY

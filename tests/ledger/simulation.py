@@ -152,6 +152,7 @@ class World:
         self.place = place()
         self.sees = self.place.clean()
         self.clock = Clock()
+        self.sees.now = lambda: self.clock.at + self.clock.jumped
         self.random = random.Random(0)
         self.ledger = SqlLedger(self.place.dialect, RULES, clock=self.clock, chance=self.random.random)
         self.ledger._transactions.chance = lambda: 0.0
@@ -282,7 +283,7 @@ class World:
     # operators
 
     def limit(self) -> None:
-        self.ledger.lane(UserId(self.random.randint(1, USERS)), max_running=self.random.choice([1, 2, 3, 5]))
+        self.ledger.lane(UserId(self.random.randint(1, USERS)), max_running=self.random.choice([1, 1, 2, 3, 5]))
 
     def weigh(self) -> None:
         self.ledger.lane(UserId(self.random.randint(1, USERS)), weight=self.random.choice([0.5, 1.0, 2.0, 4.0]))
@@ -299,7 +300,7 @@ class World:
 
     def system(self) -> None:
         """The whole system's limit changes, and with it what is granted."""
-        most = self.random.choice([0, 4, 8, SYSTEM, None, None])
+        most = self.random.choice([1, 4, 8, SYSTEM, None, None])
         self.system_limit = SYSTEM  # if the answer is lost, it is one or the other
         self.ledger.limit(most)
         self.system_limit = SYSTEM if most is None else most

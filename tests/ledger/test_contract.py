@@ -237,12 +237,6 @@ class TestTurns:
         bench.ledger.leave(WorkerId("a"))
         assert bench.ledger.register(WorkerId("c"), "database", "h", 3, 10) == 10
 
-    def test_a_system_limit_of_nothing_grants_nothing(self, bench: Bench):
-        bench.ledger.limit(0)
-        assert bench.ledger.register(WorkerId("a"), "database", "h", 1, 10) == 0
-        bench.ledger.limit(None)
-        assert bench.ledger.register(WorkerId("a"), "database", "h", 1, 10) == 10
-
     def test_an_unknown_worker_gets_nothing(self, bench: Bench):
         bench.submit(1)
         with pytest.raises(StaleLease):
@@ -332,6 +326,14 @@ class TestTurns:
         bench.clock.pass_time(60)
         assert bench.ledger.runnable("database")
         assert [lease.task for lease in claim(bench, worker)] == [later]
+
+    def test_what_is_due_does_not_take_along_what_is_not(self, bench: Bench):
+        (sooner,) = bench.submit(1, run_at=bench.clock.now() + 60)
+        (later,) = bench.submit(1, run_at=bench.clock.now() + 120)
+        bench.clock.pass_time(60)
+        worker = bench.worker()
+        assert [lease.task for lease in claim(bench, worker)] == [sooner]
+        assert bench.ledger.task(later).state is State.WAITING
 
     def test_what_was_put_off_stands_behind_what_came_before_its_time(self, bench: Bench):
         (later,) = bench.submit(1, run_at=bench.clock.now() + 60)
