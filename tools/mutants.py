@@ -115,7 +115,7 @@ def fate_of(mutant: Mutant | None) -> Fate:
         code, words = run(TESTS, place)
         if code == 0 and not story:
             code, words = run(SLOWER, place)
-        test = "" if code == 0 else _first(r"^(?:FAILED|ERROR) \S*?(\w+\.py\S*)", words, code)
+        test = "" if code == 0 else _first(r"^(?:FAILED|ERROR) \S*?(\w+\.py[^\s\[]*)", words, code)
     return Fate(mutant or Mutant("none", "", "", ""), test.replace("::", " "), story, time.monotonic() - begun)
 
 
@@ -145,7 +145,8 @@ def main() -> int:
             test = fate.test or ("SURVIVED" if fate.survived else "")
             print(f"| {fate.mutant.name} | {test} | {story} | {fate.seconds:.0f} |", flush=True)
     caught = [fate for fate in fates if not fate.survived]
-    print(f"\n{len(caught)} of {len(fates)} caught; {sum(bool(fate.story) for fate in fates)} by the simulation alone")
+    told = sum(bool(fate.story) for fate in fates)
+    print(f"\n{len(caught)} of {len(fates)} caught, {told} of them also by {STORIES} stories of the simulation")
     return int(len(caught) < len(fates))
 
 
