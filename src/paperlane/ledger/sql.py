@@ -469,8 +469,11 @@ class SqlLedger:
             page = self._with_lanes(self._sweep)
             more = page.expired + page.undelivered >= recovery.AT_ONCE
             found = recovery.sum_of(found, page)
-        silent = self._change(lambda writing: recovery.forget_silent(writing, self.rules))
+        silent = self._change(self._forget_silent)
         return replace(found, workers=silent, drifted=self._change(self._recount))
+
+    def _forget_silent(self, writing: Writing) -> int:
+        return 0 if self._transactions.settling() else recovery.forget_silent(writing, self.rules)
 
     def _sweep(self, writing: Writing, lanes: Lanes) -> Recovery:
         if self._transactions.settling():

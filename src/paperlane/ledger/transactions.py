@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -17,6 +18,8 @@ from paperlane.ledger.writing import Writing
 Given = TypeVar("Given")
 
 _TRIES = 6  # in all, when the database refuses for a reason that passes, or was lost
+_TICK = 0.01  # seconds by which clocks of databases may be coarse
+_APART = 1e-6
 _NAP = 0.01  # seconds, before the second try; it doubles
 
 
@@ -37,6 +40,8 @@ class Transactions:
     jumps: Jumps
     clock: Clock | None = None
     chance: Callable[[], float] = random.random  # noqa: S311  keeps no secret
+    _latest: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
 
     def now(self, connection: Connection) -> float:
         """The time that counts, in seconds since 1970 (UTC)."""
@@ -46,6 +51,17 @@ class Transactions:
             now, monotonic = self.dialect.now(connection), time.monotonic()
         self.jumps.note(now, monotonic)
         return now
+
+    def _instant(self, now: float) -> float:
+        """The time of a write transaction, no two of this process at the same: what one wrote is found again by it.
+
+        SQLite's clock counts milliseconds. A clock that was set back by more is believed.
+        """
+        if self.clock is not None:
+            return now  # a simulation's clock has its own mind
+        with self._lock:
+            self._latest = self._latest + _APART if 0 <= self._latest - now < _TICK else now
+            return self._latest
 
     def settling(self) -> bool:
         """Was the clock set a moment ago? Then workers have not yet had time to renew their leases by it."""
@@ -79,7 +95,7 @@ class Transactions:
     def _once(self, work: Callable[[Writing], Given], again: Sequence[float]) -> Given:
         with self.dialect.writer.connect() as connection:
             transaction = connection.begin()
-            writing = Writing(connection, self.dialect, self.now(connection), again)
+            writing = Writing(connection, self.dialect, self._instant(self.now(connection)), again)
             answer = work(writing)  # what it raises closes the connection, and with it rolls back
             try:
                 transaction.commit()

@@ -1,7 +1,8 @@
 """What workers say while they run: who they are, that they live, how far they have come."""
 
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
@@ -36,8 +37,9 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
     connection = writing.connection
     limited = connection.scalar(select(system.c.max_running).with_for_update())
     most = otherwise if limited is None else limited
-    others = select(func.coalesce(func.sum(workers.c.slots), 0)).where(workers.c.id != worker["id"])
-    granted = max(0, min(worker["slots"], most - int(connection.execute(others).scalar_one())))
+    held = _held_by_worker(connection)
+    others = connection.execute(select(workers.c.id, workers.c.slots).where(workers.c.id != worker["id"]))
+    granted = max(0, min(worker["slots"], most - sum(max(slots, held[other]) for other, slots in others)))
     seen = {"slots": granted, "seen_at": writing.now}
     if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
         connection.execute(writing.dialect.insert_new(workers), {**worker, **seen, "started_at": writing.now})
@@ -47,8 +49,9 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
 def limit(writing: Writing, max_running: int | None, otherwise: int) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
-    Each worker keeps its proportional share, to the slot; it starts nothing until it runs less than that. Raised, the
-    workers ask for more with their next heartbeat. BadRequest for a limit that makes no sense.
+    Each worker keeps its proportional share, to the slot, and starts nothing until it runs less than that; what one
+    runs beyond its share, others do without. Raised, the workers ask for more with their next heartbeat. BadRequest
+    for a limit that makes no sense.
     """
     if max_running is not None and not 1 <= max_running <= _LARGEST_LIMIT:
         raise BadRequest(
@@ -58,14 +61,32 @@ def limit(writing: Writing, max_running: int | None, otherwise: int) -> None:
     connection.execute(select(system.c.id).with_for_update())
     connection.execute(update(system).values(max_running=max_running))
     allowed = otherwise if max_running is None else max_running
-    granted = connection.execute(select(workers.c.id, workers.c.slots).order_by(workers.c.id).with_for_update()).all()
-    whole = sum(row.slots for row in granted)
-    before = 0
-    for row in granted if whole > allowed else ():
-        upto = before + row.slots
-        share = upto * allowed // whole - before * allowed // whole
-        connection.execute(update(workers).where(workers.c.id == row.id).values(slots=share))
-        before = upto
+    locked = select(workers.c.id, workers.c.slots).order_by(workers.c.id).with_for_update()
+    granted = {WorkerId(row.id): row.slots for row in connection.execute(locked)}
+    if sum(granted.values()) > allowed:
+        for worker, slots in _shares(granted, _held_by_worker(connection), allowed).items():
+            connection.execute(update(workers).where(workers.c.id == worker).values(slots=slots))
+
+
+def _held_by_worker(connection: Connection) -> Counter[WorkerId]:
+    """How many tasks run at each worker; where a limit was lowered, some run more than they are granted now."""
+    asked = select(tasks.c.worker_id, func.count()).where(UNDER_WAY, RUNNING).group_by(tasks.c.worker_id)
+    return Counter({WorkerId(worker): count for worker, count in connection.execute(asked)})
+
+
+def _shares(granted: Mapping[WorkerId, int], held: Counter[WorkerId], allowed: int) -> dict[WorkerId, int]:
+    """Proportional shares of fewer slots, less what others still run beyond theirs."""
+    whole, before = sum(granted.values()), 0
+    shares: dict[WorkerId, int] = {}
+    for worker, slots in granted.items():
+        shares[worker] = (before + slots) * allowed // whole - before * allowed // whole
+        before += slots
+    beyond = sum(max(0, held[worker] - share) for worker, share in shares.items())
+    for worker, share in shares.items():
+        less = min(beyond, max(0, share - held[worker]))
+        shares[worker] -= less
+        beyond -= less
+    return shares
 
 
 def hold(writing: Writing, worker: WorkerId) -> None:

@@ -1,0 +1,56 @@
+"""The whole system's limit, changed while it runs: nobody is killed, nothing is over it for longer than it must."""
+
+from collections.abc import Callable
+
+from tests.ledger.conftest import Bench
+
+from paperlane.model.tasks import Completed, Ended, Lease, WorkerId
+
+
+def running(bench: Bench) -> int:
+    return bench.ledger.queue().running
+
+
+def step(bench: Bench, worker: WorkerId, room: int, *ended: Lease) -> list[Lease]:
+    done = [Ended(lease, Completed(1.0)) for lease in ended]
+    return list(bench.ledger.step("database", worker, done, room))
+
+
+def beat(bench: Bench, worker: WorkerId) -> int:
+    """What a worker does about its slots with each heartbeat."""
+    bench.ledger.renew(worker, [])
+    return bench.ledger.register(worker, "database", "host", 1, 5)
+
+
+def test_a_lowered_limit_holds_for_all_workers_together(make_bench: Callable[..., Bench]):
+    bench = make_bench(system_limit=10, user_limit=50)
+    bench.submit(1, 30)
+    a, b = bench.worker("a", 5), bench.worker("b", 5)
+    of_a, of_b = step(bench, a, 4), step(bench, b, 1)
+    bench.ledger.limit(5)
+    for worker in (a, b):
+        beat(bench, worker)
+        assert step(bench, worker, 5) == []
+    step(bench, a, 5, *of_a[:3])
+    assert running(bench) <= 5
+    for _ in range(3):
+        for worker in (a, b):
+            beat(bench, worker)
+            step(bench, worker, 5)
+            assert running(bench) <= 5
+    assert running(bench) == 5  # and no room is idle
+    assert bench.ledger.renew(b, of_b).lost == ()
+
+
+def test_a_raised_limit_is_filled_with_the_next_heartbeats(make_bench: Callable[..., Bench]):
+    bench = make_bench(system_limit=4, user_limit=50)
+    bench.submit(1, 30)
+    a, b = bench.worker("a", 5), bench.worker("b", 5)
+    for worker in (a, b):
+        step(bench, worker, 5)
+    assert running(bench) == 4
+    bench.ledger.limit(9)
+    assert [beat(bench, worker) for worker in (a, b)] == [5, 4]
+    for worker in (a, b):
+        step(bench, worker, 5)
+    assert running(bench) == 9
