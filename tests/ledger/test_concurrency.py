@@ -1,18 +1,21 @@
 """Several processes at once, each a ledger of its own on one database: nobody is over a limit, nothing counts twice."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 import pytest
+from sqlalchemy import select
 from tests.conftest import until
 from tests.databases import Databases, migrated
 from tests.ledger.conftest import new_batch
 from tests.ledger.invariants import check_invariants
 
 from paperlane.errors import TooMany
-from paperlane.ledger import Rules
+from paperlane.ledger import Kept, Rules
+from paperlane.ledger.schema import lanes, tasks
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.tasks import Completed, Ended, Lease, UserId, WorkerId
 
@@ -138,3 +141,48 @@ def test_who_waits_hears_of_what_another_process_submits(processes: Callable[...
     until(lambda: one.submit(new_batch(f"b{next(numbers)}", 1, 1)) and noticed())
     if stop is not None:
         stop()
+
+
+@pytest.mark.parametrize("processes", ["postgresql", "mariadb"], indirect=True)
+def test_nobody_waits_for_a_lane_that_is_not_its_own(processes: Callable[..., list[SqlLedger]]):
+    """Rows are locked one by one: with two users as with many, and with tasks that come due beside."""
+    one, other, *_ = processes()
+    for user in (1, 2):
+        one.submit(new_batch(f"b{user}", user, 2))
+        one.submit(new_batch(f"later{user}", user, 1, run_at=time.time() + 0.05))
+    other.register(WorkerId("w"), "database", "host", 1, 10)
+    with one.dialect.writer.connect() as holding, ThreadPoolExecutor(1) as aside:
+        holding.execute(select(lanes).where(lanes.c.user_id == 1).with_for_update())
+        holding.execute(select(tasks).where(tasks.c.user_id == 1).with_for_update())
+        aside.submit(other.submit, new_batch("more", 2, 1)).result(20)
+        found: list[str] = []
+
+        def all_of_two() -> bool:
+            found.extend(lease.task for lease in other.step("database", WorkerId("w"), [], 10))
+            return len(found) == 4
+
+        aside.submit(until, all_of_two, 20).result(30)
+        assert not {task for task in found if task.startswith(("b1", "later1"))}
+        holding.rollback()
+
+
+def test_the_whole_backlog_is_not_filled_twice(processes: Callable[..., list[SqlLedger]]):
+    def submit(n: int, ledger: SqlLedger) -> bool:
+        try:
+            ledger.submit(new_batch(f"b{n}", n + 1, 8))
+        except TooMany:
+            return False
+        return True
+
+    assert sum(map(bool, at_once(processes(system_backlog=10), submit))) == 1
+
+
+def test_runs_of_retention_at_once_keep_what_is_to_be_kept(processes: Callable[..., list[SqlLedger]]):
+    ledgers = processes(key_kept=0.001)
+    for n in range(4):
+        ledgers[0].submit(new_batch(f"b{n}", 1, 100))
+    for task in ledgers[0].tasks(user=UserId(1), limit=1_000):
+        ledgers[0].cancel(task.id)
+    kept = Kept(finished=0.0, failed=0.0, most=300, steps=0.0)
+    at_once(ledgers, lambda _, ledger: ledger.forget(UserId(1), kept))
+    assert len(ledgers[0].tasks(user=UserId(1), limit=1_000)) == 300

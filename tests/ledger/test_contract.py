@@ -197,6 +197,15 @@ class TestSubmittingMany:
             bench.ledger.submit_many([new_batch("z", 1, 1), new_batch("a", 2, 2)])
 
 
+def test_a_message_may_hold_what_databases_refuse(bench: Bench):
+    bench.submit(1)
+    worker = bench.worker()
+    (lease,) = bench.ledger.step("database", worker, [], 1)
+    bench.ledger.progress(worker, [(lease, Progress("parse", 1, "a \0 and \ud800"))])
+    bench.ledger.finish(worker, [Ended(lease, Failed(Fault("odd", "a \0 and \ud800")))])
+    assert bench.ledger.task(lease.task).message == "a \ufffd and ?"
+
+
 class TestTurns:
     def test_a_claimed_task_runs_under_a_new_fence(self, bench: Bench):
         (name,) = bench.submit(1)

@@ -98,3 +98,38 @@ def test_a_push_engine_hands_it_out_alone(make_bench: Callable[..., Bench]):
     bench.ledger.begin(lease, worker)
     bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
     assert len(bench.ledger.lease("pushed", 5)) == 3
+
+
+def test_the_one_that_makes_room_has_slots_and_lives(make_bench: Callable[..., Bench]):
+    """The first worker by name was granted nothing, or is silent: another one empties itself."""
+    bench = make_bench(system_limit=4)
+    bad = crashed_twice(bench)
+    bench.ledger.lane(UserId(1), paused=True)
+    bench.worker("0 silent", 1)
+    bench.clock.pass_time(40)
+    busy = bench.worker("b", 3)
+    bench.worker("a none", 1)
+    bench.submit(2, 9)
+    leases = step(bench, busy, 1)
+    bench.ledger.lane(UserId(1), paused=False)
+    bench.ledger.register(WorkerId("a none"), "database", "host", 1, 0)
+    assert step(bench, busy) == []
+    assert [lease.task for lease in step(bench, busy, 10, tuple(leases))] == [bad]
+
+
+def test_lanes_that_hold_only_such_tasks_cost_others_no_room(bench: Bench):
+    for user in range(10, 14):
+        bench.submit(user)
+        for n in range(2):
+            worker = bench.worker(f"c{user}-{n}")
+            assert len(step(bench, worker)) == 1
+            crash(bench, worker)
+        bench.ledger.lane(UserId(user), paused=True)
+    bench.submit(1, 30)
+    first, other = bench.worker("a"), bench.worker("b")
+    step(bench, first, 1)
+    step(bench, other, 1)
+    for user in range(10, 14):
+        bench.ledger.lane(UserId(user), paused=False)
+    assert step(bench, first) == []  # it makes room
+    assert len(step(bench, other, 5)) == 5

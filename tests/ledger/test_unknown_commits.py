@@ -168,3 +168,15 @@ def test_a_full_disk_after_a_lost_commit_does_not_say_that_nothing_is_there(benc
             bench.ledger.submit(new_batch("b", 1, 3))
     assert type(raised.value) is Unavailable
     assert bench.ledger.queue(UserId(1)).queued == (3 if committed else 0)
+
+
+def test_what_a_step_claimed_is_known_though_the_database_stayed_away(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    names = bench.submit(1, 3)
+    worker = bench.worker()
+    with monkeypatch.context() as at_once, lost_answer(bench, committed=True):
+        at_once.setattr("paperlane.ledger.transactions._TRIES", 1)
+        with pytest.raises(Unavailable):
+            bench.ledger.step("database", worker, [], 2)
+    leases = bench.ledger.step("database", worker, [], 3)
+    assert sorted(lease.task for lease in leases) == sorted(names)
+    assert all(len(bench.ledger.attempts(name)) == 1 for name in names)

@@ -72,7 +72,7 @@ def _outlook(where: ColumnElement[bool]) -> Prepared:
     """What runs there already, whether the engine is paused, whether something came due or must run alone."""
     there = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where).subquery("there")
     paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
-    suspects = select(tasks.c.id).where(SUSPECT).exists()
+    suspects = select(func.count(tasks.c.user_id.distinct())).where(SUSPECT).scalar_subquery()
     return Prepared(select(*there.c, func.coalesce(paused, 0), _NEXT_DUE.exists(), suspects))
 
 
@@ -82,13 +82,16 @@ _OF_ENGINE = _outlook(tasks.c.engine == bindparam("engine"))
 
 @dataclass(frozen=True, slots=True)
 class _Outlook:
-    """What is known where turns are asked for; `crashes` is the most that a task had which runs there."""
+    """What is known where turns are asked for.
+
+    `crashes` is the most that a task had which runs there, `suspects` the lanes with a task that crashed before.
+    """
 
     held: int
     crashes: int
     paused: int
     due: bool
-    suspects: bool
+    suspects: int
 
 
 def claim(
@@ -100,7 +103,8 @@ def claim(
     asked = {"worker": worker, "engine": engine, "now": writing.now}
     outlook = _Outlook(*_OF_WORKER.tuples(connection, asked)[0])
     room = min(room - len(found), granted - outlook.held)
-    first = select(func.min(workers.c.id)).where(workers.c.engine == engine)
+    live = (workers.c.engine == engine, workers.c.slots > 0, workers.c.seen_at > writing.now - rules.lease)
+    first = select(func.min(workers.c.id)).where(*live)
     turns = _turns(writing, held, engine, room, outlook, lambda: connection.scalar(first) == worker, rules)
     return [*found, *start(writing, turns, engine, worker, rules.lease)]
 
@@ -142,7 +146,7 @@ def _turns(
                 return found
         elif _SUSPECT.owners.tuples(writing.connection, suspect) and makes_room():
             return []
-    return give_turns(writing, held, engine, room, suspicious)
+    return give_turns(writing, held, engine, room, suspicious, spare=outlook.suspects)
 
 
 _SUSPECT = wanted(

@@ -216,7 +216,7 @@ def _locked(writing: Writing, lanes: Lanes, found: Sequence[Change], left: _Left
     asked, given = _by_id(writing.dialect.given)
     users = [task["user_id"] for task in found]
     held = hold(writing, lanes, asked, given.bind([(task["id"],) for task in found]), likely=users)
-    rows = {row["id"]: row for row in held if row["dead"]}
+    rows = {row["id"]: row for row in held if row["dead"] and row["state"] == "failed"}
     left.add(_ALIVE, (task["id"] for task in found if task["id"] not in rows))  # somebody else was faster
     return [rows[task["id"]] for task in found if task["id"] in rows]
 
@@ -225,7 +225,7 @@ def _locked(writing: Writing, lanes: Lanes, found: Sequence[Change], left: _Left
 def _by_id(given_rows: GivenRows) -> tuple[Wanted, Given]:
     given = given_rows("meant", of_task="key")
     asked = select().where(tasks.c.id == given.table.c.of_task).order_by(tasks.c.id)
-    return wanted(select_by_key(asked, given.table)), given
+    return wanted(select_by_key(asked, given.table, tasks)), given
 
 
 def _no_room(lane: Lane, room: int, rules: Rules) -> Fault | None:

@@ -66,7 +66,7 @@ def held_by(given_rows: GivenRows) -> tuple[Wanted, Given]:
         )
         .order_by(tasks.c.id)
     )
-    return wanted(select_by_key(asked, given.table)), given
+    return wanted(select_by_key(asked, given.table, tasks)), given
 
 
 def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Callable[[], float]) -> Ending:

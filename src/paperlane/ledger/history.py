@@ -64,10 +64,17 @@ def move(writing: Writing, moves: Iterable[Move]) -> None:
     for one in moves:
         alike.setdefault((tuple(sorted(one.to)), one.kind), []).append(one)
     for (columns, kind), some in alike.items():
-        rows = [(x.task["id"], x.task["fence"], *(x.to[name] for name in columns)) for x in some]
+        rows = [(x.task["id"], x.task["fence"], *(_clean(x.to[name]) for name in columns)) for x in some]
         changed = _carry_out(writing, columns, kind, rows)
         if changed != len(rows):  # they are locked, so this cannot be; if it is, nothing of it shall stand
             raise RuntimeError(f"{len(rows)} tasks are locked, {changed} changed")
+
+
+def _clean(value: object) -> object:
+    """The value, without what some databases refuse in a text: a message may quote any document."""
+    if isinstance(value, str) and not value.isprintable():
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return value
 
 
 def _carry_out(writing: Writing, columns: tuple[str, ...], kind: str, rows: Sequence[Sequence[object]]) -> int:
@@ -98,7 +105,7 @@ def _given(given_rows: GivenRows, columns: tuple[str, ...]) -> Given:
 def _parts(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Prepared, Sequence[Prepared], Given]:
     """The change, and what is written beside it, in statements of their own."""
     given = _given(given_rows, columns)
-    present = select_by_key(select(tasks).where(tasks.c.id == given.table.c.of_task), given.table)
+    present = select_by_key(select(tasks).where(tasks.c.id == given.table.c.of_task), given.table, tasks)
     written: list[Executable] = [_tell(present, tasks)]
     if kind == "begun":
         written.append(_open(present, tasks))

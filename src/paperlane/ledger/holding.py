@@ -15,18 +15,25 @@ from paperlane.ledger.writing import Writing
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A question for tasks, in the forms that locking takes: as it is, whose they are, with their rows locked."""
+    """A question for tasks, in the forms that locking takes.
+
+    As it is; whose they are; with their rows locked; with those locked that nobody else holds.
+    """
 
     found: Prepared
     owners: Prepared
     locked: Prepared
+    passing: Prepared
 
 
 def wanted(asked: Select[*tuple[Any, ...]]) -> Wanted:
     """The tasks that fulfil a question of no columns: all that deciding about them takes is added here."""
     whole = asked.add_columns(*WHOLE_TURN)
     return Wanted(
-        Prepared(whole), Prepared(asked.add_columns(tasks.c.user_id)), Prepared(whole.with_for_update(of=tasks))
+        Prepared(whole),
+        Prepared(asked.add_columns(tasks.c.user_id)),
+        Prepared(whole.with_for_update(of=tasks)),
+        Prepared(whole.with_for_update(of=tasks, skip_locked=True)),
     )
 
 
@@ -55,7 +62,9 @@ def hold(
     if not owners:
         return []
     lanes.hold(owners, wait=wait)
-    found = asked.locked.rows(connection, parameters)
+    if not any(user in lanes for user in owners):
+        return []
+    found = (asked.locked if wait else asked.passing).rows(connection, parameters)
     if likely and any(task["user_id"] not in lanes for task in found):
         return hold(writing, lanes, asked, parameters, wait=wait)
     return [task for task in found if task["user_id"] in lanes]

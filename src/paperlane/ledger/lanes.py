@@ -204,7 +204,7 @@ class Lanes:
 def _asked(given_rows: GivenRows, *, wait: bool) -> tuple[Prepared, Given]:
     given = given_rows("owner", of_user="int")
     asked = select(lanes).where(lanes.c.user_id == given.table.c.of_user).order_by(lanes.c.user_id)
-    asked = select_by_key(asked, given.table).with_for_update(of=lanes, skip_locked=not wait)
+    asked = select_by_key(asked, given.table, lanes).with_for_update(of=lanes, skip_locked=not wait)
     return Prepared(asked), given
 
 
@@ -281,12 +281,12 @@ _NEXT_LANES = Prepared(
 )
 
 
-def give_turns(writing: Writing, held: Lanes, engine: str, room: int, crashes: int) -> Sequence[Change]:
+def give_turns(writing: Writing, held: Lanes, engine: str, room: int, crashes: int, spare: int) -> Sequence[Change]:
     """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
 
-    Tasks that crashed so often, or more, are passed by.
+    Tasks that crashed so often, or more, are passed by; `spare` lanes may have no others.
     """
-    lines = {lane.user: _Line(lane) for lane in held.next(engine, room)}
+    lines = {lane.user: _Line(lane) for lane in held.next(engine, room + spare)}
     chosen: list[Change] = []
     for line in _in_turn(writing, lines, room, crashes):
         task = line.heads.pop(0)

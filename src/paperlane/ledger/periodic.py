@@ -19,6 +19,8 @@ from paperlane.model.tasks import BatchId, Fault, NewBatch, NewTask, Stage, Task
 def add(writing: Writing, new: NewSchedule, rules: Rules) -> None:
     """Write the schedule with its tasks; it comes due the first time that its expression names from now on."""
     connection, now = writing.connection, writing.now
+    if writing.again and connection.scalar(select(schedules.c.id).where(schedules.c.id == new.id)) is not None:
+        return  # by the commit whose answer was lost
     next_at = next_after(new.cron, new.timezone, now)
     most = min(rules.user_backlog, rules.system_backlog)
     if not 0 < len(new.tasks) <= most:

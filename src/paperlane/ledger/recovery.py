@@ -32,7 +32,7 @@ _HELD = wanted(select().where(UNDER_WAY, tasks.c.worker_id == bindparam("worker"
 def _leased(given_rows: GivenRows) -> tuple[Wanted, Given]:
     given = given_rows("leased", of_task="key", of_fence="int")
     whose = (tasks.c.id == given.table.c.of_task, tasks.c.fence == given.table.c.of_fence, tasks.c.state == "leased")
-    return wanted(select_by_key(select().where(*whose), given.table).order_by(tasks.c.id)), given
+    return wanted(select_by_key(select().where(*whose), given.table, tasks).order_by(tasks.c.id)), given
 
 
 def sum_of(one: Recovery, other: Recovery) -> Recovery:
@@ -63,12 +63,20 @@ def sweep(writing: Writing, held: Lanes, rules: Rules) -> Recovery:
 
 
 def forget_silent(writing: Writing, rules: Rules) -> int:
-    """Forget workers that were not heard of for a lease, and hold nothing; how many."""
-    silent = workers.delete().where(
-        or_(workers.c.seen_at <= writing.now - rules.lease, workers.c.seen_at > writing.now + 2 * rules.lease),
-        ~select(tasks.c.id).where(UNDER_WAY, tasks.c.worker_id == workers.c.id).exists(),
+    """Forget workers that were not heard of for a lease, and hold nothing; how many.
+
+    Each is locked first, and only then looked at: one that wakes up now may be claiming.
+    """
+    connection, now = writing.connection, writing.now
+    silent = or_(workers.c.seen_at <= now - rules.lease, workers.c.seen_at > now + 2 * rules.lease)
+    ids = connection.scalars(select(workers.c.id).where(silent).order_by(workers.c.id)).all()
+    locked = (
+        select(workers.c.id).where(workers.c.id == worker, silent).with_for_update(skip_locked=True) for worker in ids
     )
-    return writing.connection.execute(silent).rowcount
+    gone = [worker for asked in locked if (worker := connection.scalar(asked)) is not None]
+    busy = set(connection.scalars(select(tasks.c.worker_id).where(UNDER_WAY, tasks.c.worker_id.in_(gone))))
+    connection.execute(workers.delete().where(workers.c.id.in_(gone := [x for x in gone if x not in busy])))
+    return len(gone)
 
 
 def _take_back(writing: Writing, held: Lanes, asked: Wanted, parameters: dict[str, object], rules: Rules) -> Recovery:

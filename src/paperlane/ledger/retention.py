@@ -109,10 +109,6 @@ def _oldest(
 ) -> Sequence[RowMapping]:
     """The user's tasks of this outcome that must go, locked: from the oldest on, so the first few of a list."""
     of_kind = (tasks.c.user_id == user, tasks.c.state == state, ENDED)
-    excess = 0
-    if kept.most:
-        counted = select(tasks.c.id).where(*of_kind).limit(kept.most + room).subquery()
-        excess = connection.execute(select(func.count()).select_from(counted)).scalar_one() - kept.most
     asked = (
         select(tasks.c.id, tasks.c.batch_id, tasks.c.finished_at)
         .where(*of_kind, tasks.c.finished_at <= now - shortest)
@@ -122,6 +118,10 @@ def _oldest(
     )
     too_old = _ended_before(kept, state, now, shortest)
     rows = connection.execute(asked).mappings().all()
+    excess = 0
+    if rows and kept.most:  # counted under the locks: another run may have deleted some meanwhile
+        counted = select(tasks.c.id).where(*of_kind).limit(kept.most + room).subquery()
+        excess = connection.execute(select(func.count()).select_from(counted)).scalar_one() - kept.most
     return [row for at, row in enumerate(rows) if at < excess or row["finished_at"] <= too_old]
 
 

@@ -108,6 +108,7 @@ class SqlLedger:
     clock: Clock | None = None
     chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
+    _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
     _transactions: Transactions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,11 +119,13 @@ class SqlLedger:
     def _now(self, connection: Connection) -> float:
         return self._transactions.now(connection)
 
-    def _change(self, work: Callable[[Writing], Given], *, repeatable: bool = True) -> Given:
+    def _change(
+        self, work: Callable[[Writing], Given], *, repeatable: bool = True, unsure: list[float] | None = None
+    ) -> Given:
         with told():
-            return self._transactions.change(work, repeatable=repeatable)
+            return self._transactions.change(work, repeatable=repeatable, unsure=unsure)
 
-    def _with_lanes(self, work: Callable[[Writing, Lanes], Given]) -> Given:
+    def _with_lanes(self, work: Callable[[Writing, Lanes], Given], unsure: list[float] | None = None) -> Given:
         """A write transaction that changes lanes."""
 
         def whole(writing: Writing) -> Given:
@@ -131,7 +134,7 @@ class SqlLedger:
             lanes.write()
             return answer
 
-        return self._change(whole)
+        return self._change(whole, unsure=unsure)
 
     def _ask(self, question: Callable[[Connection], Given]) -> Given:
         with told():
@@ -391,6 +394,7 @@ class SqlLedger:
     def leave(self, worker: WorkerId) -> Recovery:
         def work(writing: Writing, lanes: Lanes) -> Recovery:
             working.hold(writing, worker)
+            self._unsure.pop(worker, None)
             found = recovery.give_up(writing, lanes, worker, self.rules)
             working.forget(writing.connection, worker)
             return found
@@ -403,7 +407,11 @@ class SqlLedger:
             endings.end(writing, lanes, worker, ended, self.rules, self.chance)
             return claims.claim(writing, lanes, engine, worker, granted, room, self.rules)
 
-        return self._with_lanes(work)
+        # kept until a step comes through: what one claimed while the database went away is the worker's to run
+        unsure = self._unsure.setdefault(worker, [])
+        leases = self._with_lanes(work, unsure)
+        self._unsure.pop(worker, None)
+        return leases
 
     def runnable(self, engine: str) -> bool:
         return self._ask(lambda connection: claims.is_runnable(connection, engine, self._now(connection)))
@@ -450,7 +458,7 @@ class SqlLedger:
         packed = working.pack(checkpoint.result)
 
         def work(writing: Writing) -> None:
-            if writing.again and working.kept(writing.connection, lease.task, checkpoint.step, checkpoint.key):
+            if writing.again and working.was_kept(writing, lease, checkpoint):
                 return  # by the commit whose answer was lost
             working.note(writing, lease, worker, progress, "saved")
             working.keep(writing, lease, checkpoint, packed)

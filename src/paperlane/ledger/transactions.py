@@ -67,28 +67,35 @@ class Transactions:
         """Was the clock set a moment ago? Then workers have not yet had time to renew their leases by it."""
         return self.jumps.waiting(time.monotonic() if self.clock is None else self.clock.monotonic())
 
-    def change(self, work: Callable[[Writing], Given], *, repeatable: bool = True) -> Given:
+    def change(
+        self, work: Callable[[Writing], Given], *, repeatable: bool = True, unsure: list[float] | None = None
+    ) -> Given:
         """One write transaction.
 
         A database that was busy, saw a deadlock or lost the connection before the commit has changed nothing: it is
         tried again. Where the fate of the commit is unknown, work that is `repeatable` is done again too, and told so
-        by `writing.again`: it looks for what it may have written, under the locks that it would have held.
+        by `writing.again`: it looks for what it may have written, under the locks that it would have held. `unsure`
+        keeps those instants where even the last try failed, for the same work the next time it is asked for.
         """
-        again: tuple[float, ...] = ()
+        unsure = [] if unsure is None else unsure
         lost: DBAPIError | None = None
         for tried in range(_TRIES):
             try:
-                return self._once(work, again)
+                answer = self._once(work, tuple(unsure))
             except _Unknown as unknown:
+                unsure.append(unknown.at)
                 if not repeatable or tried == _TRIES - 1:
                     raise unknown.why from None
-                again, lost = (*again, unknown.at), unknown.why
+                lost = unknown.why
             except DBAPIError as error:
                 passes = self.dialect.passing(error) or error.connection_invalidated
                 if not passes or tried == _TRIES - 1:
                     if lost is not None and not isinstance(error, IntegrityError):
                         raise lost from error  # this try wrote nothing, but an earlier one may have
                     raise
+            else:
+                unsure.clear()
+                return answer
             time.sleep(_NAP * 2**tried * self.chance())
         raise AssertionError
 

@@ -8,7 +8,7 @@ from functools import cache
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
 from paperlane.errors import BadRequest, CancelRequested, StaleLease
-from paperlane.ledger.claims import start
+from paperlane.ledger.claims import hold_worker, start
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate
 from paperlane.ledger.endings import held_by
@@ -101,6 +101,7 @@ def forget(connection: Connection, worker: WorkerId) -> None:
 
 def begin(writing: Writing, lease: Lease, worker: WorkerId, length: float) -> None:
     """The lease runs at this worker; compare-and-set from leased, the same again for the same worker."""
+    hold_worker(writing, worker)
     row = writing.connection.execute(select(tasks).where(tasks.c.id == lease.task).with_for_update()).mappings().first()
     if row is None or row["fence"] != lease.fence:
         raise _stale(lease)
@@ -209,6 +210,12 @@ def keep(writing: Writing, lease: Lease, checkpoint: Checkpoint, packed: bytes) 
             "result": packed,
         },
     )
+
+
+def was_kept(writing: Writing, lease: Lease, checkpoint: Checkpoint) -> bool:
+    """Did an earlier try keep this result? Asked under the lock of its task, which that try held."""
+    writing.connection.execute(select(tasks.c.id).where(tasks.c.id == lease.task).with_for_update())
+    return kept(writing.connection, lease.task, checkpoint.step, checkpoint.key) is not None
 
 
 def kept(connection: Connection, task: TaskId, step: str, key: str) -> bytes | None:

@@ -6,18 +6,21 @@ MySQL scans a small table instead, and locks every row that it comes past: users
 import re
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, Subquery, Update
+from sqlalchemy import Select, Subquery, Table, Update
+from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
+_HINT = "FORCE INDEX (PRIMARY)"  # of a few rows it would rather read all, and lock them
 _TABLES = re.compile(r"^UPDATE (\w+), (\(.*\) AS \w+) SET", re.DOTALL)
 
 Asked = TypeVar("Asked", bound=Select[*tuple[Any, ...]])
 
 
-def select_by_key(asked: Asked, given: Subquery) -> Asked:
-    """The question, answered by going through the given rows."""
-    return asked.select_from(given).prefix_with("STRAIGHT_JOIN", dialect="mysql")
+def select_by_key(asked: Asked, given: Subquery, table: Table) -> Asked:
+    """The question, answered by going through the given rows, each found in the table by its key."""
+    straight = asked.select_from(given).prefix_with("STRAIGHT_JOIN", dialect="mysql")
+    return straight.with_hint(table, _HINT, "mysql")
 
 
 class KeyedUpdate(Update):
@@ -34,4 +37,9 @@ def _(update: KeyedUpdate, compiler: SQLCompiler, **more: Any) -> str:
 @compiles(KeyedUpdate, "mysql", "mariadb")
 def _(update: KeyedUpdate, compiler: SQLCompiler, **more: Any) -> str:
     """SQLAlchemy writes `UPDATE table, given SET`, where the server chooses which one it goes through."""
-    return _TABLES.sub(r"UPDATE \2 STRAIGHT_JOIN \1 SET", compiler.visit_update(update, **more), count=1)
+    words, found = _TABLES.subn(
+        rf"UPDATE \2 STRAIGHT_JOIN \1 {_HINT} SET", compiler.visit_update(update, **more), count=1
+    )
+    if not found:
+        raise CompileError(f"An update of given rows is written in another way: {words}")
+    return words

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from threading import Condition, Event, Lock, Thread
 
 from psycopg import Connection, Error
@@ -110,4 +111,5 @@ class Listener:
         with self._lock:
             heard = tuple(self._heard)
         for tell in heard:
-            tell(engine)
+            with suppress(RuntimeError):  # its event loop is closed: nobody waits there any more
+                tell(engine)
