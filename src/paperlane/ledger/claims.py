@@ -16,8 +16,11 @@ from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
 
 _DUE_AT_ONCE = 200
+_FEW = 50
 
-_DUE = wanted(select().where(WAITING, tasks.c.run_at <= bindparam("now")).order_by(tasks.c.run_at).limit(_DUE_AT_ONCE))
+_DUE = wanted(
+    select().where(WAITING, tasks.c.run_at <= bindparam("now")).order_by(tasks.c.run_at, tasks.c.id).limit(_DUE_AT_ONCE)
+)
 
 
 def come_due(writing: Writing, held: Lanes) -> None:
@@ -72,7 +75,8 @@ def _outlook(where: ColumnElement[bool]) -> Prepared:
     """What runs there already, whether the engine is paused, whether something came due or must run alone."""
     there = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where).subquery("there")
     paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
-    suspects = select(func.count(tasks.c.user_id.distinct())).where(SUSPECT).scalar_subquery()
+    few = select(tasks.c.id).where(SUSPECT).limit(_FEW).subquery("few")
+    suspects = select(func.count(few.c.id)).scalar_subquery()
     return Prepared(select(*there.c, func.coalesce(paused, 0), _NEXT_DUE.exists(), suspects))
 
 
@@ -84,7 +88,7 @@ _OF_ENGINE = _outlook(tasks.c.engine == bindparam("engine"))
 class _Outlook:
     """What is known where turns are asked for.
 
-    `crashes` is the most that a task had which runs there, `suspects` the lanes with a task that crashed before.
+    `crashes` is the most that a task had which runs there, `suspects` how many ready ones crashed before, if few.
     """
 
     held: int
@@ -158,7 +162,7 @@ _SUSPECT = wanted(
         .where(lanes.c.user_id == tasks.c.user_id, lanes.c.engine == bindparam("engine"), RUNNABLE)
         .exists(),
     )
-    .order_by(tasks.c.crashes)  # in the order of their index
+    .order_by(tasks.c.crashes, tasks.c.id)  # certain, for it is asked twice
     .limit(1)
 )
 
