@@ -366,7 +366,7 @@ def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
     ("options", "said"),
     [
         (["--database", "nonsense"], "'nonsense' is no database URL."),
-        (["--database", "mysql://host/name"], "Paperlane cannot keep its ledger in mysql."),
+        (["--database", "oracle://host/name"], "Paperlane cannot keep its ledger in oracle."),
         (["--data", "/dev/null/folder"], "cannot be made"),
     ],
 )

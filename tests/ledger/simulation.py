@@ -509,8 +509,10 @@ class World:
         if self.random.random() < 0.7:
             self.flying = [(at, one) for at, one in self.flying if one != lease]
         row = self.sees.tasks[lease.task]
-        may = row.fence == lease.fence and (
-            row.state == "leased" or (row.state == "running" and row.worker == worker.id)
+        may = (
+            worker.id in self.sees.workers
+            and row.fence == lease.fence
+            and (row.state == "leased" or (row.state == "running" and row.worker == worker.id))
         )
         try:
             attempt = self.ledger.begin(lease, worker.id)

@@ -96,7 +96,7 @@ def test_every_command_knows_the_database(
     assert shown("queue")["queued"] == 2
     assert shown("queue", "limit", "5") == {"limit": 5, "default_limit": 100}
     assert paperlane("queue", "cancel", "t1").startswith("t1 is cancelled")
-    assert paperlane("queue", "retry", "t1") == "t1 is queued again.\n"
+    assert paperlane("queue", "retry", "t1") == "1 task is queued again.\n"
     assert shown("queue", "dead") == []
     assert paperlane("queue", "pause").startswith("database is paused")
     assert paperlane("user", "set", "ann", "--limit", "3", "--pause") == "Changed ann.\n"
