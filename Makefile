@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go into a venv that is activated
+PROCESSES ?= 2
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
@@ -15,9 +16,9 @@ help: ## list what can be done
 serve: .venv/base ## run the service at http://127.0.0.1:8400 (ARGS="--port 9000 --data DIR")
 	@exec $(BIN)/paperlane serve $(ARGS)
 
-test: .venv/dev ## run every test (TESTS="tests/ledger -k turns" for some)
+test: .venv/dev ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
 	@tools/test-needs
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 
 check: .venv/dev ## format, lint, types, import rules, docs
 	@$(BIN)/ruff format --check .
