@@ -121,11 +121,6 @@ class Lanes:
             self.hold([user])
         return self._held[user]
 
-    def get(self, user: int) -> Lane | None:
-        """The lane, or None when the user has none yet."""
-        self.hold([user])
-        return self._held.get(user)
-
     def open(self, user: int, engine: str, max_running: int) -> Lane:
         """The user's lane, made now when there is none."""
         self.open_all([user], engine, max_running)
