@@ -94,4 +94,3 @@ def empty_all(dialect: Dialect) -> None:
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("UPDATE system SET max_running = NULL"))
         connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))
-        connection.execute(text("UPDATE system SET max_running = NULL"))

@@ -39,13 +39,17 @@ def _check_own(own: int, coming: int, rules: Rules) -> None:
         )
 
 
-def _check_system(connection: Connection, coming: int, rules: Rules, *, exactly: bool = False) -> None:
+def _is_near(connection: Connection, coming: int, rules: Rules) -> bool:
+    """Is the whole backlog nearly full? Then who submits takes turns, at the system's row; before lanes are locked."""
+    if connection.execute(_BACKLOG).scalar_one() + coming <= _NEARLY * rules.system_backlog:
+        return False
+    connection.execute(select(system.c.id).with_for_update())
+    return True
+
+
+def _check_system(connection: Connection, coming: int, rules: Rules) -> None:
     # the sum touches only backlogged lanes, so the limit itself bounds what it costs
-    backlog = connection.execute(_BACKLOG).scalar_one()
-    if exactly and backlog + coming > _NEARLY * rules.system_backlog:  # who comes at once takes turns now
-        connection.execute(select(system.c.id).with_for_update())
-        backlog = connection.execute(_BACKLOG).scalar_one()
-    if backlog + coming > rules.system_backlog:
+    if connection.execute(_BACKLOG).scalar_one() + coming > rules.system_backlog:
         raise TooMany(
             "The whole system's backlog is full.",
             hint="Try again in a little while.",
@@ -66,6 +70,7 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
     False beside it: nothing was written now.
     """
     connection, now = writing.connection, writing.now
+    near = _is_near(connection, len(batch.tasks), rules)
     held = Lanes(writing)
     held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
     if writing.again and connection.scalar(select(batches.c.id).where(batches.c.id == batch.id)) is not None:
@@ -81,7 +86,7 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
             return earlier["id"], False
         stale = update(batches).where(batches.c.user_id == batch.user, batches.c.key == batch.key).values(key=None)
         connection.execute(stale)
-    _write(writing, held, [batch], rules)
+    _write(writing, held, [batch], rules, near=near)
     held.write()
     return batch.id, True
 
@@ -90,16 +95,17 @@ def submit_all(writing: Writing, new: Sequence[NewBatch], rules: Rules) -> None:
     """Write many batches of many users, all or none, in a few statements."""
     if any(batch.key for batch in new):
         raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
+    near = _is_near(writing.connection, sum(len(batch.tasks) for batch in new), rules)
     held = Lanes(writing)
     held.open_all({batch.user for batch in new}, rules.engine, rules.user_limit)
     known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new]))
     if writing.again and writing.connection.scalar(known.limit(1)) is not None:
         return  # the commit whose answer was lost went through
-    _write(writing, held, new, rules)
+    _write(writing, held, new, rules, near=near)
     held.write()
 
 
-def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules) -> None:
+def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules, *, near: bool) -> None:
     connection, now = writing.connection, writing.now
     coming = Counter[UserId]()
     for batch in new:
@@ -108,7 +114,8 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules)
         coming[batch.user] += len(batch.tasks)
     for user, tasks_of_user in coming.items():
         _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
-    _check_system(connection, coming.total(), rules, exactly=True)
+    if near:
+        _check_system(connection, coming.total(), rules)
     rows = [
         {
             "id": batch.id,
