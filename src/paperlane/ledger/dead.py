@@ -17,8 +17,8 @@ from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.history import Change, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import BACKLOGGED, DEAD, attempts, lanes, tasks
-from paperlane.ledger.submitting import afresh
+from paperlane.ledger.schema import DEAD, attempts, tasks
+from paperlane.ledger.submitting import afresh, system_backlog
 from paperlane.ledger.views import task_of
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import DeadLetter, Fault, Handled, LeftOver, Letters, Task, TaskId
@@ -123,7 +123,7 @@ def replay(writing: Writing, lanes: Lanes, which: Letters, cursor: str, rules: R
     left = _Left()
     turn = _next(writing, which, cursor, left, lambda task: task["state"] != "failed" and task["run"] > 1)
     found = _locked(writing, lanes, turn.found, left)
-    room = rules.system_backlog - _backlog(writing.connection) if found else 0
+    room = rules.system_backlog - system_backlog(writing.connection) if found else 0
     chosen: list[Change] = []
     for task in found:
         lane = lanes[task["user_id"]]
@@ -232,8 +232,3 @@ def _no_room(lane: Lane, room: int, rules: Rules) -> Fault | None:
     if lane.ready + lane.waiting >= rules.user_backlog:
         return _OWN_FULL
     return _ALL_FULL if room <= 0 else None
-
-
-def _backlog(connection: Connection) -> int:
-    waiting = func.coalesce(func.sum(lanes.c.ready + lanes.c.waiting), 0)
-    return int(connection.execute(select(waiting).where(BACKLOGGED)).scalar_one())

@@ -39,9 +39,14 @@ def _check_own(own: int, coming: int, rules: Rules) -> None:
         )
 
 
+def system_backlog(connection: Connection) -> int:
+    """How many tasks wait in the whole system."""
+    return int(connection.execute(_BACKLOG).scalar_one())
+
+
 def _is_near(connection: Connection, coming: int, rules: Rules) -> bool:
     """Is the whole backlog nearly full? Then who submits takes turns, at the system's row; before lanes are locked."""
-    if connection.execute(_BACKLOG).scalar_one() + coming <= _NEARLY * rules.system_backlog:
+    if system_backlog(connection) + coming <= _NEARLY * rules.system_backlog:
         return False
     connection.execute(select(system.c.id).with_for_update())
     return True
@@ -49,7 +54,7 @@ def _is_near(connection: Connection, coming: int, rules: Rules) -> bool:
 
 def _check_system(connection: Connection, coming: int, rules: Rules) -> None:
     # the sum touches only backlogged lanes, so the limit itself bounds what it costs
-    if connection.execute(_BACKLOG).scalar_one() + coming > rules.system_backlog:
+    if system_backlog(connection) + coming > rules.system_backlog:
         raise TooMany(
             "The whole system's backlog is full.",
             hint="Try again in a little while.",
