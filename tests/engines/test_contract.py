@@ -142,10 +142,14 @@ async def test_what_comes_while_it_is_idle_is_run(service: Service):
 async def test_no_user_runs_more_than_the_limit(service: Service):
     most = {1: 0, 2: 0}
     now = {1: 0, 2: 0}
+    full = asyncio.Event()
 
     async def count(user: int) -> None:
         now[user] += 1
         most[user] = max(most[user], now[user])
+        if now[1] >= 1 and now[2] >= 2:
+            full.set()
+        await full.wait()
         await asyncio.sleep(0.002)
         now[user] -= 1
 
