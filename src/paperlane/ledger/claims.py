@@ -10,8 +10,9 @@ from paperlane.ledger import Rules
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
-from paperlane.ledger.lanes import Lanes, give_turns
+from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
+from paperlane.ledger.turns import give_turns
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
 
@@ -141,8 +142,8 @@ def _turns(
         return []
     if outlook.due:
         come_due(writing, held)
-    held.store()
     if outlook.suspects:
+        held.store()  # the search for them reads whose lanes are runnable
         suspect = {"engine": engine, "crashes": suspicious}
         if outlook.held == 0:
             if found := hold(writing, held, _SUSPECT, suspect, wait=False):

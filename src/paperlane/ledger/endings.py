@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
-from paperlane.ledger.dialects.keyed import select_by_key
+from paperlane.ledger.dialects.keyed import by_no_index, select_by_key
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
@@ -61,8 +61,8 @@ def held_by(given_rows: GivenRows) -> tuple[Wanted, Given]:
         .where(
             tasks.c.id == given.table.c.of_task,
             tasks.c.fence == given.table.c.of_fence,
-            tasks.c.worker_id == bindparam("worker"),
-            RUNNING,
+            by_no_index(tasks.c.worker_id) == bindparam("worker"),
+            by_no_index(tasks.c.state) == "running",
         )
         .order_by(tasks.c.id)
     )

@@ -6,10 +6,9 @@ as it is expected. A lane that becomes runnable counts as served up to the clock
 credit; the clock is made of what was used, never of what was expected, so nobody waits for wrong estimates.
 """
 
-import heapq
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 
@@ -136,11 +135,18 @@ class Lanes:
             keep_clock(self._writing, engine)
             self.hold(missing)
 
+    def runnable(self, engine: str) -> list[Lane]:
+        """The held lanes that may be given turns."""
+        self._join()
+        return [lane for lane in self._held.values() if lane.engine == engine and lane.band == 0 and lane.runnable]
+
     def next(self, engine: str, most: int) -> Sequence[Lane]:
-        """The lanes whose turn it is, locked; those that others hold are passed by. What changed must be stored."""
-        asked = {"engine": engine, "most": most}
-        rows = _NEXT_LANES.rows(self._writing.connection, asked)
-        return [self._held.setdefault(row["user_id"], _lane(row)) for row in rows]
+        """The lanes whose turn it is, but for those that are held already; locked. Those that others hold are passed by."""
+        asked, _, given = _others(self._writing.dialect.given)
+        parameters = {"engine": engine, "band": 0, "most": most, **given.bind([(user,) for user in self._held])}
+        found = [_lane(row) for row in asked.rows(self._writing.connection, parameters)]
+        self._held |= {lane.user: lane for lane in found}
+        return found
 
     def give(self, task: Change) -> None:
         """A ready task of a held lane gets a turn; the engine's clock comes up to what its lane had used."""
@@ -149,13 +155,17 @@ class Lanes:
         self._begun[of] = max(lane.served, self._begun.get(of, 0.0))
         lane.give(task)
 
-    def store(self) -> None:
-        """Write what changed; lanes that became runnable start at the clock. They stay held."""
+    def _join(self) -> None:
+        """Lanes that became runnable start at the clock."""
         for lane in self._held.values():
             if lane.runnable and not lane.was_runnable:
                 lane.start_at(self._clock.get((lane.engine, lane.band), 0.0))
                 self._writing.woken.add(lane.engine)
             lane.was_runnable = lane.runnable
+
+    def store(self) -> None:
+        """Write what changed. They stay held."""
+        self._join()
         changed = [lane for lane in self._held.values() if _values(lane) != lane.stored]
         if changed:
             statement, given = _write(self._writing.dialect.given)
@@ -190,9 +200,15 @@ class Lanes:
                 settled[of] = max(lane.served, settled.get(of, 0.0))
         for of, served in settled.items():
             if served > max(self._clock.get(of, 0.0), reached.get(of, 0.0)):
-                first = _FIRST.value(self._writing.connection, {"engine": of[0], "band": of[1]})
-                reached[of] = max(reached.get(of, 0.0), served if first is None else min(served, first))
+                reached[of] = max(reached.get(of, 0.0), min([served, *self._ahead(of)]))
         return reached
+
+    def _ahead(self, of: Of) -> list[float]:
+        """How far those have come who wait for a turn: each held lane, and the first of all others."""
+        waiting = [lane.vtime for lane in self._held.values() if (lane.engine, lane.band) == of and lane.runnable]
+        _, first, given = _others(self._writing.dialect.given)
+        asked = {"engine": of[0], "band": of[1], "most": 1, **given.bind([(user,) for user in self._held])}
+        return [*waiting, *(vtime for (vtime,) in first.tuples(self._writing.connection, asked))]
 
 
 @cache
@@ -209,6 +225,28 @@ def _write(given_rows: GivenRows) -> tuple[Prepared, Given]:
     to = {name: given.table.c[f"to_{name}"] for name in _CHANGING}
     return Prepared(KeyedUpdate(lanes).where(lanes.c.user_id == given.table.c.of_user).values(to)), given
 
+
+
+@cache
+def _others(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
+    """The next lanes but for those that are given, locked, and how far the first of those has come.
+
+    Rows of held lanes tell what was before this transaction, so what is in memory counts instead.
+    """
+    given = given_rows("held", of_user="int")
+    in_turn = (
+        select()
+        .where(
+            lanes.c.engine == bindparam("engine"),
+            lanes.c.band == bindparam("band"),
+            RUNNABLE,
+            lanes.c.user_id.not_in(select(given.table.c.of_user)),
+        )
+        .order_by(lanes.c.vtime, lanes.c.user_id)
+        .limit(bindparam("most"))
+    )
+    locked = in_turn.add_columns(*lanes.c).with_for_update(of=lanes, skip_locked=True)
+    return Prepared(locked), Prepared(in_turn.add_columns(lanes.c.vtime)), given
 
 _CLOCKS = Prepared(select(clocks.c.engine, clocks.c.band, clocks.c.vtime))
 
@@ -246,81 +284,3 @@ def _advance(writing: Writing, of: Of, vtime: float) -> None:
     now = _CLOCK.value(writing.connection, which)
     if now is not None and now < vtime:
         _SET_CLOCK.run(writing.connection, {**which, "to_vtime": vtime})
-
-
-@dataclass(slots=True)
-class _Line:
-    """A lane's next tasks while turns are given."""
-
-    lane: Lane
-    heads: list[Change] = field(default_factory=list)
-    asked: int = 0
-
-    @property
-    def most(self) -> int:
-        return min(self.lane.ready, self.lane.max_running - self.lane.running)
-
-
-_FIRST = Prepared(
-    select(lanes.c.vtime)
-    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == bindparam("band"), RUNNABLE)
-    .order_by(lanes.c.vtime, lanes.c.user_id)
-    .limit(1)
-)
-_NEXT_LANES = Prepared(
-    select(lanes)
-    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, RUNNABLE)
-    .order_by(lanes.c.vtime, lanes.c.user_id)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-)
-
-
-def give_turns(writing: Writing, held: Lanes, engine: str, room: int, crashes: int, spare: int) -> Sequence[Change]:
-    """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
-
-    Tasks that crashed so often, or more, are passed by; `spare` lanes may have no others.
-    """
-    lines = {lane.user: _Line(lane) for lane in held.next(engine, room + spare)}
-    chosen: list[Change] = []
-    for line in _in_turn(writing, lines, room, crashes):
-        task = line.heads.pop(0)
-        held.give(task)
-        chosen.append(task)
-    return chosen
-
-
-def _in_turn(writing: Writing, lines: dict[int, _Line], room: int, crashes: int) -> Iterator[_Line]:
-    """Lanes in the order of their turns; each has its next task at hand when it comes."""
-    order = [(line.lane.vtime, user) for user, line in lines.items()]
-    heapq.heapify(order)
-    while order and room > 0:
-        _, user = heapq.heappop(order)
-        line = lines[user]
-        if not line.heads:
-            _fetch(writing, lines, line, room, crashes)
-        if not line.heads:
-            continue  # its counter promised more than there is; the sweep mends and reports that
-        yield line
-        room -= 1
-        if line.lane.runnable:
-            heapq.heappush(order, (line.lane.vtime, user))
-
-
-def _fetch(writing: Writing, lines: dict[int, _Line], dry: _Line, room: int, crashes: int) -> None:
-    """Read heads ahead for every lane that may come next, so that a claim takes few reads."""
-    share = -(-room // len(lines))
-    wanted = {
-        line.lane.user: min(line.most, share)
-        for line in lines.values()
-        if not line.asked and line.most > 0
-    } if not dry.asked else {dry.lane.user: dry.asked + min(dry.most, share)}  # fmt: skip
-    skip = {user: lines[user].asked for user in wanted}
-    for row in writing.dialect.heads(writing.connection, wanted, crashes):
-        user = row["user_id"]
-        if skip[user] > 0:
-            skip[user] -= 1
-        else:
-            lines[user].heads.append(row)
-    for user, most in wanted.items():
-        lines[user].asked = most

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Update, bindparam, delete, func, select, upda
 from paperlane.errors import BadRequest, CancelRequested, StaleLease
 from paperlane.ledger.claims import hold_worker, start
 from paperlane.ledger.dialects import Given, GivenRows
-from paperlane.ledger.dialects.keyed import KeyedUpdate
+from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index
 from paperlane.ledger.endings import held_by
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, system, tasks, workers
@@ -135,8 +135,8 @@ def _renew(given_rows: GivenRows) -> tuple[Update, Given]:
     whose = (
         tasks.c.id == given.table.c.of_task,
         tasks.c.fence == given.table.c.of_fence,
-        tasks.c.worker_id == bindparam("worker"),
-        RUNNING,
+        by_no_index(tasks.c.worker_id) == bindparam("worker"),
+        by_no_index(tasks.c.state) == "running",
     )
     return KeyedUpdate(tasks).where(*whose).values(lease_until=bindparam("until")), given
 

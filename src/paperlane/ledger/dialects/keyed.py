@@ -6,7 +6,7 @@ MySQL scans a small table instead, and locks every row that it comes past: users
 import re
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, Subquery, Table, Update
+from sqlalchemy import ColumnElement, Select, Subquery, Table, Update, func
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -21,6 +21,14 @@ def select_by_key(asked: Asked, given: Subquery, table: Table) -> Asked:
     """The question, answered by going through the given rows, each found in the table by its key."""
     straight = asked.select_from(given).prefix_with("STRAIGHT_JOIN", dialect="mysql")
     return straight.with_hint(table, _HINT, "mysql")
+
+
+def by_no_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column in a form that no index answers, where rows are few by their keys already.
+
+    PostgreSQL would look all tasks of a worker through for each given one.
+    """
+    return func.coalesce(column, "")
 
 
 class KeyedUpdate(Update):

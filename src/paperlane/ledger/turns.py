@@ -1,0 +1,110 @@
+"""Giving turns: the next tasks of the lanes that have come least far, until the free room is full."""
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from paperlane.ledger.history import Change
+from paperlane.ledger.lanes import Lane, Lanes
+from paperlane.ledger.writing import Writing
+
+_SHARE = 8  # of the free room, a lane is given one such part at once: locking and writing lanes costs more than tasks
+
+_Place = tuple[float, int]
+"""Where a lane stands in the order of turns: its virtual time and its user."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """A lane's next tasks while turns are given."""
+
+    lane: Lane
+    heads: list[Change] = field(default_factory=list)
+    asked: int = 0
+
+    @property
+    def place(self) -> _Place:
+        return self.lane.vtime, self.lane.user
+
+    @property
+    def most(self) -> int:
+        return min(self.lane.ready, self.lane.max_running - self.lane.running)
+
+
+@dataclass(slots=True)
+class _Turns:
+    """The lanes in the order of their turns; beyond `reach` there may be others that were not asked for."""
+
+    writing: Writing
+    held: Lanes
+    engine: str
+    crashes: int
+    lines: dict[int, _Line] = field(default_factory=dict)
+    order: list[_Place] = field(default_factory=list)
+    reach: _Place | None = (-math.inf, 0)
+
+    def join(self, lanes: Iterable[Lane]) -> None:
+        for lane in lanes:
+            line = self.lines.setdefault(lane.user, _Line(lane))
+            heapq.heappush(self.order, line.place)
+
+    def ask(self, most: int) -> None:
+        """Hold more lanes."""
+        found = self.held.next(self.engine, most)
+        self.join(found)
+        self.reach = None if len(found) < most else (found[-1].vtime, found[-1].user)
+
+    def next(self, most: int) -> _Line | None:
+        """The line whose turn it is; None when there is none any more."""
+        if self.reach is not None and (not self.order or self.order[0] > self.reach):
+            self.ask(most)
+        return self.lines[heapq.heappop(self.order)[1]] if self.order else None
+
+    def fetch(self, dry: _Line, room: int, share: int) -> None:
+        """Read heads ahead for the lines whose turns come next, so that a claim takes few reads."""
+        share = max(share, -(-room // len(self.lines)))
+        ahead = [] if dry.asked else [line for _, user in sorted(self.order) if not (line := self.lines[user]).asked]
+        wanted: dict[int, int] = {}
+        for line in (dry, *ahead):
+            if room <= 0:
+                break
+            if (more := min(line.most, share, room)) > 0:
+                wanted[line.lane.user] = line.asked + more
+                room -= more
+        skip = {user: self.lines[user].asked for user in wanted}
+        for row in self.writing.dialect.heads(self.writing.connection, wanted, self.crashes):
+            user = row["user_id"]
+            if skip[user] > 0:
+                skip[user] -= 1
+            else:
+                self.lines[user].heads.append(row)
+        for user, most in wanted.items():
+            self.lines[user].asked = most
+
+
+def give_turns(writing: Writing, held: Lanes, engine: str, room: int, crashes: int, spare: int) -> Sequence[Change]:
+    """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
+
+    A turn is one task, or an eighth of the room where that is more. Tasks that crashed so often, or more, are passed
+    by; `spare` lanes may have no others.
+    """
+    share = max(1, room // _SHARE)
+    turns = _Turns(writing, held, engine, crashes)
+    turns.join(held.runnable(engine))
+    turns.ask(-(-room // share) + spare)
+    chosen: list[Change] = []
+    while len(chosen) < room and (line := turns.next(room + spare)) is not None:
+        left = room - len(chosen)
+        for _ in range(min(share, left, line.most)):
+            if not line.heads:
+                turns.fetch(line, left, share)
+            if not line.heads:
+                break  # its counter promised more than there is; the sweep mends and reports that
+            task = line.heads.pop(0)
+            held.give(task)
+            chosen.append(task)
+        else:
+            if line.lane.runnable:
+                turns.join([line.lane])
+    return chosen
