@@ -305,9 +305,9 @@ def test_a_page_locks_its_lanes_in_the_order_of_their_users(bench: Bench, monkey
     for user in (3, 1, 2):
         fail(bench, user)
     held: list[list[int]] = []
-    really = dead.Lanes.hold
+    really = dead.Lanes.ask
     monkeypatch.setattr(
-        dead.Lanes, "hold", lambda lanes, users, **how: held.append(sorted(u := set(users))) or really(lanes, u, **how)
+        dead.Lanes, "ask", lambda lanes, users, **how: held.append(sorted(u := set(users))) or really(lanes, u, **how)
     )
     assert bench.ledger.replay(EVERY).done == 3
     assert held[0] == [1, 2, 3]  # all at once, before any task

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from tests.databases import KINDS
 from tests.ledger.conftest import Bench, new_batch
 from tests.ledger.test_dead import fail
 
 from paperlane.errors import Unavailable
+from paperlane.ledger import writing
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.transactions import Transactions
 from paperlane.model.tasks import Checkpoint, Completed, Ended, Handled, Letters, Progress, State, UserId
 
@@ -26,6 +28,7 @@ def lost_answer(bench: Bench, *, committed: bool) -> Iterator[list[int]]:
         if lost:
             return commit(connection)  # type: ignore[arg-type]
         lost.append(1)
+        writing._COMMIT = travelling
         (commit if committed else engine.dialect.do_rollback)(connection)  # type: ignore[arg-type]
         raise engine.dialect.loaded_dbapi.OperationalError("the connection was lost")
 
@@ -34,12 +37,15 @@ def lost_answer(bench: Bench, *, committed: bool) -> Iterator[list[int]]:
             lost.append(2)
             context.is_disconnect = True  # type: ignore[attr-defined]
 
+    travelling = writing._COMMIT  # what stands for it where it travels with other statements
     engine.dialect.do_commit = lose  # type: ignore[method-assign]
+    writing._COMMIT = travelling if committed else Prepared(text("ROLLBACK"))
     event.listen(engine, "handle_error", broken)
     try:
         yield lost
     finally:
         engine.dialect.do_commit = commit  # type: ignore[method-assign]
+        writing._COMMIT = travelling
         event.remove(engine, "handle_error", broken)
     assert lost, "no commit was lost"
 

@@ -1,7 +1,7 @@
 """Handing out leases: waiting tasks come due, turns are given, attempts begin."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
@@ -13,7 +13,7 @@ from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
 from paperlane.ledger.turns import give_turns
-from paperlane.ledger.writing import Writing
+from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
 
 _DUE_AT_ONCE = 200
@@ -60,25 +60,31 @@ def is_paused(connection: Connection, engine: str) -> bool:
 _WORKER = Prepared(select(workers.c.slots).where(workers.c.id == bindparam("worker")).with_for_update())
 
 
-def hold_worker(writing: Writing, worker: WorkerId) -> int:
-    """Lock the worker's row, and tell what it was granted. StaleLease when the ledger gave it up.
+def hold_worker(writing: Writing, worker: WorkerId) -> Asked:
+    """Lock the worker's row, before all that is asked for after.
 
     So its steps come one after the other, and one whose commit's fate is unknown is over before it is looked for.
     """
-    if (granted := _WORKER.value(writing.connection, {"worker": worker})) is None:
+    return writing.soon(_WORKER, {"worker": worker})
+
+
+def slots_granted(held: Asked) -> int:
+    """The slots that a worker whose row was locked was granted. StaleLease when the ledger gave it up."""
+    if (slots := held.value()) is None:
         raise StaleLease(
             "The ledger has given this worker up.", code="worker_unknown", hint="It must register under a new id."
         )
-    return granted
+    return slots
 
 
 def _outlook(where: ColumnElement[bool]) -> Prepared:
-    """What runs there already, whether the engine is paused, whether something came due or must run alone."""
+    """What runs there already, whether the engine is paused, when the next task comes due, what must run alone."""
     there = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where).subquery("there")
     paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
     few = select(tasks.c.id).where(SUSPECT).limit(_FEW).subquery("few")
     suspects = select(func.count(few.c.id)).scalar_subquery()
-    return Prepared(select(*there.c, func.coalesce(paused, 0), _NEXT_DUE.exists(), suspects))
+    next_due = select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
+    return Prepared(select(*there.c, func.coalesce(paused, 0), next_due, suspects))
 
 
 _OF_WORKER = _outlook(tasks.c.worker_id == bindparam("worker"))
@@ -95,22 +101,43 @@ class _Outlook:
     held: int
     crashes: int
     paused: int
-    due: bool
+    next_due: float | None
     suspects: int
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A worker asks for turns: its row is locked, and what is known there is on its way."""
+
+    row: Asked
+    outlook: Asked
+
+
+def ask(writing: Writing, worker: WorkerId, engine: str) -> Asking:
+    """Lock the worker's row and look around, with what else is asked for before the answer is needed."""
+    row = hold_worker(writing, worker)
+    return Asking(row, writing.soon(_OF_WORKER, {"worker": worker, "engine": engine}))
+
+
 def claim(
-    writing: Writing, held: Lanes, engine: str, worker: WorkerId, granted: int, room: int, rules: Rules
+    writing: Writing,
+    held: Lanes,
+    engine: str,
+    worker: WorkerId,
+    asking: Asking,
+    ended: int,
+    room: int,
+    rules: Rules,
 ) -> Sequence[Lease]:
-    """Turns for a worker of a pull engine, whose row is locked; the attempts are running."""
-    connection = writing.connection
+    """Turns for a worker of a pull engine; the attempts are running. So many of its tasks ended since it asked."""
+    slots = slots_granted(asking.row)
     found = _adopted(writing, worker) if writing.again else []
-    asked = {"worker": worker, "engine": engine, "now": writing.now}
-    outlook = _Outlook(*_OF_WORKER.tuples(connection, asked)[0])
-    room = min(room - len(found), granted - outlook.held)
+    outlook = _Outlook(*asking.outlook.tuples()[0])
+    outlook = replace(outlook, held=outlook.held - ended)
+    room = min(room - len(found), slots - outlook.held)
     live = (workers.c.engine == engine, workers.c.slots > 0, workers.c.seen_at > writing.now - rules.lease)
     first = select(func.min(workers.c.id)).where(*live)
-    turns = _turns(writing, held, engine, room, outlook, lambda: connection.scalar(first) == worker, rules)
+    turns = _turns(writing, held, engine, room, outlook, lambda: writing.connection.scalar(first) == worker, rules)
     return [*found, *start(writing, turns, engine, worker, rules.lease)]
 
 
@@ -140,7 +167,7 @@ def _turns(
     suspicious = max(1, rules.max_crashes - 1)
     if room <= 0 or outlook.paused or (outlook.held and outlook.crashes >= suspicious):
         return []
-    if outlook.due:
+    if outlook.next_due is not None and outlook.next_due <= writing.now:
         come_due(writing, held)
     if outlook.suspects:
         held.store()  # the search for them reads whose lanes are runnable
@@ -149,7 +176,7 @@ def _turns(
             if found := hold(writing, held, _SUSPECT, suspect, wait=False):
                 held.give(found[0])
                 return found
-        elif _SUSPECT.owners.tuples(writing.connection, suspect) and makes_room():
+        elif writing.soon(_SUSPECT.owners, suspect).tuples() and makes_room():
             return []
     return give_turns(writing, held, engine, room, suspicious, spare=outlook.suspects)
 
@@ -205,9 +232,9 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
     connection = writing.connection
     connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
     connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
-    granted = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
-    outlook = _Outlook(*_OF_ENGINE.tuples(connection, {"engine": engine, "now": writing.now})[0])
-    room = min(most, int(granted) - outlook.held)
+    slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
+    outlook = _Outlook(*writing.soon(_OF_ENGINE, {"engine": engine}).tuples()[0])
+    room = min(most, int(slots) - outlook.held)
     turns = _turns(writing, held, engine, room, outlook, lambda: True, rules)
     until = writing.now + rules.undelivered
     move(

@@ -40,16 +40,17 @@ class Ending:
 
 def end(
     writing: Writing, held: Lanes, worker: WorkerId, ended: Sequence[Ended], rules: Rules, jitter: Callable[[], float]
-) -> None:
-    """End attempts that this worker still holds; late ones are dropped, for another attempt owns the task."""
+) -> int:
+    """End attempts that this worker still holds, and tell how many; late ones are dropped: others own the task now."""
     if not ended:
-        return
+        return 0
     outcomes = {(one.lease.task, one.lease.fence): one.outcome for one in ended}
     asked, given = held_by(writing.dialect.given)
     users = [one.lease.user for one in ended]
     found = hold(writing, held, asked, {**given.bind(list(outcomes)), "worker": worker}, likely=users)
     outcome_of = ((task, outcomes[task["id"], task["fence"]]) for task in found)
     settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
+    return len(found)
 
 
 @cache
@@ -73,10 +74,11 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
     """What becomes of a running task."""
     if task["cancel"]:  # asked for before this commit, so it stands, whatever the attempt reached meanwhile
         outcome = Cancelled(outcome.seconds)
-    outcome = replace(outcome, seconds=min(max(outcome.seconds, 0.0), _LONGEST))
+    if not 0 <= outcome.seconds <= _LONGEST:
+        outcome = replace(outcome, seconds=min(max(outcome.seconds, 0.0), _LONGEST))
     match outcome:
         case Completed(seconds, summary):
-            to = _final("completed", now, percent=100.0, summary=json.dumps(dict(summary)))
+            to = _final("completed", now, percent=100.0, summary=json.dumps(dict(summary)) if summary else "{}")
             return Ending(to, "completed", seconds)
         case Cancelled(seconds):
             return Ending(_final("cancelled", now), "cancelled", seconds)

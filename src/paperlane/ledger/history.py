@@ -1,11 +1,12 @@
 """Writing down what happens to tasks: each change beside the numbered event that tells of it, many tasks at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Executable,
     FromClause,
     Insert,
@@ -46,6 +47,13 @@ _KINDS: dict[str, Kind] = {
 }  # fmt: skip
 
 
+_SHARED = ("state", "engine", "worker_id", "lease_until", "finished_at")
+"""Columns that most moves of a kind set to the same: it is given once, for giving values costs more than most else."""
+
+Columns = tuple[tuple[str, ...], tuple[str, ...]]
+"""Columns that moves set: those with a value for each, and those with one for all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """A task that this transaction has locked, what it becomes, and the word for it in its history."""
@@ -60,14 +68,15 @@ _ENDINGS = {"completed", "failed", "cancelled", "retry", "yielded", "crashed", "
 
 def move(writing: Writing, moves: Iterable[Move]) -> None:
     """Carry out moves, each with its event; attempts begin and end with them."""
-    alike: dict[tuple[tuple[str, ...], str], list[Move]] = {}
+    alike: dict[tuple[object, ...], list[Move]] = {}
     for one in moves:
-        alike.setdefault((tuple(sorted(one.to)), one.kind), []).append(one)
-    for (columns, kind), some in alike.items():
-        rows = [(x.task["id"], x.task["fence"], *(_clean(x.to[name]) for name in columns)) for x in some]
-        changed = _carry_out(writing, columns, kind, rows)
-        if changed != len(rows):  # they are locked, so this cannot be; if it is, nothing of it shall stand
-            raise RuntimeError(f"{len(rows)} tasks are locked, {changed} changed")
+        alike.setdefault((one.kind, *one.to, *(one.to.get(name) for name in _SHARED)), []).append(one)
+    for some in alike.values():
+        kind, to = some[0].kind, some[0].to
+        shared = {name: _clean(to[name]) for name in _SHARED if name in to}
+        own = tuple(name for name in to if name not in shared)
+        rows = [(x.task["id"], x.task["fence"], *(_clean(x.to[name]) for name in own)) for x in some]
+        _carry_out(writing, (own, tuple(shared)), kind, rows, {f"all_{name}": shared[name] for name in shared})
 
 
 def _clean(value: object) -> object:
@@ -77,32 +86,38 @@ def _clean(value: object) -> object:
     return value
 
 
-def _carry_out(writing: Writing, columns: tuple[str, ...], kind: str, rows: Sequence[Sequence[object]]) -> int:
-    connection, dialect = writing.connection, writing.dialect
+def _carry_out(
+    writing: Writing, columns: Columns, kind: str, rows: Sequence[Sequence[object]], shared: Mapping[str, object]
+) -> None:
+    """They are locked, so each of them changes; if one does not, nothing of it shall stand."""
     at = {"kind": kind, "at": writing.now}
-    if dialect.chains:
-        chain, given = _chain(dialect.given, columns, kind)
-        return chain.value(connection, {**given.bind(rows), **at})
-    change, follow, given = _parts(dialect.given, columns, kind)
+    if writing.dialect.chains:
+        chain, given = _chain(writing.dialect.given, columns, kind)
+        writing.soon(chain, {**given.bind(rows), **shared, **at, "all": len(rows)})
+        return
+    change, follow, given = _parts(writing.dialect.given, columns, kind)
     told = given.bind(rows)
-    changed = change.run(connection, told)
+    changed = writing.soon(change, {**told, **shared}).count()
+    if changed != len(rows):
+        raise RuntimeError(f"{len(rows)} tasks are locked, {changed} changed")
     for statement in follow:
-        statement.run(connection, {**told, **at})
-    return changed
+        writing.soon(statement, {**told, **at})
 
 
-def _change(given: Given, columns: tuple[str, ...]) -> Update:
-    to = {name: given.table.c[f"to_{name}"] for name in columns}
+def _change(given: Given, columns: Columns) -> Update:
+    own, shared = columns
+    to = {name: given.table.c[f"to_{name}"] for name in own}
+    to |= {name: bindparam(f"all_{name}", type_=tasks.c[name].type) for name in shared}
     whose = (tasks.c.id == given.table.c.of_task, tasks.c.fence == given.table.c.of_fence)
     return KeyedUpdate(tasks).where(*whose).values({**to, "seq": tasks.c.seq + 1})
 
 
-def _given(given_rows: GivenRows, columns: tuple[str, ...]) -> Given:
-    return given_rows("moved", of_task="key", of_fence="int", **{f"to_{name}": _KINDS[name] for name in columns})
+def _given(given_rows: GivenRows, columns: Columns) -> Given:
+    return given_rows("moved", of_task="key", of_fence="int", **{f"to_{name}": _KINDS[name] for name in columns[0]})
 
 
 @cache
-def _parts(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Prepared, Sequence[Prepared], Given]:
+def _parts(given_rows: GivenRows, columns: Columns, kind: str) -> tuple[Prepared, Sequence[Prepared], Given]:
     """The change, and what is written beside it, in statements of their own."""
     given = _given(given_rows, columns)
     present = select_by_key(select(tasks).where(tasks.c.id == given.table.c.of_task), given.table, tasks)
@@ -115,11 +130,13 @@ def _parts(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[
 
 
 @cache
-def _chain(given_rows: GivenRows, columns: tuple[str, ...], kind: str) -> tuple[Prepared, Given]:
-    """The same as one statement, where a database can chain them."""
+def _chain(given_rows: GivenRows, columns: Columns, kind: str) -> tuple[Prepared, Given]:
+    """The same as one statement, where a database can chain them. It fails where not all of them changed."""
     given = _given(given_rows, columns)
     moved = _change(given, columns).returning(*_TOLD_OF).cte("changed")
-    answer = select(func.count()).select_from(moved).add_cte(_tell(select(moved), moved).cte("told"))
+    # nobody waits for the answer, for it comes with the commit's: so it divides by zero
+    all_changed = literal(1) // case((func.count() == bindparam("all", type_=BigInteger), 1), else_=0)
+    answer = select(all_changed).select_from(moved).add_cte(_tell(select(moved), moved).cte("told"))
     if kind == "begun":
         answer = answer.add_cte(_open(select(moved), moved).cte("opened"))
     elif kind in _ENDINGS:
@@ -152,13 +169,13 @@ def _open(moved: Select[*tuple[Any, ...]], of: FromClause) -> Insert:
     return insert(attempts).from_select(names, moved.with_only_columns(*columns))
 
 
-def _close(given: Given, columns: tuple[str, ...]) -> Update:
+def _close(given: Given, columns: Columns) -> Update:
     """The attempt of each moved task ends, where it had begun."""
     whose = (
         attempts.c.task_id == given.table.c.of_task,
         attempts.c.fence == given.table.c.of_fence,
         attempts.c.ended_at == 0,
     )
-    fault = given.table.c.to_fault if "fault" in columns else null()
+    fault = given.table.c.to_fault if "fault" in columns[0] else null()
     to = {"outcome": bindparam("kind", type_=attempts.c.outcome.type), "fault": fault, "ended_at": bindparam("at")}
     return KeyedUpdate(attempts).where(*whose).values(to)

@@ -51,20 +51,19 @@ def hold(
     Without `wait` those of lanes that somebody else holds are left out too. `likely` says whose tasks they are, if all
     is known: that saves a question, and where it is wrong, it is asked after all.
     """
-    connection = writing.connection
     if not writing.dialect.locks:
-        found = asked.found.rows(connection, parameters)
+        found = writing.soon(asked.found, parameters).rows()
         lanes.hold(task["user_id"] for task in found)
         return found
     owners = set(likely) if all(likely) else set[int]()
     if not owners:
-        owners = {user for (user,) in asked.owners.tuples(connection, parameters)}
+        owners = {user for (user,) in writing.soon(asked.owners, parameters).tuples()}
     if not owners:
         return []
-    lanes.hold(owners, wait=wait)
-    if not any(user in lanes for user in owners):
+    lanes.ask(owners, wait=wait)
+    if not wait and not any(user in lanes for user in owners):
         return []
-    found = (asked.locked if wait else asked.passing).rows(connection, parameters)
+    found = writing.soon(asked.locked if wait else asked.passing, parameters).rows()
     if likely and any(task["user_id"] not in lanes for task in found):
         return hold(writing, lanes, asked, parameters, wait=wait)
     return [task for task in found if task["user_id"] in lanes]

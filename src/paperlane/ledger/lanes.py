@@ -19,7 +19,7 @@ from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import Change
 from paperlane.ledger.schema import RUNNABLE, clocks, lanes
-from paperlane.ledger.writing import Writing
+from paperlane.ledger.writing import Asked, Writing
 
 Of = tuple[str, int]
 """An engine and a band."""
@@ -100,17 +100,35 @@ class Lanes:
 
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
-        self._held: dict[int, Lane] = {}
+        self._taken: dict[int, Lane] = {}
+        self._coming: list[Asked] = []
         self._clocks: dict[Of, float] | None = None
+        self._clocks_coming: Asked | None = None
+        self._foreseen: dict[Of, tuple[Asked, Asked]] = {}
         self._begun: dict[Of, float] = {}
 
-    def hold(self, users: Iterable[int], *, wait: bool = True) -> None:
-        """Lock these users' lanes; those without one are left out, and those that would have to be waited for."""
-        missing = sorted(set(users) - self._held.keys())
-        if missing:
+    def ask(self, users: Iterable[int], *, wait: bool = True) -> None:
+        """Lock these users' lanes, before all that is asked for after; they are held as soon as one is looked at.
+
+        Those without a lane are left out, and, without `wait`, those that would have to be waited for.
+        """
+        if missing := sorted(set(users) - self._held.keys()):
             asked, given = _asked(self._writing.dialect.given, wait=wait)
-            rows = asked.rows(self._writing.connection, given.bind([(user,) for user in missing]))
-            self._held |= {lane.user: lane for lane in map(_lane, rows)}
+            self._coming.append(self._writing.soon(asked, given.bind([(user,) for user in missing])))
+
+    def hold(self, users: Iterable[int], *, wait: bool = True) -> None:
+        """Lock these users' lanes now."""
+        self.ask(users, wait=wait)
+        assert self._held is not None  # looked at
+
+    @property
+    def _held(self) -> dict[int, Lane]:
+        if self._coming:
+            coming, self._coming = self._coming, []
+            for asked in coming:
+                for lane in map(_lane, asked.rows()):
+                    self._taken.setdefault(lane.user, lane)
+        return self._taken
 
     def __contains__(self, user: int) -> bool:
         return user in self._held
@@ -141,12 +159,19 @@ class Lanes:
         return [lane for lane in self._held.values() if lane.engine == engine and lane.band == 0 and lane.runnable]
 
     def next(self, engine: str, most: int) -> Sequence[Lane]:
-        """The lanes whose turn it is, but for those that are held already; locked. Those that others hold are passed by."""
+        """The lanes whose turn it is, but for those that are held, locked; those that others hold are passed by."""
+        self._ask_clocks()
         asked, _, given = _others(self._writing.dialect.given)
         parameters = {"engine": engine, "band": 0, "most": most, **given.bind([(user,) for user in self._held])}
-        found = [_lane(row) for row in asked.rows(self._writing.connection, parameters)]
-        self._held |= {lane.user: lane for lane in found}
+        found = [_lane(row) for row in self._writing.soon(asked, parameters).rows()]
+        self._taken |= {lane.user: lane for lane in found}
         return found
+
+    def foresee(self, engine: str) -> None:
+        """Turns will be given: ask for what the clock will take, so that it comes with other answers."""
+        of = (engine, 0)
+        if of not in self._foreseen:
+            self._foreseen[of] = (self._ask_first(of), _ask_clock(self._writing, of))
 
     def give(self, task: Change) -> None:
         """A ready task of a held lane gets a turn; the engine's clock comes up to what its lane had used."""
@@ -170,7 +195,7 @@ class Lanes:
         if changed:
             statement, given = _write(self._writing.dialect.given)
             rows = [(lane.user, *_values(lane)) for lane in changed]
-            statement.run(self._writing.connection, given.bind(rows))
+            self._writing.soon(statement, given.bind(rows))
         for lane in changed:
             lane.stored = _values(lane)
 
@@ -179,12 +204,18 @@ class Lanes:
         self.store()
         for of, reached in self._reached().items():
             if reached > self._clock.get(of, 0.0):
-                _advance(self._writing, of, reached)
+                _, clock = self._foreseen.get(of) or (None, _ask_clock(self._writing, of))
+                _advance(self._writing, of, clock.value(), reached)
+
+    def _ask_clocks(self) -> Asked:
+        if self._clocks_coming is None:
+            self._clocks_coming = self._writing.soon(_CLOCKS)
+        return self._clocks_coming
 
     @property
     def _clock(self) -> dict[Of, float]:
         if self._clocks is None:
-            self._clocks = read_clocks(self._writing.connection)
+            self._clocks = {(engine, band): vtime for engine, band, vtime in self._ask_clocks().tuples()}
         return self._clocks
 
     def _reached(self) -> dict[Of, float]:
@@ -206,9 +237,13 @@ class Lanes:
     def _ahead(self, of: Of) -> list[float]:
         """How far those have come who wait for a turn: each held lane, and the first of all others."""
         waiting = [lane.vtime for lane in self._held.values() if (lane.engine, lane.band) == of and lane.runnable]
+        first, _ = self._foreseen.get(of) or (self._ask_first(of), None)
+        return [*waiting, *(vtime for (vtime,) in first.tuples())]
+
+    def _ask_first(self, of: Of) -> Asked:
         _, first, given = _others(self._writing.dialect.given)
         asked = {"engine": of[0], "band": of[1], "most": 1, **given.bind([(user,) for user in self._held])}
-        return [*waiting, *(vtime for (vtime,) in first.tuples(self._writing.connection, asked))]
+        return self._writing.soon(first, asked)
 
 
 @cache
@@ -224,7 +259,6 @@ def _write(given_rows: GivenRows) -> tuple[Prepared, Given]:
     given = given_rows("lane", of_user="int", **{f"to_{name}": kind for name, kind in _CHANGING.items()})
     to = {name: given.table.c[f"to_{name}"] for name in _CHANGING}
     return Prepared(KeyedUpdate(lanes).where(lanes.c.user_id == given.table.c.of_user).values(to)), given
-
 
 
 @cache
@@ -253,7 +287,7 @@ _CLOCKS = Prepared(select(clocks.c.engine, clocks.c.band, clocks.c.vtime))
 
 def read_clocks(connection: Connection) -> dict[Of, float]:
     """The virtual clock of each engine and band."""
-    return {(engine, band): vtime for engine, band, vtime in _CLOCKS.tuples(connection)}
+    return {(engine, band): vtime for engine, band, vtime in _CLOCKS.on(connection).tuples()}
 
 
 def keep_clock(writing: Writing, engine: str) -> None:
@@ -275,12 +309,15 @@ _SET_CLOCK = Prepared(
 )
 
 
-def _advance(writing: Writing, of: Of, vtime: float) -> None:
-    """Let the clock come up to this, unless another transaction is at it: nobody shall wait for a clock's row.
+def _ask_clock(writing: Writing, of: Of) -> Asked:
+    """The clock, locked; none where another transaction is at it: nobody shall wait for a clock's row."""
+    return writing.soon(_CLOCK, {"of_engine": of[0], "of_band": of[1]})
+
+
+def _advance(writing: Writing, of: Of, now: float | None, vtime: float) -> None:
+    """Let the clock come up to this, unless another transaction is at it.
 
     The next one that settles brings it to about the same, so it lags by a step at most.
     """
-    which = {"of_engine": of[0], "of_band": of[1]}
-    now = _CLOCK.value(writing.connection, which)
     if now is not None and now < vtime:
-        _SET_CLOCK.run(writing.connection, {**which, "to_vtime": vtime})
+        writing.soon(_SET_CLOCK, {"of_engine": of[0], "of_band": of[1], "to_vtime": vtime})

@@ -403,9 +403,9 @@ class SqlLedger:
 
     def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
         def work(writing: Writing, lanes: Lanes) -> Sequence[Lease]:
-            granted = claims.hold_worker(writing, worker)
-            endings.end(writing, lanes, worker, ended, self.rules, self.chance)
-            return claims.claim(writing, lanes, engine, worker, granted, room, self.rules)
+            asking = claims.ask(writing, worker, engine)
+            done = endings.end(writing, lanes, worker, ended, self.rules, self.chance)
+            return claims.claim(writing, lanes, engine, worker, asking, done, room, self.rules)
 
         # kept until a step comes through: what one claimed while the database went away is the worker's to run
         unsure = self._unsure.setdefault(worker, [])
@@ -440,7 +440,10 @@ class SqlLedger:
         return attempt
 
     def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
-        self._with_lanes(lambda writing, lanes: endings.end(writing, lanes, worker, ended, self.rules, self.chance))
+        def work(writing: Writing, lanes: Lanes) -> None:
+            endings.end(writing, lanes, worker, ended, self.rules, self.chance)
+
+        self._with_lanes(work)
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
@@ -481,10 +484,10 @@ class SqlLedger:
         return replace(found, workers=silent, drifted=self._change(self._recount))
 
     def _forget_silent(self, writing: Writing) -> int:
-        return 0 if self._transactions.settling() else recovery.forget_silent(writing, self.rules)
+        return 0 if self._transactions.settling(writing.now) else recovery.forget_silent(writing, self.rules)
 
     def _sweep(self, writing: Writing, lanes: Lanes) -> Recovery:
-        if self._transactions.settling():
+        if self._transactions.settling(writing.now):
             return Recovery()
         return recovery.sweep(writing, lanes, self.rules)
 

@@ -136,7 +136,7 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
     writing.dialect.insert_rows(connection, batches, rows)
     writing.dialect.insert_rows(connection, tasks, [row for batch in new for row in _tasks_of(batch, now, rules)])
     told, given = _submitted(writing.dialect.given)
-    told.run(connection, {**given.bind([(batch.id,) for batch in new]), "at": now})
+    writing.soon(told, {**given.bind([(batch.id,) for batch in new]), "at": now})
     for batch in new:
         later = batch.run_at > now
         held[batch.user].waiting += len(batch.tasks) * later

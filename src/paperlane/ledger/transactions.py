@@ -48,23 +48,27 @@ class Transactions:
         if self.clock is not None:
             now, monotonic = self.clock.now(), self.clock.monotonic()
         else:
-            now, monotonic = self.dialect.now(connection), time.monotonic()
+            now, monotonic = float(self.dialect.clock.on(connection).value()), time.monotonic()
         self.jumps.note(now, monotonic)
         return now
 
-    def _instant(self, now: float) -> float:
+    def _instant(self, now: float, monotonic: float) -> float:
         """The time of a write transaction, no two of this process at the same: what one wrote is found again by it.
 
         SQLite's clock counts milliseconds. A clock that was set back by more is believed.
         """
+        if self.clock is not None:
+            now, monotonic = self.clock.now(), self.clock.monotonic()
+        self.jumps.note(now, monotonic)
         if self.clock is not None:
             return now  # a simulation's clock has its own mind
         with self._lock:
             self._latest = self._latest + _APART if 0 <= self._latest - now < _TICK else now
             return self._latest
 
-    def settling(self) -> bool:
-        """Was the clock set a moment ago? Then workers have not yet had time to renew their leases by it."""
+    def settling(self, now: float) -> bool:
+        """Was the clock, which says `now`, set a moment ago? Then workers had no time to renew their leases by it."""
+        del now  # whoever knows it has compared the clocks
         return self.jumps.waiting(time.monotonic() if self.clock is None else self.clock.monotonic())
 
     def change(
@@ -102,13 +106,15 @@ class Transactions:
     def _once(self, work: Callable[[Writing], Given], again: Sequence[float]) -> Given:
         with self.dialect.writer.connect() as connection:
             transaction = connection.begin()
-            writing = Writing(connection, self.dialect, self._instant(self.now(connection)), again)
+            writing = Writing(connection, self.dialect, self._instant, again)
             answer = work(writing)  # what it raises closes the connection, and with it rolls back
+            at = writing.now
             try:
+                writing.commit()
                 transaction.commit()
             except DBAPIError as error:
                 if error.connection_invalidated:
-                    raise _Unknown(writing.now, error) from error
+                    raise _Unknown(at, error) from error
                 transaction.rollback()  # it is still open, and would be when the next one gets this connection
                 raise
         if writing.woken:

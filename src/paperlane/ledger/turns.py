@@ -72,12 +72,13 @@ class _Turns:
             if (more := min(line.most, share, room)) > 0:
                 wanted[line.lane.user] = line.asked + more
                 room -= more
-        skip = {user: self.lines[user].asked for user in wanted}
-        for row in self.writing.dialect.heads(self.writing.connection, wanted, self.crashes):
+        asked = self.writing.soon(*self.writing.dialect.heads(wanted, self.crashes))
+        self.held.foresee(self.engine)
+        seen = dict.fromkeys(wanted, 0)
+        for row in asked.rows():
             user = row["user_id"]
-            if skip[user] > 0:
-                skip[user] -= 1
-            else:
+            seen[user] += 1
+            if self.lines[user].asked < seen[user] <= wanted[user]:
                 self.lines[user].heads.append(row)
         for user, most in wanted.items():
             self.lines[user].asked = most

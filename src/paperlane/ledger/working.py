@@ -8,7 +8,7 @@ from functools import cache
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
 from paperlane.errors import BadRequest, CancelRequested, StaleLease
-from paperlane.ledger.claims import hold_worker, start
+from paperlane.ledger.claims import hold_worker, slots_granted, start
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index
 from paperlane.ledger.endings import held_by
@@ -101,7 +101,7 @@ def forget(connection: Connection, worker: WorkerId) -> None:
 
 def begin(writing: Writing, lease: Lease, worker: WorkerId, length: float) -> None:
     """The lease runs at this worker; compare-and-set from leased, the same again for the same worker."""
-    hold_worker(writing, worker)
+    slots_granted(hold_worker(writing, worker))
     row = writing.connection.execute(select(tasks).where(tasks.c.id == lease.task).with_for_update()).mappings().first()
     if row is None or row["fence"] != lease.fence:
         raise _stale(lease)
@@ -172,7 +172,7 @@ def _locked(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> dict
     """The tasks that the worker runs under these leases. Their lanes are not touched, so they need not be held."""
     asked, given = held_by(writing.dialect.given)
     mine = {**given.bind([(x.task, x.fence) for x in leases]), "worker": worker}
-    return {(TaskId(row["id"]), row["fence"]): row for row in asked.locked.rows(writing.connection, mine)}
+    return {(TaskId(row["id"]), row["fence"]): row for row in writing.soon(asked.locked, mine).rows()}
 
 
 def _further(task: Change, progress: Progress, kind: str) -> Move:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from sqlalchemy import Connection, Engine, Insert, Subquery, Table
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects.prepared import Row
+from paperlane.ledger.dialects.prepared import Pipeline, Prepared, Row
 
 Kind = Literal["key", "text", "int", "float"]
 """What a column of given rows holds: `key` is a short text that is compared, `text` any other."""
@@ -40,6 +40,12 @@ class Dialect(Protocol):
     chains: bool
     """Can one statement write several tables, each from what another part of it changed?"""
 
+    clock: Prepared
+    """The database's clock, in seconds since 1970 (UTC)."""
+
+    pipeline: Pipeline | None
+    """Lets several statements travel together; None where each answer is waited for."""
+
     @staticmethod
     def given(name: str, **columns: Kind) -> Given:
         """The table of given rows."""
@@ -54,14 +60,10 @@ class Dialect(Protocol):
         """Insert many rows that have values for the same columns, as fast as it goes."""
         ...
 
-    def now(self, connection: Connection) -> float:
-        """The database's clock, in seconds since 1970 (UTC)."""
-        ...
+    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
+        """A question for the first ready tasks of several lanes: `wanted[user]` of each, in their order within a lane.
 
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
-        """The first ready tasks of several lanes: at most `wanted[user]` of each, in their order within a lane.
-
-        Those that crashed so often, or more, are left out.
+        Those that crashed so often, or more, are left out. It may find more of a lane than are wanted.
         """
         ...
 

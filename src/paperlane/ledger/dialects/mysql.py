@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import pymysql
 from sqlalchemy import Connection, Insert, Table, column
@@ -30,10 +32,16 @@ _PASSING = {1205, 1213}  # lock wait timeout, deadlock
 _PACKET = 64 << 20
 _LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed, so it is looked for
 
-_HEADS_OF = (
-    f"(SELECT {', '.join(c.name for c in HEAD)} FROM tasks"  # noqa: S608  names of ours, and whole numbers
-    f" WHERE user_id = {{user:d}} AND {READY} AND crashes < {{crashes:d}} ORDER BY sort_key, id LIMIT {{most:d}})"
-)
+
+@lru_cache(maxsize=1_000)
+def _heads(count: int) -> Prepared:
+    """Of so many lanes: it has no LATERAL, and only limited selects are answered by the index alone."""
+    each = (
+        f"(SELECT {', '.join(c.name for c in HEAD)} FROM tasks"  # noqa: S608  names of ours
+        f" WHERE user_id = :user_{at} AND {READY} AND crashes < :crashes ORDER BY sort_key, id LIMIT :most_{at})"
+        for at in range(count)
+    )
+    return Prepared(sql(" UNION ALL ".join(each)))
 
 
 _NOW = Prepared(sql("SELECT unix_timestamp(sysdate(6))"))
@@ -44,6 +52,8 @@ class Mysql:
 
     locks = True
     chains = False
+    clock = _NOW
+    pipeline = None
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "mysql+pymysql")
@@ -69,12 +79,10 @@ class Mysql:
     def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         connection.execute(table.insert(), rows)
 
-    def now(self, connection: Connection) -> float:
-        return float(_NOW.value(connection))
-
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
-        each = (_HEADS_OF.format(user=user, most=most, crashes=crashes) for user, most in wanted.items())
-        return [dict(row) for row in connection.exec_driver_sql(" UNION ALL ".join(each)).mappings()]
+    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
+        users = {f"user_{at}": user for at, user in enumerate(wanted)}
+        most = {f"most_{at}": most for at, most in enumerate(wanted.values())}
+        return _heads(len(wanted)), {**users, **most, "crashes": crashes}
 
     def announce(self, engines: Collection[str]) -> None:
         pass  # who waits looks at `changed`

@@ -1,13 +1,15 @@
 """PostgreSQL, by psycopg: rows are locked one by one, READ COMMITTED, so every statement sees what was committed."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from itertools import repeat
 from threading import Lock
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import Connection, Double, Insert, Table, column, event
+from sqlalchemy import Connection, Insert, Table, column, event
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -33,6 +35,23 @@ _HEADS = Prepared(
     )
 )
 _NOW = Prepared(sql("SELECT extract(epoch FROM clock_timestamp())"))
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array's text form, which the driver would make value by value, looking for each one's type.
+
+    https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+    """
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: object) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"') if "\\" in value or '"' in value else value
+        return f'"{escaped}"'
+    if value is None:
+        return "NULL"
+    return f'"\\\\x{value.hex()}"' if isinstance(value, bytes) else repr(value)
 
 
 @cache
@@ -72,11 +91,19 @@ def _plan_by_keys(connection: psycopg.Connection, _record: object) -> None:
     connection.commit()
 
 
+def _pipeline(connection: Connection) -> AbstractContextManager[object]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver.pipeline()
+
+
 class Postgresql:
     """A PostgreSQL server, 13 or later."""
 
     locks = True
     chains = True
+    clock = _NOW
+    pipeline = staticmethod(_pipeline) if psycopg.Pipeline.is_supported() else None
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "postgresql+psycopg")
@@ -102,14 +129,10 @@ class Postgresql:
         rows = sql(
             f"SELECT * FROM unnest({', '.join(arrays)}) AS given ({', '.join(columns)}) LIMIT cardinality({arrays[0]})"  # noqa: S608  names of ours
         )
-        as_float = {at for at, kind in enumerate(columns.values()) if kind == "float"}  # no array holds both kinds
 
         def bind(given: Sequence[Sequence[object]]) -> dict[str, object]:
             turned = zip(columns, zip(*given, strict=True) if given else repeat(()), strict=bool(given))
-            return {
-                f"{name}_{of}": list(map(float, values)) if at in as_float else list(values)  # type: ignore[arg-type]
-                for at, (of, values) in enumerate(turned)
-            }
+            return {f"{name}_{of}": _array(values) for of, values in turned}
 
         return Given(rows.columns(*map(column, columns)).subquery(name), bind)
 
@@ -119,20 +142,10 @@ class Postgresql:
 
     def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         statement = _insert_of(table, tuple(rows[0]))
-        values = {
-            name: [float(row[name]) for row in rows]  # no array holds both kinds of numbers
-            if isinstance(table.c[name].type, Double)
-            else [row[name] for row in rows]
-            for name in rows[0]
-        }
-        statement.run(connection, values)
+        statement.on(connection, {name: _array([row[name] for row in rows]) for name in rows[0]})
 
-    def now(self, connection: Connection) -> float:
-        return float(_NOW.value(connection))
-
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
-        asked = {"users": list(wanted), "most": list(wanted.values()), "crashes": crashes}
-        return _HEADS.rows(connection, asked)
+    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
+        return _HEADS, {"users": _array(wanted), "most": _array(wanted.values()), "crashes": crashes}
 
     def announce(self, engines: Collection[str]) -> None:
         self._announcer.announce(engines)

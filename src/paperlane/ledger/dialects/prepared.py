@@ -5,16 +5,21 @@ worker is a dozen statements, and runs for every task or few. Where somebody lis
 tests), they are executed by SQLAlchemy as any other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import CompilerElement
 
 Row = dict[str, Any]
 
-_NOTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, Any] = {}
+
+Pipeline = Callable[[Connection], AbstractContextManager[object]]
+"""Within it, statements are sent without waiting for the answers to those before; they have come when it is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +42,12 @@ class Prepared:
     statement: Executable
     _texts: dict[str, _Text] = field(default_factory=dict)
 
-    def rows(self, connection: Connection, parameters: Mapping[str, Any] = _NOTHING) -> list[Row]:
-        """Its rows, by the names of their columns."""
-        cursor = self._executed(connection, parameters)
-        try:
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        finally:
-            cursor.close()
-
-    def tuples(self, connection: Connection, parameters: Mapping[str, Any] = _NOTHING) -> list[tuple[Any, ...]]:
-        """Its rows."""
-        cursor = self._executed(connection, parameters)
-        try:
-            return [tuple(row) for row in cursor.fetchall()]
-        finally:
-            cursor.close()
-
-    def value(self, connection: Connection, parameters: Mapping[str, Any] = _NOTHING) -> Any:
-        """The first column of its first row; None where there is none."""
-        found = self.tuples(connection, parameters)
-        return found[0][0] if found else None
-
-    def run(self, connection: Connection, parameters: Mapping[str, Any] = _NOTHING) -> int:
-        """How many rows it changed."""
-        cursor = self._executed(connection, parameters)
-        try:
-            return cursor.rowcount
-        finally:
-            cursor.close()
+    def on(self, connection: Connection, parameters: Mapping[str, Any] = NOTHING) -> "Answer":
+        """Run it now."""
+        return Answer(self._executed(connection, parameters))
 
     def _executed(self, connection: Connection, parameters: Mapping[str, Any]) -> Any:
-        if connection.engine.dispatch.before_cursor_execute:
+        if is_listened(connection):
             result = connection.execute(self.statement, dict(parameters))
             assert isinstance(result, CursorResult)
             return _Listened(result)
@@ -78,8 +57,7 @@ class Prepared:
         try:
             cursor.execute(text.words, bound)
         except BaseException as error:
-            # SQLAlchemy's own: wraps the driver's error, and gives broken connections up
-            connection._handle_dbapi_exception(error, text.words, bound, cursor, None)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            _as_sqlalchemy_does(connection, error, text.words, bound, cursor)
             raise
         return cursor
 
@@ -89,6 +67,58 @@ class Prepared:
         places = getattr(compiled, "positiontup", None)
         text = _Text(str(compiled), dict(compiled.params or {}), tuple(places) if places is not None else None)
         return self._texts.setdefault(connection.dialect.name, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the database said to a statement; to be looked at once."""
+
+    _cursor: Any
+
+    def rows(self) -> list[Row]:
+        """Its rows, by the names of their columns."""
+        with closing(self._cursor) as cursor:
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def tuples(self) -> list[tuple[Any, ...]]:
+        """Its rows."""
+        with closing(self._cursor) as cursor:
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def value(self) -> Any:
+        """The first column of its first row; None where there is none."""
+        found = self.tuples()
+        return found[0][0] if found else None
+
+    def count(self) -> int:
+        """How many rows were changed."""
+        with closing(self._cursor) as cursor:
+            return cursor.rowcount
+
+
+def is_listened(connection: Connection) -> bool:
+    """Does somebody listen to the statements of this connection's engine?"""
+    return bool(connection.engine.dispatch.before_cursor_execute)
+
+
+def _as_sqlalchemy_does(connection: Connection, error: BaseException, words: str, bound: Any, cursor: Any) -> None:
+    """Raise a driver's error as SQLAlchemy's own, and give a broken connection up."""
+    connection._handle_dbapi_exception(error, words, bound, cursor, None)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def run_together(
+    connection: Connection, pipeline: Pipeline, asked: Sequence[tuple[Prepared, Mapping[str, Any]]]
+) -> list[Answer]:
+    """Run statements one after the other, without waiting for each answer."""
+    try:
+        with pipeline(connection):
+            return [statement.on(connection, parameters) for statement, parameters in asked]
+    except DBAPIError:
+        raise
+    except BaseException as error:
+        _as_sqlalchemy_does(connection, error, "; ".join(str(statement.statement) for statement, _ in asked), None, None)
+        raise
 
 
 @dataclass(slots=True)

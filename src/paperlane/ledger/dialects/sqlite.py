@@ -105,6 +105,8 @@ class Sqlite:
 
     locks = False
     chains = False
+    clock = _NOW
+    pipeline = None
 
     def __init__(self, url: str) -> None:
         if dbapi2.sqlite_version_info < SAFE_VERSION:
@@ -161,18 +163,9 @@ class Sqlite:
     def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         connection.execute(table.insert(), rows)
 
-    def now(self, connection: Connection) -> float:
-        return _NOW.value(connection)
-
-    def heads(self, connection: Connection, wanted: Mapping[int, int], crashes: int) -> Sequence[Row]:
-        asked = {"users": json.dumps(list(wanted)), "most": max(wanted.values()), "crashes": crashes}
-        left = dict(wanted)  # every lane is asked for as many as the longest one needs
-        found: list[Row] = []
-        for row in _HEADS.rows(connection, asked):
-            left[row["user_id"]] -= 1
-            if left[row["user_id"]] >= 0:
-                found.append(row)
-        return found
+    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
+        """Every lane is asked for as many as the longest one needs."""
+        return _HEADS, {"users": json.dumps(list(wanted)), "most": max(wanted.values()), "crashes": crashes}
 
     def announce(self, engines: Collection[str]) -> None:
         pass  # who waits looks at `changed`
