@@ -153,6 +153,33 @@ def test_many_users_with_work_of_every_size_get_the_same(floor: Floor):
     assert max(shares) < 1.1 / 8
 
 
+class TestMuchRoom:
+    """Where much room is free, a turn is an eighth of it."""
+
+    def given(self, bench: Bench, room: int) -> list[int]:
+        worker = bench.worker(slots=room)
+        return [lease.user for lease in bench.ledger.step("database", worker, [], room)]
+
+    def test_a_turn_is_an_eighth_of_the_room(self, make_bench: Callable[..., Bench]):
+        bench = make_bench(user_limit=16)
+        bench.submit(1, 16)
+        bench.submit(2, 16)
+        assert self.given(bench, 16) == [1, 1, 2, 2] * 4
+
+    def test_nobody_is_passed_by_who_was_not_asked_for_at_first(self, make_bench: Callable[..., Bench]):
+        bench = make_bench(user_limit=16)
+        bench.submit(1, 16)
+        for user in range(2, 21):
+            bench.submit(user)
+        assert self.given(bench, 16) == [1, 1, *range(2, 16)]
+
+    def test_who_is_at_the_limit_leaves_the_room_to_others(self, make_bench: Callable[..., Bench]):
+        bench = make_bench(user_limit=1)
+        for user in range(1, 31):
+            bench.submit(user, 2)
+        assert self.given(bench, 24) == list(range(1, 25))
+
+
 class TestCharges:
     """What is paid is what was used, whatever was expected."""
 
