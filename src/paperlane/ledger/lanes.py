@@ -160,7 +160,7 @@ class Lanes:
 
     def next(self, engine: str, most: int) -> Sequence[Lane]:
         """The lanes whose turn it is, but for those that are held, locked; those that others hold are passed by."""
-        self._ask_clocks()
+        self.ask_clocks()
         asked, _, given = _others(self._writing.dialect.given)
         parameters = {"engine": engine, "band": 0, "most": most, **given.bind([(user,) for user in self._held])}
         found = [_lane(row) for row in self._writing.soon(asked, parameters).rows()]
@@ -207,7 +207,8 @@ class Lanes:
                 _, clock = self._foreseen.get(of) or (None, _ask_clock(self._writing, of))
                 _advance(self._writing, of, clock.value(), reached)
 
-    def _ask_clocks(self) -> Asked:
+    def ask_clocks(self) -> Asked:
+        """Ask for the clocks, which lanes that become runnable start at."""
         if self._clocks_coming is None:
             self._clocks_coming = self._writing.soon(_CLOCKS)
         return self._clocks_coming
@@ -215,7 +216,7 @@ class Lanes:
     @property
     def _clock(self) -> dict[Of, float]:
         if self._clocks is None:
-            self._clocks = {(engine, band): vtime for engine, band, vtime in self._ask_clocks().tuples()}
+            self._clocks = {(engine, band): vtime for engine, band, vtime in self.ask_clocks().tuples()}
         return self._clocks
 
     def _reached(self) -> dict[Of, float]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger import AlsoFired, Rules
 from paperlane.ledger.schema import schedule_tasks, schedules
-from paperlane.ledger.submitting import submit
+from paperlane.ledger.submitting import Backlog, submit
 from paperlane.ledger.timetable import next_after
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
@@ -130,6 +130,7 @@ def fire(
     writing: Writing,
     schedule: ScheduleId,
     rules: Rules,
+    backlog: Backlog,
     new_id: Callable[[], str],
     also: AlsoFired | None,
 ) -> Firing | None:
@@ -157,9 +158,9 @@ def fire(
     )
     if moved.rowcount == 0:
         return None
-    submit(writing, batch, rules)
+    submit(writing, batch, rules, backlog)
     if also is not None:
-        also(connection, batch, now)
+        also(writing.connection, batch, now)
     return Firing(schedule, batch.user, row["name"], batch.id, [task.id for task in batch.tasks])
 
 

@@ -108,6 +108,7 @@ class SqlLedger:
     clock: Clock | None = None
     chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
+    _backlog: submitting.Backlog = field(default_factory=submitting.Backlog)
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
     _transactions: Transactions = field(init=False)
 
@@ -149,16 +150,18 @@ class SqlLedger:
         check_batch(batch)
 
         def work(writing: Writing) -> tuple[Batch, bool]:
-            written, fresh = submitting.submit(writing, batch, self.rules)
+            written, fresh = submitting.submit(writing, batch, self.rules, self._backlog)
             if fresh and also is not None:
                 also(writing.connection)
+            if fresh:
+                return submitting.accepted(batch, writing.now), True
             return views.batch_of(writing.connection, BatchId(written)), written == batch.id
 
         return self._with_new_ids(work)
 
     def submit_many(self, batches: Sequence[NewBatch]) -> None:
         if batches:
-            self._with_new_ids(lambda writing: submitting.submit_all(writing, batches, self.rules))
+            self._with_new_ids(lambda writing: submitting.submit_all(writing, batches, self.rules, self._backlog))
 
     def _with_new_ids(self, work: Callable[[Writing], Given]) -> Given:
         try:
@@ -310,7 +313,7 @@ class SqlLedger:
 
     def fire(self, schedule: ScheduleId, new_id: Callable[[], str], also: AlsoFired | None = None) -> Firing | None:
         try:
-            return self._change(lambda writing: periodic.fire(writing, schedule, self.rules, new_id, also))
+            return self._change(lambda writing: periodic.fire(writing, schedule, self.rules, self._backlog, new_id, also))
         except Refused as refused:
             why = refused.fault
             return self._change(lambda writing: periodic.refuse(writing, schedule, why))

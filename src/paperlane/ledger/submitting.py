@@ -2,7 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from math import inf
+from threading import Lock
 
 from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
 
@@ -16,10 +19,12 @@ from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import BACKLOGGED, batches, events, lanes, system, tasks
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import NewBatch, TaskId, UserId
+from paperlane.model.tasks import Batch, NewBatch, TaskId, UserId
 
 _BACKLOG = select(func.coalesce(func.sum(lanes.c.ready + lanes.c.waiting), 0)).where(BACKLOGGED)
 _RETRY_AFTER = 30
+_FAR = 0.1  # of a full backlog
+_FRESH = 0.5  # seconds for which a sum counts while it is so far from the limit
 _NEARLY = 0.5  # of a full backlog: whoever submits at once together brings less than the rest
 
 
@@ -44,12 +49,32 @@ def system_backlog(connection: Connection) -> int:
     return int(connection.execute(_BACKLOG).scalar_one())
 
 
-def _is_near(connection: Connection, coming: int, rules: Rules) -> bool:
-    """Is the whole backlog nearly full? Then who submits takes turns, at the system's row; before lanes are locked."""
-    if system_backlog(connection) + coming <= _NEARLY * rules.system_backlog:
-        return False
-    connection.execute(select(system.c.id).with_for_update())
-    return True
+@dataclass(slots=True)
+class Backlog:
+    """What this process knows of the whole system's backlog, so that not every upload sums up all lanes.
+
+    A sum counts for a moment, and while it is far from the limit: ten processes would have to bring a tenth each of
+    what may wait, within that moment, to come past it unseen.
+    """
+
+    _sum: int = 0
+    _at: float = -inf
+    _lock: Lock = field(default_factory=Lock)
+
+    def is_near(self, writing: Writing, coming: int, rules: Rules) -> bool:
+        """Is it nearly full? Then who submits takes turns, at the system's row; before lanes are locked."""
+        with self._lock:
+            fresh = abs(writing.now - self._at) < _FRESH
+            self._sum += coming
+            if fresh and self._sum <= _FAR * rules.system_backlog:
+                return False
+        measured = system_backlog(writing.connection) + coming
+        with self._lock:
+            self._sum, self._at = measured, writing.now
+        if measured <= _NEARLY * rules.system_backlog:
+            return False
+        writing.connection.execute(select(system.c.id).with_for_update())
+        return True
 
 
 def _check_system(connection: Connection, coming: int, rules: Rules) -> None:
@@ -69,19 +94,20 @@ def batch_of_key(connection: Connection, user: UserId, key: str, since: float) -
     return dict(row) if row is not None and row["created_at"] > since else None
 
 
-def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
+def submit(writing: Writing, batch: NewBatch, rules: Rules, backlog: Backlog) -> tuple[str, bool]:
     """Write the batch with its tasks; its id, or that of the earlier batch when its key was known.
 
     False beside it: nothing was written now.
     """
-    connection, now = writing.connection, writing.now
-    near = _is_near(connection, len(batch.tasks), rules)
+    near = backlog.is_near(writing, len(batch.tasks), rules)
     held = Lanes(writing)
+    held.ask_clocks()
     held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
-    if writing.again and connection.scalar(select(batches.c.id).where(batches.c.id == batch.id)) is not None:
+    if writing.again and writing.connection.scalar(select(batches.c.id).where(batches.c.id == batch.id)) is not None:
         return batch.id, False  # the commit whose answer was lost went through
     if batch.key:
-        if (earlier := batch_of_key(connection, batch.user, batch.key, now - rules.key_kept)) is not None:
+        since = writing.now - rules.key_kept
+        if (earlier := batch_of_key(writing.connection, batch.user, batch.key, since)) is not None:
             if earlier["content"] != batch.content:
                 raise BadRequest(
                     "This Idempotency-Key was used for another upload.",
@@ -90,18 +116,24 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules) -> tuple[str, bool]:
                 )
             return earlier["id"], False
         stale = update(batches).where(batches.c.user_id == batch.user, batches.c.key == batch.key).values(key=None)
-        connection.execute(stale)
+        writing.connection.execute(stale)
     _write(writing, held, [batch], rules, near=near)
     held.write()
     return batch.id, True
 
 
-def submit_all(writing: Writing, new: Sequence[NewBatch], rules: Rules) -> None:
+def accepted(batch: NewBatch, now: float) -> Batch:
+    """A batch as people see it that was written a moment ago."""
+    return Batch(batch.id, batch.user, batch.name, now, {"queued": len(batch.tasks)}, 0.0, batch.content)
+
+
+def submit_all(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog: Backlog) -> None:
     """Write many batches of many users, all or none, in a few statements."""
     if any(batch.key for batch in new):
         raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
-    near = _is_near(writing.connection, sum(len(batch.tasks) for batch in new), rules)
+    near = backlog.is_near(writing, sum(len(batch.tasks) for batch in new), rules)
     held = Lanes(writing)
+    held.ask_clocks()
     held.open_all({batch.user for batch in new}, rules.engine, rules.user_limit)
     known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new]))
     if writing.again and writing.connection.scalar(known.limit(1)) is not None:
@@ -111,7 +143,7 @@ def submit_all(writing: Writing, new: Sequence[NewBatch], rules: Rules) -> None:
 
 
 def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules, *, near: bool) -> None:
-    connection, now = writing.connection, writing.now
+    now = writing.now
     coming = Counter[UserId]()
     for batch in new:
         if not batch.tasks:
@@ -120,7 +152,7 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
     for user, tasks_of_user in coming.items():
         _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
     if near:
-        _check_system(connection, coming.total(), rules)
+        _check_system(writing.connection, coming.total(), rules)
     rows = [
         {
             "id": batch.id,
@@ -133,8 +165,9 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
         }
         for batch in new
     ]
-    writing.dialect.insert_rows(connection, batches, rows)
-    writing.dialect.insert_rows(connection, tasks, [row for batch in new for row in _tasks_of(batch, now, rules)])
+    writing.soon(*writing.dialect.insertion(batches, rows))
+    every = [row for batch in new for row in _tasks_of(batch, now, rules)]
+    writing.soon(*writing.dialect.insertion(tasks, every))
     told, given = _submitted(writing.dialect.given)
     writing.soon(told, {**given.bind([(batch.id,) for batch in new]), "at": now})
     for batch in new:

@@ -1,14 +1,14 @@
 """One write transaction, as the parts of the ledger see it."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from paperlane.ledger.dialects import Dialect
-from paperlane.ledger.dialects.prepared import NOTHING, Answer, Prepared, Row, is_listened, run_together
+from paperlane.ledger.dialects.prepared import NOTHING, Answer, Parameters, Prepared, Row, is_listened, run_together
 
 _COMMIT = Prepared(text("COMMIT"))
 
@@ -18,7 +18,7 @@ class Asked:
     """A statement of a transaction: on its way, or waiting to be sent with others until its answer is looked at."""
 
     statement: Prepared
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     _send: Callable[[], None]
     answer: Answer | None = None
 
@@ -82,12 +82,12 @@ class Writing:
         if self._clock is None:
             self._clock = self._queue(self.dialect.clock, NOTHING)
 
-    def soon(self, statement: Prepared, parameters: Mapping[str, Any] = NOTHING) -> Asked:
+    def soon(self, statement: Prepared, parameters: Parameters = NOTHING) -> Asked:
         """Have a statement run after those before it, at the latest when its answer is looked at."""
         self._tell_time()
         return self._queue(statement, parameters)
 
-    def _queue(self, statement: Prepared, parameters: Mapping[str, Any]) -> Asked:
+    def _queue(self, statement: Prepared, parameters: Parameters) -> Asked:
         asked = Asked(statement, parameters, self.send)
         self._waiting.append(asked)
         if not self._pipelines:

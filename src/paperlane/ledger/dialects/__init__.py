@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from sqlalchemy import Connection, Engine, Insert, Subquery, Table
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects.prepared import Pipeline, Prepared, Row
+from paperlane.ledger.dialects.prepared import Parameters, Pipeline, Prepared, Row
 
 Kind = Literal["key", "text", "int", "float"]
 """What a column of given rows holds: `key` is a short text that is compared, `text` any other."""
@@ -56,8 +56,8 @@ class Dialect(Protocol):
         """An insert that leaves a row alone which is there under the same key."""
         ...
 
-    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        """Insert many rows that have values for the same columns, as fast as it goes."""
+    def insertion(self, table: Table, rows: Sequence[Row]) -> tuple[Prepared, Parameters]:
+        """An insert of many rows that have values for the same columns, as fast as it goes."""
         ...
 
     def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Given, Kind, address
-from paperlane.ledger.dialects.prepared import Prepared, Row
+from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
@@ -76,8 +76,8 @@ class Mysql:
         first = next(iter(table.primary_key.columns))
         return insert(table).on_duplicate_key_update({first.name: first})
 
-    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        connection.execute(table.insert(), rows)
+    def insertion(self, table: Table, rows: Sequence[Row]) -> tuple[Prepared, Parameters]:
+        return row_by_row(table, tuple(rows[0])), list(rows)
 
     def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
         users = {f"user_{at}": user for at, user in enumerate(wanted)}

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Given, Kind, address
 from paperlane.ledger.dialects.notices import Announcer, Listener
-from paperlane.ledger.dialects.prepared import Prepared, Row
+from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
@@ -55,12 +55,18 @@ def _element(value: object) -> str:
 
 
 @cache
-def _insert_of(table: Table, names: tuple[str, ...]) -> Prepared:
-    """One array a column: the text is the same for any number of rows, and as fast as COPY for some hundreds."""
-    types = (table.c[name].type.compile(_DIALECT) for name in names)
-    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in zip(names, types, strict=True))
+def _insert_of(table: Table, names: tuple[str, ...], same: frozenset[str]) -> Prepared:
+    """One array a column: the text is the same for any number of rows, and as fast as COPY for some hundreds.
+
+    Columns that have the same value in all rows are given once.
+    """
+    types = {name: table.c[name].type.compile(_DIALECT) for name in names}
+    arrays = ", ".join(f"CAST(:{name} AS {types[name]}[])" for name in names if name not in same)
+    values = ", ".join(f"CAST(:{name} AS {types[name]})" if name in same else f"given.{name}" for name in names)
+    columns = ", ".join(name for name in names if name not in same)
     quoted = ", ".join(_DIALECT.identifier_preparer.quote(name) for name in names)
-    return Prepared(sql(f"INSERT INTO {table.name} ({quoted}) SELECT * FROM unnest({arrays})"))  # noqa: S608  names of ours
+    return Prepared(sql(f"INSERT INTO {table.name} ({quoted}) SELECT {values} FROM unnest({arrays}) AS given ({columns})"))  # noqa: S608  names of ours
+
 
 _BY_KEYS = "; ".join(
     f"SET {name} = {value}"
@@ -140,9 +146,14 @@ class Postgresql:
     def insert_new(table: Table) -> Insert:
         return insert(table).on_conflict_do_nothing()
 
-    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        statement = _insert_of(table, tuple(rows[0]))
-        statement.on(connection, {name: _array([row[name] for row in rows]) for name in rows[0]})
+    def insertion(self, table: Table, rows: Sequence[Row]) -> tuple[Prepared, Parameters]:
+        key = {column.name for column in table.primary_key}
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        same = frozenset(
+            name for name, values in columns.items() if name not in key and values.count(values[0]) == len(values)
+        )
+        given = {name: values[0] if name in same else _array(values) for name, values in columns.items()}
+        return _insert_of(table, tuple(columns), same), given
 
     def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
         return _HEADS, {"users": _array(wanted), "most": _array(wanted.values()), "crashes": crashes}

@@ -8,15 +8,18 @@ tests), they are executed by SQLAlchemy as any other.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable, Table, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import CompilerElement
 
 Row = dict[str, Any]
 
 NOTHING: Mapping[str, Any] = {}
+
+Parameters = Mapping[str, Any] | list[Mapping[str, Any]]
 
 Pipeline = Callable[[Connection], AbstractContextManager[object]]
 """Within it, statements are sent without waiting for the answers to those before; they have come when it is left."""
@@ -42,20 +45,22 @@ class Prepared:
     statement: Executable
     _texts: dict[str, _Text] = field(default_factory=dict)
 
-    def on(self, connection: Connection, parameters: Mapping[str, Any] = NOTHING) -> "Answer":
-        """Run it now."""
+    def on(self, connection: Connection, parameters: Parameters = NOTHING) -> "Answer":
+        """Run it now, for each set of parameters where a list of them is given."""
         return Answer(self._executed(connection, parameters))
 
-    def _executed(self, connection: Connection, parameters: Mapping[str, Any]) -> Any:
+    def _executed(self, connection: Connection, parameters: Parameters) -> Any:
         if is_listened(connection):
-            result = connection.execute(self.statement, dict(parameters))
+            result = connection.execute(self.statement, parameters if isinstance(parameters, list) else dict(parameters))
             assert isinstance(result, CursorResult)
             return _Listened(result)
         text = self._texts.get(connection.dialect.name) or self._compile(connection)
-        bound = text.bind(parameters)
+        bound = list(map(text.bind, parameters)) if isinstance(parameters, list) else text.bind(parameters)
         cursor = connection.connection.cursor()
         try:
-            cursor.execute(text.words, bound)
+            (cursor.executemany if isinstance(bound, list) and isinstance(parameters, list) else cursor.execute)(
+                text.words, bound
+            )
         except BaseException as error:
             _as_sqlalchemy_does(connection, error, text.words, bound, cursor)
             raise
@@ -97,6 +102,12 @@ class Answer:
             return cursor.rowcount
 
 
+@cache
+def row_by_row(table: Table, names: tuple[str, ...]) -> Prepared:
+    """An insert of one row, to be run for each."""
+    return Prepared(table.insert().values({name: bindparam(name, type_=table.c[name].type) for name in names}))
+
+
 def is_listened(connection: Connection) -> bool:
     """Does somebody listen to the statements of this connection's engine?"""
     return bool(connection.engine.dispatch.before_cursor_execute)
@@ -108,7 +119,7 @@ def _as_sqlalchemy_does(connection: Connection, error: BaseException, words: str
 
 
 def run_together(
-    connection: Connection, pipeline: Pipeline, asked: Sequence[tuple[Prepared, Mapping[str, Any]]]
+    connection: Connection, pipeline: Pipeline, asked: Sequence[tuple[Prepared, Parameters]]
 ) -> list[Answer]:
     """Run statements one after the other, without waiting for each answer."""
     try:

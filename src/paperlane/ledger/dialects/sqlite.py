@@ -29,7 +29,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from paperlane.errors import Misconfigured
 from paperlane.ledger.dialects import Given, Kind
 from paperlane.ledger.dialects.mounts import is_networked, kind_of
-from paperlane.ledger.dialects.prepared import Prepared, Row
+from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
@@ -160,8 +160,8 @@ class Sqlite:
     def insert_new(table: Table) -> Insert:
         return insert(table).on_conflict_do_nothing()
 
-    def insert_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        connection.execute(table.insert(), rows)
+    def insertion(self, table: Table, rows: Sequence[Row]) -> tuple[Prepared, Parameters]:
+        return row_by_row(table, tuple(rows[0])), list(rows)
 
     def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
         """Every lane is asked for as many as the longest one needs."""
