@@ -105,6 +105,13 @@ class _Outlook:
     suspects: int
 
 
+_FIRST_LIVE = Prepared(
+    select(func.min(workers.c.id)).where(
+        workers.c.engine == bindparam("engine"), workers.c.slots > 0, workers.c.seen_at > bindparam("since")
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """A worker asks for turns: its row is locked, and what is known there is on its way."""
@@ -135,9 +142,10 @@ def claim(
     outlook = _Outlook(*asking.outlook.tuples()[0])
     outlook = replace(outlook, held=outlook.held - ended)
     room = min(room - len(found), slots - outlook.held)
-    live = (workers.c.engine == engine, workers.c.slots > 0, workers.c.seen_at > writing.now - rules.lease)
-    first = select(func.min(workers.c.id)).where(*live)
-    turns = _turns(writing, held, engine, room, outlook, lambda: writing.connection.scalar(first) == worker, rules)
+    live = {"engine": engine, "since": writing.now - rules.lease}
+    turns = _turns(
+        writing, held, engine, room, outlook, lambda: writing.soon(_FIRST_LIVE, live).value() == worker, rules
+    )
     return [*found, *start(writing, turns, engine, worker, rules.lease)]
 
 

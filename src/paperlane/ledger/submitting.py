@@ -1,5 +1,6 @@
 """What people ask for: tasks come in, are cancelled, start again."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -63,14 +64,14 @@ class Backlog:
 
     def is_near(self, writing: Writing, coming: int, rules: Rules) -> bool:
         """Is it nearly full? Then who submits takes turns, at the system's row; before lanes are locked."""
+        now = time.monotonic()
         with self._lock:
-            fresh = abs(writing.now - self._at) < _FRESH
             self._sum += coming
-            if fresh and self._sum <= _FAR * rules.system_backlog:
+            if now - self._at < _FRESH and self._sum <= _FAR * rules.system_backlog:
                 return False
         measured = system_backlog(writing.connection) + coming
         with self._lock:
-            self._sum, self._at = measured, writing.now
+            self._sum, self._at = measured, now
         if measured <= _NEARLY * rules.system_backlog:
             return False
         writing.connection.execute(select(system.c.id).with_for_update())

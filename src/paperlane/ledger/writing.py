@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from paperlane.ledger.dialects import Dialect
-from paperlane.ledger.dialects.prepared import NOTHING, Answer, Parameters, Prepared, Row, is_listened, run_together
+from paperlane.ledger.dialects.prepared import NOTHING, Answer, Parameters, Prepared, Row, is_listened
 
 _COMMIT = Prepared(text("COMMIT"))
 
@@ -96,7 +96,7 @@ class Writing:
 
     @property
     def _pipelines(self) -> bool:
-        return self.dialect.pipeline is not None and not is_listened(self._connection)
+        return self.dialect.together is not None and not is_listened(self._connection)
 
     @property
     def connection(self) -> Connection:
@@ -112,12 +112,12 @@ class Writing:
             return
         if self._asked_at == 0:
             self._asked_at = time.monotonic()
-        if len(waiting) == 1 or self.dialect.pipeline is None:
+        if self.dialect.together is None or is_listened(self._connection):
             for asked in waiting:
                 asked.answer = asked.statement.on(self._connection, asked.parameters)
             return
         together = [(asked.statement, asked.parameters) for asked in waiting]
-        for asked, answer in zip(waiting, run_together(self._connection, self.dialect.pipeline, together), strict=True):
+        for asked, answer in zip(waiting, self.dialect.together(self._connection, together), strict=True):
             asked.answer = answer
 
     def commit(self) -> None:

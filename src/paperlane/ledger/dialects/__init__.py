@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from sqlalchemy import Connection, Engine, Insert, Subquery, Table
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects.prepared import Parameters, Pipeline, Prepared, Row
+from paperlane.ledger.dialects.prepared import Answer, Parameters, Prepared, Row
 
 Kind = Literal["key", "text", "int", "float"]
 """What a column of given rows holds: `key` is a short text that is compared, `text` any other."""
@@ -43,8 +43,8 @@ class Dialect(Protocol):
     clock: Prepared
     """The database's clock, in seconds since 1970 (UTC)."""
 
-    pipeline: Pipeline | None
-    """Lets several statements travel together; None where each answer is waited for."""
+    together: Callable[[Connection, Sequence[tuple[Prepared, Parameters]]], list[Answer]] | None
+    """Runs several statements in one round trip; None where each answer is waited for."""
 
     @staticmethod
     def given(name: str, **columns: Kind) -> Given:

@@ -53,7 +53,7 @@ class Mysql:
     locks = True
     chains = False
     clock = _NOW
-    pipeline = None
+    together = None
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "mysql+pymysql")

@@ -1,7 +1,6 @@
 """PostgreSQL, by psycopg: rows are locked one by one, READ COMMITTED, so every statement sees what was committed."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import cache
 from itertools import repeat
 from threading import Lock
@@ -19,6 +18,7 @@ from paperlane.ledger.dialects import Given, Kind, address
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
+from paperlane.ledger.dialects.wire import run_together
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
@@ -97,19 +97,13 @@ def _plan_by_keys(connection: psycopg.Connection, _record: object) -> None:
     connection.commit()
 
 
-def _pipeline(connection: Connection) -> AbstractContextManager[object]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    return driver.pipeline()
-
-
 class Postgresql:
     """A PostgreSQL server, 13 or later."""
 
     locks = True
     chains = True
     clock = _NOW
-    pipeline = staticmethod(_pipeline) if psycopg.Pipeline.is_supported() else None
+    together = staticmethod(run_together) if psycopg.Pipeline.is_supported() else None
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "postgresql+psycopg")

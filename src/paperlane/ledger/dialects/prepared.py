@@ -5,14 +5,13 @@ worker is a dozen statements, and runs for every task or few. Where somebody lis
 tests), they are executed by SQLAlchemy as any other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable, Table, bindparam
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import CompilerElement
 
 Row = dict[str, Any]
@@ -20,9 +19,6 @@ Row = dict[str, Any]
 NOTHING: Mapping[str, Any] = {}
 
 Parameters = Mapping[str, Any] | list[Mapping[str, Any]]
-
-Pipeline = Callable[[Connection], AbstractContextManager[object]]
-"""Within it, statements are sent without waiting for the answers to those before; they have come when it is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class Prepared:
                 text.words, bound
             )
         except BaseException as error:
-            _as_sqlalchemy_does(connection, error, text.words, bound, cursor)
+            as_sqlalchemy_does(connection, error, text.words, bound, cursor)
             raise
         return cursor
 
@@ -113,23 +109,9 @@ def is_listened(connection: Connection) -> bool:
     return bool(connection.engine.dispatch.before_cursor_execute)
 
 
-def _as_sqlalchemy_does(connection: Connection, error: BaseException, words: str, bound: Any, cursor: Any) -> None:
+def as_sqlalchemy_does(connection: Connection, error: BaseException, words: str, bound: Any, cursor: Any) -> None:
     """Raise a driver's error as SQLAlchemy's own, and give a broken connection up."""
     connection._handle_dbapi_exception(error, words, bound, cursor, None)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-
-
-def run_together(
-    connection: Connection, pipeline: Pipeline, asked: Sequence[tuple[Prepared, Parameters]]
-) -> list[Answer]:
-    """Run statements one after the other, without waiting for each answer."""
-    try:
-        with pipeline(connection):
-            return [statement.on(connection, parameters) for statement, parameters in asked]
-    except DBAPIError:
-        raise
-    except BaseException as error:
-        _as_sqlalchemy_does(connection, error, "; ".join(str(statement.statement) for statement, _ in asked), None, None)
-        raise
 
 
 @dataclass(slots=True)

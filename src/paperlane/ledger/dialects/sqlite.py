@@ -106,7 +106,7 @@ class Sqlite:
     locks = False
     chains = False
     clock = _NOW
-    pipeline = None
+    together = None
 
     def __init__(self, url: str) -> None:
         if dbapi2.sqlite_version_info < SAFE_VERSION:

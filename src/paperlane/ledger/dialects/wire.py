@@ -1,0 +1,169 @@
+"""Several statements to PostgreSQL in one round trip, by libpq's pipeline mode, below psycopg's cursors.
+
+A step of a worker is a dozen small statements; what a cursor does for each (an object, its types looked up anew, a
+wait) takes longer than the server takes for it. What is sent and how results are read is libpq's own:
+https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
+"""
+
+import select
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.sql.elements import CompilerElement
+
+from paperlane.ledger.dialects.prepared import Answer, Parameters, Prepared, as_sqlalchemy_does
+
+_NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_KNOWN = "paperlane_prepared"
+_FAILED = {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED}
+_INT, _FLOAT, _BYTES, _ANY = 20, 701, 17, 0  # types by their number in pg_type; any is what stands there
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A statement as libpq takes it."""
+
+    words: bytes
+    places: tuple[str, ...]
+    fixed: Mapping[str, Any]
+
+
+_texts: dict[Prepared, _Text] = {}
+
+
+def _text_of(statement: Prepared) -> _Text:
+    if (text := _texts.get(statement)) is None:
+        assert isinstance(statement.statement, CompilerElement)
+        compiled = statement.statement.compile(dialect=_NUMBERED)
+        places = tuple(getattr(compiled, "positiontup", None) or ())
+        text = _texts[statement] = _Text(str(compiled).encode(), places, dict(compiled.params or {}))
+    return text
+
+
+def _dumped(value: object) -> tuple[bytes | None, int]:
+    """A value in its text form, and its type."""
+    match value:
+        case None:
+            return None, _ANY
+        case str():
+            return value.encode(), _ANY
+        case int():
+            return b"%d" % value, _INT
+        case float():
+            return repr(value).encode(), _FLOAT
+        case bytes():
+            return b"\\x" + value.hex().encode(), _BYTES
+        case _:
+            raise TypeError(f"{type(value).__name__} has no form for the wire")
+
+
+@dataclass(slots=True)
+class _Result:
+    """A result in a cursor's form."""
+
+    result: PGresult
+    transformer: Transformer
+
+    @property
+    def description(self) -> list[tuple[str]]:
+        return [((self.result.fname(at) or b"").decode(),) for at in range(self.result.nfields)]
+
+    @property
+    def rowcount(self) -> int:
+        return -1 if self.result.command_tuples is None else self.result.command_tuples
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        self.transformer.set_pgresult(self.result)
+        return self.transformer.load_rows(0, self.result.ntuples, tuple)
+
+    def close(self) -> None:
+        self.result.clear()
+
+
+def run_together(connection: Connection, asked: Sequence[tuple[Prepared, Parameters]]) -> list[Answer]:
+    """Run statements one after the other in the connection's transaction, which begins with them if there is none.
+
+    When one fails, those after it are not run, and its error is raised as SQLAlchemy raises it.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        results = _sent(driver, connection.info.setdefault(_KNOWN, {}), asked)
+        for result in results:
+            if result.status in _FAILED:
+                raise psycopg.errors.error_from_result(result, driver.info.encoding)
+    except BaseException as error:
+        words = b"; ".join(_text_of(statement).words for statement, _ in asked)
+        as_sqlalchemy_does(connection, error, words.decode(), None, None)
+        raise
+    transformer = Transformer(driver)
+    return [Answer(_Result(result, transformer)) for result in results[-len(asked) :]]
+
+
+Known = dict[tuple[bytes, tuple[int, ...]], bytes]
+"""The names under which a connection knows statements with parameters of certain types."""
+
+
+def _sent(driver: psycopg.Connection, known: Known, asked: Sequence[tuple[Prepared, Parameters]]) -> list[PGresult]:
+    """What the server answered: first to a BEGIN and to what was prepared, if need be, then to each statement."""
+    pq = driver.pgconn
+    fresh: Known = {}
+    try:
+        pq.enter_pipeline_mode()
+        ahead = 0
+        if pq.transaction_status == TransactionStatus.IDLE:
+            pq.send_query_params(_BEGIN.encode(), None)
+            ahead = 1
+        dumped = []
+        for statement, parameters in asked:
+            text = _text_of(statement)
+            assert not isinstance(parameters, list)
+            given = {**text.fixed, **parameters}
+            values = [_dumped(given[name]) for name in text.places]
+            key = (text.words, tuple(kind for _, kind in values))
+            if key not in known and key not in fresh:
+                fresh[key] = b"pl_%d" % (len(known) + len(fresh))
+                pq.send_prepare(fresh[key], text.words, key[1])
+                ahead += 1
+            dumped.append((known.get(key) or fresh[key], [value for value, _ in values]))
+        for name, values in dumped:
+            pq.send_query_prepared(name, values)
+        pq.pipeline_sync()
+        results = _received(pq)
+        pq.exit_pipeline_mode()
+    except BaseException:
+        driver.close()  # nobody knows what it would answer next
+        raise
+    if all(result.status not in _FAILED for result in results[:ahead]):
+        known |= fresh
+    return results
+
+
+def _received(pq: PGconn) -> list[PGresult]:
+    """The results up to the end of the pipeline."""
+    results: list[PGresult] = []
+    poll = select.poll()
+    unsent = pq.flush()
+    while True:
+        while pq.is_busy():
+            poll.register(pq.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+            poll.poll()
+            pq.consume_input()
+            if unsent:
+                unsent = pq.flush()
+        result = pq.get_result()
+        if result is None:
+            if pq.status == ConnStatus.BAD:
+                raise psycopg.OperationalError(pq.error_message.decode(errors="replace"))
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
