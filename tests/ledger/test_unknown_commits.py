@@ -150,6 +150,8 @@ def test_a_commit_that_is_refused_leaves_nothing_behind(bench: Bench, monkeypatc
 
     with monkeypatch.context() as full:
         full.setattr(engine.dialect, "do_commit", refuse)
+        refused = "DO $$ BEGIN RAISE EXCEPTION 'the disk is full' USING ERRCODE = '53000'; END $$"
+        full.setattr(writing, "_COMMIT", Prepared(text(refused)))  # where it travels with others
         with pytest.raises(Unavailable, match="the disk is full"):
             bench.submit(1)
     assert bench.ledger.queue().queued == 0

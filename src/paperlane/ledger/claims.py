@@ -83,7 +83,9 @@ def _outlook(where: ColumnElement[bool]) -> Prepared:
     paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
     few = select(tasks.c.id).where(SUSPECT).limit(_FEW).subquery("few")
     suspects = select(func.count(few.c.id)).scalar_subquery()
-    next_due = select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
+    next_due = (
+        select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
+    )
     return Prepared(select(*there.c, func.coalesce(paused, 0), next_due, suspects))
 
 

@@ -13,7 +13,7 @@ from paperlane.ledger.dialects.keyed import by_no_index, select_by_key
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import LONGEST_CODE, RUNNING, tasks
+from paperlane.ledger.schema import LONGEST_CODE, tasks
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
 

@@ -283,6 +283,7 @@ def _others(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
     locked = in_turn.add_columns(*lanes.c).with_for_update(of=lanes, skip_locked=True)
     return Prepared(locked), Prepared(in_turn.add_columns(lanes.c.vtime)), given
 
+
 _CLOCKS = Prepared(select(clocks.c.engine, clocks.c.band, clocks.c.vtime))
 
 

@@ -313,7 +313,9 @@ class SqlLedger:
 
     def fire(self, schedule: ScheduleId, new_id: Callable[[], str], also: AlsoFired | None = None) -> Firing | None:
         try:
-            return self._change(lambda writing: periodic.fire(writing, schedule, self.rules, self._backlog, new_id, also))
+            return self._change(
+                lambda writing: periodic.fire(writing, schedule, self.rules, self._backlog, new_id, also)
+            )
         except Refused as refused:
             why = refused.fault
             return self._change(lambda writing: periodic.refuse(writing, schedule, why))

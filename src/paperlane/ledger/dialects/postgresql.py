@@ -18,13 +18,13 @@ from paperlane.ledger.dialects import Given, Kind, address
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
-from paperlane.ledger.dialects.wire import run_together
+from paperlane.ledger.dialects.wire import FORGOTTEN, run_together
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
 _ARRAYS: Mapping[Kind, str] = {"key": "text[]", "text": "text[]", "int": "bigint[]", "float": "float8[]"}
 _DIALECT = PGDialect_psycopg()
-_PASSING = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+_PASSING = {"40001", "40P01", "55P03", *FORGOTTEN}  # serialization failure, deadlock, lock not available
 
 _HEADS = Prepared(
     sql(
@@ -65,7 +65,9 @@ def _insert_of(table: Table, names: tuple[str, ...], same: frozenset[str]) -> Pr
     values = ", ".join(f"CAST(:{name} AS {types[name]})" if name in same else f"given.{name}" for name in names)
     columns = ", ".join(name for name in names if name not in same)
     quoted = ", ".join(_DIALECT.identifier_preparer.quote(name) for name in names)
-    return Prepared(sql(f"INSERT INTO {table.name} ({quoted}) SELECT {values} FROM unnest({arrays}) AS given ({columns})"))  # noqa: S608  names of ours
+    return Prepared(
+        sql(f"INSERT INTO {table.name} ({quoted}) SELECT {values} FROM unnest({arrays}) AS given ({columns})")
+    )
 
 
 _BY_KEYS = "; ".join(
@@ -92,6 +94,7 @@ def _plan_by_keys(connection: psycopg.Connection, _record: object) -> None:
     them: a step of ten tasks took four times as long after 10,000. And where arrays of one seem cheaper than of ten,
     each execution is planned anew.
     """
+    connection.prepare_threshold = None  # it would forget all that is prepared after each rollback, ours with its own
     with connection.cursor() as cursor:
         cursor.execute(_BY_KEYS)
     connection.commit()

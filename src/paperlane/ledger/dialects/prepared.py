@@ -47,7 +47,9 @@ class Prepared:
 
     def _executed(self, connection: Connection, parameters: Parameters) -> Any:
         if is_listened(connection):
-            result = connection.execute(self.statement, parameters if isinstance(parameters, list) else dict(parameters))
+            result = connection.execute(
+                self.statement, parameters if isinstance(parameters, list) else dict(parameters)
+            )
             assert isinstance(result, CursorResult)
             return _Listened(result)
         text = self._texts.get(connection.dialect.name) or self._compile(connection)

@@ -8,6 +8,7 @@ https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 import select
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -23,6 +24,9 @@ from paperlane.ledger.dialects.prepared import Answer, Parameters, Prepared, as_
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _KNOWN = "paperlane_prepared"
+FORGOTTEN = {"26000", "0A000"}
+"""SQLSTATEs after which what was prepared is prepared anew: somebody threw it away, or changed a table under it."""
+
 _FAILED = {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED}
 _INT, _FLOAT, _BYTES, _ANY = 20, 701, 17, 0  # types by their number in pg_type; any is what stands there
 
@@ -36,6 +40,7 @@ class _Text:
     fixed: Mapping[str, Any]
 
 
+_numbers = count()
 _texts: dict[Prepared, _Text] = {}
 
 
@@ -95,11 +100,15 @@ def run_together(connection: Connection, asked: Sequence[tuple[Prepared, Paramet
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
+    known: Known = connection.info.setdefault(_KNOWN, {})
     try:
-        results = _sent(driver, connection.info.setdefault(_KNOWN, {}), asked)
+        results = _sent(driver, known, asked)
         for result in results:
             if result.status in _FAILED:
-                raise psycopg.errors.error_from_result(result, driver.info.encoding)
+                error = psycopg.errors.error_from_result(result, driver.info.encoding)
+                if error.sqlstate in FORGOTTEN:
+                    known.clear()
+                raise error
     except BaseException as error:
         words = b"; ".join(_text_of(statement).words for statement, _ in asked)
         as_sqlalchemy_does(connection, error, words.decode(), None, None)
@@ -130,7 +139,7 @@ def _sent(driver: psycopg.Connection, known: Known, asked: Sequence[tuple[Prepar
             values = [_dumped(given[name]) for name in text.places]
             key = (text.words, tuple(kind for _, kind in values))
             if key not in known and key not in fresh:
-                fresh[key] = b"pl_%d" % (len(known) + len(fresh))
+                fresh[key] = b"pl_%d" % next(_numbers)  # never one that another statement had
                 pq.send_prepare(fresh[key], text.words, key[1])
                 ahead += 1
             dumped.append((known.get(key) or fresh[key], [value for value, _ in values]))
