@@ -28,6 +28,10 @@ GivenRows = Callable[..., Given]
 """Makes the table of given rows: `given(name, column=kind, ...)`."""
 
 
+Together = Callable[[Connection, Sequence[tuple[Prepared, Parameters]]], list[Answer]]
+"""Runs statements one after the other, in one round trip."""
+
+
 class Dialect(Protocol):
     """One kind of database."""
 
@@ -43,7 +47,7 @@ class Dialect(Protocol):
     clock: Prepared
     """The database's clock, in seconds since 1970 (UTC)."""
 
-    together: Callable[[Connection, Sequence[tuple[Prepared, Parameters]]], list[Answer]] | None
+    together: Together | None
     """Runs several statements in one round trip; None where each answer is waited for."""
 
     @staticmethod

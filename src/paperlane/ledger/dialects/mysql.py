@@ -12,7 +12,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Given, Kind, address
+from paperlane.ledger.dialects import Given, Kind, Together, address
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
@@ -53,7 +53,7 @@ class Mysql:
     locks = True
     chains = False
     clock = _NOW
-    together = None
+    together: Together | None = None
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "mysql+pymysql")

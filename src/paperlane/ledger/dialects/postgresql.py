@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Given, Kind, address
+from paperlane.ledger.dialects import Given, Kind, Together, address
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
@@ -65,9 +65,8 @@ def _insert_of(table: Table, names: tuple[str, ...], same: frozenset[str]) -> Pr
     values = ", ".join(f"CAST(:{name} AS {types[name]})" if name in same else f"given.{name}" for name in names)
     columns = ", ".join(name for name in names if name not in same)
     quoted = ", ".join(_DIALECT.identifier_preparer.quote(name) for name in names)
-    return Prepared(
-        sql(f"INSERT INTO {table.name} ({quoted}) SELECT {values} FROM unnest({arrays}) AS given ({columns})")
-    )
+    given = f"unnest({arrays}) AS given ({columns})"
+    return Prepared(sql(f"INSERT INTO {table.name} ({quoted}) SELECT {values} FROM {given}"))  # noqa: S608  names of ours
 
 
 _BY_KEYS = "; ".join(
@@ -96,7 +95,7 @@ def _plan_by_keys(connection: psycopg.Connection, _record: object) -> None:
     """
     connection.prepare_threshold = None  # it would forget all that is prepared after each rollback, ours with its own
     with connection.cursor() as cursor:
-        cursor.execute(_BY_KEYS)
+        cursor.execute(_BY_KEYS.encode())
     connection.commit()
 
 
@@ -106,11 +105,11 @@ class Postgresql:
     locks = True
     chains = True
     clock = _NOW
-    together = staticmethod(run_together) if psycopg.Pipeline.is_supported() else None
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "postgresql+psycopg")
         address.check_options(at, lambda given: make_conninfo(**given))
+        self.together: Together | None = run_together if psycopg.Pipeline.is_supported() else None
         self.writer = engine_of(at, isolation_level="READ COMMITTED")
         event.listen(self.writer, "connect", _plan_by_keys)
         self.reader = engine_of(at, isolation_level="AUTOCOMMIT")

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from paperlane.errors import Misconfigured
-from paperlane.ledger.dialects import Given, Kind
+from paperlane.ledger.dialects import Given, Kind, Together
 from paperlane.ledger.dialects.mounts import is_networked, kind_of
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.history import HEAD
@@ -106,7 +106,7 @@ class Sqlite:
     locks = False
     chains = False
     clock = _NOW
-    together = None
+    together: Together | None = None
 
     def __init__(self, url: str) -> None:
         if dbapi2.sqlite_version_info < SAFE_VERSION:

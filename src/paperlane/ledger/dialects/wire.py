@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 import psycopg
+from psycopg import abc
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -29,6 +30,10 @@ FORGOTTEN = {"26000", "0A000"}
 
 _FAILED = {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED}
 _INT, _FLOAT, _BYTES, _ANY = 20, 701, 17, 0  # types by their number in pg_type; any is what stands there
+
+
+Known = dict[tuple[bytes, tuple[int, ...]], bytes]
+"""The names under which a connection knows statements with parameters of certain types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class _Result:
     """A result in a cursor's form."""
 
     result: PGresult
-    transformer: Transformer
+    transformer: abc.Transformer
 
     @property
     def description(self) -> list[tuple[str]]:
@@ -103,12 +108,7 @@ def run_together(connection: Connection, asked: Sequence[tuple[Prepared, Paramet
     known: Known = connection.info.setdefault(_KNOWN, {})
     try:
         results = _sent(driver, known, asked)
-        for result in results:
-            if result.status in _FAILED:
-                error = psycopg.errors.error_from_result(result, driver.info.encoding)
-                if error.sqlstate in FORGOTTEN:
-                    known.clear()
-                raise error
+        _check(results, known, driver.info.encoding)
     except BaseException as error:
         words = b"; ".join(_text_of(statement).words for statement, _ in asked)
         as_sqlalchemy_does(connection, error, words.decode(), None, None)
@@ -117,8 +117,14 @@ def run_together(connection: Connection, asked: Sequence[tuple[Prepared, Paramet
     return [Answer(_Result(result, transformer)) for result in results[-len(asked) :]]
 
 
-Known = dict[tuple[bytes, tuple[int, ...]], bytes]
-"""The names under which a connection knows statements with parameters of certain types."""
+def _check(results: Sequence[PGresult], known: Known, encoding: str) -> None:
+    """Raise the error of the first statement that failed."""
+    for result in results:
+        if result.status in _FAILED:
+            error = psycopg.errors.error_from_result(result, encoding)
+            if error.sqlstate in FORGOTTEN:
+                known.clear()
+            raise error
 
 
 def _sent(driver: psycopg.Connection, known: Known, asked: Sequence[tuple[Prepared, Parameters]]) -> list[PGresult]:
