@@ -23,7 +23,7 @@ from sqlalchemy.sql.elements import CompilerElement
 from paperlane.ledger.dialects.prepared import Answer, Parameters, Prepared, as_sqlalchemy_does
 
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 _KNOWN = "paperlane_prepared"
 FORGOTTEN = {"26000", "0A000"}
 """SQLSTATEs after which what was prepared is prepared anew: somebody threw it away, or changed a table under it."""
@@ -32,8 +32,11 @@ _FAILED = {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED}
 _INT, _FLOAT, _BYTES, _ANY = 20, 701, 17, 0  # types by their number in pg_type; any is what stands there
 
 
-Known = dict[tuple[bytes, tuple[int, ...]], bytes]
-"""The names under which a connection knows statements with parameters of certain types."""
+_Key = tuple[bytes, tuple[int, ...]]
+"""A statement, and the types of its parameters."""
+
+Known = dict[_Key, bytes]
+"""The names under which a connection has prepared statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,36 +133,35 @@ def _check(results: Sequence[PGresult], known: Known, encoding: str) -> None:
 def _sent(driver: psycopg.Connection, known: Known, asked: Sequence[tuple[Prepared, Parameters]]) -> list[PGresult]:
     """What the server answered: first to a BEGIN and to what was prepared, if need be, then to each statement."""
     pq = driver.pgconn
-    fresh: Known = {}
+    calls = [_call(statement, parameters) for statement, parameters in asked]
+    fresh: Known = {key: b"pl_%d" % next(_numbers) for key, _ in calls if key not in known}
+    begins = pq.transaction_status == TransactionStatus.IDLE
     try:
         pq.enter_pipeline_mode()
-        ahead = 0
-        if pq.transaction_status == TransactionStatus.IDLE:
-            pq.send_query_params(_BEGIN.encode(), None)
-            ahead = 1
-        dumped = []
-        for statement, parameters in asked:
-            text = _text_of(statement)
-            assert not isinstance(parameters, list)
-            given = {**text.fixed, **parameters}
-            values = [_dumped(given[name]) for name in text.places]
-            key = (text.words, tuple(kind for _, kind in values))
-            if key not in known and key not in fresh:
-                fresh[key] = b"pl_%d" % next(_numbers)  # never one that another statement had
-                pq.send_prepare(fresh[key], text.words, key[1])
-                ahead += 1
-            dumped.append((known.get(key) or fresh[key], [value for value, _ in values]))
-        for name, values in dumped:
-            pq.send_query_prepared(name, values)
+        if begins:
+            pq.send_query_params(_BEGIN, None)
+        for (words, kinds), name in fresh.items():
+            pq.send_prepare(name, words, kinds)
+        for key, values in calls:
+            pq.send_query_prepared(fresh.get(key) or known[key], values)
         pq.pipeline_sync()
         results = _received(pq)
         pq.exit_pipeline_mode()
     except BaseException:
         driver.close()  # nobody knows what it would answer next
         raise
-    if all(result.status not in _FAILED for result in results[:ahead]):
+    if all(result.status not in _FAILED for result in results[: begins + len(fresh)]):
         known |= fresh
     return results
+
+
+def _call(statement: Prepared, parameters: Parameters) -> tuple[_Key, list[bytes | None]]:
+    """What is executed, and with which values."""
+    assert not isinstance(parameters, list), "one row at a time is what other databases need"
+    text = _text_of(statement)
+    given = {**text.fixed, **parameters}
+    dumped = [_dumped(given[name]) for name in text.places]
+    return (text.words, tuple(kind for _, kind in dumped)), [value for value, _ in dumped]
 
 
 def _received(pq: PGconn) -> list[PGresult]:
