@@ -2,6 +2,7 @@
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -151,6 +152,45 @@ def test_many_users_with_work_of_every_size_get_the_same(floor: Floor):
     shares = [floor.share(user, 100) for user in range(1, 9)]
     assert min(shares) > 0.9 / 8
     assert max(shares) < 1.1 / 8
+
+
+class TestHeavyBesideLight:
+    """A user with many large documents beside nine with a few small ones."""
+
+    LARGE, SMALL = 3.0, 0.3
+
+    def bring(self, floor: Floor, heavy: int) -> None:
+        floor.bring(1, heavy, self.LARGE)
+        for light in range(2, 11):
+            floor.bring(light, 10, self.SMALL)
+
+    def test_nobody_lags_the_share_of_work_by_more_than_two_tasks(self, floor: Floor):
+        """As long as all have something waiting. Who comes with nothing begins level, so it counts from there."""
+        self.bring(floor, 200)
+        brought = {1: 200, **dict.fromkeys(range(2, 11), 10)}
+        given = dict.fromkeys(brought, 0.0)
+        before = seen = SLOTS  # turns that the heavy user was given before the others came
+        furthest = 0.0
+        while not brought.items() & Counter(user for user, _, _ in floor.turns).items():
+            floor.work(0.1)
+            for user, begun, ended in floor.turns[seen:]:
+                given[user] += ended - begun
+                furthest = max(furthest, sum(given.values()) / len(given) - min(given.values()))
+            seen = len(floor.turns)
+        assert seen > before + 50
+        assert furthest <= 2 * self.LARGE
+
+    def test_a_light_users_wait_does_not_depend_on_a_heavy_ones_backlog(self, make_bench: MakeBench):
+        waits: list[list[float]] = []
+        for heavy in (200, 20_000):
+            bench = make_bench(user_backlog=10**6, system_backlog=10**6, user_limit=SLOTS)
+            floor = Floor(bench, bench.worker(slots=SLOTS))
+            self.bring(floor, heavy)
+            came = bench.clock.now()
+            floor.work(60)
+            waits.append([begun - came for user, begun, _ in floor.turns if user != 1])
+        assert len(waits[0]) == 90
+        assert waits[0] == waits[1]
 
 
 class TestMuchRoom:

@@ -48,6 +48,7 @@ class Announcer:
             try:
                 if connection is None:
                     connection = self._connect()
+                    connection.execute("SET synchronous_commit = off")  # a hint need not wait for the disk
                 with connection.pipeline():
                     for engine in engines:
                         connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, engine))
