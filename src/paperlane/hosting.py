@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -92,11 +92,17 @@ class Host:
         finally:
             threads.close()
 
+    @asynccontextmanager
+    async def _woken(self, engine: str, slots: int) -> AsyncGenerator[tuple[Attempts, Wakeup]]:
+        """A worker's attempts, and its engine's bell."""
+        async with self.working(engine, slots) as attempts:
+            with closing(Wakeup(self.ledger, engine, attempts.threads)) as wakeup:
+                yield attempts, wakeup
+
     async def pull(self, engine: Puller, slots: int, stop: asyncio.Event) -> None:
         """Be a worker of a pull engine until told to stop; then drain."""
         name = engine.traits.name
-        async with self.working(name, slots) as attempts, asyncio.TaskGroup() as running:
-            wakeup = Wakeup(self.ledger, name, attempts.threads)
+        async with self._woken(name, slots) as (attempts, wakeup), asyncio.TaskGroup() as running:
             membership = attempts.heartbeat.membership
             turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
             self._look_after(running, attempts.threads, stop)
@@ -104,15 +110,13 @@ class Host:
             log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
             await stop.wait()
             await drain(attempts, self.grace, serving)
-            wakeup.close()
 
     async def push(
         self, engine: Carrier, slots: int, stop: asyncio.Event, ready: Callable[[Wakeup], None] | None = None
     ) -> None:
         """Be a worker and the dispatcher of a push engine until told to stop; `ready` is told its bell."""
         name = engine.traits.name
-        async with self.working(name, slots) as attempts, asyncio.TaskGroup() as running:
-            wakeup = Wakeup(self.ledger, name, attempts.threads)
+        async with self._woken(name, slots) as (attempts, wakeup), asyncio.TaskGroup() as running:
             self._look_after(running, attempts.threads, stop)
             membership = attempts.heartbeat.membership
 
@@ -125,7 +129,6 @@ class Host:
                 ready(wakeup)
             await stop.wait()
             await drain(attempts, self.grace, serving)
-            wakeup.close()
             if unbegun := serving.result():
                 await self._hand_back(unbegun, attempts.threads)
 
