@@ -88,6 +88,15 @@ async def test_a_task_runs_its_steps_in_order_and_keeps_the_summary(desk: Desk):
     ]
 
 
+async def test_a_summary_that_cannot_be_written_down_fails_its_own_attempt_only(desk: Desk):
+    """Outcomes are told together: one that the ledger cannot take would hold all others up."""
+    desk.attempts.chain = replace(COUNTING, summary=lambda _: {"sum": {1, 2}})
+    desk.submit()
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Retry)
+    assert ended.outcome.fault.code == "internal_error"
+
+
 async def test_the_next_attempt_goes_on_after_the_last_finished_step(desk: Desk):
     desk.submit(**{"fault in three": "passing"})
     first = await desk.attempts(desk.claim())

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -139,7 +140,9 @@ class Attempts:
         steps = _Steps(self, attempt)
         async with asyncio.timeout(attempt.seconds):
             last = await self.chain.run(Saved(attempt.payload), steps)
-        return Completed(summary=await self.threads(self.chain.summary, last.content))
+        summary = await self.threads(self.chain.summary, last.content)
+        json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
+        return Completed(summary=summary)
 
     def _outcome(self, lease: Lease, run: asyncio.Task[Completed], seconds: float) -> Outcome:
         if run.cancelled():
