@@ -28,7 +28,7 @@ from paperlane.errors import Misconfigured
 from paperlane.hosting import Host
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
-from paperlane.model.documents import Report, Severity, Upload
+from paperlane.model.documents import UPLOAD_VERSION, Report, Severity, Upload
 from paperlane.model.tasks import NewBatch, TaskId
 from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
@@ -158,7 +158,7 @@ def document_chain() -> Chain:
             "warnings": [asdict(notice) for notice in report.notices],
         }
 
-    return Chain(test_document, also, summary)
+    return Chain(test_document, also, summary, UPLOAD_VERSION)
 
 
 def record_documents(connection: Connection, batch: NewBatch, now: float) -> None:

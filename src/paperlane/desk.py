@@ -20,7 +20,7 @@ from paperlane.blobs import Blobs
 from paperlane.clock import Clock
 from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
 from paperlane.ledger import Ledger
-from paperlane.model.documents import Report, Status, Upload
+from paperlane.model.documents import UPLOAD_VERSION, Report, Status, Upload
 from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     Batch,
@@ -70,6 +70,10 @@ STATES: Mapping[str, Sequence[State]] = {
 def upload_of(task: Task) -> Upload:
     """The file that a task tests."""
     return _UPLOAD.validate_json(task.payload)
+
+
+def _new_task(task: TaskId, payload: bytes, upload: Upload) -> NewTask:
+    return NewTask(task, payload, estimated_cost(upload), version=UPLOAD_VERSION)
 
 
 def name_of(task: Task) -> str:
@@ -147,7 +151,7 @@ class Desk:
         _may_change(account)
         order.checked()
         uploads = {TaskId(self.new_id()): upload for upload in order.uploads}
-        tasks = [NewTask(task, _UPLOAD.dump_json(upload), estimated_cost(upload)) for task, upload in uploads.items()]
+        tasks = [_new_task(task, _UPLOAD.dump_json(upload), upload) for task, upload in uploads.items()]
         batch = NewBatch(
             BatchId(self.new_id()),
             account.id,
@@ -263,7 +267,7 @@ class Desk:
             plan.name,
             plan.cron,
             plan.timezone,
-            [NewTask(task.id, task.payload, estimated_cost(upload_of(task))) for task in tasks],
+            [_new_task(task.id, task.payload, upload_of(task)) for task in tasks],
             plan.priority,
         )
         return self.ledger.add_schedule(

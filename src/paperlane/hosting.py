@@ -82,7 +82,7 @@ class Host:
     async def working(self, engine: str, slots: int) -> AsyncGenerator[Attempts]:
         """A worker's attempts, while it is a member of the ledger."""
         pid, host = os.getpid(), socket.gethostname()
-        membership = Membership(self.ledger, engine, host, pid, slots, SortableIds(self.clock))
+        membership = Membership(self.ledger, engine, host, pid, slots, SortableIds(self.clock), self.chain.version)
         heartbeat = Heartbeat(self.ledger, membership, self.heartbeat or self.ledger.rules.lease / 3, self.clock)
         threads = Threads(f"{engine}-worker", _THREADS)
         attempts = Attempts(self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock)

@@ -10,6 +10,7 @@ from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
 from paperlane.ledger.schema import checkpoints, tasks
+from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
     BatchId,
     Cancelled,
@@ -577,6 +578,65 @@ class TestCheckpoints:
         assert [(s.step, s.seconds, s.resumed) for s in first.steps] == [("parse", 3.0, False)]
         assert (second.number, second.outcome, second.ended_at) == (2, "", 0)
         assert [(s.step, s.resumed) for s in second.steps] == [("parse", True)]
+
+
+class TestVersions:
+    """While a newer version is rolled out, workers of the older one take no payload that they cannot read."""
+
+    def submit(self, bench: Bench, user: int, *versions: int) -> list[TaskId]:
+        new = [NewTask(TaskId(f"u{user}-{at}"), b"{}", version=version) for at, version in enumerate(versions)]
+        bench.ledger.submit(NewBatch(BatchId(f"batch of {user}"), UserId(user), new))
+        return [task.id for task in new]
+
+    def worker(self, bench: Bench, version: int, engine: str = "database") -> WorkerId:
+        name = WorkerId(f"{engine} {version}")
+        bench.ledger.register(name, engine, "host", 1, 10, version)
+        return name
+
+    def given(self, bench: Bench, worker: WorkerId, room: int = 10) -> list[TaskId]:
+        return sorted(lease.task for lease in bench.ledger.step("database", worker, [], room))
+
+    def test_a_worker_is_given_what_it_knows_and_the_rest_waits_for_another(self, bench: Bench):
+        first, second, third = self.submit(bench, 1, 2, 1, 3)
+        assert self.given(bench, self.worker(bench, 1)) == [second]
+        assert self.given(bench, self.worker(bench, 2)) == [first]
+        assert self.given(bench, self.worker(bench, 3)) == [third]
+
+    def test_who_has_only_newer_tasks_holds_nobody_up(self, bench: Bench):
+        for user in range(1, 8):
+            self.submit(bench, user, 2, 2)
+        names = self.submit(bench, 8, 1, 1)
+        assert self.given(bench, self.worker(bench, 1), room=2) == names
+
+    def test_one_that_crashed_is_left_to_who_knows_it(self, make_bench: Callable[..., Bench]):
+        bench = make_bench(max_crashes=2)
+        (name,) = self.submit(bench, 1, 2)
+        gone = self.worker(bench, 2)
+        assert self.given(bench, gone) == [name]
+        bench.ledger.leave(gone)
+        assert self.given(bench, self.worker(bench, 1)) == []
+        assert self.given(bench, self.worker(bench, 3)) == [name]
+
+    def test_a_push_engine_is_handed_what_all_its_workers_know(self, bench: Bench):
+        bench.ledger.lane(UserId(1), engine="pushed")
+        newer, older = self.submit(bench, 1, 2, 1)
+        new, old = self.worker(bench, 2, "pushed"), self.worker(bench, 1, "pushed")
+        assert [lease.task for lease in bench.ledger.lease("pushed", 10)] == [older]
+        bench.ledger.leave(old)
+        (lease,) = bench.ledger.lease("pushed", 10)
+        assert lease.task == newer
+        late = self.worker(bench, 1, "pushed")
+        with pytest.raises(StaleLease, match="this worker knows 1"):
+            bench.ledger.begin(lease, late)
+        assert bench.ledger.begin(lease, new).lease.task == newer
+
+    def test_a_schedules_tasks_keep_it(self, bench: Bench):
+        task = NewTask(TaskId("model"), b"{}", version=2)
+        bench.ledger.add_schedule(NewSchedule(ScheduleId("s"), UserId(1), "often", "* * * * *", "UTC", [task], 5))
+        bench.clock.at += 60
+        assert bench.ledger.fire(ScheduleId("s"), lambda: "fired") is not None
+        assert self.given(bench, self.worker(bench, 1)) == []
+        assert self.given(bench, self.worker(bench, 2)) == ["fired"]
 
 
 class TestCancelling:

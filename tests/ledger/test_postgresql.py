@@ -13,7 +13,25 @@ from paperlane.ledger.dialects.postgresql import Postgresql
 from paperlane.ledger.dialects.prepared import Parameters, Prepared
 from paperlane.model.tasks import Completed, Ended, State, UserId
 
-AWKWARD = ["", "NULL", "null", "{}", "{a,b}", ",", '"', "\\", '\\"', "a\nb", " spaced ", "测试", "\x7f", "it's", "\\x41", "%s", "$1"]
+AWKWARD = [
+    "",
+    "NULL",
+    "null",
+    "{}",
+    "{a,b}",
+    ",",
+    '"',
+    "\\",
+    '\\"',
+    "a\nb",
+    " spaced ",
+    "测试",
+    "\x7f",
+    "it's",
+    "\\x41",
+    "%s",
+    "$1",
+]
 _ONE = Prepared(text("SELECT 1"))
 _BROKEN = Prepared(text("SELECT 1 / CAST(:by AS integer)"))
 _ECHO = Prepared(text("SELECT CAST(:value AS text), length(:value)"))

@@ -333,8 +333,11 @@ class Ledger(Protocol):
         ...
 
     # what workers say
-    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int) -> int:
-        """Join, or ask for more; the answer is the slots that the system's limit grants, 0 when it is used up."""
+    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int, version: int = 1) -> int:
+        """Join, or ask for more; the answer is the slots that the system's limit grants, 0 when it is used up.
+
+        The worker is given no task of a higher `version`, however long it waits: such a payload it cannot read.
+        """
         ...
 
     def leave(self, worker: WorkerId) -> Recovery:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from paperlane.errors import StaleLease
 from paperlane.ledger import Rules
+from paperlane.ledger.dialects import Fit
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
@@ -77,8 +78,11 @@ def slots_granted(held: Asked) -> int:
     return slots
 
 
-def _outlook(where: ColumnElement[bool]) -> Prepared:
-    """What runs there already, whether the engine is paused, when the next task comes due, what must run alone."""
+def _outlook(where: ColumnElement[bool], whose: ColumnElement[bool]) -> Prepared:
+    """What runs there already, whether the engine is paused, when the next task comes due, what must run alone.
+
+    And which version of payloads all of these workers know.
+    """
     there = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where).subquery("there")
     paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
     few = select(tasks.c.id).where(SUSPECT).limit(_FEW).subquery("few")
@@ -86,11 +90,14 @@ def _outlook(where: ColumnElement[bool]) -> Prepared:
     next_due = (
         select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
     )
-    return Prepared(select(*there.c, func.coalesce(paused, 0), next_due, suspects))
+    knows = select(func.coalesce(func.min(workers.c.version), 0)).where(whose).scalar_subquery()
+    return Prepared(select(*there.c, func.coalesce(paused, 0), next_due, suspects, knows))
 
 
-_OF_WORKER = _outlook(tasks.c.worker_id == bindparam("worker"))
-_OF_ENGINE = _outlook(tasks.c.engine == bindparam("engine"))
+_OF_WORKER = _outlook(tasks.c.worker_id == bindparam("worker"), workers.c.id == bindparam("worker"))
+_OF_ENGINE = _outlook(
+    tasks.c.engine == bindparam("engine"), (workers.c.engine == bindparam("engine")) & (workers.c.slots > 0)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,7 @@ class _Outlook:
     paused: int
     next_due: float | None
     suspects: int
+    knows: int
 
 
 _FIRST_LIVE = Prepared(
@@ -181,14 +189,14 @@ def _turns(
         come_due(writing, held)
     if outlook.suspects:
         held.store()  # the search for them reads whose lanes are runnable
-        suspect = {"engine": engine, "crashes": suspicious}
+        suspect = {"engine": engine, "crashes": suspicious, "knows": outlook.knows}
         if outlook.held == 0:
             if found := hold(writing, held, _SUSPECT, suspect, wait=False):
                 held.give(found[0])
                 return found
         elif writing.soon(_SUSPECT.owners, suspect).tuples() and makes_room():
             return []
-    return give_turns(writing, held, engine, room, suspicious, spare=outlook.suspects)
+    return give_turns(writing, held, engine, room, Fit(suspicious, outlook.knows), spare=outlook.suspects)
 
 
 _SUSPECT = wanted(
@@ -196,6 +204,7 @@ _SUSPECT = wanted(
     .where(
         SUSPECT,
         tasks.c.crashes >= bindparam("crashes"),
+        tasks.c.version <= bindparam("knows"),
         select(lanes.c.user_id)
         .where(lanes.c.user_id == tasks.c.user_id, lanes.c.engine == bindparam("engine"), RUNNABLE)
         .exists(),

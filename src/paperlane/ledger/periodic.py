@@ -51,6 +51,7 @@ def add(writing: Writing, new: NewSchedule, rules: Rules) -> None:
                 "schedule_id": new.id,
                 "position": position,
                 "stage": task.stage.value,
+                "version": task.version,
                 "cost": task.cost,
                 "payload": task.payload,
             }
@@ -185,7 +186,7 @@ def _code(row: RowMapping) -> str:
 def _tasks(connection: Connection, schedule: ScheduleId, new_id: Callable[[], str]) -> Sequence[NewTask]:
     asked = select(schedule_tasks).where(schedule_tasks.c.schedule_id == schedule).order_by(schedule_tasks.c.position)
     return [
-        NewTask(TaskId(new_id()), bytes(row["payload"]), row["cost"], Stage(row["stage"]))
+        NewTask(TaskId(new_id()), bytes(row["payload"]), row["cost"], Stage(row["stage"]), row["version"])
         for row in connection.execute(asked).mappings()
     ]
 

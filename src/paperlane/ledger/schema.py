@@ -147,6 +147,7 @@ tasks = Table(
     Column("priority", Integer, nullable=False),
     Column("sort_key", Double, nullable=False),
     Column("stage", String(12), nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # of its payload: workers must know it
     Column("cost", Double, nullable=False),  # slot-seconds, as estimated
     Column("charged", Double, nullable=False, server_default="0"),  # to its lane for its turn, in virtual time
     Column("run", Integer, nullable=False, server_default="1"),  # rises when a person starts an ended task again
@@ -232,6 +233,7 @@ workers = Table(
     Column("host", _NAME, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # the newest payloads that it reads
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
 )
@@ -263,6 +265,7 @@ schedule_tasks = Table(
     Column("schedule_id", _ID, primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("stage", String(12), nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
     Column("cost", Double, nullable=False),
     Column("payload", LARGE, nullable=False),
 )

@@ -392,8 +392,8 @@ class SqlLedger:
 
     # what workers say
 
-    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int) -> int:
-        entry = {"id": worker, "engine": engine, "host": host, "pid": pid, "slots": slots}
+    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int, version: int = 1) -> int:
+        entry = {"id": worker, "engine": engine, "host": host, "pid": pid, "slots": slots, "version": version}
         return self._change(lambda writing: working.register(writing, entry, self.rules.system_limit))
 
     def leave(self, worker: WorkerId) -> Recovery:

@@ -189,6 +189,7 @@ def _tasks_of(batch: NewBatch, now: float, rules: Rules) -> Sequence[dict[str, o
             "priority": batch.priority,
             "sort_key": max(now, batch.run_at) - batch.priority * rules.ageing,
             "stage": task.stage.value,
+            "version": task.version,
             "cost": task.cost,
             "run_at": batch.run_at if later else 0.0,
             "created_at": now,

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from paperlane.ledger.dialects import Fit
 from paperlane.ledger.history import Change
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.writing import Writing
@@ -39,7 +40,7 @@ class _Turns:
     writing: Writing
     held: Lanes
     engine: str
-    crashes: int
+    fit: Fit
     lines: dict[int, _Line] = field(default_factory=dict)
     order: list[_Place] = field(default_factory=list)
     reach: _Place | None = (-math.inf, 0)
@@ -72,7 +73,7 @@ class _Turns:
             if (more := min(line.most, share, room)) > 0:
                 wanted[line.lane.user] = line.asked + more
                 room -= more
-        asked = self.writing.soon(*self.writing.dialect.heads(wanted, self.crashes))
+        asked = self.writing.soon(*self.writing.dialect.heads(wanted, self.fit))
         self.held.foresee(self.engine)
         seen = dict.fromkeys(wanted, 0)
         for row in asked.rows():
@@ -84,14 +85,14 @@ class _Turns:
             self.lines[user].asked = most
 
 
-def give_turns(writing: Writing, held: Lanes, engine: str, room: int, crashes: int, spare: int) -> Sequence[Change]:
+def give_turns(writing: Writing, held: Lanes, engine: str, room: int, fit: Fit, spare: int) -> Sequence[Change]:
     """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
 
-    A turn is one task, or an eighth of the room where that is more. Tasks that crashed so often, or more, are passed
-    by; `spare` lanes may have no others.
+    A turn is one task, or an eighth of the room where that is more. Tasks that do not fit are passed by; `spare` lanes
+    may have no others.
     """
     share = max(1, room // _SHARE)
-    turns = _Turns(writing, held, engine, crashes)
+    turns = _Turns(writing, held, engine, fit)
     turns.join(held.runnable(engine))
     turns.ask(-(-room // share) + spare)
     chosen: list[Change] = []
@@ -101,7 +102,7 @@ def give_turns(writing: Writing, held: Lanes, engine: str, room: int, crashes: i
             if not line.heads:
                 turns.fetch(line, left, share)
             if not line.heads:
-                break  # its counter promised more than there is; the sweep mends and reports that
+                break  # none fits, or its counter promised more than there is; the sweep mends and reports that
             task = line.heads.pop(0)
             held.give(task)
             chosen.append(task)

@@ -109,6 +109,9 @@ def begin(writing: Writing, lease: Lease, worker: WorkerId, length: float) -> No
         return
     if row["state"] != "leased":
         raise _stale(lease)
+    knows = writing.connection.execute(select(workers.c.version).where(workers.c.id == worker)).scalar_one()
+    if row["version"] > knows:  # it joined after the lease was handed out
+        raise StaleLease(f"Task {lease.task} has a payload of version {row['version']}, this worker knows {knows}.")
     start(writing, [dict(row)], row["engine"], worker, length, handed_out=True)
 
 

@@ -39,9 +39,13 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+UPLOAD_VERSION = 1
+"""Rises when uploads are written as an older Paperlane cannot read them: its workers leave them to newer ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A stored file that shall be tested.
+    """A stored file that shall be tested: the payload of a task, in the form `UPLOAD_VERSION`.
 
     `blob` is where its bytes lie, in the words of `paperlane.blobs`; `sha256` is 64 lower-case hex digits.
     """

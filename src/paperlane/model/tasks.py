@@ -164,12 +164,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to be: its id is chosen by the caller. `cost` is an estimate in slot-seconds."""
+    """A task to be: its id is chosen by the caller. `cost` is an estimate in slot-seconds.
+
+    `version` is that of its payload: only workers that know it are given the task.
+    """
 
     id: TaskId
     payload: bytes
     cost: float = 1.0
     stage: Stage = Stage.CPU
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

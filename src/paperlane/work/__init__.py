@@ -30,9 +30,11 @@ class Chain:
     """What an application wants to be run for each task.
 
     `run` is the chain itself, from a task's payload to its last result. `also` is what else is written in the
-    transaction that saves a step's result; `summary` is kept with a completed task.
+    transaction that saves a step's result; `summary` is kept with a completed task. `version` rises when payloads are
+    written as older chains cannot read them: workers are given no task of a newer version than their chain's.
     """
 
     run: Callable[[Saved[Any], RunStep], Awaitable[Saved[Any]]]
     also: Callable[[TaskId, str, bytes], Also | None] = _nothing_else
     summary: Callable[[bytes], Mapping[str, object]] = _no_summary
+    version: int = 1

@@ -29,6 +29,7 @@ class Membership:
     pid: int
     slots: int
     new_id: Callable[[], str]
+    version: int = 1
     worker: WorkerId = field(default=WorkerId(""))
     granted: int = 0
 
@@ -41,7 +42,8 @@ class Membership:
 
     def ask_for_slots(self) -> None:
         """Ask for what the system's limit did not grant yet."""
-        self.granted = self.ledger.register(self.worker, self.engine, self.host, self.pid, self.slots)
+        entry = (self.worker, self.engine, self.host, self.pid, self.slots, self.version)
+        self.granted = self.ledger.register(*entry)
 
 
 @dataclass(slots=True)

@@ -28,6 +28,16 @@ GivenRows = Callable[..., Given]
 """Makes the table of given rows: `given(name, column=kind, ...)`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Tasks that may be given: they crashed less often than `crashes`, and their version is at most `knows`."""
+
+    crashes: int
+    knows: int
+
+    SQL = "crashes < :crashes AND version <= :knows"
+
+
 Together = Callable[[Connection, Sequence[tuple[Prepared, Parameters]]], list[Answer]]
 """Runs statements one after the other, in one round trip."""
 
@@ -64,10 +74,10 @@ class Dialect(Protocol):
         """An insert of many rows that have values for the same columns, as fast as it goes."""
         ...
 
-    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
+    def heads(self, wanted: Mapping[int, int], fit: Fit) -> tuple[Prepared, Mapping[str, Any]]:
         """A question for the first ready tasks of several lanes: `wanted[user]` of each, in their order within a lane.
 
-        Those that crashed so often, or more, are left out. It may find more of a lane than are wanted.
+        Those that do not fit are left out. It may find more of a lane than are wanted.
         """
         ...
 

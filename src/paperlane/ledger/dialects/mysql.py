@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Given, Kind, Together, address
+from paperlane.ledger.dialects import Fit, Given, Kind, Together, address
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
@@ -38,7 +39,7 @@ def _heads(count: int) -> Prepared:
     """Of so many lanes: it has no LATERAL, and only limited selects are answered by the index alone."""
     each = (
         f"(SELECT {', '.join(c.name for c in HEAD)} FROM tasks"  # noqa: S608  names of ours
-        f" WHERE user_id = :user_{at} AND {READY} AND crashes < :crashes ORDER BY sort_key, id LIMIT :most_{at})"
+        f" WHERE user_id = :user_{at} AND {READY} AND {Fit.SQL} ORDER BY sort_key, id LIMIT :most_{at})"
         for at in range(count)
     )
     return Prepared(sql(" UNION ALL ".join(each)))
@@ -79,10 +80,10 @@ class Mysql:
     def insertion(self, table: Table, rows: Sequence[Row]) -> tuple[Prepared, Parameters]:
         return row_by_row(table, tuple(rows[0])), list(rows)
 
-    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
+    def heads(self, wanted: Mapping[int, int], fit: Fit) -> tuple[Prepared, Mapping[str, Any]]:
         users = {f"user_{at}": user for at, user in enumerate(wanted)}
         most = {f"most_{at}": most for at, most in enumerate(wanted.values())}
-        return _heads(len(wanted)), {**users, **most, "crashes": crashes}
+        return _heads(len(wanted)), {**users, **most, **asdict(fit)}
 
     def announce(self, engines: Collection[str]) -> None:
         pass  # who waits looks at `changed`

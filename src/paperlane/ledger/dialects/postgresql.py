@@ -1,6 +1,7 @@
 """PostgreSQL, by psycopg: rows are locked one by one, READ COMMITTED, so every statement sees what was committed."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from itertools import repeat
 from threading import Lock
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Given, Kind, Together, address
+from paperlane.ledger.dialects import Fit, Given, Kind, Together, address
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
 from paperlane.ledger.dialects.server import engine_of
@@ -30,7 +31,7 @@ _HEADS = Prepared(
     sql(
         "SELECT head.* FROM unnest(CAST(:users AS bigint[]), CAST(:most AS int[])) AS lane (user_id, most)"  # noqa: S608  names of ours
         f" CROSS JOIN LATERAL (SELECT {', '.join(c.name for c in HEAD)} FROM tasks"
-        f" WHERE tasks.user_id = lane.user_id AND {READY} AND crashes < :crashes"
+        f" WHERE tasks.user_id = lane.user_id AND {READY} AND {Fit.SQL}"
         " ORDER BY sort_key, id LIMIT lane.most) AS head"
     )
 )
@@ -151,8 +152,8 @@ class Postgresql:
         given = {name: values[0] if name in same else _array(values) for name, values in columns.items()}
         return _insert_of(table, tuple(columns), same), given
 
-    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
-        return _HEADS, {"users": _array(wanted), "most": _array(wanted.values()), "crashes": crashes}
+    def heads(self, wanted: Mapping[int, int], fit: Fit) -> tuple[Prepared, Mapping[str, Any]]:
+        return _HEADS, {"users": _array(wanted), "most": _array(wanted.values()), **asdict(fit)}
 
     def announce(self, engines: Collection[str]) -> None:
         self._announcer.announce(engines)

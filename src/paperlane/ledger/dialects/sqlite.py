@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -27,7 +28,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from paperlane.errors import Misconfigured
-from paperlane.ledger.dialects import Given, Kind, Together
+from paperlane.ledger.dialects import Fit, Given, Kind, Together
 from paperlane.ledger.dialects.mounts import is_networked, kind_of
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.history import HEAD
@@ -45,7 +46,7 @@ _HEADS = Prepared(
     sql(
         f"SELECT {', '.join(f'tasks.{c.name}' for c in HEAD)} FROM json_each(:users) AS lane CROSS JOIN tasks"  # noqa: S608  names of ours
         " WHERE tasks.rowid IN (SELECT head.rowid FROM tasks AS head WHERE head.user_id = lane.value"
-        f" AND head.{READY} AND head.crashes < :crashes ORDER BY head.sort_key, head.id LIMIT :most)"
+        f" AND head.{READY} AND {Fit.SQL} ORDER BY head.sort_key, head.id LIMIT :most)"
         " ORDER BY tasks.user_id, tasks.sort_key, tasks.id"
     )
 )
@@ -163,9 +164,9 @@ class Sqlite:
     def insertion(self, table: Table, rows: Sequence[Row]) -> tuple[Prepared, Parameters]:
         return row_by_row(table, tuple(rows[0])), list(rows)
 
-    def heads(self, wanted: Mapping[int, int], crashes: int) -> tuple[Prepared, Mapping[str, Any]]:
+    def heads(self, wanted: Mapping[int, int], fit: Fit) -> tuple[Prepared, Mapping[str, Any]]:
         """Every lane is asked for as many as the longest one needs."""
-        return _HEADS, {"users": json.dumps(list(wanted)), "most": max(wanted.values()), "crashes": crashes}
+        return _HEADS, {"users": json.dumps(list(wanted)), "most": max(wanted.values()), **asdict(fit)}
 
     def announce(self, engines: Collection[str]) -> None:
         pass  # who waits looks at `changed`
