@@ -72,10 +72,6 @@ def upload_of(task: Task) -> Upload:
     return _UPLOAD.validate_json(task.payload)
 
 
-def _new_task(task: TaskId, payload: bytes, upload: Upload) -> NewTask:
-    return NewTask(task, payload, estimated_cost(upload), version=UPLOAD_VERSION)
-
-
 def name_of(task: Task) -> str:
     """The name of the file that a task tests; "" for a task of another application's pipeline."""
     try:
@@ -151,7 +147,10 @@ class Desk:
         _may_change(account)
         order.checked()
         uploads = {TaskId(self.new_id()): upload for upload in order.uploads}
-        tasks = [_new_task(task, _UPLOAD.dump_json(upload), upload) for task, upload in uploads.items()]
+        tasks = [
+            NewTask(task, _UPLOAD.dump_json(upload), estimated_cost(upload), version=UPLOAD_VERSION)
+            for task, upload in uploads.items()
+        ]
         batch = NewBatch(
             BatchId(self.new_id()),
             account.id,
@@ -267,7 +266,7 @@ class Desk:
             plan.name,
             plan.cron,
             plan.timezone,
-            [_new_task(task.id, task.payload, upload_of(task)) for task in tasks],
+            [NewTask(task.id, task.payload, estimated_cost(upload_of(task)), version=task.version) for task in tasks],
             plan.priority,
         )
         return self.ledger.add_schedule(

@@ -1,6 +1,6 @@
 """What the ledger promises, whatever database keeps it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,6 +9,7 @@ from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
+from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import checkpoints, tasks
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
@@ -607,6 +608,23 @@ class TestVersions:
             self.submit(bench, user, 2, 2)
         names = self.submit(bench, 8, 1, 1)
         assert self.given(bench, self.worker(bench, 1), room=2) == names
+
+    def test_a_claim_looks_at_so_many_lanes_that_have_nothing_for_it_and_no_more(self, bench: Bench):
+        for user in range(1, 401):
+            self.submit(bench, user, 2)
+        asked: list[int] = []
+        really = Lanes.next
+
+        def counted(lanes: Lanes, engine: str, most: int) -> Sequence[Lane]:
+            found = really(lanes, engine, most)
+            asked.append(len(found))
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Lanes, "next", counted)
+            assert self.given(bench, self.worker(bench, 1), room=4) == []
+        assert sum(asked) <= 300
+        assert len(asked) <= 10
 
     def test_one_that_crashed_is_left_to_who_knows_it(self, make_bench: Callable[..., Bench]):
         bench = make_bench(max_crashes=2)

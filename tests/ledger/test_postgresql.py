@@ -95,6 +95,32 @@ def test_a_parameter_may_change_its_type(dialect: Postgresql):
         assert together(dialect, connection, (half, {"value": None}), (half, {"value": 1})) == [None, 0.5]
 
 
+def test_a_text_with_nul_is_refused_not_cut_off(dialect: Postgresql):
+    given = dialect.given("rows", value="text")
+    with dialect.writer.connect() as connection:
+        for parameters in ({"value": "a\0b"}, {"value": None}):
+            statement = (
+                (_ECHO, parameters)
+                if parameters["value"]
+                else (Prepared(given.table.select()), given.bind([("a\0b",)]))
+            )
+            with pytest.raises(DataError, match="NUL"):
+                together(dialect, connection, statement)
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "utf8"])
+def test_texts_are_right_whatever_encoding_clients_have_by_default(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+):
+    monkeypatch.setenv("PGCLIENTENCODING", encoding)
+    dialect = migrated(next(databases.urls("postgresql", tmp_path)))
+    assert isinstance(dialect, Postgresql)
+    with dialect.writer.connect() as connection:
+        assert together(dialect, connection, (_ECHO, {"value": "Ärger 测试"})) == ["Ärger 测试"]
+        assert connection.scalar(text("SELECT length('Ä')")) == 1
+    dialect.close()
+
+
 def test_they_begin_a_transaction_that_a_rollback_undoes(dialect: Postgresql):
     write = Prepared(text("INSERT INTO clocks (engine, band, vtime) VALUES ('e', 0, 1)"))
     with dialect.writer.connect() as connection:

@@ -95,9 +95,7 @@ def _outlook(where: ColumnElement[bool], whose: ColumnElement[bool]) -> Prepared
 
 
 _OF_WORKER = _outlook(tasks.c.worker_id == bindparam("worker"), workers.c.id == bindparam("worker"))
-_OF_ENGINE = _outlook(
-    tasks.c.engine == bindparam("engine"), (workers.c.engine == bindparam("engine")) & (workers.c.slots > 0)
-)
+_OF_ENGINE = _outlook(tasks.c.engine == bindparam("engine"), workers.c.engine == bindparam("engine"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,10 @@ class _Outlook:
 
 _FIRST_LIVE = Prepared(
     select(func.min(workers.c.id)).where(
-        workers.c.engine == bindparam("engine"), workers.c.slots > 0, workers.c.seen_at > bindparam("since")
+        workers.c.engine == bindparam("engine"),
+        workers.c.slots > 0,
+        workers.c.seen_at > bindparam("since"),
+        workers.c.version >= bindparam("knows"),
     )
 )
 
@@ -152,7 +153,7 @@ def claim(
     outlook = _Outlook(*asking.outlook.tuples()[0])
     outlook = replace(outlook, held=outlook.held - ended)
     room = min(room - len(found), slots - outlook.held)
-    live = {"engine": engine, "since": writing.now - rules.lease}
+    live = {"engine": engine, "since": writing.now - rules.lease, "knows": outlook.knows}
     turns = _turns(
         writing, held, engine, room, outlook, lambda: writing.soon(_FIRST_LIVE, live).value() == worker, rules
     )

@@ -54,8 +54,8 @@ def system_backlog(connection: Connection) -> int:
 class Backlog:
     """What this process knows of the whole system's backlog, so that not every upload sums up all lanes.
 
-    A sum counts for a moment, and while it is far from the limit: ten processes would have to bring a tenth each of
-    what may wait, within that moment, to come past it unseen.
+    A sum counts for a moment, and while it is far from the limit: many who sum up at once, or within that moment, would
+    have to bring a tenth each of what may wait, to come past the limit unseen.
     """
 
     _sum: int = 0

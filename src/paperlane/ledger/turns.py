@@ -12,6 +12,8 @@ from paperlane.ledger.writing import Writing
 
 _SHARE = 8  # of the free room, a lane is given one such part at once: locking and writing lanes costs more than tasks
 
+_BARREN = 100  # lanes without a task that fits, after which a claim asks for no more
+
 _Place = tuple[float, int]
 """Where a lane stands in the order of turns: its virtual time and its user."""
 
@@ -23,6 +25,7 @@ class _Line:
     lane: Lane
     heads: list[Change] = field(default_factory=list)
     asked: int = 0
+    ends: bool = False  # there is nothing behind what was read
 
     @property
     def place(self) -> _Place:
@@ -44,6 +47,7 @@ class _Turns:
     lines: dict[int, _Line] = field(default_factory=dict)
     order: list[_Place] = field(default_factory=list)
     reach: _Place | None = (-math.inf, 0)
+    barren: int = 0  # lanes that had nothing that fits
 
     def join(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
@@ -54,25 +58,27 @@ class _Turns:
         """Hold more lanes."""
         found = self.held.next(self.engine, most)
         self.join(found)
-        self.reach = None if len(found) < most else (found[-1].vtime, found[-1].user)
+        # the last one may have moved while its lock was waited for, so that others come before it
+        self.reach = None if len(found) < most else min((lane.vtime, lane.user) for lane in found[-2:])
 
     def next(self, most: int) -> _Line | None:
         """The line whose turn it is; None when there is none any more."""
-        if self.reach is not None and (not self.order or self.order[0] > self.reach):
-            self.ask(most)
+        if self.reach is not None and (not self.order or self.order[0] > self.reach) and self.barren < _BARREN:
+            self.ask(max(most, 2 * self.barren))
         return self.lines[heapq.heappop(self.order)[1]] if self.order else None
 
     def fetch(self, dry: _Line, room: int, share: int) -> None:
         """Read heads ahead for the lines whose turns come next, so that a claim takes few reads."""
         share = max(share, -(-room // len(self.lines)))
+        ahead_of = math.inf if self.barren else room  # where some have nothing that fits, others may have nothing too
         ahead = [] if dry.asked else [line for _, user in sorted(self.order) if not (line := self.lines[user]).asked]
         wanted: dict[int, int] = {}
         for line in (dry, *ahead):
-            if room <= 0:
+            if ahead_of <= 0:
                 break
             if (more := min(line.most, share, room)) > 0:
                 wanted[line.lane.user] = line.asked + more
-                room -= more
+                ahead_of -= more
         asked = self.writing.soon(*self.writing.dialect.heads(wanted, self.fit))
         self.held.foresee(self.engine)
         seen = dict.fromkeys(wanted, 0)
@@ -82,7 +88,9 @@ class _Turns:
             if self.lines[user].asked < seen[user] <= wanted[user]:
                 self.lines[user].heads.append(row)
         for user, most in wanted.items():
-            self.lines[user].asked = most
+            line = self.lines[user]
+            line.asked, line.ends = most, seen[user] < most
+            self.barren += line.ends and not line.heads
 
 
 def give_turns(writing: Writing, held: Lanes, engine: str, room: int, fit: Fit, spare: int) -> Sequence[Change]:
@@ -99,7 +107,7 @@ def give_turns(writing: Writing, held: Lanes, engine: str, room: int, fit: Fit, 
     while len(chosen) < room and (line := turns.next(room + spare)) is not None:
         left = room - len(chosen)
         for _ in range(min(share, left, line.most)):
-            if not line.heads:
+            if not line.heads and not line.ends:
                 turns.fetch(line, left, share)
             if not line.heads:
                 break  # none fits, or its counter promised more than there is; the sweep mends and reports that

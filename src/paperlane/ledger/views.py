@@ -64,6 +64,7 @@ def task_of(row: RowMapping, rules: Rules) -> Task:
         fault=_fault(row["fault"]),
         payload=bytes(row["payload"]),
         summary=json.loads(row["summary"]) if row["summary"] else {},
+        version=row["version"],
     )
 
 

@@ -216,6 +216,7 @@ class Task:
     fault: Fault | None
     payload: bytes
     summary: Mapping[str, object]
+    version: int = 1
 
     @property
     def status(self) -> str:

@@ -9,6 +9,7 @@ import select
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -49,6 +50,7 @@ class _Text:
 
 
 _numbers = count()
+_OURS = token_hex(4).encode()  # no other process's name, should a pooler give us its session
 _texts: dict[Prepared, _Text] = {}
 
 
@@ -67,13 +69,15 @@ def _dumped(value: object) -> tuple[bytes | None, int]:
         case None:
             return None, _ANY
         case str():
+            if "\0" in value:  # libpq would take what stands before it for the whole
+                raise psycopg.DataError("PostgreSQL texts cannot contain NUL (0x00) bytes")
             return value.encode(), _ANY
         case int():
             return b"%d" % value, _INT
         case float():
-            return repr(value).encode(), _FLOAT
-        case bytes():
-            return b"\\x" + value.hex().encode(), _BYTES
+            return float.__repr__(value).encode(), _FLOAT
+        case bytes() | bytearray() | memoryview():
+            return b"\\x" + bytes(value).hex().encode(), _BYTES
         case _:
             raise TypeError(f"{type(value).__name__} has no form for the wire")
 
@@ -134,7 +138,7 @@ def _sent(driver: psycopg.Connection, known: Known, asked: Sequence[tuple[Prepar
     """What the server answered: first to a BEGIN and to what was prepared, if need be, then to each statement."""
     pq = driver.pgconn
     calls = [_call(statement, parameters) for statement, parameters in asked]
-    fresh: Known = {key: b"pl_%d" % next(_numbers) for key, _ in calls if key not in known}
+    fresh: Known = {key: b"pl_%s_%d" % (_OURS, next(_numbers)) for key, _ in calls if key not in known}
     begins = pq.transaction_status == TransactionStatus.IDLE
     try:
         pq.enter_pipeline_mode()

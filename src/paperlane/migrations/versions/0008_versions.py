@@ -6,7 +6,7 @@ from alembic import op
 revision = "0008"
 down_revision = "0007"
 
-_TABLES = ("tasks", "workers", "schedule_tasks")
+_TABLES = ("workers", "schedule_tasks", "tasks")  # in the order in which a worker's step locks them
 
 
 def upgrade() -> None:
