@@ -58,8 +58,7 @@ class _Turns:
         """Hold more lanes."""
         found = self.held.next(self.engine, most)
         self.join(found)
-        # the last one may have moved while its lock was waited for, so that others come before it
-        self.reach = None if len(found) < most else min((lane.vtime, lane.user) for lane in found[-2:])
+        self.reach = None if len(found) < most else (found[-1].vtime, found[-1].user)
 
     def next(self, most: int) -> _Line | None:
         """The line whose turn it is; None when there is none any more."""
