@@ -119,15 +119,18 @@ class Lanes:
     def hold(self, users: Iterable[int], *, wait: bool = True) -> None:
         """Lock these users' lanes now."""
         self.ask(users, wait=wait)
-        assert self._held is not None  # looked at
+        self._take()
+
+    def _take(self) -> None:
+        coming, self._coming = self._coming, []
+        for asked in coming:
+            for lane in map(_lane, asked.rows()):
+                self._taken.setdefault(lane.user, lane)
 
     @property
     def _held(self) -> dict[int, Lane]:
         if self._coming:
-            coming, self._coming = self._coming, []
-            for asked in coming:
-                for lane in map(_lane, asked.rows()):
-                    self._taken.setdefault(lane.user, lane)
+            self._take()
         return self._taken
 
     def __contains__(self, user: int) -> bool:
