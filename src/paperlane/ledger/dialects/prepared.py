@@ -53,12 +53,11 @@ class Prepared:
             assert isinstance(result, CursorResult)
             return _Listened(result)
         text = self._texts.get(connection.dialect.name) or self._compile(connection)
+        many = isinstance(parameters, list)
         bound = list(map(text.bind, parameters)) if isinstance(parameters, list) else text.bind(parameters)
         cursor = connection.connection.cursor()
         try:
-            (cursor.executemany if isinstance(bound, list) and isinstance(parameters, list) else cursor.execute)(
-                text.words, bound
-            )
+            (cursor.executemany if many else cursor.execute)(text.words, bound)
         except BaseException as error:
             as_sqlalchemy_does(connection, error, text.words, bound, cursor)
             raise
