@@ -112,7 +112,7 @@ class Writing:
             return
         if self._asked_at == 0:
             self._asked_at = time.monotonic()
-        if self.dialect.together is None or is_listened(self._connection):
+        if self.dialect.together is None or not self._pipelines:
             for asked in waiting:
                 asked.answer = asked.statement.on(self._connection, asked.parameters)
             return
