@@ -49,6 +49,16 @@ class TestSubmitting:
         assert (batch.name, batch.counts, batch.percent) == ("specs", {"queued": 3}, 0.0)
         assert [task.id for task in bench.ledger.tasks(batch=batch.id)] == names
 
+    def test_a_batch_has_its_own_tasks_where_others_of_its_user_lie_between(self, bench: Bench):
+        of_batch = {"early": ["t1", "t5", "t9"], "late": ["t3", "t7"], "other": ["t2", "t8"]}
+        for name, ids in of_batch.items():
+            user = UserId(2 if name == "other" else 1)
+            new = [NewTask(TaskId(task), b"{}") for task in sorted(ids, reverse=True)]
+            bench.ledger.submit(NewBatch(BatchId(name), user, new))
+        for name, ids in of_batch.items():
+            assert [task.id for task in bench.ledger.tasks(batch=BatchId(name))] == ids
+            assert bench.ledger.batch(BatchId(name)).counts == {"queued": len(ids)}
+
     def test_pages_hold_every_task_once(self, bench: Bench):
         names = bench.submit(7, 5)
         batch = bench.ledger.tasks(limit=1)[0].batch

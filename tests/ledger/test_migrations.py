@@ -16,7 +16,7 @@ from paperlane.errors import Misconfigured
 from paperlane.ledger import schema as ledger_schema
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.model.tasks import Letters
+from paperlane.model.tasks import BatchId, Letters
 from paperlane.records import schema as records_schema
 
 # what MySQL has in place of partial indexes: columns that lead whole ones
@@ -113,6 +113,31 @@ def test_what_failed_before_the_migration_is_a_dead_letter_too(dialect: Dialect)
     ledger = SqlLedger(dialect)
     assert [letter.task.id for letter in ledger.dead(Letters())] == ["t3", "t2", "t0"]
     assert ledger.causes(Letters()) == {"damaged_file": 2, "": 1}
+
+
+def test_batches_of_before_know_where_their_tasks_lie(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0008")
+    with dialect.writer.begin() as connection:
+        for batch in ("full", "empty"):
+            connection.execute(
+                text(
+                    "INSERT INTO batches (id, user_id, name, priority, content, created_at)"
+                    f" VALUES ('{batch}', 1, '', 5, '', 7)"
+                )
+            )
+        connection.execute(
+            text(
+                "INSERT INTO tasks (id, user_id, state, cost, batch_id, position, priority, sort_key, stage, run_at,"
+                " created_at, seq, message, payload) VALUES (:id, 1, 'ready', 8, 'full', 0, 5, 0, 'cpu', 0, 0, 1, '',"
+                " :payload)"
+            ),
+            [{"id": name, "payload": b""} for name in ("t2", "t1", "t3")],
+        )
+    go(dialect, command.upgrade, "head")
+    ledger = SqlLedger(dialect)
+    assert [task.id for task in ledger.tasks(batch=BatchId("full"))] == ["t1", "t2", "t3"]
+    assert ledger.tasks(batch=BatchId("empty")) == []
 
 
 def test_migrations_can_be_undone(dialect: Dialect):

@@ -67,7 +67,7 @@ def scans(plan: Plan) -> bool:
 
 def sorts_a_backlog(plan: Plan) -> bool:
     """Does it sort rows that an index of ready or waiting tasks, or of lanes, gives without a limit?"""
-    named = {PRIMARY, "tasks_batch"}  # rows that were asked for by their key, or one batch
+    named = {PRIMARY, "tasks_user"}  # rows that were asked for by their key, or one batch
     return any(
         access.table in HOT and not (access.index in SMALL or (access.index in named and not access.whole))
         for access in plan.sorted

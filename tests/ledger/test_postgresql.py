@@ -158,3 +158,13 @@ class TestForgotten:
             with pytest.raises(ZeroDivisionError):
                 bench.ledger.write(lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
         assert bench.ledger.queue(UserId(1)).queued == 3
+
+
+def test_short_texts_compare_by_bytes_so_that_no_update_of_the_system_breaks_an_index(dialect: Postgresql):
+    asked = (
+        "SELECT c.relname || '.' || a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid"
+        " JOIN pg_collation AS o ON o.oid = a.attcollation WHERE c.relkind = 'r' AND o.collname <> 'C'"
+        " AND c.relnamespace = 'public'::regnamespace AND a.atttypid = 'varchar'::regtype"
+    )
+    with dialect.reader.connect() as connection:
+        assert set(connection.exec_driver_sql(asked).scalars()) == {"alembic_version.version_num"}

@@ -307,4 +307,4 @@ def test_retention_reads_and_deletes_by_index(bench: Bench):
     whole = [access for plan in few for access in plan.accesses if access.whole]
     assert (whole, [plan for plan in few if plan.sorts]) == ([], [])
     by = {access.index for plan in plans.values() for access in plan.of("tasks")}
-    assert by <= {"tasks_ended", "tasks_batch", PRIMARY}
+    assert by <= {"tasks_ended", "tasks_user", PRIMARY}

@@ -17,7 +17,7 @@ from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.history import Change, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import DEAD, attempts, tasks
+from paperlane.ledger.schema import DEAD, attempts, batches, tasks
 from paperlane.ledger.submitting import afresh, system_backlog
 from paperlane.ledger.views import task_of
 from paperlane.ledger.writing import Writing
@@ -90,6 +90,7 @@ def _meant(which: Letters) -> Iterator[ColumnElement[bool]]:
         yield tasks.c.user_id == which.user
     if which.batch is not None:
         yield tasks.c.batch_id == which.batch
+        yield tasks.c.user_id == select(batches.c.user_id).where(batches.c.id == which.batch).scalar_subquery()
     if which.code:
         yield tasks.c.cause == which.code
     if which.since > 0:

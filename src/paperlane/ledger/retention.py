@@ -10,7 +10,7 @@ from math import inf
 from sqlalchemy import Connection, RowMapping, case, delete, func, or_, select, update
 
 from paperlane.ledger import AlsoForgotten, Chore, Kept, Mark, Overdue, Trimmed
-from paperlane.ledger.schema import ENDED, attempts, batches, checkpoints, chores, events, lanes, tasks
+from paperlane.ledger.schema import ENDED, OF_BATCH, attempts, batches, checkpoints, chores, events, lanes, tasks
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import State, TaskId, UserId
 
@@ -127,7 +127,7 @@ def _oldest(
 
 def _forget_empty(connection: Connection, ids: Sequence[str]) -> None:
     """Delete batches without a task. No two pages empty one together: a user's pages begin with the same tasks."""
-    holds = select(tasks.c.id).where(tasks.c.batch_id == batches.c.id).exists()
+    holds = select(tasks.c.id).where(*OF_BATCH).exists()
     connection.execute(delete(batches).where(batches.c.id.in_(ids), ~holds))
 
 

@@ -26,8 +26,18 @@ from typing_extensions import override
 
 metadata = MetaData()
 
-_ID = String(40)
-_NAME = String(200)
+
+def key(length: int) -> String:
+    """A short text that is compared byte by byte: as quick as it goes, in the same order on every database.
+
+    PostgreSQL would compare by the rules of the server's language, and an index is wrong as soon as those change:
+    https://www.postgresql.org/docs/current/collation.html. The others do it anyway.
+    """
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+_ID = key(40)
+_NAME = key(200)
 LONGEST_CODE = 60
 LARGE = LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")  # it has a type for each length
 LONG = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
@@ -81,6 +91,11 @@ def _partial(condition: Condition) -> dict[str, Any]:
     return {"sqlite_where": text(condition.words), "postgresql_where": text(condition.words)}
 
 
+def _kept_room(full: int) -> dict[str, Any]:
+    """PostgreSQL fills pages by so many percent only: a row that changes stays on its page, beside its indexes."""
+    return {"postgresql_with": {"fillfactor": full}}
+
+
 batches = Table(
     "batches",
     metadata,
@@ -89,8 +104,11 @@ batches = Table(
     Column("name", Text, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("key", _NAME),  # NULL for none, so that only real keys must be unique
-    Column("content", String(64), nullable=False),
+    Column("content", key(64), nullable=False),
     Column("created_at", Double, nullable=False),
+    # its tasks lie between these of its user's; an index by batch would be written anew at each change of each task
+    Column("first_task", _ID, nullable=False, server_default=""),
+    Column("last_task", _ID, nullable=False, server_default=""),
     Index("batches_key", "user_id", "key", unique=True),
     Index("batches_user", "user_id", "id"),
 )
@@ -99,7 +117,7 @@ lanes = Table(
     "lanes",
     metadata,
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("engine", String(40), nullable=False),
+    Column("engine", key(40), nullable=False),
     Column("band", Integer, nullable=False, server_default="0"),
     Column("weight", Double, nullable=False, server_default="1"),
     Column("max_running", Integer, nullable=False),
@@ -112,14 +130,16 @@ lanes = Table(
     Column("paused", Integer, nullable=False, server_default="0"),
     Index("lanes_turn", "engine", "band", "vtime", "user_id", **_partial(RUNNABLE)),
     Index("lanes_backlog", "user_id", "ready", "waiting", **_partial(BACKLOGGED)),
+    **_kept_room(50),
 )
 
 clocks = Table(
     "clocks",
     metadata,
-    Column("engine", String(40), primary_key=True),
+    Column("engine", key(40), primary_key=True),
     Column("band", Integer, primary_key=True, autoincrement=False),
     Column("vtime", Double, nullable=False),
+    **_kept_room(50),
 )
 
 system = Table(  # one row: what holds for the whole system, and where those take turns who share it
@@ -132,7 +152,7 @@ system = Table(  # one row: what holds for the whole system, and where those tak
 engines = Table(
     "engines",
     metadata,
-    Column("name", String(40), primary_key=True),
+    Column("name", key(40), primary_key=True),
     Column("paused", Integer, nullable=False),
 )
 
@@ -143,10 +163,10 @@ tasks = Table(
     Column("batch_id", _ID, nullable=False),
     Column("position", Integer, nullable=False),
     Column("user_id", BigInteger, nullable=False),
-    Column("state", String(12), nullable=False),
+    Column("state", key(12), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("sort_key", Double, nullable=False),
-    Column("stage", String(12), nullable=False),
+    Column("stage", key(12), nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),  # of its payload: workers must know it
     Column("cost", Double, nullable=False),  # slot-seconds, as estimated
     Column("charged", Double, nullable=False, server_default="0"),  # to its lane for its turn, in virtual time
@@ -156,7 +176,7 @@ tasks = Table(
     Column("retries", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     Column("cancel", Integer, nullable=False, server_default="0"),
-    Column("engine", String(40), nullable=False, server_default=""),
+    Column("engine", key(40), nullable=False, server_default=""),
     Column("worker_id", _ID, nullable=False, server_default=""),
     Column("lease_until", Double, nullable=False, server_default="0"),
     Column("run_at", Double, nullable=False),
@@ -164,11 +184,11 @@ tasks = Table(
     Column("started_at", Double, nullable=False, server_default="0"),
     Column("finished_at", Double, nullable=False, server_default="0"),
     Column("seq", Integer, nullable=False),
-    Column("step", String(60), nullable=False, server_default=""),
+    Column("step", key(60), nullable=False, server_default=""),
     Column("percent", Double, nullable=False, server_default="0"),
     Column("message", Text, nullable=False),
     Column("fault", Text),  # JSON {code, message, hint}
-    Column("cause", String(LONGEST_CODE), nullable=False, server_default=""),  # the fault's code, of a task that failed
+    Column("cause", key(LONGEST_CODE), nullable=False, server_default=""),  # the fault's code, of a task that failed
     Column("dead", Integer, nullable=False, server_default="0"),  # it failed, and nobody started or discarded it since
     Column("summary", LONG),  # JSON, given with the completion
     Column("payload", LARGE, nullable=False),
@@ -181,9 +201,15 @@ tasks = Table(
     # `dead` stands in them for databases that have no partial indexes
     Index("tasks_dead", "dead", "finished_at", "id", "cause", **_partial(DEAD)),
     Index("tasks_dead_user", "user_id", "dead", "finished_at", "id", "cause", **_partial(DEAD)),
-    Index("tasks_batch", "batch_id", "id"),
     Index("tasks_user", "user_id", "id"),
 )
+
+OF_BATCH = (
+    tasks.c.user_id == batches.c.user_id,
+    tasks.c.id.between(batches.c.first_task, batches.c.last_task),
+    tasks.c.batch_id == batches.c.id,  # uploads of a user at the same time may lie between each other's tasks
+)
+"""The tasks of a batch, beside its row: found among its user's."""
 
 attempts = Table(
     "attempts",
@@ -191,20 +217,21 @@ attempts = Table(
     Column("task_id", _ID, primary_key=True),
     Column("fence", Integer, primary_key=True, autoincrement=False),
     Column("number", Integer, nullable=False),
-    Column("engine", String(40), nullable=False),
+    Column("engine", key(40), nullable=False),
     Column("worker_id", _ID, nullable=False),
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double, nullable=False, server_default="0"),
-    Column("outcome", String(20), nullable=False, server_default=""),
+    Column("outcome", key(20), nullable=False, server_default=""),
     Column("fault", Text),
+    **_kept_room(70),
 )
 
 checkpoints = Table(
     "checkpoints",
     metadata,
     Column("task_id", _ID, primary_key=True),
-    Column("step", String(60), primary_key=True),
-    Column("key", String(64), primary_key=True),
+    Column("step", key(60), primary_key=True),
+    Column("key", key(64), primary_key=True),
     Column("fence", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("result", LARGE, nullable=False),
@@ -216,9 +243,9 @@ events = Table(
     Column("task_id", _ID, primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("fence", Integer, nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("status", String(12), nullable=False),
-    Column("step", String(60), nullable=False),
+    Column("kind", key(20), nullable=False),
+    Column("status", key(12), nullable=False),
+    Column("step", key(60), nullable=False),
     Column("percent", Double, nullable=False),
     Column("message", Text, nullable=False),
     Column("at", Double, nullable=False),
@@ -229,13 +256,14 @@ workers = Table(
     "workers",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("engine", String(40), nullable=False),
+    Column("engine", key(40), nullable=False),
     Column("host", _NAME, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("slots", Integer, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),  # the newest payloads that it reads
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
+    **_kept_room(50),
 )
 
 schedules = Table(
@@ -244,8 +272,8 @@ schedules = Table(
     Column("id", _ID, primary_key=True),
     Column("user_id", BigInteger, nullable=False),
     Column("name", _NAME, nullable=False),
-    Column("cron", String(100), nullable=False),
-    Column("timezone", String(60), nullable=False),
+    Column("cron", key(100), nullable=False),
+    Column("timezone", key(60), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("tasks", Integer, nullable=False),  # of each batch
     Column("paused", Integer, nullable=False, server_default="0"),
@@ -264,7 +292,7 @@ schedule_tasks = Table(
     metadata,
     Column("schedule_id", _ID, primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("stage", String(12), nullable=False),
+    Column("stage", key(12), nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("cost", Double, nullable=False),
     Column("payload", LARGE, nullable=False),
@@ -273,7 +301,7 @@ schedule_tasks = Table(
 chores = Table(  # what some process does now and then, once over all
     "chores",
     metadata,
-    Column("name", String(40), primary_key=True),
+    Column("name", key(40), primary_key=True),
     Column("next_at", Double, nullable=False),
     Column("done_until", Double, nullable=False, server_default="0"),  # it was done for what happened before this time
 )

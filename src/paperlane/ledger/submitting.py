@@ -163,6 +163,8 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
             "key": batch.key or None,
             "content": batch.content,
             "created_at": now,
+            "first_task": min(task.id for task in batch.tasks),
+            "last_task": max(task.id for task in batch.tasks),
         }
         for batch in new
     ]
@@ -170,7 +172,7 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
     every = [row for batch in new for row in _tasks_of(batch, now, rules)]
     writing.soon(*writing.dialect.insertion(tasks, every))
     told, given = _submitted(writing.dialect.given)
-    writing.soon(told, {**given.bind([(batch.id,) for batch in new]), "at": now})
+    writing.soon(told, {**given.bind([(row["id"],) for row in every]), "at": now})
     for batch in new:
         later = batch.run_at > now
         held[batch.user].waiting += len(batch.tasks) * later
@@ -203,10 +205,10 @@ def _tasks_of(batch: NewBatch, now: float, rules: Rules) -> Sequence[dict[str, o
 
 @cache
 def _submitted(given_rows: GivenRows) -> tuple[Prepared, Given]:
-    """The first event of each task of the given batches."""
-    given = given_rows("batch", of_batch="key")
+    """The first event of each of the given tasks."""
+    given = given_rows("fresh", of_task="key")
     columns = {
-        "task_id": tasks.c.id,
+        "task_id": given.table.c.of_task,
         "seq": literal(1),
         "fence": literal(0),
         "kind": literal("submitted"),
@@ -216,8 +218,7 @@ def _submitted(given_rows: GivenRows) -> tuple[Prepared, Given]:
         "message": literal(""),
         "at": bindparam("at", type_=events.c.at.type),
     }
-    fresh = select(*columns.values()).where(tasks.c.batch_id == given.table.c.of_batch)
-    return Prepared(insert(events).from_select(list(columns), fresh)), given
+    return Prepared(insert(events).from_select(list(columns), select(*columns.values()))), given
 
 
 _ONE = wanted(select().where(tasks.c.id == bindparam("task")))

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, or_, s
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
 from paperlane.ledger.schema import (
+    OF_BATCH,
     READY,
     RUNNING,
     UNDER_WAY,
@@ -97,7 +98,7 @@ def many(
     if states:
         asked = asked.where(tasks.c.state.in_([state.value for state in states]))
     if batch is not None:
-        asked = asked.where(tasks.c.batch_id == batch, tasks.c.id > cursor).order_by(tasks.c.id)
+        asked = asked.where(batches.c.id == batch, *OF_BATCH, tasks.c.id > cursor).order_by(tasks.c.id)
     else:
         asked = asked.order_by(tasks.c.id.desc())
         if cursor:
@@ -112,7 +113,7 @@ def batch_of(connection: Connection, batch: BatchId) -> Batch:
         raise NotFound("There is no such batch.")
     counts: Counter[str] = Counter()
     done = 0.0
-    by_state = select(tasks.c.state, func.count(), func.sum(tasks.c.percent)).where(tasks.c.batch_id == batch)
+    by_state = select(tasks.c.state, func.count(), func.sum(tasks.c.percent)).where(batches.c.id == batch, *OF_BATCH)
     for state, count, percent in connection.execute(by_state.group_by(tasks.c.state)):
         counts[State(state).status] += count
         done += count * 100.0 if State(state).ended else percent

@@ -1,33 +1,33 @@
 """The tables of the records. Times are seconds since 1970 (UTC)."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text
 
-from paperlane.ledger.schema import LONG
+from paperlane.ledger.schema import LONG, key
 
 metadata = MetaData()
 
-_ID = String(40)
+_ID = key(40)
 
 users = Table(
     "users",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("name", String(100), nullable=False, unique=True),
-    Column("role", String(10), nullable=False),
-    Column("group_name", String(100), nullable=False),
+    Column("name", key(100), nullable=False, unique=True),
+    Column("role", key(10), nullable=False),
+    Column("group_name", key(100), nullable=False),
     Column("created_at", Double, nullable=False),
 )
 
 tokens = Table(
     "tokens",
     metadata,
-    Column("hash", String(64), primary_key=True),  # SHA-256: the token itself is a long random secret
+    Column("hash", key(64), primary_key=True),  # SHA-256: the token itself is a long random secret
     Column("user_id", BigInteger, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double, nullable=False, server_default="0"),
     Column("once_until", Double, nullable=False, server_default="0"),  # a link that signs in once, until this time
     # the token that a session of the page stands on, itself where it began by a link; "" for what is no session
-    Column("session_of", String(64), nullable=False, server_default=""),
+    Column("session_of", key(64), nullable=False, server_default=""),
     Index("tokens_user", "user_id"),
 )
 
@@ -37,10 +37,10 @@ documents = Table(
     Column("task_id", _ID, primary_key=True),
     Column("user_id", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
-    Column("media_type", String(120), nullable=False),
+    Column("media_type", key(120), nullable=False),
     Column("bytes", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("blob", String(200), nullable=False),
+    Column("sha256", key(64), nullable=False),
+    Column("blob", key(200), nullable=False),
     Column("created_at", Double, nullable=False),
     Index("documents_user", "user_id", "task_id"),
     Index("documents_blob", "blob"),
@@ -50,7 +50,7 @@ scheduled_files = Table(  # what a schedule will test again, however long ago it
     "scheduled_files",
     metadata,
     Column("schedule_id", _ID, primary_key=True),
-    Column("blob", String(200), primary_key=True),
+    Column("blob", key(200), primary_key=True),
     Index("scheduled_files_blob", "blob"),
 )
 
@@ -60,9 +60,9 @@ issues = Table(
     Column("id", _ID, primary_key=True),
     Column("task_id", _ID, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("severity", String(10), nullable=False),
-    Column("fingerprint", String(16), nullable=False),
-    Column("status", String(10), nullable=False),
+    Column("severity", key(10), nullable=False),
+    Column("fingerprint", key(16), nullable=False),
+    Column("status", key(10), nullable=False),
     Column("reason", Text, nullable=False),
     Column("comment", Text, nullable=False),
     Column("reviewed_by", BigInteger),
@@ -77,7 +77,7 @@ audit = Table(
     Column("id", _ID, primary_key=True),
     Column("at", Double, nullable=False),
     Column("user_id", BigInteger, nullable=False),
-    Column("what", String(60), nullable=False),
+    Column("what", key(60), nullable=False),
     Column("details", LONG, nullable=False),
     Index("audit_at", "at"),
 )

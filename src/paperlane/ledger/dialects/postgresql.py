@@ -69,7 +69,7 @@ def _insert_of(table: Table, names: tuple[str, ...], same: frozenset[str]) -> Pr
 
     Columns that have the same value in all rows are given once.
     """
-    types = {name: table.c[name].type.compile(_DIALECT) for name in names}
+    types = {name: table.c[name].type.compile(_DIALECT).partition(" COLLATE ")[0] for name in names}
     arrays = ", ".join(f"CAST(:{name} AS {types[name]}[])" for name in names if name not in same)
     values = ", ".join(f"CAST(:{name} AS {types[name]})" if name in same else f"given.{name}" for name in names)
     columns = ", ".join(name for name in names if name not in same)
