@@ -55,7 +55,7 @@ def test_texts_come_through_arrays_as_they_are(dialect: Postgresql, kind: str):
     given = dialect.given("rows", value=kind)  # type: ignore[arg-type]
     question = Prepared(given.table.select())
     with dialect.writer.connect() as connection:
-        bound = given.bind([(value,) for value in [*AWKWARD, None]])
+        bound = given.bind([*AWKWARD, None])
         assert [value for (value,) in question.on(connection, bound).tuples()] == [*AWKWARD, None]
 
 
@@ -63,7 +63,7 @@ def test_numbers_come_through_arrays_to_the_last_digit(dialect: Postgresql):
     numbers = [0.1, 1 / 3, 1e300, -5e-324, 1_800_000_000.123457, 3.0]
     given = dialect.given("rows", value="float")
     with dialect.writer.connect() as connection:
-        bound = given.bind([(value,) for value in numbers])
+        bound = given.bind(numbers)
         assert [value for (value,) in Prepared(given.table.select()).on(connection, bound).tuples()] == numbers
 
 
@@ -100,9 +100,7 @@ def test_a_text_with_nul_is_refused_not_cut_off(dialect: Postgresql):
     with dialect.writer.connect() as connection:
         for parameters in ({"value": "a\0b"}, {"value": None}):
             statement = (
-                (_ECHO, parameters)
-                if parameters["value"]
-                else (Prepared(given.table.select()), given.bind([("a\0b",)]))
+                (_ECHO, parameters) if parameters["value"] else (Prepared(given.table.select()), given.bind(["a\0b"]))
             )
             with pytest.raises(DataError, match="NUL"):
                 together(dialect, connection, statement)

@@ -216,7 +216,7 @@ def _locked(writing: Writing, lanes: Lanes, found: Sequence[Change], left: _Left
         return ()
     asked, given = _by_id(writing.dialect.given)
     users = [task["user_id"] for task in found]
-    held = hold(writing, lanes, asked, given.bind([(task["id"],) for task in found]), likely=users)
+    held = hold(writing, lanes, asked, given.bind([task["id"] for task in found]), likely=users)
     rows = {row["id"]: row for row in held if row["dead"] and row["state"] == "failed"}
     left.add(_ALIVE, (task["id"] for task in found if task["id"] not in rows))  # somebody else was faster
     return [rows[task["id"]] for task in found if task["id"] in rows]

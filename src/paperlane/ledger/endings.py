@@ -47,7 +47,7 @@ def end(
     outcomes = {(one.lease.task, one.lease.fence): one.outcome for one in ended}
     asked, given = held_by(writing.dialect.given)
     users = [one.lease.user for one in ended]
-    found = hold(writing, held, asked, {**given.bind(list(outcomes)), "worker": worker}, likely=users)
+    found = hold(writing, held, asked, {**given.bind(*zip(*outcomes, strict=True)), "worker": worker}, likely=users)
     outcome_of = ((task, outcomes[task["id"], task["fence"]]) for task in found)
     settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
     return len(found)

@@ -31,8 +31,14 @@ from paperlane.ledger.writing import Writing
 Change = dict[str, Any]
 """A task's row, or some of its columns."""
 
-WHOLE_TURN = tuple(tasks.c[name] for name in tasks.c.keys() if name not in {"payload", "summary", "fault", "message"})  # noqa: SIM118  not a dict
-"""What deciding about a task takes: all but what only people read."""
+WHOLE_TURN = tuple(
+    tasks.c[name]
+    for name in (
+        "id", "user_id", "state", "stage", "cost", "charged", "run", "fence", "retries", "crashes", "cancel",
+        "started_at", "percent", "dead",
+    )
+)  # fmt: skip
+"""What deciding about a task takes."""
 
 HEAD = tuple(
     tasks.c[name] for name in ("id", "user_id", "fence", "cost", "retries", "started_at", "stage", "state", "crashes")
@@ -70,13 +76,19 @@ def move(writing: Writing, moves: Iterable[Move]) -> None:
     """Carry out moves, each with its event; attempts begin and end with them."""
     alike: dict[tuple[object, ...], list[Move]] = {}
     for one in moves:
-        alike.setdefault((one.kind, *one.to, *(one.to.get(name) for name in _SHARED)), []).append(one)
+        alike.setdefault((one.kind, *one.to, *map(one.to.get, _SHARED)), []).append(one)
     for some in alike.values():
         kind, to = some[0].kind, some[0].to
         shared = {name: _clean(to[name]) for name in _SHARED if name in to}
         own = tuple(name for name in to if name not in shared)
-        rows = [(x.task["id"], x.task["fence"], *(_clean(x.to[name]) for name in own)) for x in some]
-        _carry_out(writing, (own, tuple(shared)), kind, rows, {f"all_{name}": shared[name] for name in shared})
+        whose = [x.task["id"] for x in some], [x.task["fence"] for x in some]
+        becomes = [_clean_all([x.to[name] for x in some], _KINDS[name]) for name in own]
+        all_to = {f"all_{name}": shared[name] for name in shared}
+        _carry_out(writing, (own, tuple(shared)), kind, [*whose, *becomes], all_to)
+
+
+def _clean_all(values: list[Any], kind: Kind) -> list[Any]:
+    return values if kind in {"int", "float"} else list(map(_clean, values))
 
 
 def _clean(value: object) -> object:
@@ -87,19 +99,20 @@ def _clean(value: object) -> object:
 
 
 def _carry_out(
-    writing: Writing, columns: Columns, kind: str, rows: Sequence[Sequence[object]], shared: Mapping[str, object]
+    writing: Writing, columns: Columns, kind: str, values: Sequence[Sequence[object]], shared: Mapping[str, object]
 ) -> None:
     """They are locked, so each of them changes; if one does not, nothing of it shall stand."""
+    count = len(values[0])
     at = {"kind": kind, "at": writing.now}
     if writing.dialect.chains:
         chain, given = _chain(writing.dialect.given, columns, kind)
-        writing.soon(chain, {**given.bind(rows), **shared, **at, "all": len(rows)})
+        writing.soon(chain, {**given.bind(*values), **shared, **at, "all": count})
         return
     change, follow, given = _parts(writing.dialect.given, columns, kind)
-    told = given.bind(rows)
+    told = given.bind(*values)
     changed = writing.soon(change, {**told, **shared}).count()
-    if changed != len(rows):
-        raise RuntimeError(f"{len(rows)} tasks are locked, {changed} changed")
+    if changed != count:
+        raise RuntimeError(f"{count} tasks are locked, {changed} changed")
     for statement in follow:
         writing.soon(statement, {**told, **at})
 

@@ -114,7 +114,7 @@ class Lanes:
         """
         if missing := sorted(set(users) - self._held.keys()):
             asked, given = _asked(self._writing.dialect.given, wait=wait)
-            self._coming.append(self._writing.soon(asked, given.bind([(user,) for user in missing])))
+            self._coming.append(self._writing.soon(asked, given.bind(missing)))
 
     def hold(self, users: Iterable[int], *, wait: bool = True) -> None:
         """Lock these users' lanes now."""
@@ -165,7 +165,7 @@ class Lanes:
         """The lanes whose turn it is, but for those that are held, locked; those that others hold are passed by."""
         self.ask_clocks()
         asked, _, given = _others(self._writing.dialect.given)
-        parameters = {"engine": engine, "band": 0, "most": most, **given.bind([(user,) for user in self._held])}
+        parameters = {"engine": engine, "band": 0, "most": most, **given.bind(self._held)}
         found = [_lane(row) for row in self._writing.soon(asked, parameters).rows()]
         self._taken |= {lane.user: lane for lane in found}
         return found
@@ -197,8 +197,8 @@ class Lanes:
         changed = [lane for lane in self._held.values() if _values(lane) != lane.stored]
         if changed:
             statement, given = _write(self._writing.dialect.given)
-            rows = [(lane.user, *_values(lane)) for lane in changed]
-            self._writing.soon(statement, given.bind(rows))
+            becomes = zip(*map(_values, changed), strict=True)
+            self._writing.soon(statement, given.bind([lane.user for lane in changed], *becomes))
         for lane in changed:
             lane.stored = _values(lane)
 
@@ -246,7 +246,7 @@ class Lanes:
 
     def _ask_first(self, of: Of) -> Asked:
         _, first, given = _others(self._writing.dialect.given)
-        asked = {"engine": of[0], "band": of[1], "most": 1, **given.bind([(user,) for user in self._held])}
+        asked = {"engine": of[0], "band": of[1], "most": 1, **given.bind(self._held)}
         return self._writing.soon(first, asked)
 
 

@@ -172,7 +172,7 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
     every = [row for batch in new for row in _tasks_of(batch, now, rules)]
     writing.soon(*writing.dialect.insertion(tasks, every))
     told, given = _submitted(writing.dialect.given)
-    writing.soon(told, {**given.bind([(row["id"],) for row in every]), "at": now})
+    writing.soon(told, {**given.bind([row["id"] for row in every]), "at": now})
     for batch in new:
         later = batch.run_at > now
         held[batch.user].waiting += len(batch.tasks) * later

@@ -163,7 +163,9 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
     held = {(row.id, row.fence): row.cancel for row in connection.execute(_HELD, {"worker": worker})}
     if mine := [(x.task, x.fence) for x in leases if (x.task, x.fence) in held]:
         statement, given = _renew(writing.dialect.given)
-        connection.execute(statement, {**given.bind(mine), "worker": worker, "until": writing.now + length})
+        connection.execute(
+            statement, {**given.bind(*zip(*mine, strict=True)), "worker": worker, "until": writing.now + length}
+        )
     return Renewal(
         lost=tuple(x for x in leases if (x.task, x.fence) not in held),
         cancelled=tuple(x for x in leases if held.get((x.task, x.fence))),
@@ -174,7 +176,7 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
 def _locked(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> dict[tuple[TaskId, int], Change]:
     """The tasks that the worker runs under these leases. Their lanes are not touched, so they need not be held."""
     asked, given = held_by(writing.dialect.given)
-    mine = {**given.bind([(x.task, x.fence) for x in leases]), "worker": worker}
+    mine = {**given.bind([x.task for x in leases], [x.fence for x in leases]), "worker": worker}
     return {(TaskId(row["id"]), row["fence"]): row for row in writing.soon(asked.locked, mine).rows()}
 
 

@@ -17,11 +17,11 @@ Kind = Literal["key", "text", "int", "float"]
 class Given:
     """Rows that the program gives, as a table that a statement can join; its text is the same for any number of them.
 
-    `bind` makes the statement's parameters of the rows, each with a value for every column, in their order.
+    `bind` makes the statement's parameters of the columns' values, in their order, one for each row.
     """
 
     table: Subquery
-    bind: Callable[[Sequence[Sequence[object]]], dict[str, Any]]
+    bind: Callable[..., dict[str, Any]]
 
 
 GivenRows = Callable[..., Given]

@@ -69,7 +69,7 @@ class Mysql:
         rows = sql(f"SELECT * FROM JSON_TABLE(:{name}, '$[*]' COLUMNS ({fields})) AS given")  # noqa: S608  names of ours
         return Given(
             rows.columns(*map(column, columns)).subquery(name),
-            lambda given: {name: json.dumps(given, ensure_ascii=False)},
+            lambda *given: {name: json.dumps(list(zip(*given, strict=True)), ensure_ascii=False)},
         )
 
     @staticmethod

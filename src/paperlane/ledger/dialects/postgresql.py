@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
-from itertools import repeat
 from threading import Lock
 from typing import Any
 
@@ -43,7 +42,29 @@ def _array(values: Iterable[object]) -> str:
 
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     """
-    return f"{{{','.join(map(_element, values))}}}"
+    every = list(values)
+    try:
+        return f"{{{_alike(every)}}}"
+    except TypeError:  # they are of several types, or some are NULL
+        return f"{{{','.join(map(_element, every))}}}"
+
+
+def _alike(values: Sequence[Any]) -> str:
+    """Many values of one type, without a look at each. TypeError when they are not."""
+    if not values:
+        return ""
+    match values[0]:
+        case str():
+            joined = '","'.join(values)
+            if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+                raise TypeError("some must be escaped")
+            return f'"{joined}"'
+        case int():
+            return ",".join(map(int.__repr__, values))
+        case float():
+            return ",".join(map(float.__repr__, values))
+        case _:
+            raise TypeError("one by one")
 
 
 def _element(value: object) -> str:
@@ -145,9 +166,8 @@ class Postgresql:
             f"SELECT * FROM unnest({', '.join(arrays)}) AS given ({', '.join(columns)}) LIMIT cardinality({arrays[0]})"  # noqa: S608  names of ours
         )
 
-        def bind(given: Sequence[Sequence[object]]) -> dict[str, object]:
-            turned = zip(columns, zip(*given, strict=True) if given else repeat(()), strict=bool(given))
-            return {f"{name}_{of}": _array(values) for of, values in turned}
+        def bind(*given: Iterable[object]) -> dict[str, object]:
+            return {f"{name}_{of}": _array(values) for of, values in zip(columns, given, strict=True)}
 
         return Given(rows.columns(*map(column, columns)).subquery(name), bind)
 

@@ -155,7 +155,7 @@ class Sqlite:
     def given(name: str, **columns: Kind) -> Given:
         fields = ", ".join(f"value ->> {at} AS {name_of}" for at, name_of in enumerate(columns))
         rows = sql(f"SELECT {fields} FROM json_each(:{name})").columns(*map(column, columns)).subquery(name)  # noqa: S608  names of ours
-        return Given(rows, lambda given: {name: json.dumps(given)})
+        return Given(rows, lambda *given: {name: json.dumps(list(zip(*given, strict=True)))})
 
     @staticmethod
     def insert_new(table: Table) -> Insert:
