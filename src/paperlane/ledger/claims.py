@@ -78,12 +78,16 @@ def slots_granted(held: Asked) -> int:
     return slots
 
 
-def _outlook(where: ColumnElement[bool], whose: ColumnElement[bool]) -> Prepared:
-    """What runs there already, whether the engine is paused, when the next task comes due, what must run alone.
+def _there(where: ColumnElement[bool]) -> Prepared:
+    """How much runs there already, and the most that one of it had crashed."""
+    return Prepared(select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where))
+
+
+def _outlook(whose: ColumnElement[bool]) -> Prepared:
+    """Whether the engine is paused, when the next task comes due, what must run alone.
 
     And which version of payloads all of these workers know.
     """
-    there = select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where).subquery("there")
     paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
     few = select(tasks.c.id).where(SUSPECT).limit(_FEW).subquery("few")
     suspects = select(func.count(few.c.id)).scalar_subquery()
@@ -91,22 +95,27 @@ def _outlook(where: ColumnElement[bool], whose: ColumnElement[bool]) -> Prepared
         select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
     )
     knows = select(func.coalesce(func.min(workers.c.version), 0)).where(whose).scalar_subquery()
-    return Prepared(select(*there.c, func.coalesce(paused, 0), next_due, suspects, knows))
+    return Prepared(select(func.coalesce(paused, 0), next_due, suspects, knows))
 
 
-_OF_WORKER = _outlook(tasks.c.worker_id == bindparam("worker"), workers.c.id == bindparam("worker"))
-_OF_ENGINE = _outlook(tasks.c.engine == bindparam("engine"), workers.c.engine == bindparam("engine"))
+_AT_WORKER = _there(tasks.c.worker_id == bindparam("worker"))
+_AT_ENGINE = _there(tasks.c.engine == bindparam("engine"))
+_OF_WORKER = _outlook(workers.c.id == bindparam("worker"))
+_OF_ENGINE = _outlook(workers.c.engine == bindparam("engine"))
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """How much runs at a worker or an engine; `crashes` is the most that one of it had."""
+
+    held: int
+    crashes: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Outlook:
-    """What is known where turns are asked for.
+    """What is known where turns are asked for; `suspects` is how many ready tasks crashed before, if few."""
 
-    `crashes` is the most that a task had which runs there, `suspects` how many ready ones crashed before, if few.
-    """
-
-    held: int
-    crashes: int
     paused: int
     next_due: float | None
     suspects: int
@@ -128,13 +137,22 @@ class Asking:
     """A worker asks for turns: its row is locked, and what is known there is on its way."""
 
     row: Asked
+    there: Asked | There
     outlook: Asked
 
 
-def ask(writing: Writing, worker: WorkerId, engine: str) -> Asking:
-    """Lock the worker's row and look around, with what else is asked for before the answer is needed."""
+def ask(writing: Writing, worker: WorkerId, engine: str, known: There | None = None) -> Asking:
+    """Lock the worker's row and look around, with what else is asked for before the answer is needed.
+
+    Counting what it runs is left out where that is known.
+    """
     row = hold_worker(writing, worker)
-    return Asking(row, writing.soon(_OF_WORKER, {"worker": worker, "engine": engine}))
+    there = known or writing.soon(_AT_WORKER, {"worker": worker})
+    return Asking(row, there, writing.soon(_OF_WORKER, {"worker": worker, "engine": engine}))
+
+
+def _told(there: Asked | There) -> There:
+    return there if isinstance(there, There) else There(*there.tuples()[0])
 
 
 def claim(
@@ -146,18 +164,24 @@ def claim(
     ended: int,
     room: int,
     rules: Rules,
-) -> Sequence[Lease]:
-    """Turns for a worker of a pull engine; the attempts are running. So many of its tasks ended since it asked."""
+) -> tuple[Sequence[Lease], There]:
+    """Turns for a worker of a pull engine; the attempts are running. So many of its tasks ended since it asked.
+
+    Beside them, what runs there now.
+    """
     slots = slots_granted(asking.row)
     found = _adopted(writing, worker) if writing.again else []
-    outlook = _Outlook(*asking.outlook.tuples()[0])
-    outlook = replace(outlook, held=outlook.held - ended)
-    room = min(room - len(found), slots - outlook.held)
+    there, outlook = _told(asking.there), _Outlook(*asking.outlook.tuples()[0])
+    there = replace(there, held=there.held - ended)
+    if isinstance(asking.there, There) and (there.held + room > slots or there.crashes):
+        there = _told(writing.soon(_AT_WORKER, {"worker": worker}))  # less may run by now than is known
+    room = min(room - len(found), slots - there.held)
     live = {"engine": engine, "since": writing.now - rules.lease, "knows": outlook.knows}
     turns = _turns(
-        writing, held, engine, room, outlook, lambda: writing.soon(_FIRST_LIVE, live).value() == worker, rules
+        writing, held, engine, room, there, outlook, lambda: writing.soon(_FIRST_LIVE, live).value() == worker, rules
     )
-    return [*found, *start(writing, turns, engine, worker, rules.lease)]
+    leases = [*found, *start(writing, turns, engine, worker, rules.lease)]
+    return leases, There(there.held + len(turns), max([there.crashes, *(task["crashes"] for task in turns)]))
 
 
 def _adopted(writing: Writing, worker: WorkerId) -> list[Lease]:
@@ -175,6 +199,7 @@ def _turns(
     held: Lanes,
     engine: str,
     room: int,
+    there: There,
     outlook: _Outlook,
     makes_room: Callable[[], bool],
     rules: Rules,
@@ -184,14 +209,14 @@ def _turns(
     Where something runs, one place (`makes_room`) waits until it is empty: else a busy system would never come to it.
     """
     suspicious = max(1, rules.max_crashes - 1)
-    if room <= 0 or outlook.paused or (outlook.held and outlook.crashes >= suspicious):
+    if room <= 0 or outlook.paused or (there.held and there.crashes >= suspicious):
         return []
     if outlook.next_due is not None and outlook.next_due <= writing.now:
         come_due(writing, held)
     if outlook.suspects:
         held.store()  # the search for them reads whose lanes are runnable
         suspect = {"engine": engine, "crashes": suspicious, "knows": outlook.knows}
-        if outlook.held == 0:
+        if there.held == 0:
             if found := hold(writing, held, _SUSPECT, suspect, wait=False):
                 held.give(found[0])
                 return found
@@ -253,9 +278,10 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
     connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
     connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
     slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
+    there = _told(writing.soon(_AT_ENGINE, {"engine": engine}))
     outlook = _Outlook(*writing.soon(_OF_ENGINE, {"engine": engine}).tuples()[0])
-    room = min(most, int(slots) - outlook.held)
-    turns = _turns(writing, held, engine, room, outlook, lambda: True, rules)
+    room = min(most, int(slots) - there.held)
+    turns = _turns(writing, held, engine, room, there, outlook, lambda: True, rules)
     until = writing.now + rules.undelivered
     move(
         writing,

@@ -32,6 +32,7 @@ from paperlane.ledger import (
     views,
     working,
 )
+from paperlane.ledger.claims import There
 from paperlane.ledger.dead import Act
 from paperlane.ledger.dialects import Dialect, address
 from paperlane.ledger.jumps import Jumps
@@ -39,6 +40,7 @@ from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
 from paperlane.ledger.schema import RUNNING, engines, tasks
 from paperlane.ledger.sense import check_batch, check_terms
+from paperlane.ledger.standing import Standing
 from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
 from paperlane.ledger.writing import Writing
@@ -110,6 +112,7 @@ class SqlLedger:
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
     _backlog: submitting.Backlog = field(default_factory=submitting.Backlog)
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
+    _standing: Standing = field(default_factory=Standing)
     _transactions: Transactions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -404,18 +407,23 @@ class SqlLedger:
             working.forget(writing.connection, worker)
             return found
 
-        return self._with_lanes(work)
+        with self._standing.alone(worker):
+            found = self._with_lanes(work)
+        self._standing.forget(worker)
+        return found
 
     def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
-        def work(writing: Writing, lanes: Lanes) -> Sequence[Lease]:
-            asking = claims.ask(writing, worker, engine)
-            done = endings.end(writing, lanes, worker, ended, self.rules, self.chance)
-            return claims.claim(writing, lanes, engine, worker, asking, done, room, self.rules)
+        with self._standing.step(worker) as step:
 
-        # kept until a step comes through: what one claimed while the database went away is the worker's to run
-        unsure = self._unsure.setdefault(worker, [])
-        leases = self._with_lanes(work, unsure)
-        self._unsure.pop(worker, None)
+            def work(writing: Writing, lanes: Lanes) -> tuple[Sequence[Lease], There]:
+                asking = claims.ask(writing, worker, engine, None if writing.again else step.before)
+                done = endings.end(writing, lanes, worker, ended, self.rules, self.chance)
+                return claims.claim(writing, lanes, engine, worker, asking, done, room, self.rules)
+
+            # kept until a step comes through: what one claimed while the database went away is the worker's to run
+            unsure = self._unsure.setdefault(worker, [])
+            leases, step.after = self._with_lanes(work, unsure)
+            self._unsure.pop(worker, None)
         return leases
 
     def runnable(self, engine: str) -> bool:
@@ -439,7 +447,8 @@ class SqlLedger:
 
         if (attempt := self._ask(running)) is not None:
             return attempt
-        self._change(lambda writing: working.begin(writing, lease, worker, self.rules.lease))
+        with self._standing.alone(worker):
+            self._change(lambda writing: working.begin(writing, lease, worker, self.rules.lease))
         if (attempt := self._ask(running)) is None:
             raise StaleLease(f"Lease {lease.fence} of task {lease.task} was lost as soon as it was begun.")
         return attempt
@@ -448,7 +457,8 @@ class SqlLedger:
         def work(writing: Writing, lanes: Lanes) -> None:
             endings.end(writing, lanes, worker, ended, self.rules, self.chance)
 
-        self._with_lanes(work)
+        with self._standing.alone(worker):
+            self._with_lanes(work)
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
