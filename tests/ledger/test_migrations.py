@@ -22,6 +22,7 @@ from paperlane.records import schema as records_schema
 # what MySQL has in place of partial indexes: columns that lead whole ones
 IN_OTHER_WORDS = {"runnable", "backlogged", *(f"tasks_{of}" for of in ("ready", "waiting", "suspect", "late"))}
 IN_OTHER_WORDS |= {"tasks_worker", "lanes_turn", "lanes_backlog"}
+IN_OTHER_WORDS |= {f"is_{of}" for of in ("ready", "suspect", "waiting", "under_way")}
 
 
 @pytest.fixture(params=["sqlite file", "postgresql", "mariadb"])

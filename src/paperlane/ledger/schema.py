@@ -60,6 +60,11 @@ class Condition(ColumnElement[bool]):
     def __str__(self) -> str:
         return self.words
 
+    @property
+    def flagged(self) -> str:
+        """The condition in MySQL's words."""
+        return f"{self.column} = 1" if self.column else self.words
+
     @override
     def self_group(self, against: OperatorType | None = None) -> Self:
         """Itself among others: SQLite would be asked whether it equals 1, which no partial index answers."""
@@ -73,15 +78,15 @@ def _(condition: Condition, _compiler: SQLCompiler, **_more: object) -> str:
 
 @compiles(Condition, "mysql", "mariadb")
 def _(condition: Condition, _compiler: SQLCompiler, **_more: object) -> str:
-    return f"{condition.column} = 1" if condition.column else condition.words
+    return condition.flagged
 
 
 RUNNABLE = Condition("ready > 0 AND running < max_running AND paused = 0", "runnable")
-READY = Condition("state = 'ready'")
-SUSPECT = Condition("state = 'ready' AND crashes > 0")
-WAITING = Condition("state = 'waiting'")
+READY = Condition("state = 'ready'", "is_ready")
+SUSPECT = Condition("state = 'ready' AND crashes > 0", "is_suspect")
+WAITING = Condition("state = 'waiting'", "is_waiting")
 RUNNING = Condition("state = 'running'")
-UNDER_WAY = Condition("state IN ('leased', 'running')")
+UNDER_WAY = Condition("state IN ('leased', 'running')", "is_under_way")
 BACKLOGGED = Condition("ready + waiting > 0", "backlogged")
 ENDED = Condition("state IN ('completed', 'failed', 'cancelled')")
 DEAD = Condition("dead = 1")

@@ -34,7 +34,17 @@ def drop_partial_index(name: str, table: str, *, was_on_mysql: bool = True) -> N
         op.drop_index(name, table_name=table)
 
 
-def flag_column(table: str, name: str, condition: str) -> None:
-    """On MySQL, a column that is 1 where the condition holds, to lead an index in place of a partial one."""
+def flag_columns(table: str, **conditions: str) -> None:
+    """On MySQL, columns that are 1 where a condition holds, to lead an index in place of a partial one.
+
+    The table is written anew for them, so all of them come at once.
+    """
     if _mysql():
-        op.execute(f"ALTER TABLE {table} ADD COLUMN {name} TINYINT AS ({condition}) STORED")
+        added = (f"ADD COLUMN {name} TINYINT AS ({condition}) STORED" for name, condition in conditions.items())
+        op.execute(f"ALTER TABLE {table} {', '.join(added)}")
+
+
+def drop_flag_columns(table: str, *names: str) -> None:
+    """Take them away again."""
+    if _mysql():
+        op.execute(f"ALTER TABLE {table} {', '.join(f'DROP COLUMN {name}' for name in names)}")

@@ -39,7 +39,7 @@ def _heads(count: int) -> Prepared:
     """Of so many lanes: it has no LATERAL, and only limited selects are answered by the index alone."""
     each = (
         f"(SELECT {', '.join(c.name for c in HEAD)} FROM tasks"  # noqa: S608  names of ours
-        f" WHERE user_id = :user_{at} AND {READY} AND {Fit.SQL} ORDER BY sort_key, id LIMIT :most_{at})"
+        f" WHERE user_id = :user_{at} AND {READY.flagged} AND {Fit.SQL} ORDER BY sort_key, id LIMIT :most_{at})"
         for at in range(count)
     )
     return Prepared(sql(" UNION ALL ".join(each)))

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from paperlane.migrations.portable import LARGE, LONG, TABLE, flag_column, partial_index
+from paperlane.migrations.portable import LARGE, LONG, TABLE, flag_columns, partial_index
 
 revision = "0001"
 down_revision = None
@@ -94,8 +94,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id"),
         **TABLE,
     )
-    flag_column("lanes", "runnable", "ready > 0 AND running < max_running AND paused = 0")
-    flag_column("lanes", "backlogged", "ready + waiting > 0")
+    runnable = "ready > 0 AND running < max_running AND paused = 0"
+    flag_columns("lanes", runnable=runnable, backlogged="ready + waiting > 0")
     partial_index(
         "lanes_backlog",
         "lanes",

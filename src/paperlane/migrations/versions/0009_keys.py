@@ -1,7 +1,12 @@
-"""Less is written for each change of a task: keys compare by bytes, batches know where their tasks lie."""
+"""Less is written for each change of a task: keys compare by bytes, batches know where their tasks lie.
+
+MySQL gets flags to lead its indexes: one that is led by the state is written anew at each change of it.
+"""
 
 import sqlalchemy as sa
 from alembic import op
+
+from paperlane.migrations.portable import drop_flag_columns, flag_columns
 
 revision = "0009"
 down_revision = "0008"
@@ -11,6 +16,19 @@ _TABLES = (  # those with short texts, in the order in which a worker's step loc
     "checkpoints", "chores", "users", "tokens", "documents", "scheduled_files", "issues", "audit",
 )  # fmt: skip
 _ROOM = {"lanes": 50, "clocks": 50, "workers": 50, "attempts": 70}
+_FLAGS = {
+    "is_ready": "state = 'ready'",
+    "is_suspect": "state = 'ready' AND crashes > 0",
+    "is_waiting": "state = 'waiting'",
+    "is_under_way": "state IN ('leased', 'running')",
+}
+_WORKER = ["worker_id", "engine", "user_id"]
+_BY_FLAG = {  # index: its flag, its columns, and those that it had on MySQL
+    "tasks_ready": ("is_ready", ["user_id", "sort_key", "id"], ["user_id", "state", "sort_key", "id"]),
+    "tasks_suspect": ("is_suspect", ["crashes"], ["state", "crashes"]),
+    "tasks_waiting": ("is_waiting", ["run_at"], ["state", "run_at"]),
+    "tasks_worker": ("is_under_way", _WORKER, ["state", *_WORKER]),
+}
 _EAGER = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_threshold": 500}
 
 
@@ -23,6 +41,11 @@ def upgrade() -> None:
         " last_task = coalesce((SELECT max(id) FROM tasks WHERE tasks.batch_id = batches.id), '')"
     )
     op.drop_index("tasks_batch", table_name="tasks")
+    flag_columns("tasks", **_FLAGS)
+    if op.get_bind().dialect.name in {"mysql", "mariadb"}:
+        for name, (flag, columns, _) in _BY_FLAG.items():
+            op.drop_index(name, table_name="tasks")
+            op.create_index(name, "tasks", [flag, *columns])
     if op.get_bind().dialect.name == "postgresql":
         _compare_keys('"C"')
         for table, full in _ROOM.items():
@@ -48,6 +71,11 @@ def downgrade() -> None:
             op.execute(f"ALTER TABLE {table} RESET (fillfactor)")
         op.execute(f"ALTER TABLE lanes RESET ({', '.join(_EAGER)})")
         _compare_keys('"default"')
+    if op.get_bind().dialect.name in {"mysql", "mariadb"}:
+        for name, (_, _, columns) in _BY_FLAG.items():
+            op.drop_index(name, table_name="tasks")
+            op.create_index(name, "tasks", columns)
+    drop_flag_columns("tasks", *_FLAGS)
     op.create_index("tasks_batch", "tasks", ["batch_id", "id"], unique=False)
     for name in ("last_task", "first_task"):
         op.drop_column("batches", name)
