@@ -1,21 +1,30 @@
 """Migrations make the very tables that the code uses, on every database, and can be undone."""
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, inspect, text
+from alembic.operations import Operations
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, inspect, text
+from tests.conftest import until
 from tests.databases import Databases
 
 from paperlane import migrations
-from paperlane.errors import Misconfigured
+from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import schema as ledger_schema
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.migrations.journal import Journal
 from paperlane.model.tasks import BatchId, Letters
 from paperlane.records import schema as records_schema
 
@@ -38,6 +47,33 @@ def go(dialect: Dialect, way: Callable[..., None], revision: str) -> None:
         config = migrations._config()
         config.attributes["connection"] = connection
         way(config, revision)
+
+
+def put_turns_under_way(dialect: Dialect) -> None:
+    """At revision 0003."""
+    with dialect.writer.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO lanes (user_id, engine, max_running, weight, running, ready, vtime)"
+                " VALUES (1, 'database', 5, 4, 1, 1, 12), (2, 'database', 5, 1, 0, 0, 7)"
+            )
+        )
+        for task, state in (("failed", "failed"), ("runs", "running"), ("waits", "ready")):
+            connection.execute(
+                text(
+                    "INSERT INTO tasks (id, user_id, state, cost, batch_id, position, priority, sort_key, stage,"
+                    f" run_at, created_at, seq, message, payload) VALUES ('{task}', 1, '{state}', 8,"
+                    " 'b', 0, 5, 0, 'cpu', 0, 0, 1, '', '')"
+                )
+            )
+
+
+def assert_charged_once(dialect: Dialect) -> None:
+    with dialect.reader.connect() as connection:
+        lanes = connection.execute(text("SELECT vtime, served, ratio FROM lanes ORDER BY user_id")).all()
+        tasks = connection.execute(text("SELECT charged FROM tasks ORDER BY id")).scalars().all()
+    assert [tuple(lane) for lane in lanes] == [(12, 10, 1), (7, 7, 1)]
+    assert tasks == [0, 2, 0]
 
 
 def test_a_migrated_database_has_the_tables_of_the_code(dialect: Dialect):
@@ -70,27 +106,9 @@ def test_each_partial_index_has_the_condition_of_the_code(tmp_path: Path):
 def test_turns_that_are_under_way_during_the_migration_are_charged_once(dialect: Dialect):
     migrations.migrate(dialect.writer)
     go(dialect, command.downgrade, "0003")
-    with dialect.writer.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO lanes (user_id, engine, max_running, weight, running, ready, vtime)"
-                " VALUES (1, 'database', 5, 4, 1, 1, 12), (2, 'database', 5, 1, 0, 0, 7)"
-            )
-        )
-        for task, state in (("runs", "running"), ("waits", "ready")):
-            connection.execute(
-                text(
-                    "INSERT INTO tasks (id, user_id, state, cost, batch_id, position, priority, sort_key, stage,"
-                    f" run_at, created_at, seq, message, payload) VALUES ('{task}', 1, '{state}', 8,"
-                    " 'b', 0, 5, 0, 'cpu', 0, 0, 1, '', '')"
-                )
-            )
+    put_turns_under_way(dialect)
     go(dialect, command.upgrade, "head")
-    with dialect.reader.connect() as connection:
-        lanes = connection.execute(text("SELECT vtime, served, ratio FROM lanes ORDER BY user_id")).all()
-        tasks = connection.execute(text("SELECT charged FROM tasks ORDER BY id")).scalars().all()
-    assert [tuple(lane) for lane in lanes] == [(12, 10, 1), (7, 7, 1)]
-    assert tasks == [2, 0]
+    assert_charged_once(dialect)
 
 
 def test_what_failed_before_the_migration_is_a_dead_letter_too(dialect: Dialect):
@@ -147,6 +165,21 @@ def test_migrations_can_be_undone(dialect: Dialect):
     assert inspect(dialect.reader).get_table_names() == ["alembic_version"]
 
 
+def test_who_waited_for_another_in_vain_does_not_migrate_beside_it(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    dialect = connect(databases.bare("mariadb", tmp_path))
+    wait, go_on = migrations._TAKE_TURNS["mysql"]
+    monkeypatch.setitem(migrations._TAKE_TURNS, "mysql", (wait.replace("600", "0"), go_on))
+    with dialect.reader.connect() as other:
+        other.exec_driver_sql(wait)
+        with pytest.raises(Unavailable, match="Another process"):
+            migrations.migrate(dialect.writer)
+        other.exec_driver_sql(go_on)
+    migrations.migrate(dialect.writer)
+    dialect.close()
+
+
 def test_two_that_migrate_at_once_wait_for_each_other(dialect: Dialect):
     others = [connect(dialect.writer.url.render_as_string(hide_password=False)) for _ in range(3)]
     with ThreadPoolExecutor(3) as threads:
@@ -163,3 +196,176 @@ def test_a_database_of_a_newer_version_is_refused_with_what_to_do(dialect: Diale
     with pytest.raises(Misconfigured, match="newer version") as refused:
         migrations.migrate(dialect.writer)
     assert "Install" in refused.value.hint
+
+
+def test_somebody_elses_table_is_refused_again_and_again_and_left_alone(dialect: Dialect):
+    with dialect.writer.begin() as connection:
+        connection.execute(text("CREATE TABLE users (shoe_size INTEGER)"))
+    for _ in range(3):
+        with pytest.raises(Misconfigured, match=r"users.* already exists"):
+            migrations.migrate(dialect.writer)
+    assert [column["name"] for column in inspect(dialect.reader).get_columns("users")] == ["shoe_size"]
+    with dialect.writer.begin() as connection:
+        connection.execute(text("DROP TABLE users"))
+    migrations.migrate(dialect.writer)
+    with dialect.reader.connect() as connection:
+        assert migrations.current(connection) == migrations.newest()
+
+
+class Killed(BaseException):
+    """The process is no more; nothing that would clean up behind it gets through."""
+
+
+@dataclass
+class Killer:
+    """Kills whoever executed a statement that nobody was killed after so far."""
+
+    control: Dialect
+    deadly: bool = True
+    latest: str = ""
+    seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def migrate(self) -> None:
+        """As a new process would; without TLS, which it would take longest to begin."""
+        engine = create_engine(
+            self.control.writer.url,
+            isolation_level="READ COMMITTED",
+            poolclass=NullPool,
+            connect_args={"ssl_disabled": True},
+        )
+        event.listen(engine, "before_cursor_execute", self.begun)
+        event.listen(engine, "after_cursor_execute", self.executed)
+        migrations.migrate(engine)
+
+    def begun(self, _: Connection, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if not statement.startswith(("UPDATE alembic_under_way", "DELETE FROM alembic_under_way", "COMMIT")):
+            given = {name: value for name, value in dict(parameters).items() if name != "number"}  # each process's own
+            self.latest = f"{statement} {given}"
+
+    def executed(self, connection: Connection, _: Any, statement: str, *__: Any) -> None:
+        key = (statement, self.latest)
+        if statement.startswith(("SELECT", "SHOW", "DESCRIBE")) or key in self.seen:
+            return
+        self.seen.add(key)
+        if self.deadly:
+            with self.control.reader.connect() as killing:
+                killing.exec_driver_sql(f"KILL {connection.connection.dbapi_connection.thread_id()}")
+            raise Killed
+
+
+def shape(dialect: Dialect) -> dict[str, str]:
+    with dialect.reader.connect() as connection:
+        tables = inspect(connection).get_table_names()
+        return {table: connection.exec_driver_sql(f"SHOW CREATE TABLE {table}").one()[1] for table in tables}
+
+
+def test_a_migration_that_is_killed_after_any_of_its_statements_is_carried_on(databases: Databases, tmp_path: Path):
+    clean, halting = (connect(databases.bare("mariadb", tmp_path)) for _ in range(2))
+    watching = Killer(clean, deadly=False)
+    watching.migrate()
+    killer = Killer(halting)
+    waits = True
+    while True:
+        with suppress(Killed):
+            killer.migrate()
+            break
+        with halting.reader.connect() as connection:
+            is_at_turns = migrations.current(connection) == "0003"
+        if waits and is_at_turns:
+            put_turns_under_way(halting)
+            waits = False
+    assert killer.seen >= watching.seen
+    assert shape(halting) == shape(clean)
+    assert_charged_once(halting)
+    with halting.reader.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM system")) == 1
+        assert connection.scalar(text("SELECT count(*) FROM chores")) == 1
+        assert connection.scalar(text("SELECT count(*) FROM tasks WHERE dead = 1")) == 1
+    clean.close()
+    halting.close()
+
+
+def test_what_was_carried_out_before_a_downgrade_is_not_taken_for_done_after_it(databases: Databases, tmp_path: Path):
+    clean, halting = (connect(databases.bare("mariadb", tmp_path)) for _ in range(2))
+
+    def die(connection: Connection, _: Any, statement: str, *__: Any) -> None:
+        if "ADD COLUMN served" in statement:
+            raise Killed
+
+    event.listen(halting.writer, "after_cursor_execute", die)
+    with pytest.raises(Killed):
+        migrations.migrate(halting.writer)
+    event.remove(halting.writer, "after_cursor_execute", die)
+    go(halting, command.downgrade, "base")
+    migrations.migrate(halting.writer)
+    migrations.migrate(clean.writer)
+    assert shape(halting) == shape(clean)
+    clean.close()
+    halting.close()
+
+
+@pytest.mark.parametrize("ends", ["ends it", "drops it"])
+def test_a_process_that_is_killed_while_the_server_works_for_it_is_carried_on(
+    ends: str, databases: Databases, tmp_path: Path
+):
+    dialect = connect(databases.bare("mariadb", tmp_path))
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0003")
+    put_turns_under_way(dialect)
+    address = dialect.writer.url.render_as_string(hide_password=False)
+    asked = "SELECT id FROM information_schema.processlist WHERE state LIKE '%metadata lock%'"
+    with dialect.writer.connect() as holding, dialect.reader.connect() as watching:
+        holding.execute(text("SELECT 1 FROM lanes"))  # who alters them waits
+        process = Popen([sys.executable, "-m", "paperlane", "migrate", "--database", address, "--data", tmp_path])
+        waiting = until(lambda: watching.scalar(text(asked)))
+        process.kill()
+        process.wait()
+        if ends == "drops it":
+            watching.execute(text(f"KILL {waiting}"))
+            until(lambda: not watching.scalar(text(asked)))
+    migrations.migrate(dialect.writer)
+    assert_charged_once(dialect)
+    dialect.close()
+
+
+COLUMN = {"existing_type": sa.Integer(), "existing_nullable": True}
+CHANGES: dict[str, Callable[[Operations], object]] = {
+    "create table": lambda op: op.create_table("made", sa.Column("id", sa.Integer())),
+    "rename table": lambda op: op.rename_table("spare", "renamed"),
+    "drop table": lambda op: op.drop_table("spare"),
+    "add column": lambda op: op.add_column("things", sa.Column("added", sa.Integer())),
+    "rename column": lambda op: op.alter_column("things", "one", new_column_name="uno", **COLUMN),
+    "alter column": lambda op: op.alter_column("things", "one", type_=sa.BigInteger(), **COLUMN),
+    "drop column": lambda op: op.drop_column("things", "three"),
+    "create index": lambda op: op.create_index("by_two", "things", ["two"]),
+    "drop index": lambda op: op.drop_index("by_one", "things"),
+    "primary key": lambda op: op.create_primary_key(None, "things", ["one"]),
+    "unique": lambda op: op.create_unique_constraint("sole", "things", ["two"]),
+    "foreign key": lambda op: op.create_foreign_key("of", "things", "spare", ["two"], ["id"]),
+    "check": lambda op: op.create_check_constraint("positive", "things", "two > 0"),
+    "drop check": lambda op: op.drop_constraint("small", "things", "check"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_tables_that_was_made_but_not_told_is_found_to_be_made(
+    change: str, databases: Databases, tmp_path: Path
+):
+    dialect = connect(databases.bare("mariadb", tmp_path))
+    with dialect.writer.begin() as connection:
+        connection.execute(text("CREATE TABLE spare (id INTEGER PRIMARY KEY)"))
+        columns = "one INTEGER, two INTEGER, three INTEGER, CONSTRAINT small CHECK (one < 9), KEY by_one (one)"
+        connection.execute(text(f"CREATE TABLE things ({columns})"))
+
+    def run() -> None:
+        with dialect.writer.begin() as connection:
+            opts = {"journal": Journal(connection, "0001")}
+            CHANGES[change](Operations(MigrationContext.configure(connection, opts=opts)))
+
+    run()
+    made = shape(dialect)
+    with dialect.writer.begin() as connection:
+        connection.execute(text("UPDATE alembic_under_way SET done = 0"))
+    run()
+    assert shape(dialect) == made
+    dialect.close()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger.dialects.address import shown
 from paperlane.ledger.troubles import is_barred, said, told
+from paperlane.migrations.journal import Journal
 
 
 def _config() -> Config:
@@ -34,8 +35,9 @@ def current(connection: Connection) -> str | None:
 
 
 def migrate(engine: Engine) -> str | None:
-    """Bring the database to the newest revision, in one transaction; the revision that it was at before.
+    """Bring the database to the newest revision; the revision that it was at before.
 
+    All in one transaction; MySQL and MariaDB have none for tables, and there what died half-way is carried on.
     Misconfigured when the database is newer than this version, may not be used, or is none at all.
     """
     try:
@@ -72,6 +74,7 @@ _TAKE_TURNS = {
     "postgresql": ("SELECT pg_advisory_lock(736921)", "SELECT pg_advisory_unlock(736921)"),
     "mysql": ("SELECT get_lock(concat('paperlane ', database()), 600)", "DO release_all_locks()"),
 }
+_IN_VAIN = 0  # what get_lock answers after so many seconds
 
 
 @contextmanager
@@ -79,7 +82,8 @@ def _alone(engine: Engine) -> Generator[Connection]:
     wait, go_on = _TAKE_TURNS.get(engine.dialect.name, ("", ""))
     with engine.connect() as connection:
         if wait:
-            connection.exec_driver_sql(wait)
+            if connection.exec_driver_sql(wait).scalar() == _IN_VAIN:
+                raise Unavailable("Another process migrates the database for long.", hint="Try again when it is done.")
             connection.commit()
         try:
             with connection.begin():
@@ -100,6 +104,9 @@ def _upgrade(engine: Engine) -> str | None:
                 hint="Install that version again, or restore a backup from before the upgrade.",
             )
         config = _config()
-        config.attributes["connection"] = connection
+        journal = Journal(connection, before) if engine.dialect.name == "mysql" else None
+        config.attributes.update(connection=connection, journal=journal)
         command.upgrade(config, "head")
+        if journal is not None:
+            journal.close()
     return before

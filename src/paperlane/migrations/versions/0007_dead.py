@@ -20,7 +20,7 @@ _tasks = sa.table("tasks", *map(sa.column, ("id", "state", "fault", "cause", "de
 def upgrade() -> None:
     op.add_column("tasks", sa.Column("cause", sa.String(length=_LONGEST_CODE), server_default="", nullable=False))
     op.add_column("tasks", sa.Column("dead", sa.Integer(), server_default="0", nullable=False))
-    _find_the_dead(op.get_bind())
+    _find_the_dead(op.get_bind())  # on MySQL once more, where a process died after it
     for name, columns in (
         ("tasks_dead", ("dead", "finished_at", "id", "cause")),
         ("tasks_dead_user", ("user_id", "dead", "finished_at", "id", "cause")),
