@@ -319,6 +319,23 @@ def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
     assert paperlane("doctor", "--database", "mysql://x", "--data", tmp_path).returncode == 1
 
 
+def test_the_doctor_and_the_queue_tell_of_what_no_worker_reads(tmp_path: Path):
+    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}", version=8)]))
+    ledger.register(WorkerId("w"), "database", "here", 1, 2, 7)
+    ledger.close()
+    done = paperlane("doctor", "--json", "--data", tmp_path)
+    (found,) = [row for row in json.loads(done.stdout) if row["what"] == "versions of database"]
+    said = (
+        "1 task waits for a worker of database that reads payloads of version 8; the newest one that lives reads 7:"
+        " upgrade the workers, or start one of a newer Paperlane"
+    )
+    assert (done.returncode, found["state"], found["detail"]) == (0, "warning", said)
+    assert said in paperlane("queue", "--data", tmp_path).stdout
+    shown = json.loads(paperlane("queue", "--json", "--data", tmp_path).stdout)
+    assert shown["unreadable"] == [{"engine": "database", "tasks": 1, "version": 8, "reads": 7}]
+
+
 def test_what_is_no_database_is_said_in_one_line(tmp_path: Path):
     (tmp_path / "paperlane.db").write_bytes(bytes(range(256)) * 40)
     for command in (["queue"], ["migrate"], ["serve", "--port", "0"]):

@@ -27,6 +27,7 @@ from paperlane.model.tasks import (
     Retry,
     State,
     TaskId,
+    Unreadable,
     UserId,
     WorkerId,
     Yielded,
@@ -657,6 +658,40 @@ class TestVersions:
         with pytest.raises(StaleLease, match="this worker knows 1"):
             bench.ledger.begin(lease, late)
         assert bench.ledger.begin(lease, new).lease.task == newer
+
+    def too_new(self, bench: Bench, user: UserId | None = None) -> list[tuple[int, int, int]]:
+        """How many tasks, the version that they need, the version that is read."""
+        return [(of.tasks, of.version, of.reads) for of in bench.ledger.queue(user).unreadable]
+
+    def test_what_no_worker_reads_is_told_with_what_they_read(self, bench: Bench):
+        self.submit(bench, 1, 1, 3, 2)
+        self.submit(bench, 2, 4)
+        assert self.too_new(bench) == []  # that nobody works there is told otherwise
+        old = self.worker(bench, 1)
+        assert bench.ledger.queue().unreadable == [Unreadable("database", 3, version=4, reads=1)]
+        assert self.too_new(bench, UserId(1)) == []
+        self.given(bench, old)
+        assert self.too_new(bench) == [(3, 4, 1)]
+        newer = self.worker(bench, 3)
+        self.worker(bench, 4, "other")  # reads all, and is given none of it
+        assert self.too_new(bench) == [(1, 4, 3)]
+        bench.ledger.leave(newer)
+        self.worker(bench, 4)
+        assert self.too_new(bench) == []
+        bench.clock.pass_time(31)  # it is silent
+        bench.ledger.renew(old, [])
+        assert self.too_new(bench) == [(3, 4, 1)]
+
+    def test_what_no_worker_reads_is_found_behind_all_that_they_do(self, bench: Bench):
+        """Who looks sees a hundred lanes; those that come no further are the first of them."""
+        self.submit(bench, 500, 2)
+        for user in range(1, 151):
+            self.submit(bench, user, 1, 1)
+        worker = self.worker(bench, 1)
+        for _ in range(15):
+            leases = bench.ledger.step("database", worker, [], 10)
+            bench.ledger.finish(worker, [Ended(lease, Completed(1.0)) for lease in leases])
+        assert self.too_new(bench) == [(1, 2, 1)]
 
     def test_a_schedules_tasks_keep_it(self, bench: Bench):
         task = NewTask(TaskId("model"), b"{}", version=2)

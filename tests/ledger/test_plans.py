@@ -6,6 +6,7 @@ from tests.ledger.plans import PRIMARY, Access, Plan, plans_of
 from tests.ledger.test_contract import BUSY
 
 from paperlane.ledger.schema import UNDER_WAY, attempts, lanes, tasks
+from paperlane.ledger.unread import unreadable
 from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, Retry, TaskId, UserId, WorkerId
 
 HOT = {"tasks", "events", "checkpoints", "attempts", "lanes"}
@@ -125,6 +126,21 @@ def test_the_next_lanes_come_in_the_order_of_their_index(bench: Bench):
     assert heads
     assert all(plan.of("tasks") <= {ready, Access("tasks", PRIMARY, whole=False)} for plan in heads)
     assert not any(ready in plan.sorted for plan in heads)
+
+
+def test_what_no_worker_reads_is_looked_for_by_index_among_the_next(bench: Bench):
+    fill(bench)
+    bench.worker()
+    plans = plans_of(
+        bench.ledger,
+        lambda: bench.ledger.read(lambda connection: unreadable(connection, bench.ledger.dialect, 0.0)),
+    )
+    assert {access for plan in plans.values() for access in plan.accesses if access.table in HOT} == {
+        Access("lanes", "lanes_turn", whole=False),
+        Access("tasks", "tasks_ready", whole=False),
+        Access("tasks", PRIMARY, whole=False),
+    }
+    assert not any(scans(plan) or sorts_a_backlog(plan) for plan in plans.values())
 
 
 def test_what_runs_is_counted_without_the_backlog(bench: Bench):

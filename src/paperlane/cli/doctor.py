@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from paperlane.cli.installation import Data, Database, Json, settings_of
-from paperlane.cli.output import show
+from paperlane.cli.output import show, waiting_in_vain
 from paperlane.settings import Settings
 
 
@@ -122,6 +122,8 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         paused = [engine.name for engine in queue.engines if engine.paused]
         waits = f"{queue.queued} queued, {queue.running} running, oldest waits {queue.oldest:.0f} s"
         serving = {member.engine for member in live}
+        for waiting in queue.unreadable:
+            yield Finding(f"versions of {waiting.engine}", "warning", waiting_in_vain(waiting))
         stuck = bool(paused) or any(engine.queued and engine.name not in serving for engine in queue.engines)
         yield Finding(
             "queue", "warning" if stuck else "ok", waits + (f"; paused: {', '.join(paused)}" if paused else "")

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from paperlane.model.tasks import Unreadable
+
 _WIDE = 10_000  # characters: tables are as wide as they are, so that ids can be copied; a terminal wraps by itself
 
 
@@ -28,6 +30,15 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> Non
     for row in rows:
         table.add_row(*map(_cell, row.values()))
     Console(soft_wrap=True, width=_WIDE, markup=False, emoji=False).print(table)
+
+
+def waiting_in_vain(of: Unreadable) -> str:
+    """What is to be done about tasks that no worker can read."""
+    tasks = "1 task waits" if of.tasks == 1 else f"{of.tasks} tasks or more wait"
+    return (
+        f"{tasks} for a worker of {of.engine} that reads payloads of version {of.version}; the newest one that lives"
+        f" reads {of.reads}: upgrade the workers, or start one of a newer Paperlane"
+    )
 
 
 def _is_number(rows: Iterable[Mapping[str, Any]], name: str) -> bool:

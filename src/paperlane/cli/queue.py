@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_of
-from paperlane.cli.output import counted_on_terminal, show
+from paperlane.cli.output import counted_on_terminal, show, waiting_in_vain
 from paperlane.errors import BadRequest, NotFound, Refused
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
     if engines:
         typer.echo()
     show(engines, as_json=False, empty="")
+    for waiting in now.unreadable:
+        typer.echo(f"\n{waiting_in_vain(waiting)}")
 
 
 @app.command()

@@ -45,12 +45,19 @@ _NEXT_LANE = (
 _NEXT_DUE = select(tasks.c.id).where(WAITING, tasks.c.run_at <= bindparam("now"))
 
 
+def next_lanes(connection: Connection, engine: str, most: int) -> Sequence[int]:
+    """The users whose lanes of this engine are next in turn, not locked."""
+    return connection.scalars(_NEXT_LANE.limit(most), {"engine": engine}).all()
+
+
 def is_runnable(connection: Connection, engine: str, now: float) -> bool:
     """Is a lane of this engine runnable, or any waiting task due?"""
     if is_paused(connection, engine):
         return False
-    lane = connection.execute(_NEXT_LANE.limit(1), {"engine": engine}).first()
-    return lane is not None or connection.execute(_NEXT_DUE.limit(1), {"now": now}).first() is not None
+    return (
+        bool(next_lanes(connection, engine, 1))
+        or connection.execute(_NEXT_DUE.limit(1), {"now": now}).first() is not None
+    )
 
 
 def is_paused(connection: Connection, engine: str) -> bool:

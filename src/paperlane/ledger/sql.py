@@ -29,6 +29,7 @@ from paperlane.ledger import (
     recovery,
     retention,
     submitting,
+    unread,
     views,
     working,
 )
@@ -259,7 +260,12 @@ class SqlLedger:
             return self.dialect.changed()
 
     def queue(self, user: UserId | None = None) -> Queue:
-        return self._ask(lambda connection: views.queue(connection, self._now(connection), user, self.rules))
+        def question(connection: Connection) -> Queue:
+            now = self._now(connection)
+            too_new = unread.unreadable(connection, self.dialect, now - self.rules.lease) if user is None else ()
+            return views.queue(connection, now, user, self.rules, too_new)
+
+        return self._ask(question)
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))

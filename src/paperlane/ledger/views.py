@@ -36,6 +36,7 @@ from paperlane.model.tasks import (
     StepTime,
     Task,
     TaskId,
+    Unreadable,
     UserId,
     WorkerId,
 )
@@ -207,7 +208,9 @@ def _oldest(connection: Connection, user: UserId | None) -> dict[int, float]:
     return {row[0]: row[1] for row in connection.execute(asked)}
 
 
-def queue(connection: Connection, now: float, user: UserId | None, rules: Rules) -> Queue:
+def queue(
+    connection: Connection, now: float, user: UserId | None, rules: Rules, too_new: Sequence[Unreadable]
+) -> Queue:
     """What waits and runs, by lane and engine; only one user's lane when asked so."""
     asked = select(lanes).order_by(lanes.c.user_id)
     asked = asked.where(lanes.c.user_id == user) if user is not None else asked.where(_busy())
@@ -237,6 +240,7 @@ def queue(connection: Connection, now: float, user: UserId | None, rules: Rules)
         default_limit=rules.system_limit,
         lanes=found,
         engines=_engines(connection, found),
+        unreadable=too_new,
     )
 
 

@@ -360,10 +360,24 @@ class EngineState:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Ready tasks of an engine that wait in vain: its newest worker reads payloads of version `reads`, they need more.
+
+    `tasks` of them stand among the next in turn, there may be more; one that reads `version` could run all of these.
+    """
+
+    engine: str
+    tasks: int
+    version: int
+    reads: int
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """What runs and waits: `oldest` is the longest wait of a ready task in seconds.
 
     `limit` is how many tasks may run at once in the whole system, `default_limit` what the settings say of that.
+    What no worker can read is told only where everybody's lanes are.
     """
 
     queued: int
@@ -373,6 +387,7 @@ class Queue:
     default_limit: int
     lanes: Sequence[Lane]
     engines: Sequence[EngineState]
+    unreadable: Sequence[Unreadable] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from paperlane.desk import ENGINES, STATES
 from paperlane.model.documents import Block, Notice, Section, Severity, Status
-from paperlane.model.tasks import EngineState, Fault, StepTime
+from paperlane.model.tasks import EngineState, Fault, StepTime, Unreadable
 from paperlane.records.accounts import Role
 
 Given = TypeVar("Given")
@@ -312,6 +312,7 @@ class Queue(TypedDict):
     default_limit: int
     users: Sequence[Lane]
     engines: Sequence[EngineState]
+    unreadable: Sequence[Unreadable]
 
 
 class Health(TypedDict):

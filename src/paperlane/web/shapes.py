@@ -223,6 +223,7 @@ def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:
             for lane in of.lanes
         ],
         "engines": of.engines,
+        "unreadable": of.unreadable,
     }
 
 
