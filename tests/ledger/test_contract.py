@@ -659,6 +659,34 @@ class TestVersions:
             bench.ledger.begin(lease, late)
         assert bench.ledger.begin(lease, new).lease.task == newer
 
+    def test_nobody_is_called_for_what_they_cannot_read(self, bench: Bench):
+        def is_called() -> bool:
+            return bench.ledger.runnable("database")
+
+        self.submit(bench, 1, 2)
+        assert is_called()  # nobody said what they read
+        old = self.worker(bench, 1)
+        assert not is_called()
+        (name,) = self.submit(bench, 2, 1)
+        assert is_called()
+        assert self.given(bench, old) == [name]
+        assert not is_called()
+        bench.ledger.leave(old)  # what crashed is taken up again
+        assert is_called()
+        self.given(bench, self.worker(bench, 1))
+        assert not is_called()
+        self.worker(bench, 2)
+        assert is_called()
+
+    def test_whoever_is_called_is_called_for_what_stands_behind_lanes_that_they_cannot_read(self, bench: Bench):
+        for user in range(1, 100):
+            self.submit(bench, user, 2)
+        old = self.worker(bench, 1)
+        assert not bench.ledger.runnable("database")
+        names = self.submit(bench, 100, 1)
+        assert bench.ledger.runnable("database")
+        assert self.given(bench, old) == names
+
     def too_new(self, bench: Bench, user: UserId | None = None) -> list[tuple[int, int, int]]:
         """How many tasks, the version that they need, the version that is read."""
         return [(of.tasks, of.version, of.reads) for of in bench.ledger.queue(user).unreadable]

@@ -349,7 +349,10 @@ class Ledger(Protocol):
         ...
 
     def runnable(self, engine: str) -> bool:
-        """Might a claim for this engine find something? A cheap read, so that idle workers do not lock."""
+        """Might a claim for this engine find something? A cheap read, so that idle workers do not lock.
+
+        Where workers of it registered here, something that one of them can read.
+        """
         ...
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:

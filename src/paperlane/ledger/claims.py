@@ -7,13 +7,13 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from paperlane.errors import StaleLease
 from paperlane.ledger import Rules
-from paperlane.ledger.dialects import Fit
+from paperlane.ledger.dialects import Dialect, Fit
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
-from paperlane.ledger.turns import give_turns
+from paperlane.ledger.turns import BARREN, give_turns
 from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
 
@@ -50,14 +50,27 @@ def next_lanes(connection: Connection, engine: str, most: int) -> Sequence[int]:
     return connection.scalars(_NEXT_LANE.limit(most), {"engine": engine}).all()
 
 
-def is_runnable(connection: Connection, engine: str, now: float) -> bool:
-    """Is a lane of this engine runnable, or any waiting task due?"""
+def is_runnable(connection: Connection, dialect: Dialect, engine: str, now: float, reads: int | None) -> bool:
+    """Is a lane of this engine runnable by who `reads` payloads of this version, or any waiting task due?"""
     if is_paused(connection, engine):
         return False
     return (
-        bool(next_lanes(connection, engine, 1))
+        _has_turn(connection, dialect, engine, reads)
         or connection.execute(_NEXT_DUE.limit(1), {"now": now}).first() is not None
     )
+
+
+def _has_turn(connection: Connection, dialect: Dialect, engine: str, reads: int | None) -> bool:
+    """Would one of the next lanes give a turn? A claim locks, so it shall not be tried for what it would pass by."""
+    for most in (1, BARREN):  # mostly the first one tells
+        if not (users := next_lanes(connection, engine, most)) or reads is None:
+            return bool(users)
+        heads, parameters = dialect.heads(dict.fromkeys(users, 1), Fit.readable(reads))
+        if heads.on(connection, parameters).rows():
+            return True
+        if len(users) < most:
+            break
+    return False
 
 
 def is_paused(connection: Connection, engine: str) -> bool:

@@ -112,6 +112,7 @@ class SqlLedger:
     chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
     _backlog: submitting.Backlog = field(default_factory=submitting.Backlog)
+    _reads: dict[str, int] = field(default_factory=dict)  # the newest payloads that this process's workers read
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
     _transactions: Transactions = field(init=False)
@@ -402,6 +403,7 @@ class SqlLedger:
     # what workers say
 
     def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int, version: int = 1) -> int:
+        self._reads[engine] = max(version, self._reads.get(engine, version))
         entry = {"id": worker, "engine": engine, "host": host, "pid": pid, "slots": slots, "version": version}
         return self._change(lambda writing: working.register(writing, entry, self.rules.system_limit))
 
@@ -433,7 +435,8 @@ class SqlLedger:
         return leases
 
     def runnable(self, engine: str) -> bool:
-        return self._ask(lambda connection: claims.is_runnable(connection, engine, self._now(connection)))
+        reads = self._reads.get(engine)
+        return self._ask(lambda c: claims.is_runnable(c, self.dialect, engine, self._now(c), reads))
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
         return self._with_lanes(lambda writing, lanes: claims.hand_out(writing, lanes, engine, most, self.rules))

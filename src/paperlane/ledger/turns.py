@@ -12,7 +12,8 @@ from paperlane.ledger.writing import Writing
 
 _SHARE = 8  # of the free room, a lane is given one such part at once: locking and writing lanes costs more than tasks
 
-_BARREN = 100  # lanes without a task that fits, after which a claim asks for no more
+BARREN = 100
+"""Lanes without a task that fits, after which a claim asks for no more."""
 
 _Place = tuple[float, int]
 """Where a lane stands in the order of turns: its virtual time and its user."""
@@ -62,7 +63,7 @@ class _Turns:
 
     def next(self, most: int) -> _Line | None:
         """The line whose turn it is; None when there is none any more."""
-        if self.reach is not None and (not self.order or self.order[0] > self.reach) and self.barren < _BARREN:
+        if self.reach is not None and (not self.order or self.order[0] > self.reach) and self.barren < BARREN:
             self.ask(max(most, 2 * self.barren))
         return self.lines[heapq.heappop(self.order)[1]] if self.order else None
 

@@ -15,8 +15,6 @@ from paperlane.model.tasks import Unreadable
 
 _LANES = 100
 _OF_EACH = 10  # tasks of a lane
-_LARGEST = 2**31 - 1
-_WHATEVER = Fit(_LARGEST, _LARGEST)
 
 
 def unreadable(connection: Connection, dialect: Dialect, since: float) -> Sequence[Unreadable]:
@@ -26,7 +24,7 @@ def unreadable(connection: Connection, dialect: Dialect, since: float) -> Sequen
     for engine, knows in connection.execute(newest.group_by(workers.c.engine).order_by(workers.c.engine)):
         if not (of := next_lanes(connection, engine, _LANES)):
             continue
-        heads, parameters = dialect.heads(dict.fromkeys(of, _OF_EACH), _WHATEVER)
+        heads, parameters = dialect.heads(dict.fromkeys(of, _OF_EACH), Fit.whatever())
         ids = [row["id"] for row in heads.on(connection, parameters).rows()]
         newer = select(tasks.c.version).where(tasks.c.id.in_(ids), tasks.c.version > knows)
         if versions := connection.scalars(newer).all():

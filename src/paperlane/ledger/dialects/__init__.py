@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from sqlalchemy import Connection, Engine, Insert, Subquery, Table
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +28,9 @@ GivenRows = Callable[..., Given]
 """Makes the table of given rows: `given(name, column=kind, ...)`."""
 
 
+_LARGEST = 2**31 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """Tasks that may be given: they crashed less often than `crashes`, and their version is at most `knows`."""
@@ -36,6 +39,16 @@ class Fit:
     knows: int
 
     SQL = "crashes < :crashes AND version <= :knows"
+
+    @classmethod
+    def readable(cls, knows: int) -> Self:
+        """However often they crashed."""
+        return cls(_LARGEST, knows)
+
+    @classmethod
+    def whatever(cls) -> Self:
+        """All tasks."""
+        return cls(_LARGEST, _LARGEST)
 
 
 Together = Callable[[Connection, Sequence[tuple[Prepared, Parameters]]], list[Answer]]
