@@ -16,12 +16,13 @@ from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId, Wo
 
 @dataclass
 class VirtualClock:
-    """A clock that moves when it is told to."""
+    """A clock that moves when it is told to; `jumped` is by how much the database's was set, forward or back."""
 
     at: float = 1_000_000.0
+    jumped: float = 0.0
 
     def now(self) -> float:
-        return self.at
+        return self.at + self.jumped
 
     def monotonic(self) -> float:
         return self.at

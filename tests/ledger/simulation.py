@@ -53,6 +53,7 @@ STEPS = ("parse", "check", "report")
 FAULT = Fault("injected", "An injected fault.")
 TICK = 1e-5
 POLL, SWEEP = 1.0, 10.0
+LONGEST_PUT_OFF = 22.0 + 10.0  # the last retry, and by what clocks may be apart
 RULES = Rules(system_limit=SYSTEM, user_backlog=40, system_backlog=100)
 
 Story = Sequence[tuple[str, int]]
@@ -158,8 +159,7 @@ class World:
         self.clock = Clock()
         self.sees.now = lambda: self.clock.at + self.clock.jumped
         self.random = random.Random(0)
-        self.ledger = SqlLedger(self.place.dialect, RULES, clock=self.clock, chance=self.random.random)
-        self.ledger._transactions.chance = lambda: 0.0
+        self.ledger = self._process()
         self.numbers: Iterator[int] = count(1)
         self.workers: list[Worker] = []
         self.flying: list[tuple[float, Lease]] = []  # leases that a broker carries, each not before its time
@@ -173,6 +173,12 @@ class World:
         for user in range(1, USERS + 1):
             engine = "database" if user % 2 else "pushed"
             self.ledger.lane(UserId(user), max_running=3, weight=float(user), engine=engine)
+
+    def _process(self) -> SqlLedger:
+        """One that knows of what was before only what is written down."""
+        made = SqlLedger(self.place.dialect, RULES, clock=self.clock, chance=self.random.random)
+        made._transactions.chance = lambda: 0.0
+        return made
 
     def play(self, name: str, dice: int) -> None:
         """One move. Broken when the ledger broke a promise by it."""
@@ -560,6 +566,13 @@ class World:
         self.faults += 1
         self.jumps += 1
 
+    def restart(self) -> None:
+        """The process that has seen the clock ends, another one looks at it; that it was set, only rows can tell."""
+        self.ledger = self._process()
+        self.ledger.members()
+        self.clock.noticed_at = -1e9
+        self.faults += 1
+
     def pass_time(self) -> None:
         self.clock.at += self.random.choice([0.5, 5.0, 15.0, 35.0])
 
@@ -596,6 +609,9 @@ class World:
             self._work_off()
             stuck = self.sees.under_way()
             self.sees.expect(not stuck or self.clock.at <= held_until, "10: held after all faults are over", stuck)
+            put_off = [task for task in self.sees.tasks.values() if task.state == "waiting" and task.fence]
+            late = [task for task in put_off if task.run_at > self.clock.at + LONGEST_PUT_OFF]
+            self.sees.expect(not late, "10: put off to a time from before the clock was set back", late)
             ready = [task for task in left if task.state == "ready"]
             self.sees.expect(not ready or self.clock.at <= held_until + 2 * POLL, "10: ready and not run", ready)
             if self.sees.broken:
@@ -625,7 +641,7 @@ _OFTEN = ("submit", "step", "step", "step", "work", "work", "work", "deliver", "
 _SOMETIMES = ("beat", "beat_all", "sweep", "hire", "tell", "cancel", "replay", "unsure_commit") * 3
 _SELDOM = (
     "late", "look", "submit_again", "submit_again", "freeze", "thaw", "thaw", "kill", "kill", "leave", "drop", "flush",
-    "hand_back", "limit", "weigh", "move_lane", "pause", "pause", "system", "jump",
+    "hand_back", "limit", "weigh", "move_lane", "pause", "pause", "system", "jump", "jump", "restart",
 )  # fmt: skip
 
 

@@ -9,12 +9,12 @@ class Jumps:
     """Compares the clock that counts with this process's monotonic one, at every transaction.
 
     `tolerance` is by how many seconds they may part between two looks, `patience` for how many nothing is taken back
-    after a jump: within it every worker that lives renews its leases by the new time.
+    after a jump: within it every worker that lives renews its leases by the new time. `back` counts the jumps back.
     """
 
     tolerance: float
     patience: float
-    seen: int = 0
+    back: int = 0
     _apart: float | None = None
     _until: float = 0.0
     _lock: Lock = field(default_factory=Lock)
@@ -24,9 +24,18 @@ class Jumps:
         apart = now - monotonic
         with self._lock:
             if self._apart is not None and abs(apart - self._apart) > self.tolerance:
-                self.seen += 1
+                self.back += apart < self._apart
                 self._until = monotonic + self.patience
             self._apart = apart
+
+    def suspect(self, monotonic: float) -> bool:
+        """Rows tell that the clock was set back, so it counts as seen. False where a jump back was seen before."""
+        with self._lock:
+            if self.back:
+                return False
+            self.back = 1
+            self._until = monotonic + self.patience
+            return True
 
     def waiting(self, monotonic: float) -> bool:
         """Was the clock set so lately that nothing may be taken back yet?"""

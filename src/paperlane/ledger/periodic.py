@@ -15,6 +15,8 @@ from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import BatchId, Fault, NewBatch, NewTask, Stage, TaskId, UserId
 
+_AT_ONCE = 100
+
 
 def add(writing: Writing, new: NewSchedule, rules: Rules) -> None:
     """Write the schedule with its tasks; it comes due the first time that its expression names from now on."""
@@ -177,6 +179,28 @@ def refuse(writing: Writing, schedule: ScheduleId, why: Fault) -> Firing | None:
         .values(refusal=json.dumps(asdict(why)), refused_at=row["refused_at"] or now)
     )
     return Firing(schedule, UserId(row["user_id"]), row["name"], refusal=why)
+
+
+def put_right(writing: Writing, *, after: ScheduleId, apart: float) -> tuple[int, ScheduleId | None]:
+    """Of a page of schedules, those come due sooner that wait for a time from before the clock was set back.
+
+    From now on none can have a later time than the next one. A time at which one was fired, as far as clocks may be
+    `apart`, does not come again. How many were put right, and where the next page begins; None at the end.
+    """
+    connection, now = writing.connection, writing.now
+    waiting = select(schedules).where(schedules.c.id > after, schedules.c.paused == 0, schedules.c.next_at > now)
+    page = connection.execute(waiting.order_by(schedules.c.id).limit(_AT_ONCE).with_for_update()).mappings().all()
+    count = 0
+    for row in page:
+        fired = row["last_at"] if now < row["last_at"] <= now + apart else now
+        try:
+            next_at = next_after(row["cron"], row["timezone"], fired)
+        except BadRequest:  # its time zone is no more: its own turn will tell
+            continue
+        if next_at < row["next_at"]:
+            connection.execute(update(schedules).where(schedules.c.id == row["id"]).values(next_at=next_at))
+            count += 1
+    return count, ScheduleId(page[-1]["id"]) if len(page) == _AT_ONCE else None
 
 
 def _code(row: RowMapping) -> str:

@@ -10,9 +10,10 @@ from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.endings import Ending, crashed, settle
+from paperlane.ledger.history import Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, lanes, tasks, workers
+from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, events, lanes, tasks, workers
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Recovery, WorkerId
 
@@ -24,6 +25,18 @@ _EXPIRED = wanted(
 )
 _LEFT_BEHIND = wanted(
     select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond")).order_by(tasks.c.lease_until).limit(AT_ONCE)
+)
+_moved_at = select(events.c.at).where(events.c.task_id == tasks.c.id, events.c.seq == tasks.c.seq).scalar_subquery()
+_PUT_OFF = wanted(  # by an attempt: what a person put off has had none
+    select()
+    .where(
+        WAITING,
+        tasks.c.run_at > bindparam("beyond"),
+        tasks.c.fence > 0,
+        _moved_at > bindparam("beyond"),  # no EXISTS, which PostgreSQL and MariaDB answer by going through all events
+    )
+    .order_by(tasks.c.run_at)
+    .limit(AT_ONCE)
 )
 _HELD = wanted(select().where(UNDER_WAY, tasks.c.worker_id == bindparam("worker")).order_by(tasks.c.id))
 
@@ -64,6 +77,34 @@ def sweep(writing: Writing, held: Lanes, rules: Rules) -> Recovery:
     longest = 2 * max(rules.lease, rules.undelivered)
     expired = _take_back(writing, held, _EXPIRED, {"now": writing.now}, rules)
     return sum_of(expired, _take_back(writing, held, _LEFT_BEHIND, {"beyond": writing.now + longest}, rules))
+
+
+def is_from_later(writing: Writing, rules: Rules) -> bool:
+    """Does a lease or a worker tell of a time that comes only later, by more than any lease lasts?"""
+    longest = 2 * max(rules.lease, rules.undelivered)
+    if writing.soon(_LEFT_BEHIND.owners, {"beyond": writing.now + longest}).tuples():
+        return True
+    seen = select(workers.c.id).where(workers.c.seen_at > writing.now + 2 * rules.lease).limit(1)
+    return writing.connection.scalar(seen) is not None
+
+
+def put_right(writing: Writing, held: Lanes, apart: float) -> int:
+    """A page of tasks that were put off by a clock that has been set back since wait no longer than they were to.
+
+    They were put off at a time that comes only later, by more than clocks may be `apart`. What a person put off to a
+    certain time waits for that time. How many there were: where it is a whole page, call again.
+    """
+    late = hold(writing, held, _PUT_OFF, {"beyond": writing.now + apart})
+    if not late:
+        return 0
+    whose = (tasks.c.id == events.c.task_id) & (tasks.c.seq == events.c.seq)
+    asked = (
+        select(events.c.task_id, events.c.at).join(tasks, whose).where(tasks.c.id.in_([task["id"] for task in late]))
+    )
+    put_off = {row.task_id: row.at for row in writing.connection.execute(asked)}
+    waits = ((task, max(0.0, task["run_at"] - put_off[task["id"]])) for task in late)
+    move(writing, (Move(task, {"run_at": writing.now + wait}, "put off") for task, wait in waits))
+    return len(late)
 
 
 def forget_silent(writing: Writing, rules: Rules) -> int:

@@ -7,7 +7,7 @@ not an ended one any more when its lock comes, and stays. Lanes count what waits
 from collections.abc import Sequence
 from math import inf
 
-from sqlalchemy import Connection, RowMapping, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, or_, select, update
 
 from paperlane.ledger import AlsoForgotten, Chore, Kept, Mark, Overdue, Trimmed
 from paperlane.ledger.schema import ENDED, OF_BATCH, attempts, batches, checkpoints, chores, events, lanes, tasks
@@ -21,18 +21,24 @@ _USERS_AT_ONCE = 200
 _ENDED_STATES = [state.value for state in State if state.ended]
 
 
-def is_due(connection: Connection, name: str, now: float) -> bool:
-    """Has the time of a chore come?"""
-    asked = select(chores.c.name).where(chores.c.name == name, chores.c.next_at <= now)
-    return connection.execute(asked).first() is not None
+def _due(name: str, now: float, longest: float) -> ColumnElement[bool]:
+    """Also one that is put off for longer than ever: by a clock that has been set back since."""
+    return (chores.c.name == name) & or_(chores.c.next_at <= now, chores.c.next_at > now + longest)
 
 
-def begin(writing: Writing, name: str, seconds: float) -> Chore | None:
+def is_due(connection: Connection, name: str, now: float, longest: float) -> bool:
+    """Has the time of a chore come, which is put off for `longest` seconds at most?"""
+    return connection.execute(select(chores.c.name).where(_due(name, now, longest))).first() is not None
+
+
+def begin(writing: Writing, name: str, seconds: float, longest: float) -> Chore | None:
     """The turn at a chore, which comes up again after so many seconds; None when another process has it."""
     connection, now = writing.connection, writing.now
-    mine = update(chores).where(chores.c.name == name, chores.c.next_at <= now).values(next_at=now + seconds)
+    mine = update(chores).where(_due(name, now, longest)).values(next_at=now + seconds)
     if connection.execute(mine).rowcount == 0:
         return None
+    unreal = (chores.c.name == name) & (chores.c.done_until > now)  # what happens until then is still to be done
+    connection.execute(update(chores).where(unreal).values(done_until=0.0))
     done_until = connection.execute(select(chores.c.done_until).where(chores.c.name == name)).scalar_one()
     return Chore(now, done_until)
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
@@ -113,6 +114,7 @@ class SqlLedger:
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
     _backlog: submitting.Backlog = field(default_factory=submitting.Backlog)
     _reads: dict[str, int] = field(default_factory=dict)  # the newest payloads that this process's workers read
+    _put_right_after: int = -1  # so many jumps back of the clock
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
     _transactions: Transactions = field(init=False)
@@ -333,9 +335,10 @@ class SqlLedger:
     # what is old
 
     def begin_chore(self, name: str, seconds: float) -> Chore | None:
-        if not self._ask(lambda connection: retention.is_due(connection, name, self._now(connection))):
+        longest = seconds + self._transactions.jumps.tolerance
+        if not self._ask(lambda connection: retention.is_due(connection, name, self._now(connection), longest)):
             return None
-        return self._change(lambda writing: retention.begin(writing, name, seconds))
+        return self._change(lambda writing: retention.begin(writing, name, seconds, longest))
 
     def end_chore(self, name: str, done_until: float) -> None:
         self._change(lambda writing: retention.end(writing.connection, name, done_until))
@@ -505,15 +508,34 @@ class SqlLedger:
             more = page.expired + page.undelivered >= recovery.AT_ONCE
             found = recovery.sum_of(found, page)
         silent = self._change(self._forget_silent)
-        return replace(found, workers=silent, drifted=self._change(self._recount))
+        late = self._put_right()
+        return replace(found, workers=silent, late=late, drifted=self._change(self._recount))
 
     def _forget_silent(self, writing: Writing) -> int:
-        return 0 if self._transactions.settling(writing.now) else recovery.forget_silent(writing, self.rules)
+        return 0 if self._transactions.settling(writing) else recovery.forget_silent(writing, self.rules)
 
     def _sweep(self, writing: Writing, lanes: Lanes) -> Recovery:
-        if self._transactions.settling(writing.now):
+        if self._transactions.settling(writing):
+            return Recovery()
+        if recovery.is_from_later(writing, self.rules) and self._transactions.suspect():
             return Recovery()
         return recovery.sweep(writing, lanes, self.rules)
+
+    def _put_right(self) -> int:
+        """What was put off before the clock was set back: looked for once at first, and after every jump back."""
+        jumps = self._transactions.jumps
+        if (back := jumps.back) == self._put_right_after:
+            return 0
+        count, more = 0, True
+        while more:
+            page = self._with_lanes(lambda writing, lanes: recovery.put_right(writing, lanes, jumps.tolerance))
+            count, more = count + page, page >= recovery.AT_ONCE
+        after: ScheduleId | None = ScheduleId("")
+        while after is not None:
+            page, after = self._change(partial(periodic.put_right, after=after, apart=jumps.tolerance))
+            count += page
+        self._put_right_after = back
+        return count
 
     # its own
 

@@ -66,10 +66,17 @@ class Transactions:
             self._latest = self._latest + _APART if 0 <= self._latest - now < _TICK else now
             return self._latest
 
-    def settling(self, now: float) -> bool:
-        """Was the clock, which says `now`, set a moment ago? Then workers had no time to renew their leases by it."""
-        del now  # whoever knows it has compared the clocks
-        return self.jumps.waiting(time.monotonic() if self.clock is None else self.clock.monotonic())
+    def settling(self, writing: Writing) -> bool:
+        """Was the clock, by which this is written, set a moment ago? Then workers had no time to renew their leases."""
+        _ = writing.now  # whoever asks for it compares the clocks
+        return self.jumps.waiting(self._monotonic())
+
+    def suspect(self) -> bool:
+        """Rows tell that the clock was set back. False if this process saw that, and has let workers renew since."""
+        return self.jumps.suspect(self._monotonic())
+
+    def _monotonic(self) -> float:
+        return time.monotonic() if self.clock is None else self.clock.monotonic()
 
     def change(
         self, work: Callable[[Writing], Given], *, repeatable: bool = True, unsure: list[float] | None = None

@@ -321,13 +321,17 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a sweep found and mended; `poisoned` tasks crashed too often and failed."""
+    """What a sweep found and mended; `poisoned` tasks crashed too often and failed.
+
+    What was `late`, tasks and schedules, waited for a time from before the clock was set back.
+    """
 
     expired: int = 0
     undelivered: int = 0
     poisoned: int = 0
     drifted: int = 0
     workers: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
