@@ -10,11 +10,23 @@ from tests.databases import KINDS
 from tests.ledger.conftest import Bench, new_batch
 from tests.ledger.test_dead import fail
 
-from paperlane.errors import Unavailable
-from paperlane.ledger import writing
+from paperlane.errors import NotFound, Unavailable
+from paperlane.ledger import Chore, writing
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.transactions import Transactions
-from paperlane.model.tasks import Checkpoint, Completed, Ended, Handled, Letters, Progress, State, UserId
+from paperlane.model.schedules import NewSchedule, ScheduleId
+from paperlane.model.tasks import (
+    Checkpoint,
+    Completed,
+    Ended,
+    Handled,
+    Letters,
+    NewTask,
+    Progress,
+    State,
+    TaskId,
+    UserId,
+)
 
 
 @contextmanager
@@ -121,6 +133,68 @@ class TestEitherWay:
         with lost_answer(bench, committed=committed):
             assert bench.ledger.cancel(name).state is State.CANCELLED
         assert [event.kind for event in bench.ledger.events(name)] == ["submitted", "cancelled"]
+
+    def test_a_schedule_is_made_and_removed_once(self, bench: Bench, *, committed: bool):
+        wrote: list[str] = []
+        new = NewSchedule(ScheduleId("s"), UserId(1), "often", "* * * * *", "UTC", [NewTask(TaskId(""), b"{}")], 5)
+        times = 1 if committed else 2  # with a transaction that was rolled back, or not at all
+        with lost_answer(bench, committed=committed):
+            assert bench.ledger.add_schedule(new, lambda _: wrote.append("made")).name == "often"
+        assert wrote == ["made"] * times
+        with lost_answer(bench, committed=committed):
+            bench.ledger.remove_schedule(new.id, lambda _: wrote.append("removed"))
+        assert wrote == ["made"] * times + ["removed"] * times
+        with pytest.raises(NotFound):
+            bench.ledger.remove_schedule(new.id)
+
+    def test_a_schedule_is_fired_once(self, bench: Bench, *, committed: bool):
+        new = NewSchedule(ScheduleId("s"), UserId(1), "often", "* * * * *", "UTC", [NewTask(TaskId(""), b"{}")], 5)
+        bench.ledger.add_schedule(new)
+        bench.clock.pass_time(60)
+        with lost_answer(bench, committed=committed):
+            bench.ledger.fire(new.id, lambda: f"fired{next(bench.numbers)}")
+        assert len(bench.ledger.tasks()) == 1
+
+    def test_a_turn_at_a_chore_is_known_to_who_has_it(self, bench: Bench, *, committed: bool):
+        begun = bench.clock.now()
+        with lost_answer(bench, committed=committed):
+            assert bench.ledger.begin_chore("retention", 3_600.0) == Chore(begun, 0.0)
+        assert bench.ledger.begin_chore("retention", 3_600.0) is None
+
+    def test_what_was_handed_out_is_known_to_who_delivers_it(self, bench: Bench, *, committed: bool):
+        names = bench.submit(1, 4)
+        worker = bench.worker(slots=3)
+        (before,) = bench.ledger.lease("database", 1)
+        bench.clock.pass_time(1)
+        with lost_answer(bench, committed=committed):
+            leases = bench.ledger.lease("database", 5)
+        assert sorted(lease.task for lease in leases) == sorted(set(names) - {before.task})[:2]
+        for lease in leases:
+            assert bench.ledger.begin(lease, worker).number == 1
+        assert bench.ledger.lease("database", 5) == []
+
+    def test_who_asked_for_few_is_not_handed_more(self, bench: Bench, *, committed: bool):
+        bench.submit(1, 4)
+        bench.worker()
+        with lost_answer(bench, committed=committed):
+            assert len(bench.ledger.lease("database", 2)) == 2
+        assert len(bench.ledger.lease("database", 5)) == 2
+
+    def test_progress_is_told_once(self, bench: Bench, *, committed: bool):
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = bench.ledger.step("database", worker, [], 1)
+        bench.clock.pass_time(1)
+        bench.ledger.started(lease, worker, Progress("parse", 0))
+        bench.clock.pass_time(1)
+        with lost_answer(bench, committed=committed):
+            bench.ledger.started(lease, worker, Progress("check", 30))
+        bench.clock.pass_time(1)
+        with lost_answer(bench, committed=committed):
+            bench.ledger.progress(worker, [(lease, Progress("check", 40))])
+        bench.ledger.started(lease, worker, Progress("report", 50), resumed=True)
+        told = [(event.kind, event.percent) for event in bench.ledger.events(lease.task, 2)]
+        assert told == [("step", 0), ("step", 30), ("progress", 40), ("resumed", 50)]
 
     def test_another_rooms_write_is_not_done_twice_unasked(self, bench: Bench, *, committed: bool):
         calls: list[Connection] = []

@@ -300,6 +300,8 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
     slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
     there = _told(writing.soon(_AT_ENGINE, {"engine": engine}))
     outlook = _Outlook(*writing.soon(_OF_ENGINE, {"engine": engine}).tuples()[0])
+    found = _handed_out(writing, engine, rules) if writing.again else []
+    most -= len(found)
     room = min(most, int(slots) - there.held)
     turns = _turns(writing, held, engine, room, there, outlook, lambda: True, rules)
     until = writing.now + rules.undelivered
@@ -321,7 +323,16 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
             for task in turns
         ),
     )
-    return [lease_of(task, 1) for task in turns]
+    return [*found, *(lease_of(task, 1) for task in turns)]
+
+
+def _handed_out(writing: Writing, engine: str, rules: Rules) -> list[Lease]:
+    """What earlier tries handed out after all, though the answer to their commit was lost: nobody would deliver it."""
+    until = [at + rules.undelivered for at in writing.again]
+    asked = select(tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id).where(
+        UNDER_WAY, tasks.c.state == "leased", tasks.c.engine == engine, tasks.c.lease_until.in_(until)
+    )
+    return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]
 
 
 def lease_of(task: Change, rise: int) -> Lease:

@@ -18,11 +18,14 @@ from paperlane.model.tasks import BatchId, Fault, NewBatch, NewTask, Stage, Task
 _AT_ONCE = 100
 
 
-def add(writing: Writing, new: NewSchedule, rules: Rules) -> None:
-    """Write the schedule with its tasks; it comes due the first time that its expression names from now on."""
+def add(writing: Writing, new: NewSchedule, rules: Rules) -> bool:
+    """Write the schedule with its tasks; it comes due the first time that its expression names from now on.
+
+    False where it is there by the commit whose answer was lost: nothing was written now.
+    """
     connection, now = writing.connection, writing.now
     if writing.again and connection.scalar(select(schedules.c.id).where(schedules.c.id == new.id)) is not None:
-        return  # by the commit whose answer was lost
+        return False
     next_at = next_after(new.cron, new.timezone, now)
     most = min(rules.user_backlog, rules.system_backlog)
     if not 0 < len(new.tasks) <= most:
@@ -60,6 +63,7 @@ def add(writing: Writing, new: NewSchedule, rules: Rules) -> None:
             for position, task in enumerate(new.tasks)
         ],
     )
+    return True
 
 
 def change(
@@ -85,11 +89,15 @@ def change(
         writing.connection.execute(update(schedules).where(schedules.c.id == schedule).values(new))
 
 
-def remove(connection: Connection, schedule: ScheduleId) -> None:
-    """The schedule is no more; what it submitted goes on."""
+def remove(writing: Writing, schedule: ScheduleId) -> bool:
+    """The schedule is no more; what it submitted goes on. False where the commit whose answer was lost removed it."""
+    connection = writing.connection
     if connection.execute(delete(schedules).where(schedules.c.id == schedule)).rowcount == 0:
+        if writing.again:
+            return False
         raise _unknown()
     connection.execute(delete(schedule_tasks).where(schedule_tasks.c.schedule_id == schedule))
+    return True
 
 
 def one(connection: Connection, schedule: ScheduleId) -> Schedule:

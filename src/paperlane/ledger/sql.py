@@ -277,8 +277,7 @@ class SqlLedger:
 
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
         def work(writing: Writing) -> Schedule:
-            periodic.add(writing, new, self.rules)
-            if also is not None:
+            if periodic.add(writing, new, self.rules) and also is not None:
                 also(writing.connection)
             return periodic.one(writing.connection, new.id)
 
@@ -314,8 +313,7 @@ class SqlLedger:
 
     def remove_schedule(self, schedule: ScheduleId, also: Also | None = None) -> None:
         def work(writing: Writing) -> None:
-            periodic.remove(writing.connection, schedule)
-            if also is not None:
+            if periodic.remove(writing, schedule) and also is not None:
                 also(writing.connection)
 
         self._change(work)

@@ -13,7 +13,7 @@ from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index
 from paperlane.ledger.endings import held_by
 from paperlane.ledger.history import Change, Move, move
-from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, system, tasks, workers
+from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, events, system, tasks, workers
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
     Attempt,
@@ -192,14 +192,27 @@ def note(writing: Writing, lease: Lease, worker: WorkerId, progress: Progress, k
         raise _stale(lease)
     if task["cancel"]:
         raise CancelRequested("Somebody cancelled the task.")
-    move(writing, [_further(task, progress, kind)])
+    if task["id"] not in _noted(writing, [task["id"]], kind):
+        move(writing, [_further(task, progress, kind)])
 
 
 def note_all(writing: Writing, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
     """Write down how far several attempts have come; those that lost their lease are passed over."""
     latest = {(lease.task, lease.fence): progress for lease, progress in reports}
     held = _locked(writing, worker, [lease for lease, _ in reports])
-    move(writing, (_further(task, latest[key], "progress") for key, task in held.items()))
+    noted = _noted(writing, [task["id"] for task in held.values()], "progress")
+    further = ((task, latest[key]) for key, task in held.items() if task["id"] not in noted)
+    move(writing, (_further(task, progress, "progress") for task, progress in further))
+
+
+def _noted(writing: Writing, of: Sequence[str], kind: str) -> frozenset[str]:
+    """Of which of these locked tasks earlier tries wrote this down after all, though their commits' answer was lost."""
+    if not writing.again:
+        return frozenset()
+    asked = select(events.c.task_id).where(
+        events.c.task_id.in_(of), events.c.kind == kind, events.c.at.in_(writing.again)
+    )
+    return frozenset(writing.connection.scalars(asked))
 
 
 def keep(writing: Writing, lease: Lease, checkpoint: Checkpoint, packed: bytes) -> None:
