@@ -9,8 +9,10 @@ from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
+from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import checkpoints, tasks
+from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
     BatchId,
@@ -217,6 +219,19 @@ def test_a_message_may_hold_what_databases_refuse(bench: Bench):
     bench.ledger.progress(worker, [(lease, Progress("parse", 1, "a \0 and \ud800"))])
     bench.ledger.finish(worker, [Ended(lease, Failed(Fault("odd", "a \0 and \ud800")))])
     assert bench.ledger.task(lease.task).message == "a \ufffd and ?"
+
+
+def test_a_task_that_was_not_locked_after_all_is_a_mistake_that_writes_nothing(bench: Bench):
+    first, other = bench.submit(1, 2)
+
+    def mistaken(writing: Writing, _held: Lanes) -> None:
+        given = [{"id": first, "fence": 0}, {"id": other, "fence": 7}]
+        move(writing, [Move(task, {"message": "moved"}, "progress") for task in given])
+
+    with pytest.raises(RuntimeError, match=r"tasks are locked, (1|and not all of them) changed"):
+        bench.ledger._with_lanes(mistaken)
+    assert [bench.ledger.task(task).message for task in (first, other)] == ["", ""]
+    assert len(bench.ledger.events(first)) == 1
 
 
 class TestTurns:
