@@ -26,7 +26,7 @@ TESTS = (
     *("-m", "pytest", "-x", "-q", "--no-header", "--timeout", "60", "-p", "no:cacheprovider"),
     *(
         f"tests/ledger/test_{name}.py"
-        for name in ("contract", "crashes", "unknown_commits", "plans", "simulation", "model")
+        for name in ("contract", "crashes", "unknown_commits", "plans", "results", "simulation", "model")
     ),
     *("-k", "(memory or unknown or auditor) and not postgresql and not mariadb and not no_story"),
 )

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from paperlane import hosting
 from paperlane.blobs.folder import Folder
+from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import Desk
 from paperlane.engines.database import Database
@@ -73,7 +74,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
         user_limit=settings.user_limit,
         engine=settings.engine,
     )
-    return hosting.open_ledger(settings.database, rules, settings.task_seconds)
+    return hosting.open_ledger(settings.database, rules, settings.task_seconds, Whole(open_blobs(settings)))
 
 
 async def reach_ledger(settings: Settings, stop: asyncio.Event) -> SqlLedger | None:
@@ -98,7 +99,7 @@ async def reach_ledger(settings: Settings, stop: asyncio.Event) -> SqlLedger | N
 
 
 def open_blobs(settings: Settings) -> Folder:
-    """Where the uploaded files lie."""
+    """Where the uploaded files lie, and large results of steps."""
     return Folder(settings.data / "blobs")
 
 

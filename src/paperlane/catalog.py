@@ -282,6 +282,10 @@ CODES: Mapping[str, Told] = {
         ("There is none yet.", "结果尚不可用。"),
         ("Ask again once the task has completed.", "请等任务完成后再试；若任务失败，请查看原因后重新开始。"),
     ),
+    "result_lost": Told(
+        ("What the task gave cannot be read any more.", "该任务的结果已无法读取。"),
+        ("Upload the document again.", "请重新上传该文档。"),
+    ),
     "already_ended": Told(("The task has ended already.", "任务已经结束，无法取消。")),
     "not_failed": Told(
         ("Only a failed or cancelled task can be started again.", "只有失败或已取消的任务才能重新开始。")

@@ -373,6 +373,12 @@ class Desk:
     def _result(self, task: Task, step: str) -> bytes:
         saved = self.ledger.checkpoint(task.id, step)
         if saved is None:
+            if task.state is State.COMPLETED:
+                raise Conflict(
+                    "What the task gave cannot be read any more.",
+                    code="result_lost",
+                    hint="Upload the document again.",
+                )
             ended = task.state.ended
             raise Conflict(
                 f"There is none: the task is {task.status}." if ended else f"There is none yet: it is {task.status}.",

@@ -13,7 +13,7 @@ import structlog
 from paperlane.clock import Clock, SortableIds, SystemClock
 from paperlane.engines import Carrier, Puller
 from paperlane.errors import Misconfigured
-from paperlane.ledger import AlsoFired, Ledger, Rules
+from paperlane.ledger import AlsoFired, Files, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.tasks import Lease
@@ -33,8 +33,10 @@ log = structlog.get_logger(__name__)
 _THREADS = 8
 
 
-def open_ledger(url: str, rules: Rules | None = None, task_seconds: float = 3_600.0) -> SqlLedger:
-    """The ledger at a database URL (`sqlite:///PATH`), its tables brought to this version.
+def open_ledger(
+    url: str, rules: Rules | None = None, task_seconds: float = 3_600.0, files: Files | None = None
+) -> SqlLedger:
+    """The ledger at a database URL (`sqlite:///PATH`), its tables brought to this version; large results in `files`.
 
     Unavailable when the database cannot be reached, Misconfigured when it cannot be used.
     """
@@ -44,7 +46,7 @@ def open_ledger(url: str, rules: Rules | None = None, task_seconds: float = 3_60
     except BaseException:
         dialect.close()
         raise
-    return SqlLedger(dialect, rules or Rules(), task_seconds)
+    return SqlLedger(dialect, rules or Rules(), task_seconds, files=files)
 
 
 def _no_files(name: str) -> BinaryIO:

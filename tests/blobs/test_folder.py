@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from paperlane.blobs.folder import Folder
+from paperlane.blobs.whole import Whole
 from paperlane.errors import StorageFull
 
 
@@ -97,6 +98,25 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(os, "open", no_room)
     yield
     os.close(full)
+
+
+def test_whole_contents_are_there_until_they_are_removed(folder: Folder):
+    whole = Whole(folder)
+    one, other = whole.write(b"one"), whole.write(b"")
+    assert (whole.read(one), whole.read(other)) == (b"one", b"")
+    whole.remove(one)
+    whole.remove(one)
+    with pytest.raises(FileNotFoundError):
+        whole.read(one)
+    assert list(folder.written(0, 1e12)) == [other]
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_of_whole_contents_that_find_no_room_nothing_is_left(folder: Folder, size: int):
+    with pytest.raises(StorageFull):
+        Whole(folder).write(b"x" * size)
+    assert list(folder.path.glob("*/*")) == []
 
 
 @pytest.mark.usefixtures("full_disk")

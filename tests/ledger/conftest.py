@@ -9,7 +9,7 @@ import pytest
 from tests.databases import KINDS, Databases, migrated
 from tests.ledger.invariants import check_invariants
 
-from paperlane.ledger import Rules
+from paperlane.ledger import Files, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId, WorkerId
 
@@ -38,6 +38,7 @@ class Bench:
     ledger: SqlLedger
     clock: VirtualClock
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    meant: tuple[str, ...] = ()  # invariants that the test breaks on purpose
 
     def submit(self, user: int, tasks: int = 1, *, cost: float = 1.0, **more: object) -> list[TaskId]:
         names = [TaskId(f"task{next(self.numbers):08}") for _ in range(tasks)]
@@ -61,17 +62,17 @@ def make_bench(request: pytest.FixtureRequest, databases: Databases, tmp_path: P
     made: list[Bench] = []
     urls = databases.urls(request.param, tmp_path)
 
-    def make(**rules: object) -> Bench:
+    def make(files: Files | None = None, **rules: object) -> Bench:
         clock = VirtualClock()
         dialect = migrated(next(urls))
-        ledger = SqlLedger(dialect, Rules(**rules), clock=clock, chance=lambda: 0.5)  # type: ignore[arg-type]
+        ledger = SqlLedger(dialect, Rules(**rules), clock=clock, chance=lambda: 0.5, files=files)  # type: ignore[arg-type]
         made.append(Bench(ledger, clock))
         return made[-1]
 
     try:
         yield make
         for bench in made:
-            check_invariants(bench.ledger)
+            check_invariants(bench.ledger, *bench.meant)
     finally:
         for bench in made:
             bench.ledger.close()

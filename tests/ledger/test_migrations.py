@@ -15,7 +15,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, inspect, text
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, insert, inspect, text
 from tests.conftest import until
 from tests.databases import Databases
 
@@ -157,6 +157,21 @@ def test_batches_of_before_know_where_their_tasks_lie(dialect: Dialect):
     ledger = SqlLedger(dialect)
     assert [task.id for task in ledger.tasks(batch=BatchId("full"))] == ["t1", "t2", "t3"]
     assert ledger.tasks(batch=BatchId("empty")) == []
+
+
+def test_what_lies_in_files_is_no_checkpoint_for_older_programs(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    row = {"task_id": "t", "key": "k", "fence": 1, "created_at": 0.0, "result": b"x"}
+    with dialect.writer.begin() as connection:
+        for step, file in (("one", ""), ("two", "f" * 32)):
+            connection.execute(insert(ledger_schema.checkpoints), {**row, "step": step, "file": file})
+    go(dialect, command.downgrade, "0009")
+    with dialect.reader.connect() as connection:
+        assert connection.execute(text("SELECT step FROM checkpoints")).scalars().all() == ["one"]
+    go(dialect, command.upgrade, "head")
+    with dialect.reader.connect() as connection:
+        asked = text("SELECT step, file, sha256, bytes FROM checkpoints")
+        assert [tuple(row) for row in connection.execute(asked)] == [("one", "", "", 0)]
 
 
 def test_migrations_can_be_undone(dialect: Dialect):

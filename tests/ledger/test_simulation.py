@@ -62,7 +62,7 @@ WRONG: dict[str, str] = {
     "3: the fence goes": "UPDATE tasks SET fence = fence + 1 WHERE id = 'ready'",
     "7: the task's number": "UPDATE tasks SET seq = seq + 1 WHERE id = 'ready'",
     "1: a task is deleted": "DELETE FROM tasks WHERE id = 'ready'",
-    "6: a checkpoint without": "INSERT INTO checkpoints VALUES ('ready', 's', 'k', 0, 0, '')",
+    "6: a checkpoint without": "INSERT INTO checkpoints VALUES ('ready', 's', 'k', 0, 0, '', '', '', 0)",
     "9: virtual time": "UPDATE lanes SET vtime = vtime + 1 WHERE user_id = 1",
     "events were changed": "UPDATE events SET message = 'other' WHERE task_id = 'done'",
     "of a live task are deleted": "DELETE FROM events WHERE task_id = 'ready'",

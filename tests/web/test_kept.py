@@ -14,7 +14,7 @@ from tests.web.test_schedules import add, fire
 
 from paperlane import retention
 from paperlane.assembly import kept_of
-from paperlane.ledger import Kept
+from paperlane.ledger import Kept, results
 from paperlane.ledger.schema import chores, tasks
 from paperlane.records.schema import documents, issues, users
 from paperlane.retention import Removed, clean, keep_house
@@ -155,6 +155,41 @@ async def test_files_of_nothing_go_a_day_after_they_were_written(house: House, r
     assert await run(orphans=False) == Removed()
     assert await run() == Removed(orphans=1)
     assert [path.exists() for path in (named, old, fresh, older)] == [True, False, True, True]
+
+
+async def test_a_large_result_lies_beside_the_uploads_as_long_as_its_task(
+    house: House, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(results, "LARGE", 1)
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+    assert len(blobs_of(house)) == 6
+    now = house.desk.clock.now()
+    house.ledger.write(lambda c: c.execute(update(users).values(created_at=now - 3 * DAY)) and None)
+    for path in house.desk.settings.data.glob("blobs/??/*"):
+        os.utime(path, (now - 2 * DAY, now - 2 * DAY))
+    fallen, under_way = orphan(house, "a", now - DAY - 60), orphan(house, "b", now - DAY + 60)  # no row names them yet
+    assert await run(Kept(steps=0)) == Removed(orphans=1)
+    assert (fallen.exists(), under_way.exists(), len(blobs_of(house))) == (False, True, 7)
+    age(house, 15)
+    assert await run() == Removed(trimmed=1)
+    assert len(blobs_of(house)) == 4  # the upload, the text, the report, and what is under way
+    for what in ("report", "document"):
+        assert (await house["ann"].get(f"/tasks/{task['id']}/{what}")).status_code == 200
+    age(house, 76)
+    assert await run() == Removed(tasks=1, files=1)
+    assert [path.name for path in house.desk.settings.data.glob("blobs/??/*")] == [under_way.name]
+
+
+async def test_a_report_whose_file_is_lost_is_said_to_be_lost(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(results, "LARGE", 1)
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+    for path in house.desk.settings.data.glob("blobs/??/*"):
+        path.write_bytes(b"")
+    for what in ("report", "document"):
+        answer = await house["ann"].get(f"/tasks/{task['id']}/{what}")
+        assert (answer.status_code, answer.json()["code"]) == (409, "result_lost")
 
 
 async def test_a_run_is_one_processs_an_hour_and_tells_what_it_did(house: House):

@@ -11,9 +11,11 @@ from typing import BinaryIO
 import pytest
 from tests.work.counting import COUNTING, ONE, HereAndNow
 
+from paperlane.blobs.folder import Folder
+from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.hosting import Host
-from paperlane.ledger import Rules
+from paperlane.ledger import Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.steps import RunStep, Saved
@@ -64,7 +66,7 @@ class Desk:
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
     migrate(dialect.writer)
-    ledger = SqlLedger(dialect, Rules(retry_delay=0.001))
+    ledger = SqlLedger(dialect, Rules(retry_delay=0.001), files=Whole(Folder(tmp_path / "files")))
     steps = HereAndNow()
     async with Host(ledger, COUNTING, steps).working("database", 5) as attempts:
         yield Desk(ledger, steps, attempts)
@@ -108,6 +110,34 @@ async def test_the_next_attempt_goes_on_after_the_last_finished_step(desk: Desk)
     assert desk.steps.ran == ["one", "two"]
     _, second = desk.ledger.attempts(leases[0].task)
     assert [(step.step, step.resumed) for step in second.steps] == [("one", True), ("two", True)]
+
+
+@pytest.mark.parametrize("harm", ["none", "missing", "damaged"])
+async def test_a_step_whose_result_was_lost_runs_again_and_nothing_else(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+):
+    monkeypatch.setattr(results, "LARGE", 1)
+    name = desk.submit(**{"fault in three": "passing"})
+    desk.ledger.finish(desk.worker, [await desk.attempts(desk.claim())])
+    of_one, of_two = files_in(tmp_path)
+    if harm != "none":
+        of_two.unlink()
+    if harm == "damaged":
+        of_two.write_bytes(of_one.read_bytes())  # sound, but of another step
+    ended = await desk.attempts((await due(desk))[0])
+    desk.ledger.finish(desk.worker, [ended])
+    assert desk.steps.ran == ["one", "two"] + (["two"] if harm != "none" else [])
+    _, second = desk.ledger.attempts(name)
+    assert [(step.step, step.resumed) for step in second.steps] == [("one", True), ("two", harm == "none")]
+    assert isinstance(ended.outcome, Retry)
+    assert ended.outcome.fault.code == "step_crashed"  # as before: no other fault
+    desk.ledger.finish(desk.worker, [await desk.attempts((await due(desk))[0])])
+    assert desk.steps.ran[3:] == []  # what ran again is kept again
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files of large results, in the order in which they were written."""
+    return sorted(folder.glob("files/*/*"), key=lambda path: path.stat().st_mtime_ns)
 
 
 async def due(desk: Desk) -> list[Lease]:

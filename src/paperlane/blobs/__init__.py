@@ -1,4 +1,4 @@
-"""Where uploaded files lie, by references that mean something only here."""
+"""Where files lie, by references that mean something only here."""
 
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol

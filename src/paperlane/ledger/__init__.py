@@ -54,6 +54,22 @@ AlsoForgotten = Callable[[Connection, Sequence[TaskId]], None]
 """Likewise, for tasks that are deleted."""
 
 
+class Files(Protocol):
+    """Where results lie that are too large for a row of the database, by references of its own."""
+
+    def write(self, content: bytes) -> str:
+        """Put it on disk for good, as a new file; its reference. StorageFull when there is no room."""
+        ...
+
+    def read(self, reference: str) -> bytes:
+        """The whole file. OSError when it is gone or cannot be read."""
+        ...
+
+    def remove(self, reference: str) -> None:
+        """Delete it; nothing happens when it is gone."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """How long tasks stay that have ended; times in seconds, 0 for ever.
@@ -296,7 +312,8 @@ class Ledger(Protocol):
     def forget(self, user: UserId, kept: Kept, also: AlsoForgotten | None = None) -> int:
         """Delete the user's oldest ended tasks that shall not be kept, a small page of them; how many went.
 
-        With them go their events, attempts, checkpoints, and batches that are empty then. Call again until it is 0.
+        With them go their events, attempts, checkpoints, and batches that are empty then; once that is committed, the
+        files of large results. Call again until it is 0.
         """
         ...
 
@@ -305,6 +322,10 @@ class Ledger(Protocol):
 
         The task, its attempts, the events that ended it and `kept.results` are left.
         """
+        ...
+
+    def named(self, files: Sequence[str]) -> set[str]:
+        """Those of these files that a checkpoint's result lies in."""
         ...
 
     # lanes
@@ -386,11 +407,14 @@ class Ledger(Protocol):
     def save(
         self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
     ) -> None:
-        """A step's result and its event, once. StaleLease or CancelRequested where it must not."""
+        """A step's result and its event, once. StaleLease or CancelRequested where it must not.
+
+        The first one that was kept for a step and a key stays, as long as it can be read.
+        """
         ...
 
     def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
-        """A step's saved result; the newest one when no key is given."""
+        """A step's saved result; the newest one when no key is given. None also for one whose file is lost."""
         ...
 
     def recover(self) -> Recovery:

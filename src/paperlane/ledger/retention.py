@@ -95,23 +95,34 @@ def _trimmed_before(kept: Kept, now: float) -> float:
     return now - kept.steps if kept.steps else -1.0
 
 
-def forget(writing: Writing, user: UserId, kept: Kept, shortest: float, also: AlsoForgotten | None) -> int:
-    """Delete a page of the user's oldest ended tasks that are too old, or too many, with all that belongs to them."""
+def forget(
+    writing: Writing, user: UserId, kept: Kept, shortest: float, also: AlsoForgotten | None
+) -> tuple[int, Sequence[str]]:
+    """Delete a page of the user's oldest ended tasks that are too old, or too many, with all that belongs to them.
+
+    How many, and the files of their results, which nothing names once this is committed.
+    """
     connection, now = writing.connection, writing.now
     page: list[RowMapping] = []
     for state in _ENDED_STATES:
         if len(page) < AT_ONCE:
             page += _oldest(connection, user, state, kept, now, shortest, AT_ONCE - len(page))
     if not page:
-        return 0
+        return 0, ()
     ids = [TaskId(row["id"]) for row in page]
     if also is not None:
         also(connection, ids)
+    files = _files(connection, checkpoints.c.task_id.in_(ids))
     for table in (events, attempts, checkpoints):
         connection.execute(delete(table).where(table.c.task_id.in_(ids)))
     connection.execute(delete(tasks).where(tasks.c.id.in_(ids)))
     _forget_empty(connection, sorted({row["batch_id"] for row in page}))
-    return len(ids)
+    return len(ids), files
+
+
+def _files(connection: Connection, *of: ColumnElement[bool]) -> Sequence[str]:
+    """The files that these results lie in. Asked by their rows: the index of files holds everybody's."""
+    return connection.scalars(select(checkpoints.c.file).where(*of, func.length(checkpoints.c.file) > 0)).all()
 
 
 def _oldest(
@@ -141,8 +152,11 @@ def _forget_empty(connection: Connection, ids: Sequence[str]) -> None:
     connection.execute(delete(batches).where(batches.c.id.in_(ids), ~holds))
 
 
-def trim(writing: Writing, user: UserId, kept: Kept, mark: Mark) -> Trimmed:
-    """Take progress and inner results from a page of completed tasks. Nothing changes these, so none is locked."""
+def trim(writing: Writing, user: UserId, kept: Kept, mark: Mark) -> tuple[Trimmed, Sequence[str]]:
+    """Take progress and inner results from a page of completed tasks. Nothing changes these, so none is locked.
+
+    Beside it the files of those results, which nothing names once this is committed.
+    """
     connection, now = writing.connection, writing.now
     later = or_(tasks.c.finished_at > mark.finished_at, tasks.c.id > mark.task)
     rows = (
@@ -162,11 +176,11 @@ def trim(writing: Writing, user: UserId, kept: Kept, mark: Mark) -> Trimmed:
         .all()
     )
     if not rows:
-        return Trimmed(0, None)
+        return Trimmed(0, None), ()
     ids = [row["id"] for row in rows]
     connection.execute(delete(events).where(events.c.task_id.in_(ids), events.c.status.not_in(_ENDED_STATES)))
-    connection.execute(
-        delete(checkpoints).where(checkpoints.c.task_id.in_(ids), checkpoints.c.step.not_in(kept.results))
-    )
+    inner = (checkpoints.c.task_id.in_(ids), checkpoints.c.step.not_in(kept.results))
+    files = _files(connection, *inner)
+    connection.execute(delete(checkpoints).where(*inner))
     last = Mark(rows[-1]["finished_at"], rows[-1]["id"])
-    return Trimmed(len(ids), last if len(rows) == AT_ONCE else None)
+    return Trimmed(len(ids), last if len(rows) == AT_ONCE else None), files

@@ -90,6 +90,7 @@ UNDER_WAY = Condition("state IN ('leased', 'running')", "is_under_way")
 BACKLOGGED = Condition("ready + waiting > 0", "backlogged")
 ENDED = Condition("state IN ('completed', 'failed', 'cancelled')")
 DEAD = Condition("dead = 1")
+IN_A_FILE = Condition("file <> ''")
 
 
 def _partial(condition: Condition) -> dict[str, Any]:
@@ -239,7 +240,11 @@ checkpoints = Table(
     Column("key", key(64), primary_key=True),
     Column("fence", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("result", LARGE, nullable=False),
+    Column("result", LARGE, nullable=False),  # of one that lies in a file: nothing
+    Column("file", key(200), nullable=False, server_default=""),  # where a large one lies; its hash and size
+    Column("sha256", key(64), nullable=False, server_default=""),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Index("checkpoints_file", "file", **_partial(IN_A_FILE)),
 )
 
 events = Table(

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import Conflict, Misconfigured, Refused, StaleLease
+from paperlane.errors import Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
 from paperlane.ledger import (
     Also,
     AlsoFired,
     AlsoForgotten,
     AlsoHandled,
     Chore,
+    Files,
     Kept,
     Mark,
     NewUser,
@@ -28,6 +29,7 @@ from paperlane.ledger import (
     endings,
     periodic,
     recovery,
+    results,
     retention,
     submitting,
     unread,
@@ -40,6 +42,7 @@ from paperlane.ledger.dialects import Dialect, address
 from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
+from paperlane.ledger.results import Results
 from paperlane.ledger.schema import RUNNING, engines, tasks
 from paperlane.ledger.sense import check_batch, check_terms
 from paperlane.ledger.standing import Standing
@@ -104,6 +107,7 @@ class SqlLedger:
     """The one implementation of `Ledger`; what differs between databases is in its dialect.
 
     `task_seconds` is how long an attempt may take. `clock` is given in simulations only; else the database's counts.
+    Large results lie in `files`; without it in the database, as all others.
     """
 
     dialect: Dialect
@@ -111,6 +115,7 @@ class SqlLedger:
     task_seconds: float = 3_600.0
     clock: Clock | None = None
     chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
+    files: Files | None = None
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
     _backlog: submitting.Backlog = field(default_factory=submitting.Backlog)
     _reads: dict[str, int] = field(default_factory=dict)  # the newest payloads that this process's workers read
@@ -118,11 +123,13 @@ class SqlLedger:
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
     _transactions: Transactions = field(init=False)
+    _results: Results = field(init=False)
 
     def __post_init__(self) -> None:
         """A healthy worker renews three times within a lease, so a clock that is off by a third harms nobody."""
         jumps = Jumps(tolerance=self.rules.lease / 3, patience=self.rules.lease)
         self._transactions = Transactions(self.dialect, jumps, self.clock, self.chance)
+        self._results = Results(self.files)
 
     def _now(self, connection: Connection) -> float:
         return self._transactions.now(connection)
@@ -345,10 +352,17 @@ class SqlLedger:
         return self._ask(lambda c: retention.overdue(c, kept, since, after, self._now(c), self.rules.key_kept))
 
     def forget(self, user: UserId, kept: Kept, also: AlsoForgotten | None = None) -> int:
-        return self._change(lambda writing: retention.forget(writing, user, kept, self.rules.key_kept, also))
+        count, files = self._change(lambda writing: retention.forget(writing, user, kept, self.rules.key_kept, also))
+        self._results.remove(files)
+        return count
 
     def trim(self, user: UserId, kept: Kept, mark: Mark) -> Trimmed:
-        return self._change(lambda writing: retention.trim(writing, user, kept, mark))
+        trimmed, files = self._change(lambda writing: retention.trim(writing, user, kept, mark))
+        self._results.remove(files)
+        return trimmed
+
+    def named(self, files: Sequence[str]) -> set[str]:
+        return self._ask(lambda connection: results.named(connection, files))
 
     # lanes
 
@@ -483,21 +497,30 @@ class SqlLedger:
     def save(
         self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
     ) -> None:
-        packed = working.pack(checkpoint.result)
+        stored = self._results.store(checkpoint.result)
+        unsure: list[float] = []
 
-        def work(writing: Writing) -> None:
-            if writing.again and working.was_kept(writing, lease, checkpoint):
-                return  # by the commit whose answer was lost
+        def work(writing: Writing) -> str:
+            if writing.again and (file := self._results.was_kept(writing, lease, checkpoint)) is not None:
+                return file  # by the commit whose answer was lost
             working.note(writing, lease, worker, progress, "saved")
-            working.keep(writing, lease, checkpoint, packed)
+            file = self._results.keep(writing, lease, checkpoint, stored)
             if also is not None:
                 also(writing.connection)
+            return file
 
-        self._change(work)
+        try:
+            named = self._change(work, unsure=unsure)
+        except PaperlaneError:
+            if not unsure:  # else it may be named by a commit whose answer was lost
+                self._results.remove([stored.file])
+            raise
+        if named != stored.file:
+            self._results.remove([stored.file])
 
     def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
-        packed = self._ask(lambda connection: working.kept(connection, task, step, key))
-        return None if packed is None else working.unpack(packed)
+        row = self._ask(lambda connection: results.kept(connection, task, step, key))
+        return None if row is None else self._results.of(row, task, step)
 
     def recover(self) -> Recovery:
         found, more = Recovery(), True

@@ -1,6 +1,5 @@
 """What workers say while they run: who they are, that they live, how far they have come."""
 
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,11 +12,10 @@ from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index
 from paperlane.ledger.endings import held_by
 from paperlane.ledger.history import Change, Move, move
-from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, events, system, tasks, workers
+from paperlane.ledger.schema import RUNNING, UNDER_WAY, events, system, tasks, workers
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
     Attempt,
-    Checkpoint,
     Lease,
     Progress,
     Renewal,
@@ -213,42 +211,3 @@ def _noted(writing: Writing, of: Sequence[str], kind: str) -> frozenset[str]:
         events.c.task_id.in_(of), events.c.kind == kind, events.c.at.in_(writing.again)
     )
     return frozenset(writing.connection.scalars(asked))
-
-
-def keep(writing: Writing, lease: Lease, checkpoint: Checkpoint, packed: bytes) -> None:
-    """Keep a step's result; one that is there already stays as it is."""
-    writing.connection.execute(
-        writing.dialect.insert_new(checkpoints),
-        {
-            "task_id": lease.task,
-            "step": checkpoint.step,
-            "key": checkpoint.key,
-            "fence": lease.fence,
-            "created_at": writing.now,
-            "result": packed,
-        },
-    )
-
-
-def was_kept(writing: Writing, lease: Lease, checkpoint: Checkpoint) -> bool:
-    """Did an earlier try keep this result? Asked under the lock of its task, which that try held."""
-    writing.connection.execute(select(tasks.c.id).where(tasks.c.id == lease.task).with_for_update())
-    return kept(writing.connection, lease.task, checkpoint.step, checkpoint.key) is not None
-
-
-def kept(connection: Connection, task: TaskId, step: str, key: str) -> bytes | None:
-    """A step's result as it was packed; the newest without a key."""
-    asked = select(checkpoints.c.result).where(checkpoints.c.task_id == task, checkpoints.c.step == step)
-    if key:
-        asked = asked.where(checkpoints.c.key == key)
-    return connection.scalar(asked.order_by(checkpoints.c.created_at.desc(), checkpoints.c.fence.desc()).limit(1))
-
-
-def pack(result: bytes) -> bytes:
-    """Texts shrink to a quarter; done before the transaction, so that no lock waits for it."""
-    return zlib.compress(result, 1)
-
-
-def unpack(packed: bytes) -> bytes:
-    """What was packed."""
-    return zlib.decompress(packed)

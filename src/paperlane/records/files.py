@@ -1,4 +1,4 @@
-"""Files that nothing in the records names any more."""
+"""Files that nothing in the records or the ledger names any more."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -9,13 +9,15 @@ from paperlane.records import documents
 
 
 def remove_unnamed(ledger: Ledger, blobs: Blobs, files: Iterable[str]) -> int:
-    """Remove those of these files that no document and no schedule names; how many.
+    """Remove those of these files that no document, no schedule and no checkpoint names; how many.
 
     Asked after what named them was deleted for good: a name can only be copied from a row that is there, so nothing
-    names them again.
+    names them again. A checkpoint's name is written once, moments after its file.
     """
     files = sorted(set(files))
-    unnamed = set(files) - ledger.read(partial(documents.named, blobs=files)) if files else set[str]()
+    unnamed = set(files)
+    if files:
+        unnamed -= ledger.read(partial(documents.named, blobs=files)) | ledger.named(files)
     for file in unnamed:
         blobs.remove(file)
     return len(unnamed)

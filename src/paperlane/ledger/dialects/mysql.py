@@ -30,7 +30,7 @@ _COLUMNS: Mapping[Kind, str] = {
     "float": "DOUBLE",
 }
 _PASSING = {1205, 1213}  # lock wait timeout, deadlock
-_PACKET = 64 << 20
+_PACKET = 16 << 20
 _LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed, so it is looked for
 
 
@@ -104,7 +104,7 @@ class Mysql:
             name = "innodb_flush_log_at_trx_commit"
             yield f"{name} is {flushes}: what was accepted may be lost in a power cut; set it to 1"
         if packet < _PACKET:
-            yield f"max_allowed_packet is {packet >> 20} MB: results of large documents are refused; set it to 64M"
+            yield f"max_allowed_packet is {packet >> 20} MB: large writes are refused; set it to 16M"
 
     def close(self) -> None:
         self.writer.dispose()

@@ -1,0 +1,138 @@
+"""Results of steps: packed, small ones in their row, large ones in a file that the row names with its hash."""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, bindparam, select, update
+
+from paperlane.ledger import Files
+from paperlane.ledger.dialects.prepared import Prepared
+from paperlane.ledger.schema import IN_A_FILE, checkpoints, tasks
+from paperlane.ledger.writing import Writing
+from paperlane.model.tasks import Checkpoint, Lease, TaskId
+
+log = structlog.get_logger(__name__)
+
+LARGE = 256 << 10
+"""Bytes from which on a packed result lies in a file.
+
+SQLite reads up to some 100 KB faster from a row than from a file (https://www.sqlite.org/intern-v-extern-blob.html),
+and a file costs two flushes of its own. Beyond, a row is written twice, in the log and in the table, while others wait
+for the database; and a server bounds it: MariaDB's `max_allowed_packet` is 16 MB, a long PDF may give more.
+"""
+
+_CHECKPOINT = tuple(checkpoints.c[name] == bindparam(f"of_{name}") for name in ("task_id", "step", "key"))
+_THERE = Prepared(select(checkpoints.c.file, checkpoints.c.sha256, checkpoints.c.bytes).where(*_CHECKPOINT))
+
+
+class _Lost(Exception):
+    """A file is not what its row says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A result as its row has it: packed in `result`, or with the name, the hash and the size of its file."""
+
+    result: bytes
+    file: str = ""
+    sha256: str = ""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Keeps results and finds them again; without `files` all of them lie in their rows."""
+
+    files: Files | None = None
+
+    def store(self, result: bytes) -> Stored:
+        """Pack a result, and put a large one into its file; StorageFull when there is no room.
+
+        Texts shrink to a quarter. Done before the transaction, so that no lock waits for it, and no row names what is
+        not on disk: a process that dies in between leaves a file that nothing names.
+        """
+        packed = zlib.compress(result, 1)
+        if self.files is None or len(packed) < LARGE:
+            return Stored(packed)
+        return Stored(b"", self.files.write(packed), hashlib.sha256(packed).hexdigest(), len(packed))
+
+    def keep(self, writing: Writing, lease: Lease, checkpoint: Checkpoint, stored: Stored) -> str:
+        """Keep a step's result, under the lock of its task; the file that its row names then, "" for none.
+
+        One that is there already stays as it is, unless its file is lost: then its step has run again for this one.
+        """
+        there = self._there(writing, lease.task, checkpoint)
+        if there is not None and self._is_whole(there):
+            return str(there["file"])
+        values = {**asdict(stored), "fence": lease.fence, "created_at": writing.now}
+        of = {"task_id": lease.task, "step": checkpoint.step, "key": checkpoint.key}
+        if there is None:
+            writing.connection.execute(writing.dialect.insert_new(checkpoints), {**of, **values})
+        else:
+            writing.connection.execute(update(checkpoints).where(*_CHECKPOINT).values(values), _named(of))
+        return stored.file
+
+    def was_kept(self, writing: Writing, lease: Lease, checkpoint: Checkpoint) -> str | None:
+        """Did an earlier try keep this result? Its file ("" for none), asked under the lock which that try held."""
+        writing.connection.execute(select(tasks.c.id).where(tasks.c.id == lease.task).with_for_update())
+        there = self._there(writing, lease.task, checkpoint)
+        return str(there["file"]) if there is not None and self._is_whole(there) else None
+
+    def of(self, row: Mapping[str, Any], task: TaskId, step: str) -> bytes | None:
+        """The result of a row; None when its file is lost, which is as if it had never been kept."""
+        try:
+            return zlib.decompress(self._packed(row) if row["file"] else row["result"])
+        except (OSError, _Lost) as error:
+            log.warning("a result is lost", task=task, step=step, file=row["file"], why=str(error))
+            return None
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Remove files that no row names any more; what cannot be removed now is found by who looks for such files."""
+        for file in files:
+            if file and self.files is not None:
+                with suppress(OSError):
+                    self.files.remove(file)
+
+    def _there(self, writing: Writing, task: TaskId, checkpoint: Checkpoint) -> Mapping[str, Any] | None:
+        of = {"task_id": task, "step": checkpoint.step, "key": checkpoint.key}
+        return next(iter(writing.soon(_THERE, _named(of)).rows()), None)
+
+    def _is_whole(self, row: Mapping[str, Any]) -> bool:
+        """Read under a lock, but hardly ever: who finds a good result runs no step and saves nothing."""
+        try:
+            return not row["file"] or bool(self._packed(row))
+        except (OSError, _Lost):
+            return False
+
+    def _packed(self, row: Mapping[str, Any]) -> bytes:
+        if self.files is None:
+            raise _Lost("this process was given no place for files")
+        packed = self.files.read(row["file"])
+        if len(packed) != row["bytes"] or hashlib.sha256(packed).hexdigest() != row["sha256"]:
+            raise _Lost("the file is damaged")
+        return packed
+
+
+def _named(of: Mapping[str, object]) -> dict[str, object]:
+    return {f"of_{name}": value for name, value in of.items()}
+
+
+def kept(connection: Connection, task: TaskId, step: str, key: str) -> Mapping[str, Any] | None:
+    """The row of a step's result; the newest without a key."""
+    columns = (checkpoints.c.result, checkpoints.c.file, checkpoints.c.sha256, checkpoints.c.bytes)
+    asked = select(*columns).where(checkpoints.c.task_id == task, checkpoints.c.step == step)
+    if key:
+        asked = asked.where(checkpoints.c.key == key)
+    latest_first = asked.order_by(checkpoints.c.created_at.desc(), checkpoints.c.fence.desc())
+    row = connection.execute(latest_first.limit(1)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def named(connection: Connection, files: Sequence[str]) -> set[str]:
+    """Those of these files that a result lies in."""
+    return set(connection.scalars(select(checkpoints.c.file).where(IN_A_FILE, checkpoints.c.file.in_(files))))
