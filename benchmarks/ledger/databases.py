@@ -111,7 +111,7 @@ class Databases:
         match kind:
             case "sqlite":
                 for path in self._folder.glob(f"{name}*"):
-                    path.unlink()
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
             case "postgresql":
                 with psycopg.connect(self.server(kind).url, autocommit=True) as connection:
                     connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -85,6 +85,8 @@ class Ours:
             while len(begun) < count or leases:
                 leases = list(await threads(self._ledger.step, ENGINE, worker, ended(leases), 10))
                 begun += [time.monotonic()] * len(leases)
+                if leases:
+                    bell.took()
                 if not leases and len(begun) < count:
                     await bell.wait()
             await threads(self._ledger.leave, worker)

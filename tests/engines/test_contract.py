@@ -90,17 +90,17 @@ async def test_every_task_ends_once(service: Service):
 
 
 async def test_a_look_at_the_ledger_that_fails_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch):
-    failing, look = asyncio.Event(), SqlLedger.changed
+    failing, look = asyncio.Event(), SqlLedger.runnable
 
-    def fail(_ledger: SqlLedger) -> int:
+    def fail(_ledger: SqlLedger, _engine: str) -> bool:
         service.loop.call_soon_threadsafe(failing.set)
         raise OSError("disk I/O error")
 
-    monkeypatch.setattr(SqlLedger, "changed", fail)
+    monkeypatch.setattr(SqlLedger, "runnable", fail)
     service.start()
     await failing.wait()
     names = service.submit(1)
-    monkeypatch.setattr(SqlLedger, "changed", look)
+    monkeypatch.setattr(SqlLedger, "runnable", look)
     await service.ended(names)
 
 

@@ -241,9 +241,9 @@ class Ledger(Protocol):
         ...
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
-        """Have `heard` called, on another thread, with each engine that has something to run; the answer ends that.
+        """Have `heard` called, on any thread, with each engine that has something to run; the answer ends that.
 
-        None where the database cannot tell; then look at `changed`. A call may be missed: look yourself now and then.
+        None where nobody can be told; then look at `runnable` often. A call may be missed: look yourself now and then.
         """
         ...
 

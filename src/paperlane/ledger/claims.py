@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from paperlane.errors import StaleLease
 from paperlane.ledger import Rules
-from paperlane.ledger.dialects import Dialect, Fit
+from paperlane.ledger.dialects import Fit
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
-from paperlane.ledger.turns import BARREN, give_turns
+from paperlane.ledger.turns import give_turns
 from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
 
@@ -35,47 +35,6 @@ def come_due(writing: Writing, held: Lanes) -> None:
         held[task["user_id"]].waiting -= 1
         held[task["user_id"]].ready += 1
     move(writing, (Move(task, {"state": "ready"}, "due") for task in due))
-
-
-_NEXT_LANE = (
-    select(lanes.c.user_id)
-    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, RUNNABLE)
-    .order_by(lanes.c.vtime, lanes.c.user_id)  # so that the index of turns answers, however few lanes there are
-)
-_NEXT_DUE = select(tasks.c.id).where(WAITING, tasks.c.run_at <= bindparam("now"))
-
-
-def next_lanes(connection: Connection, engine: str, most: int) -> Sequence[int]:
-    """The users whose lanes of this engine are next in turn, not locked."""
-    return connection.scalars(_NEXT_LANE.limit(most), {"engine": engine}).all()
-
-
-def is_runnable(connection: Connection, dialect: Dialect, engine: str, now: float, reads: int | None) -> bool:
-    """Is a lane of this engine runnable by who `reads` payloads of this version, or any waiting task due?"""
-    if is_paused(connection, engine):
-        return False
-    return (
-        _has_turn(connection, dialect, engine, reads)
-        or connection.execute(_NEXT_DUE.limit(1), {"now": now}).first() is not None
-    )
-
-
-def _has_turn(connection: Connection, dialect: Dialect, engine: str, reads: int | None) -> bool:
-    """Would one of the next lanes give a turn? A claim locks, so it shall not be tried for what it would pass by."""
-    for most in (1, BARREN):  # mostly the first one tells
-        if not (users := next_lanes(connection, engine, most)) or reads is None:
-            return bool(users)
-        heads, parameters = dialect.heads(dict.fromkeys(users, 1), Fit.readable(reads))
-        if heads.on(connection, parameters).rows():
-            return True
-        if len(users) < most:
-            break
-    return False
-
-
-def is_paused(connection: Connection, engine: str) -> bool:
-    """Did an operator pause this engine?"""
-    return bool(connection.scalar(select(engines.c.paused).where(engines.c.name == engine)))
 
 
 _WORKER = Prepared(select(workers.c.slots).where(workers.c.id == bindparam("worker")).with_for_update())

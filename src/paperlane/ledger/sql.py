@@ -27,6 +27,7 @@ from paperlane.ledger import (
     claims,
     dead,
     endings,
+    looking,
     periodic,
     recovery,
     results,
@@ -450,8 +451,11 @@ class SqlLedger:
         return leases
 
     def runnable(self, engine: str) -> bool:
-        reads = self._reads.get(engine)
-        return self._ask(lambda c: claims.is_runnable(c, self.dialect, engine, self._now(c), reads))
+        def look(connection: Connection) -> bool:
+            now = partial(self._now, connection)
+            return looking.is_runnable(connection, self.dialect, engine, now, self._reads.get(engine))
+
+        return self._ask(look)
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
         return self._with_lanes(lambda writing, lanes: claims.hand_out(writing, lanes, engine, most, self.rules))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, select
 
-from paperlane.ledger.claims import next_lanes
 from paperlane.ledger.dialects import Dialect, Fit
+from paperlane.ledger.looking import next_lanes
 from paperlane.ledger.schema import tasks, workers
 from paperlane.model.tasks import Unreadable
 

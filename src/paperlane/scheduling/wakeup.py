@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -15,14 +16,25 @@ log = structlog.get_logger(__name__)
 LONGEST_WAIT = 1.0
 """Seconds after which a waiter looks again, whatever it was told: the guarantee behind every notice."""
 
-_SOON = 0.002
-_SHORTEST_POLL = 0.01
-_LONGEST_POLL = 0.04
-_SLOWER = 1.1
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """How often who waits looks by itself: `first` after so many seconds, then `slower` times as long, to `longest`."""
+
+    first: float
+    slower: float
+    longest: float
+
+
+_TOLD = _Looks(first=0.01, slower=2.0, longest=1.0)
+"""Notices are all but certain. Busy workers that looked sooner would each take a task a commit, instead of several."""
+
+_UNTOLD = _Looks(first=0.002, slower=1.2, longest=0.05)
+"""A task waits for a tenth of the time that nothing came before it, and idle workers take some 2 % of a processor."""
 
 
 class Wakeup:
-    """One engine's bell in one process. Between processes a commit is seen by a number that the database keeps."""
+    """One engine's bell in one process, which the ledger's notices ring too."""
 
     def __init__(
         self,
@@ -37,10 +49,10 @@ class Wakeup:
         self._chance = chance
         self._bell = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._seen: int | None = None
         self._stop: Callable[[], None] | None = None
         self._asked = False
-        self._pause = _SOON
+        self._looks = _UNTOLD
+        self._pause = self._looks.first
 
     def _hear(self, engine: str) -> None:
         if engine == self._engine:
@@ -53,60 +65,37 @@ class Wakeup:
 
     def ring(self) -> None:
         """Something was submitted or has ended here; may be called from any thread."""
-        self._loop.call_soon_threadsafe(self._bell.set)
+        if not self._bell.is_set():  # else whoever hears it has still to look; and a busy worker is not told each time
+            self._loop.call_soon_threadsafe(self._bell.set)
 
     async def wait(self) -> None:
         """Return when the engine may have something to run, and after a second at the latest.
 
-        A ledger that cannot be read is left alone until then: whoever waits must not fail of a look.
+        Between notices it looks, less and less often: one may be lost, and others' locks may have hidden a turn. A
+        ledger that cannot be read is left alone until then: whoever waits must not fail of a look.
         """
-        poll = _SHORTEST_POLL
         deadline = self._loop.time() + LONGEST_WAIT * (0.75 + 0.25 * self._chance())
         if not self._asked:
             self._stop, self._asked = self._ledger.listen(self._hear), True
-        if self._stop is not None:
-            await self._listen(deadline)
-            return
+            self._looks = _UNTOLD if self._stop is None else _TOLD
+            self._pause = self._looks.first
         while (left := deadline - self._loop.time()) > 0:
-            if await self._rung(min(poll, left)):
+            if await self._rung(min(self._pause, left)):
+                self._pause = self._looks.first
                 return
+            self._pause = min(self._pause * self._looks.slower, self._looks.longest)
             try:
-                if await self._changed() and await self._threads(self._ledger.runnable, self._engine):
+                if await self._threads(self._ledger.runnable, self._engine):
                     return
             except Exception as error:
                 if not isinstance(error, Unavailable):  # else whoever waits here asks next, and tells
                     log.exception("the ledger cannot be looked at", engine=self._engine)
-                self._seen = None  # whatever changed meanwhile is still to be seen
-                await self._rung(left)
+                await self._rung(deadline - self._loop.time())
                 return
-            poll = min(poll * _SLOWER, _LONGEST_POLL)
-
-    async def _listen(self, deadline: float) -> None:
-        """Wait for a notice. It looks too, less and less often: others' locks may have hidden a turn a moment ago."""
-        while (left := deadline - self._loop.time()) > 0:
-            if await self._rung(min(self._pause, left)):
-                self._pause = _SOON
-                return
-            self._pause = min(self._pause * 2, LONGEST_WAIT)
-            try:
-                if await self._threads(self._ledger.runnable, self._engine):
-                    return
-            except Exception:
-                log.exception("the ledger cannot be looked at", engine=self._engine)
 
     def took(self) -> None:
         """There was something to run, so there may be more: look soon."""
-        self._pause = _SOON
-
-    async def _changed(self) -> bool:
-        """Has anybody committed since the last look? The first one may wait for a connection: not on the loop.
-
-        Databases whose answer comes over a network are listened to instead.
-        """
-        first = self._seen is None
-        now = await self._threads(self._ledger.changed) if first else self._ledger.changed()
-        before, self._seen = self._seen, now
-        return now != before
+        self._pause = self._looks.first
 
     async def _rung(self, seconds: float) -> bool:
         try:

@@ -99,7 +99,7 @@ class Dialect(Protocol):
         ...
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
-        """Have `heard` called, on another thread, with each engine that is announced by any process.
+        """Have `heard` called, on any thread, with each engine that is announced by any process.
 
         The answer ends that; None where a database cannot tell. Now and then a call is missed: look yourself too.
         """

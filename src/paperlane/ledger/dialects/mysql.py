@@ -86,7 +86,7 @@ class Mysql:
         return _heads(len(wanted)), {**users, **most, **asdict(fit)}
 
     def announce(self, engines: Collection[str]) -> None:
-        pass  # who waits looks at `changed`
+        pass  # it can tell nobody: who waits looks
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:  # noqa: ARG002  it tells nobody
         return None

@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from threading import Condition, Event, Lock, Thread
 
 from psycopg import Connection, Error
 from psycopg.sql import SQL, Identifier
+
+from paperlane.ledger.dialects.hearers import Hearers
 
 CHANNEL = "paperlane"
 
@@ -49,9 +50,8 @@ class Announcer:
                 if connection is None:
                     connection = self._connect()
                     connection.execute("SET synchronous_commit = off")  # a hint need not wait for the disk
-                with connection.pipeline():
-                    for engine in engines:
-                        connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, engine))
+                for engine in engines:
+                    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, engine), prepare=True, binary=True)
             except Error:  # who waits looks by itself, a second later at the most
                 if connection is not None:
                     connection.close()
@@ -72,7 +72,7 @@ class Listener:
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
-        self._heard: list[Callable[[str], None]] = []
+        self._hearers = Hearers()
         self._lock = Lock()
         self._ended = Event()
         self._thread: Thread | None = None
@@ -80,16 +80,10 @@ class Listener:
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None]:
         """Call `heard` with each engine that is announced, until the answer is called."""
         with self._lock:
-            self._heard.append(heard)
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="listener", daemon=True)
                 self._thread.start()
-
-        def stop() -> None:
-            with self._lock:
-                self._heard.remove(heard)
-
-        return stop
+        return self._hearers.add(heard)
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -104,13 +98,6 @@ class Listener:
                     connection.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
                     while not self._ended.is_set():
                         for notice in connection.notifies(timeout=_GLANCE):
-                            self._tell(notice.payload)
+                            self._hearers.tell(notice.payload)
             except Error:
                 self._ended.wait(_AGAIN * (0.5 + random.random()))  # noqa: S311  spreads load, keeps no secret
-
-    def _tell(self, engine: str) -> None:
-        with self._lock:
-            heard = tuple(self._heard)
-        for tell in heard:
-            with suppress(RuntimeError):  # its event loop is closed: nobody waits there any more
-                tell(engine)

@@ -30,6 +30,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from paperlane.errors import Misconfigured
 from paperlane.ledger.dialects import Fit, Given, Kind, Together
 from paperlane.ledger.dialects.mounts import is_networked, kind_of
+from paperlane.ledger.dialects.pipes import Pipes
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
@@ -123,6 +124,7 @@ class Sqlite:
             _make_folder(Path(path).parent)
         self.writer = self._engine(url, _WRITE, 1)
         self.reader = self.writer if self._memory else self._engine(url, "BEGIN", 8)
+        self._pipes = Pipes(None if self._memory else Path(path).resolve())
         self._watch_lock = Lock()
         self._watching: PoolProxiedConnection | None = None
 
@@ -169,10 +171,10 @@ class Sqlite:
         return _HEADS, {"users": json.dumps(list(wanted)), "most": max(wanted.values()), **asdict(fit)}
 
     def announce(self, engines: Collection[str]) -> None:
-        pass  # who waits looks at `changed`
+        self._pipes.announce(engines)
 
-    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:  # noqa: ARG002  it tells nobody
-        return None
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
+        return self._pipes.listen(heard)
 
     def changed(self) -> int:
         if self._memory:  # one connection only, which data_version would never tell of its own commits
@@ -192,6 +194,7 @@ class Sqlite:
         yield from ()
 
     def close(self) -> None:
+        self._pipes.close()
         with self._watch_lock:
             if self._watching is not None:
                 self._watching.close()
