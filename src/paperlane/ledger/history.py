@@ -35,7 +35,7 @@ WHOLE_TURN = tuple(
     tasks.c[name]
     for name in (
         "id", "user_id", "state", "stage", "cost", "charged", "run", "fence", "retries", "crashes", "cancel",
-        "started_at", "percent", "dead",
+        "started_at", "percent", "dead", "run_at",
     )
 )  # fmt: skip
 """What deciding about a task takes."""

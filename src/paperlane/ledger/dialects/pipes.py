@@ -14,6 +14,8 @@ from paperlane.ledger.dialects.hearers import Hearers
 _GATHER = 0.02  # seconds between two looks into the pipe: who wakes for each of many commits slows them down
 _MOST = 65_536  # bytes that a pipe holds
 _READ_AND_WRITE = 0o666
+_READ = 0o444
+_TO_SEARCH = 2  # places from the right to read to the right to search a folder
 _BEING_MADE = "."
 
 
@@ -56,8 +58,9 @@ class Pipes:
         with self._lock:
             if self._database is not None and self._folder is not None and self._pipe is None:
                 try:
-                    _make_folder(self._folder, self._database.parent)
-                    self._pipe = _Pipe(self._folder, _mode_of(self._database), self._hearers.tell)
+                    mode = _mode_of(self._database)
+                    _make_folder(self._folder, mode)
+                    self._pipe = _Pipe(self._folder, mode, self._hearers.tell)
                 except OSError:  # the file system has none
                     return None
         return self._hearers.add(heard)
@@ -75,10 +78,11 @@ def _mode_of(database: Path) -> int:
     return S_IMODE(database.stat().st_mode) & _READ_AND_WRITE
 
 
-def _make_folder(folder: Path, parent: Path) -> None:
+def _make_folder(folder: Path, mode: int) -> None:
+    """Who may read the database finds the pipes there, and who may write it adds one."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        folder.chmod(S_IMODE(parent.stat().st_mode))
+        folder.chmod(mode | (mode & _READ) >> _TO_SEARCH)
 
 
 class _Pipe:
