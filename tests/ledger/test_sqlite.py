@@ -3,15 +3,17 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pysqlite3 import dbapi2
 from tests.ledger.invariants import check_invariants
 
 from paperlane.errors import Misconfigured
 from paperlane.hosting import open_ledger
 from paperlane.ledger.dialects import sqlite
 from paperlane.ledger.sql import connect
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
+from paperlane.model.tasks import BatchId, Completed, Ended, Lease, NewBatch, NewTask, TaskId, UserId, WorkerId
 
 
 def test_a_version_that_can_corrupt_its_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -45,3 +47,36 @@ def test_writers_wait_for_each_other_and_lose_nothing(tmp_path: Path):
     check_invariants(ledgers[0])
     for ledger in ledgers:
         ledger.close()
+
+
+def test_a_step_prepares_nothing_anew(tmp_path: Path):
+    """Neither after a migration, which fills what the driver keeps, nor because a value changed."""
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+    for user in range(1, 9):
+        new = [NewTask(TaskId(f"t{user}-{n}"), b"{}") for n in range(9)]
+        ledger.submit(NewBatch(BatchId(f"b{user}"), UserId(user), new))
+    worker = WorkerId("w")
+    ledger.register(worker, "database", "host", 1, 10)
+    prepared: list[object] = []
+
+    def authorize(*what: object) -> int:
+        if what[0] != dbapi2.SQLITE_TRANSACTION:  # the driver's own COMMIT
+            prepared.append(what)
+        return dbapi2.SQLITE_OK
+
+    leases: list[Lease] = []
+
+    def step(room: int) -> None:
+        leases[:] = ledger.step("database", worker, [Ended(lease, Completed(1.0)) for lease in leases], room)
+
+    with ledger.dialect.writer.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_authorizer(authorize)  # which SQLite asks for whatever a statement does, as it is prepared
+    for room in (1, 3, 2) * 3:  # until each of its statements was needed once
+        step(room)
+    assert prepared
+    prepared.clear()
+    for room in (3, 1, 2):
+        step(room)
+    assert prepared == []
+    ledger.close()
