@@ -60,12 +60,11 @@ def give_up(writing: Writing, held: Lanes, worker: WorkerId, rules: Rules) -> Re
 
 def hand_back(writing: Writing, held: Lanes, leases: Sequence[Lease]) -> None:
     """Nobody will begin these: their turns are free again. One that was begun meanwhile is its worker's."""
+    if not leases:
+        return
     asked, given = _leased(writing.dialect.given)
-    found = (
-        hold(writing, held, asked, given.bind([lease.task for lease in leases], [lease.fence for lease in leases]))
-        if leases
-        else []
-    )
+    whose = given.bind([lease.task for lease in leases], [lease.fence for lease in leases])
+    found = hold(writing, held, asked, whose)
     settle(writing, held, [(task, _undelivered()) for task in found])
 
 
