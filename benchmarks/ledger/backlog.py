@@ -111,11 +111,17 @@ def _count(connection: Connection, backlog: Backlog) -> None:
 
 
 def analyse(ledger: Ledger, *others: str) -> None:
-    """Let the database look at what it holds, in the ledger's tables and in others."""
+    """Let the database look at what it holds, in the ledger's tables and in others, as it does by itself in time.
+
+    SQLite never does, and Paperlane's plans there are made without: only the others are looked at.
+    """
 
     def look(connection: Connection) -> None:
         if _is_mariadb(connection):
             connection.execute(text(f"ANALYZE TABLE {', '.join([*metadata.tables, *others])}")).all()
+        elif connection.dialect.name == "sqlite":
+            for table in others:
+                connection.execute(text(f"ANALYZE {table}"))
         else:
             connection.execute(text("ANALYZE"))
 

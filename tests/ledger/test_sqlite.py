@@ -1,6 +1,7 @@
 """What is SQLite's alone: a version that is safe, commits that are on disk, writers that wait for each other."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from pysqlite3 import dbapi2
 from tests.ledger.invariants import check_invariants
+from tests.ledger.plans import plans_of
 
 from paperlane.errors import Misconfigured
 from paperlane.hosting import open_ledger
@@ -80,3 +82,24 @@ def test_a_step_prepares_nothing_anew(tmp_path: Path):
         step(room)
     assert prepared == []
     ledger.close()
+
+
+def test_what_analyze_left_in_the_file_misleads_no_plan(tmp_path: Path):
+    """It saw one task, for which reading the whole table is as good as its key."""
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId(f"t{n}"), b"{}") for n in range(2)]))
+    worker = WorkerId("w")
+    ledger.register(worker, "database", "host", 1, 10)
+    leases = ledger.step("database", worker, [], 1)
+    ledger.close()
+    with closing(dbapi2.connect(tmp_path / "ledger.db")) as other:
+        other.execute("ANALYZE")
+        assert other.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0] > 0
+
+    again = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ended = [Ended(lease, Completed(1.0)) for lease in leases]
+    plans = plans_of(again, lambda: again.step("database", worker, ended, 1))
+    keyed = [access for words, plan in plans.items() if words.startswith("UPDATE") for access in plan.accesses]
+    assert {access.table for access in keyed} >= {"tasks", "attempts"}
+    assert not any(access.whole for access in keyed)
+    again.close()

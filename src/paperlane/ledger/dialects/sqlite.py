@@ -117,6 +117,20 @@ def _patiently(run: Callable[[], object]) -> None:
             return
 
 
+def _forget_statistics(connection: Any) -> None:
+    """Plan without what ANALYZE may have left in the file.
+
+    Nobody here runs it: a table that had few rows on that day would be read from end to end ever after, however large.
+    """
+    found = connection.execute("SELECT name FROM sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_stat4')")
+    if tables := [name for (name,) in found.fetchall()]:
+        for name in tables:
+            connection.execute(f"DELETE FROM {name}")  # noqa: S608  names of SQLite
+        connection.execute(
+            "ANALYZE sqlite_schema"
+        )  # which only reads them anew: https://www.sqlite.org/lang_analyze.html
+
+
 def is_busy(error: Exception) -> bool:
     """Did another one hold a lock?"""
     said = str(getattr(error, "orig", error))
@@ -173,6 +187,7 @@ class Sqlite:
                 _patiently(partial(connection.execute, f"PRAGMA {pragma}"))
             if begin == _WRITE:
                 connection.execute("PRAGMA busy_timeout=0").close()  # `_patiently` waits, and better
+                _patiently(partial(_forget_statistics, connection))
 
         @event.listens_for(engine, "begin")
         def _(connection: Connection) -> None:
