@@ -8,7 +8,7 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
 1. `_batch`, `_gone`, and `World.submitted`: what was accepted is there, whole and once; a key has one batch.
 2. `_move`: transitions are legal; `_ended`: one terminal event a run; `_tell`: nothing but a replay follows it.
 3. `_move`: a fence rises by one with a lease and else never; `_actor`: a worker changes what it holds and no more;
-   `_attempt`: one open attempt a task, which is the task's own; `World.took`: no lease is handed out twice.
+   `_attempt`: one for each turn that was begun, written as it ends; `World.took`: no lease is handed out twice.
 4. `_starts`: no start takes a user past its limit, a worker past its slots or the system past what it granted.
 5. `_lane`: counters are their recount, after every commit; `World.took`: no room stays idle while a lane is runnable.
 6. `_checkpoint`: kept once, never changed, with its event in one transaction; `_tell`: no kept step runs again.
@@ -136,7 +136,7 @@ class Auditor:
     tasks: dict[str, TaskRow] = field(default_factory=dict)
     lanes: dict[int, LaneRow] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
-    open: dict[str, int] = field(default_factory=dict)  # task: the fence of its open attempt
+    runs: dict[str, tuple[int, str]] = field(default_factory=dict)  # task: the fence and the worker of its attempt
     kept: dict[tuple[str, str], str] = field(default_factory=dict)  # (task, step): key
     workers: dict[str, tuple[str, int]] = field(default_factory=dict)  # engine, slots
     clocks: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -187,7 +187,7 @@ class Auditor:
                     self.lanes[lane.user] = lane
                 case "events", "INSERT":
                     self._tell(*values[:7], saved=saved)
-                case "attempts", "INSERT" | "UPDATE":
+                case "attempts", "INSERT":
                     self._attempt(*values[:4])
                 case "checkpoints", "INSERT":
                     self._checkpoint(*values[:4], kept=kept)
@@ -239,6 +239,8 @@ class Auditor:
             self._actor(before, row)
             del mine[before.state][row.id]
         mine[row.state][row.id] = row
+        if row.state == "running" and (before is None or before.state != "running"):
+            self.runs[row.id] = (row.fence, row.worker)
         moved.setdefault(row.id, [before or replace(row, state="")]).append(row)
         self.tasks[row.id] = row
 
@@ -290,13 +292,9 @@ class Auditor:
             saved.add((task, step))
 
     def _attempt(self, task: str, fence: int, ended_at: float, worker: str) -> None:
-        if ended_at == 0.0:
-            self.expect(task not in self.open, "3: a second attempt is open", task)
-            row = self.tasks[task]
-            self.expect((row.fence, row.worker) == (fence, worker), "3: an attempt that is not its task's", task)
-            self.open[task] = fence
-        else:
-            self.expect(self.open.pop(task, None) == fence, "3: an attempt ends that was not open", task, fence)
+        begun = self.runs.pop(task, None)
+        self.expect(begun == (fence, worker), "3: an attempt ends that did not run", task, fence, worker, "but", begun)
+        self.expect(ended_at > 0.0, "3: an attempt is written before it ends", task)
 
     def _checkpoint(self, task: str, step: str, key: str, fence: int, *, kept: set[tuple[str, str]]) -> None:
         self.expect(fence == self.tasks[task].fence, "3: a checkpoint of a late holder", task)
@@ -312,7 +310,7 @@ class Auditor:
             told.terminal == row.run - 1 + (row.state in ENDED), "2:", told.terminal, "terminal events, run", row.run
         )
         self.expect((row.state == "running") == bool(row.worker), "3: a", row.state, "task's worker is", row.worker)
-        self.expect((row.state == "running") == (row.id in self.open), "3: attempt of a", row.state, "task", row.id)
+        self.expect((row.state == "running") == (row.id in self.runs), "3: attempt of a", row.state, "task", row.id)
         self.expect(row.state in UNDER_WAY or row.charged == 0.0, "9: charged without a turn", row)
         completed = states[0].state == "running" and row.state == "completed"
         self.expect(

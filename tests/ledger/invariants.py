@@ -49,9 +49,14 @@ BROKEN = {
         SELECT a.task_id FROM events AS a JOIN events AS b ON b.task_id = a.task_id AND b.seq = a.seq + 1
         WHERE b.percent < a.percent AND b.kind <> 'replayed'
     """,
-    "an attempt is open though its task does not run it": """
+    "an attempt is written down before it ends": """
         SELECT a.task_id FROM attempts AS a JOIN tasks AS t ON t.id = a.task_id
-        WHERE (a.ended_at = 0) <> (t.state = 'running' AND t.fence = a.fence)
+        WHERE a.ended_at = 0 OR (t.state = 'running' AND t.fence = a.fence)
+    """,
+    "an attempt began and is over, and is not written down": """
+        SELECT e.task_id FROM events AS e JOIN tasks AS t ON t.id = e.task_id
+        LEFT JOIN attempts AS a ON a.task_id = e.task_id AND a.fence = e.fence
+        WHERE e.kind = 'begun' AND a.task_id IS NULL AND NOT (t.state = 'running' AND t.fence = e.fence)
     """,
     RAN_AGAIN: """
         SELECT task_id FROM events WHERE kind = 'saved' GROUP BY task_id, step HAVING count(*) > 1

@@ -11,7 +11,7 @@ from tests.ledger.conftest import Bench, new_batch
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
 from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import checkpoints, tasks
+from paperlane.ledger.schema import attempts, checkpoints, tasks
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
@@ -605,6 +605,33 @@ class TestCheckpoints:
         assert [(s.step, s.seconds, s.resumed) for s in first.steps] == [("parse", 3.0, False)]
         assert (second.number, second.outcome, second.ended_at) == (2, "", 0)
         assert [(s.step, s.resumed) for s in second.steps] == [("parse", True)]
+
+    def test_attempts_keep_who_ran_them_and_how_they_ended(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker, other = bench.worker(), bench.worker("other")
+        begun: list[float] = []
+        for who, outcome in ((worker, Retry(BUSY)), (other, Yielded(why="drained")), (other, Completed(1.0))):
+            bench.clock.pass_time(10)
+            (lease,) = claim(bench, who)
+            begun.append(bench.clock.now())
+            bench.clock.pass_time(2)
+            bench.ledger.finish(who, [Ended(lease, outcome)])
+        found = bench.ledger.attempts(name)
+        assert [(one.number, one.fence, one.worker) for one in found] == [(1, 1, worker), (2, 2, other), (2, 3, other)]
+        assert [(one.outcome, one.fault) for one in found] == [("retry", BUSY), ("yielded", None), ("completed", None)]
+        assert [one.started_at for one in found] == begun
+        assert [one.ended_at for one in found] == [at + 2 for at in begun]
+        assert {one.engine for one in found} == {"database"}
+
+    def test_an_attempt_that_an_older_process_wrote_as_it_began_ends_too(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        row = {"task_id": name, "fence": lease.fence, "number": 1, "engine": "database", "worker_id": worker}
+        bench.ledger.write(lambda c: c.execute(insert(attempts), row | {"started_at": bench.clock.now()}) and None)
+        assert [one.outcome for one in bench.ledger.attempts(name)] == [""]
+        bench.ledger.leave(worker)
+        assert [one.outcome for one in bench.ledger.attempts(name)] == ["crashed"]
 
 
 class TestVersions:

@@ -12,7 +12,7 @@ from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, attempts, engines, lanes, tasks, workers
+from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, engines, lanes, tasks, workers
 from paperlane.ledger.turns import give_turns
 from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
@@ -165,10 +165,8 @@ def claim(
 
 def _adopted(writing: Writing, worker: WorkerId) -> list[Lease]:
     """What earlier tries of this step claimed after all, though the answer to their commit was lost."""
-    asked = (
-        select(tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id)
-        .join(attempts, (attempts.c.task_id == tasks.c.id) & (attempts.c.fence == tasks.c.fence))
-        .where(UNDER_WAY, tasks.c.worker_id == worker, attempts.c.started_at.in_(writing.again))
+    asked = select(tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id).where(
+        UNDER_WAY, tasks.c.worker_id == worker, tasks.c.begun_at.in_(writing.again)
     )
     return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]
 
@@ -237,6 +235,7 @@ def start(
                     "worker_id": worker,
                     "lease_until": writing.now + lease,
                     "started_at": task["started_at"] or writing.now,
+                    "begun_at": writing.now,
                     "message": "",
                     "charged": task["charged"],
                 },

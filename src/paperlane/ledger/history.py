@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Executable,
     FromClause,
     Insert,
     Select,
@@ -35,7 +34,7 @@ WHOLE_TURN = tuple(
     tasks.c[name]
     for name in (
         "id", "user_id", "state", "stage", "cost", "charged", "run", "fence", "retries", "crashes", "cancel",
-        "started_at", "percent", "dead", "run_at",
+        "worker_id", "started_at", "percent", "dead", "run_at",
     )
 )  # fmt: skip
 """What deciding about a task takes."""
@@ -48,12 +47,12 @@ HEAD = tuple(
 _KINDS: dict[str, Kind] = {
     "state": "key", "stage": "key", "charged": "float", "run": "int", "fence": "int", "attempt": "int",
     "retries": "int", "crashes": "int", "cancel": "int", "engine": "key", "worker_id": "key", "lease_until": "float",
-    "run_at": "float", "started_at": "float", "finished_at": "float", "step": "text", "percent": "float",
-    "message": "text", "fault": "text", "cause": "key", "dead": "int", "summary": "text",
+    "run_at": "float", "started_at": "float", "begun_at": "float", "finished_at": "float", "step": "text",
+    "percent": "float", "message": "text", "fault": "text", "cause": "key", "dead": "int", "summary": "text",
 }  # fmt: skip
 
 
-_SHARED = ("state", "engine", "worker_id", "lease_until", "finished_at")
+_SHARED = ("state", "engine", "worker_id", "lease_until", "begun_at", "finished_at")
 """Columns that most moves of a kind set to the same: it is given once, for giving values costs more than most else."""
 
 Columns = tuple[tuple[str, ...], tuple[str, ...]]
@@ -68,23 +67,28 @@ class Move:
     to: Change
     kind: str
 
+    @property
+    def runner(self) -> str:
+        """Whose attempt ends with it, "" where none does."""
+        return self.task["worker_id"] if self.kind in _ENDINGS and self.task["state"] == "running" else ""
+
 
 _ENDINGS = {"completed", "failed", "cancelled", "retry", "yielded", "crashed", "poison"}
 
 
 def move(writing: Writing, moves: Iterable[Move]) -> None:
-    """Carry out moves, each with its event; attempts begin and end with them."""
+    """Carry out moves, each with its event; an attempt is written down as it ends."""
     alike: dict[tuple[object, ...], list[Move]] = {}
     for one in moves:
-        alike.setdefault((one.kind, *one.to, *map(one.to.get, _SHARED)), []).append(one)
+        alike.setdefault((one.kind, one.runner, *one.to, *map(one.to.get, _SHARED)), []).append(one)
     for some in alike.values():
-        kind, to = some[0].kind, some[0].to
+        to = some[0].to
         shared = {name: _clean(to[name]) for name in _SHARED if name in to}
         own = tuple(name for name in to if name not in shared)
         whose = [x.task["id"] for x in some], [x.task["fence"] for x in some]
         becomes = [_clean_all([x.to[name] for x in some], _KINDS[name]) for name in own]
         all_to = {f"all_{name}": shared[name] for name in shared}
-        _carry_out(writing, (own, tuple(shared)), kind, [*whose, *becomes], all_to)
+        _carry_out(writing, (own, tuple(shared)), some[0], [*whose, *becomes], all_to)
 
 
 def _clean_all(values: list[Any], kind: Kind) -> list[Any]:
@@ -99,16 +103,17 @@ def _clean(value: object) -> object:
 
 
 def _carry_out(
-    writing: Writing, columns: Columns, kind: str, values: Sequence[Sequence[object]], shared: Mapping[str, object]
+    writing: Writing, columns: Columns, like: Move, values: Sequence[Sequence[object]], shared: Mapping[str, object]
 ) -> None:
     """They are locked, so each of them changes; if one does not, nothing of it shall stand."""
     count = len(values[0])
-    at = {"kind": kind, "at": writing.now}
+    at = {"kind": like.kind, "runner": like.runner, "at": writing.now}
+    ends = like.kind if like.runner else ""
     if writing.dialect.chains:
-        chain, given = _chain(writing.dialect.given, columns, kind)
+        chain, given = _chain(writing.dialect.given, columns, ends)
         writing.soon(chain, {**given.bind(*values), **shared, **at, "all": count})
         return
-    change, follow, given = _parts(writing.dialect.given, columns, kind)
+    change, follow, given = _parts(writing.dialect.given, columns, ends)
     told = given.bind(*values)
     changed = writing.soon(change, {**told, **shared}).count()
     if changed != count:
@@ -130,38 +135,31 @@ def _given(given_rows: GivenRows, columns: Columns) -> Given:
 
 
 @cache
-def _parts(given_rows: GivenRows, columns: Columns, kind: str) -> tuple[Prepared, Sequence[Prepared], Given]:
-    """The change, and what is written beside it, in statements of their own."""
+def _parts(given_rows: GivenRows, columns: Columns, ends: str) -> tuple[Prepared, Sequence[Prepared], Given]:
+    """The change, and what is written beside it, in statements of their own; `ends` is how attempts end, if they do."""
     given = _given(given_rows, columns)
     present = select_by_key(select(tasks).where(tasks.c.id == given.table.c.of_task), given.table, tasks)
-    written: list[Executable] = [_tell(present, tasks)]
-    if kind == "begun":
-        written.append(_open(present, tasks))
-    elif kind in _ENDINGS:
-        written.append(_close(given, columns))
+    written = [_tell(present, tasks)]
+    if ends:
+        written.append(_record(present, tasks, columns, ends))
     return Prepared(_change(given, columns)), [Prepared(statement) for statement in written], given
 
 
 @cache
-def _chain(given_rows: GivenRows, columns: Columns, kind: str) -> tuple[Prepared, Given]:
+def _chain(given_rows: GivenRows, columns: Columns, ends: str) -> tuple[Prepared, Given]:
     """The same as one statement, where a database can chain them. It fails where not all of them changed."""
     given = _given(given_rows, columns)
-    moved = _change(given, columns).returning(*_TOLD_OF).cte("changed")
+    moved = _change(given, columns).returning(*_TOLD_OF, *(_RECORDED_OF if ends else ())).cte("changed")
     # nobody waits for the answer, for it comes with the commit's: so it divides by zero
     all_changed = literal(1) // case((func.count() == bindparam("all", type_=BigInteger), 1), else_=0)
     answer = select(all_changed).select_from(moved).add_cte(_tell(select(moved), moved).cte("told"))
-    if kind == "begun":
-        answer = answer.add_cte(_open(select(moved), moved).cte("opened"))
-    elif kind in _ENDINGS:
-        answer = answer.add_cte(_close(given, columns).cte("closed"))
+    if ends:
+        answer = answer.add_cte(_record(select(moved), moved, columns, ends).cte("recorded"))
     return Prepared(answer), given
 
 
 _TOLD = ("task_id", "seq", "fence", "kind", "status", "step", "percent", "message", "at")
-_TOLD_OF = tuple(
-    tasks.c[name]
-    for name in ("id", "seq", "fence", "state", "step", "percent", "message", "attempt", "engine", "worker_id")
-)
+_TOLD_OF = tuple(tasks.c[name] for name in ("id", "seq", "fence", "state", "step", "percent", "message"))
 
 
 def _tell(moved: Select[*tuple[Any, ...]], of: FromClause) -> Insert:
@@ -174,21 +172,16 @@ def _tell(moved: Select[*tuple[Any, ...]], of: FromClause) -> Insert:
     return insert(events).from_select(_TOLD, moved.with_only_columns(*columns))
 
 
-def _open(moved: Select[*tuple[Any, ...]], of: FromClause) -> Insert:
-    """An attempt of each moved task begins."""
-    at = bindparam("at", type_=attempts.c.started_at.type)
-    columns = (of.c.id, of.c.fence, of.c.attempt, of.c.engine, of.c.worker_id, at)
-    names = ("task_id", "fence", "number", "engine", "worker_id", "started_at")
-    return insert(attempts).from_select(names, moved.with_only_columns(*columns))
+_RECORDED = ("task_id", "fence", "number", "engine", "worker_id", "started_at", "ended_at", "outcome", "fault")
+_RECORDED_OF = tuple(tasks.c[name] for name in ("attempt", "engine", "begun_at", "fault"))
 
 
-def _close(given: Given, columns: Columns) -> Update:
-    """The attempt of each moved task ends, where it had begun."""
-    whose = (
-        attempts.c.task_id == given.table.c.of_task,
-        attempts.c.fence == given.table.c.of_fence,
-        attempts.c.ended_at == 0,
-    )
-    fault = given.table.c.to_fault if "fault" in columns[0] else null()
-    to = {"outcome": bindparam("kind", type_=attempts.c.outcome.type), "fault": fault, "ended_at": bindparam("at")}
-    return KeyedUpdate(attempts).where(*whose).values(to)
+def _record(moved: Select[*tuple[Any, ...]], of: FromClause, columns: Columns, ends: str) -> Insert:
+    """The attempt of each moved task, which is over: so it is written once, and what runs stands in the task's row."""
+    runner = bindparam("runner", type_=attempts.c.worker_id.type)
+    at = bindparam("at", type_=attempts.c.ended_at.type)
+    outcome = bindparam("kind", type_=attempts.c.outcome.type)
+    number = of.c.attempt + 1 if ends == "yielded" else of.c.attempt  # one that was not used counts no more
+    fault = of.c.fault if "fault" in columns[0] else null()  # else the task has that of an earlier one
+    recorded = (of.c.id, of.c.fence, number, of.c.engine, runner, of.c.begun_at, at, outcome, fault)
+    return insert(attempts).from_select(_RECORDED, moved.with_only_columns(*recorded))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
@@ -13,7 +13,7 @@ from paperlane.ledger.endings import Ending, crashed, settle
 from paperlane.ledger.history import Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, events, lanes, tasks, workers
+from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, attempts, events, lanes, tasks, workers
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Recovery, WorkerId
 
@@ -127,6 +127,9 @@ def _take_back(writing: Writing, held: Lanes, asked: Wanted, parameters: dict[st
     found = hold(writing, held, asked, parameters)
     running = [(task, crashed(task, writing.now, rules)) for task in found if task["state"] == "running"]
     leased = [(task, _undelivered()) for task in found if task["state"] == "leased"]
+    if running:  # processes before migration 0011 write an attempt as it begins: it makes way for what is known now
+        begun = attempts.c.task_id.in_([task["id"] for task, _ in running])
+        writing.connection.execute(delete(attempts).where(begun, attempts.c.ended_at == 0))
     settle(writing, held, [*running, *leased])
     poisoned = sum(ending.how == "poison" for _, ending in running)
     return Recovery(len(running), len(leased), poisoned)

@@ -188,6 +188,7 @@ tasks = Table(
     Column("run_at", Double, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("started_at", Double, nullable=False, server_default="0"),
+    Column("begun_at", Double, nullable=False, server_default="0"),  # of its last attempt
     Column("finished_at", Double, nullable=False, server_default="0"),
     Column("seq", Integer, nullable=False),
     Column("step", key(60), nullable=False, server_default=""),
@@ -217,7 +218,7 @@ OF_BATCH = (
 )
 """The tasks of a batch, beside its row: found among its user's."""
 
-attempts = Table(
+attempts = Table(  # that are over: what runs stands in its task's row
     "attempts",
     metadata,
     Column("task_id", _ID, primary_key=True),
@@ -229,7 +230,6 @@ attempts = Table(
     Column("ended_at", Double, nullable=False, server_default="0"),
     Column("outcome", key(20), nullable=False, server_default=""),
     Column("fault", Text),
-    **_kept_room(70),
 )
 
 checkpoints = Table(

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, cast, func, literal, null, or_, select
 
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
@@ -129,25 +129,34 @@ def batch_of(connection: Connection, batch: BatchId) -> Batch:
     )
 
 
+_NEVER = literal(0.0, attempts.c.ended_at.type)
+_NO_OUTCOME = literal("", attempts.c.outcome.type)
+_NO_FAULT = cast(null(), attempts.c.fault.type)
+
+
 def history(connection: Connection, task: TaskId) -> Sequence[PastAttempt]:
     """Every attempt that began, each with its steps."""
     told: dict[int, list[RowMapping]] = {}
     for event in connection.execute(select(events).where(events.c.task_id == task).order_by(events.c.seq)).mappings():
         told.setdefault(event["fence"], []).append(event)
-    rows = connection.execute(select(attempts).where(attempts.c.task_id == task).order_by(attempts.c.fence)).mappings()
+    of_task = (tasks.c[name] for name in ("attempt", "fence", "engine", "worker_id", "begun_at"))
+    running = select(*of_task, _NEVER, _NO_OUTCOME, _NO_FAULT).where(tasks.c.id == task, RUNNING)
+    names = ("number", "fence", "engine", "worker_id", "started_at", "ended_at", "outcome", "fault")
+    over = select(*(attempts.c[name] for name in names)).where(attempts.c.task_id == task, attempts.c.ended_at > 0)
+    asked = over.union_all(running).order_by("fence")  # at once, or one that ends meanwhile would be in neither
     return [
         PastAttempt(
-            number=row["number"],
-            fence=row["fence"],
-            engine=row["engine"],
-            worker=WorkerId(row["worker_id"]),
-            started_at=row["started_at"],
-            ended_at=row["ended_at"],
-            outcome=row["outcome"],
-            fault=_fault(row["fault"]),
-            steps=tuple(_steps(told.get(row["fence"], ()))),
+            number=row.number,
+            fence=row.fence,
+            engine=row.engine,
+            worker=WorkerId(row.worker_id),
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            outcome=row.outcome,
+            fault=_fault(row.fault),
+            steps=tuple(_steps(told.get(row.fence, ()))),
         )
-        for row in rows
+        for row in connection.execute(asked)
     ]
 
 
