@@ -1,10 +1,11 @@
-"""Threads that a part owns, so that synchronous calls never hold an event loop up."""
+"""Threads for synchronous calls, so that these never hold an event loop up."""
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import ParamSpec, TypeVar
 
 Given = TypeVar("Given")
@@ -37,3 +38,21 @@ class Threads:
     def close(self) -> None:
         """Wait for calls under way, and end the threads."""
         self._pool.shutdown()
+
+
+async def apart(function: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
+    """The result of a call that may hang, or what it raised; on a thread of its own, for which nobody waits.
+
+    Who is cancelled meanwhile goes on at once. The call is left to itself then, and ends with the process at last.
+    """
+    outcome: Future[Given] = Future()
+    outcome.set_running_or_notify_cancel()  # from here on it cannot be cancelled: what comes late finds its place
+
+    def call() -> None:
+        try:
+            outcome.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is for who waits
+            outcome.set_exception(error)
+
+    Thread(target=call, name="apart", daemon=True).start()
+    return await asyncio.wrap_future(outcome)
