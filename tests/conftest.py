@@ -101,6 +101,12 @@ class Service:
     clients: list[httpx.Client] = field(default_factory=list)
 
     def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self.begin()
+        self.url = self.says(r"ready at (\S+)")
+
+    def begin(self) -> None:
+        """Start its process."""
         with (self.data.parent / "stderr.txt").open("a") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(self.data)],
@@ -110,13 +116,15 @@ class Service:
                 env={**os.environ, **self.environment},
                 start_new_session=True,
             )
+
+    def says(self, pattern: str) -> str:
+        """Wait for a line that it prints, and return what the pattern finds in it."""
+        assert self.process is not None
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if found := re.search(r"ready at (\S+)", line):
-                self.url = found[1]
-                break
-        else:
-            raise AssertionError(self.log())
+            if found := re.search(pattern, line):
+                return found[1]
+        raise AssertionError(self.log())
 
     def first_link(self) -> str:
         """The link that the first start prints."""

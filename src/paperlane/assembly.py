@@ -7,16 +7,16 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
-from math import ceil
+from math import ceil, inf
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
+from starlette.types import ASGIApp
 
 from paperlane import hosting
 from paperlane.blobs.folder import Folder
@@ -38,8 +38,9 @@ from paperlane.records.issues import save
 from paperlane.retention import keep_house
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
-from paperlane.threads import Threads
+from paperlane.threads import Threads, apart
 from paperlane.web.app import create_app
+from paperlane.web.gate import Gate
 from paperlane.web.impatience import Impatient
 from paperlane.work import Chain
 from paperlane.work.sandbox import Limits, Sandbox
@@ -49,6 +50,7 @@ log = structlog.get_logger(__name__)
 
 STEPS = "paperlane.pipeline:STEPS"
 
+_SOON = 1.0  # seconds of a start that nobody wonders about
 _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
 _GOODBYE = 5  # seconds that open requests get at the end
 _DAY = 86_400.0
@@ -77,25 +79,28 @@ def open_ledger(settings: Settings) -> SqlLedger:
     return hosting.open_ledger(settings.database, rules, settings.task_seconds, Whole(open_blobs(settings)))
 
 
-async def reach_ledger(settings: Settings, stop: asyncio.Event) -> SqlLedger | None:
-    """The ledger, as soon as its database can be reached; None when told to stop before.
+async def reach_ledger(
+    settings: Settings, stop: asyncio.Event, waits: Callable[[], None] = lambda: None
+) -> SqlLedger | None:
+    """The ledger, as soon as its database can be reached; None when told to stop before, whatever it waits for.
 
-    Unavailable when it cannot be reached for `database_wait_seconds`: whoever started this process tries again then.
+    `waits` is called once when that takes longer than a start usually does. Unavailable when the database cannot be
+    reached for `database_wait_seconds`: whoever started this process tries again then.
     """
-    threads = Threads("start")
-    opening = asyncio.create_task(
-        patiently(lambda: threads(open_ledger, settings), "starting", lambda: settings.database_wait_seconds)
-    )
+    most = inf if settings.database_wait_seconds is None else settings.database_wait_seconds
+    # apart: to connect may take seconds, and to wait for another process that migrates minutes
+    opening = asyncio.create_task(patiently(lambda: apart(open_ledger, settings), "starting", lambda: most))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if opening.done():
-            return opening.result()
-        return None
+        for patience in (_SOON, None):
+            done, _ = await asyncio.wait({opening, stopping}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                break
+            waits()
+        return opening.result() if opening.done() else None
     finally:
         stopping.cancel()
         opening.cancel()
-        threads.close()
 
 
 def open_blobs(settings: Settings) -> Folder:
@@ -227,7 +232,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: FastAPI, settings: Settings) -> _Server:
+def _server(app: ASGIApp, settings: Settings) -> _Server:
     class Protocol(Impatient):
         patience = settings.upload_idle_seconds
 
@@ -239,8 +244,24 @@ def _server(app: FastAPI, settings: Settings) -> _Server:
             timeout_graceful_shutdown=_GOODBYE,
             http=Protocol,
             ws="websockets-sansio",
+            lifespan="off",
         )
     )
+
+
+@asynccontextmanager
+async def _answering(
+    app: ASGIApp, settings: Settings, listening: socket.socket, stop: asyncio.Event
+) -> AsyncGenerator[_Server]:
+    """The server answers; after it no request is under way. `stop` is set when it ends by itself."""
+    server = _server(app, settings)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    serving.add_done_callback(lambda _: stop.set())
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -277,25 +298,34 @@ def divide_limit(settings: Settings) -> tuple[int, int]:
     return inline, max(1, ceil((settings.system_limit - inline) / workers))
 
 
-async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str, str], None]) -> None:
+async def serve(
+    settings: Settings, stop: asyncio.Event, announce: Callable[[str, str], None], waits: Callable[[str], None]
+) -> None:
     """The service until told to stop: API, page, the engine `inline`, and supervised workers.
 
-    `announce` is told the service's URL and, at the first start, the path of the link that signs the first admin in.
+    It listens at once, and a gate answers until its database is reached. `announce` is told the service's URL when it
+    is ready and, at the first start, the path of the link that signs the first admin in; `waits` is told the URL when
+    that is long in coming.
     """
-    if (ledger := await reach_ledger(settings, stop)) is None:
-        return
     listening = listen(settings)
     url = f"http://{_shown(settings.host)}:{listening.getsockname()[1]}"
-    threads = Threads("serve")
-    try:
-        async with host_of(settings, ledger) as host, asyncio.TaskGroup() as running:
+    gate = Gate()
+    async with AsyncExitStack() as kept, _answering(gate, settings, listening, stop) as server:
+        kept.callback(listening.close)  # as all that is kept: requests under way still need it
+        if (ledger := await reach_ledger(settings, stop, partial(waits, url))) is None:
+            return
+        kept.callback(ledger.close)
+        threads = Threads("serve")
+        kept.callback(threads.close)
+        host = await kept.enter_async_context(host_of(settings, ledger))
+        secret = secret_of(settings)
+        async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             slots, of_each_worker = divide_limit(settings)
             running.create_task(host.push(Inline(slots), slots, stop, bell.set_result))
             desk = open_desk(settings, ledger)
-            server = _server(create_app(desk, settings, (await bell).ring, secret_of(settings)), settings)
-            serving = running.create_task(server.serve(sockets=[listening]))
-            serving.add_done_callback(lambda _: stop.set())
+            app = create_app(desk, settings, (await bell).ring, secret)
+            await kept.enter_async_context(app.router.lifespan_context(app))
             command = _worker_command(settings, of_each_worker)
             # not on the command line, which everybody on this machine can read: it may hold a password
             where = {"PAPERLANE_DATABASE_URL": settings.database}
@@ -306,13 +336,10 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
                 ledger, open_blobs(settings), kept_of(settings), threads, stop, orphans=owns_files(settings, ledger)
             )
             running.create_task(house)
+            gate.open(app)
             announce(url, first_sign_in or "")
             await stop.wait()
             server.should_exit = True
-    finally:
-        threads.close()
-        listening.close()
-        ledger.close()
 
 
 def _shown(host: str) -> str:

@@ -18,8 +18,11 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("paperlane-data"), description="Folder for the embedded database and the uploaded files.")
     database_url: str = Field("", description="Where the ledger is; empty: an SQLite file in the data folder.")
-    database_wait_seconds: float = Field(
-        60.0, ge=0, description="How long a start waits for a database that cannot be reached."
+    database_wait_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="How long `serve` and `worker` wait at their start for a database that cannot be reached; "
+        "empty: for ever, 0: not at all.",
     )
     host: str = Field("127.0.0.1", description="Address that `paperlane serve` listens on.")
     port: int = Field(8400, ge=0, le=65535, description="Port that `paperlane serve` listens on; 0 picks a free one.")
@@ -82,6 +85,12 @@ class Settings(BaseSettings):
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")
     log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for people, or for programs.")
+
+    @field_validator("database_wait_seconds", mode="before")
+    @classmethod
+    def _for_ever(cls, given: object) -> object:
+        """An environment has no other way to say so."""
+        return None if given == "" else given
 
     @field_validator("heartbeat_seconds")
     @classmethod

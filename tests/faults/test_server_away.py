@@ -1,15 +1,24 @@
-"""A database server that goes away and comes back: calls say so meanwhile, and work again after it."""
+"""A database server that goes away, comes back or comes late: calls say so meanwhile, and work again after it."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 
+import httpx
 import psycopg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
-from tests.conftest import needs, until
+from tests.conftest import Service, needs, until
 from tests.databases import Databases
+from tests.service.test_service import ended, upload
 from tools.servers import Missing, Server
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect as websocket
 
 from paperlane.errors import Misconfigured, StorageFull, Unavailable
 from paperlane.hosting import open_ledger
@@ -22,6 +31,15 @@ SLEEP = {"postgresql": "SELECT pg_sleep(50)", "mariadb": "SELECT sleep(50)"}
 # statements that fail as a server in trouble does
 POSTGRESQL_FAILS = "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{}'; END $$"
 MARIADB_FAILS = "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {}, MESSAGE_TEXT = 'no'"
+# as another process that migrates; and how many wait for it
+MIGRATING = {
+    "postgresql": "SELECT pg_advisory_lock(736921)",
+    "mariadb": "SELECT get_lock(concat('paperlane ', database()), 0)",
+}
+WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'",
+}
 
 
 @pytest.fixture(scope="module", params=["postgresql", "mariadb"])
@@ -276,3 +294,134 @@ def test_a_right_that_is_missing_is_said_at_once(secret: str, kind: str, url: st
         ledger.write(lambda connection, statement=statement: connection.execute(text(statement)))
     ledger.close()
     assert "denied" in (said := refused(secret).message) or "no schema" in said
+
+
+@pytest.fixture
+def service(url: str, tmp_path: Path) -> Iterator[Service]:
+    """A service on that database, not started yet."""
+    made = Service(tmp_path / "data", {"PAPERLANE_DATABASE_URL": url, "PAPERLANE_WORKERS": "0"}, url)
+    yield made
+    for client in made.clients:
+        client.close()
+    if made.process is not None and made.process.poll() is None:
+        made.kill()
+
+
+def paperlane(service: Service, *command: str) -> subprocess.Popen[str]:
+    """Another process of the same installation."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "paperlane", *command, "--data", str(service.data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **service.environment},
+    )
+
+
+@contextmanager
+def worker_of(service: Service) -> Iterator[Callable[[], list[str]]]:
+    """A worker that somebody starts; gives its log so far, and ends it in order."""
+    path = service.data.parent / "worker.txt"
+    command = [sys.executable, "-m", "paperlane", "worker", "--data", str(service.data)]
+    with path.open("w") as log:
+        process = subprocess.Popen(command, stderr=log, env={**os.environ, **service.environment})
+    try:
+        yield lambda: path.read_text().splitlines()
+        assert process.poll() is None, path.read_text()
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def failed_tries(lines: list[str]) -> list[str]:
+    return [line for line in lines if "the ledger cannot be reached" in line and "The database cannot be" in line]
+
+
+def test_what_starts_before_its_server_waits_for_it_and_then_works(service: Service, server: Server):
+    server.stop()
+    service.begin()
+    service.url = service.says(r"listens at (\S+) and waits")
+    with worker_of(service) as log_of_worker:
+        assert httpx.get(f"{service.url}/healthz").json() == {"status": "ok"}
+        ready = httpx.get(f"{service.url}/readyz")
+        refused = httpx.post(f"{service.url}/api/v1/batches", files={"files": ("a.md", b"x" * 3_000_000)})
+        assert (ready.status_code, ready.json()["database"]) == (503, "database_unavailable")
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+        for answer in (ready, refused):
+            assert int(answer.headers["Retry-After"]) > 0
+        with (
+            pytest.raises(InvalidStatus) as turned_away,
+            websocket(service.url.replace("http", "ws") + "/api/v1/progress"),
+        ):
+            pass
+        assert turned_away.value.response.status_code == 403  # as while a server is away
+        for log in (lambda: service.log().splitlines(), log_of_worker):
+            tries = until(lambda log=log: len(found := failed_tries(log())) > 2 and found)
+            assert tries == log()[: len(tries)]  # and nothing else
+        start(server)
+        assert service.says(r"ready at (\S+)") == service.url
+        client = service.user("ann")
+        (task,) = ended(client, upload(client, "Fine."))
+        assert (task["status"], task["engine"]) == ("completed", "database")
+        assert httpx.get(f"{service.url}/readyz").status_code == 200
+    assert service.stop() == 0
+    assert "Traceback" not in service.log()
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_what_waits_can_be_stopped_whatever_it_waits_for(service: Service, server: Server, kind: str, command: str):
+    """A process that migrates holds all others up, for minutes; here for ever."""
+    options = ["--port", "0"] if command == "serve" else []
+    dialect = connect(service.database)
+    with dialect.reader.connect() as other:
+        other.exec_driver_sql(MIGRATING[kind])
+        with paperlane(service, command, *options) as process:
+            until(lambda: other.exec_driver_sql(WAITING[kind]).scalar_one() == 1)
+            process.terminate()
+            out, err = process.communicate(timeout=60)
+    dialect.close()
+    assert (process.returncode, err) == (0, "")
+    assert "ready" not in out
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_while_no_server_is_there_a_start_can_be_stopped(service: Service, server: Server, command: str):
+    server.stop()
+    options = ["--port", "0"] if command == "serve" else []
+    with paperlane(service, command, *options) as process:
+        assert process.stderr is not None
+        assert failed_tries([process.stderr.readline()])
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in err) == (0, False)
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize(
+    "wrong", [{"password": "tell-nobody"}, {"database": "nowhere"}], ids=lambda wrong: next(iter(wrong))
+)
+def test_a_start_does_not_wait_for_what_does_not_pass(
+    service: Service, secret: str, command: str, wrong: dict[str, str]
+):
+    service.environment["PAPERLANE_DATABASE_URL"] = make_url(secret).set(**wrong).render_as_string(hide_password=False)
+    options = ["--port", "0"] if command == "serve" else []
+    with paperlane(service, command, *options) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.startswith("paperlane: ")
+    assert err.count("\n") == 1
+    assert "cannot be used: " in err
+    assert "tell-nobody" not in err
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_start_that_may_not_wait_says_so_and_ends(service: Service, server: Server, command: str):
+    server.stop()
+    service.environment["PAPERLANE_DATABASE_WAIT_SECONDS"] = "0"
+    options = ["--port", "0"] if command == "serve" else []
+    with paperlane(service, command, *options) as process:
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.count("\n")) == (2, 1)
+    assert err.startswith("paperlane: The database cannot be reached: ")

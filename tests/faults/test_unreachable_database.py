@@ -249,11 +249,37 @@ class TestStarting:
         assert ledger.tasks() == []
         ledger.close()
 
-    async def test_it_does_not_wait_for_ever(self, settings: Settings, waits: Waits):
+    async def test_it_waits_no_longer_than_it_was_told(self, settings: Settings, waits: Waits):
         impatient = Settings(data=settings.data, database_wait_seconds=1)
         with taken(settings.data / "paperlane.db"), pytest.raises(Unavailable, match="database is locked"):
             await assembly.reach_ledger(impatient, asyncio.Event())
         assert waits.count >= 1
+
+    async def test_it_does_not_wait_where_it_was_told_so(self, settings: Settings, waits: Waits):
+        hasty = Settings(data=settings.data, database_wait_seconds=0)
+        with taken(settings.data / "paperlane.db"), pytest.raises(Unavailable, match="database is locked"):
+            await assembly.reach_ledger(hasty, asyncio.Event())
+        assert waits.count == 0
+
+    async def test_only_a_start_that_takes_long_says_that_it_waits(
+        self, settings: Settings, waits: Waits, monkeypatch: pytest.MonkeyPatch
+    ):
+        told: list[str] = []
+        monkeypatch.setattr(assembly, "_SOON", 60.0)
+        ledger = await assembly.reach_ledger(settings, asyncio.Event(), lambda: told.append("waits"))
+        assert ledger is not None
+        ledger.close()
+        assert told == []
+        monkeypatch.setattr(assembly, "_SOON", 0.01)
+        with taken(settings.data / "paperlane.db"):
+            opening = asyncio.create_task(
+                assembly.reach_ledger(settings, asyncio.Event(), lambda: told.append("waits"))
+            )
+            await waits.more(5)
+        ledger = await opening
+        assert ledger is not None
+        ledger.close()
+        assert told == ["waits"]
 
     async def test_it_can_be_stopped_while_it_waits(self, settings: Settings, waits: Waits):
         stop = asyncio.Event()

@@ -20,6 +20,13 @@ def test_a_third_of_the_lease_is_fast_enough():
     assert settings_of(lease_seconds=3, heartbeat_seconds=1).heartbeat_seconds == 1
 
 
+def test_the_wait_for_a_database_may_be_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAPERLANE_DATABASE_WAIT_SECONDS", "7")
+    assert settings_of().database_wait_seconds == 7
+    monkeypatch.setenv("PAPERLANE_DATABASE_WAIT_SECONDS", "")
+    assert settings_of().database_wait_seconds is None
+
+
 def test_services_that_start_at_once_share_one_whole_secret(tmp_path: Path):
     settings = settings_of(data=tmp_path / "data")
     with ThreadPoolExecutor(8) as starting:
@@ -64,6 +71,7 @@ def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):
         {"workers": -1},
         {"max_retries": -1},
         {"database_wait_seconds": float("inf")},
+        {"database_wait_seconds": -1},
     ],
     ids=str,
 )

@@ -26,7 +26,10 @@ def serve(
         if sign_in:
             typer.echo(f"Sign in as admin, once, within the hour: {url}{sign_in}")
 
+    def waits(url: str) -> None:
+        typer.echo(f"Paperlane listens at {url} and waits for its database")
+
     async def run() -> None:
-        await assembly.serve(settings, assembly.stop_on_signals(), announce)
+        await assembly.serve(settings, assembly.stop_on_signals(), announce, waits)
 
     asyncio.run(run())

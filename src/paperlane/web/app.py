@@ -85,11 +85,11 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
-    app.add_middleware(_SafeHeaders)
+    app.add_middleware(SafeHeaders)
     return app
 
 
-class _SafeHeaders:
+class SafeHeaders:
     """Sets the headers that keep a browser from harm; a plain middleware, which streams pass through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:

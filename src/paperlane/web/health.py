@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from paperlane.errors import PaperlaneError
+from paperlane.errors import PaperlaneError, Unavailable
 from paperlane.web import answers, problems
 from paperlane.web.identity import Parts
 
@@ -27,7 +27,12 @@ async def readyz(house: Parts) -> JSONResponse:
         members = await house.threads(house.desk.ledger.members)
     except Exception as error:  # noqa: BLE001  whatever it is, the service is not ready
         why = error.code if isinstance(error, PaperlaneError) else type(error).__name__
-        return JSONResponse({"status": "unready", "database": why, "workers": 0}, 503)
+        return unready(why)
     live = sum(member.live for member in members)
-    status = "ok" if live else "unready"
-    return JSONResponse({"status": status, "database": "ok", "workers": live}, 200 if live else 503)
+    return JSONResponse({"status": "ok", "database": "ok", "workers": live}) if live else unready("ok")
+
+
+def unready(database: str) -> JSONResponse:
+    """Not ready to serve: no worker lives, or what is wrong with the database."""
+    content = {"status": "unready", "database": database, "workers": 0}
+    return JSONResponse(content, 503, {"Retry-After": str(Unavailable.retry_after)})

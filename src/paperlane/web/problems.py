@@ -46,6 +46,11 @@ def refusal(error: PaperlaneError) -> JSONResponse:
     return problem(status, error.code, error.message, error.hint, **headers)
 
 
+def unreachable() -> JSONResponse:
+    """What a call gets while the database cannot be reached."""
+    return refusal(_discreet(Unavailable("")))
+
+
 def install(app: FastAPI) -> None:
     """Answer every error in this form."""
 

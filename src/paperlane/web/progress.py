@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 router = APIRouter(tags=["progress"])
 
 _REFUSED, _NOT_FOUND, _TOO_MANY = 4401, 4404, 4429
-_DONE, _COME_AGAIN = 1000, 1013
+_DONE = 1000
+COME_AGAIN = 1013
 _ASK_EVERY = 5.0  # seconds: who may no longer come in is sent away within them
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 
@@ -34,7 +35,7 @@ async def progress(
     try:
         account = await account_of(socket)
     except Unavailable:
-        await socket.close(_COME_AGAIN)
+        await socket.close(COME_AGAIN)
         return
     if account is None or not is_own_origin(socket):
         await socket.close(_REFUSED)
@@ -56,7 +57,7 @@ async def _serve(socket: WebSocket, house: House, account: Account, task: str, b
     try:
         followed = await house.threads(_followed, house, account, task, batch)
     except PaperlaneError as error:
-        await socket.close(_COME_AGAIN if isinstance(error, Unavailable) else _NOT_FOUND)
+        await socket.close(COME_AGAIN if isinstance(error, Unavailable) else _NOT_FOUND)
         return
     await socket.accept()
     replay = after >= 0 and bool(task)
@@ -98,7 +99,7 @@ async def _until_gone(
                 coming.cancel()
                 return
             if (event := coming.result()) is None:
-                await socket.close(_COME_AGAIN)
+                await socket.close(COME_AGAIN)
                 return
             await socket.send_json(shapes.frame(event))
             if event.status in _ENDED and event.seq >= known[event.task]:
