@@ -249,6 +249,13 @@ CODES: Mapping[str, Told] = {
             "请稍后再试；若仍如此，请告知管理员。",
         ),
     ),
+    "database_busy": Told(
+        ("The database is busy.", "数据库繁忙。"),
+        (
+            "Try again in a little while; if it stays, tell who runs this service.",
+            "请稍后再试；若仍如此，请告知管理员。",
+        ),
+    ),
     "storage_full": Told(
         ("There is no room left to store anything.", "存储空间已满。"),
         (

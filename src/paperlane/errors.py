@@ -5,6 +5,7 @@ PaperlaneError            code, message, hint
 |  |- NotFound, NotAllowed, SignInNeeded, Conflict, BadRequest, TookTooLong, TooLarge, TooMany
 |- Unavailable            the database cannot be reached now (HTTP 503); it may pass
 |  |- StorageFull         there is no room to write (HTTP 507)
+|  |- Busy                others hold what is asked for (HTTP 503)
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
@@ -116,6 +117,12 @@ class StorageFull(Unavailable):
     code = "storage_full"
     status = 507
     retry_after = 60
+
+
+class Busy(Unavailable):
+    """The database answers, but others hold for too long what is asked for. Nothing of the write took place."""
+
+    code = "database_busy"
 
 
 class DocumentError(PaperlaneError):

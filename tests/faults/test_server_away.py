@@ -20,7 +20,7 @@ from tools.servers import Missing, Server
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as websocket
 
-from paperlane.errors import Misconfigured, StorageFull, Unavailable
+from paperlane.errors import Busy, Misconfigured, StorageFull, Unavailable
 from paperlane.hosting import open_ledger
 from paperlane.ledger.dialects import server as pool
 from paperlane.ledger.sql import SqlLedger, connect
@@ -179,7 +179,8 @@ def test_what_a_server_says_of_a_statement_that_it_ends_with_is_understood(
         ("57P01", 1053, Unavailable),
         ("57P03", 1040, Unavailable),
         ("08006", 1158, Unavailable),
-        ("40001", 1213, Unavailable),
+        ("40001", 1213, Busy),
+        ("55P03", 1205, Busy),
         ("58030", 1030, Unavailable),
         ("25006", 1290, Unavailable),
     ],
@@ -216,7 +217,7 @@ def test_who_finds_no_free_connection_is_told_so(url: str, kind: str, monkeypatc
     monkeypatch.setattr(pool, "_WAIT", 0.05)
     ledger = SqlLedger(connect(url))
     first, second = ledger.dialect.reader.connect(), ledger.dialect.reader.connect()
-    with pytest.raises(Unavailable, match=r"QueuePool limit of size 1 overflow 1 reached"):
+    with pytest.raises(Busy, match=r"The database is busy: QueuePool limit of size 1 overflow 1 reached"):
         ledger.tasks()
     first.close()
     assert ledger.tasks() == [], kind

@@ -16,7 +16,7 @@ from paperlane import assembly
 from paperlane.engines import database
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
-from paperlane.errors import Unavailable
+from paperlane.errors import Busy, Unavailable
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import sqlite
@@ -209,6 +209,31 @@ async def test_after_an_outage_workers_get_a_moment_before_anything_is_taken_for
     threads.close()
     assert [name for name, _ in calls] == ["recover", "members", "members", "recover", "recover"]
     assert calls[3][1] - calls[2][1] >= 0.2  # a third of a lease: a heartbeat
+
+
+async def test_a_database_that_was_only_busy_is_swept_again_at_once():
+    calls: list[str] = []
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    class Recovering:
+        rules = Rules(lease=600)
+
+        def members(self) -> list[object]:
+            calls.append("members")
+            return []
+
+        def recover(self) -> Recovery:
+            calls.append("recover")
+            if len(calls) < 3:
+                raise Busy("Others are in the way.")
+            loop.call_soon_threadsafe(stop.set)
+            return Recovery()
+
+    threads = Threads("sweeper")
+    async with asyncio.timeout(60):
+        await sweep(Recovering(), 0.01, threads, stop, chance=lambda: 0.0)  # type: ignore[arg-type]
+    threads.close()
+    assert calls == ["recover"] * 3
 
 
 def test_waits_grow_differ_and_are_bounded():

@@ -21,7 +21,7 @@ from tests.conftest import taken
 from tests.ledger.conftest import Bench
 
 from paperlane import migrations
-from paperlane.errors import BadRequest, Misconfigured, StorageFull, Unavailable
+from paperlane.errors import BadRequest, Busy, Misconfigured, StorageFull, Unavailable
 from paperlane.hosting import open_ledger
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import mounts, sqlite
@@ -57,7 +57,7 @@ def wrapped(kind: type[DBAPIError], *args: object, sqlstate: str | None = None, 
         (wrapped(OperationalError, 2013, "Lost connection to MySQL server during query"), Unavailable),
         (wrapped(InterfaceError, 0, ""), Unavailable),
         (wrapped(DBAPIError, "gone", broken=True), Unavailable),
-        (NoConnection("QueuePool limit of size 1 overflow 0 reached"), Unavailable),
+        (NoConnection("QueuePool limit of size 1 overflow 0 reached"), Busy),
         (wrapped(IntegrityError, "duplicate key", sqlstate="23505"), None),
         (wrapped(DataError, 1406, "Data too long"), None),
         (wrapped(InternalError, 3, "Error writing file (Errcode: 13)"), None),
@@ -68,10 +68,14 @@ def wrapped(kind: type[DBAPIError], *args: object, sqlstate: str | None = None, 
         (wrapped(OperationalError, "connection failed: connection refused"), Unavailable),
         (wrapped(OperationalError, 2006, "Server has gone away"), Unavailable),
         (wrapped(OperationalError, 1040, "Too many connections"), Unavailable),
-        (wrapped(OperationalError, 1213, "Deadlock found"), Unavailable),
+        (wrapped(OperationalError, 1213, "Deadlock found"), Busy),
+        (wrapped(OperationalError, "deadlock detected", sqlstate="40P01"), Busy),
+        (wrapped(OperationalError, "deadlock detected", sqlstate="40P01", broken=True), Unavailable),
+        (wrapped(OperationalError, "canceling statement due to lock timeout", sqlstate="55P03"), Busy),
+        (wrapped(InternalError, "terminating connection", sqlstate="25P03"), Unavailable),
         (wrapped(OperationalError, 1290, "The server is running with the --read-only option"), Unavailable),
         (wrapped(OperationalError, 1054, "Unknown column 'nothing'"), None),
-        (wrapped(OperationalError, 1205, "Lock wait timeout exceeded", sqlstate="HY000"), Unavailable),
+        (wrapped(OperationalError, 1205, "Lock wait timeout exceeded", sqlstate="HY000"), Busy),
     ],
 )  # fmt: skip
 def test_what_every_driver_says_is_understood(error: DBAPIError, kind: type | None):

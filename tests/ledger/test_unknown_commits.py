@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from tests.databases import KINDS
 from tests.ledger.conftest import Bench, new_batch
 from tests.ledger.test_dead import fail
@@ -246,6 +247,26 @@ def test_a_full_disk_after_a_lost_commit_does_not_say_that_nothing_is_there(benc
     tried = bench.ledger._transactions._once
     with lost_answer(bench, committed=committed), pytest.MonkeyPatch.context() as patch:
         patch.setattr(Transactions, "_once", lambda _, work, again: full("BEGIN") or tried(work, again))
+        with pytest.raises(Unavailable) as raised:
+            bench.ledger.submit(new_batch("b", 1, 3))
+    assert type(raised.value) is Unavailable
+    assert bench.ledger.queue(UserId(1)).queued == (3 if committed else 0)
+
+
+@WHETHER
+def test_a_database_that_is_busy_after_a_lost_commit_does_not_say_that_nothing_is_there(
+    bench: Bench, *, committed: bool
+):
+    begun: list[int] = []
+
+    def busy() -> None:
+        begun.append(1)
+        if len(begun) == 2:
+            raise NoConnection("QueuePool limit of size 1 overflow 0 reached")
+
+    tried = bench.ledger._transactions._once
+    with lost_answer(bench, committed=committed), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transactions, "_once", lambda _, work, again: busy() or tried(work, again))
         with pytest.raises(Unavailable) as raised:
             bench.ledger.submit(new_batch("b", 1, 3))
     assert type(raised.value) is Unavailable

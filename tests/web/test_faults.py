@@ -60,6 +60,19 @@ async def test_a_database_that_is_gone_gives_503_everywhere_and_heals(house: Hou
     assert (await house["adam"].get("/tasks")).status_code == 200
 
 
+async def test_a_database_whose_connections_are_all_taken_gives_503_and_leaves_no_file(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    pool = house.ledger.dialect.writer.pool
+    monkeypatch.setattr(pool, "_timeout", 0.01)
+    with house.ledger.dialect.writer.connect():
+        answer = await house["ann"].post("/batches", files=FILE)
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_busy")
+    assert (int(answer.headers["retry-after"]) > 0, answer.json()["detail"]) == (True, "The database is busy.")
+    assert blobs_of(house) == []
+    assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
+
+
 async def closing_code(house: House) -> int:
     """How a WebSocket is closed before it is accepted."""
     sent: list[Message] = []

@@ -159,7 +159,8 @@ class Rules:
 class Ledger(Protocol):
     """The record of truth. Errors are those of `paperlane.errors`.
 
-    Everything may raise Unavailable: StorageFull has changed nothing; else it is not known whether a write took place.
+    Everything may raise Unavailable: StorageFull and Busy have changed nothing; else it is not known whether a write
+    took place.
     """
 
     @property

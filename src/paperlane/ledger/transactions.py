@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from paperlane.clock import Clock
 from paperlane.ledger.dialects import Dialect
@@ -69,13 +70,14 @@ class Transactions:
     def settling(self, writing: Writing) -> bool:
         """Was the clock, by which this is written, set a moment ago? Then workers had no time to renew their leases."""
         _ = writing.now  # whoever asks for it compares the clocks
-        return self.jumps.waiting(self._monotonic())
+        return self.jumps.waiting(self.monotonic())
 
     def suspect(self) -> bool:
         """Rows tell that the clock was set back. False if this process saw that, and has let workers renew since."""
-        return self.jumps.suspect(self._monotonic())
+        return self.jumps.suspect(self.monotonic())
 
-    def _monotonic(self) -> float:
+    def monotonic(self) -> float:
+        """This process's own clock, which nobody sets."""
         return time.monotonic() if self.clock is None else self.clock.monotonic()
 
     def change(
@@ -104,6 +106,10 @@ class Transactions:
                     if lost is not None and not isinstance(error, IntegrityError):
                         raise lost from error  # this try wrote nothing, but an earlier one may have
                     raise
+            except NoConnection as error:
+                if lost is not None:
+                    raise lost from error
+                raise
             else:
                 unsure.clear()
                 return answer

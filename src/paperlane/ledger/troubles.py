@@ -1,4 +1,4 @@
-"""What ails a database, told in errors of ours: it cannot be reached, or it has no room."""
+"""What ails a database, told in errors of ours: it cannot be reached, it is busy, or it has no room."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from paperlane.errors import StorageFull, Unavailable
+from paperlane.errors import Busy, StorageFull, Unavailable
 
 # https://www.sqlite.org/rescode.html: the low byte is the primary code
 _SQLITE_MISTAKE, _SQLITE_FULL = 1, 13
@@ -27,12 +27,12 @@ _POSTGRESQL_BARRED = (
 # https://www.postgresql.org/docs/15/errcodes-appendix.html; what has no code is of the connection itself
 _POSTGRESQL_FULL = "53100"  # disk_full
 _POSTGRESQL_DIVIDED = "22012"  # division_by_zero
+_POSTGRESQL_BUSY = frozenset({"40001", "40P01", "55P03"})  # serialization_failure, deadlock, lock_not_available
 _POSTGRESQL_AWAY = (
     "08",  # connection exceptions
     "25006",  # read_only_sql_transaction: a server that only follows another one
     "25P03",  # idle_in_transaction_session_timeout
     "28",  # invalid authorization
-    "40001", "40P01", "55P03",  # serialization_failure, deadlock_detected, lock_not_available: again and again
     "53",  # insufficient resources
     "57",  # operator intervention: shut down, starting, cancelled
     "58",  # system errors
@@ -44,11 +44,11 @@ _MARIADB_AWAY = _MARIADB_BARRED | {
     1042, 1043, 1047, 1129,  # no handshake
     1053, 1077, 1079,  # the server ends
     1152, 1158, 1159, 1160, 1161, 1184,  # the connection broke
-    1205, 1213,  # lock wait timeout, deadlock: again and again
     1290, 1792, 1836,  # it only reads
     1317, 1927, 1969, 3024, 4031,  # killed, or took too long
 }  # fmt: skip
 _MARIADB_CLIENT = range(2000, 3000)  # what the driver says itself: nobody there, lost
+_MARIADB_BUSY = frozenset({1205, 1213})  # lock wait timeout, deadlock
 _MARIADB_FULL = frozenset({1021, 1114})  # ER_DISK_FULL, ER_RECORD_FILE_FULL
 _MARIADB_WRITING = frozenset({3, 1026, 1030})  # EE_WRITE, ER_ERROR_ON_WRITE, ER_GET_ERRNO: the system's number is told
 _MARIADB_NO_SPACE = ("Errcode: 28", "errno: 28", "error 28")  # ENOSPC
@@ -56,7 +56,7 @@ _MARIADB_NO_SPACE = ("Errcode: 28", "errno: 28", "error 28")  # ENOSPC
 
 @contextmanager
 def told() -> Generator[None]:
-    """Unavailable or StorageFull instead of what the driver raised; errors of another kind pass as they are.
+    """Unavailable, Busy or StorageFull instead of what the driver raised; errors of another kind pass as they are.
 
     But for the one that stands for a mistake of ours: `history` divides by zero where a locked task did not change.
     """
@@ -74,7 +74,9 @@ def trouble_of(error: SQLAlchemyError) -> Unavailable | None:
     """What an error of the database says about the database; None where it says something about the statement."""
     if isinstance(error, DBAPIError) and _is_full(error.orig):
         return StorageFull(f"There is no room to write: {said(error)}.", hint="Free some space on the database's disk.")
-    if isinstance(error, NoConnection) or (isinstance(error, DBAPIError) and _is_away(error)):
+    if isinstance(error, NoConnection) or (isinstance(error, DBAPIError) and _is_busy(error)):
+        return Busy(f"The database is busy: {said(error)}.", hint="Try again in a little while.")
+    if isinstance(error, DBAPIError) and _is_away(error):
         return Unavailable(f"The database cannot be reached: {said(error)}.", hint="Try again in a little while.")
     return None
 
@@ -104,6 +106,13 @@ def _is_full(raised: Any) -> bool:
     if number in _MARIADB_WRITING:
         return any(sign in str(raised) for sign in _MARIADB_NO_SPACE)
     return _sqlite_code(raised) == _SQLITE_FULL
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    """Does the database answer, and others were in the way?"""
+    if error.connection_invalidated:
+        return False
+    return getattr(error.orig, "sqlstate", None) in _POSTGRESQL_BUSY or _number(error.orig) in _MARIADB_BUSY
 
 
 def _is_away(error: DBAPIError) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from paperlane.errors import Unavailable
+from paperlane.errors import Busy, Unavailable
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Recovery
 from paperlane.patience import Patience
@@ -26,7 +26,7 @@ async def sweep(
     """Recover what was lost, every `seconds` give or take a fifth, until told to stop.
 
     A database that was away was away for the workers too: once it is back they get a moment to renew their leases and
-    to tell what ended, before anything of theirs is taken for lost.
+    to tell what ended, before anything of theirs is taken for lost. One that was only busy is asked again.
     """
     patience, away = Patience(chance=chance), False
     while not stop.is_set():
@@ -34,14 +34,14 @@ async def sweep(
         try:
             if away:
                 await threads(ledger.members)
-                patience.worked()
                 away = False
                 wait = ledger.rules.lease / 3
             elif (found := await threads(ledger.recover)) != Recovery():
                 log.warning("recovered", **{name: getattr(found, name) for name in Recovery.__slots__})
+            patience.worked()
         except Unavailable as error:
             log.warning("sweep failed", why=error.message)
-            wait, away = patience.wait(), True
+            wait, away = patience.wait(), away or not isinstance(error, Busy)
         except Exception:
             log.exception("sweep failed")
         await pause(wait, stop)

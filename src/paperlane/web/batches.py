@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from paperlane.desk import Order, moment_of
-from paperlane.errors import BadRequest, Refused, StorageFull, TooLarge
+from paperlane.errors import BadRequest, Busy, Refused, StorageFull, TooLarge
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
 from paperlane.web import answers, problems, shapes
@@ -80,7 +80,7 @@ async def _submit(request: Request, account: Account, house: House, received: Re
     try:
         order = _order(received, key, house.desk.clock.now())
         batch, fresh = await house.threads(house.desk.submit, account, order)
-    except (Refused, StorageFull):
+    except (Refused, StorageFull, Busy):
         await house.threads(received.discard)
         raise  # after any other error the batch may be there, so its files must stay
     if fresh:
