@@ -76,7 +76,7 @@ class Databases:
 def migrated(url: str) -> Dialect:
     """The database, brought to this version."""
     dialect = connect(url)
-    migrate(dialect.writer)
+    migrate(dialect.unlimited)
     return dialect
 
 

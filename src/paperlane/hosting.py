@@ -42,7 +42,7 @@ def open_ledger(
     """
     dialect = connect(url)
     try:
-        migrate(dialect.writer)
+        migrate(dialect.unlimited)
     except BaseException:
         dialect.close()
         raise

@@ -329,7 +329,7 @@ def test_a_process_that_is_killed_while_the_server_works_for_it_is_carried_on(
     put_turns_under_way(dialect)
     address = dialect.writer.url.render_as_string(hide_password=False)
     asked = "SELECT id FROM information_schema.processlist WHERE state LIKE '%metadata lock%'"
-    with dialect.writer.connect() as holding, dialect.reader.connect() as watching:
+    with dialect.unlimited.connect() as holding, dialect.reader.connect() as watching:
         holding.execute(text("SELECT 1 FROM lanes"))  # who alters them waits
         process = Popen([sys.executable, "-m", "paperlane", "migrate", "--database", address, "--data", tmp_path])
         waiting = until(lambda: watching.scalar(text(asked)))

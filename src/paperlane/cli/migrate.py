@@ -12,7 +12,7 @@ def migrate(data: Data = None, database: Database = None) -> None:
 
     settings = made(data=data, database=database)
     dialect = connect(settings.database)
-    before = migrations.migrate(dialect.writer)
+    before = migrations.migrate(dialect.unlimited)
     after = migrations.newest()
     dialect.close()
     said = "is at this version already" if before == after else f"went from {before or 'empty'} to {after}"

@@ -61,6 +61,12 @@ class Dialect(Protocol):
     writer: Engine
     reader: Engine
 
+    unlimited: Engine
+    """Connections for migrations: statements, waits and pauses last as long as they must."""
+
+    briefly: Prepared | None
+    """Said in a transaction, it waits some seconds for a lock at most; None where none ever waits longer."""
+
     locks: bool
     """Are rows locked one by one? Else a write transaction is alone, and nothing that it read can change under it."""
 
@@ -110,7 +116,7 @@ class Dialect(Protocol):
         ...
 
     def passing(self, error: DBAPIError) -> bool:
-        """Did the database refuse for a reason that passes (a lock, a deadlock), and change nothing?"""
+        """Did the database refuse for a reason that another try mends (a deadlock), and change nothing?"""
         ...
 
     def weaknesses(self, connection: Connection) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """MariaDB and MySQL, by PyMySQL: no RETURNING and no partial indexes, so generated columns lead the indexes."""
 
 import json
+import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -8,14 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 import pymysql
-from sqlalchemy import Connection, Insert, Table, column
+from sqlalchemy import Connection, Insert, Table, column, event
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Fit, Given, Kind, Together, address
+from paperlane.ledger.dialects import Fit, Given, Kind, Together, address, server
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
-from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
@@ -29,7 +29,8 @@ _COLUMNS: Mapping[Kind, str] = {
     "int": "BIGINT",
     "float": "DOUBLE",
 }
-_PASSING = {1205, 1213}  # lock wait timeout, deadlock
+_PASSING = {1213}  # a deadlock; who waited in vain for a lock has waited for as long as anybody would
+_ANSWER = 60  # seconds in which a statement is answered: longer than any of ours takes, with its waits for locks
 _PACKET = 16 << 20
 _LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed, so it is looked for
 
@@ -46,6 +47,32 @@ def _heads(count: int) -> Prepared:
 
 
 _NOW = Prepared(sql("SELECT unix_timestamp(sysdate(6))"))
+_IN_UTC = "SET time_zone = '+00:00'"
+"""The clock is read by way of the session's time zone: where that saves daylight, an hour comes twice each autumn."""
+
+
+def _begin(connection: pymysql.Connection, _record: object) -> None:
+    """Tell the time in UTC, and notice when the server's machine is silent, which PyMySQL has no options for.
+
+    https://man7.org/linux/man-pages/man7/tcp.7.html
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_UTC)
+    line: socket.socket = connection._sock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    if line.family != socket.AF_UNIX:
+        third = max(1, server.SILENT // 3)
+        wanted = {"KEEPIDLE": third, "KEEPINTVL": third, "KEEPCNT": 2, "USER_TIMEOUT": server.SILENT * 1_000}
+        for name, value in wanted.items():
+            if (option := getattr(socket, f"TCP_{name}", None)) is not None:  # macOS lacks some
+                line.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _limit(connection: pymysql.Connection, _record: object) -> None:
+    """Let nobody wait for a transaction that idles, nor for any lock for long; MySQL has no limit of the former."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SET innodb_lock_wait_timeout = {server.QUEUE} /*M!100300 , idle_transaction_timeout = {server.IDLE} */"
+        )
 
 
 class Mysql:
@@ -55,13 +82,19 @@ class Mysql:
     chains = False
     clock = _NOW
     together: Together | None = None
+    briefly: Prepared | None = None  # `_limit` holds for all that writes
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "mysql+pymysql")
         address.check_options(at, lambda given: pymysql.Connection(defer_connect=True, **given))
-        at = at.set(query={"charset": "utf8mb4", **at.query})
-        self.writer = engine_of(at, isolation_level="READ COMMITTED")
-        self.reader = engine_of(at, isolation_level="AUTOCOMMIT")
+        at = server.preset(at, charset="utf8mb4", connect_timeout=server.REACH)
+        answer = {"read_timeout": _ANSWER, "write_timeout": _ANSWER}
+        self.writer = server.engine_of(at, "READ COMMITTED", **answer)
+        self.reader = server.engine_of(at, "AUTOCOMMIT", **answer)
+        self.unlimited = server.unlimited_engine_of(at)
+        for engine in (self.writer, self.reader, self.unlimited):
+            event.listen(engine, "connect", _begin)
+        event.listen(self.writer, "connect", _limit)
 
     @staticmethod
     def given(name: str, **columns: Kind) -> Given:

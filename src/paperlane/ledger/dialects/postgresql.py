@@ -14,17 +14,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Fit, Given, Kind, Together, address
+from paperlane.ledger.dialects import Fit, Given, Kind, Together, address, server
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
-from paperlane.ledger.dialects.server import engine_of
 from paperlane.ledger.dialects.wire import FORGOTTEN, run_together
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
 _ARRAYS: Mapping[Kind, str] = {"key": "text[]", "text": "text[]", "int": "bigint[]", "float": "float8[]"}
 _DIALECT = PGDialect_psycopg()
-_PASSING = {"40001", "40P01", "55P03", *FORGOTTEN}  # serialization failure, deadlock, lock not available
+_PASSING = {"40001", "40P01", *FORGOTTEN}  # serialization failure, deadlock
 
 _HEADS = Prepared(
     sql(
@@ -116,8 +115,10 @@ _BY_KEYS = "; ".join(
 )
 
 
-def _plan_by_keys(connection: psycopg.Connection, _record: object) -> None:
-    """All that writes goes by keys and the indexes made for it, however little the tables held when it was planned.
+def _begin(connection: psycopg.Connection, _record: object) -> None:
+    """Let nobody wait for a transaction that idles, and plan by keys.
+
+    All that writes goes by keys and the indexes made for it, however little the tables held when it was planned.
 
     A plan that suits small tables (read all, join by hashes) is kept until somebody analyses them, and grows with
     them: a step of ten tasks took four times as long after 10,000. And where arrays of one seem cheaper than of ten,
@@ -128,7 +129,7 @@ def _plan_by_keys(connection: psycopg.Connection, _record: object) -> None:
             None  # it would forget all that is prepared after each rollback, ours with its own
         )
     with connection.cursor() as cursor:
-        cursor.execute(_BY_KEYS.encode())
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{server.IDLE}s'; {_BY_KEYS}".encode())
     connection.commit()
 
 
@@ -142,11 +143,22 @@ class Postgresql:
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "postgresql+psycopg")
         address.check_options(at, lambda given: make_conninfo(**given))
+        third = max(1, server.SILENT // 3)
+        at = server.preset(
+            at,
+            connect_timeout=server.REACH,
+            keepalives_idle=third,
+            keepalives_interval=third,
+            keepalives_count=2,
+            tcp_user_timeout=server.SILENT * 1_000,
+        )
         at = at.update_query_dict({"client_encoding": "utf8"})  # whatever the server's or the environment's is
         self.together: Together | None = run_together if psycopg.Pipeline.is_supported() else None
-        self.writer = engine_of(at, isolation_level="READ COMMITTED")
-        event.listen(self.writer, "connect", _plan_by_keys)
-        self.reader = engine_of(at, isolation_level="AUTOCOMMIT")
+        self.briefly: Prepared | None = Prepared(sql(f"SET LOCAL lock_timeout = '{server.QUEUE}s'"))
+        self.writer = server.engine_of(at, "READ COMMITTED")
+        event.listen(self.writer, "connect", _begin)
+        self.reader = server.engine_of(at, "AUTOCOMMIT")
+        self.unlimited = server.unlimited_engine_of(at)
         self._watch_lock = Lock()
         self._watching: Connection | None = None
         self._announcer = Announcer(self._own_connection)

@@ -1,15 +1,39 @@
 """What database servers have in common: connections that are kept, and made anew when the server was away."""
 
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Engine, NullPool, create_engine
+
+REACH = 10
+"""Seconds in which a server answers who connects, or it counts as away."""
+
+SILENT = 15
+"""Seconds without a sign of the server's machine after which a connection counts as lost, also while it is waited for.
+
+A worker has two thirds of a lease left when its heartbeat finds no answer: 20 seconds, unless leases are made shorter.
+"""
+
+IDLE = 10
+"""Seconds after which the server ends a transaction that idles, and gives its locks free. None of ours idles for long:
+its process stands still or is gone, its machine perhaps too, and others wait for its lanes."""
+
+QUEUE = 15
+"""Seconds for which a lock is waited for at most, where waits are limited: longer than the locks of a transaction last
+whose process is gone."""
 
 _CONNECTIONS = 10
 _WAIT = 30.0  # seconds for a connection that others use
-_REACH = 10  # seconds in which a server answers, or it counts as away
 _OLD = 1_800  # seconds after which a connection is made anew: firewalls forget idle ones
 
 
-def engine_of(url: URL, isolation_level: str) -> Engine:
-    """Connections to a server. A broken one is noticed when it is used; the pool forgets all of its time then."""
+def preset(url: URL, **options: object) -> URL:
+    """The URL with these options of the driver, but for those that it has itself."""
+    return url.set(query={**{name: str(value) for name, value in options.items()}, **url.query})
+
+
+def engine_of(url: URL, isolation_level: str, **options: int) -> Engine:
+    """Connections to a server. A broken one is noticed when it is used; the pool forgets all of its time then.
+
+    They have the driver's `options` too, but for those that the URL has itself.
+    """
     return create_engine(
         url,
         isolation_level=isolation_level,
@@ -18,5 +42,10 @@ def engine_of(url: URL, isolation_level: str) -> Engine:
         pool_timeout=_WAIT,
         pool_recycle=_OLD,
         pool_use_lifo=True,
-        connect_args={"connect_timeout": _REACH},
+        connect_args={name: value for name, value in options.items() if name not in url.query},
     )
+
+
+def unlimited_engine_of(url: URL) -> Engine:
+    """Connections for who takes long; none is kept."""
+    return create_engine(url, isolation_level="READ COMMITTED", poolclass=NullPool)

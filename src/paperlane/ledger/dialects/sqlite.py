@@ -144,6 +144,7 @@ class Sqlite:
     chains = False
     clock = _NOW
     together: Together | None = None
+    briefly: Prepared | None = None  # nobody waits longer than `_patiently`
 
     def __init__(self, url: str) -> None:
         if dbapi2.sqlite_version_info < SAFE_VERSION:
@@ -159,6 +160,7 @@ class Sqlite:
             _make_folder(Path(path).parent)
         self.writer = self._engine(url, _WRITE, 1)
         self.reader = self.writer if self._memory else self._engine(url, "BEGIN", 8)
+        self.unlimited = self.writer
         self._pipes = Pipes(None if self._memory else Path(path).resolve())
         self._watch_lock = Lock()
         self._watching: PoolProxiedConnection | None = None
