@@ -45,11 +45,13 @@ def hold(
     *,
     wait: bool = True,
     likely: Collection[int] = (),
+    passed: set[int] | None = None,
 ) -> list[Change]:
     """The tasks that are asked for, locked after their lanes; what ended or moved on meanwhile is left out.
 
-    Without `wait` those of lanes that somebody else holds are left out too. `likely` says whose tasks they are, if all
-    is known: that saves a question, and where it is wrong, it is asked after all.
+    Without `wait` those of lanes that somebody else holds are left out too; whose they are is added to `passed`.
+    `likely` says whose tasks they are, if all is known: that saves a question, and where it is wrong, it is asked after
+    all.
     """
     if not writing.dialect.locks:
         found = writing.soon(asked.found, parameters).rows()
@@ -61,9 +63,13 @@ def hold(
     if not owners:
         return []
     lanes.ask(owners, wait=wait)
-    if not wait and not any(user in lanes for user in owners):
-        return []
+    if not wait:
+        busy = {user for user in owners if user not in lanes}
+        if passed is not None:
+            passed |= busy
+        if busy == owners:
+            return []
     found = writing.soon(asked.locked if wait else asked.passing, parameters).rows()
     if likely and any(task["user_id"] not in lanes for task in found):
-        return hold(writing, lanes, asked, parameters, wait=wait)
+        return hold(writing, lanes, asked, parameters, wait=wait, passed=passed)
     return [task for task in found if task["user_id"] in lanes]

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import Ending, crashed, settle
-from paperlane.ledger.history import Move, move
+from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, attempts, events, lanes, tasks, workers
@@ -20,12 +21,6 @@ from paperlane.model.tasks import Lease, Recovery, WorkerId
 AT_ONCE = 200  # leases that one transaction takes back
 _LANES_AT_ONCE = 200
 
-_EXPIRED = wanted(
-    select().where(UNDER_WAY, tasks.c.lease_until <= bindparam("now")).order_by(tasks.c.lease_until).limit(AT_ONCE)
-)
-_LEFT_BEHIND = wanted(
-    select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond")).order_by(tasks.c.lease_until).limit(AT_ONCE)
-)
 _moved_at = select(events.c.at).where(events.c.task_id == tasks.c.id, events.c.seq == tasks.c.seq).scalar_subquery()
 _PUT_OFF = wanted(  # by an attempt: what a person put off has had none
     select()
@@ -38,7 +33,32 @@ _PUT_OFF = wanted(  # by an attempt: what a person put off has had none
     .order_by(tasks.c.run_at)
     .limit(AT_ONCE)
 )
+_FROM_LATER = Prepared(
+    select(tasks.c.id)
+    .where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"))
+    .order_by(tasks.c.lease_until)
+    .limit(1)
+)
 _HELD = wanted(select().where(UNDER_WAY, tasks.c.worker_id == bindparam("worker")).order_by(tasks.c.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What nobody holds any more, but for the tasks of given users: leases that are over, and those left behind."""
+
+    expired: Wanted
+    left_behind: Wanted
+    but: Given
+
+
+@cache
+def _lost(given_rows: GivenRows) -> _Lost:
+    given = given_rows("passed", of_user="int")
+    others = tasks.c.user_id.not_in(select(given.table.c.of_user))
+    expired = select().where(UNDER_WAY, tasks.c.lease_until <= bindparam("now"), others)
+    left_behind = select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"), others)
+    first, beyond = (wanted(asked.order_by(tasks.c.lease_until).limit(AT_ONCE)) for asked in (expired, left_behind))
+    return _Lost(first, beyond, given)
 
 
 @cache
@@ -55,7 +75,7 @@ def sum_of(one: Recovery, other: Recovery) -> Recovery:
 
 def give_up(writing: Writing, held: Lanes, worker: WorkerId, rules: Rules) -> Recovery:
     """The worker is gone: what it holds crashed."""
-    return _take_back(writing, held, _HELD, {"worker": worker}, rules)
+    return _take_back(writing, held, hold(writing, held, _HELD, {"worker": worker}), rules)
 
 
 def hand_back(writing: Writing, held: Lanes, leases: Sequence[Lease]) -> None:
@@ -68,20 +88,27 @@ def hand_back(writing: Writing, held: Lanes, leases: Sequence[Lease]) -> None:
     settle(writing, held, [(task, _undelivered()) for task in found])
 
 
-def sweep(writing: Writing, held: Lanes, rules: Rules) -> Recovery:
-    """Take back every lease whose time is over, a bounded number at a time.
+def sweep(writing: Writing, held: Lanes, rules: Rules, until: float, passed: set[int]) -> Recovery:
+    """Take back every lease that was over at a time, a bounded number at once, but for those of users in `passed`.
 
-    One that ends later than any that is given now was given before the clock was set back, and not renewed since.
+    Nobody is waited for: the users of lanes that others hold are added to `passed`. A lease that ends later than any
+    that is given now was given before the clock was set back, and not renewed since.
     """
-    longest = 2 * max(rules.lease, rules.undelivered)
-    expired = _take_back(writing, held, _EXPIRED, {"now": writing.now}, rules)
-    return sum_of(expired, _take_back(writing, held, _LEFT_BEHIND, {"beyond": writing.now + longest}, rules))
+    lost = _lost(writing.dialect.given)
+    found = Recovery()
+    for asked, at in (
+        (lost.expired, {"now": until}),
+        (lost.left_behind, {"beyond": writing.now + 2 * max(rules.lease, rules.undelivered)}),
+    ):
+        gone = hold(writing, held, asked, {**at, **lost.but.bind(passed)}, wait=False, passed=passed)
+        found = sum_of(found, _take_back(writing, held, gone, rules))
+    return found
 
 
 def is_from_later(writing: Writing, rules: Rules) -> bool:
     """Does a lease or a worker tell of a time that comes only later, by more than any lease lasts?"""
     longest = 2 * max(rules.lease, rules.undelivered)
-    if writing.soon(_LEFT_BEHIND.owners, {"beyond": writing.now + longest}).tuples():
+    if writing.soon(_FROM_LATER, {"beyond": writing.now + longest}).tuples():
         return True
     seen = select(workers.c.id).where(workers.c.seen_at > writing.now + 2 * rules.lease).limit(1)
     return writing.connection.scalar(seen) is not None
@@ -93,6 +120,7 @@ def put_right(writing: Writing, held: Lanes, apart: float) -> int:
     They were put off at a time that comes only later, by more than clocks may be `apart`. What a person put off to a
     certain time waits for that time. How many there were: where it is a whole page, call again.
     """
+    writing.wait_briefly()
     late = hold(writing, held, _PUT_OFF, {"beyond": writing.now + apart})
     if not late:
         return 0
@@ -123,8 +151,7 @@ def forget_silent(writing: Writing, rules: Rules) -> int:
     return len(gone)
 
 
-def _take_back(writing: Writing, held: Lanes, asked: Wanted, parameters: dict[str, object], rules: Rules) -> Recovery:
-    found = hold(writing, held, asked, parameters)
+def _take_back(writing: Writing, held: Lanes, found: Sequence[Change], rules: Rules) -> Recovery:
     running = [(task, crashed(task, writing.now, rules)) for task in found if task["state"] == "running"]
     leased = [(task, _undelivered()) for task in found if task["state"] == "leased"]
     if running:  # processes before migration 0011 write an attempt as it begins: it makes way for what is known now
@@ -155,7 +182,8 @@ class Recount:
         if not (odd := [user for user, lane in _counted(connection, users).items() if lane.stored != lane.true]):
             return 0
         held = Lanes(writing)
-        held.hold(odd)  # counted without locks, they may only have been under way: under the locks it is certain
+        held.hold(odd, wait=False)  # who holds one may only have it under way: under the locks it is certain
+        odd = [user for user in odd if user in held]
         drifted = {user: lane for user, lane in _counted(connection, odd).items() if lane.stored != lane.true}
         for user, counted in drifted.items():
             lane = held[user]

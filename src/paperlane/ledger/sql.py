@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
+from paperlane.errors import Busy, Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
 from paperlane.ledger import (
     Also,
     AlsoFired,
@@ -121,6 +121,7 @@ class SqlLedger:
     _backlog: submitting.Backlog = field(default_factory=submitting.Backlog)
     _reads: dict[str, int] = field(default_factory=dict)  # the newest payloads that this process's workers read
     _put_right_after: int = -1  # so many jumps back of the clock
+    _sweeping_since: float | None = None
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
     _transactions: Transactions = field(init=False)
@@ -527,24 +528,60 @@ class SqlLedger:
         return None if row is None else self._results.of(row, task, step)
 
     def recover(self) -> Recovery:
-        found, more = Recovery(), True
-        while more:  # a page a transaction, so that nobody waits for a whole system that died
-            page = self._with_lanes(self._sweep)
-            more = page.expired + page.undelivered >= recovery.AT_ONCE
-            found = recovery.sum_of(found, page)
+        found = self._take_back()
         silent = self._change(self._forget_silent)
-        late = self._put_right()
+        try:
+            late = self._put_right()
+        except Busy:  # it is tried again by the next sweep
+            late, found = 0, replace(found, locked=found.locked + 1)
         return replace(found, workers=silent, late=late, drifted=self._change(self._recount))
 
     def _forget_silent(self, writing: Writing) -> int:
         return 0 if self._transactions.settling(writing) else recovery.forget_silent(writing, self.rules)
 
-    def _sweep(self, writing: Writing, lanes: Lanes) -> Recovery:
-        if self._transactions.settling(writing):
-            return Recovery()
-        if recovery.is_from_later(writing, self.rules) and self._transactions.suspect():
-            return Recovery()
-        return recovery.sweep(writing, lanes, self.rules)
+    def _take_back(self) -> Recovery:
+        """First of lanes that nobody holds, so that one that is locked for long keeps no other one from its turn.
+
+        Then each of the others is waited for, in any order, so that a busy one comes to its turn. The first for which
+        the wait is in vain is the last: it costs the sweep some seconds.
+
+        What ended while a sweep waited for the database is left to the next one, also where it had to be given up:
+        whoever would have renewed it waited too.
+        """
+        now = self._transactions.monotonic()
+        since = self._sweeping_since = now if self._sweeping_since is None else self._sweeping_since
+        passed: set[int] = set()
+        found, locked = self._sweep(since, passed), 0
+        for user in sorted(passed, key=lambda _: self.chance()):
+            try:
+                found = recovery.sum_of(found, self._sweep(since, passed - {user}, UserId(user)))
+            except Busy:
+                locked = 1
+                break
+        self._sweeping_since = None
+        return replace(found, locked=locked)
+
+    def _sweep(self, since: float, passed: set[int], user: UserId | None = None) -> Recovery:
+        """What had been lost by then, but for users in `passed`; a `user`'s lane is waited for, others' join those."""
+
+        def page(writing: Writing, lanes: Lanes) -> Recovery:
+            until = writing.now - (self._transactions.monotonic() - since)
+            if self._transactions.settling(writing):
+                return Recovery()
+            if recovery.is_from_later(writing, self.rules) and self._transactions.suspect():
+                return Recovery()
+            if user is not None:
+                writing.wait_briefly()
+                lanes.hold([user])
+            return recovery.sweep(writing, lanes, self.rules, until, passed)
+
+        found, more = Recovery(), True
+        while more:  # a page a transaction, so that nobody waits for a whole system that died
+            before = len(passed)
+            taken = self._with_lanes(page)
+            more = taken.expired + taken.undelivered >= recovery.AT_ONCE or len(passed) > before
+            found = recovery.sum_of(found, taken)
+        return found
 
     def _put_right(self) -> int:
         """What was put off before the clock was set back: looked for once at first, and after every jump back."""

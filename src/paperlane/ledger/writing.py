@@ -105,6 +105,11 @@ class Writing:
         self.send()
         return self._connection
 
+    def wait_briefly(self) -> None:
+        """From here on this transaction waits some seconds for a lock at most, and is refused then."""
+        if self.dialect.briefly is not None:
+            self.soon(self.dialect.briefly)
+
     def send(self) -> None:
         """Send what waits."""
         waiting, self._waiting = self._waiting, []

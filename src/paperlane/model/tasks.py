@@ -323,7 +323,8 @@ class Renewal:
 class Recovery:
     """What a sweep found and mended; `poisoned` tasks crashed too often and failed.
 
-    What was `late`, tasks and schedules, waited for a time from before the clock was set back.
+    What was `late`, tasks and schedules, waited for a time from before the clock was set back. What is lost of a lane
+    that stays `locked` is taken back later.
     """
 
     expired: int = 0
@@ -332,6 +333,7 @@ class Recovery:
     drifted: int = 0
     workers: int = 0
     late: int = 0
+    locked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
