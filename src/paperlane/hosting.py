@@ -125,8 +125,14 @@ class Host:
             def room() -> int:
                 return engine.room() - (membership.slots - membership.granted)
 
+            async def run(lease: Lease) -> None:
+                try:
+                    await attempts.and_finish(lease)
+                finally:
+                    wakeup.ring()  # there is room now, which nobody else tells
+
             running.create_task(dispatch(self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop))
-            serving = running.create_task(engine.serve(attempts.and_finish, stop))
+            serving = running.create_task(engine.serve(run, stop))
             if ready is not None:
                 ready(wakeup)
             await stop.wait()

@@ -1,4 +1,4 @@
-"""The engine `inline` at its end: what it carries and did not begin goes back at once."""
+"""The engine `inline`: a slot that is free is used at once, and at the end what it did not begin goes back."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from paperlane.engines.inline import Inline
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import BatchId, Lease, NewBatch, NewTask, State, TaskId, UserId
+from paperlane.scheduling import wakeup
 
 LEASES = [Lease(TaskId("one"), 1), Lease(TaskId("two"), 1)]
 
@@ -54,4 +55,26 @@ async def test_a_drain_leaves_no_turn_taken(tmp_path: Path, monkeypatch: pytest.
     await Host(ledger, COUNTING, steps).push(StopsOnDelivery(2), 2, stop)
     assert {ledger.task(name).state for name in names} == {State.READY}
     assert steps.ran == []
+    ledger.close()
+
+
+async def test_the_next_task_begins_as_soon_as_one_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Nobody else tells: the user may run more, so its lane was runnable all the time, only no slot was free."""
+    hour = wakeup._Looks(first=3_600.0, slower=1.0, longest=3_600.0)
+    for name, value in (("LONGEST_WAIT", 3_600.0), ("_TOLD", hour), ("_UNTOLD", hour)):
+        monkeypatch.setattr(wakeup, name, value)
+    ledger, stop = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), asyncio.Event()
+    ledger.lane(UserId(1), engine="inline", max_running=10)
+    names = [TaskId(f"task{number}") for number in range(20)]
+    ledger.submit(NewBatch(BatchId("batch"), UserId(1), [NewTask(name, b"{}") for name in names]))
+    steps = HereAndNow()
+
+    def stop_at_the_last(_step: str, _value: object) -> None:
+        if len(steps.ran) == 3 * len(names) - 1:
+            stop.set()
+
+    steps.before = stop_at_the_last
+    async with asyncio.timeout(60):
+        await Host(ledger, COUNTING, steps).push(Inline(1), 1, stop)
+    assert {ledger.task(name).state for name in names} == {State.COMPLETED}
     ledger.close()
