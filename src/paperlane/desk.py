@@ -390,20 +390,30 @@ class Desk:
     # accounts
 
     def first_sign_in(self) -> str | None:
-        """The path of a link that signs an admin in once; None as soon as one holds a token or has signed in."""
+        """The path of a link that signs an admin in once; None as soon as one holds a token or has signed in.
+
+        Several services may start, each with its link: all are good until one is used.
+        """
         now = self.clock.now()
         if self.ledger.read(lambda connection: accounts.can_sign_in(connection, Role.ADMIN)):
             return None
-        admins = [account for account in self.users() if account.role is Role.ADMIN]
-        account = admins[0] if admins else self.add_user(None, _FIRST_ADMIN, Role.ADMIN, "", None, None)
-        links: list[str] = []
+        account = self._first_admin()
+        link = self.ledger.write(lambda c: accounts.new_link(c, account.id, now, _LINK_SECONDS))
+        return f"/sign-in?once={link}"
 
-        def write(connection: Connection) -> None:
-            accounts.forget_links(connection, account.id)
-            links.append(accounts.new_link(connection, account.id, now, _LINK_SECONDS))
+    def _first_admin(self) -> Account:
+        """The oldest admin; one is made where there is none."""
+        if (found := self._oldest_admin()) is not None:
+            return found
+        try:
+            return self.add_user(None, _FIRST_ADMIN, Role.ADMIN, "", None, None)
+        except Conflict:
+            if (found := self._oldest_admin()) is not None:  # another service starts too, and was first
+                return found
+            raise
 
-        self.ledger.write(write)
-        return f"/sign-in?once={links[0]}"
+    def _oldest_admin(self) -> Account | None:
+        return next((account for account in self.users() if account.role is Role.ADMIN), None)
 
     def add_user(
         self, by: Account | None, name: str, role: Role, group: str, limit: int | None, weight: float | None
@@ -465,27 +475,24 @@ class Desk:
 
     def new_token(self, by: Account | None, account: Account) -> str:
         """A fresh token; it is shown this once."""
-        made: list[str] = []
         now = self.clock.now()
 
-        def write(connection: Connection) -> None:
-            made.append(accounts.new_token(connection, account.id, now))
+        def write(connection: Connection) -> str:
             self._note(connection, by, now, "token made", {"name": account.name})
 
-        self.ledger.write(write)
-        return made[-1]
+            return accounts.new_token(connection, account.id, now)
+        return self.ledger.write(write)
 
     def revoke(self, by: Account | None, account: Account) -> int:
         """Make all tokens of an account useless."""
-        counted: list[int] = []
         now = self.clock.now()
 
-        def write(connection: Connection) -> None:
-            counted.append(accounts.revoke(connection, account.id, now))
-            self._note(connection, by, now, "tokens revoked", {"name": account.name, "count": counted[-1]})
+        def write(connection: Connection) -> int:
+            count = accounts.revoke(connection, account.id, now)
+            self._note(connection, by, now, "tokens revoked", {"name": account.name, "count": count})
+            return count
 
-        self.ledger.write(write)
-        return counted[-1]
+        return self.ledger.write(write)
 
     def account_of_token(self, token: str) -> tuple[Account, str] | None:
         """Who holds this token, and the token's hash."""
@@ -497,10 +504,8 @@ class Desk:
 
     def begin_session(self, account: Account, token: str) -> str:
         """A session of the page, on the token of this hash."""
-        begun: list[str] = []
         now, seconds = self.clock.now(), self.settings.session_hours * 3600.0
-        self.ledger.write(lambda c: begun.append(accounts.begin_session(c, account.id, token, now, seconds)))
-        return begun[0]
+        return self.ledger.write(lambda c: accounts.begin_session(c, account.id, token, now, seconds))
 
     def end_session(self, session: str) -> None:
         """Sign out."""
@@ -508,9 +513,7 @@ class Desk:
 
     def use_link(self, secret: str) -> str | None:
         """Spend a one-time link: the session that it begins."""
-        spent: list[str | None] = []
-        self.ledger.write(lambda c: spent.append(accounts.use_link(c, secret, self.clock.now())))
-        return spent[0]
+        return self.ledger.write(lambda c: accounts.use_link(c, secret, self.clock.now()))
 
     def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
         """Whether an engine starts tasks. BadRequest for an engine that there is not."""

@@ -207,13 +207,13 @@ class TestEitherWay:
 def test_a_connection_that_breaks_before_the_commit_is_made_anew(bench: Bench):
     calls: list[int] = []
 
-    def write(connection: Connection) -> None:
+    def write(connection: Connection) -> int:
         calls.append(1)
         if len(calls) == 1:
             raise OperationalError("", None, Exception("gone"), connection_invalidated=True)
+        return len(calls)
 
-    bench.ledger.write(write)
-    assert len(calls) == 2
+    assert bench.ledger.write(write) == 2  # what counts is what was written
 
 
 def test_a_commit_that_is_refused_leaves_nothing_behind(bench: Bench, monkeypatch: pytest.MonkeyPatch):

@@ -1,13 +1,18 @@
 """Settings that would harm are refused before anything starts."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from tests.conftest import EVERY_KIND
 
 from paperlane.assembly import open_desk, open_ledger, owns_files, secret_of
 from paperlane.cli.installation import settings_of
+from paperlane.desk import Desk
 from paperlane.errors import Misconfigured
+from paperlane.records.accounts import Account, Role
 
 
 @pytest.mark.parametrize("given", [{"heartbeat_seconds": 10.1}, {"lease_seconds": 29.0}, {"lease_seconds": 0.1}])
@@ -37,6 +42,31 @@ def test_services_that_start_at_once_share_one_whole_secret(tmp_path: Path):
     (settings.data / "secret.key").write_text("")
     with pytest.raises(Misconfigured, match=r"secret\.key is empty"):
         secret_of(settings)
+
+
+@EVERY_KIND
+def test_services_that_start_first_at_once_make_one_admin(
+    tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+):
+    settings = settings_of(data=tmp_path / "data", database=new_database())
+    ledgers = [open_ledger(settings) for _ in range(3)]
+    desks = [open_desk(settings, ledger) for ledger in ledgers]
+    all_looked, looked, users = Barrier(3), set[int](), Desk.users
+
+    def look_together(desk: Desk) -> Sequence[Account]:
+        found = users(desk)
+        if id(desk) not in looked:
+            looked.add(id(desk))
+            all_looked.wait(60)
+        return found
+
+    monkeypatch.setattr(Desk, "users", look_together)
+    with ThreadPoolExecutor(3) as starting:
+        links = list(starting.map(Desk.first_sign_in, desks))
+    assert len(set(links) - {None}) == 3
+    assert [(account.name, account.role) for account in desks[0].users()] == [("admin", Role.ADMIN)]
+    for ledger in ledgers:
+        ledger.close()
 
 
 def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):

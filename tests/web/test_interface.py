@@ -4,15 +4,16 @@ import asyncio
 import json
 import random
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import TypeAdapter
-from sqlalchemy import select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.event import listen
+from sqlalchemy.exc import OperationalError
 from tests.web.conftest import House
 
 from paperlane.ledger.sql import SqlLedger
@@ -660,8 +661,9 @@ async def test_after_signing_in_one_is_where_one_was_going(house: House, goal: s
 async def test_a_link_is_given_until_an_admin_can_sign_in(house: House):
     assert house.desk.first_sign_in() is None  # adam holds a token
     house.desk.revoke(None, house.desk.user("adam"))
-    lost, second = house.desk.first_sign_in(), house.desk.first_sign_in()
-    for path, works in ((lost, False), (second, True), (second, False)):
+    house.ledger.write(lambda c: accounts.new_link(c, house.desk.user("bob").id, house.desk.clock.now(), 60))
+    first, second, other = (house.desk.first_sign_in() for _ in range(3))  # services that start one after the other
+    for path, works in ((second, True), (second, False), (first, False), (other, False)):
         answer = await house["nobody"].get(f"http://test{path}")
         assert (answer.status_code == 303) == works
         house["nobody"].cookies.clear()
@@ -674,6 +676,49 @@ async def test_the_first_admin_is_made_where_there_is_none(house: House):
     path = house.desk.first_sign_in()
     assert (await house["nobody"].get(f"http://test{path}")).status_code == 303
     assert (await house["nobody"].get("/session")).json()["name"] == "admin"
+
+
+async def test_links_that_are_too_old_are_void_and_forgotten(house: House, monkeypatch: pytest.MonkeyPatch):
+    def links() -> int:
+        held = select(func.count()).where(tokens.c.once_until > 0)
+        return house.ledger.read(lambda c: c.execute(held).scalar_one())
+
+    house.desk.revoke(None, house.desk.user("adam"))
+    old = house.desk.first_sign_in()
+    now = house.desk.clock.now()
+    monkeypatch.setattr(type(house.desk.clock), "now", lambda _: now + 3_601)
+    assert (await house["nobody"].get(f"http://test{old}")).status_code == 200
+    fresh = house.desk.first_sign_in()
+    assert links() == 1
+    assert (await house["nobody"].get(f"http://test{fresh}")).status_code == 303
+    assert links() == 0
+
+
+@pytest.mark.parametrize("by", ["token", "link"])
+async def test_a_session_that_took_two_tries_to_begin_is_the_one_that_was_written(
+    house: House, monkeypatch: pytest.MonkeyPatch, by: str
+):
+    adam = house.desk.user("adam")
+    once = house.ledger.write(lambda c: accounts.new_link(c, adam.id, house.desk.clock.now(), 60))
+    begun: list[object] = []
+    write = SqlLedger.write
+
+    def lose_the_connection_once(ledger: SqlLedger, work: Callable[[Connection], object]) -> object:
+        def tried(connection: Connection) -> object:
+            begun.append(work(connection))
+            if len(begun) == 1:
+                raise OperationalError("", None, Exception("gone"), connection_invalidated=True)
+            return begun[-1]
+
+        return write(ledger, tried)
+
+    monkeypatch.setattr(SqlLedger, "write", lose_the_connection_once)
+    if by == "token":
+        await house["nobody"].post("/session", json={"token": house.tokens["adam"]})
+    else:
+        await house["nobody"].get("http://test/sign-in", params={"once": once})
+    assert len(begun) == 2
+    assert (await house["nobody"].get("/session")).json()["name"] == "adam"
 
 
 async def test_the_first_link_signs_in_once(house: House):

@@ -423,8 +423,8 @@ class Ledger(Protocol):
         ...
 
     # its own
-    def write(self, also: Also) -> None:
-        """Another room's own write, on the ledger's connection."""
+    def write(self, work: Callable[[Connection], Given]) -> Given:
+        """Another room's own write, on the ledger's connection; what it gave in the try that counts."""
         ...
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:

@@ -601,8 +601,8 @@ class SqlLedger:
 
     # its own
 
-    def write(self, also: Also) -> None:
-        self._change(lambda writing: also(writing.connection), repeatable=False)
+    def write(self, work: Callable[[Connection], Given]) -> Given:
+        return self._change(lambda writing: work(writing.connection), repeatable=False)
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         return self._ask(ask)

@@ -133,7 +133,9 @@ def new_token(connection: Connection, user: UserId, now: float) -> str:
 
 
 def new_link(connection: Connection, user: UserId, now: float, seconds: float) -> str:
-    """A secret that signs in once, within so many seconds."""
+    """A secret that signs in once, within so many seconds. Links of the account that are too old are forgotten."""
+    old = delete(tokens).where(tokens.c.user_id == user, tokens.c.once_until > 0, tokens.c.once_until <= now)
+    connection.execute(old)
     secret = new_secret("once")
     row = {"hash": _hash(secret), "user_id": user, "created_at": now, "once_until": now + seconds}
     connection.execute(insert(tokens), row)
@@ -204,19 +206,18 @@ def end_session(connection: Connection, session: str, now: float) -> None:
 
 
 def use_link(connection: Connection, secret: str, now: float) -> str | None:
-    """Spend a link: the session that it begins; None when it is spent or too old."""
+    """Spend a link, and with it all others of its account: the session that it begins; None when it is void."""
     session = _hash(new_secret("session"))
     spent = connection.execute(
         update(tokens)
         .where(tokens.c.hash == _hash(secret), tokens.c.once_until > now, tokens.c.revoked_at == 0)
         .values(once_until=0.0, created_at=now, hash=session, session_of=session)
     )
-    return session if spent.rowcount else None
-
-
-def forget_links(connection: Connection, user: UserId) -> None:
-    """Links that were not used are void."""
+    if not spent.rowcount:
+        return None
+    user = connection.scalar(select(tokens.c.user_id).where(tokens.c.hash == session))
     connection.execute(delete(tokens).where(tokens.c.user_id == user, tokens.c.once_until > 0))
+    return session
 
 
 def _hash(secret: str) -> str:
