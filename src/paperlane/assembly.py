@@ -35,7 +35,7 @@ from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
 from paperlane.records import accounts, documents
 from paperlane.records.issues import save
-from paperlane.retention import keep_house
+from paperlane.retention import Places, keep_house
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
 from paperlane.threads import Threads, apart
@@ -76,7 +76,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
         user_limit=settings.user_limit,
         engine=settings.engine,
     )
-    return hosting.open_ledger(settings.database, rules, settings.task_seconds, Whole(open_blobs(settings)))
+    return hosting.open_ledger(settings.database, rules, settings.task_seconds, Whole(open_results(settings)))
 
 
 async def reach_ledger(
@@ -104,8 +104,13 @@ async def reach_ledger(
 
 
 def open_blobs(settings: Settings) -> Folder:
-    """Where the uploaded files lie, and large results of steps."""
+    """Where the uploaded files lie."""
     return Folder(settings.data / "blobs")
+
+
+def open_results(settings: Settings) -> Folder:
+    """Where large results of steps lie: apart, or who looks for uploads that nothing names would have to know them."""
+    return Folder(settings.data / "results")
 
 
 def open_desk(settings: Settings, ledger: Ledger) -> Desk:
@@ -332,9 +337,8 @@ async def serve(
             supervisor = Supervisor(command, settings.workers, partial(_bury, ledger, threads), where)
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             first_sign_in = desk.first_sign_in()
-            house = keep_house(
-                ledger, open_blobs(settings), kept_of(settings), threads, stop, orphans=owns_files(settings, ledger)
-            )
+            places = Places(open_blobs(settings), open_results(settings))
+            house = keep_house(ledger, places, kept_of(settings), threads, stop, orphans=owns_files(settings, ledger))
             running.create_task(house)
             gate.open(app)
             announce(url, first_sign_in or "")

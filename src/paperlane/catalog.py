@@ -256,6 +256,13 @@ CODES: Mapping[str, Told] = {
             "请稍后再试；若仍如此，请告知管理员。",
         ),
     ),
+    "file_unavailable": Told(
+        ("A file cannot be read at the moment.", "某个文件暂时无法读取。"),
+        (
+            "Try again in a little while; if it stays, tell who runs this service.",
+            "请稍后再试；若仍如此，请告知管理员。",
+        ),
+    ),
     "storage_full": Told(
         ("There is no room left to store anything.", "存储空间已满。"),
         (

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from math import inf, isfinite
 from typing import Any, Self
 
@@ -41,7 +42,7 @@ from paperlane.model.tasks import (
 )
 from paperlane.records import accounts, audit, documents, issues
 from paperlane.records.accounts import Account, Role
-from paperlane.records.files import remove_unnamed
+from paperlane.records.files import named_uploads, remove_unnamed
 from paperlane.records.issues import Reviewed
 from paperlane.reports import REPORTS
 from paperlane.settings import Settings
@@ -301,10 +302,10 @@ class Desk:
         files: list[str] = []
 
         def also(connection: Connection) -> None:
-            files[:] = documents.release(connection, found.id)
+            files.extend(documents.release(connection, found.id))  # of every try: nobody knows which was committed
 
         self.ledger.remove_schedule(found.id, also)
-        remove_unnamed(self.ledger, self.blobs, files)
+        remove_unnamed(self.blobs, files, partial(named_uploads, self.ledger))
 
     # what was found
 
@@ -479,8 +480,8 @@ class Desk:
 
         def write(connection: Connection) -> str:
             self._note(connection, by, now, "token made", {"name": account.name})
-
             return accounts.new_token(connection, account.id, now)
+
         return self.ledger.write(write)
 
     def revoke(self, by: Account | None, account: Account) -> int:

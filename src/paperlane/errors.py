@@ -6,6 +6,7 @@ PaperlaneError            code, message, hint
 |- Unavailable            the database cannot be reached now (HTTP 503); it may pass
 |  |- StorageFull         there is no room to write (HTTP 507)
 |  |- Busy                others hold what is asked for (HTTP 503)
+|  |- Unreadable          a file is there and cannot be read now
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
@@ -123,6 +124,12 @@ class Busy(Unavailable):
     """The database answers, but others hold for too long what is asked for. Nothing of the write took place."""
 
     code = "database_busy"
+
+
+class Unreadable(Unavailable):
+    """A file is there and cannot be read now: it is not lost."""
+
+    code = "file_unavailable"
 
 
 class DocumentError(PaperlaneError):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -13,7 +14,7 @@ from paperlane.errors import Unavailable
 from paperlane.ledger import Kept, Ledger, Mark
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import accounts, documents, issues
-from paperlane.records.files import remove_unnamed
+from paperlane.records.files import Named, named_uploads, remove_unnamed
 from paperlane.scheduling.pace import every
 from paperlane.threads import Threads
 
@@ -29,6 +30,14 @@ _FEW = 200
 _NOBODY = UserId(-1)
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where files lie: what people uploaded, and large results of steps."""
+
+    uploads: Blobs
+    results: Blobs
+
+
 @dataclass(slots=True)
 class Removed:
     """What a run removed: tasks, the steps of tasks that stay, their files, and files that nothing named."""
@@ -40,12 +49,12 @@ class Removed:
 
 
 async def keep_house(
-    ledger: Ledger, blobs: Blobs, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
+    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
 ) -> None:
     """Let go of what is old, once an hour over all processes, until told to stop."""
     async for _ in every(_LOOK, stop):
         try:
-            await clean(ledger, blobs, kept, threads, stop, orphans=orphans)
+            await clean(ledger, places, kept, threads, stop, orphans=orphans)
         except Unavailable as error:
             log.warning("retention waits", why=error.message)
         except Exception:
@@ -53,7 +62,7 @@ async def keep_house(
 
 
 async def clean(
-    ledger: Ledger, blobs: Blobs, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
+    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
 ) -> Removed | None:
     """One run, if it is this process's turn; between two pages it ends when told to stop, and goes on another time.
 
@@ -69,7 +78,7 @@ async def clean(
         for user in page.forget:
             count = 1
             while count and not stop.is_set():
-                count = await threads(_forget_some, ledger, blobs, kept, user, removed)
+                count = await threads(_forget_some, ledger, places.uploads, kept, user, removed)
                 await asyncio.sleep(_REST)
         for user in page.trim:
             mark: Mark | None = Mark(chore.done_until)
@@ -81,7 +90,9 @@ async def clean(
     if kept.steps and not stop.is_set():
         await threads(ledger.end_chore, CHORE, chore.at - kept.steps)
     if orphans:
-        await _remove_orphans(ledger, blobs, chore.at - _ABANDONED, threads, stop, removed)
+        before = chore.at - _ABANDONED
+        for blobs, named in ((places.uploads, partial(named_uploads, ledger)), (places.results, ledger.named)):
+            await _remove_orphans(ledger, blobs, named, before, threads, stop, removed)
     if removed != Removed():
         log.info("old things removed", **{field.name: getattr(removed, field.name) for field in fields(removed)})
     return removed
@@ -93,22 +104,28 @@ def _forget_some(ledger: Ledger, blobs: Blobs, kept: Kept, user: UserId, removed
 
     def also(connection: Connection, tasks: Sequence[TaskId]) -> None:
         issues.forget(connection, tasks)
-        gone[:] = documents.forget(connection, tasks)
+        gone.extend(documents.forget(connection, tasks))  # of every try: nobody knows which was committed
 
     count = ledger.forget(user, kept, also)
     removed.tasks += count
-    removed.files += remove_unnamed(ledger, blobs, gone)
+    removed.files += remove_unnamed(blobs, gone, partial(named_uploads, ledger))
     return count
 
 
 async def _remove_orphans(
-    ledger: Ledger, blobs: Blobs, before: float, threads: Threads, stop: asyncio.Event, removed: Removed
+    ledger: Ledger,
+    blobs: Blobs,
+    named: Named,
+    before: float,
+    threads: Threads,
+    stop: asyncio.Event,
+    removed: Removed,
 ) -> None:
-    """Remove the files that a power cut or `kill -9` left: a day old, and of nothing in the records.
+    """Remove the files that a power cut or `kill -9` left: a day old, and of nothing in the records or the ledger.
 
     Files that are older than these records belong to other ones, which may come back from a backup.
     """
     since = await threads(ledger.read, accounts.first_at)
     old: Iterator[str] = iter(()) if since is None else blobs.written(since, before)
     while not stop.is_set() and (some := await threads(lambda: list(islice(old, _FEW)))):
-        removed.orphans += await threads(remove_unnamed, ledger, blobs, some)
+        removed.orphans += await threads(remove_unnamed, blobs, some, named)

@@ -16,7 +16,9 @@ class Settings(BaseSettings):
         env_prefix="PAPERLANE_", toml_file="paperlane.toml", extra="forbid", frozen=True, allow_inf_nan=False
     )
 
-    data: Path = Field(Path("paperlane-data"), description="Folder for the embedded database and the uploaded files.")
+    data: Path = Field(
+        Path("paperlane-data"), description="Folder for the embedded database, the uploads and large results of steps."
+    )
     database_url: str = Field("", description="Where the ledger is; empty: an SQLite file in the data folder.")
     database_wait_seconds: float | None = Field(
         None,

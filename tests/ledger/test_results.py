@@ -1,8 +1,11 @@
 """Where results of steps lie: small ones in the database, large ones in files that can be lost without harm."""
 
+import errno
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from sqlalchemy import Connection, select
@@ -14,11 +17,11 @@ from tests.ledger.test_unknown_commits import lost_answer
 
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
-from paperlane.errors import CancelRequested, StaleLease, StorageFull, Unavailable
-from paperlane.ledger import Kept, Mark, results, working
+from paperlane.errors import CancelRequested, StaleLease, StorageFull, Unavailable, Unreadable
+from paperlane.ledger import Kept, Mark, results, retention, working
 from paperlane.ledger.results import LARGE
 from paperlane.ledger.schema import checkpoints
-from paperlane.model.tasks import Checkpoint, Completed, Ended, Lease, Progress, TaskId, UserId, WorkerId
+from paperlane.model.tasks import Cancelled, Checkpoint, Completed, Ended, Lease, Progress, TaskId, UserId, WorkerId
 
 MakeBench = Callable[..., Bench]
 DAY = 86_400.0
@@ -170,6 +173,35 @@ class TestLost:
         assert bench.ledger.checkpoint(lease.task, "parse", "k") == LARGE_ONE
 
 
+FOR_A_MOMENT = pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ESTALE, errno.EACCES])
+
+
+def failing(number: int) -> Callable[[Folder, str], BinaryIO]:
+    def fail(_folder: Folder, _reference: str) -> BinaryIO:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+class TestUnreadable:
+    @FOR_A_MOMENT
+    def test_what_cannot_be_read_now_is_not_lost(
+        self, bench: Bench, lease: Lease, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ):
+        save(bench, lease, LARGE_ONE)
+        before, there = rows(bench), files(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(Folder, "open", failing(number))
+            with pytest.raises(Unreadable, match=os.strerror(number)) as raised:
+                bench.ledger.checkpoint(lease.task, "parse", "k")
+            assert raised.value.hint
+            with pytest.raises(Unreadable):  # its place is not taken, and no file is left
+                save(bench, lease, ANOTHER)
+        assert (rows(bench), files(folder)) == (before, there)
+        save(bench, lease, ANOTHER)
+        assert bench.ledger.checkpoint(lease.task, "parse", "k") == LARGE_ONE
+
+
 class TestOnce:
     @pytest.mark.parametrize(
         ("first", "second"), [(LARGE_ONE, ANOTHER), (LARGE_ONE, b"small"), (b"small", LARGE_ONE), (b"small", b"other")]
@@ -244,6 +276,45 @@ class TestUnknownCommits:
         assert len(files(folder)) == 1
         assert [event.kind for event in bench.ledger.events(lease.task)].count("saved") == 2
 
+    @pytest.mark.parametrize("how", ["trim", "forget"])
+    def test_the_files_of_a_page_go_whichever_try_was_committed(
+        self, bench: Bench, lease: Lease, folder: Path, monkeypatch: pytest.MonkeyPatch, *, committed: bool, how: str
+    ):
+        monkeypatch.setattr("paperlane.ledger.retention.AT_ONCE", 1)
+        bench.submit(1)
+        (other,) = bench.ledger.step("database", WORKER, [], 1)
+        for one in (lease, other):
+            save(bench, one, LARGE_ONE)
+            bench.ledger.finish(WORKER, [Ended(one, Completed(1.0))])
+        bench.clock.pass_time(100 * DAY)
+        with lost_answer(bench, committed=committed):
+            if how == "trim":
+                bench.ledger.trim(UserId(1), Kept(), Mark(0.0))
+            else:
+                bench.ledger.forget(UserId(1), Kept())
+        assert {path.name for path in files(folder)} == {file for _, file in rows(bench)}
+
+    def test_a_file_that_a_row_names_still_is_left(
+        self, bench: Bench, lease: Lease, folder: Path, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+    ):
+        """Who was not committed read it, and another one started the task again since."""
+        save(bench, lease, LARGE_ONE)
+        bench.ledger.cancel(lease.task)
+        bench.ledger.finish(WORKER, [Ended(lease, Cancelled(1.0))])
+        bench.clock.pass_time(100 * DAY)
+        tries: list[int] = []
+        forget = retention.forget
+
+        def forget_and_start_again(*given: Any) -> tuple[int, Sequence[str]]:
+            tries.append(1)
+            return forget(*given) if len(tries) == 1 else (0, ())
+
+        monkeypatch.setattr(retention, "forget", forget_and_start_again)
+        with lost_answer(bench, committed=committed):
+            bench.ledger.forget(UserId(1), Kept())
+        assert len(tries) == 2
+        assert {path.name for path in files(folder)} == {file for _, file in rows(bench)}
+
     def test_a_file_that_a_row_may_name_is_left(
         self, bench: Bench, lease: Lease, monkeypatch: pytest.MonkeyPatch, *, committed: bool
     ):
@@ -305,4 +376,4 @@ class TestRetention:
         plans = plans_of(bench.ledger, lambda: bench.ledger.trim(UserId(1), self.KEPT, Mark(0.0)))
         by = [access for plan in plans.values() for access in plan.of("checkpoints")]
         assert by, done
-        assert {(access.index, access.whole) for access in by} == {(PRIMARY, False)}
+        assert {(access.index, access.whole) for access in by} <= {(PRIMARY, False), ("checkpoints_file", False)}

@@ -1,23 +1,27 @@
 """What a retention run leaves of documents, and what it removes: rows first, files after them."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
+from tests.ledger.test_unknown_commits import lost_answer
 from tests.web.conftest import House
 from tests.web.test_interface import TEXT, blobs_of
 from tests.web.test_schedules import add, fire
 
 from paperlane import retention
-from paperlane.assembly import kept_of
+from paperlane.assembly import kept_of, open_results
+from paperlane.blobs.folder import Folder
 from paperlane.ledger import Kept, results
 from paperlane.ledger.schema import chores, tasks
 from paperlane.records.schema import documents, issues, users
-from paperlane.retention import Removed, clean, keep_house
+from paperlane.retention import Places, Removed, clean, keep_house
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 
@@ -33,10 +37,19 @@ async def run(house: House) -> AsyncIterator[Run]:
     async def run_now(kept: Kept | None = None, *, orphans: bool = True) -> Removed | None:
         house.ledger.write(lambda c: c.execute(update(chores).values(next_at=0.0)) and None)
         chosen = kept or kept_of(Settings())
-        return await clean(house.ledger, house.desk.blobs, chosen, threads, asyncio.Event(), orphans=orphans)
+        return await clean(house.ledger, places_of(house), chosen, threads, asyncio.Event(), orphans=orphans)
 
     yield run_now
     threads.close()
+
+
+def places_of(house: House) -> Places:
+    return Places(house.desk.blobs, open_results(house.desk.settings))
+
+
+def results_in(house: House) -> list[Path]:
+    """The files of large results."""
+    return sorted(house.desk.settings.data.glob("results/??/*"))
 
 
 def age(house: House, days: float) -> None:
@@ -137,8 +150,8 @@ async def test_documents_that_are_gone_cannot_be_scheduled(house: House, run: Ru
     assert desk.ledger.schedules() == []
 
 
-def orphan(house: House, digit: str, at: float) -> Path:
-    path = house.desk.settings.data / "blobs" / (digit * 2) / (digit * 32)
+def orphan(house: House, digit: str, at: float, place: str = "blobs") -> Path:
+    path = house.desk.settings.data / place / (digit * 2) / (digit * 32)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
     os.utime(path, (at, at))
@@ -157,39 +170,135 @@ async def test_files_of_nothing_go_a_day_after_they_were_written(house: House, r
     assert [path.exists() for path in (named, old, fresh, older)] == [True, False, True, True]
 
 
-async def test_a_large_result_lies_beside_the_uploads_as_long_as_its_task(
+async def test_a_large_result_lies_apart_from_the_uploads_as_long_as_its_task(
     house: House, run: Run, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(results, "LARGE", 1)
     (task,) = (await house.upload("ann", TEXT))["tasks"]
     house.work()
-    assert len(blobs_of(house)) == 6
-    now = house.desk.clock.now()
+    assert (len(blobs_of(house)), len(results_in(house))) == (1, 5)
+    assert list(house.desk.blobs.written(0, 1e12)) == blobs_of(house)  # older programs look for orphans there, and ask
+    now = house.desk.clock.now()  # neither the ledger nor when a result was named
     house.ledger.write(lambda c: c.execute(update(users).values(created_at=now - 3 * DAY)) and None)
-    for path in house.desk.settings.data.glob("blobs/??/*"):
+    for path in house.desk.settings.data.glob("*/??/*"):
         os.utime(path, (now - 2 * DAY, now - 2 * DAY))
-    fallen, under_way = orphan(house, "a", now - DAY - 60), orphan(house, "b", now - DAY + 60)  # no row names them yet
+    fallen, under_way = (
+        orphan(house, digit, now - DAY + seconds, "results") for digit, seconds in (("a", -60), ("b", 60))
+    )  # no row names them yet
+    assert await run(Kept(steps=0), orphans=False) == Removed()
     assert await run(Kept(steps=0)) == Removed(orphans=1)
-    assert (fallen.exists(), under_way.exists(), len(blobs_of(house))) == (False, True, 7)
+    assert (fallen.exists(), under_way.exists(), len(blobs_of(house)), len(results_in(house))) == (False, True, 1, 6)
     age(house, 15)
     assert await run() == Removed(trimmed=1)
-    assert len(blobs_of(house)) == 4  # the upload, the text, the report, and what is under way
+    assert (len(blobs_of(house)), len(results_in(house))) == (1, 3)  # the text, the report, and what is under way
     for what in ("report", "document"):
         assert (await house["ann"].get(f"/tasks/{task['id']}/{what}")).status_code == 200
     age(house, 76)
     assert await run() == Removed(tasks=1, files=1)
-    assert [path.name for path in house.desk.settings.data.glob("blobs/??/*")] == [under_way.name]
+    assert (blobs_of(house), results_in(house)) == ([], [under_way])
 
 
 async def test_a_report_whose_file_is_lost_is_said_to_be_lost(house: House, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(results, "LARGE", 1)
     (task,) = (await house.upload("ann", TEXT))["tasks"]
     house.work()
-    for path in house.desk.settings.data.glob("blobs/??/*"):
+    for path in results_in(house):
         path.write_bytes(b"")
     for what in ("report", "document"):
         answer = await house["ann"].get(f"/tasks/{task['id']}/{what}")
         assert (answer.status_code, answer.json()["code"]) == (409, "result_lost")
+
+
+async def test_a_report_whose_file_cannot_be_read_now_is_not_said_to_be_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(results, "LARGE", 1)
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+
+    def too_many(_folder: Folder, _reference: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    for what in ("report", "document"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Folder, "open", too_many)
+            answer = await house["ann"].get(f"/tasks/{task['id']}/{what}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "file_unavailable")
+        assert answer.headers["retry-after"]
+        assert (await house["ann"].get(f"/tasks/{task['id']}/{what}")).status_code == 200
+
+
+def refusing(*files: str) -> Callable[[Folder, str], None]:
+    """Removes files, but not these."""
+    remove = Folder.remove
+
+    def removed(folder: Folder, reference: str) -> None:
+        if reference in files:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        remove(folder, reference)
+
+    return removed
+
+
+@pytest.mark.parametrize("place", ["blobs", "results"])
+async def test_a_file_that_cannot_be_removed_keeps_no_other_one(
+    house: House, run: Run, monkeypatch: pytest.MonkeyPatch, place: str
+):
+    house.ledger.write(lambda c: c.execute(update(users).values(created_at=1e8)) and None)
+    stuck, *others = [orphan(house, digit, 1e9, place) for digit in "abc"]
+    orphan(house, "0", 1e9, place).parent.rename(stuck.parent.parent / "elsewhere")
+    (stuck.parent.parent / "00").write_bytes(b"no folder at all")
+    monkeypatch.setattr(Folder, "remove", refusing(stuck.name))
+    with capture_logs() as logs:
+        assert await run() == Removed(orphans=2)
+    assert [path.exists() for path in (stuck, *others)] == [True, False, False]
+    assert [(line["event"], line["log_level"]) for line in logs][:2] == [
+        ("a folder of files cannot be looked through", "warning"),
+        ("a file that nothing names cannot be removed", "warning"),
+    ]
+    monkeypatch.undo()
+    assert await run() == Removed(orphans=1)
+
+
+async def test_a_schedule_goes_though_one_of_its_files_cannot(house: House, run: Run, monkeypatch: pytest.MonkeyPatch):
+    await add(house, await house.upload("ann", TEXT, "Fine."))
+    house.work()
+    age(house, 91)
+    await run()
+    stuck = min(blobs_of(house))
+    monkeypatch.setattr(Folder, "remove", refusing(stuck))
+    assert (await house["ann"].delete("/schedules/nightly")).status_code == 204
+    assert blobs_of(house) == [stuck]
+
+
+async def test_documents_go_though_one_of_their_files_cannot(house: House, run: Run, monkeypatch: pytest.MonkeyPatch):
+    await house.upload("ann", TEXT, "Fine.")
+    await house.upload("bob", "Fine.")
+    house.work()
+    age(house, 91)
+    stuck = min(blobs_of(house))
+    monkeypatch.setattr(Folder, "remove", refusing(stuck))
+    assert await run(orphans=False) == Removed(tasks=3, files=2)
+    assert blobs_of(house) == [stuck]
+
+
+async def test_the_files_of_a_page_go_though_nobody_told_that_it_was_committed(
+    house: House, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("paperlane.ledger.retention.AT_ONCE", 1)
+    await house.upload("ann", TEXT, "Fine.")
+    house.work()
+    age(house, 91)
+    forget = type(house.ledger).forget
+
+    def forget_unheard(*given: Any) -> int:
+        monkeypatch.setattr(type(house.ledger), "forget", forget)
+        with lost_answer(house, committed=True):
+            return forget(*given)
+
+    monkeypatch.setattr(type(house.ledger), "forget", forget_unheard)
+    assert await run(orphans=False) == Removed(tasks=1, files=2)
+    assert (counted(house), blobs_of(house)) == ([0, 0, 0], [])
 
 
 async def test_a_run_is_one_processs_an_hour_and_tells_what_it_did(house: House):
@@ -205,12 +314,12 @@ async def test_a_run_is_one_processs_an_hour_and_tells_what_it_did(house: House)
         stop.set()
 
     with capture_logs() as logs:
-        house_keeping = keep_house(house.ledger, house.desk.blobs, kept, threads, stop, orphans=True)
+        house_keeping = keep_house(house.ledger, places_of(house), kept, threads, stop, orphans=True)
         await asyncio.gather(house_keeping, stop_soon())
     assert [line for line in logs if line["event"] == "old things removed"] == [
         {"event": "old things removed", "log_level": "info", "tasks": 1, "trimmed": 0, "files": 1, "orphans": 0}
     ]
-    again = await clean(house.ledger, house.desk.blobs, kept, threads, asyncio.Event(), orphans=True)
+    again = await clean(house.ledger, places_of(house), kept, threads, asyncio.Event(), orphans=True)
     assert again is None
     threads.close()
 
@@ -230,7 +339,7 @@ async def test_a_run_that_is_told_to_stop_ends_between_pages_and_goes_on_later(
         return remove(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(retention, "remove_unnamed", and_stop)
-    removed = await clean(house.ledger, house.desk.blobs, Kept(), threads, stop, orphans=True)
+    removed = await clean(house.ledger, places_of(house), Kept(), threads, stop, orphans=True)
     assert removed == Removed(tasks=2, files=2)
     monkeypatch.undo()
     assert await run() == Removed(tasks=4, files=4)

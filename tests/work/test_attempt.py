@@ -1,7 +1,9 @@
 """One attempt, from its lease to its outcome, on a real ledger."""
 
 import asyncio
+import errno
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -133,6 +135,29 @@ async def test_a_step_whose_result_was_lost_runs_again_and_nothing_else(
     assert ended.outcome.fault.code == "step_crashed"  # as before: no other fault
     desk.ledger.finish(desk.worker, [await desk.attempts((await due(desk))[0])])
     assert desk.steps.ran[3:] == []  # what ran again is kept again
+
+
+async def test_a_step_whose_result_cannot_be_read_for_a_moment_does_not_run_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(results, "LARGE", 1)
+    name = desk.submit(**{"fault in three": "passing"})
+    desk.ledger.finish(desk.worker, [await desk.attempts(desk.claim())])
+    failed: list[str] = []
+    open_file = Folder.open
+
+    def fail_once_each(folder: Folder, reference: str) -> BinaryIO:
+        if reference not in failed:
+            failed.append(reference)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return open_file(folder, reference)
+
+    monkeypatch.setattr(Folder, "open", fail_once_each)
+    desk.ledger.finish(desk.worker, [await desk.attempts((await due(desk))[0])])
+    assert desk.steps.ran == ["one", "two"]
+    assert len(failed) == 2
+    _, second = desk.ledger.attempts(name)
+    assert [(step.step, step.resumed) for step in second.steps] == [("one", True), ("two", True)]
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import structlog
+
 from paperlane.errors import StorageFull
+
+log = structlog.get_logger(__name__)
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFERENCE = re.compile(r"[0-9a-f]{32}")
@@ -102,8 +106,13 @@ class Folder:
 
     def written(self, since: float, before: float) -> Iterator[str]:
         for folder in sorted(self.path.glob("[0-9a-f][0-9a-f]")):
-            for path in sorted(folder.iterdir()):
-                with suppress(FileNotFoundError):  # removed meanwhile
+            try:
+                paths = sorted(folder.iterdir())
+            except OSError as error:  # the others are looked through still
+                log.warning("a folder of files cannot be looked through", folder=folder.name, why=error.strerror)
+                continue
+            for path in paths:
+                with suppress(OSError):  # removed meanwhile, or not ours to look at
                     if _REFERENCE.fullmatch(path.name) and since <= path.stat().st_mtime < before:
                         yield path.name
 

@@ -7,7 +7,7 @@ from paperlane.blobs import Blobs
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The ledger's `Files` among the blobs."""
+    """The ledger's `Files`, in a place of their own."""
 
     blobs: Blobs
 

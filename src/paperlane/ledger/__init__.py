@@ -62,7 +62,7 @@ class Files(Protocol):
         ...
 
     def read(self, reference: str) -> bytes:
-        """The whole file. OSError when it is gone or cannot be read."""
+        """The whole file. FileNotFoundError when it is gone, another OSError when it cannot be read now."""
         ...
 
     def remove(self, reference: str) -> None:
@@ -415,7 +415,10 @@ class Ledger(Protocol):
         ...
 
     def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
-        """A step's saved result; the newest one when no key is given. None also for one whose file is lost."""
+        """A step's saved result; the newest one when no key is given. None also for one whose file is lost.
+
+        Unreadable while that is there and cannot be read.
+        """
         ...
 
     def recover(self) -> Recovery:

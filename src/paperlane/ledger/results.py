@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, bindparam, select, update
 
+from paperlane.errors import Unreadable
 from paperlane.ledger import Files
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.schema import IN_A_FILE, checkpoints, tasks
@@ -31,7 +32,7 @@ _THERE = Prepared(select(checkpoints.c.file, checkpoints.c.sha256, checkpoints.c
 
 
 class _Lost(Exception):
-    """A file is not what its row says."""
+    """A file is not there, or not what its row says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,13 @@ class Results:
         return str(there["file"]) if there is not None and self._is_whole(there) else None
 
     def of(self, row: Mapping[str, Any], task: TaskId, step: str) -> bytes | None:
-        """The result of a row; None when its file is lost, which is as if it had never been kept."""
+        """The result of a row; None when its file is lost, which is as if it had never been kept.
+
+        Unreadable when it is there and cannot be read now.
+        """
         try:
             return zlib.decompress(self._packed(row) if row["file"] else row["result"])
-        except (OSError, _Lost) as error:
+        except _Lost as error:
             log.warning("a result is lost", task=task, step=step, file=row["file"], why=str(error))
             return None
 
@@ -106,13 +110,21 @@ class Results:
         """Read under a lock, but hardly ever: who finds a good result runs no step and saves nothing."""
         try:
             return not row["file"] or bool(self._packed(row))
-        except (OSError, _Lost):
+        except _Lost:
             return False
 
     def _packed(self, row: Mapping[str, Any]) -> bytes:
         if self.files is None:
             raise _Lost("this process was given no place for files")
-        packed = self.files.read(row["file"])
+        try:
+            packed = self.files.read(row["file"])
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise _Lost(error.strerror or "there is no such file") from error
+        except OSError as error:  # too many open files, a disk or a network that fails: none says that it is lost
+            raise Unreadable(
+                f"The file {row['file']} of a result cannot be read: {error.strerror or error}.",
+                hint="See to the data folder's disk. Remove a file that stays so: its step runs again.",
+            ) from error
         if len(packed) != row["bytes"] or hashlib.sha256(packed).hexdigest() != row["sha256"]:
             raise _Lost("the file is damaged")
         return packed

@@ -354,14 +354,27 @@ class SqlLedger:
         return self._ask(lambda c: retention.overdue(c, kept, since, after, self._now(c), self.rules.key_kept))
 
     def forget(self, user: UserId, kept: Kept, also: AlsoForgotten | None = None) -> int:
-        count, files = self._change(lambda writing: retention.forget(writing, user, kept, self.rules.key_kept, also))
-        self._results.remove(files)
-        return count
+        return self._change_and_remove(lambda writing: retention.forget(writing, user, kept, self.rules.key_kept, also))
 
     def trim(self, user: UserId, kept: Kept, mark: Mark) -> Trimmed:
-        trimmed, files = self._change(lambda writing: retention.trim(writing, user, kept, mark))
-        self._results.remove(files)
-        return trimmed
+        return self._change_and_remove(lambda writing: retention.trim(writing, user, kept, mark))
+
+    def _change_and_remove(self, work: Callable[[Writing], tuple[Given, Sequence[str]]]) -> Given:
+        """A write transaction after which nothing names some files, and then these are removed.
+
+        Those of every try, as nobody knows which was committed; so it is asked whether something names them still.
+        """
+        files: set[str] = set()
+
+        def each(writing: Writing) -> Given:
+            given, unnamed = work(writing)
+            files.update(unnamed)
+            return given
+
+        given = self._change(each)
+        if files:
+            self._results.remove(files - self.named(sorted(files)))
+        return given
 
     def named(self, files: Sequence[str]) -> set[str]:
         return self._ask(lambda connection: results.named(connection, files))

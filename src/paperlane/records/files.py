@@ -1,23 +1,40 @@
-"""Files that nothing in the records or the ledger names any more."""
+"""Files that nothing names any more."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+
+import structlog
 
 from paperlane.blobs import Blobs
 from paperlane.ledger import Ledger
 from paperlane.records import documents
 
+log = structlog.get_logger(__name__)
 
-def remove_unnamed(ledger: Ledger, blobs: Blobs, files: Iterable[str]) -> int:
-    """Remove those of these files that no document, no schedule and no checkpoint names; how many.
+Named = Callable[[Sequence[str]], set[str]]
+"""Tells those of some files that something names."""
+
+
+def named_uploads(ledger: Ledger, files: Sequence[str]) -> set[str]:
+    """Those of these files that a document or a schedule names."""
+    return ledger.read(partial(documents.named, blobs=files))
+
+
+def remove_unnamed(blobs: Blobs, files: Iterable[str], named: Named) -> int:
+    """Remove those of these files that nothing names; how many went. One that cannot be removed keeps no other one.
 
     Asked after what named them was deleted for good: a name can only be copied from a row that is there, so nothing
-    names them again. A checkpoint's name is written once, moments after its file.
+    names them again. A result's name is written once, moments after its file.
     """
     files = sorted(set(files))
-    unnamed = set(files)
-    if files:
-        unnamed -= ledger.read(partial(documents.named, blobs=files)) | ledger.named(files)
-    for file in unnamed:
+    unnamed = set(files) - named(files) if files else set[str]()
+    return sum(_is_removed(blobs, file) for file in sorted(unnamed))
+
+
+def _is_removed(blobs: Blobs, file: str) -> bool:
+    try:
         blobs.remove(file)
-    return len(unnamed)
+    except OSError as error:
+        log.warning("a file that nothing names cannot be removed", file=file, why=error.strerror or str(error))
+        return False
+    return True

@@ -1,6 +1,5 @@
 """Errors as problem documents (RFC 9457) with a stable `code`."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paperlane.errors import Busy, DocumentError, PaperlaneError, Refused, StorageFull, TooMany, Unavailable
+from paperlane.catalog import CODES
+from paperlane.errors import DocumentError, PaperlaneError, Refused, TooMany, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -80,16 +80,9 @@ def install(app: FastAPI) -> None:
 
 
 def _discreet(error: Unavailable) -> Unavailable:
-    """The same, without what the database said: addresses and paths are for the log."""
-    said = next(said for kind, said in _DISCREET.items() if isinstance(error, kind))
-    return type(error)(said, hint="Try again in a little while; if it stays, tell who runs this service.")
-
-
-_DISCREET: Mapping[type[Unavailable], str] = {
-    StorageFull: "There is no room left to store anything.",
-    Busy: "The database is busy.",
-    Unavailable: "The database cannot be reached at the moment.",
-}
+    """The same, without what the database or the system said: addresses and paths are for the log."""
+    told = CODES[error.code]
+    return type(error)(told.message[0], hint=told.hint[0])
 
 
 def _methods(app: FastAPI, request: Request) -> set[str]:
