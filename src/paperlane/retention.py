@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
 
@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from paperlane.blobs import Blobs
 from paperlane.errors import Unavailable
-from paperlane.ledger import Kept, Ledger, Mark
+from paperlane.ledger import Doubt, Kept, Ledger, Mark
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import accounts, documents, issues
 from paperlane.records.files import Named, named_uploads, remove_unnamed
-from paperlane.scheduling.pace import every
+from paperlane.scheduling.pace import every, pause
 from paperlane.threads import Threads
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,10 @@ async def keep_house(
     """Let go of what is old, once an hour over all processes, until told to stop."""
     async for _ in every(_LOOK, stop):
         try:
-            await clean(ledger, places, kept, threads, stop, orphans=orphans)
+            done = await clean(ledger, places, kept, threads, stop, orphans=orphans)
+            if isinstance(done, Doubt):
+                log.warning("nothing old is removed, and in an hour it is looked again", why=done.why)
+                await pause(EVERY, stop)
         except Unavailable as error:
             log.warning("retention waits", why=error.message)
         except Exception:
@@ -63,15 +66,16 @@ async def keep_house(
 
 async def clean(
     ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
-) -> Removed | None:
+) -> Removed | Doubt | None:
     """One run, if it is this process's turn; between two pages it ends when told to stop, and goes on another time.
 
-    `orphans`: whether files that nothing names are removed too.
+    `orphans`: whether files that nothing names are removed too. All is as old as it was when the run began: a clock
+    that is set meanwhile makes nothing older.
     """
     chore = await threads(ledger.begin_chore, CHORE, EVERY)
-    if chore is None:
-        return None
-    removed = Removed()
+    if chore is None or isinstance(chore, Doubt):
+        return chore
+    kept, removed = replace(kept, until=chore.at), Removed()
     after: UserId | None = _NOBODY
     while after is not None and not stop.is_set():
         page = await threads(ledger.overdue, kept, chore.done_until, after)

@@ -1,16 +1,18 @@
-"""A clock that is set back puts nothing off: what waits for a time waits no longer than it was to."""
+"""A clock that is set back puts nothing off, and one that is set forward makes nothing old."""
 
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import event
 from tests.ledger.conftest import Bench
 from tests.ledger.test_contract import BUSY, claim
 
-from paperlane.ledger import Chore
+from paperlane.ledger import Chore, Doubt, Kept, Mark
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
-from paperlane.model.tasks import Ended, NewTask, Outcome, Recovery, Retry, State, TaskId, UserId, Yielded
+from paperlane.model.tasks import Completed, Ended, NewTask, Outcome, Recovery, Retry, State, TaskId, UserId, Yielded
 
 HOUR, DAY = 3_600.0, 86_400.0
 
@@ -193,3 +195,97 @@ class TestChores:
         bench.ledger.end_chore("retention", bench.clock.now() - 60)
         bench.clock.pass_time(HOUR)
         assert bench.ledger.begin_chore("retention", HOUR) == Chore(bench.clock.now(), bench.clock.now() - HOUR - 60)
+
+
+def fresh_process(bench: Bench) -> SqlLedger:
+    return SqlLedger(bench.ledger.dialect, bench.ledger.rules, clock=bench.clock)
+
+
+def begins(bench: Bench, ledger: SqlLedger | None = None) -> bool:
+    """Does a process get the turn? False for one that doubts the clock."""
+    begun = (ledger or bench.ledger).begin_chore("retention", HOUR)
+    assert begun is not None
+    return begun == Chore(bench.clock.now(), begun.done_until if isinstance(begun, Chore) else 0.0)
+
+
+class TestDoubt:
+    """What is deleted by a wrong clock is gone for good."""
+
+    @pytest.mark.parametrize("ran", ["until then", "from then on"])
+    def test_a_clock_that_is_set_forward_for_a_moment_is_not_believed(self, bench: Bench, ran: str):
+        assert begins(bench)
+        bench.clock.pass_time(60)
+        bench.clock.jumped = 365 * DAY
+        process = bench.ledger if ran == "until then" else fresh_process(bench)
+        for _ in range(3):
+            assert process.begin_chore("retention", HOUR) == Doubt(
+                "By the clock nothing was looked for in 8,760.0 hours: nobody ran, or it was set forward."
+                " It is believed once it was steady for an hour."
+            )
+            bench.clock.pass_time(40)
+        bench.clock.jumped = 0.0
+        assert process.begin_chore("retention", HOUR) is None
+        bench.clock.pass_time(HOUR)
+        assert begins(bench, process)
+
+    @pytest.mark.parametrize("process", [lambda bench: bench.ledger, fresh_process], ids=["runs on", "starts"])
+    def test_after_a_month_without_anybody_it_is_believed_within_an_hour(
+        self, bench: Bench, process: Callable[[Bench], SqlLedger]
+    ):
+        assert begins(bench)
+        bench.clock.jumped = 30 * DAY  # this process slept too, so that its own clock stood still
+        starts = process(bench)
+        assert not begins(bench, starts)
+        bench.clock.pass_time(HOUR - 1)
+        assert not begins(bench, starts)
+        bench.clock.pass_time(1)
+        assert begins(bench, starts)
+
+    def test_who_sees_it_jump_begins_to_wait_anew(self, bench: Bench):
+        assert begins(bench)
+        for _ in range(3):
+            bench.clock.jumped += 30 * DAY
+            assert not begins(bench)
+            bench.clock.pass_time(HOUR - 1)
+        bench.clock.pass_time(1)
+        assert begins(bench)
+
+    def test_a_night_is_no_long_time(self, bench: Bench):
+        assert begins(bench)
+        bench.clock.jumped = 17 * HOUR
+        assert begins(bench, fresh_process(bench))
+
+    def test_who_ran_all_the_time_needs_no_other_witness(self, bench: Bench):
+        """As when the database was away for days."""
+        assert begins(bench)
+        bench.clock.pass_time(30 * DAY)
+        assert begins(bench)
+
+    @pytest.mark.parametrize("apart", [HOUR + 60, -HOUR - 60])
+    def test_clocks_of_two_machines_that_differ_are_not_believed(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, apart: float
+    ):
+        ledger = SqlLedger(bench.ledger.dialect, bench.ledger.rules)  # by the database's own clock
+        own = SimpleNamespace(time=lambda: time.time() + apart, monotonic=time.monotonic, sleep=time.sleep)
+        with monkeypatch.context() as patch:
+            patch.setattr("paperlane.ledger.transactions.time", own)
+            assert ledger.begin_chore("retention", HOUR) == Doubt(
+                "The database's clock and this machine's own are 1.0 hours apart."
+            )
+        assert isinstance(ledger.begin_chore("retention", HOUR), Chore)
+
+    def test_nothing_is_older_than_it_was_when_the_turn_began(self, bench: Bench):
+        worker = bench.worker()
+        bench.submit(1, 2)
+        for lease in claim(bench, worker):
+            bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        begun = bench.ledger.begin_chore("retention", HOUR)
+        assert isinstance(begun, Chore)
+        bench.clock.jumped = 365 * DAY
+        kept = Kept(most=1, until=begun.at)
+        page = bench.ledger.overdue(kept, 0.0, UserId(-1))
+        assert (page.forget, page.trim) == ([], [])
+        assert bench.ledger.forget(UserId(1), kept) == 0
+        assert bench.ledger.trim(UserId(1), kept, Mark(0.0)).tasks == 0
+        assert bench.ledger.trim(UserId(1), Kept(), Mark(0.0)).tasks == 2
+        assert bench.ledger.forget(UserId(1), Kept()) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from structlog.testing import capture_logs
 from tests.ledger.test_unknown_commits import lost_answer
 from tests.web.conftest import House
@@ -18,7 +18,8 @@ from tests.web.test_schedules import add, fire
 from paperlane import retention
 from paperlane.assembly import kept_of, open_results
 from paperlane.blobs.folder import Folder
-from paperlane.ledger import Kept, results
+from paperlane.ledger import Doubt, Kept, results
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.schema import chores, tasks
 from paperlane.records.schema import documents, issues, users
 from paperlane.retention import Places, Removed, clean, keep_house
@@ -37,7 +38,9 @@ async def run(house: House) -> AsyncIterator[Run]:
     async def run_now(kept: Kept | None = None, *, orphans: bool = True) -> Removed | None:
         house.ledger.write(lambda c: c.execute(update(chores).values(next_at=0.0)) and None)
         chosen = kept or kept_of(Settings())
-        return await clean(house.ledger, places_of(house), chosen, threads, asyncio.Event(), orphans=orphans)
+        done = await clean(house.ledger, places_of(house), chosen, threads, asyncio.Event(), orphans=orphans)
+        assert not isinstance(done, Doubt), done.why
+        return done
 
     yield run_now
     threads.close()
@@ -299,6 +302,62 @@ async def test_the_files_of_a_page_go_though_nobody_told_that_it_was_committed(
     monkeypatch.setattr(type(house.ledger), "forget", forget_unheard)
     assert await run(orphans=False) == Removed(tasks=1, files=2)
     assert (counted(house), blobs_of(house)) == ([0, 0, 0], [])
+
+
+class TestClocks:
+    """Who deletes by a clock that is wrong, deletes for good."""
+
+    @pytest.fixture
+    def set_forward(self, house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        """Sets the database's clock forward by a year."""
+        year = Prepared(text("SELECT unixepoch('subsec') + 31536000"))
+        return lambda: monkeypatch.setattr(type(house.ledger.dialect), "clock", year)
+
+    async def test_nothing_goes_while_the_databases_clock_is_not_this_machines(
+        self, house: House, set_forward: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ):
+        await house.upload("ann", TEXT)
+        house.work()
+        left, stop, threads, waits = orphan(house, "a", house.desk.clock.now()), asyncio.Event(), Threads("test"), []
+
+        async def wait(seconds: float, _stop: asyncio.Event) -> None:
+            waits.append(seconds)
+            stop.set()
+
+        set_forward()
+        monkeypatch.setattr(retention, "pause", wait)
+        with capture_logs() as logs:
+            async with asyncio.timeout(60):
+                await keep_house(house.ledger, places_of(house), kept_of(Settings()), threads, stop, orphans=True)
+        assert [(line["event"], line["log_level"], line["why"]) for line in logs] == [
+            (
+                "nothing old is removed, and in an hour it is looked again",
+                "warning",
+                "The database's clock and this machine's own are 8,760.0 hours apart.",
+            )
+        ]
+        assert (counted(house)[:2], left.exists(), waits) == ([1, 1], True, [3_600.0])
+        threads.close()
+
+    async def test_one_that_is_set_while_a_run_goes_on_makes_nothing_old(
+        self, house: House, run: Run, set_forward: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ):
+        await house.upload("ann", TEXT)
+        house.work()
+        age(house, 91)
+        await house.upload("ann", TEXT)
+        await house.upload("bob", "Fine.")
+        house.work()
+        left = orphan(house, "a", house.desk.clock.now())
+        remove = retention.remove_unnamed
+
+        def and_set_forward(*given: Any) -> int:
+            set_forward()
+            return remove(*given)
+
+        monkeypatch.setattr(retention, "remove_unnamed", and_set_forward)
+        assert await run() == Removed(tasks=1, files=1)
+        assert (counted(house)[:2], left.exists()) == ([2, 2], True)
 
 
 async def test_a_run_is_one_processs_an_hour_and_tells_what_it_did(house: House):

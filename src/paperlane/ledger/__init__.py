@@ -76,7 +76,7 @@ class Kept:
 
     None goes within a day (`Rules.key_kept`), by which time whoever waited for it has seen its end. `most` counts the
     tasks of one user and one outcome. After `steps` a completed task has no progress and no checkpoints any more but
-    those named in `results`.
+    those named in `results`. Nothing is taken for older than it was at the time `until`.
     """
 
     finished: float = 90 * 86_400.0  # completed and cancelled ones
@@ -84,6 +84,7 @@ class Kept:
     most: int = 100_000
     steps: float = 14 * 86_400.0
     results: Sequence[str] = ()
+    until: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,13 @@ class Chore:
 
     at: float
     done_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The clock that counts may be wrong, so nothing may be deleted for its age: why."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,8 +306,12 @@ class Ledger(Protocol):
         ...
 
     # what is old
-    def begin_chore(self, name: str, seconds: float) -> Chore | None:
-        """Take the turn at a chore that comes up every so many `seconds`, once over all processes; None: not now."""
+    def begin_chore(self, name: str, seconds: float) -> Chore | Doubt | None:
+        """Take the turn at a chore that comes up every so many `seconds`, once over all processes; None: not now.
+
+        A Doubt, and no turn, while this process's own clock is more than an hour off, and after a long time without a
+        turn (when nobody ran, or the clock was set forward) until this process has seen for an hour that it is steady.
+        """
         ...
 
     def end_chore(self, name: str, done_until: float) -> None:

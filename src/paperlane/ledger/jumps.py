@@ -16,6 +16,7 @@ class Jumps:
     patience: float
     back: int = 0
     _apart: float | None = None
+    _since: float = 0.0
     _until: float = 0.0
     _lock: Lock = field(default_factory=Lock)
 
@@ -23,10 +24,18 @@ class Jumps:
         """What both clocks say at about the same instant."""
         apart = now - monotonic
         with self._lock:
-            if self._apart is not None and abs(apart - self._apart) > self.tolerance:
+            if self._apart is None:
+                self._since = monotonic
+            elif abs(apart - self._apart) > self.tolerance:
                 self.back += apart < self._apart
+                self._since = monotonic
                 self._until = monotonic + self.patience
             self._apart = apart
+
+    def steady(self, monotonic: float) -> float:
+        """For how many seconds this process has looked, and has seen no jump."""
+        with self._lock:
+            return 0.0 if self._apart is None else monotonic - self._since
 
     def suspect(self, monotonic: float) -> bool:
         """Rows tell that the clock was set back, so it counts as seen. False where a jump back was seen before."""

@@ -31,6 +31,12 @@ def is_due(connection: Connection, name: str, now: float, longest: float) -> boo
     return connection.execute(select(chores.c.name).where(_due(name, now, longest))).first() is not None
 
 
+def last_turn(connection: Connection, name: str, seconds: float) -> float:
+    """When somebody last had the turn at a chore that comes up every so many seconds; 0 before the first one."""
+    next_at: float | None = connection.scalar(select(chores.c.next_at).where(chores.c.name == name))
+    return max(0.0, (next_at or 0.0) - seconds)
+
+
 def begin(writing: Writing, name: str, seconds: float, longest: float) -> Chore | None:
     """The turn at a chore, which comes up again after so many seconds; None when another process has it."""
     connection, now = writing.connection, writing.now
@@ -60,6 +66,7 @@ def overdue(connection: Connection, kept: Kept, since: float, after: UserId, now
     ).all()
     if not users:
         return Overdue((), (), None)
+    now = min(now, kept.until)
     stale = case(((tasks.c.finished_at > since) & (tasks.c.finished_at <= _trimmed_before(kept, now)), 1), else_=0)
     asked = (
         select(
@@ -102,7 +109,7 @@ def forget(
 
     How many, and the files of their results, which nothing names once this is committed.
     """
-    connection, now = writing.connection, writing.now
+    connection, now = writing.connection, min(writing.now, kept.until)
     page: list[RowMapping] = []
     for state in _ENDED_STATES:
         if len(page) < AT_ONCE:
@@ -157,7 +164,7 @@ def trim(writing: Writing, user: UserId, kept: Kept, mark: Mark) -> tuple[Trimme
 
     Beside it the files of those results, which nothing names once this is committed.
     """
-    connection, now = writing.connection, writing.now
+    connection, now = writing.connection, min(writing.now, kept.until)
     later = or_(tasks.c.finished_at > mark.finished_at, tasks.c.id > mark.task)
     rows = (
         connection.execute(

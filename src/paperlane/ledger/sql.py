@@ -17,6 +17,7 @@ from paperlane.ledger import (
     AlsoForgotten,
     AlsoHandled,
     Chore,
+    Doubt,
     Files,
     Kept,
     Mark,
@@ -341,11 +342,18 @@ class SqlLedger:
 
     # what is old
 
-    def begin_chore(self, name: str, seconds: float) -> Chore | None:
+    def begin_chore(self, name: str, seconds: float) -> Chore | Doubt | None:
         longest = seconds + self._transactions.jumps.tolerance
+
+        def work(writing: Writing) -> Chore | Doubt | None:
+            last = retention.last_turn(writing.connection, name, seconds)
+            if why := self._transactions.doubt(writing.now, last):
+                return Doubt(why)
+            return retention.begin(writing, name, seconds, longest)
+
         if not self._ask(lambda connection: retention.is_due(connection, name, self._now(connection), longest)):
             return None
-        return self._change(lambda writing: retention.begin(writing, name, seconds, longest))
+        return self._change(work)
 
     def end_chore(self, name: str, done_until: float) -> None:
         self._change(lambda writing: retention.end(writing.connection, name, done_until))

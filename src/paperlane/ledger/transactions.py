@@ -21,6 +21,9 @@ Given = TypeVar("Given")
 _TRIES = 6  # in all, when the database refuses for a reason that passes, or was lost
 _TICK = 0.01  # seconds by which clocks of databases may be coarse
 _APART = 1e-6
+_CLOCKS_APART = 3_600.0  # seconds: more than clocks that nobody looks after go wrong by
+_LONG_AGO = 18 * 3_600.0  # seconds: a night without anybody is shorter, and no upload under way looks a day old by it
+_STEADY = 3_600.0  # seconds: who set a clock by mistake sets it right sooner
 _NAP = 0.01  # seconds, before the second try; it doubles
 
 
@@ -75,6 +78,22 @@ class Transactions:
     def suspect(self) -> bool:
         """Rows tell that the clock was set back. False if this process saw that, and has let workers renew since."""
         return self.jumps.suspect(self.monotonic())
+
+    def doubt(self, now: float, last: float) -> str:
+        """Why nothing may be deleted for its age by this time; "" when it may be believed.
+
+        Something happened at the time `last`, 0 for never. Soon after it the clock needs no other witness; after a long
+        time either nobody ran or the clock was set forward, and this process waits until it has seen it steady.
+        """
+        own = time.time() if self.clock is None else now  # a simulation has but one
+        if (apart := abs(now - own)) > _CLOCKS_APART:
+            return f"The database's clock and this machine's own are {apart / 3600:,.1f} hours apart."
+        if 0 < last < now - _LONG_AGO and self.jumps.steady(self.monotonic()) < _STEADY:
+            return (
+                f"By the clock nothing was looked for in {(now - last) / 3600:,.1f} hours: nobody ran, or it was set"
+                " forward. It is believed once it was steady for an hour."
+            )
+        return ""
 
     def monotonic(self) -> float:
         """This process's own clock, which nobody sets."""
