@@ -22,13 +22,14 @@ LEDGER = "src/paperlane/ledger"
 STORIES = 8
 PATIENCE = 240.0  # seconds that tests may take; a mutant that makes them hang is caught as well
 SIMULATION = ("-m", "tests.ledger.simulation", "--most", str(STORIES), "--shrink", "0")
+_MODULES = (
+    *("contract", "crashes", "unknown_commits", "plans", "results", "periodic"),
+    *("simulation", "model"),
+)
 TESTS = (
     *("-m", "pytest", "-x", "-q", "--no-header", "--timeout", "60", "-p", "no:cacheprovider"),
-    *(
-        f"tests/ledger/test_{name}.py"
-        for name in ("contract", "crashes", "unknown_commits", "plans", "results", "simulation", "model")
-    ),
-    *("-k", "(memory or unknown or auditor) and not postgresql and not mariadb and not no_story"),
+    *(f"tests/ledger/test_{name}.py" for name in _MODULES),
+    *("-k", "(memory or unknown or auditor or clocks) and not postgresql and not mariadb and not no_story"),
 )
 SLOWER = ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "tests/ledger/test_fairness.py")
 """What is asked of those that survive the others."""

@@ -1,8 +1,9 @@
 """What the ledger promises of schedules: once over all processes, once for all that was missed, never lost."""
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -289,15 +290,17 @@ class TestChanging:
         assert bench.ledger.schedules() == []
 
 
-BERLIN = ZoneInfo("Europe/Berlin")
+BERLIN, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")
 
 
 def times(cron: str, start: datetime, most: int) -> list[str]:
-    """The next times of an expression, on the clock in Berlin."""
+    """The next times of an expression, on the clock of the zone of `start`."""
+    zone = start.tzinfo
+    assert isinstance(zone, ZoneInfo)
     at, found = start.timestamp(), []
     for _ in range(most):
-        at = next_after(cron, "Europe/Berlin", at)
-        found.append(datetime.fromtimestamp(at, BERLIN).strftime("%m-%d %H:%M%z"))
+        at = next_after(cron, zone.key, at)
+        found.append(datetime.fromtimestamp(at, zone).strftime("%m-%d %H:%M%z"))
     return found
 
 
@@ -315,6 +318,67 @@ def test_when_the_clocks_change(cron: str, skipped: list[str], doubled: list[str
     """In Berlin the hour from two o'clock is left out on 28 March 2027, and comes twice on 31 October."""
     assert times(cron, datetime(2027, 3, 28, 1, 10, tzinfo=BERLIN), 2) == skipped
     assert times(cron, datetime(2027, 10, 31, 1, 50, tzinfo=BERLIN), 2) == doubled
+
+
+@pytest.mark.parametrize(
+    ("cron", "skipped", "doubled"),
+    [
+        ("15 2 * * *", ["10-03 02:30+1100", "10-04 02:15+1100"], ["04-04 02:15+1030", "04-05 02:15+1030"]),
+        ("45 1 * * *", ["10-03 01:45+1030", "10-04 01:45+1100"], ["04-04 01:45+1100", "04-05 01:45+1030"]),
+        ("0 */2 * * *", ["10-03 04:00+1100", "10-03 06:00+1100"], ["04-04 02:00+1030", "04-04 04:00+1030"]),
+        ("45 * * * *", ["10-03 01:45+1030", "10-03 02:45+1100"], ["04-04 01:45+1100", "04-04 01:45+1030"]),
+        ("15 * * * *", ["10-03 03:15+1100", "10-03 04:15+1100"], ["04-04 02:15+1030", "04-04 03:15+1030"]),
+    ],
+)
+def test_when_the_clocks_change_by_half_an_hour(cron: str, skipped: list[str], doubled: list[str]):
+    """On Lord Howe Island the half hour to two comes twice on 4 April 2027, that from two is left out on 3 October."""
+    assert times(cron, datetime(2027, 10, 3, 1, 30, tzinfo=LORD_HOWE), 2) == skipped
+    assert times(cron, datetime(2027, 4, 4, 1, 20, tzinfo=LORD_HOWE), 2) == doubled
+
+
+CLOCKS = {  # each with the days on which it is changed
+    "Europe/Berlin": [(2027, 3, 28), (2027, 10, 31)],  # by an hour
+    "Australia/Lord_Howe": [(2027, 4, 4), (2027, 10, 3)],  # by half of one
+    "Antarctica/Troll": [(2027, 3, 28), (2027, 10, 31)],  # by two
+    "Pacific/Apia": [(2011, 12, 30)],  # by a day
+}
+EXPRESSIONS = [  # each with what it names
+    *(("* * * * *", range(60), range(24)), ("*/7 */2 * * *", range(0, 60, 7), range(0, 24, 2))),
+    *(("45 * * * *", [45], range(24)), ("*/15 1,2 * * *", range(0, 60, 15), [1, 2])),
+    *(("30 0-4 * * *", [30], range(5)), ("0,10,59 1 * * *", [0, 10, 59], [1])),
+]
+
+
+@pytest.mark.parametrize(("cron", "minutes", "hours"), EXPRESSIONS)
+@pytest.mark.parametrize("timezone", CLOCKS)
+def test_around_a_change_of_the_clocks_nothing_is_passed_by_and_nothing_comes_again(
+    timezone: str, cron: str, minutes: Sequence[int], hours: Sequence[int]
+):
+    """Somebody who looks at the clock each minute sees the same, whenever they ask."""
+    zone = ZoneInfo(timezone)
+    for day in CLOCKS[timezone]:
+        middle = int(datetime(*day, tzinfo=zone).timestamp())
+        every = range(middle - int(DAY), middle + 3 * int(DAY), 60)
+        shown = {at: datetime.fromtimestamp(at, zone).replace(tzinfo=None) for at in every}
+        named = [at for at, time in shown.items() if time.minute in minutes and time.hour in hours]
+        if cron[0] != "*" and cron.split()[1][0] != "*":
+            named = fixed(shown, minutes, hours)
+        until = middle + 2 * DAY
+        for now in range(int(middle - DAY), int(until), 660):
+            due = next(at for at in named if at > now)
+            assert next_after(cron, timezone, now) == due, (now, shown[now])
+
+
+def fixed(shown: Mapping[int, datetime], minutes: Sequence[int], hours: Sequence[int]) -> list[int]:
+    """Each time of a day once: the first time that it is shown, or as soon as a later one is."""
+    first: dict[datetime, int] = {}
+    for at, time in shown.items():
+        first.setdefault(time, at)
+    start, end = min(first), max(first)
+    asked = (start + timedelta(minutes=n) for n in range(int((end - start).total_seconds() // 60)))
+    later = sorted(first)
+    named = (time for time in asked if time.minute in minutes and time.hour in hours)
+    return sorted({first[later[bisect_left(later, time)]] for time in named})
 
 
 def test_a_fixed_time_that_was_missed_in_a_doubled_hour_does_not_come_again_in_it():
