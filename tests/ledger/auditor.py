@@ -11,7 +11,8 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
    `_attempt`: one for each turn that was begun, written as it ends; `World.took`: no lease is handed out twice.
 4. `_starts`: no start takes a user past its limit, a worker past its slots or the system past what it granted.
 5. `_lane`: counters are their recount, after every commit; `World.took`: no room stays idle while a lane is runnable.
-6. `_checkpoint`: kept once, never changed, with its event in one transaction; `_tell`: no kept step runs again.
+6. `_checkpoint`: kept once, never changed, with its event in one transaction; `_dropped`: one a step, which goes with
+   the save of one under another key and else never; `_tell`: no step runs again that is kept under its key.
 7. `_tell`: events are numbered without a gap, percent never falls within a run.
 8. `_tell` and `_starts`: after a cancel that was acknowledged nothing begins.
 9. `_turns`: who is served is who had the least; `_lane`: a lane that becomes runnable starts at the clock.
@@ -138,6 +139,7 @@ class Auditor:
     told: dict[str, Told] = field(default_factory=dict)
     runs: dict[str, tuple[int, str]] = field(default_factory=dict)  # task: the fence and the worker of its attempt
     kept: dict[tuple[str, str], str] = field(default_factory=dict)  # (task, step): key
+    key: str = "key"  # under which the worker that runs a step looks for its result
     workers: dict[str, tuple[str, int]] = field(default_factory=dict)  # engine, slots
     clocks: dict[tuple[str, int], float] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
@@ -174,7 +176,9 @@ class Auditor:
         moved: dict[str, list[TaskRow]] = {}  # each task's states in this transaction, the one before first
         lanes_before: dict[int, LaneRow | None] = {}
         clocks_before = dict(self.clocks)
-        saved, kept = set[tuple[str, str]](), set[tuple[str, str]]()
+        saved = set[tuple[str, str]]()
+        kept: dict[tuple[str, str], str] = {}  # by this transaction, with the key that was kept before
+        gone = set[tuple[str, str, str]]()
         for table, how, *values in rows:
             match table, how:
                 case "tasks", "DELETE":
@@ -203,12 +207,15 @@ class Auditor:
                     (self.paused.add if values[1] else self.paused.discard)(values[0])
                 case "batches", _:
                     self._batch(how, *values[:4])
+                case "checkpoints", "DELETE" if self._lives(values[0]):
+                    gone.add((values[0], values[1], values[2]))
                 case (("events" | "attempts" | "checkpoints"), "DELETE"):  # what retention removes
-                    task = self.tasks.get(values[0])
-                    self.expect(task is None or task.state in ENDED, table, "of a live task are deleted", values)
+                    self.expect(not self._lives(values[0]), table, "of a live task are deleted", values)
                 case _:
                     self.expect(False, f"{table} were changed by {how}", values)
-        self.expect(saved == kept, "6: a checkpoint without its event, or the other way round", saved ^ kept)
+        odd = saved ^ kept.keys()
+        self.expect(not odd, "6: a checkpoint without its event, or the other way round", odd)
+        self._dropped(gone, kept)
         for task, states in moved.items():
             self._ended(self.tasks[task], states)
         for user in {*lanes_before, *(self.tasks[task].user for task in moved)}:
@@ -285,7 +292,7 @@ class Auditor:
         self.expect(fence == self.tasks[task].fence, "3: an event under another fence", task, kind)
         self.told[task] = Told(seq, percent, status, told.terminal + (status in ENDED))
         if kind == "step":
-            self.expect((task, step) not in self.kept, "6: a kept step runs again", task, step)
+            self.expect(self.kept.get((task, step)) != self.key, "6: a kept step runs again", task, step)
         if kind in {"step", "saved", "resumed", "begun", "leased"}:
             self.expect(TaskId(task) not in self.cancelled, "8:", kind, "after the cancel was acknowledged", task)
         if kind == "saved":
@@ -296,10 +303,21 @@ class Auditor:
         self.expect(begun == (fence, worker), "3: an attempt ends that did not run", task, fence, worker, "but", begun)
         self.expect(ended_at > 0.0, "3: an attempt is written before it ends", task)
 
-    def _checkpoint(self, task: str, step: str, key: str, fence: int, *, kept: set[tuple[str, str]]) -> None:
+    def _checkpoint(self, task: str, step: str, key: str, fence: int, *, kept: dict[tuple[str, str], str]) -> None:
         self.expect(fence == self.tasks[task].fence, "3: a checkpoint of a late holder", task)
+        kept[task, step] = self.kept.get((task, step), "")
+        self.expect(kept[task, step] != key, "6: a checkpoint changed", task, step, key)
         self.kept[task, step] = key
-        kept.add((task, step))
+
+    def _dropped(self, gone: set[tuple[str, str, str]], kept: dict[tuple[str, str], str]) -> None:
+        """Of live tasks went what another key took the place of: that, and nothing else."""
+        replaced = {(task, step, before) for (task, step), before in kept.items() if before}
+        self.expect(gone <= replaced, "6: checkpoints of a live task are deleted", gone - replaced)
+        self.expect(gone >= replaced, "6: a useless checkpoint is left", replaced - gone)
+
+    def _lives(self, task: str) -> bool:
+        row = self.tasks.get(task)
+        return row is not None and row.state not in ENDED
 
     def _ended(self, row: TaskRow, states: list[TaskRow]) -> None:
         """A task at the end of a transaction."""

@@ -51,8 +51,8 @@ def lease(bench: Bench) -> Lease:
     return claimed
 
 
-def save(bench: Bench, lease: Lease, result: bytes, step: str = "parse") -> None:
-    bench.ledger.save(lease, WORKER, Checkpoint(step, "k", result), Progress(step, 35))
+def save(bench: Bench, lease: Lease, result: bytes, step: str = "parse", key: str = "k") -> None:
+    bench.ledger.save(lease, WORKER, Checkpoint(step, key, result), Progress(step, 35))
 
 
 def rows(bench: Bench) -> list[tuple[bytes, str]]:
@@ -255,6 +255,80 @@ class TestOnce:
         assert bench.ledger.named([path.name for path in files(folder)]) == {file} != {left.name}
 
 
+class TestUseless:
+    """A step's result under another key, of another input or version, takes the place of what was kept."""
+
+    @pytest.fixture
+    def kept(self, bench: Bench, lease: Lease) -> Lease:
+        save(bench, lease, LARGE_ONE, key="old")
+        return lease
+
+    @pytest.mark.parametrize("newer", [ANOTHER, b"small"])
+    def test_older_ones_go_with_their_files_and_nothing_else_does(
+        self, bench: Bench, kept: Lease, folder: Path, newer: bytes
+    ):
+        bench.submit(2)
+        (neighbour,) = bench.ledger.step("database", WORKER, [], 1)
+        for lease, step in ((kept, "check"), (kept, "parse again"), (neighbour, "parse")):
+            save(bench, lease, b"stays", step, "old")
+        save(bench, kept, newer, key="new")
+        assert bench.ledger.checkpoint(kept.task, "parse", "old") is None
+        assert [bench.ledger.checkpoint(kept.task, "parse", key) for key in ("new", "")] == [newer, newer]
+        assert bench.ledger.checkpoint(kept.task, "check", "old") == b"stays"
+        assert bench.ledger.checkpoint(kept.task, "parse again", "old") == b"stays"
+        assert bench.ledger.checkpoint(neighbour.task, "parse", "old") == b"stays"
+        assert (len(rows(bench)), len(files(folder))) == (4, newer == ANOTHER)
+
+    def test_who_may_not_save_drops_nothing(self, bench: Bench, kept: Lease):
+        def fails(_connection: Connection) -> None:
+            raise RuntimeError
+
+        newer = Checkpoint("parse", "new", ANOTHER), Progress("parse", 40)
+        with pytest.raises(StaleLease):
+            bench.ledger.save(Lease(kept.task, kept.fence + 1), WORKER, *newer)
+        with pytest.raises(RuntimeError):
+            bench.ledger.save(kept, WORKER, *newer, fails)
+        bench.ledger.cancel(kept.task)
+        with pytest.raises(CancelRequested):
+            bench.ledger.save(kept, WORKER, *newer)
+        assert bench.ledger.checkpoint(kept.task, "parse", "old") == LARGE_ONE
+
+    def test_an_attempt_that_lost_its_lease_does_not_bring_the_old_one_back(self, bench: Bench, kept: Lease):
+        bench.ledger.leave(WORKER)
+        bench.worker()
+        (lease,) = bench.ledger.step("database", WORKER, [], 1)
+        save(bench, lease, ANOTHER, key="new")
+        with pytest.raises(StaleLease):
+            save(bench, kept, LARGE_ONE, key="old")
+        assert bench.ledger.checkpoint(kept.task, "parse") == ANOTHER
+        assert len(rows(bench)) == 1
+
+    def test_who_reads_one_as_it_is_dropped_reads_the_newer_one(
+        self, bench: Bench, kept: Lease, monkeypatch: pytest.MonkeyPatch
+    ):
+        read = Whole.read
+
+        def read_late(whole: Whole, reference: str) -> bytes:
+            monkeypatch.setattr(Whole, "read", read)
+            save(bench, kept, ANOTHER, key="new")
+            return read(whole, reference)
+
+        monkeypatch.setattr(Whole, "read", read_late)
+        with capture_logs() as logs:
+            assert bench.ledger.checkpoint(kept.task, "parse") == ANOTHER
+        assert logs == []
+
+    def test_they_are_looked_for_by_their_key_and_deleted_only_where_there_are_some(self, bench: Bench, kept: Lease):
+        for number in range(100):
+            save(bench, kept, b"small", f"step{number}")
+        plans = plans_of(bench.ledger, lambda: save(bench, kept, b"small", "first"))
+        assert not [statement for statement in plans if statement.startswith("DELETE")]
+        plans = plans_of(bench.ledger, lambda: save(bench, kept, b"small", key="new"))
+        (deleted,) = [plan for statement, plan in plans.items() if statement.startswith("DELETE")]
+        by = [access for plan in plans.values() for access in plan.of("checkpoints")]
+        assert deleted.of("checkpoints") == {Access("checkpoints", PRIMARY, whole=False)} == set(by)
+
+
 @pytest.mark.parametrize("make_bench", ["sqlite file", "postgresql", "mariadb"], indirect=True)
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
 class TestUnknownCommits:
@@ -314,6 +388,26 @@ class TestUnknownCommits:
             bench.ledger.forget(UserId(1), Kept())
         assert len(tries) == 2
         assert {path.name for path in files(folder)} == {file for _, file in rows(bench)}
+
+    def test_what_is_useless_goes_once_that_is_sure(self, bench: Bench, lease: Lease, folder: Path, *, committed: bool):
+        save(bench, lease, LARGE_ONE, key="old")
+        bench.clock.pass_time(1)
+        with lost_answer(bench, committed=committed):
+            save(bench, lease, ANOTHER, key="new")
+        assert bench.ledger.checkpoint(lease.task, "parse") == ANOTHER
+        ((_, file),) = rows(bench)
+        assert [path.name for path in files(folder)] == [file]
+
+    def test_what_may_still_be_kept_is_left(
+        self, bench: Bench, lease: Lease, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+    ):
+        save(bench, lease, LARGE_ONE, key="old")
+        bench.clock.pass_time(1)
+        with monkeypatch.context() as at_once, lost_answer(bench, committed=committed):
+            at_once.setattr("paperlane.ledger.transactions._TRIES", 1)
+            with pytest.raises(Unavailable):
+                save(bench, lease, ANOTHER, key="new")
+        assert bench.ledger.checkpoint(lease.task, "parse") == (ANOTHER if committed else LARGE_ONE)
 
     def test_a_file_that_a_row_may_name_is_left(
         self, bench: Bench, lease: Lease, monkeypatch: pytest.MonkeyPatch, *, committed: bool

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from tests.ledger.simulation import Broken, World, shrink, story_of, tell
 
 from paperlane.errors import Unavailable
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
+from paperlane.model.tasks import BatchId, Checkpoint, NewBatch, NewTask, Progress, TaskId, UserId, WorkerId
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 110
@@ -62,6 +62,9 @@ WRONG: dict[str, str] = {
     "3: the fence goes": "UPDATE tasks SET fence = fence + 1 WHERE id = 'ready'",
     "7: the task's number": "UPDATE tasks SET seq = seq + 1 WHERE id = 'ready'",
     "1: a task is deleted": "DELETE FROM tasks WHERE id = 'ready'",
+    "6: checkpoints of a live task are deleted": "DELETE FROM checkpoints WHERE task_id = 'runs'",
+    "6: a useless checkpoint is left": "INSERT INTO checkpoints VALUES ('runs', 's', 'other', 1, 0, '', '', '', 0)",
+    "checkpoints were changed": "UPDATE checkpoints SET result = 'other' WHERE task_id = 'runs'",
     "6: a checkpoint without": "INSERT INTO checkpoints VALUES ('ready', 's', 'k', 0, 0, '', '', '', 0)",
     "9: virtual time": "UPDATE lanes SET vtime = vtime + 1 WHERE user_id = 1",
     "events were changed": "UPDATE events SET message = 'other' WHERE task_id = 'done'",
@@ -75,6 +78,10 @@ WRONG: dict[str, str] = {
 def test_the_auditor_sees(what: str):
     """Who watches the watchman: a change behind the ledger's back is seen in the commit that makes it."""
     world = World()
+    world.ledger.submit(NewBatch(BatchId("a"), UserId(1), [NewTask(TaskId("runs"), b"")]))
+    world.ledger.register(WorkerId("w"), "database", "host", 1, 1)
+    (lease,) = world.ledger.step("database", WorkerId("w"), [], 1)
+    world.ledger.save(lease, WorkerId("w"), Checkpoint("s", "key", b""), Progress("s", 1))
     world.ledger.submit(
         NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("ready"), b""), NewTask(TaskId("done"), b"")])
     )

@@ -422,7 +422,8 @@ class Ledger(Protocol):
     ) -> None:
         """A step's result and its event, once. StaleLease or CancelRequested where it must not.
 
-        The first one that was kept for a step and a key stays, as long as it can be read.
+        The first one that was kept for a step and a key stays, as long as it can be read. Those under other keys of the
+        step, of another input or version, are dropped with it.
         """
         ...
 

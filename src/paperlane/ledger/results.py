@@ -2,13 +2,13 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from paperlane.errors import Unreadable
 from paperlane.ledger import Files
@@ -27,8 +27,11 @@ and a file costs two flushes of its own. Beyond, a row is written twice, in the 
 for the database; and a server bounds it: MariaDB's `max_allowed_packet` is 16 MB, a long PDF may give more.
 """
 
-_CHECKPOINT = tuple(checkpoints.c[name] == bindparam(f"of_{name}") for name in ("task_id", "step", "key"))
-_THERE = Prepared(select(checkpoints.c.file, checkpoints.c.sha256, checkpoints.c.bytes).where(*_CHECKPOINT))
+_OF_STEP = tuple(checkpoints.c[name] == bindparam(f"of_{name}") for name in ("task_id", "step"))
+_KEY = checkpoints.c.key == bindparam("of_key")
+_THERE = Prepared(
+    select(checkpoints.c.key, checkpoints.c.file, checkpoints.c.sha256, checkpoints.c.bytes).where(*_OF_STEP)
+)
 
 
 class _Lost(Exception):
@@ -62,38 +65,50 @@ class Results:
             return Stored(packed)
         return Stored(b"", self.files.write(packed), hashlib.sha256(packed).hexdigest(), len(packed))
 
-    def keep(self, writing: Writing, lease: Lease, checkpoint: Checkpoint, stored: Stored) -> str:
+    def keep(self, writing: Writing, lease: Lease, checkpoint: Checkpoint, stored: Stored) -> tuple[str, Sequence[str]]:
         """Keep a step's result, under the lock of its task; the file that its row names then, "" for none.
 
         One that is there already stays as it is, unless its file is lost: then its step has run again for this one.
+        Those of the step under other keys, of another input or version, are dropped: nobody asks for them any more.
+        Their files stand beside it; nothing names them once this is committed.
         """
-        there = self._there(writing, lease.task, checkpoint)
-        if there is not None and self._is_whole(there):
-            return str(there["file"])
-        values = {**asdict(stored), "fence": lease.fence, "created_at": writing.now}
+        rows = self._of_step(writing, lease.task, checkpoint)
+        there = rows.pop(checkpoint.key, None)
         of = {"task_id": lease.task, "step": checkpoint.step, "key": checkpoint.key}
+        if rows:
+            writing.connection.execute(delete(checkpoints).where(*_OF_STEP, ~_KEY), _named(of))
+        useless = [row["file"] for row in rows.values() if row["file"]]
+        if there is not None and self._is_whole(there):
+            return str(there["file"]), useless
+        values = {**asdict(stored), "fence": lease.fence, "created_at": writing.now}
         if there is None:
             writing.connection.execute(writing.dialect.insert_new(checkpoints), {**of, **values})
         else:
-            writing.connection.execute(update(checkpoints).where(*_CHECKPOINT).values(values), _named(of))
-        return stored.file
+            writing.connection.execute(update(checkpoints).where(*_OF_STEP, _KEY).values(values), _named(of))
+        return stored.file, useless
 
     def was_kept(self, writing: Writing, lease: Lease, checkpoint: Checkpoint) -> str | None:
         """Did an earlier try keep this result? Its file ("" for none), asked under the lock which that try held."""
         writing.connection.execute(select(tasks.c.id).where(tasks.c.id == lease.task).with_for_update())
-        there = self._there(writing, lease.task, checkpoint)
+        there = self._of_step(writing, lease.task, checkpoint).get(checkpoint.key)
         return str(there["file"]) if there is not None and self._is_whole(there) else None
 
-    def of(self, row: Mapping[str, Any], task: TaskId, step: str) -> bytes | None:
-        """The result of a row; None when its file is lost, which is as if it had never been kept.
+    def of(self, ask: Callable[[], Mapping[str, Any] | None], task: TaskId, step: str) -> bytes | None:
+        """The result of the row that is asked for; None when its file is lost, which is as if it had never been kept.
 
+        Asked again where the file is gone: it goes with a row that is dropped meanwhile for a newer one.
         Unreadable when it is there and cannot be read now.
         """
-        try:
-            return zlib.decompress(self._packed(row) if row["file"] else row["result"])
-        except _Lost as error:
-            log.warning("a result is lost", task=task, step=step, file=row["file"], why=str(error))
-            return None
+        lost = ""
+        while (row := ask()) is not None:
+            try:
+                return zlib.decompress(self._packed(row) if row["file"] else row["result"])
+            except _Lost as error:
+                if row["file"] == lost:
+                    log.warning("a result is lost", task=task, step=step, file=lost, why=str(error))
+                    return None
+                lost = row["file"]
+        return None
 
     def remove(self, files: Iterable[str]) -> None:
         """Remove files that no row names any more; what cannot be removed now is found by who looks for such files."""
@@ -102,9 +117,10 @@ class Results:
                 with suppress(OSError):
                     self.files.remove(file)
 
-    def _there(self, writing: Writing, task: TaskId, checkpoint: Checkpoint) -> Mapping[str, Any] | None:
-        of = {"task_id": task, "step": checkpoint.step, "key": checkpoint.key}
-        return next(iter(writing.soon(_THERE, _named(of)).rows()), None)
+    def _of_step(self, writing: Writing, task: TaskId, checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:
+        """What is kept of the step, by its key."""
+        rows = writing.soon(_THERE, _named({"task_id": task, "step": checkpoint.step})).rows()
+        return {row["key"]: row for row in rows}
 
     def _is_whole(self, row: Mapping[str, Any]) -> bool:
         """Read under a lock, but hardly ever: who finds a good result runs no step and saves nothing."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
@@ -525,12 +525,15 @@ class SqlLedger:
     ) -> None:
         stored = self._results.store(checkpoint.result)
         unsure: list[float] = []
+        useless: set[str] = set()  # also those that a try dropped whose commit's answer was lost
 
         def work(writing: Writing) -> str:
             if writing.again and (file := self._results.was_kept(writing, lease, checkpoint)) is not None:
+                useless.difference_update(results.named(writing.connection, sorted(useless)))
                 return file  # by the commit whose answer was lost
             working.note(writing, lease, worker, progress, "saved")
-            file = self._results.keep(writing, lease, checkpoint, stored)
+            file, dropped = self._results.keep(writing, lease, checkpoint, stored)
+            useless.update(dropped)
             if also is not None:
                 also(writing.connection)
             return file
@@ -541,12 +544,13 @@ class SqlLedger:
             if not unsure:  # else it may be named by a commit whose answer was lost
                 self._results.remove([stored.file])
             raise
-        if named != stored.file:
-            self._results.remove([stored.file])
+        self._results.remove(useless if named == stored.file else {*useless, stored.file})
 
     def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
-        row = self._ask(lambda connection: results.kept(connection, task, step, key))
-        return None if row is None else self._results.of(row, task, step)
+        def ask() -> Mapping[str, Any] | None:
+            return self._ask(lambda connection: results.kept(connection, task, step, key))
+
+        return self._results.of(ask, task, step)
 
     def recover(self) -> Recovery:
         found = self._take_back()
