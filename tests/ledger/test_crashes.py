@@ -112,7 +112,7 @@ def test_the_one_that_makes_room_has_slots_and_lives(make_bench: Callable[..., B
     bench.submit(2, 9)
     leases = step(bench, busy, 1)
     bench.ledger.lane(UserId(1), paused=False)
-    bench.ledger.register(WorkerId("a none"), "database", "host", 1, 0)
+    assert bench.ledger.register(WorkerId("a none"), "database", "host", 1, 1) == 0
     assert step(bench, busy) == []
     assert [lease.task for lease in step(bench, busy, 10, tuple(leases))] == [bad]
 

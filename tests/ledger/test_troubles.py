@@ -1,7 +1,6 @@
 """What ails a database is told as what it is, changes nothing, and heals."""
 
 from collections.abc import Iterator
-from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,12 @@ from tests.conftest import taken
 from tests.ledger.conftest import Bench
 
 from paperlane import migrations
-from paperlane.errors import BadRequest, Busy, Misconfigured, StorageFull, Unavailable
+from paperlane.errors import Busy, Misconfigured, StorageFull, Unavailable
 from paperlane.hosting import open_ledger
-from paperlane.ledger import Rules
 from paperlane.ledger.dialects import mounts, sqlite
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.ledger.troubles import is_barred, said, trouble_of
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, TaskId, UserId
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 
 
 class Raised(Exception):
@@ -231,55 +229,3 @@ def test_a_file_on_a_network_is_refused_with_the_reason(tmp_path: Path, monkeypa
     assert "disk of this machine" in refused.value.hint
     assert list(tmp_path.iterdir()) == []
     connect("sqlite://").close()
-
-
-@pytest.mark.parametrize(
-    "terms",
-    [
-        *({"max_running": limit} for limit in (0, -1, 1_000_001, 10**30)),
-        *({"weight": weight} for weight in (0.0, -1.0, nan, inf, -inf, 1e-9, 101.0)),
-    ],
-    ids=str,
-)
-def test_terms_that_make_no_sense_are_refused_and_change_nothing(bench: Bench, terms: dict[str, float]):
-    bench.ledger.lane(UserId(1), max_running=3, weight=2.0)
-    for user in (1, 2):
-        with pytest.raises(BadRequest, match="lies between"):
-            bench.ledger.lane(UserId(user), **terms)  # type: ignore[arg-type]
-    (lane,) = bench.ledger.queue(UserId(1)).lanes
-    assert (lane.max_running, lane.weight) == (3, 2.0)
-    assert bench.ledger.queue(UserId(2)).lanes == []
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        *({"cost": cost} for cost in (nan, inf, -1.0, 1e9)),
-        *({"priority": priority} for priority in (-1, 10, 10**30)),
-        *({"run_at": at} for at in (nan, inf, -inf, 1e300)),
-    ],
-    ids=str,
-)
-def test_a_batch_that_makes_no_sense_is_refused(bench: Bench, given: dict[str, float]):
-    with pytest.raises(BadRequest) as refused:
-        bench.submit(1, **given)  # type: ignore[arg-type]
-    assert refused.value.hint
-    assert bench.ledger.tasks(states=list(State)) == []
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        *({"system_limit": limit} for limit in (0, -5)),
-        *({"lease": seconds} for seconds in (0.0, -1.0, nan, inf)),
-        {"user_backlog": 0},
-        {"max_retries": -1},
-        {"retry_delay": nan},
-        {"max_crashes": 0},
-        {"user_limit": 0},
-    ],
-    ids=str,
-)
-def test_rules_that_make_no_sense_are_refused(given: dict[str, float]):
-    with pytest.raises(Misconfigured, match=f"The ledger's rule {next(iter(given))} makes no sense"):
-        Rules(**given)  # type: ignore[arg-type]

@@ -86,6 +86,14 @@ class Kept:
     results: Sequence[str] = ()
     until: float = inf
 
+    def __post_init__(self) -> None:
+        """Misconfigured for a number that makes no sense: a NaN would be too old for all tasks."""
+        for name in ("finished", "failed", "most", "steps"):
+            if not 0 <= (value := getattr(self, name)) < inf:
+                raise Misconfigured(
+                    f"How long tasks are kept, {name}, makes no sense: {value}.", hint="Give 0 for ever, or more."
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class Chore:
@@ -129,8 +137,9 @@ class Trimmed:
 
 _LEAST = {
     "system_limit": 1, "user_backlog": 1, "system_backlog": 1, "lease": 0.001, "undelivered": 0.001, "max_retries": 0,
-    "retry_delay": 0, "max_crashes": 1, "ageing": 0, "key_kept": 0, "user_limit": 1,
+    "retry_delay": 0, "max_crashes": 1, "ageing": 0, "key_kept": 0, "user_schedules": 0, "user_limit": 1,
 }  # fmt: skip
+_MOST = 2**31 - 1  # that every database's columns hold; of seconds 68 years
 
 
 AlsoHandled = Callable[[Connection, Handled], None]
@@ -158,9 +167,10 @@ class Rules:
     def __post_init__(self) -> None:
         """Misconfigured for a number that makes no sense."""
         for name, least in _LEAST.items():
-            if not least <= (value := getattr(self, name)) < inf:
+            if not least <= (value := getattr(self, name)) <= _MOST:
                 raise Misconfigured(
-                    f"The ledger's rule {name} makes no sense: {value}.", hint=f"Give a number of at least {least:g}."
+                    f"The ledger's rule {name} makes no sense: {value}.",
+                    hint=f"Give a number from {least:g} to {_MOST}.",
                 )
 
 
@@ -168,7 +178,9 @@ class Ledger(Protocol):
     """The record of truth. Errors are those of `paperlane.errors`.
 
     Everything may raise Unavailable: StorageFull and Busy have changed nothing; else it is not known whether a write
-    took place.
+    took place. What makes no sense is refused before anything is written: with BadRequest where people give it, with
+    ValueError where only programs do (ids, names of steps and engines, versions, slots, pages). Outcomes are never
+    refused, they are cut: to a day of waiting or of slot time, 2,000 characters of a message; what is no number is 0.
     """
 
     @property
@@ -192,7 +204,8 @@ class Ledger(Protocol):
     def submit_many(self, batches: Sequence[NewBatch]) -> None:
         """Put many batches of many users on disk, or none; for imports, and where thousands come at once.
 
-        TooMany past a backlog limit; BadRequest for one with a key; Conflict (`id_taken`) when an id is in use.
+        TooMany past a backlog limit; BadRequest for one with a key, or that `submit` would refuse; Conflict
+        (`id_taken`) when an id is in use.
         """
         ...
 
@@ -268,7 +281,8 @@ class Ledger(Protocol):
         """Submit a batch again and again from now on.
 
         BadRequest for an expression (`invalid_cron`) or a time zone (`unknown_timezone`) that makes no sense, or never
-        comes due; Conflict for a name that the user has used (`schedule_exists`), or too many (`too_many_schedules`).
+        comes due, and for a name, a priority or a cost that makes no sense; Conflict for a name that the user has used
+        (`schedule_exists`), or too many (`too_many_schedules`).
         """
         ...
 
@@ -414,7 +428,10 @@ class Ledger(Protocol):
         ...
 
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
-        """Progress of several attempts in one transaction; late ones are dropped, percent never falls."""
+        """Progress of several attempts in one transaction; late ones are dropped, percent never falls.
+
+        A percentage that is no number changes none.
+        """
         ...
 
     def save(

@@ -1,10 +1,11 @@
 """How attempts end: what each outcome makes of its task, and what the lane gets back."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
+import structlog
 from sqlalchemy import bindparam, select
 
 from paperlane.ledger import Rules
@@ -14,10 +15,16 @@ from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import LONGEST_CODE, tasks
+from paperlane.ledger.sense import cut
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
 
+log = structlog.get_logger(__name__)
+
 _LONGEST = 86_400.0  # slot-seconds of one turn; more is a clock gone wrong, for which nobody shall pay
+_LONGEST_WAIT = 86_400.0  # seconds; whatever a task waits for is worth a look once a day
+_MOST_DOUBLED = 30  # times that a wait doubles: by then it is as long as it gets
+_LONGEST_SUMMARY = 1 << 20  # characters, of its JSON; whatever is larger belongs into a result
 
 POISON = Fault(
     "poison",
@@ -74,11 +81,9 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
     """What becomes of a running task."""
     if task["cancel"]:  # asked for before this commit, so it stands, whatever the attempt reached meanwhile
         outcome = Cancelled(outcome.seconds)
-    if not 0 <= outcome.seconds <= _LONGEST:
-        outcome = replace(outcome, seconds=min(max(outcome.seconds, 0.0), _LONGEST))
-    match outcome:
+    match _sensible(outcome):
         case Completed(seconds, summary):
-            to = _final("completed", now, percent=100.0, summary=json.dumps(dict(summary)) if summary else "{}")
+            to = _final("completed", now, percent=100.0, summary=_summary(task, summary) if summary else "{}")
             return Ending(to, "completed", seconds)
         case Cancelled(seconds):
             return Ending(_final("cancelled", now), "cancelled", seconds)
@@ -87,11 +92,31 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
         case Retry(fault, seconds) if task["retries"] >= rules.max_retries:
             return Ending(_failed(fault, now), "failed", seconds)
         case Retry(fault, seconds):
-            delay = rules.retry_delay * 2 ** task["retries"] * (0.9 + 0.2 * jitter())
+            delay = _delay(task["retries"], rules) * (0.9 + 0.2 * jitter())
             to = _queued(now, delay, retries=task["retries"] + 1, message=fault.message, fault=_json(fault))
             return Ending(to, "retry", seconds)
         case Yielded(after, why, seconds):
             return Ending(_queued(now, after, attempt=task["retries"], message=why), "yielded", None)
+
+
+def _delay(retries: int, rules: Rules) -> float:
+    """Seconds before the next try: they double, up to a day."""
+    doubled = rules.retry_delay * 2 ** min(retries, _MOST_DOUBLED)
+    return min(doubled, max(_LONGEST_WAIT, rules.retry_delay))
+
+
+def _sensible(outcome: Outcome) -> Outcome:
+    """An outcome, cut to what makes sense: it must not be lost, nor spoil a lane, nor those that are told beside it."""
+    if not 0 <= outcome.seconds <= _LONGEST:
+        outcome = replace(outcome, seconds=min(max(0.0, outcome.seconds), _LONGEST))  # in this order, a NaN is 0
+    match outcome:
+        case Failed(fault) | Retry(fault):
+            short = Fault(fault.code[:LONGEST_CODE], cut(fault.message), cut(fault.hint))
+            return replace(outcome, fault=short)
+        case Yielded(after, why):
+            return replace(outcome, after=min(after, _LONGEST_WAIT), why=cut(why))
+        case _:
+            return outcome
 
 
 def crashed(task: Change, now: float, rules: Rules) -> Ending:
@@ -109,17 +134,31 @@ def _final(state: str, now: float, **more: object) -> Change:
 
 
 def _failed(fault: Fault, now: float) -> Change:
-    told = {"message": fault.message, "fault": _json(fault), "cause": fault.code[:LONGEST_CODE]}
+    told = {"message": fault.message, "fault": _json(fault), "cause": fault.code}
     return {**_final("failed", now), **told, "dead": 1}
 
 
 def _queued(now: float, after: float, **more: object) -> Change:
+    """It waits for so many seconds; for what is no number, not at all."""
     when = {"state": "waiting", "run_at": now + after} if after > 0 else {"state": "ready", "run_at": 0.0}
     return {**when, "worker_id": "", "lease_until": 0.0, **more}
 
 
 def _json(fault: Fault) -> str:
     return json.dumps(asdict(fault))
+
+
+def _summary(task: Change, summary: Mapping[str, object]) -> str:
+    """As JSON. What cannot be written down is left out: the task has completed, and other outcomes are told with it."""
+    try:
+        written = json.dumps(dict(summary))
+    except (TypeError, ValueError, RecursionError) as error:
+        log.warning("a summary cannot be written", task=task["id"], why=str(error))
+        return "{}"
+    if len(written) > _LONGEST_SUMMARY:
+        log.warning("a summary is too long", task=task["id"], characters=len(written))
+        return "{}"
+    return written
 
 
 def settle(writing: Writing, held: Lanes, endings: Sequence[tuple[Change, Ending]]) -> None:

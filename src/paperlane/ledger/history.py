@@ -25,6 +25,7 @@ from paperlane.ledger.dialects import Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.schema import attempts, events, tasks
+from paperlane.ledger.sense import clean
 from paperlane.ledger.writing import Writing
 
 Change = dict[str, Any]
@@ -96,10 +97,8 @@ def _clean_all(values: list[Any], kind: Kind) -> list[Any]:
 
 
 def _clean(value: object) -> object:
-    """The value, without what some databases refuse in a text: a message may quote any document."""
-    if isinstance(value, str) and not value.isprintable():
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    return value
+    """The value; a message may quote any document."""
+    return clean(value) if isinstance(value, str) else value
 
 
 def _carry_out(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger import AlsoFired, Rules
 from paperlane.ledger.schema import schedule_tasks, schedules
+from paperlane.ledger.sense import check_batch
 from paperlane.ledger.submitting import Backlog, submit
 from paperlane.ledger.timetable import next_after
 from paperlane.ledger.writing import Writing
@@ -169,6 +170,7 @@ def fire(
     )
     if moved.rowcount == 0:
         return None
+    check_batch(batch)  # earlier versions wrote down whatever they were given
     submit(writing, batch, rules, backlog)
     if also is not None:
         also(writing.connection, batch, now)

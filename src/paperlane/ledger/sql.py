@@ -45,8 +45,27 @@ from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
 from paperlane.ledger.results import Results
-from paperlane.ledger.schema import RUNNING, engines, tasks
-from paperlane.ledger.sense import check_batch, check_terms
+from paperlane.ledger.schema import RUNNING, engines, tasks, workers
+from paperlane.ledger.sense import (
+    LONGEST_HOST,
+    check_batch,
+    check_checkpoint,
+    check_chore,
+    check_cursor,
+    check_known,
+    check_letters,
+    check_limit,
+    check_page,
+    check_priority,
+    check_schedule,
+    check_step,
+    check_terms,
+    check_text,
+    check_user,
+    check_worker,
+    clean,
+    is_lease,
+)
 from paperlane.ledger.standing import Standing
 from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
@@ -177,6 +196,8 @@ class SqlLedger:
         return self._with_new_ids(work)
 
     def submit_many(self, batches: Sequence[NewBatch]) -> None:
+        for batch in batches:
+            check_batch(batch)
         if batches:
             self._with_new_ids(lambda writing: submitting.submit_all(writing, batches, self.rules, self._backlog))
 
@@ -189,6 +210,9 @@ class SqlLedger:
             ) from error
 
     def known(self, user: UserId, key: str) -> Batch | None:
+        if clean(key) != key:
+            return None
+
         def question(connection: Connection) -> Batch | None:
             since = self._now(connection) - self.rules.key_kept
             row = submitting.batch_of_key(connection, user, key, since)
@@ -197,6 +221,8 @@ class SqlLedger:
         return self._ask(question)
 
     def cancel(self, task: TaskId) -> Task:
+        check_known("task", task)
+
         def work(writing: Writing) -> Task:
             submitting.cancel(writing, task)
             return views.one(writing.connection, task, self.rules)
@@ -204,6 +230,8 @@ class SqlLedger:
         return self._change(work)
 
     def retry(self, task: TaskId) -> Task:
+        check_known("task", task)
+
         def work(writing: Writing) -> Task:
             submitting.retry(writing, task, self.rules)
             return views.one(writing.connection, task, self.rules)
@@ -213,9 +241,12 @@ class SqlLedger:
     # what failed for good
 
     def dead(self, which: Letters, cursor: str = "", limit: int = 100) -> Sequence[DeadLetter]:
+        check_letters(which)
+        check_page(limit)
         return self._ask(lambda connection: dead.page(connection, which, cursor, limit, self.rules))
 
     def causes(self, which: Letters) -> Mapping[str, int]:
+        check_letters(which)
         return self._ask(lambda connection: dead.causes(connection, which))
 
     def replay(self, which: Letters, cursor: str = "", also: AlsoHandled | None = None) -> Handled:
@@ -225,6 +256,8 @@ class SqlLedger:
         return self._handle(dead.discard, which, cursor, also)
 
     def _handle(self, act: Act, which: Letters, cursor: str, also: AlsoHandled | None) -> Handled:
+        check_letters(which)
+
         def work(writing: Writing, lanes: Lanes) -> Handled:
             handled, before = act(writing, lanes, which, cursor, self.rules)
             if handled.done and also is not None:
@@ -236,6 +269,7 @@ class SqlLedger:
     # what people look at
 
     def task(self, task: TaskId) -> Task:
+        check_known("task", task)
         return self._ask(lambda connection: views.one(connection, task, self.rules))
 
     def tasks(
@@ -247,6 +281,9 @@ class SqlLedger:
         cursor: str = "",
         limit: int = 100,
     ) -> Sequence[Task]:
+        check_page(limit)
+        check_cursor(cursor)
+        check_known("batch", batch or "")
         return self._ask(
             lambda connection: views.many(
                 connection, self.rules, user=user, batch=batch, states=states, cursor=cursor, limit=limit
@@ -254,12 +291,16 @@ class SqlLedger:
         )
 
     def batch(self, batch: BatchId) -> Batch:
+        check_known("batch", batch)
         return self._ask(lambda connection: views.batch_of(connection, batch))
 
     def attempts(self, task: TaskId) -> Sequence[PastAttempt]:
+        check_known("task", task)
         return self._ask(lambda connection: views.history(connection, task))
 
     def events(self, task: TaskId, after: int = 0, limit: int = 1_000) -> Sequence[Event]:
+        check_page(limit)
+        check_known("task", task)
         return self._ask(lambda connection: views.events_after(connection, task, after, limit))
 
     def moved(self, seen: Mapping[TaskId, int]) -> Sequence[Event]:
@@ -286,6 +327,8 @@ class SqlLedger:
     # schedules
 
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
+        check_schedule(new)
+
         def work(writing: Writing) -> Schedule:
             if periodic.add(writing, new, self.rules) and also is not None:
                 also(writing.connection)
@@ -301,9 +344,12 @@ class SqlLedger:
             ) from error
 
     def schedule(self, user: UserId, name: str) -> Schedule:
+        check_known("schedule", name)
         return self._ask(lambda connection: periodic.named(connection, user, name))
 
     def schedules(self, user: UserId | None = None, after: str = "", limit: int = 1_000) -> Sequence[Schedule]:
+        check_page(limit)
+        check_cursor(after)
         return self._ask(lambda connection: periodic.many(connection, user, after, limit))
 
     def change_schedule(
@@ -315,6 +361,9 @@ class SqlLedger:
         priority: int | None = None,
         paused: bool | None = None,
     ) -> Schedule:
+        if priority is not None:
+            check_priority(priority)
+
         def work(writing: Writing) -> Schedule:
             periodic.change(writing, schedule, cron=cron, timezone=timezone, priority=priority, paused=paused)
             return periodic.one(writing.connection, schedule)
@@ -343,6 +392,7 @@ class SqlLedger:
     # what is old
 
     def begin_chore(self, name: str, seconds: float) -> Chore | Doubt | None:
+        check_chore(name, seconds)
         longest = seconds + self._transactions.jumps.tolerance
 
         def work(writing: Writing) -> Chore | Doubt | None:
@@ -400,6 +450,10 @@ class SqlLedger:
         also: Also | None = None,
     ) -> None:
         check_terms(max_running, weight)
+        if not callable(user):
+            check_user(user)
+        if engine is not None:
+            check_text("An engine's name", engine, engines.c.name)
 
         def work(writing: Writing) -> None:
             held = Lanes(writing)
@@ -419,6 +473,8 @@ class SqlLedger:
         self._change(work, repeatable=also is None and not callable(user))
 
     def limit(self, max_running: int | None, also: Also | None = None) -> None:
+        check_limit(max_running)
+
         def work(writing: Writing) -> None:
             working.limit(writing, max_running, self.rules.system_limit)
             if also is not None:
@@ -427,6 +483,8 @@ class SqlLedger:
         self._change(work, repeatable=also is None)
 
     def pause(self, engine: str, *, paused: bool, also: Also | None = None) -> None:
+        check_text("An engine's name", engine, engines.c.name)
+
         def work(writing: Writing) -> None:
             connection = writing.connection
             connection.execute(self.dialect.insert_new(engines), {"name": engine, "paused": 0})
@@ -441,11 +499,21 @@ class SqlLedger:
     # what workers say
 
     def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int, version: int = 1) -> int:
+        check_worker(worker, engine, slots, version)
         self._reads[engine] = max(version, self._reads.get(engine, version))
-        entry = {"id": worker, "engine": engine, "host": host, "pid": pid, "slots": slots, "version": version}
+        entry = {
+            "id": worker,
+            "engine": engine,
+            "host": host[:LONGEST_HOST],
+            "pid": pid,
+            "slots": slots,
+            "version": version,
+        }
         return self._change(lambda writing: working.register(writing, entry, self.rules.system_limit))
 
     def leave(self, worker: WorkerId) -> Recovery:
+        check_text("A worker's id", worker, workers.c.id)  # "" stands at each lease that nobody has begun
+
         def work(writing: Writing, lanes: Lanes) -> Recovery:
             working.hold(writing, worker)
             self._unsure.pop(worker, None)
@@ -495,6 +563,8 @@ class SqlLedger:
             most = self.rules.max_retries + 1
             return None if task is None else working.attempt_of(dict(task), worker, most, self.task_seconds)
 
+        if not is_lease(lease):
+            raise StaleLease(f"{lease} is no lease of any ledger.")
         if (attempt := self._ask(running)) is not None:
             return attempt
         with self._standing.alone(worker):
@@ -514,6 +584,7 @@ class SqlLedger:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
 
     def started(self, lease: Lease, worker: WorkerId, progress: Progress, *, resumed: bool = False) -> None:
+        check_step(progress.step)
         kind = "resumed" if resumed else "step"
         self._change(lambda writing: working.note(writing, lease, worker, progress, kind))
 
@@ -523,6 +594,8 @@ class SqlLedger:
     def save(
         self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
     ) -> None:
+        check_checkpoint(checkpoint)
+        check_step(progress.step)
         stored = self._results.store(checkpoint.result)
         unsure: list[float] = []
         useless: set[str] = set()  # also those that a try dropped whose commit's answer was lost

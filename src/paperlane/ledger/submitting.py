@@ -19,6 +19,7 @@ from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import BACKLOGGED, batches, events, lanes, system, tasks
+from paperlane.ledger.sense import clean
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Batch, NewBatch, TaskId, UserId
 
@@ -147,8 +148,6 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
     now = writing.now
     coming = Counter[UserId]()
     for batch in new:
-        if not batch.tasks:
-            raise BadRequest("A batch needs at least one task.")
         coming[batch.user] += len(batch.tasks)
     for user, tasks_of_user in coming.items():
         _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
@@ -158,7 +157,7 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
         {
             "id": batch.id,
             "user_id": batch.user,
-            "name": batch.name,
+            "name": clean(batch.name),
             "priority": batch.priority,
             "key": batch.key or None,
             "content": batch.content,

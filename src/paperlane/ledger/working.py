@@ -6,13 +6,14 @@ from functools import cache
 
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
-from paperlane.errors import BadRequest, CancelRequested, StaleLease
+from paperlane.errors import CancelRequested, StaleLease
 from paperlane.ledger.claims import hold_worker, slots_granted, start
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index
 from paperlane.ledger.endings import held_by
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.schema import RUNNING, UNDER_WAY, events, system, tasks, workers
+from paperlane.ledger.sense import LONGEST_STEP, cut
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
     Attempt,
@@ -23,8 +24,6 @@ from paperlane.model.tasks import (
     UserId,
     WorkerId,
 )
-
-_LARGEST_LIMIT = 1_000_000
 
 
 def register(writing: Writing, worker: Change, otherwise: int) -> int:
@@ -48,13 +47,8 @@ def limit(writing: Writing, max_running: int | None, otherwise: int) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
     Each worker keeps its proportional share, to the slot, and starts nothing until it runs less than that; what one
-    runs beyond its share, others do without. Raised, the workers ask for more with their next heartbeat. BadRequest
-    for a limit that makes no sense.
+    runs beyond its share, others do without. Raised, the workers ask for more with their next heartbeat.
     """
-    if max_running is not None and not 1 <= max_running <= _LARGEST_LIMIT:
-        raise BadRequest(
-            f"A limit of the whole system lies between 1 and {_LARGEST_LIMIT}.", hint="To start nothing, pause engines."
-        )
     connection = writing.connection
     connection.execute(select(system.c.id).with_for_update())
     connection.execute(update(system).values(max_running=max_running))
@@ -179,8 +173,9 @@ def _locked(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> dict
 
 
 def _further(task: Change, progress: Progress, kind: str) -> Move:
-    percent = min(max(progress.percent, task["percent"]), 100.0)
-    return Move(task, {"step": progress.step, "percent": percent, "message": progress.message}, kind)
+    percent = min(max(task["percent"], progress.percent), 100.0)  # in this order, for of a NaN the first one stays
+    to = {"step": progress.step[:LONGEST_STEP], "percent": percent, "message": cut(progress.message)}
+    return Move(task, to, kind)
 
 
 def note(writing: Writing, lease: Lease, worker: WorkerId, progress: Progress, kind: str) -> None:

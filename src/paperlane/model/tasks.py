@@ -96,7 +96,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Yielded:
-    """The turn goes back unused: a drain, or a wait of `after` seconds for something outside. No attempt is used."""
+    """The turn goes back unused: a drain, or a wait of `after` seconds for something outside, a day at most.
+
+    No attempt is used: it may look once a day for as long as it takes.
+    """
 
     after: float = 0.0
     why: str = ""
