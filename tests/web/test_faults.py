@@ -54,6 +54,7 @@ async def test_a_database_that_is_gone_gives_503_everywhere_and_heals(house: Hou
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable"), path
     ready = await house["nobody"].get("http://test/readyz")
     assert (ready.status_code, ready.json()["database"]) == (503, "database_unavailable")
+    assert int(ready.headers["retry-after"]) > 0
     assert (await house["nobody"].get("http://test/healthz")).status_code == 200
     assert await closing_code(house) == 1013
     monkeypatch.undo()

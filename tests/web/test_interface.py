@@ -817,6 +817,7 @@ async def test_figures_are_for_admins_and_for_this_machine(house: House):
 async def test_it_is_ready_while_the_database_answers_and_a_worker_lives(house: House, monkeypatch: pytest.MonkeyPatch):
     async def ready() -> tuple[int, dict]:
         answer = await house["nobody"].get("http://test/readyz")
+        assert (answer.status_code == 503) == (int(answer.headers.get("retry-after", 0)) > 0)
         return answer.status_code, answer.json()
 
     assert (await house["nobody"].get("http://test/healthz")).json() == {"status": "ok"}
