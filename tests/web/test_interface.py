@@ -750,7 +750,7 @@ async def test_errors_are_problem_documents(house: House):
 @pytest.mark.parametrize("number", ["9" * 30, "9" * 5000, str(2**63), "-1", "１２", "٣", "1e3", "%00"])
 async def test_numbers_that_no_database_holds_are_refused(house: House, number: str):
     (task,) = (await house.upload("ann", TEXT))["tasks"]
-    asked = [("GET", f"/tasks/{task['id']}/issues?cursor={number}", None)]
+    asked = [("GET", f"{path}?cursor={number}", None) for path in (f"/tasks/{task['id']}/issues", "/users")]
     asked += [(verb, f"/users/{number}{rest}", {}) for verb, rest in (("GET", ""), ("PATCH", ""))]
     asked += [("POST", f"/users/{number}{rest}", None) for rest in ("/token", "/revoke")]
     for verb, path, content in asked:
@@ -758,6 +758,7 @@ async def test_numbers_that_no_database_holds_are_refused(house: House, number: 
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (verb, path)
     for cursor in ("9" * 9, "0"):
         assert (await house["ann"].get(f"/tasks/{task['id']}/issues", params={"cursor": cursor})).status_code == 200
+        assert (await house["adam"].get("/users", params={"cursor": cursor})).status_code == 200
     assert (await house["adam"].get(f"/users/{2**63 - 1}")).status_code == 404
 
 
@@ -849,6 +850,28 @@ async def test_accounts_are_listed_by_one_question(house: House):
         "database",
         False,
     )
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+async def test_accounts_are_paged(house: House, limit: int):
+    pages: list[list[str]] = []
+    cursor = ""
+    while cursor is not None:
+        page = (await house["adam"].get("/users", params={"limit": limit, "cursor": cursor})).json()
+        pages.append([account["name"] for account in page["items"]])
+        cursor = page["next"]
+    names = ["ann", "bob", "vera", "adam"]
+    assert pages == [names[at : at + limit] for at in range(0, len(names), limit)]
+
+
+async def test_a_page_of_accounts_is_bounded(house: House):
+    for limit in ("0", "1001", "many"):
+        refused = await house["adam"].get("/users", params={"limit": limit})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    for number in range(100):
+        house.desk.add_user(None, f"user{number}", Role.USER, "", None, None)
+    page = (await house["adam"].get("/users")).json()
+    assert (len(page["items"]), page["next"]) == (100, str(page["items"][-1]["id"]))
 
 
 def test_names_of_files_are_bare():

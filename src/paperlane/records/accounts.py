@@ -81,9 +81,12 @@ def everyone(connection: Connection) -> Sequence[Account]:
     return [_account(row) for row in connection.execute(select(users).order_by(users.c.id))]
 
 
-def with_terms(connection: Connection) -> Sequence[tuple[Account, Terms | None]]:
-    """All accounts, oldest first, each with what its lane may; one question, however many there are."""
-    asked = select(users, lanes).outerjoin(lanes, lanes.c.user_id == users.c.id).order_by(users.c.id)
+def with_terms(
+    connection: Connection, after: int = 0, limit: int | None = None
+) -> Sequence[tuple[Account, Terms | None]]:
+    """All accounts, or a page of those after one, oldest first, each with what its lane may; one question."""
+    asked = select(users, lanes).outerjoin(lanes, lanes.c.user_id == users.c.id).where(users.c.id > after)
+    asked = asked.order_by(users.c.id).limit(limit)
     return [(_account(row), _terms(row)) for row in connection.execute(asked)]
 
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from paperlane.ledger.sense import LARGEST_LIMIT, LARGEST_WEIGHT, LEAST_WEIGHT
@@ -49,10 +49,17 @@ def _shape(house: House, account: Account) -> answers.User:
 
 
 @router.get("")
-async def several(_admin: Admin, house: Parts) -> answers.Page[answers.User]:
-    """All accounts with their lanes."""
-    found = await house.threads(house.desk.ledger.read, accounts.with_terms)
-    return shapes.page([shapes.account(account, terms) for account, terms in found])
+async def several(
+    _admin: Admin,
+    house: Parts,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor: Annotated[str, Query(pattern="^[0-9]{0,18}$")] = "",
+) -> answers.Page[answers.User]:
+    """All accounts with their lanes, the oldest first."""
+    after = int(cursor) if cursor else 0
+    found = await house.threads(house.desk.ledger.read, lambda c: accounts.with_terms(c, after, limit + 1))
+    onward = str(found[limit - 1][0].id) if len(found) > limit else None
+    return shapes.page([shapes.account(account, terms) for account, terms in found[:limit]], onward)
 
 
 @router.post("", status_code=HTTPStatus.CREATED, responses=problems.may(409))
