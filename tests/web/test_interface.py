@@ -529,6 +529,21 @@ async def test_what_admins_change_is_written_down(house: House):
     ]
 
 
+async def test_pausing_needs_no_words(house: House):
+    async def paused(**body: Any) -> set[str]:
+        answer = await house["adam"].post("/queue/pause", **body)
+        assert answer.status_code == 200, answer.text
+        return {engine["name"] for engine in answer.json()["engines"] if engine["paused"]}
+
+    assert await paused() == {"database"}
+    assert await paused(json={"engine": "inline"}) == {"database", "inline"}
+    assert await paused(json={"paused": False}) == {"inline"}
+    assert await paused(json={}) == {"database", "inline"}
+    for wrong in ([], 0, False, "", {"engine": "nope"}, {"engines": "inline"}):
+        refused = await house["adam"].post("/queue/pause", json=wrong)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), wrong
+
+
 async def test_the_whole_systems_limit_changes_while_it_runs(house: House):
     usual = (await house["ann"].get("/queue")).json()
     assert (usual["limit"], usual["default_limit"]) == (100, 100)

@@ -37,8 +37,9 @@ async def look(account: Asker, house: Parts) -> answers.Queue:
 
 
 @router.post("/pause", responses=problems.may(403, 422))
-async def pause(asked: Pause, account: Admin, house: Parts) -> answers.Queue:
-    """Start no more tasks on an engine, or start them again; running ones go on."""
+async def pause(account: Admin, house: Parts, asked: Pause | None = None) -> answers.Queue:
+    """Start no more tasks on an engine, or start them again; running ones go on. Without a body: pause `database`."""
+    asked = asked or Pause()
     await house.threads(house.desk.pause, account, asked.engine, paused=asked.paused)
     return await house.threads(_look, house, account)
 
