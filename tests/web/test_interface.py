@@ -21,6 +21,7 @@ from paperlane.model.tasks import WorkerId
 from paperlane.records import accounts
 from paperlane.records.accounts import Role
 from paperlane.records.schema import audit, tokens
+from paperlane.settings import Settings
 from paperlane.web import answers, shapes
 from paperlane.web.identity import COOKIE
 from paperlane.web.uploads import clean_name
@@ -203,8 +204,38 @@ async def test_a_batch_past_the_backlog_is_refused_whole(house: House):
     await house.upload("ann", *["Fine."] * 15)
     files = [("files", (f"{n}.md", b"Fine.")) for n in range(6)]
     answer = await house["ann"].post("/batches", files=files)
-    assert answer.status_code == 429
+    assert (answer.status_code, answer.json()["code"]) == (429, "user_limit_exceeded")
+    assert int(answer.headers["retry-after"]) > 0
     assert len(blobs_of(house)) == 15
+
+
+class TestAFullSystem:
+    """Nobody has a full backlog of their own, all together have."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"system_backlog": 5})
+
+    async def test_it_is_refused_before_the_body_is_read(self, house: House):
+        await house.upload("ann", *["Fine."] * 5)
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        for name in ("ann", "bob"):
+            answer = await house[name].post("/batches", content=Untouched(b"--b\r\n"), headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (429, "system_busy")
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.json()["hint"]
+        house.work()
+        await house.upload("bob", *["Fine."] * 5)
+
+    async def test_a_batch_past_it_is_refused_whole(self, house: House):
+        await house.upload("ann", *["Fine."] * 3)
+        files = [("files", (f"{n}.md", b"Fine.")) for n in range(3)]
+        answer = await house["bob"].post("/batches", files=files)
+        assert (answer.status_code, answer.json()["code"]) == (429, "system_busy")
+        assert int(answer.headers["retry-after"]) > 0
+        assert len(blobs_of(house)) == 3
+        assert (await house["bob"].get("/tasks")).json()["items"] == []
+        await house.upload("bob", *["Fine."] * 2)
 
 
 async def test_files_stay_when_it_is_not_known_whether_the_batch_is_there(
