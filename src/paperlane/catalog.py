@@ -100,6 +100,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "slots": ("Slots", "槽位"),
     "paused": ("paused", "已暂停"),
     "empty queue": ("Nobody waits.", "没有等待的任务。"),
+    "more users": ("Users with less waiting: {count}", "等待较少的其他用户：{count}"),
 }
 
 

@@ -239,9 +239,9 @@ class Desk:
             if not (cursor := handled.cursor):
                 return
 
-    def queue(self, account: Account) -> Queue:
-        """What runs and waits: one's own, or everything for those who may see the queue."""
-        return self.ledger.queue(None if account.sees_queue else account.id)
+    def queue(self, account: Account, most: int = 100) -> Queue:
+        """What runs and waits: one's own, or everything for those who may see the queue; of so many lanes at most."""
+        return self.ledger.queue(None if account.sees_queue else account.id, most)
 
     # schedules
 
@@ -435,6 +435,10 @@ class Desk:
     def users(self) -> Sequence[Account]:
         """All accounts."""
         return self.ledger.read(accounts.everyone)
+
+    def names(self, users: Sequence[UserId]) -> Mapping[int, str]:
+        """What these accounts are called; those that there are not are left out."""
+        return self.ledger.read(lambda connection: accounts.names(connection, users))
 
     def user(self, name: str) -> Account:
         """The account of this name, or NotFound."""

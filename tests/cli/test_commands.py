@@ -319,6 +319,24 @@ def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
     assert paperlane("doctor", "--database", "mysql://x", "--data", tmp_path).returncode == 1
 
 
+def test_the_queue_shows_who_has_most_waiting_and_how_many_more_there_are(tmp_path: Path):
+    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger.submit_many(
+        [
+            NewBatch(BatchId(f"b{user}"), UserId(user), [NewTask(TaskId(f"t{user}-{n}"), b"{}") for n in range(user)])
+            for user in (1, 2, 3)
+        ]
+    )
+    ledger.close()
+    told = "1 more with less waiting; to show all: paperlane queue --users 3"
+    some = paperlane("queue", "--users", "2", "--data", tmp_path).stdout
+    assert some.startswith("0 of at most 100 running, 6 queued")
+    assert told in some
+    assert "more with less waiting" not in paperlane("queue", "--users", "3", "--data", tmp_path).stdout
+    found = json.loads(paperlane("queue", "--users", "2", "--json", "--data", tmp_path).stdout)
+    assert ([lane["user"] for lane in found["lanes"]], found["busy"], found["queued"]) == ([2, 3], 3, 6)
+
+
 def test_the_doctor_and_the_queue_tell_of_what_no_worker_reads(tmp_path: Path):
     ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
     ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}", version=8)]))

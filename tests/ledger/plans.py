@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import event
@@ -16,11 +16,15 @@ TABLES = ("tasks", "lanes", "events", "checkpoints", "attempts", "workers")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a plan reaches a table: by which index ("" for none), and whether it reads the whole of it."""
+    """How a plan reaches a table: by which index ("" for none), and whether it reads the whole of it.
+
+    `by` names the columns whose values it looks up in the index, in the database's own words.
+    """
 
     table: str
     index: str
     whole: bool
+    by: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ def _sqlite(statement: str, rows: Sequence[Any]) -> Plan:
     names = dict(re.findall(r"\b(\w+) AS (\w+)", statement))
     tables = {alias: table for table, alias in names.items() if table in TABLES}
     found = [
-        (row.parent, Access(tables.get(f[2], f[2]), _index(f[3] or ""), f[1] == "SCAN"))
+        (row.parent, Access(tables.get(f[2], f[2]), _index(f[3] or ""), f[1] == "SCAN", f[4] or ""))
         for row in rows
-        if (f := re.match(r"(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?(?:INDEX )?(\w+))?", row.detail))
+        if (f := re.match(r"(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?(?:INDEX )?(\w+)(.*))?", row.detail))
     ]
     found = [(parent, access) for parent, access in found if access.table in TABLES]
     sorts = {row.parent for row in rows if "TEMP B-TREE" in row.detail}
@@ -85,7 +89,8 @@ def _postgresql(_statement: str, rows: Sequence[Any]) -> Plan:
     def accesses(told: Any) -> Iterator[Access]:
         for node in _objects(told):
             if node.get("Relation Name") in TABLES and node["Node Type"] != "ModifyTable":
-                yield Access(node["Relation Name"], _index(node.get("Index Name", "")), "Index Cond" not in node)
+                by = node.get("Index Cond", "")
+                yield Access(node["Relation Name"], _index(node.get("Index Name", "")), not by, by)
 
     sorts = [node for node in _objects(rows[0][0]) if "Sort" in node.get("Node Type", "")]
     sorted_ones = tuple(access for node in sorts for access in accesses(_unlimited(node)))
@@ -103,7 +108,8 @@ def _mariadb(_statement: str, rows: Sequence[Any]) -> Plan:
         for table in _objects(told):
             kind = table.get("access_type", "")
             if table.get("table_name") in TABLES and kind != "const":  # const: one row by its key
-                yield Access(table["table_name"], _index(table.get("key", "")), kind in {"ALL", "index"})
+                by = " ".join(table.get("used_key_parts", ()))
+                yield Access(table["table_name"], _index(table.get("key", "")), kind in {"ALL", "index"}, by)
 
     told = json.loads(rows[0][0])
     sorts = [part["filesort"] for part in _objects(told) if "filesort" in part]

@@ -971,3 +971,52 @@ class TestFollowing:
         (engine,) = queue.engines
         assert (engine.name, engine.queued, engine.running, engine.workers, engine.slots) == ("database", 3, 1, 1, 10)
         assert [lane.user for lane in bench.ledger.queue(UserId(2)).lanes] == [2]
+
+    def test_the_queue_shows_some_lanes_and_counts_all(self, bench: Bench):
+        bench.submit(1, 1)
+        bench.clock.pass_time(7)
+        bench.submit(2, 2, run_at=bench.clock.now() + 60)
+        bench.submit(3, 4)
+        bench.submit(4, 3)
+        bench.ledger.lane(UserId(5))
+        bench.worker()
+        assert len(bench.ledger.lease("database", 1)) == 1
+        queue = bench.ledger.queue(most=2)
+        assert [(lane.user, lane.ready) for lane in queue.lanes] == [(3, 4), (4, 3)]
+        assert (queue.busy, queue.queued, queue.running, queue.oldest) == (4, 10, 0, 0.0)
+        assert bench.ledger.queue(most=0).engines == bench.ledger.queue().engines
+        assert [lane.leased for lane in bench.ledger.queue().lanes] == [1, 0, 0, 0]
+        bench.clock.pass_time(20)
+        bench.submit(1, 1)
+        assert (bench.ledger.queue(most=0).oldest, bench.ledger.queue(UserId(1)).oldest) == (20.0, 0.0)
+        idle = bench.ledger.queue(UserId(5))
+        assert ([lane.user for lane in idle.lanes], idle.busy, idle.queued, idle.oldest) == ([5], 0, 0, 0.0)
+
+    def test_a_lane_waits_as_long_as_the_task_that_is_next(self, bench: Bench):
+        ageing = bench.ledger.rules.ageing
+        bench.submit(1, priority=4)
+        bench.clock.pass_time(ageing - 1)
+        bench.submit(1, priority=5)  # is next
+        bench.clock.pass_time(30)
+        (lane,) = bench.ledger.queue().lanes
+        assert (lane.oldest, bench.ledger.queue().oldest) == (30.0, 30.0)
+        claim(bench, bench.worker(), 1)
+        (lane,) = bench.ledger.queue().lanes
+        assert lane.oldest == 30.0 + ageing - 1  # one behind it waited longer by what a step is worth, at most
+
+    def test_what_was_put_off_waits_since_it_was_first_to_start(self, bench: Bench):
+        bench.submit(1, run_at=bench.clock.now() + 60, priority=7)
+        worker = bench.worker()
+        bench.clock.pass_time(100)
+        assert bench.ledger.queue().oldest == 0.0  # nobody looked yet whether it is due
+        bench.ledger.lane(UserId(1), paused=True)
+        assert claim(bench, worker) == []
+        assert bench.ledger.queue().oldest == 40.0
+        bench.ledger.lane(UserId(1), paused=False)
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+        bench.ledger.lane(UserId(1), paused=True)
+        bench.clock.pass_time(20)
+        assert claim(bench, worker) == []
+        (lane,) = bench.ledger.queue().lanes
+        assert (lane.ready, lane.oldest) == (1, 60.0)

@@ -1,5 +1,8 @@
 """How the database carries out the statements that every task passes through: by index, without a sort."""
 
+import re
+
+import pytest
 from sqlalchemy import Connection, insert
 from tests.ledger.conftest import Bench
 from tests.ledger.plans import PRIMARY, Access, Plan, plans_of
@@ -141,6 +144,22 @@ def test_what_no_worker_reads_is_looked_for_by_index_among_the_next(bench: Bench
         Access("tasks", PRIMARY, whole=False),
     }
     assert not any(scans(plan) or sorts_a_backlog(plan) for plan in plans.values())
+
+
+@pytest.mark.parametrize("user", [None, UserId(5)])
+def test_the_queue_asks_for_the_first_ready_task_of_each_lane_and_no_more(bench: Bench, user: UserId | None):
+    fill(bench)
+    plans = plans_of(bench.ledger, lambda: bench.ledger.queue(user))
+    ready = Access("tasks", "tasks_ready", whole=False)
+    heads = {statement: plan for statement, plan in plans.items() if ready in plan.accesses}
+    assert len(heads) == 2  # of all lanes for the longest wait, and of those that are shown
+    for statement, plan in heads.items():
+        assert re.search(r"ORDER BY tasks\.sort_key, tasks\.id\s+LIMIT", statement), statement
+        assert plan.of("tasks") == {ready}, plan
+        assert all("user_id" in access.by for access in plan.of("tasks")), plan
+        assert ready not in plan.sorted, plan  # the index gives them in this order
+    others = [plan for statement, plan in plans.items() if statement not in heads]
+    assert {access.index for plan in others for access in plan.of("tasks")} <= SMALL, others
 
 
 def test_what_runs_is_counted_without_the_backlog(bench: Bench):

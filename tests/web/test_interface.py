@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
+from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
 from paperlane.ledger.sql import SqlLedger
@@ -506,6 +507,27 @@ async def test_a_foreign_id_answers_exactly_as_a_missing_one(house: House):
     assert (await house["bob"].get("/tasks")).json()["items"] == []
     assert (await house["bob"].get("/tasks", params={"batch": batch["id"]})).status_code == 404
     assert [lane["name"] for lane in (await house["bob"].get("/queue")).json()["users"]] == ["bob"]
+
+
+async def test_the_queue_shows_who_has_most_waiting_and_counts_everybody(house: House):
+    for name, count in (("ann", 1), ("bob", 2), ("adam", 3)):
+        await house.upload(name, *["Fine."] * count)
+    found = (await house["vera"].get("/queue", params={"limit": 2})).json()
+    assert [(user["name"], user["queued"]) for user in found["users"]] == [("bob", 2), ("adam", 3)]
+    assert (found["busy_users"], found["queued"], found["engines"][0]["queued"]) == (3, 6, 6)
+    own = (await house["ann"].get("/queue")).json()
+    assert ([user["name"] for user in own["users"]], own["busy_users"], own["queued"]) == (["ann"], 1, 1)
+    for limit in ("0", "1001", "many"):
+        refused = await house["ann"].get("/queue", params={"limit": limit})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    more = [new_batch(f"b{user}", user, 1) for user in range(100, 200)]
+    house.ledger.submit_many(more)
+    found = (await house["vera"].get("/queue")).json()
+    assert (len(found["users"]), found["busy_users"], found["queued"]) == (100, 103, 106)
+    page = await house["vera"].get("http://test/queue/now")
+    assert "Users with less waiting: 3" in page.text
+    assert page.text.count("<tr><td>bob</td>") == 1
+    assert "Users with less waiting" not in (await house["ann"].get("http://test/queue/now")).text
 
 
 async def test_a_viewer_looks_at_the_queue_and_changes_nothing(house: House):

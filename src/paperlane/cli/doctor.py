@@ -114,7 +114,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         yield from (Finding("database server", "warning", weakness) for weakness in weak)
         queue, members = ledger.queue(), ledger.members()
         live = [member for member in members if member.live]
-        wanted = {settings.engine} | {lane.engine for lane in queue.lanes}
+        wanted = {settings.engine} | {engine.name for engine in queue.engines if engine.queued or engine.running}
         for engine in sorted(wanted | {member.engine for member in live}):
             own = [member.slots for member in live if member.engine == engine]
             said = f"{len(own)} live with {sum(own)} slots"

@@ -42,7 +42,13 @@ def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[
 
 
 @app.callback()
-def queue(context: typer.Context, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
+def queue(
+    context: typer.Context,
+    users: Annotated[int, typer.Option(min=1, help="Show at most so many users, those with most waiting.")] = 100,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
     """Show what runs and waits, by user and engine."""
     context.obj = {"data": data, "database": database}
     if context.invoked_subcommand is not None:
@@ -50,7 +56,7 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
     from paperlane.assembly import user_names
 
     with _desk(context, data, database) as desk:
-        now, names = desk.ledger.queue(), user_names(desk.ledger)
+        now, names = desk.ledger.queue(most=users), user_names(desk.ledger)
     if as_json:
         found = asdict(now)
         for lane in found["lanes"]:
@@ -74,6 +80,8 @@ def queue(context: typer.Context, data: Data = None, database: Database = None, 
         for lane in now.lanes
     ]
     show(lanes, as_json=False, empty="Nobody has anything in the queue.")
+    if now.busy > len(lanes):
+        typer.echo(f"\n{now.busy - len(lanes)} more with less waiting; to show all: paperlane queue --users {now.busy}")
     engines = [asdict(engine) for engine in now.engines]
     if engines:
         typer.echo()

@@ -313,11 +313,11 @@ class SqlLedger:
         with told():
             return self.dialect.changed()
 
-    def queue(self, user: UserId | None = None) -> Queue:
+    def queue(self, user: UserId | None = None, most: int = 100) -> Queue:
         def question(connection: Connection) -> Queue:
             now = self._now(connection)
             too_new = unread.unreadable(connection, self.dialect, now - self.rules.lease) if user is None else ()
-            return views.queue(connection, now, user, self.rules, too_new)
+            return views.queue(connection, now, user, most, self.rules, too_new)
 
         return self._ask(question)
 

@@ -3,12 +3,28 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, cast, func, literal, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    RowMapping,
+    ScalarSelect,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
 from paperlane.ledger.schema import (
+    BACKLOGGED,
     OF_BATCH,
     READY,
     RUNNING,
@@ -42,6 +58,7 @@ from paperlane.model.tasks import (
 )
 
 _IDS_AT_ONCE = 500
+_Conditions = Sequence[ColumnElement[bool]]
 
 
 def task_of(row: RowMapping, rules: Rules) -> Task:
@@ -208,24 +225,58 @@ def moved_since(connection: Connection, seen: Mapping[TaskId, int]) -> Sequence[
     return found
 
 
-def _oldest(connection: Connection, user: UserId | None) -> dict[int, float]:
-    later = tasks.c.run_at > tasks.c.created_at
-    since = func.min(case((later, tasks.c.run_at), else_=tasks.c.created_at))
-    asked = select(tasks.c.user_id, since).where(READY).group_by(tasks.c.user_id)
-    if user is not None:
-        asked = asked.where(tasks.c.user_id == user)
-    return {row[0]: row[1] for row in connection.execute(asked)}
-
-
 def queue(
-    connection: Connection, now: float, user: UserId | None, rules: Rules, too_new: Sequence[Unreadable]
+    connection: Connection, now: float, user: UserId | None, most: int, rules: Rules, too_new: Sequence[Unreadable]
 ) -> Queue:
-    """What waits and runs, by lane and engine; only one user's lane when asked so."""
-    asked = select(lanes).order_by(lanes.c.user_id)
-    asked = asked.where(lanes.c.user_id == user) if user is not None else asked.where(_busy())
-    oldest = _oldest(connection, user)
-    leased = _leased(connection, user)
-    found = [
+    """What waits and runs, by engine and, for at most so many, by lane; only one user's lane when asked so.
+
+    However much waits, each lane costs the same: its counters, and a look at its first task.
+    """
+    whose = () if user is None else (lanes.c.user_id == user,)
+    meant = whose or (_busy(),)
+    of_user, of_engine = _leased(connection, user)
+    depths = _depths(connection, meant, of_engine)
+    since = select(func.min(_first_since(lanes))).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *whose)
+    return Queue(
+        queued=sum(depth.queued for depth in depths.values()),
+        running=sum(depth.running for depth in depths.values()),
+        oldest=_waited(now, connection.scalar(since, {"ageing": rules.ageing})),
+        limit=connection.scalar(select(system.c.max_running)) or rules.system_limit,
+        default_limit=rules.system_limit,
+        busy=sum(depth.busy for depth in depths.values()),
+        lanes=_lanes(connection, meant, of_user, most, now, rules),
+        engines=_engines(connection, depths),
+        unreadable=too_new,
+    )
+
+
+def _busy() -> ColumnElement[bool]:
+    return lanes.c.ready + lanes.c.waiting + lanes.c.running > 0
+
+
+def _first_since(of: FromClause) -> ScalarSelect[float]:
+    """Since when the first ready task of a lane waits: when it was to start, from which its `sort_key` was made.
+
+    MariaDB must be told to enter the index by the lane's user: it would go through all that is ready, for each lane.
+    """
+    since = tasks.c.sort_key + tasks.c.priority * bindparam("ageing", type_=tasks.c.sort_key.type)
+    first = select(since).where(READY, tasks.c.user_id == of.c.user_id).order_by(tasks.c.sort_key, tasks.c.id)
+    return first.with_hint(tasks, "FORCE INDEX (tasks_ready)", "mysql").limit(1).correlate(of).scalar_subquery()
+
+
+def _waited(now: float, since: float | None) -> float:
+    return 0.0 if since is None else max(0.0, now - since)
+
+
+def _lanes(
+    connection: Connection, meant: _Conditions, leased: Mapping[int, int], most: int, now: float, rules: Rules
+) -> Sequence[Lane]:
+    """Those in which most waits, in the order of their users."""
+    deepest = (lanes.c.ready + lanes.c.waiting).desc()
+    shown = select(lanes).where(*meant).order_by(deepest, lanes.c.user_id).limit(most).subquery("shown")
+    # their order keeps SQLite from making one question of the two, and looking at the first task of every lane
+    asked = select(shown, _first_since(shown).label("since")).order_by(shown.c.user_id)
+    return [
         Lane(
             user=UserId(row["user_id"]),
             engine=row["engine"],
@@ -237,49 +288,61 @@ def queue(
             leased=leased.get(row["user_id"], 0),
             vtime=row["vtime"],
             paused=bool(row["paused"]),
-            oldest=max(0.0, now - oldest[row["user_id"]]) if row["user_id"] in oldest else 0.0,
+            oldest=_waited(now, row["since"]),
         )
-        for row in connection.execute(asked).mappings()
+        for row in connection.execute(asked, {"ageing": rules.ageing}).mappings()
     ]
-    return Queue(
-        queued=sum(lane.ready + lane.waiting + lane.leased for lane in found),
-        running=sum(lane.running for lane in found),
-        oldest=max((lane.oldest for lane in found), default=0.0),
-        limit=connection.scalar(select(system.c.max_running)) or rules.system_limit,
-        default_limit=rules.system_limit,
-        lanes=found,
-        engines=_engines(connection, found),
-        unreadable=too_new,
+
+
+def _leased(connection: Connection, user: UserId | None) -> tuple[Counter[int], Counter[str]]:
+    """How many tasks are handed out and not begun, by their users and by the engines of their lanes.
+
+    Counted here: asked to group, SQLite goes through all tasks in the order of their users; asked for a user's, it and
+    MariaDB go through all of theirs, whatever became of them.
+    """
+    engine = select(lanes.c.engine).where(lanes.c.user_id == tasks.c.user_id).scalar_subquery()
+    asked = select(tasks.c.user_id, engine).where(UNDER_WAY, tasks.c.state == "leased")
+    found = [row for row in connection.execute(asked) if user in {None, row.user_id}]
+    return Counter(of for of, _ in found), Counter(carried_by for _, carried_by in found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Depth:
+    """What the lanes of an engine hold together, and how many of them hold anything."""
+
+    queued: int = 0
+    running: int = 0
+    busy: int = 0
+
+
+def _depths(connection: Connection, meant: _Conditions, leased: Mapping[str, int]) -> Mapping[str, _Depth]:
+    asked = select(
+        lanes.c.engine,
+        func.sum(lanes.c.ready + lanes.c.waiting),
+        func.sum(lanes.c.running),
+        func.sum(case((_busy(), 1), else_=0)),
     )
+    found: dict[str, _Depth] = {}
+    for engine, waits, under_way, busy in connection.execute(asked.where(*meant).group_by(lanes.c.engine)):
+        handed_out = leased.get(engine, 0)
+        found[engine] = _Depth(int(waits) + handed_out, int(under_way) - handed_out, int(busy))
+    return found
 
 
-def _busy() -> ColumnElement[bool]:
-    return lanes.c.ready + lanes.c.waiting + lanes.c.running > 0
-
-
-def _leased(connection: Connection, user: UserId | None) -> Mapping[int, int]:
-    """Counted here: asked to group, SQLite goes through all tasks in the order of their users."""
-    asked = select(tasks.c.user_id).where(UNDER_WAY, tasks.c.state == "leased")
-    if user is not None:
-        asked = asked.where(tasks.c.user_id == user)
-    return Counter(connection.scalars(asked))
-
-
-def _engines(connection: Connection, found: Sequence[Lane]) -> Sequence[EngineState]:
+def _engines(connection: Connection, depths: Mapping[str, _Depth]) -> Sequence[EngineState]:
     paused = {row.name for row in connection.execute(select(engines)) if row.paused}
     members = select(workers.c.engine, func.count(), func.sum(workers.c.slots)).group_by(workers.c.engine)
     serving = {engine: (count, int(slots)) for engine, count, slots in connection.execute(members)}
-    names = sorted({lane.engine for lane in found} | serving.keys() | paused)
     return [
         EngineState(
             name=name,
             paused=name in paused,
-            queued=sum(lane.ready + lane.waiting + lane.leased for lane in found if lane.engine == name),
-            running=sum(lane.running for lane in found if lane.engine == name),
+            queued=depths.get(name, _Depth()).queued,
+            running=depths.get(name, _Depth()).running,
             workers=serving.get(name, (0, 0))[0],
             slots=serving.get(name, (0, 0))[1],
         )
-        for name in names
+        for name in sorted(depths.keys() | serving.keys() | paused)
     ]
 
 

@@ -341,7 +341,11 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One user's line: what waits, what runs, and what they may."""
+    """One user's line: what waits, what runs, and what they may.
+
+    `oldest` is how many seconds ago the ready task that is next was first to start. One behind it has waited longer
+    only where its priority is lower, and by no more than that puts it back.
+    """
 
     user: UserId
     engine: str
@@ -383,10 +387,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What runs and waits: `oldest` is the longest wait of a ready task in seconds.
+    """What runs and waits: `oldest` is the longest that any lane tells of the task that is next in it.
 
     `limit` is how many tasks may run at once in the whole system, `default_limit` what the settings say of that.
-    What no worker can read is told only where everybody's lanes are.
+    `busy` lanes hold something; those of `lanes` are told one by one, and all count in the sums. What no worker can
+    read is told only where everybody's lanes are.
     """
 
     queued: int
@@ -394,6 +399,7 @@ class Queue:
     oldest: float
     limit: int
     default_limit: int
+    busy: int
     lanes: Sequence[Lane]
     engines: Sequence[EngineState]
     unreadable: Sequence[Unreadable] = ()

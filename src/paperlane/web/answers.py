@@ -289,7 +289,7 @@ class Schedule(TypedDict):
 
 
 class Lane(TypedDict):
-    """What one user has waiting and running; waits in seconds."""
+    """What one user has waiting and running; `oldest_wait` is how many seconds ago what is next was first to start."""
 
     user: int
     name: str
@@ -303,13 +303,17 @@ class Lane(TypedDict):
 
 
 class Queue(TypedDict):
-    """What waits and runs; waits in seconds. `limit` is the whole system's, `default_limit` that of its settings."""
+    """What waits and runs; waits in seconds. `limit` is the whole system's, `default_limit` that of its settings.
+
+    `users` are those of the `busy_users` who have most waiting; all figures beside them are of everybody.
+    """
 
     queued: int
     running: int
     oldest_wait: float
     limit: int
     default_limit: int
+    busy_users: int
     users: Sequence[Lane]
     engines: Sequence[EngineState]
     unreadable: Sequence[Unreadable]

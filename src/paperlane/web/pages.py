@@ -13,9 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from paperlane.catalog import words
-from paperlane.web import language, shapes
+from paperlane.web import language
 from paperlane.web.identity import Parts, account_of
 from paperlane.web.language import Language
+from paperlane.web.queue import look_at
 from paperlane.web.session import set_cookie
 
 router = APIRouter(include_in_schema=False)
@@ -99,11 +100,7 @@ async def queue_now(request: Request, house: Parts, lang: Language) -> Response:
     account = await account_of(request)
     if account is None:
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
-    names: dict[int, str] = {account.id: account.name}
-    if account.sees_queue:
-        names = {user.id: user.name for user in await house.threads(house.desk.users)}
-    found = await house.threads(house.desk.queue, account)
-    return await _show(request, "queue_now.html", lang, queue=shapes.queue(found, names))
+    return await _show(request, "queue_now.html", lang, queue=await house.threads(look_at, house, account))
 
 
 @router.get("/sign-in")

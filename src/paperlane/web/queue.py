@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from paperlane.web import answers, problems, shapes
@@ -24,16 +24,16 @@ class Limit(BaseModel, extra="forbid"):
     max_running: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None
 
 
-def _look(house: House, account: Asker) -> answers.Queue:
-    users = house.desk.users() if account.sees_queue else (account,)
-    names: dict[int, str] = {user.id: user.name for user in users}
-    return shapes.queue(house.desk.queue(account), names)
+def look_at(house: House, account: Asker, most: int = 100) -> answers.Queue:
+    """The queue as this account may see it, with at most so many users one by one."""
+    found = house.desk.queue(account, most)
+    return shapes.queue(found, house.desk.names([lane.user for lane in found.lanes]))
 
 
-@router.get("")
-async def look(account: Asker, house: Parts) -> answers.Queue:
+@router.get("", responses=problems.may(422))
+async def look(account: Asker, house: Parts, limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> answers.Queue:
     """Depth, running, oldest wait; by user (one's own only, but for admins and viewers) and by engine."""
-    return await house.threads(_look, house, account)
+    return await house.threads(look_at, house, account, limit)
 
 
 @router.post("/pause", responses=problems.may(403, 422))
@@ -41,11 +41,11 @@ async def pause(account: Admin, house: Parts, asked: Pause | None = None) -> ans
     """Start no more tasks on an engine, or start them again; running ones go on. Without a body: pause `database`."""
     asked = asked or Pause()
     await house.threads(house.desk.pause, account, asked.engine, paused=asked.paused)
-    return await house.threads(_look, house, account)
+    return await house.threads(look_at, house, account)
 
 
 @router.put("/limit", responses=problems.may(403, 422))
 async def limit(asked: Limit, account: Admin, house: Parts) -> answers.Queue:
     """Change the whole system's limit while everything runs; lowered, it kills nothing and starts nothing more."""
     await house.threads(house.desk.limit, account, asked.max_running)
-    return await house.threads(_look, house, account)
+    return await house.threads(look_at, house, account)

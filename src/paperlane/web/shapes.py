@@ -208,6 +208,7 @@ def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:
         "oldest_wait": round(of.oldest, 1),
         "limit": of.limit,
         "default_limit": of.default_limit,
+        "busy_users": of.busy,
         "users": [
             {
                 "user": lane.user,
