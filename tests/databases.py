@@ -92,5 +92,5 @@ def empty_all(dialect: Dialect) -> None:
     with dialect.writer.begin() as connection:
         for table in set(inspect(connection).get_table_names()) - _KEPT:
             connection.execute(text(f"DELETE FROM {table}"))
-        connection.execute(text("UPDATE system SET max_running = NULL"))
+        connection.execute(text("UPDATE system SET max_running = NULL, repairs = 0"))
         connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))

@@ -319,6 +319,21 @@ def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
     assert paperlane("doctor", "--database", "mysql://x", "--data", tmp_path).returncode == 1
 
 
+def test_the_doctor_tells_of_counters_that_had_to_be_put_right(tmp_path: Path):
+    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger.lane(UserId(1))
+    ledger.write(lambda connection: connection.exec_driver_sql("UPDATE lanes SET ready = 5"))
+    shown: list[dict[str, dict[str, str]]] = []
+    for _ in range(2):
+        done = paperlane("doctor", "--json", "--data", tmp_path)
+        assert done.returncode == 0
+        shown.append({row["what"]: row for row in json.loads(done.stdout)})
+        ledger.recover()
+    ledger.close()
+    assert "counters" not in shown[0]
+    assert (shown[1]["counters"]["state"], shown[1]["counters"]["detail"][:17]) == ("warning", "1 times put right")
+
+
 def test_the_queue_shows_who_has_most_waiting_and_how_many_more_there_are(tmp_path: Path):
     ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
     ledger.submit_many(

@@ -15,10 +15,12 @@ from paperlane.catalog import CODES, WORDS
 from paperlane.checks import CHECKS
 from paperlane.cli import app
 from paperlane.formats import FORMATS
+from paperlane.model.tasks import Queue
 from paperlane.reports import REPORTS
 from paperlane.reports import WORDS as REPORT_WORDS
 from paperlane.settings import Settings
 from paperlane.web import problems
+from paperlane.web.metrics import Figures
 from paperlane.work.child import TOO_COMPLEX
 
 ROOT = Path(__file__).parents[2]
@@ -153,6 +155,14 @@ def test_each_call_of_the_interface_has_its_line():
             continue
         for verb, path in re.findall(r'@router\.(get|post|patch|put|delete)\(\s*"([^"]*)"', source.read_text()):
             assert f"`{verb.upper()} {prefix[1]}{path}`" in text
+
+
+def test_each_figure_has_its_line():
+    nothing = Queue(0, 0, 0.0, 1, 1, 0, lanes=[], engines=[], repairs=0)
+    figures = [metric.name + "_total" * (metric.type == "counter") for metric in Figures(nothing).collect()]
+    assert len(figures) > 5
+    for name in figures:
+        assert f"`{name}`" in section("http.md", "Figures"), name
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

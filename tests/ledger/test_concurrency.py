@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.conftest import until
 from tests.databases import Databases, migrated
 from tests.ledger.conftest import new_batch
@@ -126,6 +126,15 @@ def test_sweeps_at_once_take_a_lease_back_once(processes: Callable[..., list[Sql
     until(swept)
     assert found == [5]
     assert all(len(ledgers[0].attempts(lease.task)) == 1 for lease in leases)
+
+
+def test_counters_are_put_right_once_by_sweeps_at_once(processes: Callable[..., list[SqlLedger]]):
+    ledgers = processes()
+    for user in range(1, 9):
+        ledgers[0].submit(new_batch(f"b{user}", user, 2))
+    ledgers[0].write(lambda connection: connection.execute(update(lanes).values(ready=0, waiting=3)))
+    found = at_once(ledgers, lambda _, ledger: ledger.recover().drifted)
+    assert sum(found) == ledgers[0].queue().repairs == 8  # type: ignore[arg-type]
 
 
 def test_who_waits_hears_of_what_another_process_submits(processes: Callable[..., list[SqlLedger]]):

@@ -1,10 +1,11 @@
 """What the ledger promises, whatever database keeps it."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, event, insert, select
 from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 
@@ -12,6 +13,7 @@ from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, St
 from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import attempts, checkpoints, tasks
+from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
@@ -41,6 +43,23 @@ BUSY = Fault("busy", "The thing was busy.")
 
 def claim(bench: Bench, worker: WorkerId, room: int = 10) -> list[Lease]:
     return list(bench.ledger.step("database", worker, [], room))
+
+
+def transactions_of(bench: Bench, work: Callable[[], object]) -> list[list[str]]:
+    """The statements of each write transaction."""
+    found: list[list[str]] = [[]]  # SQLite begins by a statement of its own, before it is told of here
+    listeners = {
+        "begin": lambda _: found.append([]),
+        "before_cursor_execute": lambda *given: found[-1].append(given[2]),
+    }
+    for name, listener in listeners.items():
+        event.listen(bench.ledger.dialect.writer, name, listener)
+    try:
+        work()
+    finally:
+        for name, listener in listeners.items():
+            event.remove(bench.ledger.dialect.writer, name, listener)
+    return found
 
 
 class TestSubmitting:
@@ -925,10 +944,33 @@ class TestRecovering:
         bench.ledger.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = 0, running = 2, vtime = 9"))
         worker = bench.worker()
         assert claim(bench, worker) == []
+        assert bench.ledger.queue().repairs == 0
         assert bench.ledger.recover().drifted == 1
         assert bench.ledger.recover().drifted == 0
-        assert bench.ledger.queue().lanes[0].vtime == 0.0
+        assert (bench.ledger.queue().lanes[0].vtime, bench.ledger.queue().repairs) == (0.0, 1)
         assert len(claim(bench, worker)) == 3
+
+    def test_repairs_add_up_whoever_makes_them(self, bench: Bench):
+        for user in (1, 2, 3):
+            bench.submit(user)
+        other = SqlLedger(bench.ledger.dialect, bench.ledger.rules, clock=bench.clock)
+        for ledger, users, before in ((bench.ledger, 2, 0), (other, 3, 2)):
+            assert ledger.queue().repairs == before
+            ledger.write(lambda c, most=users: c.exec_driver_sql(f"UPDATE lanes SET ready = 9 WHERE user_id <= {most}"))
+            assert ledger.recover().drifted == users
+        assert [ledger.queue().repairs for ledger in (bench.ledger, other)] == [5, 5]
+        assert bench.ledger.queue(UserId(1)).repairs == 5
+
+    def test_a_look_at_counters_locks_the_systems_row_only_where_they_drifted_and_before_lanes(self, bench: Bench):
+        bench.submit(1, 3)
+        claim(bench, bench.worker(), 2)
+        named = re.compile(r"(?:FROM|UPDATE) .*?\b(system|lanes)\b", re.DOTALL)
+        for drifted in (0, 1):
+            drift = f"UPDATE lanes SET running = running + {drifted}"
+            bench.ledger.write(lambda connection, drift=drift: connection.exec_driver_sql(drift))
+            *_, last = transactions_of(bench, bench.ledger.recover)
+            tables = [found[1] for said in last if (found := named.search(said))]
+            assert (tables[0], tables[-1]) == (("lanes", "lanes"), ("system", "system"))[drifted]
 
 
 class TestFollowing:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
-from paperlane.ledger.sql import SqlLedger
+from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.tasks import WorkerId
 from paperlane.records import accounts
 from paperlane.records.accounts import Role
@@ -875,12 +875,27 @@ async def test_figures_are_for_admins_and_for_this_machine(house: House):
         for family in text_string_to_metric_families((await house["adam"].get("http://test/metrics")).text)
         for sample in family.samples
     }
-    assert parsed["paperlane_queued"] == 2
+    assert (parsed["paperlane_queued"], parsed["paperlane_counter_repairs_total"]) == (2, 0)
     assert (await house["nobody"].get("http://test/metrics")).status_code == 200  # the test's client is on this machine
     proxied = {"X-Forwarded-For": "192.0.2.1"}
     assert (await house["nobody"].get("http://test/metrics", headers=proxied)).status_code == 403
     assert (await house["ann"].get("http://test/metrics", headers=proxied)).status_code == 403
     assert (await house["adam"].get("http://test/metrics", headers=proxied)).status_code == 200
+
+
+async def test_counters_that_were_put_right_anywhere_are_a_figure(house: House):
+    await house.upload("ann", "Fine.")
+    other = SqlLedger(connect(house.desk.settings.database))  # as a worker's process has one
+    other.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = ready + 1"))
+    assert other.recover().drifted == 4
+    other.close()
+    for _ in range(2):
+        families = {
+            family.name: family
+            for family in text_string_to_metric_families((await house["adam"].get("http://test/metrics")).text)
+        }
+        repairs = families["paperlane_counter_repairs"]
+        assert (repairs.type, repairs.samples[0].value) == ("counter", 4)
 
 
 async def test_it_is_ready_while_the_database_answers_and_a_worker_lives(house: House, monkeypatch: pytest.MonkeyPatch):

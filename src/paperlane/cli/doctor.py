@@ -124,6 +124,9 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         serving = {member.engine for member in live}
         for waiting in queue.unreadable:
             yield Finding(f"versions of {waiting.engine}", "warning", waiting_in_vain(waiting))
+        if queue.repairs:
+            drifted = "users' counters that had drifted from their tasks, since the database was made; please report it"
+            yield Finding("counters", "warning", f"{queue.repairs} times put right: {drifted}")
         stuck = bool(paused) or any(engine.queued and engine.name not in serving for engine in queue.engines)
         yield Finding(
             "queue", "warning" if stuck else "ok", waits + (f"; paused: {', '.join(paused)}" if paused else "")

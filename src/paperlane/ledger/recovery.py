@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
@@ -14,7 +14,18 @@ from paperlane.ledger.endings import Ending, crashed, settle
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import READY, UNDER_WAY, WAITING, Condition, attempts, events, lanes, tasks, workers
+from paperlane.ledger.schema import (
+    READY,
+    UNDER_WAY,
+    WAITING,
+    Condition,
+    attempts,
+    events,
+    lanes,
+    system,
+    tasks,
+    workers,
+)
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Lease, Recovery, WorkerId
 
@@ -172,25 +183,38 @@ class Recount:
 
     after: int = -1
 
-    def __call__(self, writing: Writing) -> int:
-        """Mend the next lanes; how many had drifted. Without an injected fault it is always 0."""
+    def __call__(self, writing: Writing) -> Sequence[int]:
+        """Those of the next lanes that have drifted. Without an injected fault there is none."""
         connection = writing.connection
         users = connection.scalars(
             select(lanes.c.user_id).where(lanes.c.user_id > self.after).order_by(lanes.c.user_id).limit(_LANES_AT_ONCE)
         ).all()
         self.after = users[-1] if len(users) == _LANES_AT_ONCE else -1
-        if not (odd := [user for user, lane in _counted(connection, users).items() if lane.stored != lane.true]):
-            return 0
+        if not (odd := _drifted(connection, users)):
+            return ()
         held = Lanes(writing)
-        held.hold(odd, wait=False)  # who holds one may only have it under way: under the locks it is certain
-        odd = [user for user in odd if user in held]
-        drifted = {user: lane for user, lane in _counted(connection, odd).items() if lane.stored != lane.true}
-        for user, counted in drifted.items():
-            lane = held[user]
-            lane.ready, lane.waiting, lane.running = counted.true
-            lane.vtime = lane.served + counted.charged
-        held.write()
-        return len(drifted)
+        held.hold(list(odd), wait=False)  # who holds one may only have it under way: under the locks it is certain
+        return list(_drifted(connection, [user for user in odd if user in held]))
+
+
+def mend(writing: Writing, users: Sequence[int]) -> int:
+    """Put the counters of these users' lanes right; how many had drifted, which is kept for all to see.
+
+    The system's row is locked before lanes, as by all who take both.
+    """
+    connection = writing.connection
+    connection.execute(select(system.c.id).with_for_update())
+    held = Lanes(writing)
+    held.hold(users, wait=False)  # one that is in use comes again to be looked at
+    drifted = _drifted(connection, [user for user in users if user in held])
+    for user, counted in drifted.items():
+        lane = held[user]
+        lane.ready, lane.waiting, lane.running = counted.true
+        lane.vtime = lane.served + counted.charged
+    held.write()
+    if drifted:
+        writing.connection.execute(update(system).values(repairs=system.c.repairs + len(drifted)))
+    return len(drifted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +224,10 @@ class _Counted:
     stored: tuple[int, int, int]
     true: tuple[int, int, int]
     charged: float
+
+
+def _drifted(connection: Connection, users: Sequence[int]) -> dict[int, _Counted]:
+    return {user: lane for user, lane in _counted(connection, users).items() if lane.stored != lane.true}
 
 
 def _counted(connection: Connection, users: Sequence[int]) -> dict[int, _Counted]:

@@ -153,6 +153,7 @@ system = Table(  # one row: what holds for the whole system, and where those tak
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("max_running", Integer),  # NULL: as the settings say
+    Column("repairs", BigInteger, nullable=False, server_default="0"),  # of lanes whose counters had drifted
 )
 
 engines = Table(

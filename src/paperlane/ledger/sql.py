@@ -632,7 +632,12 @@ class SqlLedger:
             late = self._put_right()
         except Busy:  # it is tried again by the next sweep
             late, found = 0, replace(found, locked=found.locked + 1)
-        return replace(found, workers=silent, late=late, drifted=self._change(self._recount))
+        return replace(found, workers=silent, late=late, drifted=self._mend())
+
+    def _mend(self) -> int:
+        """A look at some lanes, which mostly finds nothing, and locks no more than lanes."""
+        drifted = self._change(self._recount)
+        return self._change(lambda writing: recovery.mend(writing, drifted)) if drifted else 0
 
     def _forget_silent(self, writing: Writing) -> int:
         return 0 if self._transactions.settling(writing) else recovery.forget_silent(writing, self.rules)

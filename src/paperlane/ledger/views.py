@@ -236,16 +236,18 @@ def queue(
     meant = whose or (_busy(),)
     of_user, of_engine = _leased(connection, user)
     depths = _depths(connection, meant, of_engine)
+    max_running, repairs = connection.execute(select(system.c.max_running, system.c.repairs)).one()
     since = select(func.min(_first_since(lanes))).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *whose)
     return Queue(
         queued=sum(depth.queued for depth in depths.values()),
         running=sum(depth.running for depth in depths.values()),
         oldest=_waited(now, connection.scalar(since, {"ageing": rules.ageing})),
-        limit=connection.scalar(select(system.c.max_running)) or rules.system_limit,
+        limit=max_running or rules.system_limit,
         default_limit=rules.system_limit,
         busy=sum(depth.busy for depth in depths.values()),
         lanes=_lanes(connection, meant, of_user, most, now, rules),
         engines=_engines(connection, depths),
+        repairs=repairs,
         unreadable=too_new,
     )
 

@@ -390,8 +390,9 @@ class Queue:
     """What runs and waits: `oldest` is the longest that any lane tells of the task that is next in it.
 
     `limit` is how many tasks may run at once in the whole system, `default_limit` what the settings say of that.
-    `busy` lanes hold something; those of `lanes` are told one by one, and all count in the sums. What no worker can
-    read is told only where everybody's lanes are.
+    `busy` lanes hold something; those of `lanes` are told one by one, and all count in the sums. `repairs` is how often
+    a lane's counters were put right since the database was made. What no worker can read is told only where everybody's
+    lanes are.
     """
 
     queued: int
@@ -402,6 +403,7 @@ class Queue:
     busy: int
     lanes: Sequence[Lane]
     engines: Sequence[EngineState]
+    repairs: int
     unreadable: Sequence[Unreadable] = ()
 
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from paperlane.errors import NotAllowed
 from paperlane.model.tasks import Queue
@@ -17,14 +17,14 @@ from paperlane.web.identity import Parts, account_of
 router = APIRouter(tags=["health"])
 
 
-class _Figures:
-    """What runs and waits, as gauges by engine."""
+class Figures:
+    """What runs and waits, as gauges by engine, and what had to be put right."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
     def collect(self) -> Iterator[Metric]:
-        """All gauges."""
+        """All of them."""
         of_engine = {
             "queued": "Tasks that wait.",
             "running": "Tasks that run.",
@@ -38,7 +38,14 @@ class _Figures:
                 gauge.add_metric([engine.name], float(getattr(engine, name)))
             yield gauge
         yield GaugeMetricFamily(
-            "paperlane_oldest_wait_seconds", "How long the oldest ready task has waited.", value=self._queue.oldest
+            "paperlane_oldest_wait_seconds",
+            "How long the task that is next of a user has waited, of all users the longest.",
+            value=self._queue.oldest,
+        )
+        yield CounterMetricFamily(
+            "paperlane_counter_repairs",
+            "Times that a user's counters had drifted from the tasks and were put right, by any process.",
+            value=self._queue.repairs,
         )
 
 
@@ -50,7 +57,7 @@ async def metrics(request: Request, house: Parts) -> Response:
     if not is_admin and not _is_local(request):
         raise NotAllowed("Only an admin may read the figures from another machine.", hint="Send an admin's token.")
     registry = CollectorRegistry()
-    registry.register(_Figures(await house.threads(house.desk.ledger.queue)))
+    registry.register(Figures(await house.threads(house.desk.ledger.queue)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
