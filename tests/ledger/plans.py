@@ -18,13 +18,13 @@ TABLES = ("tasks", "lanes", "events", "checkpoints", "attempts", "workers")
 class Access:
     """How a plan reaches a table: by which index ("" for none), and whether it reads the whole of it.
 
-    `by` names the columns whose values it looks up in the index, in the database's own words.
+    `by` names the index's columns that narrow down what is read.
     """
 
     table: str
     index: str
     whole: bool
-    by: str = field(default="", compare=False)
+    by: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _sqlite(statement: str, rows: Sequence[Any]) -> Plan:
     names = dict(re.findall(r"\b(\w+) AS (\w+)", statement))
     tables = {alias: table for table, alias in names.items() if table in TABLES}
     found = [
-        (row.parent, Access(tables.get(f[2], f[2]), _index(f[3] or ""), f[1] == "SCAN", f[4] or ""))
+        (row.parent, Access(tables.get(f[2], f[2]), _index(f[3] or ""), f[1] == "SCAN", _compared(row.detail)))
         for row in rows
         if (f := re.match(r"(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?(?:INDEX )?(\w+)(.*))?", row.detail))
     ]
@@ -89,8 +89,8 @@ def _postgresql(_statement: str, rows: Sequence[Any]) -> Plan:
     def accesses(told: Any) -> Iterator[Access]:
         for node in _objects(told):
             if node.get("Relation Name") in TABLES and node["Node Type"] != "ModifyTable":
-                by = node.get("Index Cond", "")
-                yield Access(node["Relation Name"], _index(node.get("Index Name", "")), not by, by)
+                asked = node.get("Index Cond", "")
+                yield Access(node["Relation Name"], _index(node.get("Index Name", "")), not asked, _compared(asked))
 
     sorts = [node for node in _objects(rows[0][0]) if "Sort" in node.get("Node Type", "")]
     sorted_ones = tuple(access for node in sorts for access in accesses(_unlimited(node)))
@@ -108,12 +108,17 @@ def _mariadb(_statement: str, rows: Sequence[Any]) -> Plan:
         for table in _objects(told):
             kind = table.get("access_type", "")
             if table.get("table_name") in TABLES and kind != "const":  # const: one row by its key
-                by = " ".join(table.get("used_key_parts", ()))
+                by = frozenset(table.get("used_key_parts", ()))
                 yield Access(table["table_name"], _index(table.get("key", "")), kind in {"ALL", "index"}, by)
 
     told = json.loads(rows[0][0])
     sorts = [part["filesort"] for part in _objects(told) if "filesort" in part]
     return Plan(tuple(accesses(told)), tuple(access for part in sorts for access in accesses(part)), bool(sorts))
+
+
+def _compared(words: str) -> frozenset[str]:
+    """The columns that stand on the left of a comparison."""
+    return frozenset(re.findall(r"(\w+)\)?(?:::\w+)? ?[<>=]", words))
 
 
 def _index(name: str) -> str:

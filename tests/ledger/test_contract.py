@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection, event, insert, select
+from sqlalchemy import Connection, delete, event, insert, select
 from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
+from paperlane.ledger import Kept
 from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import attempts, checkpoints, tasks
+from paperlane.ledger.schema import attempts, batches, checkpoints, tasks
 from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import NewSchedule, ScheduleId
@@ -651,6 +652,45 @@ class TestCheckpoints:
         assert [one.outcome for one in bench.ledger.attempts(name)] == [""]
         bench.ledger.leave(worker)
         assert [one.outcome for one in bench.ledger.attempts(name)] == ["crashed"]
+
+
+class TestOlderProcesses:
+    """After the first new process has migrated the database, older ones go on until they are replaced."""
+
+    def submit(self, bench: Bench, user: int, count: int) -> BatchId:
+        """As they write it: they do not say where a batch's tasks lie."""
+        bench.submit(user, count)
+        batch = bench.ledger.tasks(user=UserId(user), limit=1)[0].batch
+
+        def write(connection: Connection) -> None:
+            known = [batches.c[name] for name in ("id", "user_id", "name", "priority", "key", "content", "created_at")]
+            row = dict(connection.execute(select(*known).where(batches.c.id == batch)).mappings().one())
+            connection.execute(delete(batches).where(batches.c.id == batch))
+            connection.execute(insert(batches), row)
+
+        bench.ledger.write(write)
+        return batch
+
+    def test_a_batch_of_theirs_shows_its_tasks(self, bench: Bench):
+        other = bench.submit(1, 2)
+        batch = self.submit(bench, 1, 3)
+        mine = [task.id for task in bench.ledger.tasks(user=UserId(1)) if task.id not in other]
+        assert bench.ledger.batch(batch).counts == {"queued": 3}
+        assert [task.id for task in bench.ledger.tasks(batch=batch)] == sorted(mine)
+
+    def test_a_batch_of_theirs_goes_with_its_last_task(self, bench: Bench):
+        batch = self.submit(bench, 1, 2)
+        first, last = (task.id for task in bench.ledger.tasks(batch=batch))
+        kept = Kept(finished=86_400.0)
+        for task, left in ((first, [last]), (last, [])):
+            bench.ledger.cancel(task)
+            bench.clock.pass_time(86_400.0)
+            assert bench.ledger.forget(UserId(1), kept) == 1
+            assert [task.id for task in bench.ledger.tasks(batch=batch)] == left
+            if left:
+                assert bench.ledger.batch(batch).counts == {"queued": 1}
+        with pytest.raises(NotFound):
+            bench.ledger.batch(batch)
 
 
 class TestVersions:

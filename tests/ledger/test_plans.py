@@ -162,6 +162,20 @@ def test_the_queue_asks_for_the_first_ready_task_of_each_lane_and_no_more(bench:
     assert {access.index for plan in others for access in plan.of("tasks")} <= SMALL, others
 
 
+def test_a_batch_is_found_between_its_first_and_its_last_task(bench: Bench):
+    fill(bench)
+    bench.submit(5, 3)
+    (batch,) = {task.batch for task in bench.ledger.tasks(user=UserId(5), limit=3)}
+
+    def look() -> None:
+        bench.ledger.batch(batch)
+        bench.ledger.tasks(batch=batch)
+
+    reached = [access for plan in plans_of(bench.ledger, look).values() for access in plan.of("tasks")]
+    assert len(reached) == 2
+    assert all(access.index in {"tasks_user", PRIMARY} and "id" in access.by for access in reached), reached
+
+
 def test_what_runs_is_counted_without_the_backlog(bench: Bench):
     fill(bench)
     bench.ledger.step("database", bench.worker(), [], 10)

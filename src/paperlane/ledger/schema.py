@@ -15,6 +15,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    case,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
@@ -112,7 +114,8 @@ batches = Table(
     Column("key", _NAME),  # NULL for none, so that only real keys must be unique
     Column("content", key(64), nullable=False),
     Column("created_at", Double, nullable=False),
-    # its tasks lie between these of its user's; an index by batch would be written anew at each change of each task
+    # its tasks lie between these of its user's; an index by batch would be written anew at each change of each task.
+    # Empty where an older process wrote it
     Column("first_task", _ID, nullable=False, server_default=""),
     Column("last_task", _ID, nullable=False, server_default=""),
     Index("batches_key", "user_id", "key", unique=True),
@@ -212,12 +215,18 @@ tasks = Table(
     Index("tasks_user", "user_id", "id"),
 )
 
+_LAST_OF_ALL = literal_column("'~'", String())  # ids are of digits and letters, which come before it
+_last_task = case((batches.c.last_task == literal_column("''"), _LAST_OF_ALL), else_=batches.c.last_task)
+
 OF_BATCH = (
     tasks.c.user_id == batches.c.user_id,
-    tasks.c.id.between(batches.c.first_task, batches.c.last_task),
+    tasks.c.id.between(batches.c.first_task, _last_task),
     tasks.c.batch_id == batches.c.id,  # uploads of a user at the same time may lie between each other's tasks
 )
-"""The tasks of a batch, beside its row: found among its user's."""
+"""The tasks of a batch, beside its row: found among its user's.
+
+A process of an older version does not say where they lie, and goes on after the migration: then they are among all.
+"""
 
 attempts = Table(  # that are over: what runs stands in its task's row
     "attempts",
