@@ -1,14 +1,15 @@
 """Migrations make the very tables that the code uses, on every database, and can be undone."""
 
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import pymysql
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -16,6 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, insert, inspect, text
+from sqlalchemy.exc import OperationalError
 from tests.conftest import until
 from tests.databases import Databases
 
@@ -159,6 +161,28 @@ def test_batches_of_before_know_where_their_tasks_lie(dialect: Dialect):
     assert ledger.tasks(batch=BatchId("empty")) == []
 
 
+def test_where_tasks_lie_is_told_by_bytes_whatever_the_language_of_the_server_is(databases: Databases, tmp_path: Path):
+    dialect = connect(databases.bare("postgresql", tmp_path))
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0008")
+    with dialect.writer.begin() as connection:
+        connection.execute(text('ALTER TABLE tasks ALTER id TYPE VARCHAR(40) COLLATE "en-x-icu"'))
+        connection.execute(
+            text("INSERT INTO batches (id, user_id, name, priority, content, created_at) VALUES ('b', 1, '', 5, '', 7)")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO tasks (id, user_id, state, cost, batch_id, position, priority, sort_key, stage, run_at,"
+                " created_at, seq, message, payload) VALUES (:id, 1, 'ready', 8, 'b', 0, 5, 0, 'cpu', 0, 0, 1, '', '')"
+            ),
+            [{"id": name} for name in ("a1", "B2")],
+        )
+        assert connection.scalars(text("SELECT id FROM tasks ORDER BY id")).all() == ["a1", "B2"]
+    go(dialect, command.upgrade, "head")
+    assert [task.id for task in SqlLedger(dialect).tasks(batch=BatchId("b"))] == ["B2", "a1"]
+    dialect.close()
+
+
 def test_what_lies_in_files_is_no_checkpoint_for_older_programs(dialect: Dialect):
     migrations.migrate(dialect.writer)
     row = {"task_id": "t", "key": "k", "fence": 1, "created_at": 0.0, "result": b"x"}
@@ -202,6 +226,137 @@ def test_two_that_migrate_at_once_wait_for_each_other(dialect: Dialect):
     assert sorted(before, key=str) == sorted([None, *[migrations.newest()] * 2], key=str)
     for other in others:
         other.close()
+
+
+WAITS_FOR_WORKERS = "SELECT count(*) FROM pg_locks WHERE relation = 'workers'::regclass AND NOT granted"
+
+
+@dataclass
+class Another:
+    """Who uses the tables while they are changed, on a connection and a thread of its own.
+
+    Before a statement of the migration that begins with `meets` it runs `before`, and beside that one `then`, and
+    commits. Who of both comes `first` is known by `waits`, which tells that somebody waits.
+    """
+
+    dialect: Dialect
+    meets: str
+    before: Sequence[str]
+    first: str
+    waits: str
+    then: str
+    met: list[Future[None]] = field(default_factory=list)
+    tries: int = 0
+
+    def migrate(self) -> None:
+        migrating = connect(self.dialect.writer.url.render_as_string(hide_password=False))
+        with self.dialect.writer.connect() as own, ThreadPoolExecutor(1) as aside:
+
+            def somebody_waits() -> None:
+                with self.dialect.reader.connect() as watching:
+                    until(lambda: watching.scalar(text(self.waits)))
+
+            def go_on() -> None:
+                if self.first == "migration":
+                    somebody_waits()
+                own.execute(text(self.then))
+                own.commit()
+
+            def meet(_: Connection, __: Any, statement: str, *___: Any) -> None:
+                if not statement.startswith(self.meets):
+                    return
+                self.tries += 1
+                if not self.met:
+                    for words in self.before:
+                        own.execute(text(words))
+                    self.met.append(aside.submit(go_on))
+                    if self.first == "this one":
+                        somebody_waits()
+
+            event.listen(migrating.writer, "before_cursor_execute", meet)
+            migrations.migrate(migrating.writer)
+            self.met[0].result(20)
+        migrating.close()
+
+
+def test_who_is_given_up_in_a_deadlock_migrates_all_the_same_in_one_transaction(databases: Databases, tmp_path: Path):
+    dialect = connect(databases.bare("postgresql", tmp_path))
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0007")
+    another = Another(
+        dialect,
+        "ALTER TABLE tasks ADD COLUMN version",  # that of workers is changed, and held, by now
+        ["SET deadlock_timeout = '1h'", "LOCK TABLE tasks IN ROW SHARE MODE"],
+        "this one",
+        WAITS_FOR_WORKERS,
+        "LOCK TABLE workers IN ROW SHARE MODE",
+    )
+    another.migrate()
+    assert another.tries == 2
+    with dialect.reader.connect() as connection:
+        assert migrations.current(connection) == migrations.newest()
+    dialect.close()
+
+
+def test_who_is_given_up_in_a_deadlock_carries_on_by_its_journal(databases: Databases, tmp_path: Path):
+    dialect = connect(databases.bare("mariadb", tmp_path))
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0008")
+    with dialect.writer.begin() as connection:
+        for batch in ("one", "two"):
+            connection.execute(
+                text(
+                    "INSERT INTO batches (id, user_id, name, priority, content, created_at)"
+                    f" VALUES ('{batch}', 1, '', 5, '', 7)"
+                )
+            )
+    heavier = [f"INSERT INTO chores (name, next_at) VALUES ('{n}', 0)" for n in range(20)]
+    another = Another(
+        dialect,
+        "UPDATE batches SET first_task",
+        [*heavier, "SELECT id FROM batches WHERE id = 'two' FOR UPDATE"],
+        "migration",
+        "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+        "SELECT id FROM batches WHERE id = 'one' FOR UPDATE",
+    )
+    another.migrate()
+    assert another.tries == 2
+    with dialect.reader.connect() as connection:
+        assert migrations.current(connection) == migrations.newest()
+        assert connection.scalar(text("SELECT count(*) FROM chores")) == 21
+    dialect.close()
+
+
+def test_a_step_is_not_waited_for_by_what_it_waits_for(databases: Databases, tmp_path: Path):
+    """It holds its worker's row, and then asks for tasks."""
+    dialect = connect(databases.bare("postgresql", tmp_path))
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0008")
+    another = Another(
+        dialect,
+        "SELECT pg_advisory_lock",
+        ["LOCK TABLE workers IN ROW SHARE MODE"],
+        "migration",
+        WAITS_FOR_WORKERS,
+        "LOCK TABLE lanes, tasks, attempts, events IN ROW EXCLUSIVE MODE",
+    )
+    another.migrate()
+    assert another.tries == 1
+    dialect.close()
+
+
+def test_deadlocks_without_end_are_told(dialect: Dialect, monkeypatch: pytest.MonkeyPatch):
+    tries: list[float] = []
+
+    def given_up(_: object) -> None:
+        raise OperationalError("ALTER TABLE", {}, pymysql.OperationalError(1213, "Deadlock found"))
+
+    monkeypatch.setattr(migrations, "_upgrade", given_up)
+    monkeypatch.setattr(migrations.time, "sleep", tries.append)
+    with pytest.raises(Unavailable, match="Others use the tables") as refused:
+        migrations.migrate(dialect.writer)
+    assert "Stop the workers" in refused.value.hint
+    assert len(tries) == 5
 
 
 def test_a_database_of_a_newer_version_is_refused_with_what_to_do(dialect: Dialect):

@@ -37,6 +37,7 @@ _POSTGRESQL_AWAY = (
     "57",  # operator intervention: shut down, starting, cancelled
     "58",  # system errors
 )  # fmt: skip
+_POSTGRESQL_DEADLOCK, _MARIADB_DEADLOCK = "40P01", 1213
 # https://mariadb.com/kb/en/mariadb-error-code-reference/; PyMySQL calls most numbers operational, also mistakes
 _MARIADB_AWAY = _MARIADB_BARRED | {
     1030, 1026,  # the storage engine's error, a file's
@@ -97,6 +98,12 @@ def is_barred(error: object) -> bool:
     if sqlstate := getattr(raised, "sqlstate", None):
         return sqlstate in _POSTGRESQL_DENIED
     return isinstance(error, OperationalError) and any(sign in str(raised) for sign in _POSTGRESQL_BARRED)
+
+
+def is_deadlock(error: DBAPIError) -> bool:
+    """Did two wait for each other, and was this one given up for the other?"""
+    raised = error.orig
+    return getattr(raised, "sqlstate", None) == _POSTGRESQL_DEADLOCK or _number(raised) == _MARIADB_DEADLOCK
 
 
 def _is_full(raised: Any) -> bool:

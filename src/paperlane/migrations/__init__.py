@@ -1,7 +1,10 @@
 """Brings a database to this version of Paperlane, with Alembic."""
 
+import random
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from alembic import command
@@ -10,11 +13,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger.dialects.address import shown
-from paperlane.ledger.troubles import is_barred, said, told
+from paperlane.ledger.troubles import is_barred, is_deadlock, said, told
 from paperlane.migrations.journal import Journal
 
 
@@ -37,12 +40,14 @@ def current(connection: Connection) -> str | None:
 def migrate(engine: Engine) -> str | None:
     """Bring the database to the newest revision; the revision that it was at before.
 
-    All in one transaction; MySQL and MariaDB have none for tables, and there what died half-way is carried on.
-    Misconfigured when the database is newer than this version, may not be used, or is none at all.
+    All in one transaction; MySQL and MariaDB have none for tables, and there what died half-way is carried on. Who uses
+    the tables meanwhile waits; where it waits for that one, one of both is given up, and begins anew: Unavailable when
+    that went on for long. Misconfigured when the database is newer than this version, may not be used, or is none at
+    all.
     """
     try:
         with told():
-            return _upgrade(engine)
+            return _upgrade_in_the_end(engine)
     except (Unavailable, DatabaseError) as error:
         why = error.__cause__ if isinstance(error, Unavailable) else error
         if isinstance(error, Unavailable) and not is_barred(why):
@@ -67,6 +72,26 @@ def is_newer(revision: str) -> bool:
     except CommandError:
         return True
     return False
+
+
+_TRIES = 6
+_NAP = 0.1  # seconds, before the second try; it doubles
+
+
+def _upgrade_in_the_end(engine: Engine) -> str | None:
+    for tried in count(1):
+        try:
+            return _upgrade(engine)
+        except DBAPIError as error:
+            if not is_deadlock(error):
+                raise
+            if tried == _TRIES:
+                raise Unavailable(
+                    f"Others use the tables that are changed: {said(error)}.",
+                    hint="Stop the workers, and run `paperlane migrate` again.",
+                ) from error
+        time.sleep(_NAP * 2 ** (tried - 1) * (0.5 + random.random()))  # noqa: S311  spreads tries, keeps no secret
+    raise AssertionError
 
 
 # who migrates at the same time waits for the other; SQLite's write transactions are alone anyway

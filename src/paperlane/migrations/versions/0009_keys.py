@@ -33,12 +33,16 @@ _EAGER = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_threshold":
 
 
 def upgrade() -> None:
+    by_bytes = "id"
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"LOCK TABLE {', '.join(_TABLES)}")  # or a step that holds workers waits for what waits for it
+        by_bytes = 'id COLLATE "C"'  # as they will compare
     for name in ("first_task", "last_task"):
         op.add_column("batches", sa.Column(name, sa.String(length=40), server_default="", nullable=False))
     op.execute(
-        "UPDATE batches SET"
-        " first_task = coalesce((SELECT min(id) FROM tasks WHERE tasks.batch_id = batches.id), ''),"
-        " last_task = coalesce((SELECT max(id) FROM tasks WHERE tasks.batch_id = batches.id), '')"
+        "UPDATE batches SET"  # noqa: S608  words of ours
+        f" first_task = coalesce((SELECT min({by_bytes}) FROM tasks WHERE tasks.batch_id = batches.id), ''),"
+        f" last_task = coalesce((SELECT max({by_bytes}) FROM tasks WHERE tasks.batch_id = batches.id), '')"
     )
     op.drop_index("tasks_batch", table_name="tasks")
     flag_columns("tasks", **_FLAGS)
