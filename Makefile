@@ -34,7 +34,7 @@ bench: .venv/dev build/peers-main/made build/peers-arq/made ## run the benchmark
 mutants: .venv/dev ## put faults into the ledger and show which test catches each (ARGS="-k fence")
 	@$(BIN)/python tools/mutants.py $(ARGS)
 
-soak: .venv/dev ## simulate and kill for hours (ARGS="--seconds 3600 --only simulation postgresql --faults 5000")
+soak: .venv/dev ## simulate and kill, an hour for each of four parts (ARGS="--seconds 900 --only simulation postgresql")
 	@$(BIN)/python tools/soak.py $(ARGS)
 
 format: .venv/dev ## format the code

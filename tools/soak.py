@@ -1,7 +1,7 @@
 """Soaks the ledger for as long as it is given: simulated stories, then killed processes on each database.
 
-`make soak ARGS="--seconds 3600 --only simulation postgresql"`. What was found is written to `build/soak/` as JSON; it
-stops at the first broken promise.
+Four parts of an hour each; `make soak ARGS="--seconds 900 --only simulation postgresql"` is shorter. What was found is
+written to `build/soak/` as JSON; it stops at the first broken promise.
 """
 
 import argparse
@@ -84,9 +84,9 @@ def parts(given: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
 def main() -> int:
     """1 when a promise was broken."""
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--seconds", type=float, default=900.0, help="for each part (an hour in all, without any)")
+    asked.add_argument("--seconds", type=float, default=3_600.0, help="for each part; an hour without it")
     asked.add_argument("--only", nargs="+", default=["simulation", *DATABASES], choices=["simulation", *DATABASES])
-    asked.add_argument("--faults", type=int, default=5_000, help="at which a part on a real database ends")
+    asked.add_argument("--faults", type=int, default=sys.maxsize, help="at which a part on a real database ends sooner")
     asked.add_argument("--seed", type=int, default=int(time.time()))
     given = asked.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)

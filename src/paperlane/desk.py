@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from paperlane.blobs import Blobs
 from paperlane.clock import Clock
 from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
-from paperlane.ledger import Ledger
+from paperlane.ledger import Also, Ledger
 from paperlane.model.documents import UPLOAD_VERSION, Report, Status, Upload
 from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
@@ -192,17 +192,23 @@ class Desk:
         """A task's history."""
         return self.ledger.attempts(self.task(account, task).id)
 
-    def cancel(self, account: Account, task: TaskId) -> Task:
-        """Stop a task."""
-        self.task(account, task)
-        _may_change(account)
-        return self.ledger.cancel(task)
+    def cancel(self, by: Account | None, task: TaskId) -> Task:
+        """Stop a task: one's own, or anybody's for admins and at the machine itself."""
+        return self.ledger.cancel(task, self._acting(by, task, "task cancelled"))
 
-    def retry(self, account: Account, task: TaskId) -> Task:
-        """Start a failed or cancelled task again."""
-        self.task(account, task)
-        _may_change(account)
-        return self.ledger.retry(task)
+    def retry(self, by: Account | None, task: TaskId) -> Task:
+        """Start a failed or cancelled task again, likewise."""
+        return self.ledger.retry(task, self._acting(by, task, "task replayed"))
+
+    def _acting(self, by: Account | None, task: TaskId, what: str) -> Also | None:
+        """What is written down of somebody's act on a task, if anything. NotFound or NotAllowed where they may not."""
+        if by is not None:
+            self.task(by, task)
+            _may_change(by)
+        if not _operates(by):
+            return None
+        now = self.clock.now()
+        return lambda connection: self._note(connection, by, now, what, {"task": task})
 
     # what failed for good
 
@@ -230,7 +236,7 @@ class Desk:
         now = self.clock.now()
 
         def note(connection: Connection, handled: Handled) -> None:
-            if by is None or by.operates:
+            if _operates(by):
                 self._note(connection, by, now, what, {"count": handled.done, **told})
 
         while True:
@@ -428,9 +434,11 @@ class Desk:
             self._note(connection, by, now, "user added", {"name": name, "role": role})
             return made[-1].id
 
-        default = self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
-        self.ledger.lane(write, max_running=default if limit is None else limit, weight=weight)
+        self.ledger.lane(write, max_running=self._usual_limit(role) if limit is None else limit, weight=weight)
         return made[-1]
+
+    def _usual_limit(self, role: Role) -> int:
+        return self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
 
     def users(self) -> Sequence[Account]:
         """All accounts."""
@@ -460,22 +468,32 @@ class Desk:
         engine: str | None = None,
         paused: bool | None = None,
     ) -> Account:
-        """Change an account and its lane while everything runs; a lowered limit kills nothing."""
+        """Change an account and its lane while everything runs; a lowered limit kills nothing.
+
+        Another role brings its usual limit with it, where none is given and the lane had that of the role before.
+        """
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
         changes = {name: value for name, value in asked.items() if value is not None}
         if engine is not None:
             _check_engine(engine)
+        usual = None
+        if role is not None and limit is None:
+            limit, usual = self._usual_limit(role), self._usual_limit(account.role)
 
         def also(connection: Connection) -> None:
             accounts.change(connection, account.id, role, group)
+            if usual is not None and (terms := accounts.terms(connection, account.id)) is not None:
+                changes["limit"] = terms.limit
             if account.role is Role.ADMIN and not accounts.has(connection, Role.ADMIN):
                 raise Conflict(
                     f"{account.name} is the last admin.", code="last_admin", hint="Make somebody else an admin first."
                 )
             self._note(connection, by, now, "user changed", {"name": account.name, **changes})
 
-        self.ledger.lane(account.id, max_running=limit, weight=weight, engine=engine, paused=paused, also=also)
+        self.ledger.lane(
+            account.id, max_running=limit, weight=weight, engine=engine, paused=paused, instead_of=usual, also=also
+        )
         return self.user_of(account.id)
 
     def new_token(self, by: Account | None, account: Account) -> str:
@@ -554,6 +572,11 @@ def together(pages: Iterable[Handled]) -> Handled:
             named = (*before.tasks, *one.tasks)[:_NAMED]
             left[one.why] = LeftOver(one.why, before.count + one.count, named)
     return Handled(done, tuple(left.values()), cursor)
+
+
+def _operates(by: Account | None) -> bool:
+    """Does it go into the audit trail what they do to tasks? Of others it is their own business."""
+    return by is None or by.operates
 
 
 def _seen_by(account: Account | None, which: Letters) -> Letters:

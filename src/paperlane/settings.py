@@ -37,8 +37,18 @@ class Settings(BaseSettings):
     engine: str = Field("database", pattern="^(database|inline)$", description="The engine of users without one.")
 
     system_limit: int = Field(100, ge=1, le=1_000_000, description="Tasks that run at once in the whole system.")
-    user_limit: int = Field(10, ge=1, le=1_000_000, description="Tasks that a user may have running at once.")
-    admin_limit: int = Field(50, ge=1, le=1_000_000, description="Tasks that an admin may have running at once.")
+    user_limit: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="Tasks that a new user or viewer may have running at once, and one who gets this role.",
+    )
+    admin_limit: int = Field(
+        50,
+        ge=1,
+        le=1_000_000,
+        description="Tasks that a new admin may have running at once, and one who gets this role.",
+    )
     user_backlog: int = Field(1_000, ge=1, description="Tasks that a user may have waiting.")
     system_backlog: int = Field(10_000, ge=1, description="Tasks that may wait in the whole system.")
 

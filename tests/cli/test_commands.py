@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pysqlite3 import dbapi2
+from sqlalchemy import select
 from tests.conftest import Service, until
 from typer.main import get_command
 
@@ -18,6 +19,7 @@ from paperlane.cli import app
 from paperlane.cli.output import show
 from paperlane.hosting import open_ledger
 from paperlane.model.tasks import BatchId, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.records.schema import audit
 
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
 WARNED = "# One\n\nThe system shall be fast.\n"
@@ -213,6 +215,28 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     assert "Nothing of ann was named" in paperlane("user", "set", "ann", *at).stderr
 
 
+def test_another_role_brings_its_usual_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    at = ("--data", tmp_path)
+
+    def limits() -> dict[str, int]:
+        return {row["name"]: row["limit"] for row in json.loads(paperlane("user", "list", "--json", *at).stdout)}
+
+    paperlane("user", "add", "adam", "--role", "admin", *at)
+    paperlane("user", "add", "ann", *at)
+    assert limits() == {"adam": 50, "ann": 10}
+    assert paperlane("user", "set", "ann", "--role", "admin", *at).returncode == 0
+    assert paperlane("user", "set", "adam", "--role", "user", *at).returncode == 0
+    assert limits() == {"adam": 10, "ann": 50}
+    monkeypatch.setenv("PAPERLANE_USER_LIMIT", "11")
+    monkeypatch.setenv("PAPERLANE_ADMIN_LIMIT", "60")
+    paperlane("user", "add", "ada", "--role", "admin", *at)
+    assert paperlane("user", "set", "ada", "--role", "user", *at).returncode == 0
+    assert limits() == {"adam": 10, "ann": 50, "ada": 11}  # those that are there keep theirs
+    assert paperlane("user", "set", "ada", "--role", "admin", *at).returncode == 0
+    assert paperlane("user", "set", "adam", "--role", "admin", *at).returncode == 0
+    assert limits() == {"adam": 10, "ann": 50, "ada": 60}
+
+
 @pytest.mark.parametrize(
     "options", [*(("--limit", n) for n in ("0", "-1", "9" * 30)), *(("--weight", w) for w in ("0", "-1", "nan", "inf"))]
 )
@@ -244,6 +268,20 @@ def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
         2,
         "paperlane: There is no engine 'nope'. Choose database or inline.\n",
     )
+
+
+def test_what_is_done_to_tasks_at_the_machine_is_written_down(tmp_path: Path):
+    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId(name), b"{}") for name in ("t1", "t2")]))
+    at = ("--data", tmp_path)
+    assert paperlane("queue", "cancel", "t1", "t1", *at).returncode == 0
+    assert paperlane("queue", "retry", "t1", "t2", "t3", *at).returncode == 1
+    rows = ledger.read(lambda c: c.execute(select(audit).order_by(audit.c.at)).all())
+    ledger.close()
+    assert [(row.user_id, row.what, json.loads(row.details)) for row in rows] == [
+        (0, "task cancelled", {"task": "t1"}),
+        (0, "task replayed", {"task": "t1"}),
+    ]
 
 
 def test_the_limit_of_the_whole_system_is_shown_and_changed(tmp_path: Path):

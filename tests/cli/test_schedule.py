@@ -50,6 +50,44 @@ def test_schedules_are_added_listed_paused_resumed_and_removed(tmp_path: Path, b
     )
 
 
+def test_a_schedules_time_and_priority_are_given_and_changed(tmp_path: Path, batches: list[str]):
+    at = ("--data", tmp_path)
+
+    def shown() -> tuple[object, ...]:
+        (row,) = json.loads(paperlane("schedule", "list", "--json", *at).stdout)
+        return row["cron"], row["timezone"], row["priority"], row["next"][10:]
+
+    add = ("schedule", "add", "nightly", "0 3 * * *", "--batch", batches[0], *at)
+    done = paperlane(*add, "--priority", "10")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "paperlane: There is no priority 10. Choose 0 to 9; 5 is the usual one.\n",
+    )
+    assert paperlane(*add, "--priority", "0").returncode == 0
+    assert shown() == ("0 3 * * *", "UTC", 0, "T03:00+00:00")
+    change = ("schedule", "set", "nightly", *at)
+    assert paperlane(*change, "--priority", "9").stdout.startswith("Changed nightly: next at 20")
+    assert shown() == ("0 3 * * *", "UTC", 9, "T03:00+00:00")
+    changed = paperlane(*change, "--cron", "5 4 * * *", "--timezone", "Asia/Shanghai")
+    assert changed.stdout.endswith("T04:05+08:00.\n"), changed.stderr
+    assert shown() == ("5 4 * * *", "Asia/Shanghai", 9, "T04:05+08:00")
+    for wrong, said in (
+        ((), "Nothing of nightly was named to change. See: paperlane schedule set --help."),
+        (("--priority", "-1"), "There is no priority -1. Choose 0 to 9; 5 is the usual one."),
+        (("--timezone", "Mars/Base"), "There is no time zone 'Mars/Base'. Name it as the IANA database does"),
+        (("--cron", "often"), "'often' is no cron expression of five fields."),
+    ):
+        done = paperlane(*change, *wrong)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert said in done.stderr
+    assert shown() == ("5 4 * * *", "Asia/Shanghai", 9, "T04:05+08:00")
+    paperlane("schedule", "pause", "nightly", *at)
+    assert paperlane(*change, "--cron", "6 4 * * *").stdout == (
+        "Changed nightly: it rests until: paperlane schedule resume nightly.\n"
+    )
+    assert paperlane("schedule", "set", "none", "--priority", "1", *at).returncode == 2
+
+
 def test_whose_schedule_is_asked_where_two_have_one_so_named(tmp_path: Path, batches: list[str]):
     at = ("--data", tmp_path)
     for batch in batches:

@@ -165,6 +165,19 @@ def test_each_figure_has_its_line():
         assert f"`{name}`" in section("http.md", "Figures"), name
 
 
+def test_each_test_that_proves_something_is_there():
+    files = [path for room in ("tests", "tools") for end in ("*.py", "*.toml") for path in (ROOT / room).rglob(end)]
+    named = re.findall(r"`([\w/]+\.(?:py|toml))`", page("proof.md"))
+    assert len(named) > 10
+    for name in named:
+        assert any(ROOT / name == path or name == path.name for path in files), name
+    defined = [set(re.findall(r"^ *(?:async )?(?:def|class) (\w+)", path.read_text(), re.MULTILINE)) for path in files]
+    proofs = re.findall(r"`(\w+(?:\.\w+)?)`", section("proof.md", "The invariants"))
+    assert len(proofs) > 20
+    for name in proofs:
+        assert name.endswith(".py") or any(defining >= {*name.split(".")} for defining in defined), name
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(path: Path):
     for target in LINK.findall(path.read_text()):
@@ -193,6 +206,12 @@ def test_both_readmes_say_the_same_commands():
     assert set(commands[0]) == set(commands[1]) == {"serve", "test"}
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(commands[0]) <= set(targets)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_names_every_command(name: str):
+    (line,) = [line for line in (ROOT / name).read_text().splitlines() if "`doctor`" in line]
+    assert sorted(re.findall(r"`(\w+)`", line)) == sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_the_pages_words_are_there_in_both_languages_and_used():

@@ -19,7 +19,7 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
 10. `World.heal`: once the faults are over, everything ends within lease, sweep and poll.
 12. `_starts`: no more leases are out at an engine than its workers have slots.
 
-11 is a matter of plans (`test_plans.py`); 13 waits for tasks that carry the version of their pipeline.
+11 is a matter of plans (`test_plans.py`), 13 of workers that know less than tasks ask for (`TestVersions`).
 """
 
 from collections import defaultdict

@@ -282,6 +282,17 @@ class TestTurns:
         assert bench.ledger.step("database", worker, [Ended(leases[0], Completed(1.0))], 10) == []
         assert len(bench.ledger.step("database", worker, [Ended(leases[1], Completed(1.0))], 10)) == 1
 
+    def test_a_limit_is_set_instead_of_another_one_only(self, bench: Bench):
+        def limit() -> int:
+            return bench.ledger.queue().lanes[0].max_running
+
+        bench.submit(1)
+        bench.ledger.lane(UserId(1), max_running=4)
+        bench.ledger.lane(UserId(1), max_running=7, instead_of=5)
+        assert limit() == 4
+        bench.ledger.lane(UserId(1), max_running=7, instead_of=4)
+        assert limit() == 7
+
     def test_granted_slots_never_exceed_the_systems_limit(self, make_bench: MakeBench):
         bench = make_bench(system_limit=15)
         assert bench.ledger.register(WorkerId("a"), "database", "h", 1, 10) == 10

@@ -105,8 +105,10 @@ class TestEitherWay:
     def test_a_task_is_started_again_once(self, bench: Bench, *, committed: bool):
         (name,) = bench.submit(1)
         bench.ledger.cancel(name)
+        told: list[str] = []
         with lost_answer(bench, committed=committed):
-            assert bench.ledger.retry(name).state is State.READY
+            assert bench.ledger.retry(name, lambda _: told.append(name)).state is State.READY
+        assert told == [name] * (1 if committed else 2)  # with a transaction that was rolled back, or not at all
         assert [event.kind for event in bench.ledger.events(name)].count("replayed") == 1
 
     @pytest.mark.parametrize("named", [True, False], ids=["named", "of a filter"])
@@ -131,8 +133,10 @@ class TestEitherWay:
 
     def test_a_cancel_stands(self, bench: Bench, *, committed: bool):
         (name,) = bench.submit(1)
+        told: list[str] = []
         with lost_answer(bench, committed=committed):
-            assert bench.ledger.cancel(name).state is State.CANCELLED
+            assert bench.ledger.cancel(name, lambda _: told.append(name)).state is State.CANCELLED
+        assert told == [name] * (1 if committed else 2)  # with a transaction that was rolled back, or not at all
         assert [event.kind for event in bench.ledger.events(name)] == ["submitted", "cancelled"]
 
     def test_a_schedule_is_made_and_removed_once(self, bench: Bench, *, committed: bool):

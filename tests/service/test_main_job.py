@@ -14,9 +14,10 @@ from tests.conftest import EVERY_KIND, Service
 from tests.service.test_service import ended, frames, upload
 from typer.testing import CliRunner
 
+from paperlane.assembly import record_documents
 from paperlane.cli import app
 from paperlane.hosting import open_ledger
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
+from paperlane.model.tasks import BatchId, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
 
 UPLOAD = b'{"name": "a.md", "media_type": "text/markdown", "bytes": 1, "sha256": "", "blob": "ab"}'
 VAGUE = "# One\n\nThe system shall be fast.\n\nTBD. 系统应当快速响应。🚀\n"
@@ -64,11 +65,40 @@ def test_the_main_job(new_service: Callable[..., Service]):
     assert ann.post(f"tasks/{waiting}/retry").json()["status"] == "queued"
     assert ended(ann, {"id": waiting_batch["id"]})[0]["status"] == "completed"
 
+    a_document_fails_for_good(ann, adam)
+    documents_are_tested_by_the_clock(ann, adam, batch)
+
     signing_in = httpx.Client(base_url=ann.base_url)
     token = ann.headers["Authorization"].split()[1]
     assert signing_in.post("session", json={"token": token}).json()["name"] == "ann"
     assert httpx.get(f"{service.url}/readyz").json()["status"] == "ok"
     signing_in.close()
+
+
+def a_document_fails_for_good(ann: httpx.Client, adam: httpx.Client) -> None:
+    """It is listed, started again, and discarded."""
+    broken = ann.post("batches", files={"files": ("cut off.docx", b"PK\x03\x04")}).json()
+    letter = broken["tasks"][0]["id"]
+    for tries in (1, 2):
+        assert [one["error"]["code"] for one in ended(ann, broken)] == ["damaged_file"]
+        (dead,) = ann.get("dead", params={"code": "damaged_file"}).json()["items"]
+        assert (dead["id"], dead["document"], dead["attempts"]) == (letter, "cut off.docx", tries)
+        if tries == 1:
+            assert ann.post("dead/replay", json={"all": True}).json()["replayed"] == 1
+    assert adam.post("dead/discard", json={"ids": [letter]}).json() == {"discarded": 1, "left": [], "next": None}
+    assert ann.get("dead").json()["items"] == ann.get("dead/causes").json()["items"] == []
+    assert ann.get(f"tasks/{letter}").json()["status"] == "failed"
+
+
+def documents_are_tested_by_the_clock(ann: httpx.Client, adam: httpx.Client, batch: dict[str, Any]) -> None:
+    """A schedule is made, listed and removed."""
+    nightly = {"name": "nightly", "cron": "0 3 * * *", "timezone": "Asia/Shanghai", "batch": batch["id"]}
+    assert ann.post("schedules", json=nightly).status_code == 201
+    (schedule,) = ann.get("schedules").json()["items"]
+    assert (schedule["name"], schedule["documents"], schedule["next_at"][11:19]) == ("nightly", 2, "19:00:00")
+    assert adam.delete("schedules/nightly").status_code == 404
+    assert ann.delete("schedules/nightly").status_code == 204
+    assert ann.get("schedules").json()["items"] == []
 
 
 @EVERY_KIND
@@ -91,18 +121,30 @@ def test_every_command_knows_the_database(
     assert "already" in paperlane("migrate")
     ann = UserId(shown("user", "add", "ann")["id"])
     ledger = open_ledger(at[-1])
-    ledger.submit(NewBatch(BatchId("b"), ann, [NewTask(TaskId(name), UPLOAD) for name in ("t1", "t2")]))
+    ledger.submit(NewBatch(BatchId("a"), ann, [NewTask(TaskId("t0"), UPLOAD)]))
+    ledger.register(WorkerId("w"), "database", "here", 1, 1)
+    (lease,) = ledger.step("database", WorkerId("w"), [], 1)
+    ledger.finish(WorkerId("w"), [Ended(lease, Failed(Fault("damaged_file", "It is damaged.")))])
+    ledger.leave(WorkerId("w"))
+    batch = NewBatch(BatchId("b"), ann, [NewTask(TaskId(name), UPLOAD) for name in ("t1", "t2")])
+    ledger.submit(batch, lambda connection: record_documents(connection, batch, 0.0))
     ledger.close()
     assert shown("queue")["queued"] == 2
     assert shown("queue", "limit", "5") == {"limit": 5, "default_limit": 100}
     assert paperlane("queue", "cancel", "t1").startswith("t1 is cancelled")
     assert paperlane("queue", "retry", "t1") == "1 task is queued again.\n"
+    assert [(row["id"], row["user"], row["code"]) for row in shown("queue", "dead")] == [("t0", "ann", "damaged_file")]
+    assert paperlane("queue", "discard", "--user", "ann") == "1 task is discarded.\n"
     assert shown("queue", "dead") == []
     assert paperlane("queue", "pause").startswith("database is paused")
     assert paperlane("user", "set", "ann", "--limit", "3", "--pause") == "Changed ann.\n"
     assert [(row["name"], row["limit"], row["paused"]) for row in shown("user", "list")] == [("ann", 3, True)]
     assert shown("user", "token", "ann")["token"]
     assert paperlane("user", "revoke", "ann") == "Revoked 2 tokens of ann.\n"
+    assert paperlane("schedule", "add", "n", "0 3 * * *", "--batch", "b").startswith("Added n of ann: 2 documents")
+    assert paperlane("schedule", "set", "n", "--priority", "9").startswith("Changed n: next at")
+    assert [(row["name"], row["priority"]) for row in shown("schedule", "list")] == [("n", 9)]
+    assert paperlane("schedule", "remove", "n") == "Removed n.\n"
     assert shown("schedule", "list") == []
     found = {row["what"]: row for row in shown("doctor")}
     assert (found["database"]["state"], found["queue"]["detail"][-8:]) == ("ok", "database")

@@ -597,6 +597,22 @@ async def test_pausing_needs_no_words(house: House):
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), wrong
 
 
+async def test_what_admins_do_to_tasks_is_written_down_once_and_nobody_elses_acts(house: House):
+    one, two = [(await house.upload(who, "Fine."))["tasks"][0]["id"] for who in ("ann", "bob")]
+    for _ in range(2):
+        assert (await house["adam"].post(f"/tasks/{one}/cancel")).status_code == 200
+    assert (await house["adam"].post(f"/tasks/{one}/retry")).status_code == 200
+    assert (await house["adam"].post(f"/tasks/{one}/retry")).status_code == 409
+    for act in ("cancel", "retry"):
+        assert (await house["bob"].post(f"/tasks/{two}/{act}")).status_code == 200
+    rows = house.ledger.read(lambda c: c.execute(select(audit).where(audit.c.what.like("task %"))).all())
+    adam = house.desk.user("adam").id
+    assert sorted((row.user_id, row.what, json.loads(row.details)["task"]) for row in rows) == [
+        (adam, "task cancelled", one),
+        (adam, "task replayed", one),
+    ]
+
+
 async def test_the_whole_systems_limit_changes_while_it_runs(house: House):
     usual = (await house["ann"].get("/queue")).json()
     assert (usual["limit"], usual["default_limit"]) == (100, 100)
@@ -629,6 +645,24 @@ async def test_an_admin_adds_changes_and_revokes_users(house: House):
     assert (await house["adam"].post("/users", json={"name": "zoe"})).status_code == 409
     assert (await house["adam"].post(f"/users/{made['id']}/revoke")).json() == {"revoked": 1}
     assert (await house["nobody"].get("/session", headers=own)).status_code == 401
+
+
+async def test_another_role_brings_its_usual_limit_unless_it_was_set_otherwise(house: House):
+    async def limit_after(**change: object) -> int:
+        return (await house["adam"].patch(f"/users/{zoe}", json=change)).json()["limit"]
+
+    made = (await house["adam"].post("/users", json={"name": "zoe"})).json()
+    zoe = made["id"]
+    assert made["limit"] == 10
+    assert await limit_after(role="admin") == 50
+    assert await limit_after(role="admin") == 50
+    assert await limit_after(role="viewer") == 10
+    assert await limit_after(role="user") == 10
+    assert await limit_after(role="admin", limit=7) == 7
+    assert await limit_after(role="user") == 7
+    assert (await house["adam"].post("/users", json={"name": "ada", "role": "admin"})).json()["limit"] == 50
+    rows = house.ledger.read(lambda c: c.execute(select(audit.c.details).where(audit.c.what == "user changed")).all())
+    assert {json.loads(row.details)["limit"] for row in rows[:2]} == {50}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import typer
 
 from paperlane.cli.installation import Data, Database, Json, settings_of
 from paperlane.cli.output import show, waiting_in_vain
+from paperlane.errors import PaperlaneError
 from paperlane.settings import Settings
 
 
@@ -39,7 +40,9 @@ def _careful(look: Callable[[Settings], Iterator[Finding]], settings: Settings) 
     except Exception as error:  # noqa: BLE001  the doctor reports what is broken, whatever it is
         from paperlane.ledger.troubles import said
 
-        yield Finding(look.__name__.strip("_"), "error", f"{type(error).__name__}: {said(error)}")
+        known = isinstance(error, PaperlaneError)
+        detail = f"{error.message} {error.hint}".rstrip() if known else f"{type(error).__name__}: {said(error)}"
+        yield Finding(look.__name__.strip("_"), "error", detail)
 
 
 def _python(_settings: Settings) -> Iterator[Finding]:

@@ -239,7 +239,7 @@ def _again(desk: "Desk", ids: "Sequence[TaskId]") -> "Iterator[Handled]":
 
     for task in ids:
         try:
-            desk.ledger.retry(task)
+            desk.retry(None, task)
             yield Handled(1)
         except Refused as error:
             yield Handled(0, [LeftOver(error.fault, 1, [task])])
@@ -285,7 +285,7 @@ def _each(desk: "Desk", ids: list[str]) -> None:
     failed = False
     for task in ids:
         try:
-            desk.ledger.cancel(TaskId(task))
+            desk.cancel(None, TaskId(task))
             typer.echo(f"{task} is cancelled, or will be at its next step.")
         except Refused as error:
             typer.echo(f"{task}: {error.message} {error.hint}".rstrip(), err=True)

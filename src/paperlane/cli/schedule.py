@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from paperlane.model.schedules import Schedule
     from paperlane.records.accounts import Account
 
-app = typer.Typer(help="Test documents again and again: add, list, remove, pause, resume.", no_args_is_help=True)
+app = typer.Typer(help="Test documents again and again: add, list, set, remove, pause, resume.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The schedule's name.")]
 User = Annotated[str | None, typer.Option(metavar="NAME", help="Whose it is; needed where several have one so named.")]
+Zone = Annotated[str | None, typer.Option(metavar="TZ", help="The clock that CRON means, such as Asia/Shanghai.")]
+Priority = Annotated[int | None, typer.Option(metavar="0-9", help="Of each batch; 9 is first, 5 is usual.")]
 
 
 @app.command()
@@ -24,9 +26,8 @@ def add(
     name: Name,
     cron: Annotated[str, typer.Argument(help="When: five fields of cron, in quotes.")],
     batch: Annotated[str, typer.Option(metavar="ID", help="The batch whose documents are tested again.")],
-    timezone: Annotated[
-        str, typer.Option(metavar="TZ", help="The clock that CRON means, such as Asia/Shanghai.")
-    ] = "UTC",
+    timezone: Zone = "UTC",
+    priority: Priority = 5,
     user: User = None,
     data: Data = None,
     database: Database = None,
@@ -42,9 +43,10 @@ def add(
     from paperlane.desk import Plan
     from paperlane.model.tasks import BatchId
 
+    plan = Plan(name, cron, BatchId(batch), timezone or "UTC", 5 if priority is None else priority)
     with desk_of(data, database) as desk:
-        owner = desk.user(user) if user else desk.user_of(desk.ledger.batch(BatchId(batch)).user)
-        made = desk.add_schedule(owner, Plan(name, cron, BatchId(batch), timezone))
+        owner = desk.user(user) if user else desk.user_of(desk.ledger.batch(plan.batch).user)
+        made = desk.add_schedule(owner, plan)
     if as_json:
         show([_row(made, owner.name)], as_json=True, empty="")
     else:
@@ -60,6 +62,26 @@ def several(user: User = None, data: Data = None, database: Database = None, as_
         names = {account.id: account.name for account in desk.users()}
         rows = [_row(schedule, names.get(schedule.user, "")) for schedule in _all(desk, user)]
     show(rows, as_json=as_json, empty="There is no schedule yet: paperlane schedule add --help.")
+
+
+@app.command("set")
+def change(
+    name: Name,
+    cron: Annotated[str | None, typer.Option(metavar="CRON", help="When: five fields of cron, in quotes.")] = None,
+    timezone: Zone = None,
+    priority: Priority = None,
+    user: User = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Change when a schedule comes, or its priority; what is not named stays. A new time counts from now on."""
+    if all(given is None for given in (cron, timezone, priority)):
+        raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane schedule set --help.")
+    with desk_of(data, database) as desk:
+        owner = _owner(desk, name, user)
+        made = desk.change_schedule(owner, name, cron=cron, timezone=timezone, priority=priority)
+    rests = f"it rests until: paperlane schedule resume {name}"
+    typer.echo(f"Changed {name}: {rests if made.paused else f'next at {_when(made.next_at, made.timezone)}'}.")
 
 
 @app.command()
@@ -120,6 +142,7 @@ def _row(schedule: "Schedule", owner: str) -> dict[str, Any]:
         "user": owner,
         "cron": schedule.cron,
         "timezone": schedule.timezone,
+        "priority": schedule.priority,
         "documents": schedule.tasks,
         "paused": schedule.paused,
         "next": _when(schedule.next_at, schedule.timezone),

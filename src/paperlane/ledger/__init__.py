@@ -213,11 +213,14 @@ class Ledger(Protocol):
         """The batch that this user submitted under this Idempotency-Key within the last day."""
         ...
 
-    def cancel(self, task: TaskId) -> Task:
-        """Queued: cancelled at once. Running: it stops at its next checkpoint or heartbeat. Ended: Conflict."""
+    def cancel(self, task: TaskId, also: Also | None = None) -> Task:
+        """Queued: cancelled at once. Running: it stops at its next checkpoint or heartbeat. Ended: Conflict.
+
+        `also` is left out where the task was cancelled before.
+        """
         ...
 
-    def retry(self, task: TaskId) -> Task:
+    def retry(self, task: TaskId, also: Also | None = None) -> Task:
         """A failed or cancelled task starts again with fresh tries and its old checkpoints; else Conflict."""
         ...
 
@@ -367,10 +370,12 @@ class Ledger(Protocol):
         weight: float | None = None,
         engine: str | None = None,
         paused: bool | None = None,
+        instead_of: int | None = None,
         also: Also | None = None,
     ) -> None:
         """Make the user's lane, or change it while it runs; a lowered limit kills nothing.
 
+        With `instead_of`, `max_running` is set only where the limit was that.
         BadRequest for a limit or a weight that makes no sense.
         """
         ...

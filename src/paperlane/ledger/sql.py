@@ -220,20 +220,22 @@ class SqlLedger:
 
         return self._ask(question)
 
-    def cancel(self, task: TaskId) -> Task:
+    def cancel(self, task: TaskId, also: Also | None = None) -> Task:
         check_known("task", task)
 
         def work(writing: Writing) -> Task:
-            submitting.cancel(writing, task)
+            if submitting.cancel(writing, task) and also is not None:
+                also(writing.connection)
             return views.one(writing.connection, task, self.rules)
 
         return self._change(work)
 
-    def retry(self, task: TaskId) -> Task:
+    def retry(self, task: TaskId, also: Also | None = None) -> Task:
         check_known("task", task)
 
         def work(writing: Writing) -> Task:
-            submitting.retry(writing, task, self.rules)
+            if submitting.retry(writing, task, self.rules) and also is not None:
+                also(writing.connection)
             return views.one(writing.connection, task, self.rules)
 
         return self._change(work)
@@ -447,6 +449,7 @@ class SqlLedger:
         weight: float | None = None,
         engine: str | None = None,
         paused: bool | None = None,
+        instead_of: int | None = None,
         also: Also | None = None,
     ) -> None:
         check_terms(max_running, weight)
@@ -459,7 +462,8 @@ class SqlLedger:
             held = Lanes(writing)
             whose = user(writing.connection) if callable(user) else user
             lane = held.open(whose, self.rules.engine, self.rules.user_limit)
-            lane.max_running = lane.max_running if max_running is None else max_running
+            if max_running is not None and instead_of in {None, lane.max_running}:
+                lane.max_running = max_running
             lane.weight = lane.weight if weight is None else weight
             lane.paused = lane.paused if paused is None else int(paused)
             if engine is not None and engine != lane.engine:

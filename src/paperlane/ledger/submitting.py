@@ -230,20 +230,24 @@ def _held(writing: Writing, held: Lanes, task: TaskId) -> Change:
     return found[0]
 
 
-def cancel(writing: Writing, task: TaskId) -> None:
-    """Queued: it ends now. Running: the worker is told at its next write or heartbeat."""
+def cancel(writing: Writing, task: TaskId) -> bool:
+    """Queued: it ends now. Running: the worker is told at its next write or heartbeat.
+
+    False where it was cancelled before.
+    """
     held = Lanes(writing)
     row = _held(writing, held, task)
     ended = {"state": "cancelled", "finished_at": writing.now, "message": "", "run_at": 0.0, "worker_id": ""}
     match row["state"]:
         case "cancelled":
-            return
+            return False
         case "completed" | "failed":
             raise Conflict(f"The task has {row['state']}; there is nothing to cancel.", code="already_ended")
         case "running":
-            if not row["cancel"]:
-                move(writing, [Move(row, {"cancel": 1, "message": "cancelling"}, "cancelling")])
-            return
+            if row["cancel"]:
+                return False
+            move(writing, [Move(row, {"cancel": 1, "message": "cancelling"}, "cancelling")])
+            return True
         case _:
             lane = held[row["user_id"]]
             if row["state"] == "leased":
@@ -252,6 +256,7 @@ def cancel(writing: Writing, task: TaskId) -> None:
             lane.waiting -= row["state"] == "waiting"
             move(writing, [Move(row, {"charged": 0.0, **ended}, "cancelled")])
             held.write()
+            return True
 
 
 _AFRESH = {
@@ -265,13 +270,16 @@ def afresh(task: Change) -> Move:
     return Move(task, {"run": task["run"] + 1, **_AFRESH}, "replayed")
 
 
-def retry(writing: Writing, task: TaskId, rules: Rules) -> None:
-    """A task that failed or was cancelled is ready again; its checkpoints stay."""
+def retry(writing: Writing, task: TaskId, rules: Rules) -> bool:
+    """A task that failed or was cancelled is ready again; its checkpoints stay.
+
+    False where it is so by the commit whose answer was lost.
+    """
     held = Lanes(writing)
     row = _held(writing, held, task)
     if row["state"] not in {"failed", "cancelled"}:
         if writing.again:
-            return  # it was started again by the commit whose answer was lost
+            return False
         raise Conflict(
             f"The task is {row['state']}; only a failed or cancelled one can be started again.", code="not_failed"
         )
@@ -279,3 +287,4 @@ def retry(writing: Writing, task: TaskId, rules: Rules) -> None:
     held[row["user_id"]].ready += 1
     move(writing, [afresh(row)])
     held.write()
+    return True

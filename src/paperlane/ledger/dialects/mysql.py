@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Fit, Given, Kind, Together, address, server
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
+from paperlane.ledger.dialects.versions import Server, untried
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
 
@@ -76,7 +77,7 @@ def _limit(connection: pymysql.Connection, _record: object) -> None:
 
 
 class Mysql:
-    """A MariaDB server, 10.6 or later; MySQL 8 speaks the same."""
+    """A MariaDB server, or a MySQL one, which speaks the same."""
 
     locks = True
     chains = False
@@ -131,8 +132,9 @@ class Mysql:
         return bool(error.orig is not None and error.orig.args and error.orig.args[0] in _PASSING)
 
     def weaknesses(self, connection: Connection) -> Iterator[str]:
-        asked = "SELECT @@innodb_flush_log_at_trx_commit, @@max_allowed_packet"
-        flushes, packet = connection.exec_driver_sql(asked).one()
+        asked = "SELECT version(), @@innodb_flush_log_at_trx_commit, @@max_allowed_packet"
+        said, flushes, packet = connection.exec_driver_sql(asked).one()
+        yield from untried(Server.of(said))
         if flushes != 1:
             name = "innodb_flush_log_at_trx_commit"
             yield f"{name} is {flushes}: what was accepted may be lost in a power cut; set it to 1"

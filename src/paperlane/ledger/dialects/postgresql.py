@@ -134,7 +134,7 @@ def _begin(connection: psycopg.Connection, _record: object) -> None:
 
 
 class Postgresql:
-    """A PostgreSQL server, 13 or later."""
+    """A PostgreSQL server."""
 
     locks = True
     chains = True

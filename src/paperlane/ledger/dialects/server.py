@@ -1,6 +1,8 @@
 """What database servers have in common: connections that are kept, and made anew when the server was away."""
 
-from sqlalchemy import URL, Engine, NullPool, create_engine
+from sqlalchemy import URL, Engine, NullPool, create_engine, event
+
+from paperlane.ledger.dialects import versions
 
 REACH = 10
 """Seconds in which a server answers who connects, or it counts as away."""
@@ -32,9 +34,10 @@ def preset(url: URL, **options: object) -> URL:
 def engine_of(url: URL, isolation_level: str, **options: int) -> Engine:
     """Connections to a server. A broken one is noticed when it is used; the pool forgets all of its time then.
 
-    They have the driver's `options` too, but for those that the URL has itself.
+    They have the driver's `options` too, but for those that the URL has itself. The first one raises Misconfigured when
+    the server is too old.
     """
-    return create_engine(
+    made = create_engine(
         url,
         isolation_level=isolation_level,
         pool_size=_CONNECTIONS,
@@ -44,8 +47,14 @@ def engine_of(url: URL, isolation_level: str, **options: int) -> Engine:
         pool_use_lifo=True,
         connect_args={name: value for name, value in options.items() if name not in url.query},
     )
+    return _checked(made)
 
 
 def unlimited_engine_of(url: URL) -> Engine:
     """Connections for who takes long; none is kept."""
-    return create_engine(url, isolation_level="READ COMMITTED", poolclass=NullPool)
+    return _checked(create_engine(url, isolation_level="READ COMMITTED", poolclass=NullPool))
+
+
+def _checked(made: Engine) -> Engine:
+    event.listen(made, "first_connect", versions.check, insert=True)  # before what an old one would stumble over
+    return made
