@@ -124,7 +124,7 @@ class TestFiring:
         """Connections of one process are to SQLite what those of several are."""
         ledgers = [open_ledger(f"sqlite:///{tmp_path}/ledger.db") for _ in range(4)]
         minutes = [
-            NewSchedule(ScheduleId(f"s{n}"), UserId(n), "minutely", "* * * * *", "UTC", TASKS[:1]) for n in range(20)
+            NewSchedule(ScheduleId(f"s{n}"), UserId(n), "minutely", "* * * * *", "UTC", TASKS[:1]) for n in range(1, 21)
         ]
         for new in minutes:
             made = ledgers[0].add_schedule(new)
