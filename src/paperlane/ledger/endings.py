@@ -110,13 +110,13 @@ def _sensible(outcome: Outcome) -> Outcome:
     if not 0 <= outcome.seconds <= _LONGEST:
         outcome = replace(outcome, seconds=min(max(0.0, outcome.seconds), _LONGEST))  # in this order, a NaN is 0
     match outcome:
+        case Completed() | Cancelled():
+            return outcome
         case Failed(fault) | Retry(fault):
             short = Fault(fault.code[:LONGEST_CODE], cut(fault.message), cut(fault.hint))
             return replace(outcome, fault=short)
         case Yielded(after, why):
             return replace(outcome, after=min(after, _LONGEST_WAIT), why=cut(why))
-        case _:
-            return outcome
 
 
 def crashed(task: Change, now: float, rules: Rules) -> Ending:
