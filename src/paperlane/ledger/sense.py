@@ -118,8 +118,8 @@ def check_worker(worker: WorkerId, engine: str, slots: int, version: int) -> Non
     """ValueError for a worker that could run nothing, or would be mistaken for another: "" is nobody."""
     check_text("A worker's id", worker, workers.c.id)
     check_text("An engine's name", engine, engines.c.name)
-    if not 1 <= slots <= LARGEST_LIMIT:
-        raise ValueError(f"A worker has 1 to {LARGEST_LIMIT} slots, not {slots}")
+    if not 0 <= slots <= LARGEST_LIMIT:
+        raise ValueError(f"A worker has 0 to {LARGEST_LIMIT} slots, not {slots}")
     if not 1 <= version <= _LARGEST_INTEGER:
         raise ValueError(f"Versions of payloads count from 1: {version}")
 
