@@ -115,7 +115,7 @@ def check_user(user: int) -> None:
 
 
 def check_worker(worker: WorkerId, engine: str, slots: int, version: int) -> None:
-    """ValueError for a worker that would be mistaken for another ("" is nobody), or with odd slots; it may have none."""
+    """ValueError for a worker that would be mistaken for another: "" is nobody. It may have no slots."""
     check_text("A worker's id", worker, workers.c.id)
     check_text("An engine's name", engine, engines.c.name)
     if not 0 <= slots <= LARGEST_LIMIT:
