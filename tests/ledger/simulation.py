@@ -234,7 +234,8 @@ class World:
             self.sees.expect((known.id, fresh) == (batch.id, False), "1: a known key gave another batch", batch, known)
 
     def _anew(self, batch: NewBatch) -> NewBatch:
-        tasks = [replace(task, id=TaskId(f"t{next(self.numbers):06}")) for task in batch.tasks]
+        as_before = batch.tasks or [NewTask(TaskId("any"), b"{}")]  # of a known key it does not matter what it brings
+        tasks = [replace(task, id=TaskId(f"t{next(self.numbers):06}")) for task in as_before]
         return replace(batch, id=BatchId(f"b{next(self.numbers):06}"), tasks=tasks)
 
     def _submit(self, batch: NewBatch, first: NewBatch | None = None) -> None:
