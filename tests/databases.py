@@ -13,7 +13,7 @@ from paperlane.migrations import migrate
 
 KINDS = ("sqlite memory", "sqlite file", "postgresql", "mariadb")
 SERVERS: dict[str, Callable[[], servers.Server]] = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}
-_KEPT = {"alembic_version", "system", "chores"}
+_KEPT = {"alembic_version", "system", "chores", "backlog"}
 
 
 @dataclass

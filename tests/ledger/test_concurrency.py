@@ -3,21 +3,23 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from tests.conftest import until
 from tests.databases import Databases, migrated
 from tests.ledger.conftest import new_batch
 from tests.ledger.invariants import check_invariants
+from tests.ledger.test_contract import BUSY
 
 from paperlane.errors import TooMany
 from paperlane.ledger import Kept, Rules
-from paperlane.ledger.schema import lanes, tasks
+from paperlane.ledger.schema import backlog, lanes, tasks
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.model.tasks import Completed, Ended, Lease, UserId, WorkerId
+from paperlane.model.tasks import Completed, Ended, Failed, Lease, Letters, TaskId, UserId, WorkerId
 
 MANY = 4
 
@@ -184,6 +186,77 @@ def test_the_whole_backlog_is_not_filled_twice(processes: Callable[..., list[Sql
         return True
 
     assert sum(map(bool, at_once(processes(system_backlog=10), submit))) == 1
+
+
+def test_uploads_that_come_together_do_not_pass_the_whole_limit(processes: Callable[..., list[SqlLedger]]):
+    """Nine users bring a hundred files each while 390 wait: each of them sees room for itself."""
+    ledgers = processes(user_backlog=1_000, system_backlog=1_000)
+    ledgers[0].submit(new_batch("first", 100, 390))
+
+    def submit(n: int, ledger: SqlLedger) -> bool:
+        try:
+            ledger.submit(new_batch(f"b{n}", n, 100))
+        except TooMany:
+            return False
+        return True
+
+    nine = (ledgers * 3)[:9]
+    at_once(nine, lambda _, ledger: ledger.write(lambda _: None))  # all of them have a connection
+    assert sum(map(bool, at_once(nine, submit))) == 6
+    assert ledgers[0].queue().queued == 990
+
+
+def test_the_whole_limit_is_reached_and_not_passed_whatever_comes(processes: Callable[..., list[SqlLedger]]):
+    """Task after task, in four ways at once."""
+    ledgers = processes(user_backlog=1_000, system_backlog=200, system_limit=200)
+    ledgers[0].register(WorkerId("w"), "database", "host", 1, 200)
+    dead: dict[int, Iterator[TaskId]] = {}
+    for n in (2, 3):
+        ledgers[0].lane(UserId(n), max_running=200)
+        ledgers[0].submit(new_batch(f"old{n}", n, 200))
+        leases = ledgers[0].step("database", WorkerId("w"), [], 200)
+        ledgers[0].finish(WorkerId("w"), [Ended(lease, Failed(BUSY)) for lease in leases])
+        dead[n] = iter([lease.task for lease in leases])
+
+    def bring(n: int, ledger: SqlLedger, at: int) -> bool:
+        match n:
+            case 0:
+                ledger.submit(new_batch(f"b{at}", n, 1))
+            case 1:
+                ledger.submit_many([new_batch(f"many{at}", n, 1)])
+            case 2:
+                ledger.retry(next(dead[n]))
+            case _:
+                return ledger.replay(Letters(ids=[next(dead[n])])).done == 1
+        return True
+
+    def bring_all(n: int, ledger: SqlLedger) -> None:
+        with suppress(TooMany):
+            at = 0
+            while bring(n, ledger, at):
+                at += 1
+
+    at_once(ledgers, bring_all)
+    assert ledgers[0].queue().queued == 200
+
+
+@pytest.mark.parametrize("processes", ["postgresql", "mariadb"], indirect=True)
+def test_who_submits_shares_the_backlog_and_nobody_has_it_alone_meanwhile(
+    processes: Callable[..., list[SqlLedger]],
+):
+    one, other, third, *_ = processes()
+    one.submit(new_batch("one", 1, 1))
+    other.submit(new_batch("other", 2, 1))
+    alone: list[object] = []
+
+    def meanwhile(_: Connection) -> None:
+        with third.dialect.writer.connect() as connection:
+            alone.extend(connection.execute(select(backlog.c.id).with_for_update(skip_locked=True)).all())
+        other.submit(new_batch("beside", 2, 1))
+
+    one.submit(new_batch("two", 1, 1), meanwhile)
+    assert alone == []
+    assert one.queue().queued == 4
 
 
 def test_runs_of_retention_at_once_keep_what_is_to_be_kept(processes: Callable[..., list[SqlLedger]]):

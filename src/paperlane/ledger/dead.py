@@ -12,13 +12,14 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from paperlane.errors import BadRequest
 from paperlane.ledger import Rules
+from paperlane.ledger.backlog import Backlog
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.history import Change, move
 from paperlane.ledger.holding import Wanted, hold, wanted
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import DEAD, attempts, batches, tasks
-from paperlane.ledger.submitting import afresh, system_backlog
+from paperlane.ledger.submitting import afresh
 from paperlane.ledger.views import task_of
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import DeadLetter, Fault, Handled, LeftOver, Letters, Task, TaskId
@@ -119,12 +120,13 @@ class _Left:
         return tuple(LeftOver(why, len(ids), ids[:_NAMED]) for why, ids in self._found.items() if ids)
 
 
-def replay(writing: Writing, lanes: Lanes, which: Letters, cursor: str, rules: Rules) -> "Acted":
+def replay(writing: Writing, lanes: Lanes, which: Letters, cursor: str, rules: Rules, *, backlog: Backlog) -> "Acted":
     """The next dead letters start again, those that failed first first; who finds no room in a backlog stays."""
     left = _Left()
     turn = _next(writing, which, cursor, left, lambda task: task["state"] != "failed" and task["run"] > 1)
+    may_wait = backlog.room(writing, lanes, len(turn.found), rules)
     found = _locked(writing, lanes, turn.found, left)
-    room = rules.system_backlog - system_backlog(writing.connection) if found else 0
+    room = may_wait() if found else 0
     chosen: list[Change] = []
     for task in found:
         lane = lanes[task["user_id"]]

@@ -18,7 +18,7 @@ from paperlane.ledger.dialects import Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import Change
-from paperlane.ledger.schema import RUNNABLE, clocks, lanes
+from paperlane.ledger.schema import RUNNABLE, backlog, clocks, lanes
 from paperlane.ledger.writing import Asked, Writing
 
 Of = tuple[str, int]
@@ -104,6 +104,7 @@ class Lanes:
         self._coming: list[Asked] = []
         self._clocks: dict[Of, float] | None = None
         self._clocks_coming: Asked | None = None
+        self._counts: int | None = None
         self._foreseen: dict[Of, tuple[Asked, Asked]] = {}
         self._begun: dict[Of, float] = {}
 
@@ -216,10 +217,23 @@ class Lanes:
             self._clocks_coming = self._writing.soon(_CLOCKS)
         return self._clocks_coming
 
+    def share_backlog(self) -> None:
+        """Hold the row of the backlog beside others, with the question for the clocks; before any lane."""
+        self._clocks_coming = self._writing.soon(_CLOCKS_AND_BACKLOG)
+
+    @property
+    def counts(self) -> int | None:
+        """How often the backlog that is shared was counted; None where no clock told."""
+        _ = self._clock
+        return self._counts
+
     @property
     def _clock(self) -> dict[Of, float]:
         if self._clocks is None:
-            self._clocks = {(engine, band): vtime for engine, band, vtime in self.ask_clocks().tuples()}
+            self._clocks = {}
+            for engine, band, vtime, *counts in self.ask_clocks().tuples():
+                self._clocks[engine, band] = vtime
+                self._counts = counts[0] if counts else None
         return self._clocks
 
     def _reached(self) -> dict[Of, float]:
@@ -287,7 +301,11 @@ def _others(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
     return Prepared(locked), Prepared(in_turn.add_columns(lanes.c.vtime)), given
 
 
-_CLOCKS = Prepared(select(clocks.c.engine, clocks.c.band, clocks.c.vtime))
+_clocks = select(clocks.c.engine, clocks.c.band, clocks.c.vtime)
+_CLOCKS = Prepared(_clocks)
+_CLOCKS_AND_BACKLOG = Prepared(
+    _clocks.add_columns(select(backlog.c.counts).with_for_update(read=True, key_share=True).scalar_subquery())
+)
 
 
 def read_clocks(connection: Connection) -> dict[Of, float]:

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 
 from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger import AlsoFired, Rules
+from paperlane.ledger.backlog import Backlog
 from paperlane.ledger.schema import schedule_tasks, schedules
 from paperlane.ledger.sense import check_batch
-from paperlane.ledger.submitting import Backlog, submit
+from paperlane.ledger.submitting import submit
 from paperlane.ledger.timetable import next_after
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId

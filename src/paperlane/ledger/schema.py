@@ -159,6 +159,15 @@ system = Table(  # one row: what holds for the whole system, and where those tak
     Column("repairs", BigInteger, nullable=False, server_default="0"),  # of lanes whose counters had drifted
 )
 
+backlog = Table(  # one row: who submits shares it until its commit, or has it alone to be promised more
+    "backlog",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("counts", BigInteger, nullable=False),  # how often all lanes were summed up
+    Column("promised", BigInteger, nullable=False),  # what waited then, and what was promised since
+    **_kept_room(50),
+)
+
 engines = Table(
     "engines",
     metadata,

@@ -38,6 +38,7 @@ from paperlane.ledger import (
     views,
     working,
 )
+from paperlane.ledger.backlog import Backlog
 from paperlane.ledger.claims import There
 from paperlane.ledger.dead import Act
 from paperlane.ledger.dialects import Dialect, address
@@ -138,7 +139,7 @@ class SqlLedger:
     chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
     files: Files | None = None
     _recount: recovery.Recount = field(default_factory=recovery.Recount)
-    _backlog: submitting.Backlog = field(default_factory=submitting.Backlog)
+    _backlog: Backlog = field(default_factory=Backlog)
     _reads: dict[str, int] = field(default_factory=dict)  # the newest payloads that this process's workers read
     _put_right_after: int = -1  # so many jumps back of the clock
     _sweeping_since: float | None = None
@@ -234,7 +235,7 @@ class SqlLedger:
         check_known("task", task)
 
         def work(writing: Writing) -> Task:
-            if submitting.retry(writing, task, self.rules) and also is not None:
+            if submitting.retry(writing, task, self.rules, self._backlog) and also is not None:
                 also(writing.connection)
             return views.one(writing.connection, task, self.rules)
 
@@ -252,7 +253,7 @@ class SqlLedger:
         return self._ask(lambda connection: dead.causes(connection, which))
 
     def replay(self, which: Letters, cursor: str = "", also: AlsoHandled | None = None) -> Handled:
-        return self._handle(dead.replay, which, cursor, also)
+        return self._handle(partial(dead.replay, backlog=self._backlog), which, cursor, also)
 
     def discard(self, which: Letters, cursor: str = "", also: AlsoHandled | None = None) -> Handled:
         return self._handle(dead.discard, which, cursor, also)

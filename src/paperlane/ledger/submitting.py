@@ -1,39 +1,31 @@
 """What people ask for: tasks come in, are cancelled, start again."""
 
-import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
-from math import inf
-from threading import Lock
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
 from paperlane.errors import BadRequest, Conflict, NotFound, TooMany
 from paperlane.ledger import Rules
+from paperlane.ledger.backlog import RETRY_AFTER, Backlog, Room, too_many, waiting_in_all, waiting_of
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import Ending, give_back
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import BACKLOGGED, batches, events, lanes, system, tasks
+from paperlane.ledger.schema import batches, events, tasks
 from paperlane.ledger.sense import clean
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Batch, NewBatch, TaskId, UserId
 
-_BACKLOG = select(func.coalesce(func.sum(lanes.c.ready + lanes.c.waiting), 0)).where(BACKLOGGED)
-_RETRY_AFTER = 30
-_FAR = 0.1  # of a full backlog
-_FRESH = 0.5  # seconds for which a sum counts while it is so far from the limit
-_NEARLY = 0.5  # of a full backlog: whoever submits at once together brings less than the rest
 
-
-def check_room(connection: Connection, user: UserId, rules: Rules, coming: int = 1) -> None:
-    """Raise TooMany when `coming` more tasks would overfill the user's or the system's backlog."""
-    _check_own(connection.execute(_BACKLOG.where(lanes.c.user_id == user)).scalar_one(), coming, rules)
-    _check_system(connection, coming, rules)
+def check_room(connection: Connection, user: UserId, rules: Rules) -> None:
+    """Raise TooMany when the user's or the system's backlog is full."""
+    _check_own(waiting_of(connection, user), 1, rules)
+    if waiting_in_all(connection) >= rules.system_backlog:
+        raise too_many()
 
 
 def _check_own(own: int, coming: int, rules: Rules) -> None:
@@ -42,51 +34,7 @@ def _check_own(own: int, coming: int, rules: Rules) -> None:
             f"{own} of your tasks wait already, and {coming} came; at most {rules.user_backlog} may wait.",
             hint="Wait until some are done, cancel some, or upload fewer files.",
             code="user_limit_exceeded",
-            retry_after=_RETRY_AFTER,
-        )
-
-
-def system_backlog(connection: Connection) -> int:
-    """How many tasks wait in the whole system."""
-    return int(connection.execute(_BACKLOG).scalar_one())
-
-
-@dataclass(slots=True)
-class Backlog:
-    """What this process knows of the whole system's backlog, so that not every upload sums up all lanes.
-
-    A sum counts for a moment, and while it is far from the limit: many who sum up at once, or within that moment, would
-    have to bring a tenth each of what may wait, to come past the limit unseen.
-    """
-
-    _sum: int = 0
-    _at: float = -inf
-    _lock: Lock = field(default_factory=Lock)
-
-    def is_near(self, writing: Writing, coming: int, rules: Rules) -> bool:
-        """Is it nearly full? Then who submits takes turns, at the system's row; before lanes are locked."""
-        now = time.monotonic()
-        with self._lock:
-            self._sum += coming
-            if now - self._at < _FRESH and self._sum <= _FAR * rules.system_backlog:
-                return False
-        measured = system_backlog(writing.connection) + coming
-        with self._lock:
-            self._sum, self._at = measured, now
-        if measured <= _NEARLY * rules.system_backlog:
-            return False
-        writing.connection.execute(select(system.c.id).with_for_update())
-        return True
-
-
-def _check_system(connection: Connection, coming: int, rules: Rules) -> None:
-    # the sum touches only backlogged lanes, so the limit itself bounds what it costs
-    if system_backlog(connection) + coming > rules.system_backlog:
-        raise TooMany(
-            "The whole system's backlog is full.",
-            hint="Try again in a little while.",
-            code="system_busy",
-            retry_after=_RETRY_AFTER,
+            retry_after=RETRY_AFTER,
         )
 
 
@@ -101,8 +49,8 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules, backlog: Backlog) ->
 
     False beside it: nothing was written now.
     """
-    near = backlog.is_near(writing, len(batch.tasks), rules)
     held = Lanes(writing)
+    room = backlog.room(writing, held, len(batch.tasks), rules)
     held.ask_clocks()
     held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
     if writing.again and writing.connection.scalar(select(batches.c.id).where(batches.c.id == batch.id)) is not None:
@@ -119,7 +67,7 @@ def submit(writing: Writing, batch: NewBatch, rules: Rules, backlog: Backlog) ->
             return earlier["id"], False
         stale = update(batches).where(batches.c.user_id == batch.user, batches.c.key == batch.key).values(key=None)
         writing.connection.execute(stale)
-    _write(writing, held, [batch], rules, near=near)
+    _write(writing, held, [batch], rules, room)
     held.write()
     return batch.id, True
 
@@ -133,26 +81,26 @@ def submit_all(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog:
     """Write many batches of many users, all or none, in a few statements."""
     if any(batch.key for batch in new):
         raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
-    near = backlog.is_near(writing, sum(len(batch.tasks) for batch in new), rules)
     held = Lanes(writing)
+    room = backlog.room(writing, held, sum(len(batch.tasks) for batch in new), rules)
     held.ask_clocks()
     held.open_all({batch.user for batch in new}, rules.engine, rules.user_limit)
     known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new]))
     if writing.again and writing.connection.scalar(known.limit(1)) is not None:
         return  # the commit whose answer was lost went through
-    _write(writing, held, new, rules, near=near)
+    _write(writing, held, new, rules, room)
     held.write()
 
 
-def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules, *, near: bool) -> None:
+def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules, room: Room) -> None:
     now = writing.now
     coming = Counter[UserId]()
     for batch in new:
         coming[batch.user] += len(batch.tasks)
     for user, tasks_of_user in coming.items():
         _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
-    if near:
-        _check_system(writing.connection, coming.total(), rules)
+    if room() < coming.total():
+        raise too_many()
     rows = [
         {
             "id": batch.id,
@@ -270,12 +218,13 @@ def afresh(task: Change) -> Move:
     return Move(task, {"run": task["run"] + 1, **_AFRESH}, "replayed")
 
 
-def retry(writing: Writing, task: TaskId, rules: Rules) -> bool:
+def retry(writing: Writing, task: TaskId, rules: Rules, backlog: Backlog) -> bool:
     """A task that failed or was cancelled is ready again; its checkpoints stay.
 
     False where it is so by the commit whose answer was lost.
     """
     held = Lanes(writing)
+    room = backlog.room(writing, held, 1, rules)
     row = _held(writing, held, task)
     if row["state"] not in {"failed", "cancelled"}:
         if writing.again:
@@ -283,8 +232,11 @@ def retry(writing: Writing, task: TaskId, rules: Rules) -> bool:
         raise Conflict(
             f"The task is {row['state']}; only a failed or cancelled one can be started again.", code="not_failed"
         )
-    check_room(writing.connection, UserId(row["user_id"]), rules)
-    held[row["user_id"]].ready += 1
+    lane = held[row["user_id"]]
+    _check_own(lane.ready + lane.waiting, 1, rules)
+    if room() < 1:
+        raise too_many()
+    lane.ready += 1
     move(writing, [afresh(row)])
     held.write()
     return True

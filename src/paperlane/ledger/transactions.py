@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from paperlane.clock import Clock
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.jumps import Jumps
-from paperlane.ledger.writing import Writing
+from paperlane.ledger.writing import Overtaken, Writing
 
 Given = TypeVar("Given")
 
@@ -102,7 +102,7 @@ class Transactions:
     def change(
         self, work: Callable[[Writing], Given], *, repeatable: bool = True, unsure: list[float] | None = None
     ) -> Given:
-        """One write transaction.
+        """One write transaction; one that was overtaken is done anew, once.
 
         A database that was busy, saw a deadlock or lost the connection before the commit has changed nothing: it is
         tried again. Where the fate of the commit is unknown, work that is `repeatable` is done again too, and told so
@@ -111,17 +111,23 @@ class Transactions:
         """
         unsure = [] if unsure is None else unsure
         lost: DBAPIError | None = None
-        for tried in range(_TRIES):
+        overtaken = False
+        for tried in range(_TRIES + 1):
             try:
-                answer = self._once(work, tuple(unsure))
+                answer = self._once(work, tuple(unsure), anew=overtaken)
+            except Overtaken:
+                if overtaken:
+                    raise
+                overtaken = True
+                continue
             except _Unknown as unknown:
                 unsure.append(unknown.at)
-                if not repeatable or tried == _TRIES - 1:
+                if not repeatable or tried >= _TRIES - 1:
                     raise unknown.why from None
                 lost = unknown.why
             except DBAPIError as error:
                 passes = self.dialect.passing(error) or error.connection_invalidated
-                if not passes or tried == _TRIES - 1:
+                if not passes or tried >= _TRIES - 1:
                     if lost is not None and not isinstance(error, IntegrityError):
                         raise lost from error  # this try wrote nothing, but an earlier one may have
                     raise
@@ -135,10 +141,10 @@ class Transactions:
             time.sleep(_NAP * 2**tried * self.chance())
         raise AssertionError
 
-    def _once(self, work: Callable[[Writing], Given], again: Sequence[float]) -> Given:
+    def _once(self, work: Callable[[Writing], Given], again: Sequence[float], *, anew: bool = False) -> Given:
         with self.dialect.writer.connect() as connection:
             transaction = connection.begin()
-            writing = Writing(connection, self.dialect, self._instant, again)
+            writing = Writing(connection, self.dialect, self._instant, again, anew)
             answer = work(writing)  # what it raises closes the connection, and with it rolls back
             at = writing.now
             try:
@@ -149,6 +155,8 @@ class Transactions:
                     raise _Unknown(at, error) from error
                 transaction.rollback()  # it is still open, and would be when the next one gets this connection
                 raise
+        for done in writing.afterwards:
+            done()
         if writing.woken:
             self.dialect.announce(writing.woken)
         return answer

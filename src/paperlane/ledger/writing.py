@@ -13,6 +13,10 @@ from paperlane.ledger.dialects.prepared import NOTHING, Answer, Parameters, Prep
 _COMMIT = Prepared(text("COMMIT"))
 
 
+class Overtaken(Exception):
+    """What this transaction began from is so no more: it is undone, and done anew from the beginning."""
+
+
 @dataclass(slots=True)
 class Asked:
     """A statement of a transaction: on its way, or waiting to be sent with others until its answer is looked at."""
@@ -53,15 +57,17 @@ class Writing:
     is looked at, or the connection is asked for, and the last ones with the commit: a round trip costs more than most
     of them. `instant` makes the time that counts of what the database's clock said, and of this process's monotonic
     one when it was asked. `again` holds the instants of earlier tries of the same work of which nobody knows whether
-    they were committed. `woken` gathers the engines for which a lane became runnable: who waits for that is told
-    after the commit.
+    they were committed; `anew` says that an earlier one was overtaken. `woken` gathers the engines for which a lane
+    became runnable: who waits for that is told after the commit. `afterwards` is done only once it is committed.
     """
 
     _connection: Connection
     dialect: Dialect
     instant: Callable[[float, float], float]
     again: Sequence[float] = ()
+    anew: bool = False
     woken: set[str] = field(default_factory=set)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
     _waiting: list[Asked] = field(default_factory=list)
     _clock: Asked | None = None
     _asked_at: float = 0.0

@@ -1,0 +1,106 @@
+"""The limit of the whole backlog: it holds however many submit at once, and hardly anybody sums up all lanes for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from sqlalchemy import Connection, func, select, update
+
+from paperlane.errors import TooMany
+from paperlane.ledger import Rules
+from paperlane.ledger.lanes import Lanes
+from paperlane.ledger.schema import BACKLOGGED, backlog, lanes
+from paperlane.ledger.writing import Overtaken, Writing
+
+RETRY_AFTER = 30
+_SHARE = 32  # of what is left, a process is promised one such part beside what it asks for
+
+_waits = select(func.coalesce(func.sum(lanes.c.ready + lanes.c.waiting), 0)).where(BACKLOGGED)
+_held = select(backlog.c.counts, backlog.c.promised).with_for_update()
+
+Room = Callable[[], int]
+"""How many of those that come may wait; asked once their lanes are asked for. It may raise Overtaken."""
+
+
+def waiting_in_all(connection: Connection) -> int:
+    """How many tasks wait in the whole system."""
+    return int(connection.execute(_waits).scalar_one())
+
+
+def waiting_of(connection: Connection, user: int) -> int:
+    """How many of a user's tasks wait."""
+    return int(connection.execute(_waits.where(lanes.c.user_id == user)).scalar_one())
+
+
+def too_many() -> TooMany:
+    """The refusal of what the whole system has no room for."""
+    return TooMany(
+        "The whole system's backlog is full.",
+        hint="Try again in a little while.",
+        code="system_busy",
+        retry_after=RETRY_AFTER,
+    )
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What this process was promised of the whole backlog, and has not brought yet.
+
+    A row says what waited when all lanes were summed up, and what was promised since: never more than the limit. What
+    is taken of a promise costs nothing but a share in that row until the commit, and the number of the count that it
+    was given after. Who needs more has the row alone: nobody is under way with what was promised then. So it may be
+    counted anew, and what was promised before counts no more; who comes with that is overtaken, and asks.
+
+    What began and waits again is let in without; of that there is as much as runs at once.
+    """
+
+    _count: int = -1
+    _left: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def room(self, writing: Writing, held: Lanes, coming: int, rules: Rules) -> Room:
+        """How many of so many may wait. To be asked before lanes are, by which it is held until the commit."""
+        if not writing.anew and (count := self._taken(coming)) is not None:
+            held.share_backlog()
+
+            def shared() -> int:
+                if held.counts != count:
+                    self._forget(count)
+                    raise Overtaken
+                return coming
+
+            return shared
+        may = self._promised(writing, coming, rules)
+        return lambda: may
+
+    def _taken(self, coming: int) -> int | None:
+        """The count after which so many were promised, which are taken; None where they were not."""
+        with self._lock:
+            if coming > self._left:
+                return None
+            self._left -= coming
+            return self._count
+
+    def _forget(self, count: int) -> None:
+        with self._lock:
+            if self._count == count:
+                self._left = 0
+
+    def _promised(self, writing: Writing, coming: int, rules: Rules) -> int:
+        connection = writing.connection
+        count, promised = connection.execute(_held).one()
+        if promised + coming > rules.system_backlog:
+            count, promised = count + 1, waiting_in_all(connection)
+        left = max(0, rules.system_backlog - promised)
+        may = min(coming, left)
+        more = (left - may) // _SHARE
+        connection.execute(update(backlog).values(counts=count, promised=promised + may + more))
+        writing.afterwards.append(lambda: self._keep(count, more))
+        return may
+
+    def _keep(self, count: int, more: int) -> None:
+        with self._lock:
+            if count > self._count:
+                self._count, self._left = count, 0
+            if count == self._count:
+                self._left += more
