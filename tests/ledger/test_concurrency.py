@@ -195,7 +195,7 @@ def test_uploads_that_come_together_do_not_pass_the_whole_limit(processes: Calla
 
     def submit(n: int, ledger: SqlLedger) -> bool:
         try:
-            ledger.submit(new_batch(f"b{n}", n, 100))
+            ledger.submit(new_batch(f"b{n}", n + 1, 100))
         except TooMany:
             return False
         return True
@@ -221,7 +221,7 @@ def test_the_whole_limit_is_reached_and_not_passed_whatever_comes(processes: Cal
     def bring(n: int, ledger: SqlLedger, at: int) -> bool:
         match n:
             case 0:
-                ledger.submit(new_batch(f"b{at}", n, 1))
+                ledger.submit(new_batch(f"b{at}", 4, 1))
             case 1:
                 ledger.submit_many([new_batch(f"many{at}", n, 1)])
             case 2:

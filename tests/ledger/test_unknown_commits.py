@@ -270,7 +270,7 @@ def test_a_database_that_is_busy_after_a_lost_commit_does_not_say_that_nothing_i
 
     tried = bench.ledger._transactions._once
     with lost_answer(bench, committed=committed), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Transactions, "_once", lambda _, work, again: busy() or tried(work, again))
+        patch.setattr(Transactions, "_once", lambda _, work, again, **how: busy() or tried(work, again, **how))
         with pytest.raises(Unavailable) as raised:
             bench.ledger.submit(new_batch("b", 1, 3))
     assert type(raised.value) is Unavailable
