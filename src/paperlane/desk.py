@@ -482,13 +482,13 @@ class Desk:
             limit, usual = self._usual_limit(role), self._usual_limit(account.role)
 
         def also(connection: Connection) -> None:
-            accounts.change(connection, account.id, role, group)
-            if usual is not None and (terms := accounts.terms(connection, account.id)) is not None:
-                changes["limit"] = terms.limit
-            if account.role is Role.ADMIN and not accounts.has(connection, Role.ADMIN):
+            if role not in {None, Role.ADMIN} and accounts.holders(connection, Role.ADMIN) == [account.id]:
                 raise Conflict(
                     f"{account.name} is the last admin.", code="last_admin", hint="Make somebody else an admin first."
                 )
+            accounts.change(connection, account.id, role, group)
+            if usual is not None and (terms := accounts.terms(connection, account.id)) is not None:
+                changes["limit"] = terms.limit
             self._note(connection, by, now, "user changed", {"name": account.name, **changes})
 
         self.ledger.lane(

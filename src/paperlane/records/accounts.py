@@ -151,9 +151,11 @@ def new_link(connection: Connection, user: UserId, now: float, seconds: float) -
     return secret
 
 
-def has(connection: Connection, role: Role) -> bool:
-    """Is there an account of this role?"""
-    return connection.execute(select(users.c.id).where(users.c.role == role.value).limit(1)).first() is not None
+def holders(connection: Connection, role: Role) -> Sequence[int]:
+    """The accounts of this role, locked: none of them is given another one before this transaction has ended."""
+    return connection.scalars(
+        select(users.c.id).where(users.c.role == role.value).order_by(users.c.id).with_for_update()
+    ).all()
 
 
 def can_sign_in(connection: Connection, role: Role) -> bool:
