@@ -254,6 +254,14 @@ class TestChanging:
         assert taken.value.code == "schedule_exists"
         assert [one.user for one in bench.ledger.schedules()] == [1, 2]
 
+    def test_those_of_one_name_are_found_among_all(self, bench: Bench):
+        for name, user in (("a", 1), ("b", 1), ("a", 2), ("ab", 3)):
+            schedule(bench, name, user=user)
+        ledger = bench.ledger
+        assert [(one.user, one.name) for one in ledger.schedules(name="a")] == [(1, "a"), (2, "a")]
+        assert [(one.user, one.name) for one in ledger.schedules(UserId(2), name="a")] == [(2, "a")]
+        assert ledger.schedules(UserId(3), name="a") == ledger.schedules(name="") == []
+
     def test_a_user_has_few_and_sees_pages_of_their_own(self, make_bench: MakeBench):
         bench = make_bench(user_schedules=3)
         for name in ("b", "c", "a"):

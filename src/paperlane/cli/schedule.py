@@ -9,6 +9,8 @@ from paperlane.cli.output import show
 from paperlane.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from paperlane.desk import Desk
     from paperlane.model.schedules import Schedule
     from paperlane.records.accounts import Account
@@ -111,12 +113,12 @@ def resume(name: Name, user: User = None, data: Data = None, database: Database 
 _MOST = 100_000
 
 
-def _all(desk: "Desk", user: str | None) -> "list[Schedule]":
-    return list(desk.ledger.schedules(desk.user(user).id if user else None, limit=_MOST))
+def _all(desk: "Desk", user: str | None, name: str | None = None) -> "Sequence[Schedule]":
+    return desk.ledger.schedules(desk.user(user).id if user else None, limit=_MOST, name=name)
 
 
 def _owner(desk: "Desk", name: str, user: str | None) -> "Account":
-    owners = [schedule.user for schedule in _all(desk, user) if schedule.name == name]
+    owners = [schedule.user for schedule in _all(desk, user, name)]
     if not owners:
         raise NotFound(f"There is no schedule {name}.", hint="See: paperlane schedule list.")
     if len(owners) > 1:

@@ -293,8 +293,13 @@ class Ledger(Protocol):
         ...
 
     def schedule(self, user: UserId, name: str) -> Schedule: ...
-    def schedules(self, user: UserId | None = None, after: str = "", limit: int = 1_000) -> Sequence[Schedule]:
-        """A page of a user's by name, `after` the last one of the page before; or everybody's, by user and name."""
+    def schedules(
+        self, user: UserId | None = None, after: str = "", limit: int = 1_000, name: str | None = None
+    ) -> Sequence[Schedule]:
+        """A page of a user's by name, `after` the last one of the page before; or everybody's, by user and name.
+
+        With a `name` those that have it.
+        """
         ...
 
     def change_schedule(

@@ -119,11 +119,13 @@ def named(connection: Connection, user: UserId, name: str) -> Schedule:
     return _schedule(row)
 
 
-def many(connection: Connection, user: UserId | None, after: str, limit: int) -> Sequence[Schedule]:
-    """A page of a user's schedules by name, or of everybody's by user and name."""
+def many(connection: Connection, user: UserId | None, after: str, limit: int, name: str | None) -> Sequence[Schedule]:
+    """A page of a user's schedules by name, or of everybody's by user and name; or those of one name."""
     asked = select(schedules).order_by(schedules.c.user_id, schedules.c.name).limit(limit)
     if user is not None:
         asked = asked.where(schedules.c.user_id == user, schedules.c.name > after)
+    if name is not None:
+        asked = asked.where(schedules.c.name == name)
     return [_schedule(row) for row in connection.execute(asked).mappings()]
 
 

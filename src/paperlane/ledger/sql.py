@@ -350,10 +350,13 @@ class SqlLedger:
         check_known("schedule", name)
         return self._ask(lambda connection: periodic.named(connection, user, name))
 
-    def schedules(self, user: UserId | None = None, after: str = "", limit: int = 1_000) -> Sequence[Schedule]:
+    def schedules(
+        self, user: UserId | None = None, after: str = "", limit: int = 1_000, name: str | None = None
+    ) -> Sequence[Schedule]:
         check_page(limit)
         check_cursor(after)
-        return self._ask(lambda connection: periodic.many(connection, user, after, limit))
+        check_known("schedule", name or "")
+        return self._ask(lambda connection: periodic.many(connection, user, after, limit, name))
 
     def change_schedule(
         self,
