@@ -94,7 +94,14 @@ def limiting(ledger: SqlLedger) -> Calls:
 
 
 def handling(ledger: SqlLedger) -> Calls:
-    for which in (Letters(since=nan), Letters(since=inf), Letters(until=nan), Letters(until=-inf)):
+    times = (Letters(since=nan), Letters(since=inf), Letters(until=nan), Letters(until=-inf))
+    users = (Letters(user=UserId(number)) for number in (0, -1, 2**63, 10**30))
+    texts = (
+        which
+        for text in ("a\0b", "\ud800")
+        for which in (Letters(code=text), Letters(batch=BatchId(text)), Letters(ids=[TaskId("t"), TaskId(text)]))
+    )
+    for which in (*times, *users, *texts):
         for act in (ledger.dead, ledger.causes, ledger.replay, ledger.discard):
             yield lambda act=act, which=which: act(which)
 
@@ -223,7 +230,7 @@ def test_what_no_database_holds_is_not_found(bench: Bench, name: str):
         with pytest.raises(NotFound):
             ask(task)
     looks = (lambda: ledger.batch(batch), lambda: ledger.tasks(batch=batch), lambda: ledger.schedule(UserId(1), name))
-    for look in looks:
+    for look in (*looks, lambda: ledger.schedules(name=name)):
         with pytest.raises(NotFound):
             look()
     assert ledger.known(UserId(1), name) is None

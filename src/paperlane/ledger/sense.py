@@ -101,11 +101,16 @@ def _check_task(task: NewTask) -> None:
 
 
 def check_letters(which: Letters) -> None:
-    """BadRequest for bounds that are no times: they would bound nothing."""
+    """BadRequest for bounds that are no times: they would bound nothing; and for what can be no letter's."""
     if not (-inf <= which.since < inf and -inf < which.until <= inf):
         raise BadRequest(
             f"From {which.since:g} until {which.until:g} is no time.", hint="Give seconds since 1970, or leave it out."
         )
+    if which.user is not None and not 1 <= which.user <= _LARGEST_USER:
+        raise BadRequest(f"No user has the id {which.user}.", hint=f"Users' ids lie between 1 and {_LARGEST_USER}.")
+    for text in (which.code, which.batch or "", *(which.ids or ())):
+        if clean(text) != text:
+            raise BadRequest(f"{text[:100]!r} is no code and no id.", hint="Give it as it was shown.")
 
 
 def check_user(user: int) -> None:

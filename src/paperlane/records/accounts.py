@@ -12,11 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from paperlane.clock import new_secret
 from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger.schema import lanes
+from paperlane.ledger.sense import clean
 from paperlane.model.tasks import UserId
 from paperlane.records.schema import tokens, users
 
 _HOLDER = select(users).join(tokens, tokens.c.user_id == users.c.id)
 _NAME = re.compile(r"[\w.@+-]{1,100}")
+LONGEST_GROUP = 100  # characters
 
 
 class Role(StrEnum):
@@ -63,9 +65,12 @@ def _account(row: Row[*tuple[object, ...]]) -> Account:
 
 
 def add(connection: Connection, name: str, role: Role, group: str, now: float) -> Account:
-    """A new account. BadRequest for a name that makes no sense, Conflict for one that is taken."""
+    """A new account. BadRequest for a name or a group that makes no sense, Conflict for a name that is taken."""
     if _NAME.fullmatch(name) is None:
-        raise BadRequest(f"{name!r} is no user name.", hint="Use letters, digits and . _ @ + - only.")
+        raise BadRequest(
+            f"{name[:100]!r} is no user name.", hint="Use letters, digits and . _ @ + - only, at most 100 of them."
+        )
+    group = _group(group)
     try:
         made = connection.execute(
             insert(users), {"name": name, "role": role.value, "group_name": group, "created_at": now}
@@ -74,6 +79,13 @@ def add(connection: Connection, name: str, role: Role, group: str, now: float) -
         raise Conflict(f"There is a user {name} already.", code="name_taken") from error
     assert made.inserted_primary_key is not None
     return Account(UserId(made.inserted_primary_key[0]), name, role, group, now)
+
+
+def _group(said: str) -> str:
+    """The group, as it is kept. BadRequest for one that is too long."""
+    if len(said) > LONGEST_GROUP:
+        raise BadRequest("The name of the group is too long.", hint=f"Use at most {LONGEST_GROUP} characters.")
+    return clean(said)
 
 
 def everyone(connection: Connection) -> Sequence[Account]:
@@ -113,7 +125,8 @@ def first_at(connection: Connection) -> float | None:
 
 def named(connection: Connection, name: str) -> Account:
     """The account of this name, or NotFound."""
-    row = connection.execute(select(users).where(users.c.name == name)).first()
+    # no account has another name, and some databases would not even look for it
+    row = connection.execute(select(users).where(users.c.name == name)).first() if _NAME.fullmatch(name) else None
     if row is None:
         raise NotFound(f"There is no user {name}.", hint="See: paperlane user list.")
     return _account(row)
@@ -128,8 +141,8 @@ def of_id(connection: Connection, user: UserId) -> Account:
 
 
 def change(connection: Connection, user: UserId, role: Role | None, group: str | None) -> None:
-    """Give an account another role or group."""
-    new = {"role": role.value if role else None, "group_name": group}
+    """Give an account another role or group. BadRequest for a group that makes no sense."""
+    new = {"role": role.value if role else None, "group_name": None if group is None else _group(group)}
     if given := {name: value for name, value in new.items() if value is not None}:
         connection.execute(update(users).where(users.c.id == user).values(given))
 

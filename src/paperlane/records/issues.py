@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from paperlane.errors import NotFound
+from paperlane.ledger.sense import check_known, clean
 from paperlane.model.documents import Issue, Status
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records.schema import issues
@@ -86,6 +87,7 @@ def statuses(connection: Connection, task: TaskId) -> tuple[Status, ...]:
 
 def one(connection: Connection, issue: str) -> Reviewed:
     """The issue, or NotFound."""
+    check_known("issue", issue)
     row = connection.execute(select(issues).where(issues.c.id == issue)).mappings().first()
     if row is None:
         raise NotFound("There is no such issue.")
@@ -108,5 +110,5 @@ def review(
 ) -> None:
     """Say what becomes of an issue; what is None stays as it is."""
     new = {"status": status.value if status else None, "reason": reason, "comment": comment}
-    given = {name: value for name, value in new.items() if value is not None}
+    given = {name: clean(value) for name, value in new.items() if value is not None}
     connection.execute(update(issues).where(issues.c.id == issue).values(**given, reviewed_by=user, reviewed_at=now))

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from paperlane.desk import Order, moment_of
 from paperlane.errors import BadRequest, Busy, Refused, StorageFull, TooLarge
+from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
 from paperlane.web import answers, problems, shapes
@@ -116,8 +117,7 @@ def _order(received: Received, key: str, now: float) -> Order:
         priority = int(fields.get("priority", "") or 5)
     except ValueError as error:
         raise BadRequest(f"There is no priority {fields['priority']!r}.", hint="Choose 0 to 9.") from error
-    name = fields.get("name", "").replace("\0", "")
-    return Order(received.uploads, name, priority, _moment(fields.get("run_at", ""), now), key)
+    return Order(received.uploads, clean(fields.get("name", "")), priority, _moment(fields.get("run_at", ""), now), key)
 
 
 def _moment(said: str, now: float) -> float:

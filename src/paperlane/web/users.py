@@ -20,7 +20,7 @@ User = Annotated[int, Path(ge=1, le=2**63 - 1, description="An account's id.")]
 
 Limit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT)]
 Weight = Annotated[float, Field(ge=LEAST_WEIGHT, le=LARGEST_WEIGHT, strict=True)]
-Group = Annotated[str, Field(max_length=100)]
+Group = Annotated[str, Field(max_length=accounts.LONGEST_GROUP)]
 
 
 class NewUser(BaseModel, extra="forbid"):
