@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,14 @@ from sqlalchemy import select
 from tests.conftest import Service, until
 from typer.main import get_command
 
+from paperlane import assembly
 from paperlane.cli import app
 from paperlane.cli.output import show
 from paperlane.hosting import open_ledger
 from paperlane.model.tasks import BatchId, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.records.accounts import Role
 from paperlane.records.schema import audit
+from paperlane.settings import Settings
 
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
 WARNED = "# One\n\nThe system shall be fast.\n"
@@ -523,3 +527,45 @@ def loaded_by(module: str, *others: str) -> str:
 
 def test_the_web_process_loads_no_parser():
     assert loaded_by("paperlane.assembly", "lxml", "pypdfium2", "markdown_it", "selectolax") == "[]"
+
+
+HALF = "\udcff"  # how a byte that is no text comes in
+BEYOND = "9" * 20  # what no database counts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["queue", "--users", BEYOND], "Invalid value for '--users'"),
+        (["queue", "dead", "--limit", "3000000000"], "Invalid value for '--limit'"),
+        (["queue", "dead", "--user", BEYOND], f"There is no user {BEYOND}."),
+        (["queue", "retry", "--user", "9" * 5_000], "There is no user 9"),
+        (["queue", "dead", "--user", HALF], "There is no user \\udcff."),
+        (["queue", "dead", "--code", HALF], "'\\udcff' is no code and no id."),
+        (["queue", "dead", "--batch", HALF], "'\\udcff' is no code and no id."),
+        (["queue", "discard", "--code", HALF], "'\\udcff' is no code and no id."),
+        (["queue", "discard", HALF, "--json"], "'\\udcff' is no code and no id."),
+        (["queue", "retry", HALF, "--json"], "'\\udcff' is no code and no id."),
+        (["schedule", "list", "--user", HALF], "There is no user \\udcff."),
+        (["schedule", "remove", HALF], "There is no such schedule."),
+        (["schedule", "remove", ""], "There is no schedule ."),
+        (["user", "set", HALF, "--limit", "3"], "There is no user \\udcff."),
+        (["user", "add", "zoe", "--group", "x" * 101], "The name of the group is too long."),
+        (["user", "set", "ann", "--group", "x" * 101], "The name of the group is too long."),
+    ],
+)
+def test_what_no_database_takes_is_refused_in_one_sentence(tmp_path: Path, arguments: list[str], said: str):
+    settings = Settings(data=tmp_path)
+    with closing(assembly.open_ledger(settings)) as ledger:
+        assembly.open_desk(settings, ledger).add_user(None, "ann", Role.USER, "", None, None)
+    done = paperlane(*arguments, "--data", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"paperlane: {said}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_group_may_be_written_with_bytes_that_are_no_text(tmp_path: Path):
+    assert paperlane("user", "add", "ann", "--group", f"x{HALF}", "--data", tmp_path).returncode == 0
+    assert paperlane("user", "set", "ann", "--group", f"y{HALF}", "--data", tmp_path).returncode == 0
+    (ann,) = json.loads(paperlane("user", "list", "--json", "--data", tmp_path).stdout)
+    assert ann["group"] == "y?"

@@ -32,6 +32,9 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="Those that fail
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
 Engine = Annotated[str, typer.Argument(metavar="[ENGINE]", help="The engine.")]
 
+_MOST = 2**31 - 1  # that every database counts
+_DIGITS = 18  # that a user's number has at most
+
 
 @contextmanager
 def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[Desk]":
@@ -44,7 +47,9 @@ def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[
 @app.callback()
 def queue(
     context: typer.Context,
-    users: Annotated[int, typer.Option(min=1, help="Show at most so many users, those with most waiting.")] = 100,
+    users: Annotated[
+        int, typer.Option(min=1, max=_MOST, help="Show at most so many users, those with most waiting.")
+    ] = 100,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,  # noqa: FBT002
@@ -98,7 +103,7 @@ def dead(
     batch: BatchOf = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="Show at most so many.")] = 100,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,  # noqa: FBT002
@@ -205,20 +210,23 @@ def _user(desk: "Desk", name: str) -> "UserId":
     try:
         return desk.user(name).id
     except NotFound:
-        if name.isascii() and name.isdigit():
+        if name.isascii() and name.isdigit() and len(name) <= _DIGITS:
             return UserId(int(name))
         raise
 
 
 def _meant(which: "Letters", ids: list[str] | None, *, everything: bool, verb: str) -> "Letters":
     """Those that are named, or those of the filter: one of these, so that no slip means all."""
+    from paperlane.ledger.sense import check_letters
     from paperlane.model.tasks import Letters, TaskId
 
     if sum((bool(ids), everything, which != Letters())) != 1:
         raise BadRequest(
             f"It is not said which tasks to {verb}.", hint="Name ids, or a filter, or --all: one of these."
         )
-    return Letters(ids=[TaskId(task) for task in ids]) if ids else which
+    meant = Letters(ids=[TaskId(task) for task in ids]) if ids else which
+    check_letters(meant)
+    return meant
 
 
 def _ask_first(desk: "Desk", which: "Letters", *, yes: bool, verb: str) -> None:

@@ -13,7 +13,7 @@ app = typer.Typer(help="Accounts: add, list, set, token, revoke.", no_args_is_he
 
 Name = Annotated[str, typer.Argument(help="The account's name.")]
 Role = Annotated[str | None, typer.Option(metavar="user|viewer|admin", help="What the account may do.")]
-Group = Annotated[str | None, typer.Option(help="The group that the account belongs to.")]
+Group = Annotated[str | None, typer.Option(help="The group that the account belongs to, at most 100 characters.")]
 Limit = Annotated[int | None, typer.Option(help="Tasks that may run at once.")]
 Weight = Annotated[float | None, typer.Option(help="Share of the turns; 1 is usual.")]
 
