@@ -338,7 +338,9 @@ async def serve(
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             first_sign_in = desk.first_sign_in()
             places = Places(open_blobs(settings), open_results(settings))
-            house = keep_house(ledger, places, kept_of(settings), threads, stop, orphans=owns_files(settings, ledger))
+            owns = partial(owns_files, settings, ledger)
+            owns()  # the mark is there before the first upload, for others to see
+            house = keep_house(ledger, places, kept_of(settings), threads, stop, owns)
             running.create_task(house)
             gate.open(app)
             announce(url, first_sign_in or "")

@@ -1,7 +1,7 @@
 """Retention: old tasks go with all that was recorded of them, then the files that nothing names any more."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
@@ -49,12 +49,12 @@ class Removed:
 
 
 async def keep_house(
-    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
+    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, orphans: Callable[[], bool]
 ) -> None:
     """Let go of what is old, once an hour over all processes, until told to stop."""
     async for _ in every(_LOOK, stop):
         try:
-            done = await clean(ledger, places, kept, threads, stop, orphans=orphans)
+            done = await clean(ledger, places, kept, threads, stop, orphans)
             if isinstance(done, Doubt):
                 log.warning("nothing old is removed, and in an hour it is looked again", why=done.why)
                 await pause(EVERY, stop)
@@ -65,12 +65,13 @@ async def keep_house(
 
 
 async def clean(
-    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, *, orphans: bool
+    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, orphans: Callable[[], bool]
 ) -> Removed | Doubt | None:
     """One run, if it is this process's turn; between two pages it ends when told to stop, and goes on another time.
 
-    `orphans`: whether files that nothing names are removed too. All is as old as it was when the run began: a clock
-    that is set meanwhile makes nothing older.
+    `orphans`: whether files that nothing names are removed too; asked just before, for another ledger may have come to
+    the same folder since this process started. All is as old as it was when the run began: a clock that is set
+    meanwhile makes nothing older.
     """
     chore = await threads(ledger.begin_chore, CHORE, EVERY)
     if chore is None or isinstance(chore, Doubt):
@@ -93,7 +94,7 @@ async def clean(
         after = page.last
     if kept.steps and not stop.is_set():
         await threads(ledger.end_chore, CHORE, chore.at - kept.steps)
-    if orphans:
+    if not stop.is_set() and await threads(orphans):
         before = chore.at - _ABANDONED
         for blobs, named in ((places.uploads, partial(named_uploads, ledger)), (places.results, ledger.named)):
             await _remove_orphans(ledger, blobs, named, before, threads, stop, removed)

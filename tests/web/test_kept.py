@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ async def run(house: House) -> AsyncIterator[Run]:
     """One run of this process, whose turn it always is."""
     threads = Threads("retention")
 
-    async def run_now(kept: Kept | None = None, *, orphans: bool = True) -> Removed | None:
+    async def run_now(kept: Kept | None = None, *, orphans: bool | Callable[[], bool] = True) -> Removed | None:
         house.ledger.write(lambda c: c.execute(update(chores).values(next_at=0.0)) and None)
         chosen = kept or kept_of(Settings())
-        done = await clean(house.ledger, places_of(house), chosen, threads, asyncio.Event(), orphans=orphans)
+        asked = (lambda: orphans) if isinstance(orphans, bool) else orphans
+        done = await clean(house.ledger, places_of(house), chosen, threads, asyncio.Event(), asked)
         assert not isinstance(done, Doubt), done.why
         return done
 
@@ -171,6 +173,17 @@ async def test_files_of_nothing_go_a_day_after_they_were_written(house: House, r
     assert await run(orphans=False) == Removed()
     assert await run() == Removed(orphans=1)
     assert [path.exists() for path in (named, old, fresh, older)] == [True, False, True, True]
+
+
+async def test_files_of_nothing_stay_once_another_ledger_has_come_to_the_folder(house: House, run: Run):
+    now, owns = house.desk.clock.now(), partial(house.desk.blobs.mark, "own")
+    house.ledger.write(lambda c: c.execute(update(users).values(created_at=1e8)) and None)
+    first = orphan(house, "a", now - 2 * DAY)
+    assert await run(orphans=owns) == Removed(orphans=1)
+    of_another = orphan(house, "b", now - 2 * DAY)
+    house.desk.blobs.mark("another")
+    assert await run(orphans=owns) == Removed()
+    assert [path.exists() for path in (first, of_another)] == [False, True]
 
 
 async def test_a_large_result_lies_apart_from_the_uploads_as_long_as_its_task(
@@ -328,7 +341,7 @@ class TestClocks:
         monkeypatch.setattr(retention, "pause", wait)
         with capture_logs() as logs:
             async with asyncio.timeout(60):
-                await keep_house(house.ledger, places_of(house), kept_of(Settings()), threads, stop, orphans=True)
+                await keep_house(house.ledger, places_of(house), kept_of(Settings()), threads, stop, lambda: True)
         assert [(line["event"], line["log_level"], line["why"]) for line in logs] == [
             (
                 "nothing old is removed, and in an hour it is looked again",
@@ -373,12 +386,12 @@ async def test_a_run_is_one_processs_an_hour_and_tells_what_it_did(house: House)
         stop.set()
 
     with capture_logs() as logs:
-        house_keeping = keep_house(house.ledger, places_of(house), kept, threads, stop, orphans=True)
+        house_keeping = keep_house(house.ledger, places_of(house), kept, threads, stop, lambda: True)
         await asyncio.gather(house_keeping, stop_soon())
     assert [line for line in logs if line["event"] == "old things removed"] == [
         {"event": "old things removed", "log_level": "info", "tasks": 1, "trimmed": 0, "files": 1, "orphans": 0}
     ]
-    again = await clean(house.ledger, places_of(house), kept, threads, asyncio.Event(), orphans=True)
+    again = await clean(house.ledger, places_of(house), kept, threads, asyncio.Event(), lambda: True)
     assert again is None
     threads.close()
 
@@ -398,7 +411,7 @@ async def test_a_run_that_is_told_to_stop_ends_between_pages_and_goes_on_later(
         return remove(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(retention, "remove_unnamed", and_stop)
-    removed = await clean(house.ledger, places_of(house), Kept(), threads, stop, orphans=True)
+    removed = await clean(house.ledger, places_of(house), Kept(), threads, stop, lambda: True)
     assert removed == Removed(tasks=2, files=2)
     monkeypatch.undo()
     assert await run() == Removed(tasks=4, files=4)
