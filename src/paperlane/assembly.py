@@ -89,7 +89,7 @@ async def reach_ledger(
     """
     most = inf if settings.database_wait_seconds is None else settings.database_wait_seconds
     # apart: to connect may take seconds, and to wait for another process that migrates minutes
-    opening = asyncio.create_task(patiently(lambda: apart(open_ledger, settings), "starting", lambda: most))
+    opening = asyncio.create_task(patiently(lambda: apart(open_ledger, settings), "starting", lambda _: most))
     stopping = asyncio.create_task(stop.wait())
     try:
         for patience in (_SOON, None):

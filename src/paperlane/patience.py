@@ -48,17 +48,19 @@ class Patience:
         return failed
 
 
-async def patiently(ask: Callable[[], Awaitable[Given]], what: str, most: Callable[[], float] = lambda: inf) -> Given:
+async def patiently(
+    ask: Callable[[], Awaitable[Given]], what: str, most: Callable[[Unavailable], float] = lambda _: inf
+) -> Given:
     """What `ask` gives, asked again while the ledger cannot be reached.
 
-    Its error goes on once the ledger was away for `most()` seconds.
+    Its error goes on once it failed for as many seconds as `most` says of that error.
     """
     patience = Patience()
     while True:
         try:
             given = await ask()
         except Unavailable as error:
-            if patience.spent >= most():
+            if patience.spent >= most(error):
                 raise
             seconds = patience.wait()
             log.warning("the ledger cannot be reached", what=what, why=error.message, again_in=round(seconds, 1))

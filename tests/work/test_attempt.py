@@ -16,6 +16,7 @@ from tests.work.counting import COUNTING, ONE, HereAndNow
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
+from paperlane.errors import StorageFull
 from paperlane.hosting import Host
 from paperlane.ledger import Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
@@ -38,6 +39,7 @@ from paperlane.model.tasks import (
     WorkerId,
     Yielded,
 )
+from paperlane.work import attempt
 from paperlane.work.attempt import Attempts
 
 new_id = SortableIds(SystemClock())
@@ -380,3 +382,26 @@ async def test_an_attempt_that_takes_too_long_is_retried(desk: Desk):
     ended = await desk.attempts(desk.claim())
     assert isinstance(ended.outcome, Retry)
     assert ended.outcome.fault.code == "task_timeout"
+
+
+@pytest.mark.parametrize("ends", ["patience", "the task's time"])
+async def test_an_attempt_that_finds_no_room_for_a_result_hands_its_turn_back_and_uses_no_try(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ends: str
+):
+    """A full disk is not the document's fault: it is neither failed for it, nor does its user pay."""
+
+    def full(*_: object) -> None:
+        raise StorageFull("There is no room.")
+
+    monkeypatch.setattr(SqlLedger, "save", full)
+    if ends == "patience":
+        monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
+    else:
+        desk.ledger.task_seconds = 0.3
+    name = desk.submit()
+    async with asyncio.timeout(60):
+        ended = await desk.attempts(desk.claim())
+    assert ended.outcome == Yielded(0.001 if ends == "patience" else 60.0, "There is no room.")
+    desk.ledger.finish(desk.worker, [ended])
+    task = desk.ledger.task(name)
+    assert (task.status, task.attempt, task.message) == ("queued", 0, "There is no room.")

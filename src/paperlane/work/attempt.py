@@ -13,7 +13,15 @@ import structlog
 from pydantic import TypeAdapter
 
 from paperlane.clock import Clock
-from paperlane.errors import CancelRequested, DocumentError, StaleLease, StepFault
+from paperlane.errors import (
+    CancelRequested,
+    DocumentError,
+    StaleLease,
+    StepFault,
+    StorageFull,
+    Unavailable,
+    Unreadable,
+)
 from paperlane.ledger import Also, Ledger
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
@@ -42,6 +50,7 @@ Given = TypeVar("Given")
 Takes = ParamSpec("Takes")
 
 _LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cannot be reached, when the worker stops
+_OUR_DISK = 60.0  # seconds for which an attempt waits for room on a disk, or for a file, and then without a slot
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
 
@@ -81,7 +90,7 @@ class Attempts:
             return  # an outcome of its own would end the attempt that runs
         ended, worker = await self._ended(lease)
 
-        def patience() -> float:
+        def patience(_: Unavailable) -> float:
             return _LAST_WORDS if self.draining else inf
 
         try:
@@ -138,21 +147,21 @@ class Attempts:
         self._workers[lease] = attempt.worker
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
         steps = _Steps(self, attempt)
-        async with asyncio.timeout(attempt.seconds):
-            last = await self.chain.run(Saved(attempt.payload), steps)
+        try:
+            async with asyncio.timeout(attempt.seconds):
+                last = await self.chain.run(Saved(attempt.payload), steps)
+        except TimeoutError as error:
+            raise steps.waits_for or error  # noqa: B904  its time went while it waited, which is not the task's fault
         summary = await self.threads(self.chain.summary, last.content)
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
         return Completed(summary=summary)
 
     def _outcome(self, lease: Lease, run: asyncio.Task[Completed], seconds: float) -> Outcome:
         if run.cancelled():
-            match self._stops.get(lease):
-                case "cancelled":
-                    return Cancelled(seconds)
-                case "drained":
-                    return Yielded(why="the worker stopped")
-                case _:
-                    return Yielded(why="lost")
+            why = self._stops.get(lease)
+            if why == "cancelled":
+                return Cancelled(seconds)
+            return Yielded(why="the worker stopped" if why == "drained" else "lost")
         match run.exception():
             case None:
                 return Completed(seconds, run.result().summary)
@@ -166,6 +175,8 @@ class Attempts:
                 return Failed(error.fault, seconds)
             case StepFault() as error:
                 return Retry(error.fault, seconds)
+            case Unavailable() as error:
+                return Yielded(_OUR_DISK, error.message)
             case TimeoutError():
                 return Retry(_TOO_SLOW, seconds)
             case error:
@@ -181,6 +192,7 @@ class _Steps:
     attempts: Attempts
     attempt: Attempt
     percent: float = 0.0
+    waits_for: Unavailable | None = None
 
     async def __call__(self, step: Step[In, Out], value: Saved[In]) -> Saved[Out]:
         here = self.attempts
@@ -212,8 +224,19 @@ class _Steps:
         await self._told(save)
 
     async def _told(self, call: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
-        """The call's result. While the ledger cannot be reached the attempt waits, until its lease is over."""
-        return await patiently(lambda: self.attempts.threads(call, *args, **kwargs), f"task {self.attempt.lease.task}")
+        """The call's result. While the ledger cannot be reached the attempt waits, until its lease is over.
+
+        For a disk it waits a minute. Heartbeats come through meanwhile, so the lease would set no end.
+        """
+
+        def most(error: Unavailable) -> float:
+            self.waits_for = error
+            return _OUR_DISK if isinstance(error, StorageFull | Unreadable) else inf
+
+        what = f"task {self.attempt.lease.task}"
+        given = await patiently(lambda: self.attempts.threads(call, *args, **kwargs), what, most)
+        self.waits_for = None
+        return given
 
     async def _isolated(self, step: Step[In, Out], value: Saved[In], begins: float) -> bytes:
         def tell(share: float, message: str) -> None:
