@@ -201,7 +201,7 @@ def owns_files(settings: Settings, ledger: Ledger) -> bool:
 
 
 @asynccontextmanager
-async def host_of(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
+async def host_of(settings: Settings, ledger: Ledger, token: str = "") -> AsyncGenerator[Host]:
     """What runs documents' tasks in this process."""
     async with open_sandbox(settings) as sandbox:
         yield Host(
@@ -214,17 +214,18 @@ async def host_of(settings: Settings, ledger: Ledger) -> AsyncGenerator[Host]:
             grace=settings.grace_seconds,
             clock=clock,
             fired=record_documents,
+            token=token,
         )
 
 
-async def run_worker(settings: Settings, engine: str, slots: int, stop: asyncio.Event) -> None:
-    """A worker process of a pull engine, until told to stop; then it drains."""
+async def run_worker(settings: Settings, engine: str, slots: int, stop: asyncio.Event, token: str = "") -> None:
+    """A worker process of a pull engine, until told to stop; then it drains. Its supervisor knows it by `token`."""
     if engine != Database.traits.name:
         raise Misconfigured(f"There are no worker processes for the engine {engine!r}.", hint="Use --engine database.")
     if (ledger := await reach_ledger(settings, stop)) is None:
         return
     try:
-        async with host_of(settings, ledger) as host:
+        async with host_of(settings, ledger, token) as host:
             await host.pull(Database(), slots, stop)
     finally:
         ledger.close()
@@ -334,7 +335,7 @@ async def serve(
             command = _worker_command(settings, of_each_worker)
             # not on the command line, which everybody on this machine can read: it may hold a password
             where = {"PAPERLANE_DATABASE_URL": settings.database}
-            supervisor = Supervisor(command, settings.workers, partial(_bury, ledger, threads), where)
+            supervisor = Supervisor(command, settings.workers, partial(bury, ledger, threads), where)
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             first_sign_in = desk.first_sign_in()
             places = Places(open_blobs(settings), open_results(settings))
@@ -356,16 +357,15 @@ def _shown(host: str) -> str:
 
 
 def _worker_command(settings: Settings, slots: int) -> Sequence[str]:
-    """The same command line, as a worker that ends when its standard input does."""
+    """The same command line, as a worker that ends when its standard input does; a token is still to follow."""
     options = ("--engine", "database", "--slots", str(slots))
-    return (sys.executable, "-m", "paperlane", "worker", "--supervised", "--data", str(settings.data), *options)
+    return (sys.executable, "-m", "paperlane", "worker", "--data", str(settings.data), *options, "--supervised")
 
 
-async def _bury(ledger: Ledger, threads: Threads, pid: int) -> None:
-    """A worker of this machine died: what it held goes on now, not when its lease ends."""
-    host = socket.gethostname()
+async def bury(ledger: Ledger, threads: Threads, token: str) -> None:
+    """A worker that this process started died: what it held goes on now, not when its lease ends."""
     for member in await threads(ledger.members):
-        if (member.host, member.pid) == (host, pid):
+        if member.host.endswith(f"/{token}"):
             found = await threads(ledger.leave, member.id)
             log.warning("recovered from a dead worker", worker=member.id, tasks=found.expired)
 

@@ -31,6 +31,7 @@ from paperlane.work.worker import at_work, drain
 log = structlog.get_logger(__name__)
 
 _THREADS = 8
+_LONGEST_NAME = 100  # characters of a machine's name, so that the token beside it is not cut off
 
 
 def open_ledger(
@@ -59,7 +60,8 @@ class Host:
 
     `isolated` runs a step away from this process (a `Sandbox`), `open_file` opens what a step's `file` names.
     `heartbeat` is at most a third of the lease that the ledger's rules give, and just that where it is 0.
-    `fired` writes what other rooms record of a schedule's batch.
+    `fired` writes what other rooms record of a schedule's batch. `token` stands beside the machine's name in the ledger,
+    where whoever started this process finds it by that.
     """
 
     ledger: Ledger
@@ -71,6 +73,7 @@ class Host:
     grace: float = 20.0
     clock: Clock = field(default_factory=SystemClock)
     fired: AlsoFired | None = None
+    token: str = ""
 
     def __post_init__(self) -> None:
         """Misconfigured when heartbeats are so slow that a healthy worker would lose its leases."""
@@ -83,7 +86,7 @@ class Host:
     @asynccontextmanager
     async def working(self, engine: str, slots: int) -> AsyncGenerator[Attempts]:
         """A worker's attempts, while it is a member of the ledger."""
-        pid, host = os.getpid(), socket.gethostname()
+        pid, host = os.getpid(), socket.gethostname()[:_LONGEST_NAME] + (self.token and f"/{self.token}")
         membership = Membership(self.ledger, engine, host, pid, slots, SortableIds(self.clock), self.chain.version)
         heartbeat = Heartbeat(self.ledger, membership, self.heartbeat or self.ledger.rules.lease / 3, self.clock)
         threads = Threads(f"{engine}-worker", _THREADS)

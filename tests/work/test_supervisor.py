@@ -7,7 +7,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.work.counting import COUNTING, HereAndNow
 
+from paperlane.assembly import bury
+from paperlane.hosting import Host, open_ledger
+from paperlane.threads import Threads
 from paperlane.work.supervisor import Supervisor
 
 ENDS = "pass"
@@ -16,11 +20,11 @@ ENDS_WHEN_ASKED = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: 
 
 
 class Watched:
-    """Starts processes, at first only after some attempts have failed, and knows their ids."""
+    """Starts processes, at first only after some attempts have failed, and knows the token of each."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, failures: int = 0) -> None:
-        self.started: list[int] = []
-        self.told: asyncio.Queue[int] = asyncio.Queue()
+        self.started: list[str] = []
+        self.told: asyncio.Queue[str] = asyncio.Queue()
         self._failures = failures
         self._really: Callable[..., Awaitable[Process]] = asyncio.create_subprocess_exec
         monkeypatch.setattr(asyncio, "create_subprocess_exec", self.start)
@@ -30,14 +34,14 @@ class Watched:
             self._failures -= 1
             raise BlockingIOError(11, "Resource temporarily unavailable")
         process = await self._really(*command, **options)
-        self.started.append(process.pid)
+        self.started.append(command[-1])
         return process
 
-    async def died(self, pid: int) -> None:
-        self.told.put_nowait(pid)
+    async def died(self, token: str) -> None:
+        self.told.put_nowait(token)
 
 
-def supervisor(code: str, died: Callable[[int], Awaitable[None]]) -> Supervisor:
+def supervisor(code: str, died: Callable[[str], Awaitable[None]]) -> Supervisor:
     return Supervisor([sys.executable, "-c", code], 1, died)
 
 
@@ -45,8 +49,8 @@ async def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pyte
     watched, stop = Watched(monkeypatch, failures=2), asyncio.Event()
     running = asyncio.create_task(supervisor(ENDS, watched.died).run(stop, 1.0))
     async with asyncio.timeout(60):
-        pid = await watched.told.get()
-    assert watched.started[0] == pid
+        token = await watched.told.get()
+    assert watched.started[0] == token
     stop.set()
     await running
 
@@ -64,3 +68,15 @@ async def test_one_that_must_be_killed_at_the_end_is_told(
     stop.set()
     await running
     assert [watched.told.get_nowait() for _ in range(watched.told.qsize())] == watched.started * told
+
+
+async def test_a_dead_worker_is_buried_and_none_of_the_same_machines_name_and_process_id(tmp_path: Path):
+    """Containers may share a host name, and each counts its processes from 1."""
+    ledger, threads = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), Threads("test")
+    dead, live = (Host(ledger, COUNTING, HereAndNow(), token=token) for token in ("dead", "live"))
+    async with dead.working("database", 1), live.working("database", 1):
+        await bury(ledger, threads, "dead")
+        (left,) = ledger.members()
+        assert left.host.endswith("/live")
+    threads.close()
+    ledger.close()

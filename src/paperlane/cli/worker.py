@@ -16,7 +16,7 @@ def worker(
     slots: Annotated[int | None, typer.Option(min=1, help="Tasks to run at once.")] = None,
     data: Data = None,
     database: Database = None,
-    supervised: Annotated[bool, typer.Option("--supervised", hidden=True, help="End with the parent.")] = False,  # noqa: FBT002
+    supervised: Annotated[str, typer.Option(hidden=True, help="End with the parent, which knows it by this.")] = "",
 ) -> None:
     """Run a worker process until Ctrl-C or SIGTERM; running steps end first, the rest is handed back."""
     from paperlane import assembly, logs
@@ -28,7 +28,7 @@ def worker(
         stop = assembly.stop_on_signals()
         if supervised:
             _stop_with_parent(stop)
-        await assembly.run_worker(settings, engine, settings.slots, stop)
+        await assembly.run_worker(settings, engine, settings.slots, stop, supervised)
 
     asyncio.run(run())
 

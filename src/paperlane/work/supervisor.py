@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,13 +20,14 @@ class Supervisor:
     """Keeps `count` processes of one command alive.
 
     Each gets a pipe as its standard input, which ends with this process however that dies: a worker drains then.
-    `died` is told the process id of one that ended by itself or was killed, before a new one starts. `environment` is
-    what each finds in its environment beside this process's own.
+    Each is given a token as its last argument, for process ids may be others' too: on another machine of the same name.
+    `died` is told the token of one that ended by itself or was killed, before a new one starts. `environment` is what
+    each finds in its environment beside this process's own.
     """
 
     command: Sequence[str]
     count: int
-    died: Callable[[int], Awaitable[None]]
+    died: Callable[[str], Awaitable[None]]
     environment: Mapping[str, str] = field(default_factory=dict)
     _processes: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
 
@@ -55,9 +57,11 @@ class Supervisor:
             await _pause(stop, delay)
 
     async def _one(self, stop: asyncio.Event) -> None:
+        token = secrets.token_hex(8)
         # its own session: a Ctrl-C in the terminal is for this process, which then asks the workers to end
         process = await asyncio.create_subprocess_exec(
             *self.command,
+            token,
             stdin=asyncio.subprocess.PIPE,
             start_new_session=True,
             env={**os.environ, **self.environment},
@@ -70,11 +74,11 @@ class Supervisor:
         if not stop.is_set():
             log.error("a worker died and is replaced", pid=process.pid, code=code)
         if code != 0 or not stop.is_set():  # one that was asked to end, and did, has left by itself
-            await self._tell(process.pid)
+            await self._tell(token, process.pid)
 
-    async def _tell(self, pid: int) -> None:
+    async def _tell(self, token: str, pid: int) -> None:
         try:
-            await self.died(pid)
+            await self.died(token)
         except Exception:
             log.exception("a worker's death could not be told; its leases will expire", pid=pid)
 
