@@ -19,6 +19,7 @@ from paperlane.ledger import Rules
 from paperlane.ledger.dialects import server
 from paperlane.ledger.schema import lanes
 from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.ledger.sweeper import Sweeper
 from paperlane.model.tasks import Recovery, State, UserId, WorkerId
 
 Open = Callable[..., SqlLedger]
@@ -93,7 +94,7 @@ def test_a_lane_that_is_busy_whenever_a_sweep_comes_is_waited_for(one_more: Open
     """Others hold it just when the sweep looks, and give it free a moment later."""
     ledger = one_more(lease=0.05)
     lose_two_tasks_each(ledger)
-    once, waiting = SqlLedger._sweep, list[int | None]()
+    once, waiting = Sweeper._pages, list[int | None]()
 
     def free_afterwards(*given: Any) -> Recovery:
         waiting.append(given[3] if len(given) > 3 else None)
@@ -102,7 +103,7 @@ def test_a_lane_that_is_busy_whenever_a_sweep_comes_is_waited_for(one_more: Open
         with a_locked_lane(ledger.dialect.unlimited):
             return once(*given)
 
-    monkeypatch.setattr(SqlLedger, "_sweep", free_afterwards)
+    monkeypatch.setattr(Sweeper, "_pages", free_afterwards)
     found = swept(ledger)
     assert (found.expired, found.locked, waiting[-2:]) == (4, 0, [None, 1])
 

@@ -7,10 +7,11 @@ credit; the clock is made of what was used, never of what was expected, so nobod
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
+from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -20,6 +21,8 @@ from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import Change
 from paperlane.ledger.schema import RUNNABLE, backlog, clocks, lanes
 from paperlane.ledger.writing import Asked, Writing
+
+Answer = TypeVar("Answer")
 
 Of = tuple[str, int]
 """An engine and a band."""
@@ -262,6 +265,18 @@ class Lanes:
         _, first, given = _others(self._writing.dialect.given)
         asked = {"engine": of[0], "band": of[1], "most": 1, **given.bind(self._held)}
         return self._writing.soon(first, asked)
+
+
+def with_lanes(work: Callable[[Writing, Lanes], Answer]) -> Callable[[Writing], Answer]:
+    """The work of a transaction that changes lanes, which are written at its end."""
+
+    def whole(writing: Writing) -> Answer:
+        lanes = Lanes(writing)
+        answer = work(writing, lanes)
+        lanes.write()
+        return answer
+
+    return whole
 
 
 @cache

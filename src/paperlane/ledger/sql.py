@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import Busy, Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
+from paperlane.errors import Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
 from paperlane.ledger import (
     Also,
     AlsoFired,
@@ -44,7 +44,7 @@ from paperlane.ledger.dead import Act
 from paperlane.ledger.dialects import Dialect, address
 from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
-from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks
+from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks, with_lanes
 from paperlane.ledger.results import Results
 from paperlane.ledger.schema import RUNNING, engines, tasks, workers
 from paperlane.ledger.sense import (
@@ -68,6 +68,7 @@ from paperlane.ledger.sense import (
     is_lease,
 )
 from paperlane.ledger.standing import Standing
+from paperlane.ledger.sweeper import Sweeper
 from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
 from paperlane.ledger.writing import Writing
@@ -138,21 +139,20 @@ class SqlLedger:
     clock: Clock | None = None
     chance: Callable[[], float] = random.random  # noqa: S311  spreads retries, keeps no secret
     files: Files | None = None
-    _recount: recovery.Recount = field(default_factory=recovery.Recount)
     _backlog: Backlog = field(default_factory=Backlog)
     _reads: dict[str, int] = field(default_factory=dict)  # the newest payloads that this process's workers read
-    _put_right_after: int = -1  # so many jumps back of the clock
-    _sweeping_since: float | None = None
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
     _transactions: Transactions = field(init=False)
     _results: Results = field(init=False)
+    _sweeper: Sweeper = field(init=False)
 
     def __post_init__(self) -> None:
         """A healthy worker renews three times within a lease, so a clock that is off by a third harms nobody."""
         jumps = Jumps(tolerance=self.rules.lease / 3, patience=self.rules.lease)
         self._transactions = Transactions(self.dialect, jumps, self.clock, self.chance)
         self._results = Results(self.files)
+        self._sweeper = Sweeper(self._transactions, self.rules, self.chance)
 
     def _now(self, connection: Connection) -> float:
         return self._transactions.now(connection)
@@ -160,23 +160,13 @@ class SqlLedger:
     def _change(
         self, work: Callable[[Writing], Given], *, repeatable: bool = True, unsure: list[float] | None = None
     ) -> Given:
-        with told():
-            return self._transactions.change(work, repeatable=repeatable, unsure=unsure)
+        return self._transactions.change(work, repeatable=repeatable, unsure=unsure)
 
     def _with_lanes(self, work: Callable[[Writing, Lanes], Given], unsure: list[float] | None = None) -> Given:
-        """A write transaction that changes lanes."""
-
-        def whole(writing: Writing) -> Given:
-            lanes = Lanes(writing)
-            answer = work(writing, lanes)
-            lanes.write()
-            return answer
-
-        return self._change(whole, unsure=unsure)
+        return self._transactions.change(with_lanes(work), unsure=unsure)
 
     def _ask(self, question: Callable[[Connection], Given]) -> Given:
-        with told():
-            return self._transactions.ask(question)
+        return self._transactions.ask(question)
 
     # what people ask for
 
@@ -634,81 +624,7 @@ class SqlLedger:
         return self._results.of(ask, task, step)
 
     def recover(self) -> Recovery:
-        found = self._take_back()
-        silent = self._change(self._forget_silent)
-        try:
-            late = self._put_right()
-        except Busy:  # it is tried again by the next sweep
-            late, found = 0, replace(found, locked=found.locked + 1)
-        return replace(found, workers=silent, late=late, drifted=self._mend())
-
-    def _mend(self) -> int:
-        """A look at some lanes, which mostly finds nothing, and locks no more than lanes."""
-        drifted = self._change(self._recount)
-        return self._change(lambda writing: recovery.mend(writing, drifted)) if drifted else 0
-
-    def _forget_silent(self, writing: Writing) -> int:
-        return 0 if self._transactions.settling(writing) else recovery.forget_silent(writing, self.rules)
-
-    def _take_back(self) -> Recovery:
-        """First of lanes that nobody holds, so that one that is locked for long keeps no other one from its turn.
-
-        Then each of the others is waited for, in any order, so that a busy one comes to its turn. The first for which
-        the wait is in vain is the last: it costs the sweep some seconds.
-
-        What ended while a sweep waited for the database is left to the next one, also where it had to be given up:
-        whoever would have renewed it waited too.
-        """
-        now = self._transactions.monotonic()
-        since = self._sweeping_since = now if self._sweeping_since is None else self._sweeping_since
-        passed: set[int] = set()
-        found, locked = self._sweep(since, passed), 0
-        for user in sorted(passed, key=lambda _: self.chance()):
-            try:
-                found = recovery.sum_of(found, self._sweep(since, passed - {user}, UserId(user)))
-            except Busy:
-                locked = 1
-                break
-        self._sweeping_since = None
-        return replace(found, locked=locked)
-
-    def _sweep(self, since: float, passed: set[int], user: UserId | None = None) -> Recovery:
-        """What had been lost by then, but for users in `passed`; a `user`'s lane is waited for, others' join those."""
-
-        def page(writing: Writing, lanes: Lanes) -> Recovery:
-            until = writing.now - (self._transactions.monotonic() - since)
-            if self._transactions.settling(writing):
-                return Recovery()
-            if recovery.is_from_later(writing, self.rules) and self._transactions.suspect():
-                return Recovery()
-            if user is not None:
-                writing.wait_briefly()
-                lanes.hold([user])
-            return recovery.sweep(writing, lanes, self.rules, until, passed)
-
-        found, more = Recovery(), True
-        while more:  # a page a transaction, so that nobody waits for a whole system that died
-            before = len(passed)
-            taken = self._with_lanes(page)
-            more = taken.expired + taken.undelivered >= recovery.AT_ONCE or len(passed) > before
-            found = recovery.sum_of(found, taken)
-        return found
-
-    def _put_right(self) -> int:
-        """What was put off before the clock was set back: looked for once at first, and after every jump back."""
-        jumps = self._transactions.jumps
-        if (back := jumps.back) == self._put_right_after:
-            return 0
-        count, more = 0, True
-        while more:
-            page = self._with_lanes(lambda writing, lanes: recovery.put_right(writing, lanes, jumps.tolerance))
-            count, more = count + page, page >= recovery.AT_ONCE
-        after: ScheduleId | None = ScheduleId("")
-        while after is not None:
-            page, after = self._change(partial(periodic.put_right, after=after, apart=jumps.tolerance))
-            count += page
-        self._put_right_after = back
-        return count
+        return self._sweeper.sweep()
 
     # its own
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from paperlane.clock import Clock
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.jumps import Jumps
+from paperlane.ledger.troubles import told
 from paperlane.ledger.writing import Overtaken, Writing
 
 Given = TypeVar("Given")
@@ -99,6 +100,7 @@ class Transactions:
         """This process's own clock, which nobody sets."""
         return time.monotonic() if self.clock is None else self.clock.monotonic()
 
+    @told()
     def change(
         self, work: Callable[[Writing], Given], *, repeatable: bool = True, unsure: list[float] | None = None
     ) -> Given:
@@ -161,6 +163,7 @@ class Transactions:
             self.dialect.announce(writing.woken)
         return answer
 
+    @told()
     def ask(self, question: Callable[[Connection], Given]) -> Given:
         """A read; asked once more when the connection turns out to be an old, broken one."""
         try:
