@@ -1,6 +1,7 @@
 """The limit of the whole backlog: it is reached, never passed, and seldom summed up."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import event
@@ -29,14 +30,16 @@ def bring(bench: Bench, ledger: SqlLedger, tasks: int, user: int = 1) -> None:
 
 def statements(bench: Bench, act: Callable[[], object]) -> list[str]:
     said: list[str] = []
-    engine = bench.ledger.dialect.writer
+    engines = {bench.ledger.dialect.writer, bench.ledger.dialect.reader}
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         said.append(statement)
 
-    event.listen(engine, "before_cursor_execute", note)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     act()
-    event.remove(engine, "before_cursor_execute", note)
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
     return [statement for statement in said if not statement.startswith("BEGIN")]
 
 
@@ -106,3 +109,19 @@ def test_a_key_that_is_known_needs_no_room(bench: Bench):
     bring(bench, bench.ledger, LIMIT - 1, user=2)
     again = NewBatch(BatchId("c"), UserId(1), [NewTask(TaskId("u"), b"{}")], key="k")
     assert bench.ledger.submit(again)[0].id == "b"
+
+
+def test_whoever_asks_for_room_sums_up_all_lanes_only_where_none_is_left(bench: Bench):
+    def sums() -> int:
+        return sum("sum(" in said and "user_id =" not in said for said in statements(bench, ask))
+
+    def ask() -> None:
+        with suppress(TooMany):
+            bench.ledger.room(UserId(1))
+
+    bring(bench, bench.ledger, 1)
+    assert sums() == 0
+    bring(bench, bench.ledger, LIMIT - 1, user=2)
+    assert sums() == 1
+    bench.ledger.step("database", bench.worker(), [], 3)
+    bench.ledger.room(UserId(1))  # what has begun made room

@@ -1016,12 +1016,42 @@ class TestRecovering:
         bench.submit(1, 3)
         claim(bench, bench.worker(), 2)
         named = re.compile(r"(?:FROM|UPDATE) .*?\b(system|lanes)\b", re.DOTALL)
-        for drifted in (0, 1):
-            drift = f"UPDATE lanes SET running = running + {drifted}"
-            bench.ledger.write(lambda connection, drift=drift: connection.exec_driver_sql(drift))
-            *_, last = transactions_of(bench, bench.ledger.recover)
-            tables = [found[1] for said in last if (found := named.search(said))]
-            assert (tables[0], tables[-1]) == (("lanes", "lanes"), ("system", "system"))[drifted]
+        said = transactions_of(bench, bench.ledger.recover)
+        assert not any(found[1] == "system" for each in said for line in each if (found := named.search(line)))
+        bench.ledger.write(lambda connection: connection.exec_driver_sql("UPDATE lanes SET running = running + 1"))
+        *_, last = transactions_of(bench, bench.ledger.recover)
+        tables = [found[1] for line in last if (found := named.search(line))]
+        assert (tables[0], tables[-1]) == ("system", "system")
+
+    def test_a_look_at_counters_counts_so_many_tasks_or_one_lane(self, bench: Bench, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("paperlane.ledger.recovery._TASKS_AT_ONCE", 6)
+        for user, tasks_of_user in ((1, 7), (2, 3), (3, 3), (4, 3), (5, 0)):
+            bench.submit(user, tasks_of_user) if tasks_of_user else bench.ledger.lane(UserId(user), max_running=1)
+        bench.ledger.write(lambda connection: connection.exec_driver_sql("UPDATE lanes SET running = running + 1"))
+        assert [bench.ledger.recover().drifted for _ in range(4)] == [1, 2, 2, 0]
+
+
+class TestLooking:
+    @pytest.mark.parametrize("user", [None, UserId(1)])
+    def test_what_has_not_ended_is_listed_by_state_newest_first(self, bench: Bench, user: UserId | None):
+        done, runs, first, *_ = bench.submit(1, 3)
+        put_off = bench.submit(1, 2, run_at=bench.clock.now() + 60)
+        last = bench.submit(1, 1)
+        worker = bench.worker()
+        leases = {lease.task: lease for lease in claim(bench, worker, 2)}
+        bench.ledger.finish(worker, [Ended(leases[done], Completed(1.0))])
+
+        def pages(*states: State) -> list[TaskId]:
+            found: list[TaskId] = []
+            while page := bench.ledger.tasks(user=user, states=states, cursor=found[-1] if found else "", limit=3):
+                found += [task.id for task in page]
+            return found
+
+        queued = (State.READY, State.WAITING, State.LEASED)
+        assert pages(*queued) == sorted([first, *put_off, *last], reverse=True)
+        assert pages(*queued, State.RUNNING, State.READY) == sorted([runs, first, *put_off, *last], reverse=True)
+        assert pages(State.RUNNING) == [runs]
+        assert pages(State.RUNNING, State.COMPLETED) == sorted([runs, done], reverse=True)
 
 
 class TestFollowing:

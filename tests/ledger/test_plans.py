@@ -10,7 +10,7 @@ from tests.ledger.test_contract import BUSY
 
 from paperlane.ledger.schema import UNDER_WAY, attempts, lanes, tasks
 from paperlane.ledger.unread import unreadable
-from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, Retry, TaskId, UserId, WorkerId
+from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, Retry, State, TaskId, UserId, WorkerId
 
 HOT = {"tasks", "events", "checkpoints", "attempts", "lanes"}
 SMALL = {"tasks_worker", "tasks_late", "tasks_suspect", "lanes_backlog"}  # hold what runs, or who has a backlog
@@ -174,6 +174,22 @@ def test_a_batch_is_found_between_its_first_and_its_last_task(bench: Bench):
     reached = [access for plan in plans_of(bench.ledger, look).values() for access in plan.of("tasks")]
     assert len(reached) == 2
     assert all(access.index in {"tasks_user", PRIMARY} and "id" in access.by for access in reached), reached
+
+
+@pytest.mark.parametrize("user", [None, UserId(5)])
+def test_what_is_queued_or_runs_is_listed_without_what_has_ended(bench: Bench, user: UserId | None):
+    fill(bench)
+    queued = [State.READY, State.WAITING, State.LEASED]
+    bench.ledger.step("database", bench.worker(), [], 10)
+
+    def look() -> None:
+        for states in (queued, [State.RUNNING]):
+            page = bench.ledger.tasks(user=user, states=states, limit=3)
+            bench.ledger.tasks(user=user, states=states, cursor=page[-1].id if page else "z", limit=3)
+
+    reached = {access for plan in plans_of(bench.ledger, look).values() for access in plan.of("tasks")}
+    assert not any(access.whole and access.index in {"", PRIMARY, "tasks_user"} for access in reached), reached
+    assert not any(access.index == "tasks_user" for access in reached), reached
 
 
 def test_what_runs_is_counted_without_the_backlog(bench: Bench):

@@ -10,8 +10,10 @@ from tests.ledger.conftest import Bench
 from tests.ledger.test_contract import BUSY, claim
 
 from paperlane.errors import Busy
+from paperlane.ledger import Rules
 from paperlane.ledger.dialects import server
 from paperlane.ledger.schema import lanes
+from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.transactions import Transactions
 from paperlane.model.tasks import Ended, Lease, Recovery, Retry, WorkerId
 
@@ -40,7 +42,7 @@ class TestTheDatabaseWasAway:
                 raise error
             return tried(work, again)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(Transactions, "_once", lambda _, work, again: wait(work, again))
+        monkeypatch.setattr(Transactions, "_once", lambda _, work, again, **_how: wait(work, again))
 
     def test_while_a_sweep_waited_nobody_could_renew(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch, worker: WorkerId, lease: Lease
@@ -86,3 +88,15 @@ def test_what_a_locked_lane_keeps_put_off_is_put_right_later(
         assert (found.late, found.locked) == (0, 1)
     assert bench.ledger.recover().late == 1
     assert bench.ledger.task(lease.task).run_at - bench.clock.now() == pytest.approx(5.0)
+
+
+def test_a_worker_whose_settings_give_it_longer_leases_keeps_them(bench: Bench):
+    """Settings are changed process by process: sweeps of those that were not yet see leases that none of theirs has."""
+    bench.submit(1)
+    longer = SqlLedger(bench.ledger.dialect, Rules(lease=600), clock=bench.clock)
+    longer.register(WorkerId("w"), "database", "host", 1, 1)
+    (lease,) = longer.step("database", WorkerId("w"), [], 1)
+    for _ in range(8):
+        assert bench.ledger.recover() == Recovery()
+        bench.clock.pass_time(60)
+    assert longer.renew(WorkerId("w"), [lease]).lost == ()

@@ -22,8 +22,13 @@ Room = Callable[[], int]
 """How many of those that come may wait; asked once their lanes are asked for. It may raise Overtaken."""
 
 
-def waiting_in_all(connection: Connection) -> int:
-    """How many tasks wait in the whole system."""
+def is_full(connection: Connection, rules: Rules) -> bool:
+    """May nothing more wait in the whole system? All lanes are summed up only where all has been promised."""
+    promised: int = connection.execute(select(backlog.c.promised)).scalar_one()
+    return promised >= rules.system_backlog and _waiting_in_all(connection) >= rules.system_backlog
+
+
+def _waiting_in_all(connection: Connection) -> int:
     return int(connection.execute(_waits).scalar_one())
 
 
@@ -90,7 +95,7 @@ class Backlog:
         connection = writing.connection
         count, promised = connection.execute(_held).one()
         if promised + coming > rules.system_backlog:
-            count, promised = count + 1, waiting_in_all(connection)
+            count, promised = count + 1, _waiting_in_all(connection)
         left = max(0, rules.system_backlog - promised)
         may = min(coming, left)
         more = (left - may) // _SHARE

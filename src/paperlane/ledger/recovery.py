@@ -1,10 +1,13 @@
 """Taking back what was lost: silent workers, deliveries that nobody began, counters that drifted."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
 
 from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Given, GivenRows
@@ -31,6 +34,7 @@ from paperlane.model.tasks import Lease, Recovery, WorkerId
 
 AT_ONCE = 200  # leases that one transaction takes back
 _LANES_AT_ONCE = 200
+_TASKS_AT_ONCE = 20_000  # that one look counts, but for a single lane that has more
 
 _moved_at = select(events.c.at).where(events.c.task_id == tasks.c.id, events.c.seq == tasks.c.seq).scalar_subquery()
 _PUT_OFF = wanted(  # by an attempt: what a person put off has had none
@@ -67,7 +71,8 @@ def _lost(given_rows: GivenRows) -> _Lost:
     given = given_rows("passed", of_user="int")
     others = tasks.c.user_id.not_in(select(given.table.c.of_user))
     expired = select().where(UNDER_WAY, tasks.c.lease_until <= bindparam("now"), others)
-    left_behind = select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"), others)
+    of_who_renews = select(workers.c.id).where(workers.c.id == tasks.c.worker_id, workers.c.seen_at <= bindparam("now"))
+    left_behind = select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"), others, ~of_who_renews.exists())
     first, beyond = (wanted(asked.order_by(tasks.c.lease_until).limit(AT_ONCE)) for asked in (expired, left_behind))
     return _Lost(first, beyond, given)
 
@@ -103,13 +108,14 @@ def sweep(writing: Writing, held: Lanes, rules: Rules, until: float, passed: set
     """Take back every lease that was over at a time, a bounded number at once, but for those of users in `passed`.
 
     Nobody is waited for: the users of lanes that others hold are added to `passed`. A lease that ends later than any
-    that is given now was given before the clock was set back, and not renewed since.
+    that is given now was given before the clock was set back, and not renewed since. But where its worker was heard of
+    since, that one has a longer lease by its settings, which a process of other settings must not end.
     """
     lost = _lost(writing.dialect.given)
     found = Recovery()
     for asked, at in (
         (lost.expired, {"now": until}),
-        (lost.left_behind, {"beyond": writing.now + 2 * max(rules.lease, rules.undelivered)}),
+        (lost.left_behind, {"beyond": writing.now + 2 * max(rules.lease, rules.undelivered), "now": writing.now}),
     ):
         gone = hold(writing, held, asked, {**at, **lost.but.bind(passed)}, wait=False, passed=passed)
         found = sum_of(found, _take_back(writing, held, gone, rules))
@@ -183,18 +189,22 @@ class Recount:
 
     after: int = -1
 
-    def __call__(self, writing: Writing) -> Sequence[int]:
-        """Those of the next lanes that have drifted. Without an injected fault there is none."""
-        connection = writing.connection
-        users = connection.scalars(
-            select(lanes.c.user_id).where(lanes.c.user_id > self.after).order_by(lanes.c.user_id).limit(_LANES_AT_ONCE)
-        ).all()
-        self.after = users[-1] if len(users) == _LANES_AT_ONCE else -1
-        if not (odd := _drifted(connection, users)):
-            return ()
-        held = Lanes(writing)
-        held.hold(list(odd), wait=False)  # who holds one may only have it under way: under the locks it is certain
-        return list(_drifted(connection, [user for user in odd if user in held]))
+    def __call__(self, connection: Connection) -> Sequence[int]:
+        """Those of the next lanes that seem to have drifted; who changes one just now makes it seem so, too."""
+        asked = select(lanes.c.user_id, lanes.c.ready + lanes.c.waiting).where(lanes.c.user_id > self.after)
+        found = connection.execute(asked.order_by(lanes.c.user_id).limit(_LANES_AT_ONCE)).tuples().all()
+        users = [user for user, _ in found]
+        sums = accumulate(max(0, tasks_of_lane) for _, tasks_of_lane in found)
+        users = users[: max(1, bisect_right(list(sums), _TASKS_AT_ONCE))]
+        self.after = users[-1] if users and (len(users) < len(found) or len(found) == _LANES_AT_ONCE) else -1
+        return list(_drifted(connection, users))
+
+
+def certain(writing: Writing, users: Sequence[int]) -> Sequence[int]:
+    """Those of these users whose lanes have drifted, under their locks. Without an injected fault there is none."""
+    held = Lanes(writing)
+    held.hold(users, wait=False)
+    return list(_drifted(writing.connection, [user for user in users if user in held]))
 
 
 def mend(writing: Writing, users: Sequence[int]) -> int:
@@ -231,22 +241,21 @@ def _drifted(connection: Connection, users: Sequence[int]) -> dict[int, _Counted
 
 
 def _counted(connection: Connection, users: Sequence[int]) -> dict[int, _Counted]:
-    """Few tasks wait or run, and those are counted through their small indexes; ready ones in the order of theirs."""
-    ready, waiting, running = (_count(connection, users, state) for state in (READY, WAITING, UNDER_WAY))
+    """Few tasks wait or run, and those are counted through their small indexes; ready ones by the keys of theirs."""
+
+    def of_each(state: Condition, *what: ColumnElement[Any]) -> Iterable[tuple[Any, ...]]:
+        asked = select(tasks.c.user_id, *what).where(state, tasks.c.user_id.in_(users)).group_by(tasks.c.user_id)
+        return connection.execute(asked).tuples()
+
+    ready, waiting = dict(of_each(READY, func.count())), dict(of_each(WAITING, func.count()))
+    runs = {user: (count, charged) for user, count, charged in of_each(UNDER_WAY, func.count(), _charged)}
     stored = select(lanes.c.user_id, lanes.c.ready, lanes.c.waiting, lanes.c.running).where(lanes.c.user_id.in_(users))
-    return {
-        user: _Counted(
-            tuple(counters),
-            (ready.get(user, _NONE)[0], waiting.get(user, _NONE)[0], running.get(user, _NONE)[0]),
-            running.get(user, _NONE)[1],
-        )
-        for user, *counters in connection.execute(stored)
-    }
+    lane_of = {user: tuple(counters) for user, *counters in connection.execute(stored)}
+    found: dict[int, _Counted] = {}
+    for user, counters in lane_of.items():
+        running, charged = runs.get(user, (0, 0.0))
+        found[user] = _Counted(counters, (ready.get(user, 0), waiting.get(user, 0), running), charged)
+    return found
 
 
-_NONE = (0, 0.0)
-
-
-def _count(connection: Connection, users: Sequence[int], state: Condition) -> dict[int, tuple[int, float]]:
-    asked = select(tasks.c.user_id, func.count(), func.sum(tasks.c.charged)).where(state, tasks.c.user_id.in_(users))
-    return {user: (count, charged) for user, count, charged in connection.execute(asked.group_by(tasks.c.user_id))}
+_charged = func.sum(tasks.c.charged)

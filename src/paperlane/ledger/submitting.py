@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
 from paperlane.errors import BadRequest, Conflict, NotFound, TooMany
 from paperlane.ledger import Rules
-from paperlane.ledger.backlog import RETRY_AFTER, Backlog, Room, too_many, waiting_in_all, waiting_of
+from paperlane.ledger.backlog import RETRY_AFTER, Backlog, Room, is_full, too_many, waiting_of
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import Ending, give_back
@@ -24,7 +24,7 @@ from paperlane.model.tasks import Batch, NewBatch, TaskId, UserId
 def check_room(connection: Connection, user: UserId, rules: Rules) -> None:
     """Raise TooMany when the user's or the system's backlog is full."""
     _check_own(waiting_of(connection, user), 1, rules)
-    if waiting_in_all(connection) >= rules.system_backlog:
+    if is_full(connection, rules):
         raise too_many()
 
 

@@ -99,6 +99,8 @@ class Sweeper:
         return count
 
     def _mend(self) -> int:
-        """A look at some lanes, which mostly finds nothing, and locks no more than lanes."""
-        drifted = self.transactions.change(self._recount)
+        """A look at some lanes, which mostly finds nothing and locks none."""
+        if not (odd := self.transactions.ask(self._recount)):
+            return 0
+        drifted = self.transactions.change(lambda writing: recovery.certain(writing, odd))
         return self.transactions.change(lambda writing: recovery.mend(writing, drifted)) if drifted else 0

@@ -104,8 +104,7 @@ def give_turns(writing: Writing, held: Lanes, engine: str, room: int, fit: Fit, 
     turns.join(held.runnable(engine))
     turns.ask(-(-room // share) + spare)
     chosen: list[Change] = []
-    while len(chosen) < room and (line := turns.next(room + spare)) is not None:
-        left = room - len(chosen)
+    while (left := room - len(chosen)) > 0 and (line := turns.next(left + spare)) is not None:
         for _ in range(min(share, left, line.most)):
             if not line.heads and not line.ends:
                 turns.fetch(line, left, share)

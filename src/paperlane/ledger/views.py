@@ -11,6 +11,8 @@ from sqlalchemy import (
     FromClause,
     RowMapping,
     ScalarSelect,
+    Subquery,
+    and_,
     bindparam,
     case,
     cast,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
 )
 
 from paperlane.errors import NotFound
@@ -29,6 +32,7 @@ from paperlane.ledger.schema import (
     READY,
     RUNNING,
     UNDER_WAY,
+    WAITING,
     attempts,
     batches,
     engines,
@@ -111,8 +115,12 @@ def many(
 ) -> Sequence[Task]:
     """A page of tasks: newest first, or a batch in its order."""
     asked = select(tasks).limit(limit)
-    if user is not None:
-        asked = asked.where(tasks.c.user_id == user)
+    whose = () if user is None else (tasks.c.user_id == user,)
+    if batch is None and states and not any(state.ended for state in states):
+        found = _under_way(states, [*whose, *((tasks.c.id < cursor,) if cursor else ())], limit)
+        asked = asked.join(found, found.c.id == tasks.c.id).order_by(tasks.c.id.desc())
+        return [task_of(row, rules) for row in connection.execute(asked).mappings()]
+    asked = asked.where(*whose)
     if states:
         asked = asked.where(tasks.c.state.in_([state.value for state in states]))
     if batch is not None:
@@ -122,6 +130,20 @@ def many(
         if cursor:
             asked = asked.where(tasks.c.id < cursor)
     return [task_of(row, rules) for row in connection.execute(asked).mappings()]
+
+
+_PRESENT = {
+    State.READY: READY,
+    State.WAITING: WAITING,
+    State.LEASED: and_(UNDER_WAY, tasks.c.state == State.LEASED.value),
+    State.RUNNING: and_(UNDER_WAY, tasks.c.state == State.RUNNING.value),
+}
+
+
+def _under_way(states: Sequence[State], which: Sequence[ColumnElement[bool]], limit: int) -> Subquery:
+    """The newest of those that have not ended, by the indexes of these: whatever has ended is not gone through."""
+    each = union_all(*(select(tasks.c.id).where(_PRESENT[state], *which) for state in set(states))).subquery()
+    return select(each).order_by(each.c.id.desc()).limit(limit).subquery()
 
 
 def batch_of(connection: Connection, batch: BatchId) -> Batch:
