@@ -23,7 +23,7 @@ STORIES = 8
 PATIENCE = 240.0  # seconds that tests may take; a mutant that makes them hang is caught as well
 SIMULATION = ("-m", "tests.ledger.simulation", "--most", str(STORIES), "--shrink", "0")
 _MODULES = (
-    *("contract", "crashes", "unknown_commits", "plans", "results", "backlog", "periodic", "sense"),
+    *("contract", "crashes", "sweeps", "unknown_commits", "plans", "results", "backlog", "periodic", "sense"),
     *("simulation", "model"),
 )
 TESTS = (

@@ -16,7 +16,15 @@ HOT = {"tasks", "events", "checkpoints", "attempts", "lanes"}
 SMALL = {"tasks_worker", "tasks_late", "tasks_suspect", "lanes_backlog"}  # hold what runs, or who has a backlog
 
 
-def fill(bench: Bench) -> None:
+def old_task(user: int, state: str, n: int, now: float) -> dict[str, object]:
+    return {
+        "id": f"old{user}-{state}-{n}", "batch_id": f"old{user}", "position": n, "user_id": user, "state": state,
+        "priority": 5, "sort_key": now, "stage": "cpu", "cost": 1.0, "run_at": now + 9_999, "created_at": now,
+        "seq": 0, "message": "", "payload": b"{}",
+    }  # fmt: skip
+
+
+def fill(bench: Bench, users: int = 3_000) -> None:
     """So many lanes and tasks, most of them over, that no plan is chosen for their being few.
 
     They are written as they are, without events: thousands of submits would take a minute.
@@ -24,21 +32,17 @@ def fill(bench: Bench) -> None:
     each = {"completed": 10, "ready": 5, "waiting": 1}
     now = bench.clock.now()
     of_tasks = [
-        {
-            "id": f"old{user}-{state}-{n}", "batch_id": f"old{user}", "position": n, "user_id": user, "state": state,
-            "priority": 5, "sort_key": now, "stage": "cpu", "cost": 1.0, "run_at": now + 9_999, "created_at": now,
-            "seq": 0, "message": "", "payload": b"{}",
-        }
-        for user in range(1, 3_000)
+        old_task(user, state, n, now)
+        for user in range(1, users)
         for state, most in (each.items() if user < 500 else [("waiting", 1)])
         for n in range(most)
-    ]  # fmt: skip
+    ]
     of_lanes = [
         {
             "user_id": user, "engine": "database", "max_running": 10, "waiting": each["waiting"],
             "ready": each["ready"] if user < 500 else 0,
         }
-        for user in range(1, 3_000)
+        for user in range(1, users)
     ]  # fmt: skip
     bench.ledger.lane(UserId(3_000), max_running=1)  # so that the engine has its clock
 
@@ -178,7 +182,9 @@ def test_a_batch_is_found_between_its_first_and_its_last_task(bench: Bench):
 
 @pytest.mark.parametrize("user", [None, UserId(5)])
 def test_what_is_queued_or_runs_is_listed_without_what_has_ended(bench: Bench, user: UserId | None):
-    fill(bench)
+    fill(bench, users=500)
+    ended = [old_task(5, "completed", n, bench.clock.now()) for n in range(10, 5_000)]
+    bench.ledger.write(lambda connection: connection.execute(insert(tasks), ended) and None)
     queued = [State.READY, State.WAITING, State.LEASED]
     bench.ledger.step("database", bench.worker(), [], 10)
 

@@ -199,7 +199,8 @@ def _turns(
                 return found
         elif writing.soon(_SUSPECT.owners, suspect).tuples() and makes_room():
             return []
-    return give_turns(writing, held, engine, room, Fit(suspicious, outlook.knows), spare=outlook.suspects)
+    fit = Fit(suspicious, outlook.knows)
+    return give_turns(writing, held, engine, room, fit, spare=outlook.suspects, usual_limit=rules.user_limit)
 
 
 _SUSPECT = wanted(

@@ -1,7 +1,7 @@
 """Taking back what was lost: silent workers, deliveries that nobody began, counters that drifted."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -192,7 +192,7 @@ class Recount:
     def __call__(self, connection: Connection) -> Sequence[int]:
         """Those of the next lanes that seem to have drifted; who changes one just now makes it seem so, too."""
         asked = select(lanes.c.user_id, lanes.c.ready + lanes.c.waiting).where(lanes.c.user_id > self.after)
-        found = connection.execute(asked.order_by(lanes.c.user_id).limit(_LANES_AT_ONCE)).tuples().all()
+        found = connection.execute(asked.order_by(lanes.c.user_id).limit(_LANES_AT_ONCE)).all()
         users = [user for user, _ in found]
         sums = accumulate(max(0, tasks_of_lane) for _, tasks_of_lane in found)
         users = users[: max(1, bisect_right(list(sums), _TASKS_AT_ONCE))]
@@ -243,19 +243,16 @@ def _drifted(connection: Connection, users: Sequence[int]) -> dict[int, _Counted
 def _counted(connection: Connection, users: Sequence[int]) -> dict[int, _Counted]:
     """Few tasks wait or run, and those are counted through their small indexes; ready ones by the keys of theirs."""
 
-    def of_each(state: Condition, *what: ColumnElement[Any]) -> Iterable[tuple[Any, ...]]:
+    def of_each(state: Condition, *what: ColumnElement[Any]) -> Mapping[int, Sequence[Any]]:
         asked = select(tasks.c.user_id, *what).where(state, tasks.c.user_id.in_(users)).group_by(tasks.c.user_id)
-        return connection.execute(asked).tuples()
+        return {user: found for user, *found in connection.execute(asked)}
 
-    ready, waiting = dict(of_each(READY, func.count())), dict(of_each(WAITING, func.count()))
-    runs = {user: (count, charged) for user, count, charged in of_each(UNDER_WAY, func.count(), _charged)}
+    ready, waiting = of_each(READY, func.count()), of_each(WAITING, func.count())
+    runs = of_each(UNDER_WAY, func.count(), func.sum(tasks.c.charged))
     stored = select(lanes.c.user_id, lanes.c.ready, lanes.c.waiting, lanes.c.running).where(lanes.c.user_id.in_(users))
-    lane_of = {user: tuple(counters) for user, *counters in connection.execute(stored)}
     found: dict[int, _Counted] = {}
-    for user, counters in lane_of.items():
+    for user, *counters in connection.execute(stored):
         running, charged = runs.get(user, (0, 0.0))
-        found[user] = _Counted(counters, (ready.get(user, 0), waiting.get(user, 0), running), charged)
+        true = ready.get(user, (0,))[0], waiting.get(user, (0,))[0], running
+        found[user] = _Counted(tuple(counters), true, charged)
     return found
-
-
-_charged = func.sum(tasks.c.charged)

@@ -93,16 +93,19 @@ class _Turns:
             self.barren += line.ends and not line.heads
 
 
-def give_turns(writing: Writing, held: Lanes, engine: str, room: int, fit: Fit, spare: int) -> Sequence[Change]:
+def give_turns(
+    writing: Writing, held: Lanes, engine: str, room: int, fit: Fit, *, spare: int, usual_limit: int
+) -> Sequence[Change]:
     """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
 
     A turn is one task, or an eighth of the room where that is more. Tasks that do not fit are passed by; `spare` lanes
-    may have no others.
+    may have no others. Most users run no more than the `usual_limit` at once, so more lanes are asked for where a turn
+    is larger: to ask again takes longer.
     """
     share = max(1, room // _SHARE)
     turns = _Turns(writing, held, engine, fit)
     turns.join(held.runnable(engine))
-    turns.ask(-(-room // share) + spare)
+    turns.ask(-(-room // max(1, min(share, usual_limit))) + spare)
     chosen: list[Change] = []
     while (left := room - len(chosen)) > 0 and (line := turns.next(left + spare)) is not None:
         for _ in range(min(share, left, line.most)):

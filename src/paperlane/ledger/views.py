@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -11,8 +11,8 @@ from sqlalchemy import (
     FromClause,
     RowMapping,
     ScalarSelect,
+    Select,
     Subquery,
-    and_,
     bindparam,
     case,
     cast,
@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
+from paperlane.ledger.dialects.keyed import by_no_index
 from paperlane.ledger.schema import (
     BACKLOGGED,
     OF_BATCH,
@@ -115,12 +116,12 @@ def many(
 ) -> Sequence[Task]:
     """A page of tasks: newest first, or a batch in its order."""
     asked = select(tasks).limit(limit)
-    whose = () if user is None else (tasks.c.user_id == user,)
     if batch is None and states and not any(state.ended for state in states):
-        found = _under_way(states, [*whose, *((tasks.c.id < cursor,) if cursor else ())], limit)
-        asked = asked.join(found, found.c.id == tasks.c.id).order_by(tasks.c.id.desc())
+        found = _under_way(set(states), user, cursor, limit)
+        asked = asked.join(found, found.c.id == tasks.c.id).order_by(found.c.id.desc())
         return [task_of(row, rules) for row in connection.execute(asked).mappings()]
-    asked = asked.where(*whose)
+    if user is not None:
+        asked = asked.where(tasks.c.user_id == user)
     if states:
         asked = asked.where(tasks.c.state.in_([state.value for state in states]))
     if batch is not None:
@@ -132,17 +133,26 @@ def many(
     return [task_of(row, rules) for row in connection.execute(asked).mappings()]
 
 
-_PRESENT = {
-    State.READY: READY,
-    State.WAITING: WAITING,
-    State.LEASED: and_(UNDER_WAY, tasks.c.state == State.LEASED.value),
-    State.RUNNING: and_(UNDER_WAY, tasks.c.state == State.RUNNING.value),
-}
+def _under_way(states: Collection[State], user: UserId | None, cursor: str, limit: int) -> Subquery:
+    """The newest of those that have not ended, by the indexes of these: whatever has ended is not gone through.
 
+    In a form that leaves databases no other index: one by user or by id seems as good to them, and holds all.
+    """
 
-def _under_way(states: Sequence[State], which: Sequence[ColumnElement[bool]], limit: int) -> Subquery:
-    """The newest of those that have not ended, by the indexes of these: whatever has ended is not gone through."""
-    each = union_all(*(select(tasks.c.id).where(_PRESENT[state], *which) for state in set(states))).subquery()
+    def of(state: State) -> Select[str]:
+        name = by_no_index(tasks.c.id).label("id")
+        whose = tasks.c.user_id if state is State.READY else tasks.c.user_id + 0  # few wait or run, of all users
+        match state:
+            case State.READY:
+                asked = select(name).where(READY)
+            case State.WAITING:
+                asked = select(name).where(WAITING)
+            case _:
+                asked = select(name).where(UNDER_WAY, by_no_index(tasks.c.state) == state.value)
+        asked = asked if user is None else asked.where(whose == user)
+        return asked.where(name < cursor) if cursor else asked
+
+    each = union_all(*map(of, states)).subquery()
     return select(each).order_by(each.c.id.desc()).limit(limit).subquery()
 
 
