@@ -60,8 +60,8 @@ class Host:
 
     `isolated` runs a step away from this process (a `Sandbox`), `open_file` opens what a step's `file` names.
     `heartbeat` is at most a third of the lease that the ledger's rules give, and just that where it is 0.
-    `fired` writes what other rooms record of a schedule's batch. `token` stands beside the machine's name in the ledger,
-    where whoever started this process finds it by that.
+    `fired` writes what other rooms record of a schedule's batch. `token` stands beside the machine's name in the
+    ledger, where whoever started this process finds it by that.
     """
 
     ledger: Ledger
