@@ -31,7 +31,7 @@ from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import UPLOAD_VERSION, Report, Severity, Upload
 from paperlane.model.tasks import NewBatch, TaskId
-from paperlane.patience import patiently
+from paperlane.patience import Stopped, patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
 from paperlane.records import accounts, documents
 from paperlane.records.issues import save
@@ -325,22 +325,29 @@ async def serve(
         kept.callback(threads.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
         secret = secret_of(settings)
+        desk = open_desk(settings, ledger)
+        owns = partial(owns_files, settings, ledger)
+        try:
+            first_sign_in = await patiently(lambda: threads(desk.first_sign_in), "starting", stop=stop)
+            # leaves the mark before the first upload, for others to see
+            await patiently(lambda: threads(owns), "starting", stop=stop)
+        except Stopped:
+            return
         async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             slots, of_each_worker = divide_limit(settings)
-            running.create_task(host.push(Inline(slots), slots, stop, bell.set_result))
-            desk = open_desk(settings, ledger)
-            app = create_app(desk, settings, (await bell).ring, secret)
+            pushing = running.create_task(host.push(Inline(slots), slots, stop, bell.set_result))
+            await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
+            if not bell.done():  # told to stop before it could join
+                return
+            app = create_app(desk, settings, bell.result().ring, secret)
             await kept.enter_async_context(app.router.lifespan_context(app))
             command = _worker_command(settings, of_each_worker)
             # not on the command line, which everybody on this machine can read: it may hold a password
             where = {"PAPERLANE_DATABASE_URL": settings.database}
             supervisor = Supervisor(command, settings.workers, partial(bury, ledger, threads), where)
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
-            first_sign_in = desk.first_sign_in()
             places = Places(open_blobs(settings), open_results(settings))
-            owns = partial(owns_files, settings, ledger)
-            owns()  # the mark is there before the first upload, for others to see
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns)
             running.create_task(house)
             gate.open(app)

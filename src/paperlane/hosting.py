@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -17,6 +17,7 @@ from paperlane.ledger import AlsoFired, Files, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.tasks import Lease
+from paperlane.patience import Stopped
 from paperlane.scheduling.dispatcher import dispatch
 from paperlane.scheduling.periodic import fire_due
 from paperlane.scheduling.sweeper import sweep
@@ -61,7 +62,7 @@ class Host:
     `isolated` runs a step away from this process (a `Sandbox`), `open_file` opens what a step's `file` names.
     `heartbeat` is at most a third of the lease that the ledger's rules give, and just that where it is 0.
     `fired` writes what other rooms record of a schedule's batch. `token` stands beside the machine's name in the
-    ledger, where whoever started this process finds it by that.
+    ledger: whoever started this process finds it by that.
     """
 
     ledger: Ledger
@@ -84,64 +85,66 @@ class Host:
             )
 
     @asynccontextmanager
-    async def working(self, engine: str, slots: int) -> AsyncGenerator[Attempts]:
-        """A worker's attempts, while it is a member of the ledger."""
+    async def working(self, engine: str, slots: int, stop: asyncio.Event | None = None) -> AsyncGenerator[Attempts]:
+        """A worker's attempts, while it is a member of the ledger; Stopped when told to stop while it cannot join."""
         pid, host = os.getpid(), socket.gethostname()[:_LONGEST_NAME] + (self.token and f"/{self.token}")
         membership = Membership(self.ledger, engine, host, pid, slots, SortableIds(self.clock), self.chain.version)
         heartbeat = Heartbeat(self.ledger, membership, self.heartbeat or self.ledger.rules.lease / 3, self.clock)
         threads = Threads(f"{engine}-worker", _THREADS)
         attempts = Attempts(self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock)
         try:
-            async with at_work(attempts, heartbeat):
+            async with at_work(attempts, heartbeat, stop):
                 yield attempts
         finally:
             threads.close()
 
     @asynccontextmanager
-    async def _woken(self, engine: str, slots: int) -> AsyncGenerator[tuple[Attempts, Wakeup]]:
+    async def _woken(self, engine: str, slots: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Attempts, Wakeup]]:
         """A worker's attempts, and its engine's bell."""
-        async with self.working(engine, slots) as attempts:
+        async with self.working(engine, slots, stop) as attempts:
             with closing(Wakeup(self.ledger, engine, attempts.threads)) as wakeup:
                 yield attempts, wakeup
 
     async def pull(self, engine: Puller, slots: int, stop: asyncio.Event) -> None:
         """Be a worker of a pull engine until told to stop; then drain."""
         name = engine.traits.name
-        async with self._woken(name, slots) as (attempts, wakeup), asyncio.TaskGroup() as running:
-            membership = attempts.heartbeat.membership
-            turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
-            self._look_after(running, attempts.threads, stop)
-            serving = running.create_task(engine.serve(turns, attempts, lambda: membership.granted, stop))
-            log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
-            await stop.wait()
-            await drain(attempts, self.grace, serving)
+        with suppress(Stopped):
+            async with self._woken(name, slots, stop) as (attempts, wakeup), asyncio.TaskGroup() as running:
+                membership = attempts.heartbeat.membership
+                turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
+                self._look_after(running, attempts.threads, stop)
+                serving = running.create_task(engine.serve(turns, attempts, lambda: membership.granted, stop))
+                log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
+                await stop.wait()
+                await drain(attempts, self.grace, serving)
 
     async def push(
         self, engine: Carrier, slots: int, stop: asyncio.Event, ready: Callable[[Wakeup], None] | None = None
     ) -> None:
         """Be a worker and the dispatcher of a push engine until told to stop; `ready` is told its bell."""
         name = engine.traits.name
-        async with self._woken(name, slots) as (attempts, wakeup), asyncio.TaskGroup() as running:
-            self._look_after(running, attempts.threads, stop)
-            membership = attempts.heartbeat.membership
+        with suppress(Stopped):
+            async with self._woken(name, slots, stop) as (attempts, wakeup), asyncio.TaskGroup() as running:
+                self._look_after(running, attempts.threads, stop)
+                membership = attempts.heartbeat.membership
 
-            def room() -> int:
-                return engine.room() - (membership.slots - membership.granted)
+                def room() -> int:
+                    return engine.room() - (membership.slots - membership.granted)
 
-            async def run(lease: Lease) -> None:
-                try:
-                    await attempts.and_finish(lease)
-                finally:
-                    wakeup.ring()  # there is room now, which nobody else tells
+                async def run(lease: Lease) -> None:
+                    try:
+                        await attempts.and_finish(lease)
+                    finally:
+                        wakeup.ring()  # there is room now, which nobody else tells
 
-            running.create_task(dispatch(self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop))
-            serving = running.create_task(engine.serve(run, stop))
-            if ready is not None:
-                ready(wakeup)
-            await stop.wait()
-            await drain(attempts, self.grace, serving)
-            if unbegun := serving.result():
-                await self._hand_back(unbegun, attempts.threads)
+                running.create_task(dispatch(self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop))
+                serving = running.create_task(engine.serve(run, stop))
+                if ready is not None:
+                    ready(wakeup)
+                await stop.wait()
+                await drain(attempts, self.grace, serving)
+                if unbegun := serving.result():
+                    await self._hand_back(unbegun, attempts.threads)
 
     def _look_after(self, running: asyncio.TaskGroup, threads: Threads, stop: asyncio.Event) -> None:
         """What every process does beside its work, so that it is done as long as one lives."""

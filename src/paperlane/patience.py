@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
@@ -17,6 +18,10 @@ log = structlog.get_logger(__name__)
 Given = TypeVar("Given")
 
 _SLOWER = 2.0
+
+
+class Stopped(Exception):
+    """Told to stop while the ledger could not be reached."""
 
 
 @dataclass(slots=True)
@@ -49,13 +54,17 @@ class Patience:
 
 
 async def patiently(
-    ask: Callable[[], Awaitable[Given]], what: str, most: Callable[[Unavailable], float] = lambda _: inf
+    ask: Callable[[], Awaitable[Given]],
+    what: str,
+    most: Callable[[Unavailable], float] = lambda _: inf,
+    stop: asyncio.Event | None = None,
 ) -> Given:
     """What `ask` gives, asked again while the ledger cannot be reached.
 
-    Its error goes on once it failed for as many seconds as `most` says of that error.
+    Its error goes on once it failed for as many seconds as `most` says of that error. Stopped once told to by `stop`; a
+    call under way is waited for, and what it gives is given.
     """
-    patience = Patience()
+    patience, stop = Patience(), stop or asyncio.Event()
     while True:
         try:
             given = await ask()
@@ -64,7 +73,10 @@ async def patiently(
                 raise
             seconds = patience.wait()
             log.warning("the ledger cannot be reached", what=what, why=error.message, again_in=round(seconds, 1))
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), seconds)
+            if stop.is_set():
+                raise Stopped from error
         else:
             if patience.worked():
                 log.info("the ledger is reached again", what=what)

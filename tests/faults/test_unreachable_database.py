@@ -13,6 +13,7 @@ from tests.ledger.invariants import check_invariants
 from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane import assembly
+from paperlane.desk import Desk
 from paperlane.engines import database
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
@@ -257,6 +258,16 @@ async def test_only_what_may_pass_is_tried_again(waits: Waits):
     assert waits.count == 0
 
 
+async def test_a_worker_can_be_stopped_while_it_cannot_join(worker: Worker, waits: Waits):
+    with taken(worker.path):
+        running = worker.start()
+        await waits.more(2)
+        worker.stop.set()
+        async with asyncio.timeout(60):
+            await running
+    assert worker.ledger.members() == []
+
+
 class TestStarting:
     @pytest.fixture
     def settings(self, tmp_path: Path) -> Settings:
@@ -313,3 +324,21 @@ class TestStarting:
             await waits.more(1)
             stop.set()
             assert await opening is None
+
+    @pytest.mark.parametrize("asks", ["first_sign_in", "owns_files", "register"])
+    async def test_a_service_can_be_stopped_whatever_it_waits_for(
+        self, settings: Settings, waits: Waits, monkeypatch: pytest.MonkeyPatch, asks: str
+    ):
+        def away(*_: object) -> None:
+            raise Unavailable("The database is away.")
+
+        monkeypatch.setattr({"first_sign_in": Desk, "register": SqlLedger}.get(asks, assembly), asks, away)
+        stop, told = asyncio.Event(), list[str]()
+        free = Settings(data=settings.data, port=0, workers=0)
+        serving = asyncio.create_task(assembly.serve(free, stop, lambda *said: told.extend(said), told.append))
+        await waits.more(2)
+        assert not serving.done()
+        stop.set()
+        async with asyncio.timeout(60):
+            await serving
+        assert told == []

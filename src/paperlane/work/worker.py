@@ -18,10 +18,13 @@ _TELL_EVERY = 1.0  # seconds between two writes of progress; steps are written a
 
 
 @asynccontextmanager
-async def at_work(attempts: Attempts, heartbeat: Heartbeat) -> AsyncGenerator[None]:
-    """Joined, beating and telling progress inside; heartbeats stop last, then the worker leaves the ledger."""
+async def at_work(attempts: Attempts, heartbeat: Heartbeat, stop: asyncio.Event | None = None) -> AsyncGenerator[None]:
+    """Joined, beating and telling progress inside; heartbeats stop last, then the worker leaves the ledger.
+
+    Stopped when told to stop while it cannot join.
+    """
     threads = attempts.threads
-    await patiently(lambda: threads(heartbeat.membership.join), "joining")
+    await patiently(lambda: threads(heartbeat.membership.join), "joining", stop=stop)
     heartbeat.start()
     telling = asyncio.create_task(_tell_progress(attempts))
     try:
