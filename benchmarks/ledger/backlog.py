@@ -11,6 +11,8 @@ from paperlane.ledger.schema import metadata
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 
 _AT_ONCE = 100_000
+_UPLOAD = 10  # tasks that a user brings at a time
+_FIRST_NUMBER = 10_000_000  # of a length for all, so that ids sort by time, as the ledger's own do
 _SERIES = {
     "postgresql": "generate_series({first}, {last}) AS series(n)",
     "mysql": "(SELECT seq AS n FROM seq_{first}_to_{last}) AS series",
@@ -22,7 +24,7 @@ _SERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Ready tasks of users `first`, `first + 1`, ..., in turn, so that each has the same share."""
+    """Ready tasks of users `first`, `first + 1`, ..., in turn, ten of each at a time, as uploads would bring them."""
 
     tasks: int
     users: int
@@ -34,7 +36,7 @@ class Backlog:
 def load(ledger: Ledger, backlog: Backlog) -> None:
     """Add the backlog; lanes that are there already get more. The tables are not analysed: see `analyse`."""
     mark = secrets.token_hex(6)
-    template = TaskId(f"t{mark}-0")
+    template = TaskId(f"t{mark}-{_FIRST_NUMBER}")
     ledger.lane(UserId(backlog.first), max_running=backlog.max_running, weight=backlog.weight)
     ledger.submit(NewBatch(BatchId(f"b{mark}"), UserId(backlog.first), [NewTask(template, b"{}")]))
     for at in range(1, backlog.users, _AT_ONCE):
@@ -72,15 +74,17 @@ def _quoted(connection: Connection, name: str) -> str:
 
 
 def _tasks(connection: Connection, backlog: Backlog, mark: str, first: int, last: int) -> None:
-    name = f"CONCAT('t{mark}-', n)" if _is_mariadb(connection) else f"'t{mark}-' || n"
+    number = f"n + {_FIRST_NUMBER}"
+    name = f"CONCAT('t{mark}-', {number})" if _is_mariadb(connection) else f"'t{mark}-' || ({number})"
     changed = {
         "id": name,
-        "user_id": f"{backlog.first} + n % {backlog.users}",
+        "user_id": f"{backlog.first} + (n - n % {_UPLOAD}) / {_UPLOAD} % {backlog.users}",
         "sort_key": "o.sort_key + n * 0.000001",
         "position": "n",
     }
-    _copy(connection, "tasks", f"id = 't{mark}-0'", changed, first, last)
-    _copy(connection, "events", f"task_id = 't{mark}-0'", {"task_id": name}, first, last)
+    template = f"'t{mark}-{_FIRST_NUMBER}'"
+    _copy(connection, "tasks", f"id = {template}", changed, first, last)
+    _copy(connection, "events", f"task_id = {template}", {"task_id": name}, first, last)
 
 
 def _lanes(connection: Connection, backlog: Backlog, first: int, last: int) -> None:
@@ -97,17 +101,20 @@ def _lanes(connection: Connection, backlog: Backlog, first: int, last: int) -> N
 
 
 def _count(connection: Connection, backlog: Backlog) -> None:
-    share, more = divmod(backlog.tasks, backlog.users)
-    for first, users, count in (
-        (backlog.first, 1, share + (more > 0) - 1),  # its template is counted
-        (backlog.first + 1, more - 1, share + 1),
-        (backlog.first + max(more, 1), backlog.users - max(more, 1), share),
+    rounds, rest = divmod(backlog.tasks, _UPLOAD * backlog.users)
+    whole, part = divmod(rest, _UPLOAD)
+    each = rounds * _UPLOAD
+    for at, users, count in (
+        (0, 1, -1),  # its template is counted
+        (0, whole, each + _UPLOAD),
+        (whole, 1, each + part),
+        (whole + 1, backlog.users - whole - 1, each),
     ):
-        if users > 0 and count > 0:
-            connection.execute(
-                text("UPDATE lanes SET ready = ready + :count WHERE user_id BETWEEN :first AND :last"),
-                {"count": count, "first": first, "last": first + users - 1},
-            )
+        first = backlog.first + at
+        connection.execute(
+            text("UPDATE lanes SET ready = ready + :count WHERE user_id BETWEEN :first AND :last"),
+            {"count": count, "first": first, "last": first + users - 1},
+        )
 
 
 def analyse(ledger: Ledger, *others: str) -> None:
