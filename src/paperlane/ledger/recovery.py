@@ -72,7 +72,8 @@ def _lost(given_rows: GivenRows) -> _Lost:
     others = tasks.c.user_id.not_in(select(given.table.c.of_user))
     expired = select().where(UNDER_WAY, tasks.c.lease_until <= bindparam("now"), others)
     of_who_renews = select(workers.c.id).where(workers.c.id == tasks.c.worker_id, workers.c.seen_at <= bindparam("now"))
-    left_behind = select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"), others, ~of_who_renews.exists())
+    from_later = ~of_who_renews.exists() | (tasks.c.begun_at > bindparam("now"))
+    left_behind = select().where(UNDER_WAY, tasks.c.lease_until > bindparam("beyond"), others, from_later)
     first, beyond = (wanted(asked.order_by(tasks.c.lease_until).limit(AT_ONCE)) for asked in (expired, left_behind))
     return _Lost(first, beyond, given)
 
@@ -108,8 +109,9 @@ def sweep(writing: Writing, held: Lanes, rules: Rules, until: float, passed: set
     """Take back every lease that was over at a time, a bounded number at once, but for those of users in `passed`.
 
     Nobody is waited for: the users of lanes that others hold are added to `passed`. A lease that ends later than any
-    that is given now was given before the clock was set back, and not renewed since. But where its worker was heard of
-    since, that one has a longer lease by its settings, which a process of other settings must not end.
+    that is given now was given before the clock was set back, and not renewed since. But where neither its beginning
+    nor its worker's last sign of life lies ahead, that worker has a longer lease by its settings, which a process of
+    other settings must not end.
     """
     lost = _lost(writing.dialect.given)
     found = Recovery()
