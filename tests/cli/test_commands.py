@@ -525,8 +525,12 @@ def loaded_by(module: str, *others: str) -> str:
     return done.stdout.strip()
 
 
+def test_only_the_service_loads_the_web():
+    assert loaded_by("paperlane.assembly, paperlane.checking", "fastapi", "starlette", "uvicorn") == "[]"
+
+
 def test_the_web_process_loads_no_parser():
-    assert loaded_by("paperlane.assembly", "lxml", "pypdfium2", "markdown_it", "selectolax") == "[]"
+    assert loaded_by("paperlane.serving", "lxml", "pypdfium2", "markdown_it", "selectolax") == "[]"
 
 
 HALF = "\udcff"  # how a byte that is no text comes in
