@@ -9,6 +9,8 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go 
 PROCESSES ?= 2
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Where this is set, as many containers' images do, every process would compile anew all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20

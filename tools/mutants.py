@@ -31,8 +31,11 @@ TESTS = (
     *(f"tests/ledger/test_{name}.py" for name in _MODULES),
     *("-k", "(memory or unknown or auditor or clocks) and not postgresql and not mariadb and not no_story"),
 )
-SLOWER = ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "tests/ledger/test_fairness.py")
-"""What is asked of those that survive the others."""
+SLOWER = (
+    ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "tests/ledger/test_fairness.py"),
+    ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "tests/ledger/test_concurrency.py"),
+)
+"""What is asked of those that survive the others: fairness in long runs, and locks, on real servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,9 @@ def fate_of(mutant: Mutant | None) -> Fate:
         code, words = run(SIMULATION, place)
         story = "" if code == 0 else _first(r"^seed \d+: (.{0,60})", words, code)
         code, words = run(TESTS, place)
-        if code == 0 and not story:
-            code, words = run(SLOWER, place)
+        for slower in SLOWER:
+            if code == 0 and not story:
+                code, words = run(slower, place)
         test = "" if code == 0 else _first(r"^(?:FAILED|ERROR) \S*?(\w+\.py[^\s\[]*)", words, code)
     return Fate(mutant or Mutant("none", "", "", ""), test.replace("::", " "), story, time.monotonic() - begun)
 

@@ -72,12 +72,12 @@ async def patiently(
             if patience.spent >= most(error):
                 raise
             seconds = patience.wait()
-            log.warning("the ledger cannot be reached", what=what, why=error.message, again_in=round(seconds, 1))
+            log.warning("the ledger cannot be used", what=what, why=error.message, again_in=round(seconds, 1))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), seconds)
             if stop.is_set():
                 raise Stopped from error
         else:
             if patience.worked():
-                log.info("the ledger is reached again", what=what)
+                log.info("the ledger can be used again", what=what)
             return given

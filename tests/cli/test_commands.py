@@ -35,6 +35,15 @@ def paperlane(*arguments: object, cwd: Path | None = None) -> subprocess.Complet
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120)
 
 
+@pytest.fixture
+def anns(tmp_path: Path) -> Path:
+    """A data folder whose ledger has the account `ann`."""
+    settings = Settings(data=tmp_path)
+    with closing(assembly.open_ledger(settings)) as ledger:
+        assembly.open_desk(settings, ledger).add_user(None, "ann", Role.USER, "", None, None)
+    return tmp_path
+
+
 def on_terminal(*arguments: str, cwd: Path) -> tuple[int, bytes]:
     """Exit code, and what a terminal shows of stderr."""
     ours, theirs = pty.openpty()
@@ -244,12 +253,11 @@ def test_another_role_brings_its_usual_limit(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     "options", [*(("--limit", n) for n in ("0", "-1", "9" * 30)), *(("--weight", w) for w in ("0", "-1", "nan", "inf"))]
 )
-def test_terms_that_make_no_sense_are_refused(tmp_path: Path, options: tuple[str, str]):
-    for command in ("add", "set"):
-        done = paperlane("user", command, "ann", *options, "--data", tmp_path)
+def test_terms_that_make_no_sense_are_refused(anns: Path, options: tuple[str, str]):
+    for command, name in (("add", "zoe"), ("set", "ann")):
+        done = paperlane("user", command, name, *options, "--data", anns)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert "lies between" in done.stderr
-        paperlane("user", "add", "ann", "--data", tmp_path)
 
 
 def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]):
@@ -525,8 +533,12 @@ def loaded_by(module: str, *others: str) -> str:
     return done.stdout.strip()
 
 
+def test_only_the_service_loads_the_web():
+    assert loaded_by("paperlane.assembly, paperlane.checking", "fastapi", "starlette", "uvicorn") == "[]"
+
+
 def test_the_web_process_loads_no_parser():
-    assert loaded_by("paperlane.assembly", "lxml", "pypdfium2", "markdown_it", "selectolax") == "[]"
+    assert loaded_by("paperlane.serving", "lxml", "pypdfium2", "markdown_it", "selectolax") == "[]"
 
 
 HALF = "\udcff"  # how a byte that is no text comes in
@@ -554,11 +566,8 @@ BEYOND = "9" * 20  # what no database counts
         (["user", "set", "ann", "--group", "x" * 101], "The name of the group is too long."),
     ],
 )
-def test_what_no_database_takes_is_refused_in_one_sentence(tmp_path: Path, arguments: list[str], said: str):
-    settings = Settings(data=tmp_path)
-    with closing(assembly.open_ledger(settings)) as ledger:
-        assembly.open_desk(settings, ledger).add_user(None, "ann", Role.USER, "", None, None)
-    done = paperlane(*arguments, "--data", tmp_path)
+def test_what_no_database_takes_is_refused_in_one_sentence(anns: Path, arguments: list[str], said: str):
+    done = paperlane(*arguments, "--data", anns)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"paperlane: {said}")
     assert len(done.stderr.splitlines()) == 1

@@ -64,6 +64,7 @@ class Found:
     failed_without_reason: list[str] = field(default_factory=list)
     completed_though_cancelled: list[str] = field(default_factory=list)
     over_limit: list[str] = field(default_factory=list)
+    fallen: list[str] = field(default_factory=list)  # programs that ended by themselves, and why
     drifted: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -279,6 +280,7 @@ class Soak:
         found.drifted = [json.dumps(note) for note in self.notes("worker") if "drifted" in note]
         if drifted := self.ledger.recover().drifted:
             found.drifted.append(f"{drifted} at the end")
+        found.fallen = [note["fell"] for of in ("worker", "submitter") for note in self.notes(of) if "fell" in note]
         self.faults += Counter(
             note["fault"].rpartition(" ")[2] + " at a fail point" for note in self.notes("worker") if "fault" in note
         )
@@ -309,7 +311,7 @@ class Soak:
 
 
 class Sampler:
-    """Looks all the time how many tasks of each user hold a turn: one statement sees one instant."""
+    """Looks all the time how many tasks of each user, and of all, hold a turn: one statement sees one instant."""
 
     def __init__(self, soak: Soak) -> None:
         self.soak = soak
@@ -333,6 +335,8 @@ class Sampler:
                 rows = self.soak.ledger.read(lambda connection: connection.exec_driver_sql(asked).all())
                 self.samples += 1
                 self.over += [f"user {user}: {running}" for user, running in rows if running > LIMITS[user]]
+                if (together := sum(running for _, running in rows)) > RULES.system_limit:
+                    self.over.append(f"all: {together}")
 
 
 def soak(kind: str, folder: Path, databases: Databases, seconds: float, seed: int, most: int = sys.maxsize) -> Found:

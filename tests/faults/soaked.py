@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ from paperlane.errors import Conflict, TooMany, Unavailable
 from paperlane.hosting import Host
 from paperlane.ledger import Also, Rules
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.model.tasks import BatchId, Checkpoint, Lease, NewBatch, NewTask, Progress, TaskId, UserId, WorkerId
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 from paperlane.settings import Settings
 from paperlane.work import Chain
 
-RULES = Rules(lease=2.0, undelivered=3.0, retry_delay=0.2, max_crashes=4, user_backlog=200, system_backlog=600)
+RULES = Rules(
+    lease=2.0, undelivered=3.0, retry_delay=0.2, max_crashes=4, user_backlog=200, system_backlog=600, system_limit=8
+)
 LIMITS = {1: 2, 2: 3, 3: 1, 4: 2, 5: 2}
 ENGINES = {1: "database", 2: "database", 3: "database", 4: "inline", 5: "inline"}
 SLOTS = 4
@@ -52,7 +55,7 @@ class Notes:
 
 
 class FaultyLedger:
-    """A ledger that dies at its fail point, and that waits, with jitter, for a database that is away."""
+    """A ledger that dies at its fail point; for a database that is away the product has to wait itself."""
 
     def __init__(self, ledger: SqlLedger, notes: Notes, point: str) -> None:
         self._ledger = ledger
@@ -69,21 +72,11 @@ class FaultyLedger:
     def _careful(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
             self._reached(name, "before")
-            answer = self._patient(method, *given, **named)
+            answer = method(*given, **named)
             self._reached(name, "after")
             return answer
 
         return call
-
-    def _patient(self, method: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                return method(*given, **named)
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(random.uniform(0.05, 0.3))
 
     def _reached(self, name: str, when: str) -> None:
         if (name, when) == self._point:
@@ -94,27 +87,11 @@ class FaultyLedger:
 
     def recover(self) -> Any:
         self._reached("recover", "before")
-        found = self._patient(self._ledger.recover)
+        found = self._ledger.recover()
         if found.drifted:
             self._notes(drifted=found.drifted)
         self._reached("recover", "after")
         return found
-
-    def save(
-        self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
-    ) -> None:
-        """Not done again blindly: the commit that failed may have gone through."""
-        self._reached("save", "before")
-        tried = False
-
-        def once() -> None:
-            nonlocal tried
-            if not (tried and self._ledger.checkpoint(lease.task, checkpoint.step, checkpoint.key) is not None):
-                tried = True
-                self._ledger.save(lease, worker, checkpoint, progress, also)
-
-        self._patient(once)
-        self._reached("save", "after")
 
 
 def effect(task: TaskId, step: str, _result: bytes) -> Also:
@@ -197,10 +174,14 @@ def run(what: str, url: str, folder: str, name: str, point: str) -> None:
     random.seed()
     logs.configure(Settings(log_level="error"))
     notes = Notes(Path(folder) / f"{what.partition('-')[0]}-{name}.jsonl")
-    if what == "submitter":
-        submit(url, notes)
-    else:
-        asyncio.run(work(url, notes, what.partition("-")[2], point))
+    try:
+        if what == "submitter":
+            submit(url, notes)
+        else:
+            asyncio.run(work(url, notes, what.partition("-")[2], point))
+    except BaseException as error:
+        notes(fell="".join(traceback.format_exception(error)))
+        raise
 
 
 def main() -> None:

@@ -337,7 +337,7 @@ def worker_of(service: Service) -> Iterator[Callable[[], list[str]]]:
 
 
 def failed_tries(lines: list[str]) -> list[str]:
-    return [line for line in lines if "the ledger cannot be reached" in line and "The database cannot be" in line]
+    return [line for line in lines if "the ledger cannot be used" in line and "The database cannot be" in line]
 
 
 def test_what_starts_before_its_server_waits_for_it_and_then_works(service: Service, server: Server):

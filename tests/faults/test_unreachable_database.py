@@ -12,7 +12,7 @@ from tests.conftest import taken
 from tests.ledger.invariants import check_invariants
 from tests.work.counting import COUNTING, HereAndNow
 
-from paperlane import assembly
+from paperlane import assembly, serving
 from paperlane.desk import Desk
 from paperlane.engines import database
 from paperlane.engines.database import Database
@@ -332,13 +332,13 @@ class TestStarting:
         def away(*_: object) -> None:
             raise Unavailable("The database is away.")
 
-        monkeypatch.setattr({"first_sign_in": Desk, "register": SqlLedger}.get(asks, assembly), asks, away)
+        monkeypatch.setattr({"first_sign_in": Desk, "register": SqlLedger}.get(asks, serving), asks, away)
         stop, told = asyncio.Event(), list[str]()
         free = Settings(data=settings.data, port=0, workers=0)
-        serving = asyncio.create_task(assembly.serve(free, stop, lambda *said: told.extend(said), told.append))
+        service = asyncio.create_task(serving.serve(free, stop, lambda *said: told.extend(said), told.append))
         await waits.more(2)
-        assert not serving.done()
+        assert not service.done()
         stop.set()
         async with asyncio.timeout(60):
-            await serving
+            await service
         assert told == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paperlane.assembly import divide_limit
+from paperlane.serving import divide_limit
 from paperlane.settings import Settings
 
 

@@ -8,11 +8,12 @@ from threading import Barrier
 import pytest
 from tests.conftest import EVERY_KIND
 
-from paperlane.assembly import open_desk, open_ledger, owns_files, secret_of
+from paperlane.assembly import open_desk, open_ledger, owns_files
 from paperlane.cli.installation import settings_of
 from paperlane.desk import Desk
 from paperlane.errors import Misconfigured
 from paperlane.records.accounts import Account, Role
+from paperlane.serving import secret_of
 
 
 @pytest.mark.parametrize("given", [{"heartbeat_seconds": 10.1}, {"lease_seconds": 29.0}, {"lease_seconds": 0.1}])

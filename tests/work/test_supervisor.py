@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.work.counting import COUNTING, HereAndNow
 
-from paperlane.assembly import bury
 from paperlane.hosting import Host, open_ledger
+from paperlane.serving import bury
 from paperlane.threads import Threads
 from paperlane.work.supervisor import Supervisor
 

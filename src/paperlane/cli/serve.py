@@ -16,7 +16,7 @@ def serve(
     database: Database = None,
 ) -> None:
     """Run the service: API, page and worker processes. Ctrl-C and SIGTERM let running steps end first."""
-    from paperlane import assembly, logs
+    from paperlane import assembly, logs, serving
 
     settings = made(host=host, port=port, workers=workers, data=data, database=database)
     logs.configure(settings)
@@ -30,6 +30,6 @@ def serve(
         typer.echo(f"Paperlane listens at {url} and waits for its database")
 
     async def run() -> None:
-        await assembly.serve(settings, assembly.stop_on_signals(), announce, waits)
+        await serving.serve(settings, assembly.stop_on_signals(), announce, waits)
 
     asyncio.run(run())

@@ -55,7 +55,7 @@ async def _step(turns: Turns, ended: list[Ended], room: int, patience: Patience)
         return ()
     except Unavailable as error:
         seconds = patience.wait()
-        log.warning("the ledger cannot be reached", why=error.message, untold=len(ended), again_in=round(seconds, 1))
+        log.warning("the ledger cannot be used", why=error.message, untold=len(ended), again_in=round(seconds, 1))
         await asyncio.sleep(seconds)
         return ()
     except Exception:
@@ -63,7 +63,7 @@ async def _step(turns: Turns, ended: list[Ended], room: int, patience: Patience)
         await asyncio.sleep(patience.wait())
         return ()
     if patience.worked():
-        log.info("the ledger is reached again", told=len(ended))
+        log.info("the ledger can be used again", told=len(ended))
     ended.clear()
     return leases
 

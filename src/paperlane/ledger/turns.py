@@ -12,8 +12,13 @@ from paperlane.ledger.writing import Writing
 
 _SHARE = 8  # of the free room, a lane is given one such part at once: locking and writing lanes costs more than tasks
 
-BARREN = 100
-"""Lanes without a task that fits, after which a claim asks for no more."""
+BARREN = 2_000
+"""Lanes without a task that fits, after which a claim asks for no more.
+
+Only versions make them: after a rollback all that the newer version took in. A claim that passes so many by takes a
+tenth of a second or so; without a bound it would hold every lane.
+"""
+_AT_ONCE = 500  # lanes that are asked for in one go where others had nothing that fits
 
 _Place = tuple[float, int]
 """Where a lane stands in the order of turns: its virtual time and its user."""
@@ -64,7 +69,7 @@ class _Turns:
     def next(self, most: int) -> _Line | None:
         """The line whose turn it is; None when there is none any more."""
         if self.reach is not None and (not self.order or self.order[0] > self.reach) and self.barren < BARREN:
-            self.ask(max(most, 2 * self.barren))
+            self.ask(max(most, min(2 * self.barren, _AT_ONCE)))
         return self.lines[heapq.heappop(self.order)[1]] if self.order else None
 
     def fetch(self, dry: _Line, room: int, share: int) -> None:

@@ -44,7 +44,7 @@ async def dispatch(
                 continue
             patience.worked()
         except Unavailable as error:
-            log.warning("the ledger cannot be reached", engine=engine, why=error.message)
+            log.warning("the ledger cannot be used", engine=engine, why=error.message)
             await asyncio.sleep(patience.wait())
         except Exception:
             log.exception("dispatch failed", engine=engine)

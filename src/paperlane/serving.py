@@ -1,0 +1,199 @@
+"""The service: one process that answers people, runs the engine `inline` and supervises workers."""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
+from math import ceil
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from paperlane.assembly import host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
+from paperlane.engines.database import Database
+from paperlane.engines.inline import Inline
+from paperlane.errors import Misconfigured
+from paperlane.ledger import Ledger
+from paperlane.patience import Stopped, patiently
+from paperlane.retention import Places, keep_house
+from paperlane.scheduling.wakeup import Wakeup
+from paperlane.settings import Settings
+from paperlane.threads import Threads
+from paperlane.web.app import create_app
+from paperlane.web.gate import Gate
+from paperlane.web.impatience import Impatient
+from paperlane.work.supervisor import Supervisor
+
+log = structlog.get_logger(__name__)
+
+_LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
+_GOODBYE = 5  # seconds that open requests get at the end
+
+
+def secret_of(settings: Settings) -> str:
+    """What signs the page's sessions: made once, and kept in the data folder for its owner only."""
+    path = settings.data / "secret.key"
+    settings.data.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        mine = path.with_name(f"secret.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another service of this folder starts too, and was first
+            path.hardlink_to(mine)  # whole or not there: half a secret would sign what anybody can forge
+        mine.unlink()
+    if not (secret := path.read_text().strip()):
+        raise Misconfigured(f"{path} is empty.", hint="Remove it: a new one is made, and everybody signs in again.")
+    return secret
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals end the workers too, so they are not the server's own."""
+        yield
+
+
+def _server(app: ASGIApp, settings: Settings) -> _Server:
+    class Protocol(Impatient):
+        patience = settings.upload_idle_seconds
+
+    return _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_GOODBYE,
+            http=Protocol,
+            ws="websockets-sansio",
+            lifespan="off",
+        )
+    )
+
+
+@asynccontextmanager
+async def _answering(
+    app: ASGIApp, settings: Settings, listening: socket.socket, stop: asyncio.Event
+) -> AsyncGenerator[_Server]:
+    """The server answers; after it no request is under way. `stop` is set when it ends by itself."""
+    server = _server(app, settings)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    serving.add_done_callback(lambda _: stop.set())
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket that the service answers on. Misconfigured when it cannot be had."""
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
+        # the protocol is named, or asyncio would leave Nagle's algorithm on: 40 ms an answer
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(512)
+    except OSError as error:
+        raise Misconfigured(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+            hint="Choose another --port, or a --host that this machine has.",
+        ) from error
+    return listening
+
+
+def divide_limit(settings: Settings) -> tuple[int, int]:
+    """The slots that `inline` asks for, and each worker: who registers first must not take what the others need.
+
+    Where all together want more than the system's limit, each gets its proportional share, and at least 1. Of a limit
+    of 1 only the default engine gets something.
+    """
+    workers = settings.workers or int(settings.engine == Database.traits.name)  # none here: one that people start
+    wanted = workers * settings.slots + settings.inline_slots
+    if workers == 0 or wanted <= settings.system_limit:
+        return settings.inline_slots, settings.slots
+    least = int(settings.system_limit > 1 or settings.engine == Inline.traits.name)
+    inline = max(least, settings.system_limit * settings.inline_slots // wanted)
+    return inline, max(1, ceil((settings.system_limit - inline) / workers))
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, announce: Callable[[str, str], None], waits: Callable[[str], None]
+) -> None:
+    """The service until told to stop: API, page, the engine `inline`, and supervised workers.
+
+    It listens at once, and a gate answers until its database is reached. `announce` is told the service's URL when it
+    is ready and, at the first start, the path of the link that signs the first admin in; `waits` is told the URL when
+    that is long in coming.
+    """
+    listening = listen(settings)
+    url = f"http://{_shown(settings.host)}:{listening.getsockname()[1]}"
+    gate = Gate()
+    async with AsyncExitStack() as kept, _answering(gate, settings, listening, stop) as server:
+        kept.callback(listening.close)  # as all that is kept: requests under way still need it
+        if (ledger := await reach_ledger(settings, stop, partial(waits, url))) is None:
+            return
+        kept.callback(ledger.close)
+        threads = Threads("serve")
+        kept.callback(threads.close)
+        host = await kept.enter_async_context(host_of(settings, ledger))
+        secret = secret_of(settings)
+        desk = open_desk(settings, ledger)
+        owns = partial(owns_files, settings, ledger)
+        try:
+            first_sign_in = await patiently(lambda: threads(desk.first_sign_in), "starting", stop=stop)
+            # leaves the mark before the first upload, for others to see
+            await patiently(lambda: threads(owns), "starting", stop=stop)
+        except Stopped:
+            return
+        async with asyncio.TaskGroup() as running:
+            bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
+            slots, of_each_worker = divide_limit(settings)
+            pushing = running.create_task(host.push(Inline(slots), slots, stop, bell.set_result))
+            await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
+            if not bell.done():  # told to stop before it could join
+                return
+            app = create_app(desk, settings, bell.result().ring, secret)
+            await kept.enter_async_context(app.router.lifespan_context(app))
+            command = _worker_command(settings, of_each_worker)
+            # not on the command line, which everybody on this machine can read: it may hold a password
+            where = {"PAPERLANE_DATABASE_URL": settings.database}
+            supervisor = Supervisor(command, settings.workers, partial(bury, ledger, threads), where)
+            running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
+            places = Places(open_blobs(settings), open_results(settings))
+            house = keep_house(ledger, places, kept_of(settings), threads, stop, owns)
+            running.create_task(house)
+            gate.open(app)
+            announce(url, first_sign_in or "")
+            await stop.wait()
+            server.should_exit = True
+
+
+def _shown(host: str) -> str:
+    """The host as it stands in a link that can be opened here: every address of a machine is none."""
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104  asked for, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _worker_command(settings: Settings, slots: int) -> Sequence[str]:
+    """The same command line, as a worker that ends when its standard input does; a token is still to follow."""
+    options = ("--engine", "database", "--slots", str(slots))
+    return (sys.executable, "-m", "paperlane", "worker", "--data", str(settings.data), *options, "--supervised")
+
+
+async def bury(ledger: Ledger, threads: Threads, token: str) -> None:
+    """A worker that this process started died: what it held goes on now, not when its lease ends."""
+    for member in await threads(ledger.members):
+        if member.host.endswith(f"/{token}"):
+            found = await threads(ledger.leave, member.id)
+            log.warning("recovered from a dead worker", worker=member.id, tasks=found.expired)
