@@ -39,7 +39,7 @@ RULES = Rules(
 )
 LIMITS = {1: 2, 2: 3, 3: 1, 4: 2, 5: 2}
 ENGINES = {1: "database", 2: "database", 3: "database", 4: "inline", 5: "inline"}
-SLOTS = 4
+SLOTS = 2
 SWEEP = 0.5
 POINTS = ("step", "begin", "started", "save", "finish", "renew", "progress", "recover", "lease", "register")
 
