@@ -22,20 +22,13 @@ LEDGER = "src/paperlane/ledger"
 STORIES = 8
 PATIENCE = 240.0  # seconds that tests may take; a mutant that makes them hang is caught as well
 SIMULATION = ("-m", "tests.ledger.simulation", "--most", str(STORIES), "--shrink", "0")
-_MODULES = (
-    *("contract", "crashes", "sweeps", "unknown_commits", "plans", "results", "backlog", "periodic", "sense"),
-    *("simulation", "model"),
-)
+_QUIET = ("-m", "pytest", "-x", "-q", "--no-header", "--timeout", "60", "-p", "no:cacheprovider")
 TESTS = (
-    *("-m", "pytest", "-x", "-q", "--no-header", "--timeout", "60", "-p", "no:cacheprovider"),
-    *(f"tests/ledger/test_{name}.py" for name in _MODULES),
+    *(*_QUIET, "tests/ledger", "--ignore", "tests/ledger/test_mutants.py"),
     *("-k", "(memory or unknown or auditor or clocks) and not postgresql and not mariadb and not no_story"),
 )
-SLOWER = (
-    ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "tests/ledger/test_fairness.py"),
-    ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "tests/ledger/test_concurrency.py"),
-)
-"""What is asked of those that survive the others: fairness in long runs, and locks, on real servers."""
+LOCKS = (*_QUIET, "tests/ledger/test_concurrency.py")
+"""What is asked of those that survive the others: it starts real servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +110,8 @@ def fate_of(mutant: Mutant | None) -> Fate:
         code, words = run(SIMULATION, place)
         story = "" if code == 0 else _first(r"^seed \d+: (.{0,60})", words, code)
         code, words = run(TESTS, place)
-        for slower in SLOWER:
-            if code == 0 and not story:
-                code, words = run(slower, place)
+        if code == 0 and not story:
+            code, words = run(LOCKS, place)
         test = "" if code == 0 else _first(r"^(?:FAILED|ERROR) \S*?(\w+\.py[^\s\[]*)", words, code)
     return Fate(mutant or Mutant("none", "", "", ""), test.replace("::", " "), story, time.monotonic() - begun)
 

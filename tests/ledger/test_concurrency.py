@@ -63,9 +63,10 @@ def test_two_that_register_are_not_granted_the_same_slots(processes: Callable[..
 
 def test_two_dispatchers_do_not_fill_the_same_room(processes: Callable[..., list[SqlLedger]]):
     ledgers = processes()
-    ledgers[0].lane(UserId(1), max_running=50, engine="pushed")
     ledgers[0].register(WorkerId("w"), "pushed", "host", 1, 5)
-    ledgers[0].submit(new_batch("b", 1, 20))
+    for user in range(1, 21):  # or the one lane would keep them apart
+        ledgers[0].lane(UserId(user), engine="pushed")
+        ledgers[0].submit(new_batch(f"b{user}", user, 1))
     leases = at_once(ledgers, lambda _, ledger: ledger.lease("pushed", 10))
     assert sum(map(len, leases)) == 5  # type: ignore[arg-type]
 
