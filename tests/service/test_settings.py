@@ -46,16 +46,19 @@ def test_services_that_start_at_once_share_one_whole_secret(tmp_path: Path):
 
 
 @EVERY_KIND
+@pytest.mark.parametrize(("users", "admin"), [([], "admin"), (["admin", "admin-2"], "admin-3")])
 def test_services_that_start_first_at_once_make_one_admin(
-    tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, users: list[str], admin: str
 ):
     settings = settings_of(data=tmp_path / "data", database=new_database())
     ledgers = [open_ledger(settings) for _ in range(3)]
     desks = [open_desk(settings, ledger) for ledger in ledgers]
-    all_looked, looked, users = Barrier(3), set[int](), Desk.users
+    for name in users:
+        desks[0].add_user(None, name, Role.USER, "", None, None)
+    all_looked, looked, users_of = Barrier(3), set[int](), Desk.users
 
     def look_together(desk: Desk) -> Sequence[Account]:
-        found = users(desk)
+        found = users_of(desk)
         if id(desk) not in looked:
             looked.add(id(desk))
             all_looked.wait(60)
@@ -65,7 +68,8 @@ def test_services_that_start_first_at_once_make_one_admin(
     with ThreadPoolExecutor(3) as starting:
         links = list(starting.map(Desk.first_sign_in, desks))
     assert len(set(links) - {None}) == 3
-    assert [(account.name, account.role) for account in desks[0].users()] == [("admin", Role.ADMIN)]
+    roles = {account.name: account.role for account in desks[0].users()}
+    assert roles == {**dict.fromkeys(users, Role.USER), admin: Role.ADMIN}
     for ledger in ledgers:
         ledger.close()
 
