@@ -3,20 +3,21 @@
 import json
 import os
 import pty
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pysqlite3 import dbapi2
 from sqlalchemy import select
-from tests.conftest import Service, until
+from tests.conftest import Service, needs, until
 from typer.main import get_command
 
-from paperlane import assembly
+from paperlane import assembly, cli
 from paperlane.cli import app
 from paperlane.cli.output import show
 from paperlane.hosting import open_ledger
@@ -28,11 +29,32 @@ from paperlane.settings import Settings
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
 WARNED = "# One\n\nThe system shall be fast.\n"
 FINE = "# One\n\nThe system shall answer within 1 s.\n"
+LONG = "x" * 300  # longer than any file's name may be
 
 
-def paperlane(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "paperlane", *map(str, arguments)]
+def paperlane(*arguments: object, cwd: Path | None = None, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command = [*by, sys.executable, "-m", "paperlane", *map(str, arguments)]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+@pytest.fixture
+def bound() -> Sequence[str]:
+    """What a command stands behind so that permission bits bind it, also where root runs the tests."""
+    if os.geteuid() != 0:
+        return ()
+    needs("setpriv", there=shutil.which("setpriv") is not None)
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a document that nobody may enter."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    (folder / "inside.md").write_text(BAD)
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o700)  # or it could not be removed
 
 
 @pytest.fixture
@@ -332,6 +354,24 @@ def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: li
     assert not (tmp_path / "wrong").exists()
 
 
+def test_a_folder_that_cannot_be_looked_into_is_not_one_that_is_missing(locked: Path, bound: Sequence[str]):
+    for folder, why in ((locked, "Permission denied"), (locked.parent / LONG, "File name too long")):
+        done = paperlane("queue", "--data", folder, by=bound)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert f"The folder {folder} cannot be looked into: {why}. Be the user" in done.stderr
+
+
+def test_what_the_system_refuses_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(cli, "app", lambda **_: (tmp_path / LONG).stat())
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = f"The system refuses {tmp_path / LONG}: File name too long."
+    assert capsys.readouterr().err == f"paperlane: {said} Check the path, its rights and the disk.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -342,6 +382,7 @@ def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: li
         (["check", "empty"], "There is nothing to test in empty."),
         (["check", "fine.md", "-o", "none/x.txt"], "The report cannot be written: none/x.txt lies in no folder."),
         (["check", "fine.md", "-o", "empty"], "The report cannot be written: empty is a folder."),
+        (["check", "fine.md", "-o", LONG], "xxx: File name too long. Name another file with -o."),
         (["check", "picture.png"], "Supported are .docx, .htm"),
     ],
 )
