@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
 from pydantic import TypeAdapter
@@ -111,7 +112,7 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     """Named files as they are; of folders, the documents that are not hidden, of whatever format."""
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112  False, where Path's raises: opening the file says why then
             yield path
             continue
         for inside in sorted(path.rglob("*")):
@@ -126,7 +127,10 @@ def _name(path: Path) -> str:
 
 
 async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
-    upload = await asyncio.to_thread(_upload, path)
+    try:
+        upload = await asyncio.to_thread(_upload, path)
+    except OSError as error:
+        raise _cannot("file cannot be read", error.strerror) from error
     report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
     return _REPORT.validate_json(report.content)
 
@@ -143,8 +147,12 @@ def _upload(path: Path) -> Upload:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        if S_ISREG(path.stat().st_mode):  # a pipe would wait for somebody who writes, a device may never end
+            return path.open("rb")
     except OSError as error:
-        raise DocumentError(
-            f"The file cannot be opened: {error.strerror}.", code="cannot_open", hint="Check the path and its rights."
-        ) from error
+        raise _cannot("file cannot be opened", error.strerror) from error
+    raise _cannot("file cannot be opened", "it is no regular file")
+
+
+def _cannot(what: str, why: str | None) -> DocumentError:
+    return DocumentError(f"The {what}: {why}.", code="cannot_open", hint="Check the path and its rights.")

@@ -222,6 +222,25 @@ def test_what_a_file_is_called_does_not_steer_the_terminal(tmp_path: Path):
     assert rb"\x1b]0;pwn\x07.docx: " in shown
 
 
+def test_what_cannot_be_read_does_not_stop_the_others(folder: Path, bound: Sequence[str]):
+    os.mkfifo(folder / "pipe.md")
+    (folder / "memory.md").symlink_to("/proc/self/mem")  # a regular file, whose first page is not there
+    (folder / "warned.md").chmod(0)
+    names = ("pipe.md", "/dev/null", "memory.md", f"{LONG}.md", "warned.md")
+    done = paperlane("check", *names, "fine.md", cwd=folder, by=bound)
+    assert (done.returncode, done.stderr) == (0, "")
+    refused = [
+        f"{names[0]}: could not be read [cannot_open]: The file cannot be opened: it is no regular file.",
+        f"{names[1]}: could not be read [cannot_open]: The file cannot be opened: it is no regular file.",
+        f"{names[2]}: could not be read [cannot_open]: The file cannot be read: Input/output error.",
+        f"{names[3]}: could not be read [cannot_open]: The file cannot be opened: File name too long.",
+        f"{names[4]}: could not be read [cannot_open]: The file cannot be opened: Permission denied.",
+    ]
+    fine, *lines = done.stdout.splitlines()
+    assert fine.startswith("fine.md: no issues")
+    assert lines == [f"{line} Check the path and its rights." for line in refused]
+
+
 def test_chinese_reports_tell_their_faults_in_chinese(folder: Path):
     done = paperlane("check", "fine.md", "locked.docx", "--lang", "zh", "--format", "html", cwd=folder)
     assert done.stderr.startswith("locked.docx: 不支持此类文件")
