@@ -241,6 +241,46 @@ def test_what_cannot_be_read_does_not_stop_the_others(folder: Path, bound: Seque
     assert lines == [f"{line} Check the path and its rights." for line in refused]
 
 
+def test_folders_that_cannot_be_looked_into_are_untested_ones(folder: Path, locked: Path, bound: Sequence[str]):
+    (folder / "listed").mkdir()
+    for name in ("inside.md", "picture.png"):
+        (folder / "listed" / name).write_text(BAD)
+    (folder / "listed").chmod(0o400)
+    (folder / "loose.md").symlink_to("nowhere")
+    refused = "could not be read [cannot_open]: The {} Check the path and its rights."
+    barred = f"locked: {refused.format('folder cannot be listed: Permission denied.')}"
+    done = paperlane("check", ".", "--fail-on", "never", cwd=folder, by=bound)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if "cannot_open" in line] == [
+        f"listed/inside.md: {refused.format('file cannot be opened: Permission denied.')}",
+        barred,
+        f"loose.md: {refused.format('file cannot be opened: No such file or directory.')}",
+    ]
+    done = paperlane("check", "fine.md", "locked", "--fail-on-untested", cwd=folder, by=bound)
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (1, [barred])
+    done = paperlane("check", "locked", cwd=folder, by=bound)
+    assert (done.returncode, done.stdout) == (2, f"{barred}\n")
+    (folder / "listed").chmod(0o700)
+
+
+def test_links_to_folders_are_followed_each_folder_once(tmp_path: Path):
+    for name in ("docs/within/one.md", "docs/two.md", "shared/deep/three.md", "four.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(FINE)
+    for link, target in (("again", "within"), ("itself", "."), ("parent", ".."), ("shared", "../shared")):
+        (tmp_path / "docs" / link).symlink_to(target)
+    (tmp_path / "shared/back").symlink_to("../docs")
+    done = paperlane("check", "docs", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["unreadable"] == []
+    assert [one["document"]["name"] for one in found["documents"]] == [
+        "docs/shared/deep/three.md",
+        "docs/two.md",
+        "docs/within/one.md",
+    ]
+
+
 def test_chinese_reports_tell_their_faults_in_chinese(folder: Path):
     done = paperlane("check", "fine.md", "locked.docx", "--lang", "zh", "--format", "html", cwd=folder)
     assert done.stderr.startswith("locked.docx: 不支持此类文件")
