@@ -528,9 +528,23 @@ def test_what_is_no_database_is_said_in_one_line(tmp_path: Path):
         assert "paperlane.db cannot be used: file is not a database. Restore it" in done.stderr
 
 
-@pytest.mark.parametrize(("content", "said"), [('port = "x', "cannot be read"), ("port = 99999", "The setting port")])
-def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path, content: str, said: str):
-    (tmp_path / "paperlane.toml").write_text(content)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'port = "x', "cannot be read"),
+        (b"port = 99999", "The setting port"),
+        ("port = 99999".encode("utf-8-sig"), "The setting port"),
+        ("port = 8400".encode("utf-16"), "cannot be read: it is no UTF-8. Save it as UTF-8."),
+        ("# 端口\nport = 8400".encode("gbk"), "cannot be read: it is no UTF-8. Save it as UTF-8."),
+        (None, "cannot be read: Is a directory. Start from another folder"),
+    ],
+    ids=str,
+)
+def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path, content: bytes | None, said: str):
+    if content is None:
+        (tmp_path / "paperlane.toml").mkdir()
+    else:
+        (tmp_path / "paperlane.toml").write_bytes(content)
     done = paperlane("doctor", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from tomllib import TOMLDecodeError
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,8 +74,6 @@ def settings_of(**given: Any) -> Settings:
         given["database_url"] = url
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
-    except TOMLDecodeError as error:
-        raise Misconfigured(f"paperlane.toml cannot be read: {error}.", hint="Texts stand in quotes.") from error
     except SettingsError as error:
         raise Misconfigured(f"A setting cannot be read: {error}.", hint='Lists are written as JSON: ["a"].') from error
     except ValidationError as error:
