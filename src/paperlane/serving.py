@@ -103,9 +103,10 @@ def listen(settings: Settings) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(512)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "this is no name of a host"
         raise Misconfigured(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+            f"Cannot listen on {settings.host}:{settings.port}: {why}.",
             hint="Choose another --port, or a --host that this machine has.",
         ) from error
     return listening

@@ -13,7 +13,7 @@ from paperlane.cli.installation import settings_of
 from paperlane.desk import Desk
 from paperlane.errors import Misconfigured
 from paperlane.records.accounts import Account, Role
-from paperlane.serving import secret_of
+from paperlane.serving import listen, secret_of
 
 
 @pytest.mark.parametrize("given", [{"heartbeat_seconds": 10.1}, {"lease_seconds": 29.0}, {"lease_seconds": 0.1}])
@@ -113,3 +113,8 @@ def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):
 def test_numbers_that_make_no_sense_are_refused(given: dict[str, float]):
     with pytest.raises(Misconfigured, match=f"{next(iter(given))} makes no sense"):
         settings_of(**given)
+
+
+def test_what_is_no_name_of_a_host_is_refused():
+    with pytest.raises(Misconfigured, match=r"Cannot listen on a\.\.b:0: this is no name of a host\."):
+        listen(settings_of(host="a..b", port=0))
