@@ -576,6 +576,15 @@ def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
     assert done.stderr == f"paperlane: {said} Choose another --port, or a --host that this machine has.\n"
 
 
+def test_serve_says_that_its_data_folder_cannot_be_used(tmp_path: Path):
+    (tmp_path / "blobs").write_text("no folder")
+    whys = {"/dev/null/data": "/dev/null/data: Not a directory", tmp_path: f"{tmp_path}/blobs: File exists"}
+    for data, why in whys.items():
+        done = paperlane("serve", "--port", "0", "--data", data, "--database", f"sqlite:///{tmp_path}/elsewhere/own.db")
+        assert done.returncode == 2
+        assert done.stderr == f"paperlane: The data folder cannot be used: {why}. Name another one with --data.\n"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
