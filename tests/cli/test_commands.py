@@ -438,6 +438,8 @@ def test_what_the_system_refuses_is_said_in_one_sentence(
         (["check"], "Missing argument 'PATH...'. See: paperlane check --help"),
         (["check", "--fromat", "json", "x.md"], "No such option: --fromat"),
         (["serve", "--port", "many"], "valid integer"),
+        (["queue", "--json", "dead"], "--json before dead says nothing to it. See: paperlane queue dead --help."),
+        (["queue", "--users", "100", "limit"], "--users before limit says nothing to it. See: paperlane queue limit"),
         (["check", "empty"], "There is nothing to test in empty."),
         (["check", "fine.md", "-o", "none/x.txt"], "The report cannot be written: none/x.txt lies in no folder."),
         (["check", "fine.md", "-o", "empty"], "The report cannot be written: empty is a folder."),
