@@ -82,7 +82,11 @@ class Settings(BaseSettings):
     max_user_sockets: int = Field(10, ge=1, description="WebSockets that a user may have open.")
     max_admin_sockets: int = Field(50, ge=1, description="WebSockets that an admin may have open.")
     session_hours: int = Field(12, ge=1, description="How long a sign-in on the page lasts.")
-    allowed_origins: tuple[str, ...] = Field((), description="Other origins whose pages may open a WebSocket.")
+    allowed_origins: tuple[str, ...] = Field(
+        (),
+        description="Other origins whose pages may sign in, write with the session's cookie and open a WebSocket; "
+        'the service\'s own where a proxy changes the `Host` header. As JSON: `["https://papers.example"]`.',
+    )
 
     keep_days: int = Field(
         90, ge=0, description="Days that completed and cancelled tasks are kept, with report and file; 0: for ever."

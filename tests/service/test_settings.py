@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
+from starlette.requests import HTTPConnection
 from tests.conftest import EVERY_KIND
 
 from paperlane.assembly import open_desk, open_ledger, owns_files
@@ -14,6 +16,7 @@ from paperlane.desk import Desk
 from paperlane.errors import Misconfigured
 from paperlane.records.accounts import Account, Role
 from paperlane.serving import listen, secret_of
+from paperlane.web.identity import is_own_origin
 
 
 @pytest.mark.parametrize("given", [{"heartbeat_seconds": 10.1}, {"lease_seconds": 29.0}, {"lease_seconds": 0.1}])
@@ -118,3 +121,15 @@ def test_numbers_that_make_no_sense_are_refused(given: dict[str, float]):
 def test_what_is_no_name_of_a_host_is_refused():
     with pytest.raises(Misconfigured, match=r"Cannot listen on a\.\.b:0: this is no name of a host\."):
         listen(settings_of(host="a..b", port=0))
+
+
+def test_pages_of_other_origins_are_believed_where_they_are_named():
+    house = SimpleNamespace(settings=settings_of(allowed_origins=["https://papers.example"]))
+    app = SimpleNamespace(state=SimpleNamespace(house=house))
+
+    def is_believed(origin: str) -> bool:
+        headers = [(b"host", b"here.example"), (b"origin", origin.encode())]
+        return is_own_origin(HTTPConnection({"type": "http", "app": app, "headers": headers}))
+
+    asked = ("https://here.example", "https://papers.example", "http://papers.example", "https://more.example")
+    assert [is_believed(origin) for origin in asked] == [True, True, False, False]
