@@ -101,8 +101,6 @@ class Settings(BaseSettings):
         14, ge=0, description="Days that each step of a completed task is kept; the report stays longer. 0: as long."
     )
 
-    passage_tokens: int = Field(1_500, ge=100, description="Token budget of a passage that is tested as a whole.")
-
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")
     log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for people, or for programs.")
 

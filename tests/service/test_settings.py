@@ -1,5 +1,6 @@
 """Settings that would harm are refused before anything starts."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 from starlette.requests import HTTPConnection
 from tests.conftest import EVERY_KIND
 
+import paperlane
 from paperlane.assembly import open_desk, open_ledger, owns_files
 from paperlane.cli.installation import settings_of
 from paperlane.desk import Desk
 from paperlane.errors import Misconfigured
 from paperlane.records.accounts import Account, Role
 from paperlane.serving import listen, secret_of
+from paperlane.settings import Settings
 from paperlane.web.identity import is_own_origin
 
 
@@ -133,3 +136,9 @@ def test_pages_of_other_origins_are_believed_where_they_are_named():
 
     asked = ("https://here.example", "https://papers.example", "http://papers.example", "https://more.example")
     assert [is_believed(origin) for origin in asked] == [True, True, False, False]
+
+
+def test_each_setting_is_read_somewhere():
+    code = "\n".join(path.read_text() for path in Path(paperlane.__file__).parent.rglob("*.py"))
+    read = set(re.findall(r"settings\.(\w+)", code))
+    assert Settings.model_fields.keys() - read == {"database_url"}  # which settings.database resolves
