@@ -5,7 +5,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from operator import itemgetter
+from pathlib import Path, PurePath
+from stat import S_ISREG
 from typing import BinaryIO
 
 from pydantic import TypeAdapter
@@ -83,14 +85,14 @@ class _Direct:
 
 async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested:
     """Test files, and whatever documents are in folders; several at once, reported in their order."""
-    files = list(dict.fromkeys(_files(paths)))
+    files = dict(_files(paths))
     async with open_sandbox(settings) as sandbox:
         room = asyncio.Semaphore(sandbox.children)
 
-        async def one(path: Path) -> Report | Fault:
+        async def one(path: Path, barred: Fault | None) -> Report | Fault:
             async with room:
                 try:
-                    return await _test(path, sandbox, lambda percent: tell(_name(path), percent))
+                    return barred or await _test(path, sandbox, lambda percent: tell(_name(path), percent))
                 except PaperlaneError as error:
                     return error.fault
                 finally:
@@ -98,9 +100,13 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
 
         for path in files:
             tell(_name(path), 0.0)
-        results = await asyncio.gather(*map(one, files))
+        results = await asyncio.gather(*map(one, files, files.values()))
     faults = [(path, result) for path, result in zip(files, results, strict=True) if isinstance(result, Fault)]
-    asked = {path for path, _ in faults if path in paths or path.suffix.lower() in _SUPPORTED}
+    asked = {
+        path
+        for path, fault in faults
+        if path in paths or path.suffix.lower() in _SUPPORTED or fault.code != "unsupported_type"
+    }
     return Tested(
         [result for result in results if isinstance(result, Report)],
         [(_name(path), fault) for path, fault in faults if path in asked],
@@ -108,16 +114,46 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
     )
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Named files as they are; of folders, the documents that are not hidden, of whatever format."""
+def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Fault | None]]:
+    """Named files as they are, and what is in folders; with the reason where it is known not to be read."""
     for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for inside in sorted(path.rglob("*")):
-            hidden = any(part.startswith((".", "~$")) for part in inside.relative_to(path).parts)
-            if inside.is_file() and not hidden and inside.suffix.lower() in _SUPPORTED | _DOCUMENTS:
-                yield inside
+        if os.path.isdir(path):  # noqa: PTH112  False, where Path's raises: opening the file says why then
+            yield from _inside(path)
+        else:
+            yield path, None
+
+
+def _inside(top: Path) -> Sequence[tuple[Path, Fault | None]]:
+    """The documents of a folder that are not hidden, of whatever format; and the folders that cannot be listed.
+
+    Links to folders are followed after all else, for what has a place of its own shall be named by that. No folder is
+    entered twice, and none that `top` lies in.
+    """
+    found: list[tuple[Path, Fault | None]] = []
+
+    def barred(error: OSError) -> None:
+        found.append((Path(error.filename), _cannot("folder cannot be listed", error.strerror).fault))
+
+    entered, ahead = set(top.resolve().parents), [top]
+    for start in ahead:  # which grows
+        for name, folders, files in os.walk(start, onerror=barred):
+            folder = Path(name)
+            if (place := folder.resolve()) in entered:
+                folders.clear()
+                continue
+            entered.add(place)
+            folders[:] = filter(_is_shown, folders)
+            found += [(folder / file, None) for file in filter(_is_shown, files) if _is_document(file)]
+            ahead += [folder / link for link in folders if os.path.islink(folder / link)]  # noqa: PTH114  never raises
+    return sorted(found, key=itemgetter(0))
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith((".", "~$"))
+
+
+def _is_document(name: str) -> bool:
+    return PurePath(name).suffix.lower() in _SUPPORTED | _DOCUMENTS
 
 
 def _name(path: Path) -> str:
@@ -126,7 +162,10 @@ def _name(path: Path) -> str:
 
 
 async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
-    upload = await asyncio.to_thread(_upload, path)
+    try:
+        upload = await asyncio.to_thread(_upload, path)
+    except OSError as error:
+        raise _cannot("file cannot be read", error.strerror) from error
     report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
     return _REPORT.validate_json(report.content)
 
@@ -143,8 +182,12 @@ def _upload(path: Path) -> Upload:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        if S_ISREG(path.stat().st_mode):  # a pipe would wait for somebody who writes, a device may never end
+            return path.open("rb")
     except OSError as error:
-        raise DocumentError(
-            f"The file cannot be opened: {error.strerror}.", code="cannot_open", hint="Check the path and its rights."
-        ) from error
+        raise _cannot("file cannot be opened", error.strerror) from error
+    raise _cannot("file cannot be opened", "it is no regular file")
+
+
+def _cannot(what: str, why: str | None) -> DocumentError:
+    return DocumentError(f"The {what}: {why}.", code="cannot_open", hint="Check the path and its rights.")

@@ -408,19 +408,16 @@ class Desk:
         link = self.ledger.write(lambda c: accounts.new_link(c, account.id, now, _LINK_SECONDS))
         return f"/sign-in?once={link}"
 
-    def _first_admin(self) -> Account:
-        """The oldest admin; one is made where there is none."""
-        if (found := self._oldest_admin()) is not None:
-            return found
+    def _first_admin(self, number: int = 1) -> Account:
+        """The oldest admin; one is made where there is none, by the first name that nobody has."""
+        for account in self.users():
+            if account.role is Role.ADMIN:
+                return account
+        name = _FIRST_ADMIN if number == 1 else f"{_FIRST_ADMIN}-{number}"
         try:
-            return self.add_user(None, _FIRST_ADMIN, Role.ADMIN, "", None, None)
-        except Conflict:
-            if (found := self._oldest_admin()) is not None:  # another service starts too, and was first
-                return found
-            raise
-
-    def _oldest_admin(self) -> Account | None:
-        return next((account for account in self.users() if account.role is Role.ADMIN), None)
+            return self.add_user(None, name, Role.ADMIN, "", None, None)
+        except Conflict:  # a user is called so; or another service starts too, and was first
+            return self._first_admin(number + 1)
 
     def add_user(
         self, by: Account | None, name: str, role: Role, group: str, limit: int | None, weight: float | None

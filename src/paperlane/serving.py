@@ -35,6 +35,19 @@ _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
 _GOODBYE = 5  # seconds that open requests get at the end
 
 
+@contextmanager
+def _in_data_folder() -> Generator[None]:
+    """Misconfigured where the system refuses something in the data folder: no server's database has looked there."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise Misconfigured(
+            f"The data folder cannot be used: {where}{error.strerror}.", hint="Name another one with --data."
+        ) from error
+
+
+@_in_data_folder()
 def secret_of(settings: Settings) -> str:
     """What signs the page's sessions: made once, and kept in the data folder for its owner only."""
     path = settings.data / "secret.key"
@@ -103,9 +116,10 @@ def listen(settings: Settings) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(512)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "this is no name of a host"
         raise Misconfigured(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+            f"Cannot listen on {settings.host}:{settings.port}: {why}.",
             hint="Choose another --port, or a --host that this machine has.",
         ) from error
     return listening
@@ -152,7 +166,8 @@ async def serve(
         try:
             first_sign_in = await patiently(lambda: threads(desk.first_sign_in), "starting", stop=stop)
             # leaves the mark before the first upload, for others to see
-            await patiently(lambda: threads(owns), "starting", stop=stop)
+            with _in_data_folder():
+                await patiently(lambda: threads(owns), "starting", stop=stop)
         except Stopped:
             return
         async with asyncio.TaskGroup() as running:

@@ -1,20 +1,24 @@
 """Every setting, with its default: from `PAPERLANE_*` in the environment, or from `paperlane.toml`."""
 
+import tomllib
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
+
+from paperlane.errors import Misconfigured
+
+_FILE = Path("paperlane.toml")
 
 
 class Settings(BaseSettings):
     """How this installation behaves. Arguments win over the environment, which wins over `paperlane.toml`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PAPERLANE_", toml_file="paperlane.toml", extra="forbid", frozen=True, allow_inf_nan=False
-    )
+    model_config = SettingsConfigDict(env_prefix="PAPERLANE_", extra="forbid", frozen=True, allow_inf_nan=False)
 
     data: Path = Field(
         Path("paperlane-data"), description="Folder for the embedded database, the uploads and large results of steps."
@@ -78,7 +82,11 @@ class Settings(BaseSettings):
     max_user_sockets: int = Field(10, ge=1, description="WebSockets that a user may have open.")
     max_admin_sockets: int = Field(50, ge=1, description="WebSockets that an admin may have open.")
     session_hours: int = Field(12, ge=1, description="How long a sign-in on the page lasts.")
-    allowed_origins: tuple[str, ...] = Field((), description="Other origins whose pages may open a WebSocket.")
+    allowed_origins: tuple[str, ...] = Field(
+        (),
+        description="Other origins whose pages may sign in, write with the session's cookie and open a WebSocket; "
+        'the service\'s own where a proxy changes the `Host` header. As JSON: `["https://papers.example"]`.',
+    )
 
     keep_days: int = Field(
         90, ge=0, description="Days that completed and cancelled tasks are kept, with report and file; 0: for ever."
@@ -92,8 +100,6 @@ class Settings(BaseSettings):
     keep_steps_days: int = Field(
         14, ge=0, description="Days that each step of a completed task is kept; the report stays longer. 0: as long."
     )
-
-    passage_tokens: int = Field(1_500, ge=100, description="Token budget of a passage that is tested as a whole.")
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")
     log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for people, or for programs.")
@@ -124,9 +130,25 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _in_file())
 
     @cached_property
     def database(self) -> str:
         """The ledger's address, the embedded default resolved."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
+
+
+def _in_file() -> dict[str, Any]:
+    """What the file says, if there is one. Misconfigured where it cannot be read."""
+    try:
+        return tomllib.loads(_FILE.read_text("utf-8-sig"))  # some editors put a mark before UTF-8
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise Misconfigured(
+            f"{_FILE} cannot be read: {error.strerror}.", hint="Start from another folder, or mend its rights."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{_FILE} cannot be read: it is no UTF-8.", hint="Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{_FILE} cannot be read: {error}.", hint="Texts stand in quotes.") from error

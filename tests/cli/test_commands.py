@@ -3,20 +3,21 @@
 import json
 import os
 import pty
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pysqlite3 import dbapi2
 from sqlalchemy import select
-from tests.conftest import Service, until
+from tests.conftest import Service, needs, until
 from typer.main import get_command
 
-from paperlane import assembly
+from paperlane import assembly, cli
 from paperlane.cli import app
 from paperlane.cli.output import show
 from paperlane.hosting import open_ledger
@@ -28,11 +29,32 @@ from paperlane.settings import Settings
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
 WARNED = "# One\n\nThe system shall be fast.\n"
 FINE = "# One\n\nThe system shall answer within 1 s.\n"
+LONG = "x" * 300  # longer than any file's name may be
 
 
-def paperlane(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "paperlane", *map(str, arguments)]
+def paperlane(*arguments: object, cwd: Path | None = None, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command = [*by, sys.executable, "-m", "paperlane", *map(str, arguments)]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+@pytest.fixture
+def bound() -> Sequence[str]:
+    """What a command stands behind so that permission bits bind it, also where root runs the tests."""
+    if os.geteuid() != 0:
+        return ()
+    needs("setpriv", there=shutil.which("setpriv") is not None)
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a document that nobody may enter."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    (folder / "inside.md").write_text(BAD)
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o700)  # or it could not be removed
 
 
 @pytest.fixture
@@ -200,6 +222,65 @@ def test_what_a_file_is_called_does_not_steer_the_terminal(tmp_path: Path):
     assert rb"\x1b]0;pwn\x07.docx: " in shown
 
 
+def test_what_cannot_be_read_does_not_stop_the_others(folder: Path, bound: Sequence[str]):
+    os.mkfifo(folder / "pipe.md")
+    (folder / "memory.md").symlink_to("/proc/self/mem")  # a regular file, whose first page is not there
+    (folder / "warned.md").chmod(0)
+    names = ("pipe.md", "/dev/null", "memory.md", f"{LONG}.md", "warned.md")
+    done = paperlane("check", *names, "fine.md", cwd=folder, by=bound)
+    assert (done.returncode, done.stderr) == (0, "")
+    refused = [
+        f"{names[0]}: could not be read [cannot_open]: The file cannot be opened: it is no regular file.",
+        f"{names[1]}: could not be read [cannot_open]: The file cannot be opened: it is no regular file.",
+        f"{names[2]}: could not be read [cannot_open]: The file cannot be read: Input/output error.",
+        f"{names[3]}: could not be read [cannot_open]: The file cannot be opened: File name too long.",
+        f"{names[4]}: could not be read [cannot_open]: The file cannot be opened: Permission denied.",
+    ]
+    fine, *lines = done.stdout.splitlines()
+    assert fine.startswith("fine.md: no issues")
+    assert lines == [f"{line} Check the path and its rights." for line in refused]
+
+
+def test_folders_that_cannot_be_looked_into_are_untested_ones(folder: Path, locked: Path, bound: Sequence[str]):
+    (folder / "listed").mkdir()
+    for name in ("inside.md", "picture.png"):
+        (folder / "listed" / name).write_text(BAD)
+    (folder / "listed").chmod(0o400)
+    (folder / "loose.md").symlink_to("nowhere")
+    refused = "could not be read [cannot_open]: The {} Check the path and its rights."
+    barred = f"locked: {refused.format('folder cannot be listed: Permission denied.')}"
+    done = paperlane("check", ".", "--fail-on", "never", cwd=folder, by=bound)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if "cannot_open" in line] == [
+        f"listed/inside.md: {refused.format('file cannot be opened: Permission denied.')}",
+        barred,
+        f"loose.md: {refused.format('file cannot be opened: No such file or directory.')}",
+    ]
+    done = paperlane("check", "fine.md", "locked", "--fail-on-untested", cwd=folder, by=bound)
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (1, [barred])
+    done = paperlane("check", "locked", cwd=folder, by=bound)
+    assert (done.returncode, done.stdout) == (2, f"{barred}\n")
+    (folder / "listed").chmod(0o700)
+
+
+def test_links_to_folders_are_followed_each_folder_once(tmp_path: Path):
+    for name in ("docs/within/one.md", "docs/two.md", "shared/deep/three.md", "four.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(FINE)
+    for link, target in (("again", "within"), ("itself", "."), ("parent", ".."), ("shared", "../shared")):
+        (tmp_path / "docs" / link).symlink_to(target)
+    (tmp_path / "shared/back").symlink_to("../docs")
+    done = paperlane("check", "docs", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["unreadable"] == []
+    assert [one["document"]["name"] for one in found["documents"]] == [
+        "docs/shared/deep/three.md",
+        "docs/two.md",
+        "docs/within/one.md",
+    ]
+
+
 def test_chinese_reports_tell_their_faults_in_chinese(folder: Path):
     done = paperlane("check", "fine.md", "locked.docx", "--lang", "zh", "--format", "html", cwd=folder)
     assert done.stderr.startswith("locked.docx: 不支持此类文件")
@@ -332,6 +413,24 @@ def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: li
     assert not (tmp_path / "wrong").exists()
 
 
+def test_a_folder_that_cannot_be_looked_into_is_not_one_that_is_missing(locked: Path, bound: Sequence[str]):
+    for folder, why in ((locked, "Permission denied"), (locked.parent / LONG, "File name too long")):
+        done = paperlane("queue", "--data", folder, by=bound)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert f"The folder {folder} cannot be looked into: {why}. Be the user" in done.stderr
+
+
+def test_what_the_system_refuses_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(cli, "app", lambda **_: (tmp_path / LONG).stat())
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = f"The system refuses {tmp_path / LONG}: File name too long."
+    assert capsys.readouterr().err == f"paperlane: {said} Check the path, its rights and the disk.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -339,9 +438,12 @@ def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: li
         (["check"], "Missing argument 'PATH...'. See: paperlane check --help"),
         (["check", "--fromat", "json", "x.md"], "No such option: --fromat"),
         (["serve", "--port", "many"], "valid integer"),
+        (["queue", "--json", "dead"], "--json before dead says nothing to it. See: paperlane queue dead --help."),
+        (["queue", "--users", "100", "limit"], "--users before limit says nothing to it. See: paperlane queue limit"),
         (["check", "empty"], "There is nothing to test in empty."),
         (["check", "fine.md", "-o", "none/x.txt"], "The report cannot be written: none/x.txt lies in no folder."),
         (["check", "fine.md", "-o", "empty"], "The report cannot be written: empty is a folder."),
+        (["check", "fine.md", "-o", LONG], "xxx: File name too long. Name another file with -o."),
         (["check", "picture.png"], "Supported are .docx, .htm"),
     ],
 )
@@ -428,9 +530,23 @@ def test_what_is_no_database_is_said_in_one_line(tmp_path: Path):
         assert "paperlane.db cannot be used: file is not a database. Restore it" in done.stderr
 
 
-@pytest.mark.parametrize(("content", "said"), [('port = "x', "cannot be read"), ("port = 99999", "The setting port")])
-def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path, content: str, said: str):
-    (tmp_path / "paperlane.toml").write_text(content)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'port = "x', "cannot be read"),
+        (b"port = 99999", "The setting port"),
+        ("port = 99999".encode("utf-8-sig"), "The setting port"),
+        ("port = 8400".encode("utf-16"), "cannot be read: it is no UTF-8. Save it as UTF-8."),
+        ("# 端口\nport = 8400".encode("gbk"), "cannot be read: it is no UTF-8. Save it as UTF-8."),
+        (None, "cannot be read: Is a directory. Start from another folder"),
+    ],
+    ids=str,
+)
+def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path, content: bytes | None, said: str):
+    if content is None:
+        (tmp_path / "paperlane.toml").mkdir()
+    else:
+        (tmp_path / "paperlane.toml").write_bytes(content)
     done = paperlane("doctor", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -460,6 +576,15 @@ def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):
     assert done.returncode == 2
     said = f"Cannot listen on 127.0.0.1:{port}: Address already in use."
     assert done.stderr == f"paperlane: {said} Choose another --port, or a --host that this machine has.\n"
+
+
+def test_serve_says_that_its_data_folder_cannot_be_used(tmp_path: Path):
+    (tmp_path / "blobs").write_text("no folder")
+    whys = {"/dev/null/data": "/dev/null/data: Not a directory", tmp_path: f"{tmp_path}/blobs: File exists"}
+    for data, why in whys.items():
+        done = paperlane("serve", "--port", "0", "--data", data, "--database", f"sqlite:///{tmp_path}/elsewhere/own.db")
+        assert done.returncode == 2
+        assert done.stderr == f"paperlane: The data folder cannot be used: {why}. Name another one with --data.\n"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.conftest import EVERY_KIND, Service, until
+from tests.databases import KINDS
 from tests.ledger.invariants import check_invariants
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -318,13 +319,20 @@ def assert_nothing_ran_twice(service: Service) -> None:
     ledger.close()
 
 
-@EVERY_KIND
-def test_sigterm_drains_and_loses_nothing(new_service: Callable[..., Service]):
+@pytest.mark.parametrize(
+    ("kind", "sent"),
+    list(zip(KINDS[1:], (signal.SIGTERM, signal.SIGINT, signal.SIGTERM), strict=True)),  # SIGINT is Ctrl-C
+    indirect=["kind"],
+)
+def test_a_signal_drains_and_loses_nothing(new_service: Callable[..., Service], sent: signal.Signals):
     service = new_service(workers=2)
     client = service.user("ann")
     batch = upload(client, *[SLOW] * 8)
     until(lambda: any(task["status"] == "running" for task in client.get("tasks").json()["items"]))
-    assert service.stop() == 0
+    assert service.process is not None
+    service.process.send_signal(sent)
+    service.process.communicate(timeout=60)
+    assert service.process.returncode == 0
     ledger = service.ledger()
     assert ledger.members() == []
     assert {task.status for task in ledger.tasks(limit=100)} <= {"queued", "completed"}

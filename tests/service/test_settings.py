@@ -1,19 +1,25 @@
 """Settings that would harm are refused before anything starts."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
+from starlette.requests import HTTPConnection
 from tests.conftest import EVERY_KIND
 
+import paperlane
 from paperlane.assembly import open_desk, open_ledger, owns_files
 from paperlane.cli.installation import settings_of
 from paperlane.desk import Desk
 from paperlane.errors import Misconfigured
 from paperlane.records.accounts import Account, Role
-from paperlane.serving import secret_of
+from paperlane.serving import listen, secret_of
+from paperlane.settings import Settings
+from paperlane.web.identity import is_own_origin
 
 
 @pytest.mark.parametrize("given", [{"heartbeat_seconds": 10.1}, {"lease_seconds": 29.0}, {"lease_seconds": 0.1}])
@@ -46,16 +52,19 @@ def test_services_that_start_at_once_share_one_whole_secret(tmp_path: Path):
 
 
 @EVERY_KIND
+@pytest.mark.parametrize(("users", "admin"), [([], "admin"), (["admin", "admin-2"], "admin-3")])
 def test_services_that_start_first_at_once_make_one_admin(
-    tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, users: list[str], admin: str
 ):
     settings = settings_of(data=tmp_path / "data", database=new_database())
     ledgers = [open_ledger(settings) for _ in range(3)]
     desks = [open_desk(settings, ledger) for ledger in ledgers]
-    all_looked, looked, users = Barrier(3), set[int](), Desk.users
+    for name in users:
+        desks[0].add_user(None, name, Role.USER, "", None, None)
+    all_looked, looked, users_of = Barrier(3), set[int](), Desk.users
 
     def look_together(desk: Desk) -> Sequence[Account]:
-        found = users(desk)
+        found = users_of(desk)
         if id(desk) not in looked:
             looked.add(id(desk))
             all_looked.wait(60)
@@ -65,7 +74,8 @@ def test_services_that_start_first_at_once_make_one_admin(
     with ThreadPoolExecutor(3) as starting:
         links = list(starting.map(Desk.first_sign_in, desks))
     assert len(set(links) - {None}) == 3
-    assert [(account.name, account.role) for account in desks[0].users()] == [("admin", Role.ADMIN)]
+    roles = {account.name: account.role for account in desks[0].users()}
+    assert roles == {**dict.fromkeys(users, Role.USER), admin: Role.ADMIN}
     for ledger in ledgers:
         ledger.close()
 
@@ -109,3 +119,26 @@ def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):
 def test_numbers_that_make_no_sense_are_refused(given: dict[str, float]):
     with pytest.raises(Misconfigured, match=f"{next(iter(given))} makes no sense"):
         settings_of(**given)
+
+
+def test_what_is_no_name_of_a_host_is_refused():
+    with pytest.raises(Misconfigured, match=r"Cannot listen on a\.\.b:0: this is no name of a host\."):
+        listen(settings_of(host="a..b", port=0))
+
+
+def test_pages_of_other_origins_are_believed_where_they_are_named():
+    house = SimpleNamespace(settings=settings_of(allowed_origins=["https://papers.example"]))
+    app = SimpleNamespace(state=SimpleNamespace(house=house))
+
+    def is_believed(origin: str) -> bool:
+        headers = [(b"host", b"here.example"), (b"origin", origin.encode())]
+        return is_own_origin(HTTPConnection({"type": "http", "app": app, "headers": headers}))
+
+    asked = ("https://here.example", "https://papers.example", "http://papers.example", "https://more.example")
+    assert [is_believed(origin) for origin in asked] == [True, True, False, False]
+
+
+def test_each_setting_is_read_somewhere():
+    code = "\n".join(path.read_text() for path in Path(paperlane.__file__).parent.rglob("*.py"))
+    read = set(re.findall(r"settings\.(\w+)", code))
+    assert Settings.model_fields.keys() - read == {"database_url"}  # which settings.database resolves

@@ -43,7 +43,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; wrong usage and errors that we raise on purpose are one sentence, and exit code 2."""
+    """Run the command line; wrong usage, errors raised on purpose and the system's are a sentence, and exit code 2."""
     try:
         code = app(prog_name="paperlane", standalone_mode=False)
     except Abort:
@@ -52,6 +52,10 @@ def main() -> None:
         code = _usage(error)
     except PaperlaneError as error:
         _say(f"{error.message} {error.hint}")
+        code = 2
+    except OSError as error:
+        what = "this" if error.filename is None else error.filename
+        _say(f"The system refuses {what}: {error.strerror or error}. Check the path, its rights and the disk.")
         code = 2
     sys.exit(code)
 

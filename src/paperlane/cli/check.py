@@ -24,9 +24,11 @@ class FailOn(StrEnum):
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders to test.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", readable=False, help="Files or folders to test.")],
     report: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or html.")] = "text",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write there.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", readable=False, help="Write there.")
+    ] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 1 at this severity or above.")] = FailOn.ERROR,
     fail_on_untested: Annotated[  # noqa: FBT002
         bool, typer.Option("--fail-on-untested", help="Exit with 1 also when a document was not tested, or not wholly.")
@@ -86,8 +88,12 @@ def _passed_over(names: Sequence[str], language: str) -> str:
 
 def _look_ahead(output: Path) -> None:
     """Misconfigured where a report cannot be written: before the work is done, not after it."""
-    if output.is_dir() or not output.parent.is_dir():
-        what = "is a folder" if output.is_dir() else "lies in no folder"
+    try:
+        is_folder, lies_in_one = output.is_dir(), output.parent.is_dir()
+    except OSError as error:
+        raise _unwritten(output, error) from error
+    if is_folder or not lies_in_one:
+        what = "is a folder" if is_folder else "lies in no folder"
         raise Misconfigured(f"The report cannot be written: {output} {what}.", hint="Name a file with -o.")
 
 
@@ -99,6 +105,10 @@ def _write(content: bytes, output: Path | None) -> None:
     try:
         output.write_bytes(content)
     except OSError as error:
-        raise Misconfigured(
-            f"The report cannot be written: {output}: {error.strerror}.", hint="Name another file with -o."
-        ) from error
+        raise _unwritten(output, error) from error
+
+
+def _unwritten(output: Path, error: OSError) -> Misconfigured:
+    return Misconfigured(
+        f"The report cannot be written: {output}: {error.strerror}.", hint="Name another file with -o."
+    )

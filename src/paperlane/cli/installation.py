@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from tomllib import TOMLDecodeError
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,10 @@ from paperlane.settings import Settings
 if TYPE_CHECKING:
     from paperlane.desk import Desk
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of the database and the files.")]
+# readable=False: what cannot be read is told by whoever reads it, with a hint
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", readable=False, help="Folder of the database and the files.")
+]
 Database = Annotated[str | None, typer.Option("--database", metavar="URL", help="Where the ledger is.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -33,11 +35,20 @@ def existing(**given: Any) -> Settings:
     """The settings of an installation that is there: a wrong folder must not look like an empty queue."""
     settings = made(**given)
     path = settings.database.removeprefix("sqlite:///")
-    if path != settings.database and not Path(path).exists():
+    if path == settings.database:
+        return settings
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise Misconfigured(
             f"There is no installation at {Path(path).parent}.",
             hint="Name its folder with --data, or start it: paperlane serve.",
-        )
+        ) from error
+    except OSError as error:  # only its owner may enter the folder
+        raise Misconfigured(
+            f"The folder {Path(path).parent} cannot be looked into: {error.strerror}.",
+            hint="Be the user that paperlane serve runs as, or name another folder with --data.",
+        ) from error
     return settings
 
 
@@ -63,8 +74,6 @@ def settings_of(**given: Any) -> Settings:
         given["database_url"] = url
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
-    except TOMLDecodeError as error:
-        raise Misconfigured(f"paperlane.toml cannot be read: {error}.", hint="Texts stand in quotes.") from error
     except SettingsError as error:
         raise Misconfigured(f"A setting cannot be read: {error}.", hint='Lists are written as JSON: ["a"].') from error
     except ValidationError as error:

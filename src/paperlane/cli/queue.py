@@ -33,6 +33,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
 Engine = Annotated[str, typer.Argument(metavar="[ENGINE]", help="The engine.")]
 
 _MOST = 2**31 - 1  # that every database counts
+_USERS = 100
 _DIGITS = 18  # that a user's number has at most
 
 
@@ -48,20 +49,28 @@ def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[
 def queue(
     context: typer.Context,
     users: Annotated[
-        int, typer.Option(min=1, max=_MOST, help="Show at most so many users, those with most waiting.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=1, max=_MOST, show_default=str(_USERS), help="Show at most so many users, those with most waiting."
+        ),
+    ] = None,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show what runs and waits, by user and engine."""
     context.obj = {"data": data, "database": database}
-    if context.invoked_subcommand is not None:
+    if (command := context.invoked_subcommand) is not None:
+        if as_json or users is not None:
+            raise BadRequest(
+                f"{'--json' if as_json else '--users'} before {command} says nothing to it.",
+                hint=f"See: paperlane queue {command} --help.",
+            )
         return
     from paperlane.assembly import user_names
 
     with _desk(context, data, database) as desk:
-        now, names = desk.ledger.queue(most=users), user_names(desk.ledger)
+        now, names = desk.ledger.queue(most=users or _USERS), user_names(desk.ledger)
     if as_json:
         found = asdict(now)
         for lane in found["lanes"]:

@@ -24,7 +24,7 @@ def serve(
     def announce(url: str, sign_in: str) -> None:
         typer.echo(f"Paperlane is ready at {url}")
         if sign_in:
-            typer.echo(f"Sign in as admin, once, within the hour: {url}{sign_in}")
+            typer.echo(f"Sign in as an admin, once, within the hour: {url}{sign_in}")
 
     def waits(url: str) -> None:
         typer.echo(f"Paperlane listens at {url} and waits for its database")
