@@ -217,6 +217,7 @@ CODES: Mapping[str, Told] = {
         ),
     ),
     # why a task failed
+    "file_lost": Told(("The task's file is lost.", "任务的文件已丢失。"), ("Upload it again.", "请重新上传该文件。")),
     "poison": Told(
         ("The worker died each time it ran this task.", "执行此任务的工作进程每次都异常退出。"),
         (
