@@ -247,6 +247,14 @@ def test_what_is_no_text_in_a_texts_clothes_is_unsupported(name: str, head: byte
     assert raised.value.code == "unsupported_type"
 
 
+@pytest.mark.parametrize("head", [b"%PDF-1.7\n", b"{\\rtf1 words}", b"words", b"\x89PNG\r\n\x1a\n", b""])
+def test_what_is_no_package_in_a_docxs_clothes_is_unsupported(head: bytes):
+    with pytest.raises(DocumentError) as raised:
+        recognise("a.docx", head)
+    assert raised.value.code == "unsupported_type"
+    assert raised.value.hint
+
+
 def test_a_text_in_another_texts_clothes_is_read():
     assert recognise("a.txt", "words".encode("utf-16")).name == "plain text"
     assert recognise("a.md", b"<!DOCTYPE html><p>words").name == "Markdown"
