@@ -216,6 +216,12 @@ CODES: Mapping[str, Told] = {
             "检查项 {check} 运行出错（{error}），可能有问题未被发现。",
         ),
     ),
+    "no_copying": Told(
+        (
+            "The file's author does not permit its text to be copied out; issues quote it.",
+            "文件作者禁止复制其中的文字；检测结果会引用原文。",
+        )
+    ),
     # why a task failed
     "file_lost": Told(("The task's file is lost.", "任务的文件已丢失。"), ("Upload it again.", "请重新上传该文件。")),
     "poison": Told(

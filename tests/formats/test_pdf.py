@@ -320,6 +320,13 @@ def test_a_scan_is_not_taken_for_read(corpus: Path):
     assert (slides.unread, slides.notices) == (0, ())
 
 
+def test_who_may_not_copy_is_told(corpus: Path):
+    """One file forbids it (/P -1052), the other one permits all (/P -4)."""
+    for name, locked in (("pdf.js__empty_protected", True), ("pypdf__r6-owner-password", False)):
+        parsed = parsed_of((corpus / f"hostile/{name}.pdf").read_bytes(), "a.pdf")
+        assert ("no_copying" in {notice.code for notice in parsed.notices}) is locked
+
+
 WATCHED = """
 import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], stdout=sys.stdout)
