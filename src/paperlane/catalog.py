@@ -206,7 +206,24 @@ CODES: Mapping[str, Told] = {
             "检查项 {check} 发现的问题超过 {most} 个，仅列出前 {most} 个。",
         ),
     ),
+    "check_failed": Told(
+        (
+            "A check broke off; issues that it would have found may be missing.",
+            "某个检查项运行出错，可能有问题未被发现。",
+        ),
+        filled=(
+            "The check {check} broke off ({error}); issues that it would have found may be missing.",
+            "检查项 {check} 运行出错（{error}），可能有问题未被发现。",
+        ),
+    ),
+    "no_copying": Told(
+        (
+            "The file's author does not permit its text to be copied out; issues quote it.",
+            "文件作者禁止复制其中的文字；检测结果会引用原文。",
+        )
+    ),
     # why a task failed
+    "file_lost": Told(("The task's file is lost.", "任务的文件已丢失。"), ("Upload it again.", "请重新上传该文件。")),
     "poison": Told(
         ("The worker died each time it ran this task.", "执行此任务的工作进程每次都异常退出。"),
         (

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections import Counter
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,22 @@ def test_any_html_is_read_or_refused(text: str):
 def test_html_nested_without_end_is_too_deep():
     with pytest.raises(RecursionError):
         parsed_of("<div>" * 30_000 + "x", "a.html")
+
+
+SLOW = {  # one block each; the first character makes Python take four bytes for each that follows
+    "lines": "😀" + "a few words of a line<br>\n" * 60_000,
+    "a highlighted block": "<pre>😀" + "<span class=n>name</span> <span class=o>=</span>\n" * 60_000,
+    "code in a paragraph": "<p>😀" + "<code>name</code> " * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", SLOW.values(), ids=SLOW)
+def test_no_html_takes_long(text: str):
+    begin = process_time()
+    parsed = parsed_of(text, "a.html")
+    assert process_time() - begin < 3
+    assert_sound(parsed)
+    assert len(parsed.blocks) == 1
 
 
 def docx(body: str, styles: str = "", **parts: str) -> bytes:
@@ -228,6 +245,14 @@ def test_what_is_no_text_in_a_texts_clothes_is_unsupported(name: str, head: byte
     with pytest.raises(DocumentError) as raised:
         recognise(name, head)
     assert raised.value.code == "unsupported_type"
+
+
+@pytest.mark.parametrize("head", [b"%PDF-1.7\n", b"{\\rtf1 words}", b"words", b"\x89PNG\r\n\x1a\n", b""])
+def test_what_is_no_package_in_a_docxs_clothes_is_unsupported(head: bytes):
+    with pytest.raises(DocumentError) as raised:
+        recognise("a.docx", head)
+    assert raised.value.code == "unsupported_type"
+    assert raised.value.hint
 
 
 def test_a_text_in_another_texts_clothes_is_read():

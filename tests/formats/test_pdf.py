@@ -1,5 +1,8 @@
 """PDF: pages, headings by outline and tags, cells by tags and by drawn lines; small files by hand, and the corpus."""
 
+import json
+import subprocess
+import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
@@ -255,7 +258,7 @@ def paged(*contents: str, more: tuple[str, ...] = ()) -> bytes:
     for number, body in objects.items():
         table += f"{number} 1\n{len(out):010} 00000 n \n"
         out += f"{number} 0 obj\n{body}\nendobj\n"
-    ending = f"trailer\n<< /Size 99 /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF"
+    ending = f"trailer\n<< /Size {max(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF"
     return f"{out}xref\n0 1\n0000000000 65535 f \n{table}{ending}".encode("latin-1")
 
 
@@ -315,3 +318,38 @@ def test_a_scan_is_not_taken_for_read(corpus: Path):
     assert "low_text" in {notice.code for notice in parsed.notices}
     slides = parsed_of((corpus / "documents/fprime_architecture_2023.pdf").read_bytes(), "a.pdf")
     assert (slides.unread, slides.notices) == (0, ())
+
+
+def test_who_may_not_copy_is_told(corpus: Path):
+    """One file forbids it (/P -1052), the other one permits all (/P -4)."""
+    for name, locked in (("pdf.js__empty_protected", True), ("pypdf__r6-owner-password", False)):
+        parsed = parsed_of((corpus / f"hostile/{name}.pdf").read_bytes(), "a.pdf")
+        assert ("no_copying" in {notice.code for notice in parsed.notices}) is locked
+
+
+WATCHED = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=sys.stdout)
+of_largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(of_largest, file=sys.stderr)
+"""
+MANUAL = [
+    stream(written("\n".join(
+        f"{page}.{line} The gate {line} shall answer the signal {page} of its operator within {line} ms, and log it."
+        for line in range(1, 41)
+    )))
+    for page in range(1, 19)
+]  # fmt: skip
+
+
+def test_a_pdf_of_612_pages_is_tested_in_less_than_300_mb(tmp_path: Path):
+    """All processes together: the steps run in one child beside the command, and the larger takes less than half."""
+    pages = [f"/Contents {22 + number % len(MANUAL)} 0 R" for number in range(612)]
+    (tmp_path / "manual.pdf").write_bytes(paged(*pages, more=tuple(MANUAL)))
+    check = [sys.executable, "-m", "paperlane", "check", "manual.pdf", "--format", "json", "--fail-on", "never"]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *check], check=True, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    (report,) = json.loads(done.stdout)["documents"]
+    assert (report["document"]["pages"], report["coverage"]["whole"]) == (612, True)
+    assert int(done.stderr) < 150 << 20

@@ -216,13 +216,14 @@ SAY = """async ([name, given]) => {
 def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(page: Page):
     issues = {"error": 0, "warning": 0, "info": 0}
 
-    def found(**coverage: int) -> str:
+    def found(*warnings: str, **coverage: int) -> str:
         given = {"coverage": {"tested": 3, "failed": 0, "skipped": 0, **coverage}, "issues": issues}
-        return page.evaluate(SAY, ["sayFound", given])
+        return page.evaluate(SAY, ["sayFound", given | {"warnings": [{"code": code} for code in warnings]}])
 
-    assert found() == "no issues · all 3 passages tested"
+    assert found("repaired") == "no issues · all 3 passages tested"
     assert found(skipped=1) == "no issues in what was tested · 3 of 4 passages tested"
     assert found(failed=1, tested=0) == "nothing could be tested"
+    assert found("check_failed") == "no issues in what was tested · 3 of 3 passages tested"
     in_chinese(page)
     assert found(failed=1) == "已检测的部分未发现问题 · 已检测 3/4 个片段"
     issues |= {"error": 1, "info": 2}

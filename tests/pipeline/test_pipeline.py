@@ -11,6 +11,7 @@ from tests.reading import NoJob, document_of, report_of
 from paperlane.checks import CHECKS, Finding
 from paperlane.model.documents import Language, Severity
 from paperlane.pipeline.section_merge import BUDGET, merge, tokens_of
+from paperlane.reports import REPORTS
 
 PARAGRAPH = "The gateway records the request and answers it. " * 8
 
@@ -107,4 +108,9 @@ def test_a_check_that_breaks_is_never_passed_over(monkeypatch: pytest.MonkeyPatc
     assert report.coverage.failed == failed
     assert report.coverage.reasons == (f"{check}: KeyError",)
     assert not report.coverage.whole
+    (notice,) = report.notices
+    assert (notice.code, notice.params) == ("check_failed", {"check": check, "error": "KeyError"})
+    said = {"en": f"The check {check} broke off (KeyError)", "zh": f"检查项 {check} 运行出错（KeyError）"}
+    for language, sentence in said.items():
+        assert REPORTS["text"].render([report], (), language).decode().count(sentence) == 1
     assert [issue.rule for issue in report.issues] == ["tbd"]

@@ -1,6 +1,5 @@
 """The running service: progress over WebSockets, real documents, kills, drains."""
 
-import csv
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ import pytest
 from tests.conftest import EVERY_KIND, Service, until
 from tests.databases import KINDS
 from tests.ledger.invariants import check_invariants
+from tests.manifests import Ending, assert_as_said, assert_decoded, files_of, said_of
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -201,50 +201,30 @@ def test_a_small_limit_of_the_system_leaves_the_workers_their_slots(new_service:
 def test_the_corpus_as_one_batch_ends_as_its_manifests_say(new_service: Callable[..., Service], corpus: Path):
     service = new_service()
     client = service.user("ann", "--limit", "20")
-    paths = [path for folder in ("documents", "hostile") for path in sorted((corpus / folder).iterdir())]
-    paths = [path for path in paths if path.name != "manifest.csv"]
+    paths, said = files_of(corpus), said_of(corpus)
     answer = client.post("batches", files=[("files", (path.name, path.read_bytes())) for path in paths])
     assert answer.status_code == 202, answer.text
     batch = answer.json()
-    unsupported = {path.name for path in paths if path.suffix in {".xlsx", ".pptx", ".odt", ".rst"}}
-    assert {file["name"] for file in batch["rejected"]} == unsupported
-    assert {file["code"] for file in batch["rejected"]} == {"unsupported_type"}
+    endings = {
+        file["name"]: Ending(completed=False, codes=frozenset({file["code"]}), hint=file["hint"])
+        for file in batch["rejected"]
+    }
     tasks = {task["document"]["name"]: task for task in ended(client, batch)}
-    documents = {path.name for path in paths if path.parent.name == "documents"} - unsupported
-    assert {tasks[name]["status"] for name in documents} == {"completed"}
-    for task in tasks.values():
-        if task["status"] == "failed":
-            assert task["error"]["code"]
-            assert task["error"]["hint"]
-        else:
-            assert task["coverage"]["tested"] > 0 or "no_text" in {warning["code"] for warning in task["warnings"]}
-    with (corpus / "hostile/manifest.csv").open() as rows:
-        for row in csv.DictReader(rows):
-            if row["file"] in tasks:
-                assert_as_said(tasks[row["file"]], row["a good service says"])
-    for name in documents:
-        assert_quotes_stand(client, tasks[name]["id"])
+    assert_as_said(corpus, endings | {name: ending_of(task) for name, task in tasks.items()})
+    for path in paths:
+        if path.name in tasks and tasks[path.name]["status"] == "completed":
+            document = client.get(f"tasks/{tasks[path.name]['id']}/document").json()
+            assert_decoded(path, said.get(path.name, ""), document["encoding"], document["text"])
+            assert_quotes_stand(client, tasks[path.name]["id"], document["text"])
 
 
-def assert_as_said(task: dict, said: str) -> None:
-    """The manifest's sentence, in kind."""
-    outcome = {warning["code"] for warning in task["warnings"]} | {task["error"]["code"] if task["error"] else ""}
-    codes = ("password_required", "not_a_pdf", "no_text", "low_text", "repaired", "damaged_file")
-    wanted = [code for code in codes if code in said]
-    if said.startswith("failed: damaged or encrypted"):
-        wanted = ["damaged_file", "password_required"]
-    if "password_required" in said:
-        wanted = ["password_required"]
-    if wanted:
-        assert outcome & set(wanted), (task["document"]["name"], said, outcome)
-    if said.startswith("failed") and "partial text" not in said:
-        assert task["status"] == "failed"
-    if said.startswith(("completed", "open", "decoded", "text")):
-        assert task["status"] == "completed"
+def ending_of(task: dict) -> Ending:
+    error = task["error"] or {"code": "", "hint": ""}
+    codes = frozenset({error["code"], *(warning["code"] for warning in task["warnings"])} - {""})
+    return Ending(task["status"] == "completed", codes, task["coverage"]["tested"], error["hint"])
 
 
-def assert_quotes_stand(client: httpx.Client, task: str) -> None:
-    text = client.get(f"tasks/{task}/document").json()["text"]
+def assert_quotes_stand(client: httpx.Client, task: str, text: str) -> None:
     cursor: str | None = ""
     while cursor is not None:
         page = client.get(f"tasks/{task}/issues", params={"limit": 1000, "cursor": cursor}).json()

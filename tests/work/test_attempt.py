@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -405,3 +406,40 @@ async def test_an_attempt_that_finds_no_room_for_a_result_hands_its_turn_back_an
     desk.ledger.finish(desk.worker, [ended])
     task = desk.ledger.task(name)
     assert (task.status, task.attempt, task.message) == ("queued", 0, "There is no room.")
+
+
+def reads_a_file(desk: Desk, *errors: OSError) -> None:
+    """The only step is given a file, which is opened once these errors are used up."""
+    faults = list(errors)
+
+    def open_file(_name: str) -> BinaryIO:
+        if faults:
+            raise faults.pop(0)
+        return BytesIO()
+
+    async def only_one(value: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+        return await run(replace(ONE, file=lambda _value: "blob"), value)
+
+    desk.attempts.chain = replace(COUNTING, run=only_one)
+    desk.attempts.open_file = open_file
+    desk.submit()
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(), NotADirectoryError()], ids=lambda error: type(error).__name__)
+async def test_a_task_whose_file_is_lost_fails_for_good_and_says_so(desk: Desk, error: OSError):
+    reads_a_file(desk, error)
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Failed)
+    assert (ended.outcome.fault.code, ended.outcome.fault.hint) == ("file_lost", "Upload it again.")
+
+
+async def test_a_file_that_cannot_be_read_for_a_moment_is_waited_for(desk: Desk):
+    reads_a_file(desk, OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+    assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
+
+
+async def test_a_file_that_cannot_be_read_for_long_costs_no_try(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
+    reads_a_file(desk, *[PermissionError(errno.EACCES, os.strerror(errno.EACCES))] * 9)
+    ended = await desk.attempts(desk.claim())
+    assert ended.outcome == Yielded(0.001, "The task's file cannot be read: Permission denied.")

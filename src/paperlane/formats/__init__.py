@@ -25,12 +25,16 @@ class Read(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A document format; `module` under `paperlane.formats` holds its `read`."""
+    """A document format; `module` under `paperlane.formats` holds its `read`.
+
+    Its files begin with one of `begins`.
+    """
 
     name: str
     media_type: str
     suffixes: tuple[str, ...]
     module: str
+    begins: tuple[bytes, ...] = (b"",)
 
     def read(self, upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
         """Read a file with this format's reader."""
@@ -39,6 +43,8 @@ class Format:
 
 
 _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+# A zip, or the container of an encrypted one and of an old .doc: the reader says which of the two it is.
+_PACKAGES = (b"PK", b"\xd0\xcf\x11\xe0")
 
 FORMATS: Mapping[str, Format] = {
     form.name: form
@@ -47,7 +53,7 @@ FORMATS: Mapping[str, Format] = {
         Format("HTML", "text/html", (".html", ".htm", ".xhtml"), "html"),
         Format("plain text", "text/plain", (".txt", ".text"), "text"),
         Format("PDF", "application/pdf", (".pdf",), "pdf"),
-        Format("DOCX", _DOCX, (".docx",), "docx"),
+        Format("DOCX", _DOCX, (".docx",), "docx", _PACKAGES),
     )
 }
 
@@ -66,7 +72,8 @@ _NO_TEXTS = (
 def recognise(name: str, head: bytes) -> Format:
     """The format of a file by its name and its first bytes (4 KiB do).
 
-    DocumentError `unsupported_type` for everything else, also for a program or an archive in a text file's clothes.
+    DocumentError `unsupported_type` for everything else, also for a program or an archive in a text file's clothes, or
+    a PDF in those of a .docx. What is named .pdf and is none, its reader refuses as `not_a_pdf`.
     """
     form = _BY_SUFFIX.get(PurePath(name).suffix.lower())
     if form is None:
@@ -74,9 +81,9 @@ def recognise(name: str, head: bytes) -> Format:
         raise DocumentError(
             "Files of this type cannot be tested.", code="unsupported_type", hint=f"Supported are {known}."
         )
-    if form.module in _TEXTS and not _is_text(head):
+    if not head.startswith(form.begins) or (form.module in _TEXTS and not _is_text(head)):
         raise DocumentError(
-            f"The file is named {form.name} but holds no text.",
+            f"The file is named {form.name} but holds something else.",
             code="unsupported_type",
             hint="Check that the right file was chosen.",
         )

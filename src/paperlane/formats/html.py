@@ -58,14 +58,18 @@ class _Place:
 
 @dataclass(slots=True)
 class _Walk:
-    """Goes over the elements in their order; `line` holds the words of the block under way."""
+    """Goes over the elements in their order; `line` holds the words of the block under way, `width` their characters.
+
+    In parts: words that are added to a string copy all before them, and a page may be a single block.
+    """
 
     parts: list[str] = field(default_factory=list)
     length: int = 0
     blocks: list[Block] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     anchors: list[str] = field(default_factory=list)
-    line: str = ""
+    line: list[str] = field(default_factory=list)
+    width: int = 0
     code: list[tuple[int, int]] = field(default_factory=list)
     pending_links: list[tuple[str, int, int, bool]] = field(default_factory=list)
     table: int = 0
@@ -126,25 +130,27 @@ class _Walk:
     _column: int = 0
 
     def _inline(self, node: LexborNode, tag: str, place: _Place) -> None:
-        begins = len(self.line)
+        begins = self.width
         deeper = _Place(place.kind, place.level, place.table, place.row, place.column, place.verbatim, place.depth + 1)
         self.into(node, deeper)
-        if tag in _CODE and len(self.line) > begins:
-            self.code.append((begins, len(self.line)))
+        if tag in _CODE and self.width > begins:
+            self.code.append((begins, self.width))
         target = node.attributes.get("href" if tag == "a" else "src") if tag in {"a", "img"} else None
         if target:
-            self.pending_links.append((target, begins, len(self.line), tag == "img"))
+            self.pending_links.append((target, begins, self.width, tag == "img"))
 
     def _words(self, words: str, place: _Place) -> None:
         if not place.verbatim:
             words = _SPACE.sub(" ", words)
-            if not self.line or self.line[-1].isspace():
+            if not self.line or self.line[-1][-1].isspace():
                 words = words.lstrip(" ")
-        self.line += words
+        if words:
+            self.line.append(words)
+            self.width += len(words)
 
     def flush(self, place: _Place) -> None:
         """The block under way ends here."""
-        content = self.line.rstrip()
+        content = "".join(self.line).rstrip()
         if content.strip():
             start = self.length
             self._append(content + "\n")
@@ -157,7 +163,8 @@ class _Walk:
                 Link(target, start + min(a, len(content)), start + min(b, len(content)), image)
                 for target, a, b, image in self.pending_links
             ]
-        self.line = ""
+        self.line.clear()
+        self.width = 0
         self.code.clear()
         self.pending_links.clear()
 

@@ -10,7 +10,7 @@ _MOST_OF_ONE = 500  # issues of one check; past it a reader learns nothing from 
 
 
 def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
-    """Issues in reading order. A passage on which a check breaks counts as failed, with the reason."""
+    """Issues in reading order. A passage on which a check breaks counts as failed; a notice names each that broke."""
     document, passages = subject
     found = _Found(document)
     for number, passage in enumerate(passages.items):
@@ -20,19 +20,20 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     found.document()
     issues = sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))
     tested = len(passages.items) - found.failed
-    coverage = Coverage(tested, found.failed, document.parsed.unread, tuple(dict.fromkeys(found.reasons)))
-    return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS), tuple(found.notices.values()))
+    coverage = Coverage(tested, found.failed, document.parsed.unread, tuple(found.broken))
+    notices = (*found.broken.values(), *found.notices.values())
+    return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS), notices)
 
 
 class _Found:
-    """Collects issues, and what went wrong on the way."""
+    """Collects issues, and what went wrong on the way: `broken` holds a notice for each reason of it."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._make = Issues(document)
         self._counts = dict.fromkeys(CHECKS, 0)
         self.issues: list[Issue] = []
-        self.reasons: list[str] = []
+        self.broken: dict[str, Notice] = {}
         self.notices: dict[str, Notice] = {}
         self.failed = 0
 
@@ -54,7 +55,10 @@ class _Found:
         except (MemoryError, RecursionError):
             raise
         except Exception as error:  # noqa: BLE001  one broken check must not take the others' answers with it
-            self.reasons.append(f"{check.name}: {type(error).__name__}")
+            kind = type(error).__name__
+            said = f"The check {check.name} broke off ({kind}); issues that it would have found may be missing."
+            params = {"check": check.name, "error": kind}
+            self.broken[f"{check.name}: {kind}"] = Notice("check_failed", said, params)
             return False
         return True
 
@@ -69,4 +73,4 @@ class _Found:
             yield self._make.of(check, finding)
 
 
-ISSUE_DETECTION = Step("issue_detection", 2, tuple[Document, Passages], Findings, detect, share=40)
+ISSUE_DETECTION = Step("issue_detection", 3, tuple[Document, Passages], Findings, detect, share=40)

@@ -41,8 +41,6 @@ def _document(report: Report, language: str) -> Iterator[str]:
         yield from _issue(report.name, issue, language)
     for notice in report.notices:
         yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
-    for reason in report.coverage.reasons:
-        yield f"{report.name}: {words['warning']}: {words['broken'].format(reason=reason)}"
     summary = dict.fromkeys((counts_line(report, language), coverage_line(report.coverage, language)))
     judges = words["(x)"].format(x=judges_line(report, language))
     yield f"{report.name}: {words['; '].join(summary)}{judges}"

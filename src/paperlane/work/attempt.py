@@ -226,7 +226,7 @@ class _Steps:
     async def _told(self, call: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
         """The call's result. While the ledger cannot be reached the attempt waits, until its lease is over.
 
-        For a disk it waits a minute. Heartbeats come through meanwhile, so the lease would set no end.
+        For a disk, or a file, it waits a minute. Heartbeats come through meanwhile, so the lease would set no end.
         """
 
         def most(error: Unavailable) -> float:
@@ -246,8 +246,18 @@ class _Steps:
         if step.file is None:
             return await self.attempts.isolated(step.name, value.content, None, tell)
         blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))  # pyright: ignore[reportArgumentType]  a type, not a value
-        with await self.attempts.threads(self.attempts.open_file, blob) as file:
+        with await self._told(_opened, self.attempts.open_file, blob) as file:
             return await self.attempts.isolated(step.name, value.content, file, tell)
+
+
+def _opened(open_file: Callable[[str], BinaryIO], blob: str) -> BinaryIO:
+    """The file of a step. DocumentError when it is lost, Unreadable when it is there and cannot be read now."""
+    try:
+        return open_file(blob)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise DocumentError("The task's file is lost.", code="file_lost", hint="Upload it again.") from error
+    except OSError as error:  # too many open files, a disk or a network that fails: none says that it is lost
+        raise Unreadable(f"The task's file cannot be read: {error.strerror or error}.") from error
 
 
 def _key(step: Step[Any, Any], value: bytes) -> str:

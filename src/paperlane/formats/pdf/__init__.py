@@ -28,6 +28,7 @@ _XREF = re.compile(
     rb"\s*(?:\d+\s+\d+\s+obj|xref\s+(?:\d{1,10}\s+\d{1,10}\s+(?:\d{10}\s\d{5}\s[nf]\s*)*)+trailer)"
 )  # ISO 32000-1, 7.5.4
 _PASSWORD, _SECURITY = 4, 5  # FPDF_ERR_*
+_MAY_COPY = 1 << 4  # ISO 32000-1, table 22
 _OCR_PAGES = 20
 _DEEPEST = 9
 _LOW_TEXT = 40  # letters of a page, the fewest that tell of its having been read
@@ -51,20 +52,23 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
         if not any(page.text.strip() for page in pages):
             _say_why_there_is_no_text(document, damaged=repaired or bool(lost))
         titles = _outline(document)
+        locked = not pdfium.FPDF_GetDocPermissions(document) & _MAY_COPY
     finally:
         document.close()
     if not titles:
         titles = [title for page in pages for title in page.tagged]
     text = "\f".join(page.text for page in pages)
-    notices = ([_REPAIRED] if repaired else []) + list(_notices(pages, sorted(lost)))
+    of_file = [notice for notice, holds in ((_REPAIRED, repaired), (_NO_COPYING, locked)) if holds]
     unread = len(lost) + len(_numbers(pages, Holds.PICTURE))
     return Parsed(
         upload.name, upload.media_type, text, tuple(blocks_of(pages, titles)),
-        notices=tuple(notices), pages=len(pages), unread=unread,
+        notices=(*of_file, *_notices(pages, sorted(lost))), pages=len(pages), unread=unread,
     )  # fmt: skip
 
 
 _REPAIRED = Notice("repaired", "The file is damaged and was read as far as it could be; parts may be missing.")
+# Anybody may read such a file, so it is tested; who hands a report on should know.
+_NO_COPYING = Notice("no_copying", "The file's author does not permit its text to be copied out; issues quote it.")
 
 
 def _numbers(pages: Sequence[Page], holds: Holds) -> Sequence[int]:

@@ -79,9 +79,10 @@ export function sayFound(task) {
     .filter((severity) => task.issues[severity])
     .map((severity) => `${task.issues[severity]} ${say(task.issues[severity] === 1 ? `one ${severity}` : `${severity}s`)}`);
   const all = tested + failed + skipped;
+  const isWhole = tested === all && !task.warnings.some(({ code }) => code === "check_failed");
   const whole = say(all === 1 ? "whole one" : "whole", { all });
-  const coverage = tested === all ? whole : say("tested", { tested, all });
-  const none = tested === all ? "no issues" : "no issues in part";
+  const coverage = isWhole ? whole : say("tested", { tested, all });
+  const none = isWhole ? "no issues" : "no issues in part";
   return `${counts.join(say(", ")) || say(none)} · ${coverage}`;
 }
 
