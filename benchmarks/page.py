@@ -32,9 +32,11 @@ def write(parts: Sequence[Part], page: Path = PAGE, plot: Path = PLOT) -> None:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, and no more."""
+    """Three significant digits, and no more; what was counted stands as it is."""
     if value is None:
         return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
