@@ -48,6 +48,7 @@ _DATABASES = ("postgresql", "sqlite", "mariadb")
 _DRAIN = "Drain of no-op tasks, 100 in flight"
 _PG = "drain.postgresql.100"
 _CLAIM = "Growth of the claim"
+_RECOVERY = "service.recovery.start until the last of these goes on"
 _CREATION = "service.creation.batch of 50"
 
 AIMS: Sequence[Aim] = (
@@ -87,6 +88,7 @@ AIMS: Sequence[Aim] = (
     Aim("A batch of 50 answered while busy, worst", f"{_CREATION}, workers busy, worst", "<", 500, stretch=100),
     Aim("Calls of the service meanwhile, p95", "service.creation.API while busy, P95", "<", 1_000, stretch=150),
     Aim("From an upload to the start of its task, p50", "service.waking.upload to start, P50", "<=", 50),
+    Aim("All processes killed in a batch of 50: from the new start until all goes on", _RECOVERY, "<", 90),
 )  # fmt: skip
 
 _ENOUGH_BULK = 50_000.0

@@ -1,4 +1,4 @@
-"""The running service: creating batches, the API under load, waking up, and fairness between users."""
+"""The running service: creating batches, the API under load, waking up, fairness between users, and recovery."""
 
 import statistics
 import threading
@@ -12,12 +12,15 @@ import httpx
 from benchmarks.figures import Figure, jain, percentile
 from benchmarks.rounds import Rounds
 from benchmarks.service import Service, document, running, tasks, until_done, upload
+from paperlane.assembly import open_ledger
+from paperlane.model.tasks import State
+from paperlane.settings import Settings
 
 SMALL = [document(n) for n in range(50)]
 Found = Mapping[str, tuple[float, str]]  # figures with their units, by what they tell
 
 
-def at(task: dict[str, object], field: str) -> float:
+def at(task: Mapping[str, object], field: str) -> float:
     """A task's time, in seconds since 1970."""
     return datetime.fromisoformat(str(task[field])).timestamp()
 
@@ -133,7 +136,42 @@ def heavy_beside_light(service: Service) -> Found:
     }
 
 
-PARTS = {"creation": creation, "waking": waking, "ten_by_ten": ten_by_ten, "heavy_beside_light": heavy_beside_light}
+def went_on(task: Mapping[str, object], attempts: Sequence[Mapping[str, object]], after: float) -> float:
+    """When a task ran again after a moment, or ended without."""
+    begun = [at(attempt, "started_at") for attempt in attempts]
+    return min((moment for moment in begun if moment >= after), default=at(task, "finished_at"))
+
+
+def recovery(service: Service) -> Found:
+    """A batch of 50 slow documents, in the middle of it all processes killed, and the service started again."""
+    client = service.user("unlucky")
+    upload(client, [document(number, 1_500) for number in range(50)])
+    until_done(client, 5)
+    service.kill()
+    ledger = open_ledger(Settings(data=service.data))
+    held = [task.id for task in ledger.tasks(states=[State.LEASED, State.RUNNING])]
+    ledger.close()
+    began = time.time()
+    service.start()
+    client.base_url = httpx.URL(f"{service.url}/api/v1")
+    found = {str(task["id"]): task for task in until_done(client, 50)}
+    attempts = {task: client.get(f"/tasks/{task}/attempts").json()["items"] for task in held}
+    last = max(went_on(found[task], attempts[task], began) for task in held)
+    return {
+        "held by processes that were killed": (len(held), "tasks"),
+        "start until the last of these goes on": (last - began, "s"),
+        "start until all 50 have ended": (max(at(task, "finished_at") for task in found.values()) - began, "s"),
+        "not completed": (sum(task["status"] != "completed" for task in found.values()), "tasks"),
+    }
+
+
+PARTS = {
+    "creation": creation,
+    "waking": waking,
+    "ten_by_ten": ten_by_ten,
+    "heavy_beside_light": heavy_beside_light,
+    "recovery": recovery,
+}
 
 
 def measured(name: str, _rounds: Rounds) -> list[Figure]:

@@ -137,6 +137,15 @@ def test_the_services_figures_stand_on_the_page_with_their_units(tmp_path: Path,
     assert "| service.creation.most running of one user (limit 10) | paperlane | 10 at once |" in text.read_text()
 
 
+def test_a_task_goes_on_with_its_next_attempt_or_with_its_end():
+    noon, later, end = (f"2026-11-27T12:00:{second:02}Z" for second in (0, 30, 40))
+    task, killed = {"finished_at": end}, {"started_at": noon}
+    after = serving.at(killed, "started_at") + 1
+    again = [killed, {"started_at": later}, {"started_at": end}]
+    assert serving.went_on(task, again, after) - after == 29
+    assert serving.went_on(task, [killed], after) - after == 39
+
+
 def test_a_process_is_charged_for_its_children_and_nobody_for_a_server_that_is_none():
     def busy() -> None:
         subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
