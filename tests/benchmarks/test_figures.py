@@ -137,6 +137,15 @@ def test_the_services_figures_stand_on_the_page_with_their_units(tmp_path: Path,
     assert "| service.creation.most running of one user (limit 10) | paperlane | 10 at once |" in text.read_text()
 
 
+def test_a_run_of_some_parts_leaves_on_the_page_the_versions_of_what_others_needed(tmp_path: Path):
+    parts = [
+        Part("service.waking", (), False, {"cores": 2, "sqlite": "3.53.4"}, "2026-11-28 10:00 UTC"),
+        Part("submit", (), False, {"cores": 2, "sqlite": "3.50.0", "postgresql": "15.18"}, "2026-11-27 10:00 UTC"),
+    ]
+    page.write(parts, tmp_path / "page.md", tmp_path / "plot.svg")
+    assert "Machine: cores 2, sqlite 3.53.4, postgresql 15.18." in (tmp_path / "page.md").read_text()
+
+
 def test_a_task_goes_on_with_its_next_attempt_or_with_its_end():
     noon, later, end = (f"2026-11-27T12:00:{second:02}Z" for second in (0, 30, 40))
     task, killed = {"finished_at": end}, {"started_at": noon}
