@@ -1,4 +1,4 @@
-"""What the ledger is to reach, as ratios inside one run on two cores, and whether it did."""
+"""What the ledger and the service are to reach, most as ratios inside one run on two cores, and whether they did."""
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,6 +48,8 @@ _DATABASES = ("postgresql", "sqlite", "mariadb")
 _DRAIN = "Drain of no-op tasks, 100 in flight"
 _PG = "drain.postgresql.100"
 _CLAIM = "Growth of the claim"
+_RECOVERY = "service.recovery.start until the last of these goes on"
+_CREATION = "service.creation.batch of 50"
 
 AIMS: Sequence[Aim] = (
     Aim(_DRAIN, _PG, ">=", 1.0, "pgqueuer (batch 1000)", stretch=1.5),
@@ -82,6 +84,11 @@ AIMS: Sequence[Aim] = (
     *_each("Drain under a snapshot held open, last fifth / first", "snapshot.{}", ">=", 0.4),
     *_each("Against the query of a plain queue table, 100k deep", "plain.{}.100000", ">=", 100, [PLAIN]),
     *_each("Against the query of a plain queue table, 1M deep", "plain.{}.1000000", ">=", 1_000, [PLAIN]),
+    Aim("A batch of 50 answered while idle, median", f"{_CREATION}, idle, median", "<", 500, stretch=100),
+    Aim("A batch of 50 answered while busy, worst", f"{_CREATION}, workers busy, worst", "<", 500, stretch=100),
+    Aim("Calls of the service meanwhile, p95", "service.creation.API while busy, P95", "<", 1_000, stretch=150),
+    Aim("From an upload to the start of its task, p50", "service.waking.upload to start, P50", "<=", 50),
+    Aim("All processes killed in a batch of 50: from the new start until all goes on", _RECOVERY, "<", 90),
 )  # fmt: skip
 
 _ENOUGH_BULK = 50_000.0

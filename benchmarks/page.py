@@ -32,9 +32,11 @@ def write(parts: Sequence[Part], page: Path = PAGE, plot: Path = PLOT) -> None:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, and no more."""
+    """Three significant digits, and no more; what was counted stands as it is."""
     if value is None:
         return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
@@ -42,10 +44,11 @@ def number(value: float | None) -> str:
 
 
 def _where(parts: Sequence[Part]) -> str:
-    """The machine, and which parts were taken in earnest."""
+    """The machine with the latest versions of all that took part, and which parts were taken in earnest."""
     if not parts:
         return "Nothing has been measured yet.\n"
-    machine = max(parts, key=lambda part: part.taken).machine
+    in_turn = sorted(parts, key=lambda part: part.taken)  # a run of some parts starts only the servers they need
+    machine = {name: value for part in in_turn for name, value in part.machine.items()}
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items() if value)
     lines = [f"Machine: {told}.", ""]
     quick = [part.name for part in parts if part.quick]

@@ -3,12 +3,13 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,47 @@ def document(number: int, sentences: int = 20) -> bytes:
     return "\n".join(lines).encode()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
-    """Where the service answers, and how to be somebody there."""
+    """Where the service answers, how to be somebody there, and how it comes and goes."""
 
-    url: str
     data: Path
+    environment: Mapping[str, str]
+    url: str = ""
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        command = [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(self.data)]
+        environment = {**os.environ, **self.environment}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(r"ready at (\S+)", line):
+                self.url = found[1]
+                return
+        raise RuntimeError("the service did not start")
+
+    def stop(self) -> None:
+        """Let it end in order, if it runs."""
+        if self.process is not None:
+            self.process.terminate()
+            self._ended(self.process)
+
+    def kill(self) -> None:
+        """Kill it and all that it started with -9, as a power cut would: nobody is told, and nobody drains."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)  # or it would see its workers die, and say so
+        for pid in (*_below(self.process.pid), self.process.pid):
+            with suppress(ProcessLookupError):  # the workers' children end with them
+                os.kill(pid, signal.SIGKILL)
+        self._ended(self.process)
+
+    def _ended(self, process: subprocess.Popen[str]) -> None:
+        process.wait(60)
+        assert process.stdout is not None
+        process.stdout.close()
+        self.process = None
 
     def user(self, name: str, *options: str) -> httpx.Client:
         """A client signed in as a new user."""
@@ -43,25 +79,25 @@ class Service:
         )
 
 
+def _below(process: int) -> Iterator[int]:
+    """All processes that it started, and theirs; workers have sessions of their own, so no group holds them all."""
+    for thread in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in map(int, thread.read_text().split()):
+            yield child
+            yield from _below(child)
+
+
 @contextmanager
 def running(settings: Mapping[str, str] | None = None) -> Iterator[Service]:
     """`paperlane serve`, until the block ends."""
+    environment = {f"PAPERLANE_{name.upper()}": value for name, value in (settings or {}).items()}
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
-        command = [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(data)]
-        environment = {f"PAPERLANE_{name.upper()}": value for name, value in (settings or {}).items()}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
-            assert process.stdout is not None
-            try:
-                for line in process.stdout:
-                    if found := re.search(r"http://\S+", line):
-                        break
-                else:
-                    raise RuntimeError("the service did not start")
-                yield Service(found.group().rstrip("/"), data)
-            finally:
-                process.terminate()
-                process.wait(60)
+        service = Service(Path(folder) / "data", environment)
+        try:
+            service.start()
+            yield service
+        finally:
+            service.stop()
 
 
 def upload(client: httpx.Client, documents: list[bytes], **fields: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What all tests share: the corpus, a running service, and the rule that CI skips nothing for a missing part."""
+"""What all tests share: the corpus, a running service, and the rule that CI skips nothing for a missing program."""
 
 import json
 import os
@@ -33,14 +33,14 @@ settings.load_profile("ci" if IN_CI else "laptop")
 
 
 def needs(what: str, *, there: bool) -> None:
-    """Skip on a laptop without this part; in CI a missing part is a failure."""
+    """Skip on a laptop without this program; in CI a missing one is a failure."""
     if not there:
         (pytest.fail if IN_CI else pytest.skip)(f"this needs {what}")
 
 
 @pytest.fixture(scope="session")
 def corpus() -> Path:
-    """Real documents, awkward ones and labelled data; not part of the project."""
+    """Real documents, awkward ones and labelled data; not part of the project, so CI may be without them too."""
     if not CORPUS.is_dir():
         pytest.skip("this needs the corpus beside the checkout (PAPERLANE_CORPUS)")
     return CORPUS

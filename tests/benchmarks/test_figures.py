@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from benchmarks.program import Failed, Program
 from benchmarks.rounds import Rounds, Sample
 from tools.servers import Missing
 
-from benchmarks import machine, page
+from benchmarks import machine, page, serving
 
 PEERS = {"pgqueuer", "procrastinate", "saq", "DBOS", "arq", "celery", "dramatiq", "rq", "huey"}
 
@@ -94,6 +95,7 @@ def test_the_words_of_a_call_choose_parts():
         "drain.postgresql", "drain.sqlite", "drain.mariadb", "service.creation",
     ]  # fmt: skip
     assert wanted([]) == list(PARTS)
+    assert wanted(["service"]) == [f"service.{name}" for name in serving.PARTS]
     with pytest.raises(SystemExit, match="drainage"):
         wanted(["drainage"])
 
@@ -119,10 +121,38 @@ def test_the_page_tells_what_was_met_missed_and_not_measured(tmp_path: Path):
     lines = text.read_text().splitlines()
     (peer,) = [line for line in lines if "pgqueuer (batch 1000): 13,000" in line and "≥" in line]
     assert peer.endswith("| ≥ 1.00 x (1.50) | 2.09 | yes |")
-    assert any("| arq: 27,123 tasks/s | ≥ 12.0 x | 11.0 | **no** |" in line for line in lines)
+    assert any("| arq: 27,123 tasks/s | ≥ 12 x | 11.0 | **no** |" in line for line in lines)
     assert any("DBOS: it would not start" in line and line.endswith("| not measured |") for line in lines)
     assert ">Paperlane, PostgreSQL</text>" in plot.read_text()
     assert OURS not in plot.read_text()
+
+
+def test_the_services_figures_stand_on_the_page_with_their_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found = {"batch of 50, idle, median": (47.81, "ms"), "most running of one user (limit 10)": (10, "at once")}
+    monkeypatch.setattr(serving, "running", nullcontext)
+    monkeypatch.setitem(serving.PARTS, "creation", lambda _service: found)
+    text = tmp_path / "page.md"
+    page.write([Part("service.creation", serving.measured("creation", Rounds.short()), False)], text, tmp_path / "plot")
+    assert "| service.creation.batch of 50, idle, median | paperlane | 47.8 ms |" in text.read_text()
+    assert "| service.creation.most running of one user (limit 10) | paperlane | 10 at once |" in text.read_text()
+
+
+def test_a_run_of_some_parts_leaves_on_the_page_the_versions_of_what_others_needed(tmp_path: Path):
+    parts = [
+        Part("service.waking", (), False, {"cores": 2, "sqlite": "3.53.4"}, "2026-11-28 10:00 UTC"),
+        Part("submit", (), False, {"cores": 2, "sqlite": "3.50.0", "postgresql": "15.18"}, "2026-11-27 10:00 UTC"),
+    ]
+    page.write(parts, tmp_path / "page.md", tmp_path / "plot.svg")
+    assert "Machine: cores 2, sqlite 3.53.4, postgresql 15.18." in (tmp_path / "page.md").read_text()
+
+
+def test_a_task_goes_on_with_its_next_attempt_or_with_its_end():
+    noon, later, end = (f"2026-11-27T12:00:{second:02}Z" for second in (0, 30, 40))
+    task, killed = {"finished_at": end}, {"started_at": noon}
+    after = serving.at(killed, "started_at") + 1
+    again = [killed, {"started_at": later}, {"started_at": end}]
+    assert serving.went_on(task, again, after) - after == 29
+    assert serving.went_on(task, [killed], after) - after == 39
 
 
 def test_a_process_is_charged_for_its_children_and_nobody_for_a_server_that_is_none():

@@ -195,10 +195,8 @@ def test_the_codes_of_a_server_in_trouble_are_understood(
     submit(ledger, 1)
 
 
-def test_a_table_that_is_full_is_no_room(ledger: SqlLedger, kind: str):
-    if kind != "mariadb":
-        pytest.skip("only MariaDB has tables of a size that is given")
-
+@pytest.mark.parametrize("own", ["mariadb"], indirect=True)  # only it has tables of a size that is given
+def test_a_table_that_is_full_is_no_room(ledger: SqlLedger):
     def fill(connection: object) -> None:
         for statement in (
             "SET SESSION max_heap_table_size = 16384",

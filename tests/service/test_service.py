@@ -271,7 +271,7 @@ def test_a_worker_killed_at_each_step_of_a_document_costs_only_that_step(new_ser
 def test_the_whole_service_killed_in_a_batch_goes_on_when_it_starts_again(new_service: Callable[..., Service]):
     service = new_service(lease_seconds=3, heartbeat_seconds=1, sweep_seconds=1)
     client = service.user("ann")
-    batch = upload(client, *[SLOW] * 8, *["Fine."] * 22)
+    batch = upload(client, *[SLOW] * 8, *["Fine."] * 42)
     until(lambda: client.get(f"batches/{batch['id']}").json()["counts"].get("completed", 0) >= 5)
     service.kill()
     ledger = service.ledger()
@@ -280,7 +280,7 @@ def test_the_whole_service_killed_in_a_batch_goes_on_when_it_starts_again(new_se
     service.start()
     client.base_url = httpx.URL(f"{service.url}/api/v1/")
     tasks = ended(client, batch)
-    assert Counter(task["status"] for task in tasks) == {"completed": 30}
+    assert Counter(task["status"] for task in tasks) == {"completed": 50}
     for task, worker in held.items():
         outcomes = {past.worker: past.outcome for past in ledger.attempts(task)}
         assert (outcomes[worker], len(outcomes)) == ("crashed", 2)

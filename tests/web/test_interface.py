@@ -127,6 +127,17 @@ async def test_an_upload_without_an_acceptable_file_is_refused_and_leaves_nothin
     assert blobs_of(house) == []
 
 
+async def test_an_upload_of_nothing_but_files_that_are_too_large_is_too_large(house: House):
+    large, other = ("files", ("large.md", b"x" * ((1 << 20) + 1))), ("files", ("sheet.xlsx", b"PK"))
+    answer = await house["ann"].post("/batches", files=[large, large])
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (413, 413, "too_large")
+    assert [(file["name"], file["code"]) for file in problem["rejected"]] == [("large.md", "too_large")] * 2
+    for files in ([large, other], [other, large]):
+        assert (await house["ann"].post("/batches", files=files)).status_code == 422
+    assert blobs_of(house) == []
+
+
 def blobs_of(house: House) -> list[str]:
     return [path.name for path in house.desk.settings.data.glob("blobs/*/*")]
 

@@ -99,16 +99,18 @@ def _rejected(received: Received) -> Sequence[answers.Rejected]:
 
 def _nothing_accepted(received: Received) -> JSONResponse:
     first = received.rejected[0] if received.rejected else None
+    all_too_large = {file.code for file in received.rejected} == {TooLarge.code}
+    status = TooLarge.status if all_too_large else 422
     content: answers.Problem = {
         "type": "about:blank",
-        "title": HTTPStatus(422).phrase,
-        "status": 422,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
         "code": first.code if first else "no_files",
         "detail": first.message if first else "The upload holds no file.",
         "hint": first.hint if first else "Send at least one file in the field `files`.",
         "rejected": _rejected(received),
     }
-    return JSONResponse(content, 422, media_type="application/problem+json")
+    return JSONResponse(content, status, media_type="application/problem+json")
 
 
 def _order(received: Received, key: str, now: float) -> Order:
