@@ -448,6 +448,29 @@ class TestPushing:
         bench.worker("b", slots=1)
         assert len(bench.ledger.lease("database", 10)) == 1
 
+    @pytest.mark.parametrize("jumped", [0.0, -1_000.0], ids=["it is silent", "its last word is of another time"])
+    def test_a_dead_workers_slots_are_handed_out_no_more(self, bench: Bench, jumped: float):
+        bench.submit(1, 10)
+        bench.worker("dead", slots=3)
+        bench.clock.pass_time(29)
+        live = bench.worker("live", slots=2)
+        assert len(bench.ledger.lease("database", 1)) == 1
+        bench.clock.pass_time(1)
+        bench.clock.jumped = jumped
+        bench.ledger.renew(live, [])
+        assert len(bench.ledger.lease("database", 10)) == 1
+        bench.ledger.renew(WorkerId("dead"), [])
+        assert len(bench.ledger.lease("database", 10)) == 3
+
+    def test_what_a_dead_worker_holds_takes_no_live_ones_slot(self, bench: Bench):
+        bench.submit(1, 10)
+        dead = bench.worker("dead", slots=3)
+        for lease in bench.ledger.lease("database", 2):
+            bench.ledger.begin(lease, dead)
+        bench.clock.pass_time(30)
+        bench.worker("live", slots=2)
+        assert len(bench.ledger.lease("database", 10)) == 2
+
     def test_room_of_one_engine_is_no_room_of_another(self, bench: Bench):
         bench.ledger.lane(UserId(1), engine="inline")
         bench.submit(1, 9)
