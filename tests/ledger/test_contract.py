@@ -10,7 +10,7 @@ from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
-from paperlane.ledger import Kept
+from paperlane.ledger import Kept, views
 from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import attempts, batches, checkpoints, tasks
@@ -1117,6 +1117,21 @@ class TestFollowing:
         (engine,) = queue.engines
         assert (engine.name, engine.queued, engine.running, engine.workers, engine.slots) == ("database", 3, 1, 1, 10)
         assert [lane.user for lane in bench.ledger.queue(UserId(2)).lanes] == [2]
+
+    def test_what_begins_and_ends_while_the_queue_is_read_leaves_nobody_below_zero(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        (lease,) = bench.ledger.lease("database", 1)
+        before = bench.ledger.read(lambda connection: views._leased(connection, None))
+        bench.ledger.begin(lease, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        monkeypatch.setattr(views, "_leased", lambda *_: before)
+        queue = bench.ledger.queue()
+        (lane,), (engine,) = queue.lanes, queue.engines
+        assert (queue.queued, engine.queued, lane.leased) == (1, 1, 0)
+        assert (queue.running, engine.running, lane.running) == (0, 0, 0)
 
     def test_the_queue_shows_some_lanes_and_counts_all(self, bench: Bench):
         bench.submit(1, 1)
