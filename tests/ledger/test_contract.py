@@ -553,6 +553,18 @@ class TestEnding:
         assert (task.status, task.attempt) == ("queued", 0)
         assert bench.ledger.queue().lanes[0].vtime == 0.0
 
+    def test_what_was_used_before_a_turn_went_back_is_paid_uses_no_attempt_and_teaches_nothing(self, bench: Bench):
+        """Or who fills the disk would run for nothing. How far an estimate was off, a part of the work does not say."""
+        (name,) = bench.submit(1, cost=10.0)
+        worker = bench.worker()
+        for paid in (0.0, 3.0, 6.0):
+            (lease,) = claim(bench, worker)
+            assert bench.ledger.queue(UserId(1)).lanes[0].vtime == pytest.approx(paid + 10.0)
+            bench.ledger.finish(worker, [Ended(lease, Yielded(60.0, "There is no room.", 3.0))])
+            assert bench.ledger.queue(UserId(1)).lanes[0].vtime == pytest.approx(paid + 3.0)
+            bench.clock.pass_time(60)
+        assert bench.ledger.task(name).attempt == 0
+
     def test_a_yielded_task_waits_as_long_as_it_asked(self, bench: Bench):
         bench.submit(1)
         worker = bench.worker()
