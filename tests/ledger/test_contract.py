@@ -535,6 +535,16 @@ class TestEnding:
         task = bench.ledger.task(name)
         assert (task.state, task.fault, task.attempt) == (State.FAILED, BUSY, 4)
 
+    @pytest.mark.parametrize(("chance", "delay"), [(0.0, 4.5), (1.0, 5.5)])
+    def test_retries_are_spread_by_a_tenth(self, bench: Bench, chance: float, delay: float):
+        """What failed together is not tried again together."""
+        bench.ledger.chance = lambda: chance
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+        assert bench.ledger.task(name).run_at - bench.clock.now() == pytest.approx(delay)
+
     def test_a_failure_is_final(self, bench: Bench):
         (name,) = bench.submit(1)
         worker = bench.worker()
