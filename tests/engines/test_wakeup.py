@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.databases import Databases
@@ -113,6 +114,25 @@ async def test_a_ledger_that_cannot_be_read_is_left_alone_until_the_wait_is_over
     watched.fails = True
     await Wakeup(watched, "database", threads, chance=lambda: 0.0).wait()  # type: ignore[arg-type]
     assert len(watched.looks) == 1
+
+
+@pytest.mark.parametrize(("chance", "longest"), [(0.0, 0.75), (1.0, 1.0)])
+async def test_whoever_waits_looks_again_at_a_time_of_its_own(
+    watched: Watched, threads: Threads, monkeypatch: pytest.MonkeyPatch, chance: float, longest: float
+):
+    """Workers that fell asleep together do not look together; the guarantee is a second."""
+    watched.fails = True  # so the last wait is for all that is left
+    waits: list[float] = []
+
+    async def no_bell(seconds: float) -> bool:
+        waits.append(seconds)
+        return False
+
+    bell = Wakeup(watched, "database", threads, chance=lambda: chance)  # type: ignore[arg-type]
+    monkeypatch.setattr(bell, "_loop", SimpleNamespace(time=lambda: 1_000.0))  # no time passes
+    monkeypatch.setattr(bell, "_rung", no_bell)
+    await bell.wait()
+    assert waits[-1] == longest
 
 
 @pytest.mark.parametrize("kind", ["sqlite file", "postgresql"])

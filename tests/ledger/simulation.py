@@ -378,7 +378,7 @@ class World:
         if worker:
             free = slots.get(worker.id, 0) - sum(row.worker == worker.id for row in out)
         else:
-            free = sum(slots.values()) - len(out)
+            free = self.sees.room(engine)
         idle = min(free, room - len(leases))
         idles = idle > 0 and self.sees.runnable(engine) and not self.sees.waits_for_room(engine)
         self.sees.expect(not idles, "5: room for", idle, "idles at", engine)

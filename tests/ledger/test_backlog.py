@@ -4,10 +4,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
+from tests.databases import KINDS
 from tests.ledger.conftest import Bench
+from tests.ledger.test_unknown_commits import lost_answer
 
-from paperlane.errors import TooMany
+from paperlane.errors import TooMany, Unavailable
+from paperlane.ledger.schema import backlog
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 
@@ -16,7 +19,13 @@ LIMIT = 320
 
 @pytest.fixture
 def bench(make_bench: Callable[..., Bench]) -> Bench:
-    return make_bench(user_backlog=LIMIT, system_backlog=LIMIT)
+    return promising(make_bench(user_backlog=LIMIT, system_backlog=LIMIT))
+
+
+def promising(bench: Bench) -> Bench:
+    """Nothing is promised yet, where an earlier test used the database too."""
+    bench.ledger.write(lambda connection: connection.execute(update(backlog).values(promised=0)) and None)
+    return bench
 
 
 def another_process(bench: Bench) -> SqlLedger:
@@ -81,9 +90,14 @@ def test_what_was_promised_before_the_last_count_is_promised_no_more(bench: Benc
     bring(bench, other, LIMIT - 10, user=2)
     for _ in range(9):
         bring(bench, other, 1, user=3)  # counted anew for the first of these
-    with pytest.raises(TooMany, match="whole system"):
-        bring(bench, one, 1)
+
+    def refuse() -> None:
+        with pytest.raises(TooMany, match="whole system"):
+            bring(bench, one, 1)
+
+    refuse()
     assert one.queue().queued == LIMIT
+    assert sum("FROM backlog" in statement for statement in statements(bench, refuse)) == 1  # it is not overtaken again
 
 
 def test_what_nobody_committed_was_not_promised(bench: Bench):
@@ -98,6 +112,39 @@ def test_what_nobody_committed_was_not_promised(bench: Bench):
     bring(bench, other, LIMIT - 10, user=3)
     for _ in range(9):
         bring(bench, other, 1, user=2)
+    with pytest.raises(TooMany, match="whole system"):
+        bring(bench, one, 1)
+    assert one.queue().queued == LIMIT
+
+
+def test_who_is_refused_for_the_own_limit_uses_up_no_promise(make_bench: Callable[..., Bench]):
+    """Or who repeats too large an upload would make everybody's take turns at the row of the backlog."""
+    bench = promising(make_bench(user_backlog=5, system_backlog=LIMIT))
+    bring(bench, bench.ledger, 1)  # and it is promised 9 more
+
+    def refuse() -> None:
+        with pytest.raises(TooMany, match="your tasks"):
+            bring(bench, bench.ledger, 6)
+
+    said = [statement for _ in range(5) for statement in statements(bench, refuse)]
+    said += statements(bench, lambda: bring(bench, bench.ledger, 5, user=2))
+    assert not any("UPDATE backlog" in statement for statement in said)
+
+
+@pytest.mark.parametrize("make_bench", sorted(set(KINDS) - {"sqlite memory"}), indirect=True)
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
+def test_what_an_unknown_commit_was_promised_is_promised_to_nobody_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+):
+    one, other = bench.ledger, another_process(bench)
+    bring(bench, one, 1)  # and it is promised 9 more
+    with monkeypatch.context() as at_once, lost_answer(bench, committed=committed):
+        at_once.setattr("paperlane.ledger.transactions._TRIES", 1)
+        with pytest.raises(Unavailable):
+            bring(bench, one, 5)
+    bring(bench, other, LIMIT - 10, user=2)
+    for _ in range(9 - 5 * committed):
+        bring(bench, one, 1)
     with pytest.raises(TooMany, match="whole system"):
         bring(bench, one, 1)
     assert one.queue().queued == LIMIT

@@ -10,7 +10,7 @@ from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
-from paperlane.ledger import Kept, turns
+from paperlane.ledger import Kept, turns, views
 from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import attempts, batches, checkpoints, tasks
@@ -448,6 +448,29 @@ class TestPushing:
         bench.worker("b", slots=1)
         assert len(bench.ledger.lease("database", 10)) == 1
 
+    @pytest.mark.parametrize("jumped", [0.0, -1_000.0], ids=["it is silent", "its last word is of another time"])
+    def test_a_dead_workers_slots_are_handed_out_no_more(self, bench: Bench, jumped: float):
+        bench.submit(1, 10)
+        bench.worker("dead", slots=3)
+        bench.clock.pass_time(29)
+        live = bench.worker("live", slots=2)
+        assert len(bench.ledger.lease("database", 1)) == 1
+        bench.clock.pass_time(1)
+        bench.clock.jumped = jumped
+        bench.ledger.renew(live, [])
+        assert len(bench.ledger.lease("database", 10)) == 1
+        bench.ledger.renew(WorkerId("dead"), [])
+        assert len(bench.ledger.lease("database", 10)) == 3
+
+    def test_what_a_dead_worker_holds_takes_no_live_ones_slot(self, bench: Bench):
+        bench.submit(1, 10)
+        dead = bench.worker("dead", slots=3)
+        for lease in bench.ledger.lease("database", 2):
+            bench.ledger.begin(lease, dead)
+        bench.clock.pass_time(30)
+        bench.worker("live", slots=2)
+        assert len(bench.ledger.lease("database", 10)) == 2
+
     def test_room_of_one_engine_is_no_room_of_another(self, bench: Bench):
         bench.ledger.lane(UserId(1), engine="inline")
         bench.submit(1, 9)
@@ -512,6 +535,16 @@ class TestEnding:
         task = bench.ledger.task(name)
         assert (task.state, task.fault, task.attempt) == (State.FAILED, BUSY, 4)
 
+    @pytest.mark.parametrize(("chance", "delay"), [(0.0, 4.5), (1.0, 5.5)])
+    def test_retries_are_spread_by_a_tenth(self, bench: Bench, chance: float, delay: float):
+        """What failed together is not tried again together."""
+        bench.ledger.chance = lambda: chance
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+        assert bench.ledger.task(name).run_at - bench.clock.now() == pytest.approx(delay)
+
     def test_a_failure_is_final(self, bench: Bench):
         (name,) = bench.submit(1)
         worker = bench.worker()
@@ -529,6 +562,18 @@ class TestEnding:
         task = bench.ledger.task(name)
         assert (task.status, task.attempt) == ("queued", 0)
         assert bench.ledger.queue().lanes[0].vtime == 0.0
+
+    def test_what_was_used_before_a_turn_went_back_is_paid_uses_no_attempt_and_teaches_nothing(self, bench: Bench):
+        """Or who fills the disk would run for nothing. How far an estimate was off, a part of the work does not say."""
+        (name,) = bench.submit(1, cost=10.0)
+        worker = bench.worker()
+        for paid in (0.0, 3.0, 6.0):
+            (lease,) = claim(bench, worker)
+            assert bench.ledger.queue(UserId(1)).lanes[0].vtime == pytest.approx(paid + 10.0)
+            bench.ledger.finish(worker, [Ended(lease, Yielded(60.0, "There is no room.", 3.0))])
+            assert bench.ledger.queue(UserId(1)).lanes[0].vtime == pytest.approx(paid + 3.0)
+            bench.clock.pass_time(60)
+        assert bench.ledger.task(name).attempt == 0
 
     def test_a_yielded_task_waits_as_long_as_it_asked(self, bench: Bench):
         bench.submit(1)
@@ -1095,6 +1140,21 @@ class TestFollowing:
         (engine,) = queue.engines
         assert (engine.name, engine.queued, engine.running, engine.workers, engine.slots) == ("database", 3, 1, 1, 10)
         assert [lane.user for lane in bench.ledger.queue(UserId(2)).lanes] == [2]
+
+    def test_what_begins_and_ends_while_the_queue_is_read_leaves_nobody_below_zero(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        (lease,) = bench.ledger.lease("database", 1)
+        before = bench.ledger.read(lambda connection: views._leased(connection, None))
+        bench.ledger.begin(lease, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        monkeypatch.setattr(views, "_leased", lambda *_: before)
+        queue = bench.ledger.queue()
+        (lane,), (engine,) = queue.lanes, queue.engines
+        assert (queue.queued, engine.queued, lane.leased) == (1, 1, 0)
+        assert (queue.running, engine.running, lane.running) == (0, 0, 0)
 
     def test_the_queue_shows_some_lanes_and_counts_all(self, bench: Bench):
         bench.submit(1, 1)

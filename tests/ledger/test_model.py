@@ -270,8 +270,11 @@ class Asked(RuleBasedStateMachine):
     @rule(most=st.integers(1, 3))
     def lease(self, most: int) -> None:
         now = self.clock.now()
-        granted = sum(slots for engine, slots, _ in self.model.workers.values() if engine == "pushed")
-        out = sum(task.under_way for task in self.model.tasks.values() if ENGINES[task.user] == "pushed")
+        silent = {name for name, (_, _, seen) in self.model.workers.items() if seen <= now - RULES.lease}
+        mine = {name: slots for name, (engine, slots, _) in self.model.workers.items() if engine == "pushed"}
+        granted = sum(slots for name, slots in mine.items() if name not in silent)
+        held = [task for task in self.model.tasks.values() if task.under_way and ENGINES[task.user] == "pushed"]
+        out = sum(task.worker not in silent for task in held)
         leases = self.ledger.lease("pushed", most)
         if (room := min(most, granted - out)) > 0:
             self.model.come_due(now)

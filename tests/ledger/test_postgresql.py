@@ -1,14 +1,19 @@
 """What only PostgreSQL has: statements that travel together, prepared on each connection, arrays as text."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
+from threading import Event, Semaphore
 
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError
 from tests.databases import Databases, migrated
 from tests.ledger.conftest import Bench
+from typing_extensions import override
 
+from paperlane.ledger.dialects.notices import CHANNEL
 from paperlane.ledger.dialects.postgresql import Postgresql
 from paperlane.ledger.dialects.prepared import Parameters, Prepared
 from paperlane.model.tasks import Completed, Ended, State, UserId
@@ -127,6 +132,35 @@ def test_they_begin_a_transaction_that_a_rollback_undoes(dialect: Postgresql):
         dialect.together(connection, [(write, {})])
         transaction.rollback()
         assert connection.scalar(text("SELECT count(*) FROM clocks WHERE engine = 'e'")) == 0
+
+
+class Gathering(Event):
+    """Stands for the announcer's moment in which notices gather: it is over when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.over = Semaphore(0), Semaphore(0)
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        self.begun.release()
+        assert self.over.acquire(timeout=60)
+        return self.is_set()
+
+
+def test_what_is_announced_in_one_moment_is_one_notice_for_each_engine(dialect: Postgresql):
+    """Each makes commits wait for each other: https://www.postgresql.org/docs/current/sql-notify.html."""
+    dialect._announcer._ended = moment = Gathering()
+    with dialect._own_connection() as hearer, closing(hearer.notifies(timeout=60)) as notices:
+        hearer.execute(f"LISTEN {CHANNEL}".encode())
+        dialect.announce(["first"])
+        for meanwhile in (["one", "other"] * 50, ["last"], []):
+            assert moment.begun.acquire(timeout=60)
+            for engine in meanwhile:
+                dialect.announce([engine])
+            moment.over.release()
+        heard = takewhile(lambda engine: engine != "last", (notice.payload for notice in notices))
+        assert sorted(heard) == ["first", "one", "other"]
 
 
 @pytest.mark.parametrize("make_bench", ["postgresql"], indirect=True)

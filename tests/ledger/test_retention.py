@@ -1,13 +1,15 @@
 """What the ledger promises when old tasks go: a page at a time, whole, and nothing that waits, runs or starts again."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, insert, select
 from tests.ledger.conftest import Bench
-from tests.ledger.plans import PRIMARY, plans_of
+from tests.ledger.plans import PRIMARY, Access, plans_of
 from tests.ledger.test_contract import BUSY
 
 from paperlane.errors import NotFound
@@ -287,6 +289,54 @@ class TestTurns:
         assert (found, completed in trim) == (old, True)
         assert bench.ledger.overdue(Kept(), bench.clock.at - 14 * DAY, UserId(0)).trim == []  # done up to there
 
+    @pytest.mark.parametrize("outcome", [Completed(), Failed(BUSY)], ids=["completed", "failed"])
+    def test_who_has_more_than_are_kept_is_found(self, bench: Bench, outcome: Outcome):
+        kept = Kept(finished=0, failed=0, most=3, steps=0)
+        for user in (1, 2):
+            run(bench, user, 3, outcome)
+        run(bench, 2, 1, Completed() if isinstance(outcome, Failed) else Failed(BUSY))  # of another outcome
+        run(bench, 3, 4, outcome)
+        bench.clock.pass_time(DAY - 1)
+        assert bench.ledger.overdue(kept, 0.0, UserId(-1)).forget == []  # nothing goes on the day it ended
+        bench.clock.pass_time(1)
+        assert bench.ledger.overdue(kept, 0.0, UserId(-1)).forget == [3]
+        for most in (4, 0):
+            assert bench.ledger.overdue(replace(kept, most=most), 0.0, UserId(-1)).forget == []
+
+    def test_who_has_steps_to_lose_is_found(self, bench: Bench):
+        kept = Kept(steps=3 * DAY)
+        run(bench, 1)
+        bench.clock.pass_time(DAY)
+        run(bench, 2)
+        run(bench, 3, outcome=Failed(BUSY))
+        bench.clock.pass_time(2 * DAY)
+        begun = bench.clock.now() - 3 * DAY
+        run(bench, 1)
+        assert bench.ledger.overdue(kept, 0.0, UserId(-1)).trim == [1]
+        assert bench.ledger.overdue(kept, begun, UserId(-1)).trim == []  # it was trimmed, and the other one is young
+        bench.clock.pass_time(DAY)
+        assert bench.ledger.overdue(kept, begun, UserId(-1)).trim == [2]
+
+
+def test_a_look_for_what_is_old_goes_no_further_than_it_must(bench: Bench):
+    """Whatever it asks of tasks is asked in the order of their index, and has a limit."""
+    run(bench, 301, 3)
+    for user in range(1, 300):
+        bench.submit(user, 3)
+    for task in bench.ledger.tasks(limit=500):
+        if not task.state.ended:
+            bench.ledger.cancel(task.id)
+    bench.clock.pass_time(20 * DAY)
+    plans = plans_of(bench.ledger, lambda: bench.ledger.overdue(Kept(most=3), 0.0, UserId(150)))
+    looks = {statement: plan for statement, plan in plans.items() if "FROM tasks" in statement}
+    assert len(looks) == 4  # at each one's first and last, at how many all have, at how many one has, at whose steps
+    for statement, plan in looks.items():
+        ends = re.findall(r"ORDER BY tasks\.[\w., ]+\s+LIMIT", statement)
+        assert len(ends) == statement.count("FROM tasks"), statement
+        assert plan.of("tasks") == {Access("tasks", "tasks_ended", whole=False)}, plan
+        assert all("user_id" in access.by for access in plan.of("tasks")), plan
+        assert not plan.sorts, plan
+
 
 @pytest.mark.parametrize("make_bench", ["sqlite memory"], indirect=True)
 def test_retention_reads_and_deletes_by_index(bench: Bench):
@@ -303,8 +353,7 @@ def test_retention_reads_and_deletes_by_index(bench: Bench):
 
     plans = plans_of(bench.ledger, a_run)
     assert len(plans) > 8
-    few = [plan for statement, plan in plans.items() if "GROUP BY tasks.user_id" not in statement]
-    whole = [access for plan in few for access in plan.accesses if access.whole]
-    assert (whole, [plan for plan in few if plan.sorts]) == ([], [])
+    whole = [access for plan in plans.values() for access in plan.accesses if access.whole]
+    assert (whole, [plan for plan in plans.values() if plan.sorts]) == ([], [])
     by = {access.index for plan in plans.values() for access in plan.of("tasks")}
     assert by <= {"tasks_ended", "tasks_user", PRIMARY}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from tests.ledger.conftest import VirtualClock
 from tests.work.counting import COUNTING, ONE, HereAndNow
 
 from paperlane.blobs.folder import Folder
@@ -364,12 +365,15 @@ async def test_a_worker_that_lost_its_lease_stops(desk: Desk):
 async def test_a_drain_hands_back_after_the_running_step(desk: Desk):
     name = desk.submit()
 
+    desk.attempts.clock = clock = VirtualClock()
+
     def drain(_step: str, _value: object) -> None:
+        clock.pass_time(3)
         desk.attempts.draining = True
 
     desk.steps.before = drain
     ended = await desk.attempts(desk.claim())
-    assert isinstance(ended.outcome, Yielded)
+    assert ended.outcome == Yielded(why="the worker stopped", seconds=3.0)  # its step is kept, so it is paid
     assert desk.steps.ran == ["one"]
     desk.ledger.finish(desk.worker, [ended])
     task = desk.ledger.task(name)
@@ -389,7 +393,9 @@ async def test_an_attempt_that_takes_too_long_is_retried(desk: Desk):
 async def test_an_attempt_that_finds_no_room_for_a_result_hands_its_turn_back_and_uses_no_try(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, ends: str
 ):
-    """A full disk is not the document's fault: it is neither failed for it, nor does its user pay."""
+    """A full disk is not the document's fault, so it is not failed for it; its user pays for the slot all the same."""
+    desk.attempts.clock = clock = VirtualClock()
+    desk.steps.before = lambda _step, _value: clock.pass_time(3)
 
     def full(*_: object) -> None:
         raise StorageFull("There is no room.")
@@ -402,7 +408,7 @@ async def test_an_attempt_that_finds_no_room_for_a_result_hands_its_turn_back_an
     name = desk.submit()
     async with asyncio.timeout(60):
         ended = await desk.attempts(desk.claim())
-    assert ended.outcome == Yielded(0.001 if ends == "patience" else 60.0, "There is no room.")
+    assert ended.outcome == Yielded(0.001 if ends == "patience" else 60.0, "There is no room.", 3.0)
     desk.ledger.finish(desk.worker, [ended])
     task = desk.ledger.task(name)
     assert (task.status, task.attempt, task.message) == ("queued", 0, "There is no room.")

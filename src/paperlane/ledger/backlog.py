@@ -66,6 +66,7 @@ class Backlog:
     def room(self, writing: Writing, held: Lanes, coming: int, rules: Rules) -> Room:
         """How many of so many may wait. To be asked before lanes are, by which it is held until the commit."""
         if not writing.anew and (count := self._taken(coming)) is not None:
+            writing.undone.append(lambda: self._give_back(count, coming))
             held.share_backlog()
 
             def shared() -> int:
@@ -86,10 +87,16 @@ class Backlog:
             self._left -= coming
             return self._count
 
+    def _give_back(self, count: int, coming: int) -> None:
+        """They did not come, for certain. What a commit may have brought whose answer was lost stays taken."""
+        with self._lock:
+            if self._count == count:
+                self._left += coming
+
     def _forget(self, count: int) -> None:
         with self._lock:
             if self._count == count:
-                self._left = 0
+                self._count, self._left = -1, 0  # also what is given back of it counts no more
 
     def _promised(self, writing: Writing, coming: int, rules: Rules) -> int:
         connection = writing.connection

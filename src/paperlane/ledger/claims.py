@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from paperlane.errors import StaleLease
 from paperlane.ledger import Rules
@@ -55,6 +55,11 @@ def slots_granted(held: Asked) -> int:
             "The ledger has given this worker up.", code="worker_unknown", hint="It must register under a new id."
         )
     return slots
+
+
+def silent(now: float, rules: Rules) -> ColumnElement[bool]:
+    """Was a worker not heard of for a lease? Also one that was heard of by a clock that has been set back since."""
+    return or_(workers.c.seen_at <= now - rules.lease, workers.c.seen_at > now + 2 * rules.lease)
 
 
 def _there(where: ColumnElement[bool]) -> Prepared:
@@ -251,12 +256,16 @@ def start(
 def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
     """Leases for a push engine: no more outstanding than its live workers have slots.
 
-    Dispatchers of an engine take turns at its row: two at once would each fill the room that both see.
+    What a silent worker still runs is beside them: it takes nobody's slot, until the sweep takes it back. Dispatchers
+    of an engine take turns at its row: two at once would each fill the room that both see.
     """
     connection = writing.connection
     connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
     connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
-    slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine)) or 0
+    lost = silent(writing.now, rules)
+    slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine, ~lost)) or 0
+    beside = select(func.count()).where(UNDER_WAY, tasks.c.engine == engine, tasks.c.worker_id == workers.c.id, lost)
+    slots += connection.execute(beside).scalar_one()
     there = _told(writing.soon(_AT_ENGINE, {"engine": engine}))
     outlook = _Outlook(*writing.soon(_OF_ENGINE, {"engine": engine}).tuples()[0])
     found = _handed_out(writing, engine, rules) if writing.again else []

@@ -96,7 +96,7 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
             to = _queued(now, delay, retries=task["retries"] + 1, message=fault.message, fault=_json(fault))
             return Ending(to, "retry", seconds)
         case Yielded(after, why, seconds):
-            return Ending(_queued(now, after, attempt=task["retries"], message=why), "yielded", None)
+            return Ending(_queued(now, after, attempt=task["retries"], message=why), "yielded", seconds)
 
 
 def _delay(retries: int, rules: Rules) -> float:
@@ -173,5 +173,5 @@ def give_back(lane: Lane, task: Change, ended: Ending) -> None:
     lane.ready += ended.to["state"] == "ready"
     lane.waiting += ended.to["state"] == "waiting"
     lane.settle(task["charged"], ended.used or 0.0)
-    if ended.used is not None:
+    if ended.used is not None and ended.how != "yielded":  # a part of the work tells nothing of the whole
         lane.learn(task["cost"], ended.used)

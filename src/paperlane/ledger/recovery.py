@@ -7,9 +7,10 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
 from paperlane.ledger import Rules
+from paperlane.ledger.claims import silent
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
@@ -158,11 +159,10 @@ def forget_silent(writing: Writing, rules: Rules) -> int:
 
     Each is locked first, and only then looked at: one that wakes up now may be claiming.
     """
-    connection, now = writing.connection, writing.now
-    silent = or_(workers.c.seen_at <= now - rules.lease, workers.c.seen_at > now + 2 * rules.lease)
-    ids = connection.scalars(select(workers.c.id).where(silent).order_by(workers.c.id)).all()
+    connection, lost = writing.connection, silent(writing.now, rules)
+    ids = connection.scalars(select(workers.c.id).where(lost).order_by(workers.c.id)).all()
     locked = (
-        select(workers.c.id).where(workers.c.id == worker, silent).with_for_update(skip_locked=True) for worker in ids
+        select(workers.c.id).where(workers.c.id == worker, lost).with_for_update(skip_locked=True) for worker in ids
     )
     gone = [worker for asked in locked if (worker := connection.scalar(asked)) is not None]
     busy = set(connection.scalars(select(tasks.c.worker_id).where(UNDER_WAY, tasks.c.worker_id.in_(gone))))

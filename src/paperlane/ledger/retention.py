@@ -6,8 +6,9 @@ not an ended one any more when its lock comes, and stays. Lanes count what waits
 
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, ScalarSelect, Select, delete, func, or_, select, update
 
 from paperlane.ledger import AlsoForgotten, Chore, Kept, Mark, Overdue, Trimmed
 from paperlane.ledger.schema import ENDED, OF_BATCH, attempts, batches, checkpoints, chores, events, lanes, tasks
@@ -18,6 +19,7 @@ AT_ONCE = 100
 """Tasks in one transaction: with 20 events and 40 KB of checkpoints each it takes SQLite 10 to 40 ms."""
 
 _USERS_AT_ONCE = 200
+_BY_INDEX = (tasks, "FORCE INDEX (tasks_ended)", "mysql")  # by another one it would go through all of a user's
 _ENDED_STATES = [state.value for state in State if state.ended]
 
 
@@ -60,35 +62,62 @@ def end(connection: Connection, name: str, done_until: float) -> None:
 
 
 def overdue(connection: Connection, kept: Kept, since: float, after: UserId, now: float, shortest: float) -> Overdue:
-    """Of the next users, those with something to forget or to trim; one look into the index of ended tasks."""
+    """Of the next users, those with something to forget or to trim: a look at the first and the last task of each.
+
+    Only where they have more together than one may keep, each is counted, and no further than that; only who may have
+    steps to lose is looked at for them.
+    """
     users = connection.scalars(
         select(lanes.c.user_id).where(lanes.c.user_id > after).order_by(lanes.c.user_id).limit(_USERS_AT_ONCE)
     ).all()
     if not users:
         return Overdue((), (), None)
     now = min(now, kept.until)
-    stale = case(((tasks.c.finished_at > since) & (tasks.c.finished_at <= _trimmed_before(kept, now)), 1), else_=0)
-    asked = (
-        select(
-            tasks.c.user_id,
-            tasks.c.state,
-            func.count().label("count"),
-            func.min(tasks.c.finished_at).label("oldest"),
-            func.sum(stale).label("stale"),
-        )
-        .where(ENDED, tasks.c.user_id.between(users[0], users[-1]))
-        .group_by(tasks.c.user_id, tasks.c.state)
-    )
-    forget: dict[UserId, None] = {}
+    trimmed_before = _trimmed_before(kept, now)
+    stale = (tasks.c.finished_at > since, tasks.c.finished_at <= trimmed_before)
+    of_all = select(tasks.c.id).where(tasks.c.user_id.between(users[0], users[-1]), ENDED)
+    of_all = of_all.order_by(tasks.c.user_id, tasks.c.state, tasks.c.finished_at, tasks.c.id)
+    crowded = kept.most > 0 and _has_more(connection, of_all, kept.most)
+    forget: set[UserId] = set()
     trim: list[UserId] = []
-    for row in connection.execute(asked).mappings():
-        user = UserId(row["user_id"])
-        over = 0 < kept.most < row["count"] and row["oldest"] <= now - shortest
-        if over or row["oldest"] <= _ended_before(kept, row["state"], now, shortest):
-            forget[user] = None
-        if row["state"] == State.COMPLETED and row["stale"]:
-            trim.append(user)
-    return Overdue(list(forget), trim, UserId(users[-1]))
+    for state in _ENDED_STATES:
+        asked = select(lanes.c.user_id, _end_of(state).label("oldest"), _end_of(state, newest=True).label("newest"))
+        asked = asked.where(lanes.c.user_id.between(users[0], users[-1])).order_by(lanes.c.user_id)
+        for user, oldest, newest in connection.execute(asked).all():
+            if oldest is None:
+                continue
+            mine = _of_kind(user, state)
+            too_old = oldest <= _ended_before(kept, state, now, shortest)
+            if too_old or (crowded and oldest <= now - shortest and _has_more(connection, mine, kept.most)):
+                forget.add(UserId(user))
+            may_be_stale = state == State.COMPLETED and oldest <= trimmed_before and newest > since
+            if may_be_stale and _has_more(connection, mine.where(*stale), 0):
+                trim.append(UserId(user))
+    return Overdue(sorted(forget), trim, UserId(users[-1]))
+
+
+def _end_of(state: str, *, newest: bool = False) -> ScalarSelect[Any]:
+    """When the first task of this outcome ended, or the last, of each lane's user; None where there is none."""
+    asked = _of_kind(lanes.c.user_id, state).with_only_columns(tasks.c.finished_at).correlate(lanes)
+    if newest:
+        asked = asked.order_by(None).order_by(tasks.c.finished_at.desc(), tasks.c.id.desc())
+    return asked.with_hint(*_BY_INDEX).limit(1).scalar_subquery()
+
+
+def _of_kind(user: int | ColumnElement[int], state: str) -> Select[str]:
+    """A user's tasks of this outcome, in the order in which they ended."""
+    asked = select(tasks.c.id).where(tasks.c.user_id == user, tasks.c.state == state, ENDED)
+    return asked.order_by(tasks.c.finished_at, tasks.c.id)
+
+
+def _has_more(connection: Connection, asked: Select[str], most: int) -> bool:
+    return _counted(connection, asked, most + 1) > most
+
+
+def _counted(connection: Connection, asked: Select[str], most: int) -> int:
+    """How many there are, counted up to so many."""
+    some = asked.with_hint(*_BY_INDEX).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def _ended_before(kept: Kept, state: str, now: float, shortest: float) -> float:
@@ -136,20 +165,14 @@ def _oldest(
     connection: Connection, user: UserId, state: str, kept: Kept, now: float, shortest: float, room: int
 ) -> Sequence[RowMapping]:
     """The user's tasks of this outcome that must go, locked: from the oldest on, so the first few of a list."""
-    of_kind = (tasks.c.user_id == user, tasks.c.state == state, ENDED)
-    asked = (
-        select(tasks.c.id, tasks.c.batch_id, tasks.c.finished_at)
-        .where(*of_kind, tasks.c.finished_at <= now - shortest)
-        .order_by(tasks.c.finished_at, tasks.c.id)
-        .limit(room)
-        .with_for_update()
-    )
+    of_kind = _of_kind(user, state)
+    asked = of_kind.add_columns(tasks.c.batch_id, tasks.c.finished_at).where(tasks.c.finished_at <= now - shortest)
+    asked = asked.limit(room).with_for_update()
     too_old = _ended_before(kept, state, now, shortest)
     rows = connection.execute(asked).mappings().all()
     excess = 0
     if rows and kept.most:  # counted under the locks: another run may have deleted some meanwhile
-        counted = select(tasks.c.id).where(*of_kind).limit(kept.most + room).subquery()
-        excess = connection.execute(select(func.count()).select_from(counted)).scalar_one() - kept.most
+        excess = _counted(connection, of_kind, kept.most + room) - kept.most
     return [row for at, row in enumerate(rows) if at < excess or row["finished_at"] <= too_old]
 
 

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeVar
@@ -147,8 +147,12 @@ class Transactions:
         with self.dialect.writer.connect() as connection:
             transaction = connection.begin()
             writing = Writing(connection, self.dialect, self._instant, again, anew)
-            answer = work(writing)  # what it raises closes the connection, and with it rolls back
-            at = writing.now
+            try:
+                answer = work(writing)
+                at = writing.now
+            except BaseException:  # it closes the connection, and with it rolls back
+                _do(writing.undone)
+                raise
             try:
                 writing.commit()
                 transaction.commit()
@@ -156,9 +160,9 @@ class Transactions:
                 if error.connection_invalidated:
                     raise _Unknown(at, error) from error
                 transaction.rollback()  # it is still open, and would be when the next one gets this connection
+                _do(writing.undone)
                 raise
-        for done in writing.afterwards:
-            done()
+        _do(writing.afterwards)
         if writing.woken:
             self.dialect.announce(writing.woken)
         return answer
@@ -176,3 +180,8 @@ class Transactions:
     def _asked(self, question: Callable[[Connection], Given]) -> Given:
         with self.dialect.reader.connect() as connection:
             return question(connection)
+
+
+def _do(what: Iterable[Callable[[], None]]) -> None:
+    for one in what:
+        one()

@@ -316,10 +316,10 @@ def _lanes(
             engine=row["engine"],
             weight=row["weight"],
             max_running=row["max_running"],
-            running=row["running"] - leased.get(row["user_id"], 0),
+            running=max(0, row["running"] - leased.get(row["user_id"], 0)),
             ready=row["ready"],
             waiting=row["waiting"],
-            leased=leased.get(row["user_id"], 0),
+            leased=min(row["running"], leased.get(row["user_id"], 0)),
             vtime=row["vtime"],
             paused=bool(row["paused"]),
             oldest=_waited(now, row["since"]),
@@ -330,6 +330,8 @@ def _lanes(
 
 def _leased(connection: Connection, user: UserId | None) -> tuple[Counter[int], Counter[str]]:
     """How many tasks are handed out and not begun, by their users and by the engines of their lanes.
+
+    Lanes are looked at later, when some of these have ended: there no more count than have a turn.
 
     Counted here: asked to group, SQLite goes through all tasks in the order of their users; asked for a user's, it and
     MariaDB go through all of theirs, whatever became of them.
@@ -358,7 +360,7 @@ def _depths(connection: Connection, meant: _Conditions, leased: Mapping[str, int
     )
     found: dict[str, _Depth] = {}
     for engine, waits, under_way, busy in connection.execute(asked.where(*meant).group_by(lanes.c.engine)):
-        handed_out = leased.get(engine, 0)
+        handed_out = min(int(under_way), leased.get(engine, 0))
         found[engine] = _Depth(int(waits) + handed_out, int(under_way) - handed_out, int(busy))
     return found
 

@@ -96,9 +96,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Yielded:
-    """The turn goes back unused: a drain, or a wait of `after` seconds for something outside, a day at most.
+    """The turn goes back early: a drain, or a wait of `after` seconds for something outside, a day at most.
 
-    No attempt is used: it may look once a day for as long as it takes.
+    No attempt is used: it may look once a day for as long as it takes. `seconds` of slot time were used before, and
+    are paid.
     """
 
     after: float = 0.0

@@ -168,7 +168,7 @@ class Attempts:
             case StaleLease():
                 return Yielded(why="lost")  # another attempt owns the task now; the ledger will pass this by
             case Drained():
-                return Yielded(why="the worker stopped")
+                return Yielded(why="the worker stopped", seconds=seconds)  # for steps that are kept
             case CancelRequested():
                 return Cancelled(seconds)
             case DocumentError() as error:
@@ -176,7 +176,7 @@ class Attempts:
             case StepFault() as error:
                 return Retry(error.fault, seconds)
             case Unavailable() as error:
-                return Yielded(_OUR_DISK, error.message)
+                return Yielded(_OUR_DISK, error.message, seconds)
             case TimeoutError():
                 return Retry(_TOO_SLOW, seconds)
             case error:
