@@ -79,12 +79,17 @@ def _aims(found: Sequence[Judged]) -> str:
             aim.group, database(aim.figure), f"{number(one.ours.value)} {one.ours.unit}" if one.ours else "-",
             f"{aim.peer}: {beside or why or '-'}" if aim.of_ratio else "",
             f"{_sign(aim.test)} {number(aim.bound)}{' x' if aim.of_ratio else ''}{stretch}",
-            number(one.reached), _MET[one.met],
+            f"{number(one.reached)}{_beside(one.beside)}", _MET[one.met],
         ])  # fmt: skip
     met = sum(one.met is True for one in found)
     known = sum(one.met is not None for one in found)
     heading = f"## Aims\n\n{met} of {len(found)} met, {known - met} missed, {len(found) - known} not measured.\n\n"
     return heading + table(["measure", "database", "Paperlane", "beside", "aim (stretch)", "reached", "met"], rows)
+
+
+def _beside(figure: Figure | None) -> str:
+    """Another ratio, which judges nothing, and how it was taken."""
+    return f" ({figure.settings}: {number(figure.ratio)})" if figure is not None and figure.ratio is not None else ""
 
 
 def _sign(test: str) -> str:

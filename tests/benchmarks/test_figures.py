@@ -10,6 +10,7 @@ import pytest
 from benchmarks.__main__ import PARTS, wanted
 from benchmarks.aims import AIMS, judged
 from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, percentile
+from benchmarks.ledger.plain import PLAIN
 from benchmarks.program import Failed, Program
 from benchmarks.rounds import Rounds, Sample
 from tools.servers import Missing
@@ -87,6 +88,20 @@ def test_an_aim_is_met_missed_or_not_measured(reached: float | None, *, met: boo
     figures = [Figure("drain.postgresql.100", 9.0, "tasks/s")]
     figures.append(Figure("drain.postgresql.100", 9.0, "tasks/s", "pgqueuer (batch 1000)", reached))
     assert judged(figures)[0].met is met
+
+
+def test_a_plain_query_is_judged_with_as_many_tasks_a_claim_as_ours(tmp_path: Path):
+    figures: list[Figure] = []
+    for size, own, other in ((1, 990.0, 62.0), (100, 12_700.0, 1_430.0)):
+        settings = dict.fromkeys((OURS, PLAIN), f"{size} a claim")
+        figures += compared(f"plain.sqlite.100000.{size}", "tasks/s", [own], {PLAIN: [other]}, settings)
+    (found,) = [one for one in judged(figures) if one.reached is not None]
+    assert (found.reached, found.met) == (990 / 62, False)
+    text = tmp_path / "page.md"
+    page.write([Part("plain", figures, quick=False)], text, tmp_path / "plot.svg")
+    (line,) = [line for line in text.read_text().splitlines() if "≥ 100 x" in line and "| SQLite |" in line]
+    assert "100k deep, 1 a claim | SQLite | 990 tasks/s | plain queue table: 62.0 tasks/s" in line
+    assert line.endswith("| 16.0 (100 a claim: 8.88) | **no** |")
 
 
 def test_the_words_of_a_call_choose_parts():
