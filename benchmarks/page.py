@@ -20,6 +20,7 @@ How fast the ledger is beside other task queues, beside the limits of the machin
 """
 _DATABASES = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mariadb": "MariaDB"}
 _MET = {True: "yes", False: "**no**", None: "not measured"}
+_DISTURBED = "Figures marked * rest on a turn in which others used the machine, each time it was tried"
 _FONT = 'font-family="sans-serif" font-size="13" fill="#777"'
 _ROW, _LEFT, _WIDTH = 26, 210, 760
 
@@ -41,6 +42,16 @@ def number(value: float | None) -> str:
     return f"{round(value, digits):,.{digits}f}" if digits else f"{value:,.0f}"
 
 
+def _told(figure: Figure) -> str:
+    """The figure with its unit, marked where others disturbed one of its rounds."""
+    return f"{number(figure.value)}{'*' if figure.disturbed else ''} {figure.unit}".strip()
+
+
+def _ratio(figure: Figure) -> str:
+    """Ours / the figure, marked where others disturbed a round of either."""
+    return f"{number(figure.ratio)}{'*' if figure.ratio_disturbed else ''}"
+
+
 def _where(parts: Sequence[Part]) -> str:
     """The machine, and which parts were taken in earnest."""
     if not parts:
@@ -53,7 +64,7 @@ def _where(parts: Sequence[Part]) -> str:
         lines += [f"**Only a short run, to check the harness, whose figures mean little: {', '.join(quick)}.**", ""]
     disturbed = [part.name for part in parts if part.machine.get("disturbed_turns")]
     if disturbed:
-        lines += [f"Others used the machine meanwhile, so read with care: {', '.join(disturbed)}.", ""]
+        lines += [f"{_DISTURBED}: see {', '.join(disturbed)}.", ""]
     return "\n".join(lines)
 
 
@@ -72,14 +83,14 @@ def _aims(found: Sequence[Judged]) -> str:
     rows = []
     for one in found:
         aim = one.aim
-        beside = f"{number(one.other.value)} {one.other.unit}" if one.other is not None and one.other.value else ""
+        beside = _told(one.other) if one.other is not None and one.other.value else ""
         stretch = f" ({number(aim.stretch)})" if aim.stretch is not None else ""
         why = one.other.note if one.other is not None and one.reached is None else ""
         rows.append([
-            aim.group, database(aim.figure), f"{number(one.ours.value)} {one.ours.unit}" if one.ours else "-",
+            aim.group, database(aim.figure), _told(one.ours) if one.ours else "-",
             f"{aim.peer}: {beside or why or '-'}" if aim.of_ratio else "",
             f"{_sign(aim.test)} {number(aim.bound)}{' x' if aim.of_ratio else ''}{stretch}",
-            f"{number(one.reached)}{_beside(one.beside)}", _MET[one.met],
+            _reached(one), _MET[one.met],
         ])  # fmt: skip
     met = sum(one.met is True for one in found)
     known = sum(one.met is not None for one in found)
@@ -87,9 +98,12 @@ def _aims(found: Sequence[Judged]) -> str:
     return heading + table(["measure", "database", "Paperlane", "beside", "aim (stretch)", "reached", "met"], rows)
 
 
-def _beside(figure: Figure | None) -> str:
-    """Another ratio, which judges nothing, and how it was taken."""
-    return f" ({figure.settings}: {number(figure.ratio)})" if figure is not None and figure.ratio is not None else ""
+def _reached(one: Judged) -> str:
+    """What is judged; and another ratio, which is not, with how it was taken."""
+    if one.other is None:
+        return "-"
+    reached = _ratio(one.other) if one.aim.of_ratio else f"{number(one.reached)}{'*' if one.other.disturbed else ''}"
+    return f"{reached} ({one.beside.settings}: {_ratio(one.beside)})" if one.beside is not None else reached
 
 
 def _sign(test: str) -> str:
@@ -107,12 +121,16 @@ def _everything(parts: Sequence[Part]) -> str:
     for part in parts:
         lines += [f"### {part.name}", "", f"Taken {part.taken}.", ""]
         rows = [
-            [figure.name, figure.peer, f"{number(figure.value)} {figure.unit}".strip(), number(figure.ratio),
-             ", ".join(number(value) for value in figure.rounds), figure.note or figure.settings]
+            [figure.name, figure.peer, _told(figure), _ratio(figure),
+             _rounds(figure), figure.note or figure.settings]
             for figure in part.figures
         ]  # fmt: skip
         lines.append(table(["measure", "who", "median", "ours / theirs", "rounds", "settings"], rows))
     return "\n".join(lines)
+
+
+def _rounds(figure: Figure) -> str:
+    return ", ".join(number(value) + "*" * (n in figure.disturbed) for n, value in enumerate(figure.rounds))
 
 
 def _bars(figures: Sequence[Figure]) -> str:
@@ -156,7 +174,6 @@ def summary(figures: Sequence[Figure]) -> str:
 
 
 def _line(figure: Figure) -> str:
-    ratio = f"x {number(figure.ratio)}" if figure.ratio is not None else ""
+    ratio = f"x {_ratio(figure)}" if figure.ratio is not None else ""
     told = figure.note or figure.settings
-    value = f"{number(figure.value):>10} {figure.unit:14}"
-    return f"  {figure.name:32} {figure.peer:30} {value} {ratio:>10}  {told}".rstrip()
+    return f"  {figure.name:32} {figure.peer:30} {_told(figure):>24} {ratio:>10}  {told}".rstrip()

@@ -120,8 +120,8 @@ def _on(databases: Databases, rounds: Rounds, kind: str) -> list[Figure]:
     for what, (one, other) in _COMPARED.items():
         beside = {other: taken.values(other)}
         figures += compared(f"growth.{kind}.{what}", "tasks/s", taken.values(one), beside, {OURS: one}, taken.failed)
-    tail = {name: [sample.more["p95"] for sample in taken.samples.get(name, ())] for name in cases}
     large, small = "1M deep, 100k users", "10k deep, 1k users"
-    figures += compared(f"growth.{kind}.p95", "ms/step", tail[large], {small: tail[small]}, {OURS: large})
+    beside = {small: taken.more(small, "p95")}
+    figures += compared(f"growth.{kind}.p95", "ms/step", taken.more(large, "p95"), beside, {OURS: large})
     figures += [median(f"growth.{kind}.cells", "tasks/s", taken.values(name), peer=name) for name in cases]
     return figures

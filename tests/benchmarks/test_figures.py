@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from benchmarks.__main__ import PARTS, wanted
 from benchmarks.aims import AIMS, judged
-from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, percentile
+from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, median, percentile
 from benchmarks.ledger.plain import PLAIN
 from benchmarks.program import Failed, Program
 from benchmarks.rounds import Rounds, Sample
@@ -44,11 +44,31 @@ def test_a_peer_that_could_not_run_is_told_with_its_reason():
 def test_a_disturbed_turn_is_taken_again_and_the_quietest_one_stays():
     turns = iter([Sample(1, foreign=0.9), Sample(2, foreign=0.3), Sample(3, foreign=0.5)])
     rounds = Rounds(count=1, seconds=0, again=2, quick=False)
-    assert rounds.turn("it", lambda: next(turns)).value == 2
+    assert rounds.turn("it", lambda: next(turns)) == Sample(2, foreign=0.3, disturbed=True)
     assert rounds.disturbed == 1
     quiet = iter([Sample(1, foreign=0.9), Sample(2, foreign=0.1), Sample(3)])
-    assert rounds.turn("it", lambda: next(quiet)).value == 2
+    assert rounds.turn("it", lambda: next(quiet)) == Sample(2, foreign=0.1)
     assert rounds.disturbed == 1
+
+
+def test_a_figure_is_marked_on_the_page_when_others_disturbed_one_of_its_rounds(tmp_path: Path):
+    loads = {"paperlane": iter([0.0, 0.5]), "arq": iter([0.0, 0.0])}
+    rounds = Rounds(count=2, seconds=0, again=0, quick=False)
+    taken = rounds.interleaved(
+        {name: lambda load=load: Sample(24.0, foreign=next(load), more={"p95": 3.0}) for name, load in loads.items()}
+    )
+    arq = {"arq": taken.values("arq")}
+    figures = compared("drain.postgresql.100", "tasks/s", taken.values("paperlane"), arq)
+    figures.append(median("drain.postgresql.p95", "ms", taken.more("paperlane", "p95")))
+    Part("drain.postgresql", figures, False, {"disturbed_turns": rounds.disturbed}).keep(tmp_path)
+    text = tmp_path / "page.md"
+    page.write(kept(tmp_path), text, tmp_path / "plot.svg")
+    lines = text.read_text().splitlines()
+    assert "each time it was tried: see drain.postgresql." in text.read_text()
+    assert any("| 24.0* tasks/s | arq: 24.0 tasks/s |" in line and "| 1.00* |" in line for line in lines)
+    assert "| drain.postgresql.100 | paperlane | 24.0* tasks/s | - | 24.0, 24.0* |  |" in lines
+    assert "| drain.postgresql.100 | arq | 24.0 tasks/s | 1.00* | 24.0, 24.0 |  |" in lines
+    assert "| drain.postgresql.p95 | paperlane | 3.00* ms | - | 3.00, 3.00* |  |" in lines
 
 
 def test_rounds_are_interleaved_and_go_on_without_who_fails():
