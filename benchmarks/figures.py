@@ -29,8 +29,8 @@ class Figure:
     """One measure of one program.
 
     `ratio` is ours / the peer's of the same round, the median over all rounds; of times (a unit of seconds) too.
-    A peer that could not run has no value, and `note` says why. `disturbed` are the rounds, from 0, in which others used
-    the machine; `ratio_disturbed` when there was such a round on either side.
+    A peer that could not run has no value, and `note` says why. `disturbed` are the rounds, from 0, in which others
+    used the machine; `ratio_disturbed` when there was such a round on either side.
     """
 
     name: str
@@ -47,13 +47,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The figures of one part of a run, and where and how they were taken."""
+    """The figures of one part, all of one run: where, how and when they were taken (`began` and `taken`, its end)."""
 
     name: str
     figures: Sequence[Figure]
     quick: bool
     machine: Mapping[str, object] = field(default_factory=dict)
     taken: str = ""
+    began: str = ""
 
     def keep(self, folder: Path = FOLDER) -> None:
         """Write it as JSON; it replaces what an earlier run left."""
@@ -62,7 +63,7 @@ class Part:
 
 
 def now() -> str:
-    """The day of a run."""
+    """The day and the minute."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

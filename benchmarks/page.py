@@ -1,7 +1,7 @@
 """The page of figures and its plot, written from the JSON that runs left: nothing in them is typed by hand."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -17,10 +17,13 @@ _INTRODUCTION = """\
 
 How fast the ledger is beside other task queues, beside the limits of the machine, and as its backlog grows. Written by
 `make bench`, figures and plot; [how it is measured, and how to read it](../how-to/read-the-benchmarks.md).
+
+Parts may be measured at different times, which each tells; what a part compares ran in one run of it, in turn.
 """
 _DATABASES = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mariadb": "MariaDB"}
 _MET = {True: "yes", False: "**no**", None: "not measured"}
 _DISTURBED = "Figures marked * rest on a turn in which others used the machine, each time it was tried"
+_TURNS = "disturbed_turns"
 _FONT = 'font-family="sans-serif" font-size="13" fill="#777"'
 _ROW, _LEFT, _WIDTH = 26, 210, 760
 
@@ -56,16 +59,33 @@ def _where(parts: Sequence[Part]) -> str:
     """The machine, and which parts were taken in earnest."""
     if not parts:
         return "Nothing has been measured yet.\n"
-    machine = max(parts, key=lambda part: part.taken).machine
-    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items() if value)
-    lines = [f"Machine: {told}.", ""]
+    lines = [f"Machine: {_listed(_machine(parts))}.", ""]
     quick = [part.name for part in parts if part.quick]
     if quick:
         lines += [f"**Only a short run, to check the harness, whose figures mean little: {', '.join(quick)}.**", ""]
-    disturbed = [part.name for part in parts if part.machine.get("disturbed_turns")]
+    disturbed = [part.name for part in parts if part.machine.get(_TURNS)]
     if disturbed:
         lines += [f"{_DISTURBED}: see {', '.join(disturbed)}.", ""]
     return "\n".join(lines)
+
+
+def _machine(parts: Sequence[Part]) -> dict[str, object]:
+    """What the parts tell of the machine and of versions; the newest where they differ."""
+    known: dict[str, object] = {}
+    for part in sorted(parts, key=lambda part: part.taken):
+        known |= {name: value for name, value in part.machine.items() if value and name != _TURNS}
+    return known
+
+
+def _listed(machine: Mapping[str, object]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
+
+
+def _when(part: Part, machine: Mapping[str, object]) -> str:
+    """The time of the part's run, and what was not then as the page says above."""
+    began = f"{part.began.removesuffix(' UTC')} to " if part.began else ""
+    other = {name: value for name, value in part.machine.items() if value and machine.get(name, value) != value}
+    return f"Measured {began}{part.taken}, all in one run{f', with {_listed(other)}' if other else ''}."
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -118,8 +138,9 @@ def _plot() -> str:
 
 def _everything(parts: Sequence[Part]) -> str:
     lines = ["## All figures", ""]
+    machine = _machine(parts)
     for part in parts:
-        lines += [f"### {part.name}", "", f"Taken {part.taken}.", ""]
+        lines += [f"### {part.name}", "", _when(part, machine), ""]
         rows = [
             [figure.name, figure.peer, _told(figure), _ratio(figure),
              _rounds(figure), figure.note or figure.settings]

@@ -160,6 +160,18 @@ def test_the_page_tells_what_was_met_missed_and_not_measured(tmp_path: Path):
     assert OURS not in plot.read_text()
 
 
+def test_each_part_of_the_page_tells_when_it_ran_and_what_was_different_then(tmp_path: Path):
+    older = {"kernel": "6.1", "redis": "7.0", "disturbed_turns": 1}
+    first = Part("submit", [Figure("submit.one", 1.0, "ms")], False, older, "2026-11-27 10:20 UTC", "2026-11-27 10:05 UTC")
+    second = Part("pickup", [Figure("pickup.one", 1.0, "ms")], False, {"kernel": "6.2"}, "2026-11-28 08:00 UTC")
+    text = tmp_path / "page.md"
+    page.write([first, second], text, tmp_path / "plot.svg")
+    lines = text.read_text().splitlines()
+    assert "Machine: kernel 6.2, redis 7.0." in lines
+    assert "Measured 2026-11-27 10:05 to 2026-11-27 10:20 UTC, all in one run, with kernel 6.1." in lines
+    assert "Measured 2026-11-28 08:00 UTC, all in one run." in lines
+
+
 def test_a_process_is_charged_for_its_children_and_nobody_for_a_server_that_is_none():
     def busy() -> None:
         subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
