@@ -39,9 +39,7 @@ def postgresql(databases: Databases, rounds: Rounds) -> list[Figure]:
     own = _own("postgresql")
     limited, hundred, few, one = own.values()
     thousand = own[f"{OURS} 1000"] = replace(ours("postgresql", 1_000, rate=15_000), name=f"{OURS} 1000")
-    hosted = own[_HOSTED] = replace(
-        ours("postgresql", 100, rate=500), name=_HOSTED, module="benchmarks.ledger.hosted"
-    )
+    hosted = own[_HOSTED] = replace(ours("postgresql", 100, rate=500), name=_HOSTED, module="benchmarks.ledger.hosted")
     near, far = _PEERS[:2], _PEERS[2:]  # what is close runs close in time, for throughput drifts
     run = _Run(databases, rounds, [limited, hundred, hosted, thousand, *near, few, ten, one, *far], own)
     run.limit(PGBENCH_8, lambda seconds: limits.pgbench(base, 8, seconds))

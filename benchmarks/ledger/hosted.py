@@ -32,8 +32,9 @@ class _AtOnce:
         self._count = count
 
     async def __call__(
-        self, _step: str, value: bytes, _file: BinaryIO | None, _progress: Callable[[float, str], None]
+        self, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
     ) -> bytes:
+        del step, file, progress
         self.first.set()
         self.ran += 1
         if self.ran >= self._count:
