@@ -33,7 +33,7 @@ PARTS: Mapping[str, Measure] = {
     "drain.mariadb": Measure(drain.mariadb, 12),
     "submit": Measure(submit.measured, 5),
     "pickup": Measure(pickup.measured, 8),
-    "growth": Measure(growth.measured, 20),
+    "growth": Measure(growth.measured, 12),
     "fairness": Measure(fairness.measured, 3),
     "snapshot": Measure(snapshot.measured, 10),
     "plain": Measure(plain.measured, 15),

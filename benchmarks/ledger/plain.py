@@ -102,7 +102,7 @@ def _compared(name: str, taken: Taken) -> list[Figure]:
     figures: list[Figure] = []
     for size in _ASKS:
         others = {PLAIN: taken.values(f"plain {size}")}
-        settings = dict.fromkeys((OURS, PLAIN), f"{size} a claim")
+        settings = {OURS: f"{size} a claim", PLAIN: f"{size} a claim"}
         figures += compared(f"{name}.{size}", "tasks/s", taken.values(f"ours {size}"), others, settings)
     return figures
 

@@ -85,6 +85,5 @@ def _on(databases: Databases, rounds: Rounds, kind: str) -> list[Figure]:
     if kind in taken.failed:
         return [Figure(name, None, "last / first", note=taken.failed[kind])]
     figures = [median(name, "last / first", taken.values(kind))]
-    for which in ("first", "last"):
-        figures.append(median(f"{name}.{which}", "tasks/s", taken.more(kind, which)))
+    figures += [median(f"{name}.{which}", "tasks/s", taken.more(kind, which)) for which in ("first", "last")]
     return figures

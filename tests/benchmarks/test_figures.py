@@ -10,12 +10,14 @@ import pytest
 from benchmarks.__main__ import PARTS, wanted
 from benchmarks.aims import AIMS, judged
 from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, median, percentile
+from benchmarks.ledger.growth import Cell, Filled
 from benchmarks.ledger.plain import PLAIN
 from benchmarks.program import Failed, Program
 from benchmarks.rounds import Rounds, Sample
 from tools.servers import Missing
 
 from benchmarks import machine, page
+from paperlane.ledger.sql import SqlLedger
 
 PEERS = {"pgqueuer", "procrastinate", "saq", "DBOS", "arq", "celery", "dramatiq", "rq", "huey"}
 
@@ -97,6 +99,21 @@ def test_rounds_end_when_their_time_is_over():
     assert rounds.interleaved({"it": lambda: Sample(1)}).values("it") == [1]
 
 
+@pytest.mark.parametrize(
+    ("rates", "blocks"),
+    [([10, 20, 30, 31, 30, 99], 5), ([10, 10, 10, 99], 3), ([10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 8)],
+)
+def test_a_backlog_is_warm_when_two_blocks_were_no_quicker_than_the_best_before(rates: list[int], blocks: int):
+    class Rated(Filled):
+        def times(self, seconds: float, room: int = 100) -> list[float]:
+            taken.append((seconds, room))
+            return [1 / rates[len(taken) - 1]]
+
+    taken: list[tuple[float, int]] = []
+    Rated(SqlLedger.__new__(SqlLedger), Cell(1, 1)).warm(1.0)
+    assert len(taken) == blocks
+
+
 def test_every_aim_belongs_to_a_part_and_every_peer_to_an_aim():
     for aim in AIMS:
         assert any(aim.figure.startswith((name, f"cpu.{name.partition('.')[2] or '-'}")) for name in PARTS), aim
@@ -113,7 +130,7 @@ def test_an_aim_is_met_missed_or_not_measured(reached: float | None, *, met: boo
 def test_a_plain_query_is_judged_with_as_many_tasks_a_claim_as_ours(tmp_path: Path):
     figures: list[Figure] = []
     for size, own, other in ((1, 990.0, 62.0), (100, 12_700.0, 1_430.0)):
-        settings = dict.fromkeys((OURS, PLAIN), f"{size} a claim")
+        settings = {OURS: f"{size} a claim", PLAIN: f"{size} a claim"}
         figures += compared(f"plain.sqlite.100000.{size}", "tasks/s", [own], {PLAIN: [other]}, settings)
     (found,) = [one for one in judged(figures) if one.reached is not None]
     assert (found.reached, found.met) == (990 / 62, False)
@@ -162,7 +179,9 @@ def test_the_page_tells_what_was_met_missed_and_not_measured(tmp_path: Path):
 
 def test_each_part_of_the_page_tells_when_it_ran_and_what_was_different_then(tmp_path: Path):
     older = {"kernel": "6.1", "redis": "7.0", "disturbed_turns": 1}
-    first = Part("submit", [Figure("submit.one", 1.0, "ms")], False, older, "2026-11-27 10:20 UTC", "2026-11-27 10:05 UTC")
+    first = Part(
+        "submit", [Figure("submit.one", 1.0, "ms")], False, older, "2026-11-27 10:20 UTC", "2026-11-27 10:05 UTC"
+    )
     second = Part("pickup", [Figure("pickup.one", 1.0, "ms")], False, {"kernel": "6.2"}, "2026-11-28 08:00 UTC")
     text = tmp_path / "page.md"
     page.write([first, second], text, tmp_path / "plot.svg")
