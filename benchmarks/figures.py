@@ -3,12 +3,25 @@
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 OURS = "paperlane"
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
+
+
+class Reading(float):
+    """What was read in one round; `disturbed` when others used the machine meanwhile, each time it was tried."""
+
+    disturbed: bool
+
+    def __new__(cls, value: float, *, disturbed: bool = False) -> Self:
+        """A number like any other, with that mark."""
+        made = super().__new__(cls, value)
+        made.disturbed = disturbed
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +29,8 @@ class Figure:
     """One measure of one program.
 
     `ratio` is ours / the peer's of the same round, the median over all rounds; of times (a unit of seconds) too.
-    A peer that could not run has no value, and `note` says why.
+    A peer that could not run has no value, and `note` says why. `disturbed` are the rounds, from 0, in which others
+    used the machine; `ratio_disturbed` when there was such a round on either side.
     """
 
     name: str
@@ -27,17 +41,20 @@ class Figure:
     rounds: Sequence[float] = ()
     settings: str = ""
     note: str = ""
+    disturbed: Sequence[int] = ()
+    ratio_disturbed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The figures of one part of a run, and where and how they were taken."""
+    """The figures of one part, all of one run: where, how and when they were taken (`began` and `taken`, its end)."""
 
     name: str
     figures: Sequence[Figure]
     quick: bool
     machine: Mapping[str, object] = field(default_factory=dict)
     taken: str = ""
+    began: str = ""
 
     def keep(self, folder: Path = FOLDER) -> None:
         """Write it as JSON; it replaces what an earlier run left."""
@@ -46,7 +63,7 @@ class Part:
 
 
 def now() -> str:
-    """The day of a run."""
+    """The day and the minute."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -80,11 +97,13 @@ def compared(
 ) -> list[Figure]:
     """Our figure, and each other one with the ratio of the same round; the rounds are in the same order everywhere."""
     said = settings or {}
-    found = [median(name, unit, ours, settings=said.get(OURS, ""))] if ours or OURS not in (failed or {}) else []
+    own = median(name, unit, ours, settings=said.get(OURS, ""))
+    found = [own] if ours or OURS not in (failed or {}) else []
     for peer, values in others.items():
-        ratios = [own / value for own, value in zip(ours, values, strict=False) if value]
+        ratios = [mine / value for mine, value in zip(ours, values, strict=False) if value]
         ratio = statistics.median(ratios) if ratios else None
-        found.append(median(name, unit, values, peer=peer, ratio=ratio, settings=said.get(peer, "")))
+        other = median(name, unit, values, peer=peer, ratio=ratio, settings=said.get(peer, ""))
+        found.append(replace(other, ratio_disturbed=bool(ratios and (own.disturbed or other.disturbed))))
     found += [Figure(name, None, unit, peer, note=why) for peer, why in (failed or {}).items()]
     return found
 
@@ -94,4 +113,6 @@ def median(
 ) -> Figure:
     """One figure of several rounds; without any, it has no value."""
     values = tuple(rounds)
-    return Figure(name, statistics.median(values) if values else None, unit, peer, ratio, values, settings)
+    disturbed = [number for number, value in enumerate(values) if isinstance(value, Reading) and value.disturbed]
+    middle = statistics.median(values) if values else None
+    return Figure(name, middle, unit, peer, ratio, values, settings, disturbed=disturbed)

@@ -1,7 +1,7 @@
 """The page of figures and its plot, written from the JSON that runs left: nothing in them is typed by hand."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -17,9 +17,13 @@ _INTRODUCTION = """\
 
 How fast the ledger is beside other task queues, beside the limits of the machine, and as its backlog grows. Written by
 `make bench`, figures and plot; [how it is measured, and how to read it](../how-to/read-the-benchmarks.md).
+
+Parts may be measured at different times, which each tells; what a part compares ran in one run of it, in turn.
 """
 _DATABASES = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mariadb": "MariaDB"}
 _MET = {True: "yes", False: "**no**", None: "not measured"}
+_DISTURBED = "Figures marked * rest on a turn in which others used the machine, each time it was tried"
+_TURNS = "disturbed_turns"
 _FONT = 'font-family="sans-serif" font-size="13" fill="#777"'
 _ROW, _LEFT, _WIDTH = 26, 210, 760
 
@@ -43,21 +47,47 @@ def number(value: float | None) -> str:
     return f"{round(value, digits):,.{digits}f}" if digits else f"{value:,.0f}"
 
 
+def _told(figure: Figure) -> str:
+    """The figure with its unit, marked where others disturbed one of its rounds."""
+    return f"{number(figure.value)}{'*' if figure.disturbed else ''} {figure.unit}".strip()
+
+
+def _ratio(figure: Figure) -> str:
+    """Ours / the figure, marked where others disturbed a round of either."""
+    return f"{number(figure.ratio)}{'*' if figure.ratio_disturbed else ''}"
+
+
 def _where(parts: Sequence[Part]) -> str:
     """The machine with the latest versions of all that took part, and which parts were taken in earnest."""
     if not parts:
         return "Nothing has been measured yet.\n"
-    in_turn = sorted(parts, key=lambda part: part.taken)  # a run of some parts starts only the servers they need
-    machine = {name: value for part in in_turn for name, value in part.machine.items()}
-    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items() if value)
-    lines = [f"Machine: {told}.", ""]
+    lines = [f"Machine: {_listed(_machine(parts))}.", ""]
     quick = [part.name for part in parts if part.quick]
     if quick:
         lines += [f"**Only a short run, to check the harness, whose figures mean little: {', '.join(quick)}.**", ""]
-    disturbed = [part.name for part in parts if part.machine.get("disturbed_turns")]
+    disturbed = [part.name for part in parts if part.machine.get(_TURNS)]
     if disturbed:
-        lines += [f"Others used the machine meanwhile, so read with care: {', '.join(disturbed)}.", ""]
+        lines += [f"{_DISTURBED}: see {', '.join(disturbed)}.", ""]
     return "\n".join(lines)
+
+
+def _machine(parts: Sequence[Part]) -> dict[str, object]:
+    """What the parts tell of the machine and of versions; the newest where they differ."""
+    known: dict[str, object] = {}
+    for part in sorted(parts, key=lambda part: part.taken):
+        known |= {name: value for name, value in part.machine.items() if value and name != _TURNS}
+    return known
+
+
+def _listed(machine: Mapping[str, object]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
+
+
+def _when(part: Part, machine: Mapping[str, object]) -> str:
+    """The time of the part's run, and what was not then as the page says above."""
+    began = f"{part.began.removesuffix(' UTC')} to " if part.began else ""
+    other = {name: value for name, value in part.machine.items() if value and machine.get(name, value) != value}
+    return f"Measured {began}{part.taken}, all in one run{f', with {_listed(other)}' if other else ''}."
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -75,19 +105,27 @@ def _aims(found: Sequence[Judged]) -> str:
     rows = []
     for one in found:
         aim = one.aim
-        beside = f"{number(one.other.value)} {one.other.unit}" if one.other is not None and one.other.value else ""
+        beside = _told(one.other) if one.other is not None and one.other.value else ""
         stretch = f" ({number(aim.stretch)})" if aim.stretch is not None else ""
         why = one.other.note if one.other is not None and one.reached is None else ""
         rows.append([
-            aim.group, database(aim.figure), f"{number(one.ours.value)} {one.ours.unit}" if one.ours else "-",
+            aim.group, database(aim.figure), _told(one.ours) if one.ours else "-",
             f"{aim.peer}: {beside or why or '-'}" if aim.of_ratio else "",
             f"{_sign(aim.test)} {number(aim.bound)}{' x' if aim.of_ratio else ''}{stretch}",
-            number(one.reached), _MET[one.met],
+            _reached(one), _MET[one.met],
         ])  # fmt: skip
     met = sum(one.met is True for one in found)
     known = sum(one.met is not None for one in found)
     heading = f"## Aims\n\n{met} of {len(found)} met, {known - met} missed, {len(found) - known} not measured.\n\n"
     return heading + table(["measure", "database", "Paperlane", "beside", "aim (stretch)", "reached", "met"], rows)
+
+
+def _reached(one: Judged) -> str:
+    """What is judged; and another ratio, which is not, with how it was taken."""
+    if one.other is None:
+        return "-"
+    reached = _ratio(one.other) if one.aim.of_ratio else f"{number(one.reached)}{'*' if one.other.disturbed else ''}"
+    return f"{reached} ({one.beside.settings}: {_ratio(one.beside)})" if one.beside is not None else reached
 
 
 def _sign(test: str) -> str:
@@ -102,15 +140,20 @@ def _plot() -> str:
 
 def _everything(parts: Sequence[Part]) -> str:
     lines = ["## All figures", ""]
+    machine = _machine(parts)
     for part in parts:
-        lines += [f"### {part.name}", "", f"Taken {part.taken}.", ""]
+        lines += [f"### {part.name}", "", _when(part, machine), ""]
         rows = [
-            [figure.name, figure.peer, f"{number(figure.value)} {figure.unit}".strip(), number(figure.ratio),
-             ", ".join(number(value) for value in figure.rounds), figure.note or figure.settings]
+            [figure.name, figure.peer, _told(figure), _ratio(figure),
+             _rounds(figure), figure.note or figure.settings]
             for figure in part.figures
         ]  # fmt: skip
         lines.append(table(["measure", "who", "median", "ours / theirs", "rounds", "settings"], rows))
     return "\n".join(lines)
+
+
+def _rounds(figure: Figure) -> str:
+    return ", ".join(number(value) + "*" * (n in figure.disturbed) for n, value in enumerate(figure.rounds))
 
 
 def _bars(figures: Sequence[Figure]) -> str:
@@ -154,7 +197,6 @@ def summary(figures: Sequence[Figure]) -> str:
 
 
 def _line(figure: Figure) -> str:
-    ratio = f"x {number(figure.ratio)}" if figure.ratio is not None else ""
+    ratio = f"x {_ratio(figure)}" if figure.ratio is not None else ""
     told = figure.note or figure.settings
-    value = f"{number(figure.value):>10} {figure.unit:14}"
-    return f"  {figure.name:32} {figure.peer:30} {value} {ratio:>10}  {told}".rstrip()
+    return f"  {figure.name:32} {figure.peer:30} {_told(figure):>24} {ratio:>10}  {told}".rstrip()

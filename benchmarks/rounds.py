@@ -3,19 +3,25 @@
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tools.servers import Missing
+
+from benchmarks.figures import Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One turn: its figure, processor seconds a unit of work by name, and the share of foreign load meanwhile."""
+    """One turn: its figure, processor seconds a unit of work by name, and the share of foreign load meanwhile.
+
+    `disturbed` when that was too much, and no other try was better.
+    """
 
     value: float
     used: Mapping[str, float] = field(default_factory=dict)
     foreign: float = 0.0
     more: Mapping[str, float] = field(default_factory=dict)
+    disturbed: bool = False
 
 
 @dataclass
@@ -41,7 +47,7 @@ class Rounds:
         return cls(count=1, seconds=2.0, again=0, quick=True)
 
     def turn(self, name: str, take: Callable[[], Sample]) -> Sample:
-        """A sample without foreign load, or the least disturbed one."""
+        """A sample without foreign load, or the least disturbed one, marked as such."""
         samples: list[Sample] = []
         while True:
             sample = take()
@@ -50,9 +56,10 @@ class Rounds:
                 break
             say(f"  {name}: thrown away, {sample.foreign:.0%} of the machine worked for others")
         best = min(samples, key=lambda sample: sample.foreign)
-        self.disturbed += best.foreign > self.foreign
-        say(f"  {name}: {best.value:,.6g}")
-        return best
+        disturbed = best.foreign > self.foreign
+        self.disturbed += disturbed
+        say(f"  {name}: {best.value:,.6g}{' (disturbed)' if disturbed else ''}")
+        return replace(best, disturbed=disturbed)
 
     def interleaved(self, cases: Mapping[str, Callable[[], Sample]]) -> "Taken":
         """Each case once a round; the last rounds are left out when the time is over. Who fails twice is out."""
@@ -90,11 +97,18 @@ class Taken:
 
     def values(self, name: str) -> Sequence[float]:
         """The figures of a case, by round."""
-        return [sample.value for sample in self.samples.get(name, ())]
+        return self._each(name, lambda sample: sample.value)
+
+    def more(self, name: str, what: str) -> Sequence[float]:
+        """Something else that was measured in each turn, by round."""
+        return self._each(name, lambda sample: sample.more[what])
 
     def cpu(self, name: str) -> Sequence[float]:
         """Processor microseconds a unit of work, of all that took part, by round."""
-        return [sum(sample.used.values()) * 1e6 for sample in self.samples.get(name, ())]
+        return self._each(name, lambda sample: sum(sample.used.values()) * 1e6)
+
+    def _each(self, name: str, of: Callable[[Sample], float]) -> Sequence[float]:
+        return [Reading(of(sample), disturbed=sample.disturbed) for sample in self.samples.get(name, ())]
 
 
 def reason(error: Exception) -> str:

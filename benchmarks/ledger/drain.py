@@ -12,6 +12,7 @@ from benchmarks.rounds import Rounds, Sample, Taken, say
 
 UNIT = "tasks/s"
 PGBENCH_8 = "pgbench commits, 8 clients"
+_HOSTED = f"{OURS} by a worker's host"
 _POOLS = ({"pool": "prefork"}, {"pool": "threads"})
 _THREADS = ({"threads": 8}, {"threads": 2}, {"threads": 32})
 
@@ -38,8 +39,9 @@ def postgresql(databases: Databases, rounds: Rounds) -> list[Figure]:
     own = _own("postgresql")
     limited, hundred, few, one = own.values()
     thousand = own[f"{OURS} 1000"] = replace(ours("postgresql", 1_000, rate=15_000), name=f"{OURS} 1000")
+    hosted = own[_HOSTED] = replace(ours("postgresql", 100, rate=500), name=_HOSTED, module="benchmarks.ledger.hosted")
     near, far = _PEERS[:2], _PEERS[2:]  # what is close runs close in time, for throughput drifts
-    run = _Run(databases, rounds, [limited, hundred, thousand, *near, few, ten, one, *far], own)
+    run = _Run(databases, rounds, [limited, hundred, hosted, thousand, *near, few, ten, one, *far], own)
     run.limit(PGBENCH_8, lambda seconds: limits.pgbench(base, 8, seconds))
     taken = run.take()
     figures = run.figures("postgresql", 100, [PGBENCH_8, *(one.name for one in _PEERS)])
@@ -47,6 +49,7 @@ def postgresql(databases: Databases, rounds: Rounds) -> list[Figure]:
     figures += run.figures("postgresql", 10, [ten.name])
     figures += run.figures("postgresql", 1, [])
     figures += _limited(taken, "postgresql")
+    figures += run.hosted("postgresql")
     databases.drop(base)
     return figures
 
@@ -152,4 +155,14 @@ class _Run:
             if one in self._ready and one in self._taken.samples:
                 who = OURS if one == own else one
                 found.append(median(f"cpu.{server}.{in_flight}", "us/task", self._taken.cpu(one), peer=who))
+        return found
+
+    def hosted(self, server: str) -> list[Figure]:
+        """Through a worker process's host, against the bare loop of steps with as many in flight."""
+        told = f"{self._ready[_HOSTED].told}; a step and its checkpoint" if _HOSTED in self._ready else ""
+        others = {"bare loop": self._taken.values(f"{OURS} 100")}
+        values, failed = self._taken.values(_HOSTED), self.why([_HOSTED])
+        found = compared(f"drain.{server}.hosted", UNIT, values, others, {OURS: told}, failed)
+        if values:
+            found.append(median(f"cpu.{server}.hosted", "us/task", self._taken.cpu(_HOSTED)))
         return found

@@ -47,15 +47,12 @@ def measured(databases: Databases, rounds: Rounds) -> list[Figure]:
     cases = {name: _taken(databases, who, count) for name, who in (own | {one.name: one for one in _PEERS}).items()}
     taken = rounds.interleaved(cases)
 
-    def values(name: str, what: str) -> list[float]:
-        return [sample.more[what] for sample in taken.samples.get(name, ())]
-
     figures: list[Figure] = []
     for kind in KINDS:
         name = f"{OURS} on {kind}"
         failed = {OURS: taken.failed[name]} if name in taken.failed else {}
         failed |= {one.name: taken.failed[one.name] for one in _PEERS if one.name in taken.failed}
         for what in (*_POINTS, "after"):
-            others = {one.name: values(one.name, what) for one in _PEERS if one.name in taken.samples}
-            figures += compared(f"pickup.{kind}.{what}", "ms", values(name, what), others, failed=failed)
+            others = {one.name: taken.more(one.name, what) for one in _PEERS if one.name in taken.samples}
+            figures += compared(f"pickup.{kind}.{what}", "ms", taken.more(name, what), others, failed=failed)
     return figures

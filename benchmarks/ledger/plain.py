@@ -98,12 +98,12 @@ def _steps(filled: Filled, size: int, seconds: float) -> Callable[[], Sample]:
 
 
 def _compared(name: str, taken: Taken) -> list[Figure]:
-    """As each is used: ours with a hundred in flight, the query one task a claim; and both with the same number."""
+    """Like for like: both take one task a claim, or both a hundred."""
     figures: list[Figure] = []
-    for ending, own, other in (("", 100, 1), (".1", 1, 1), (".100", 100, 100)):
-        settings = {OURS: f"{own} a claim", PLAIN: f"{other} a claim"}
-        others = {PLAIN: taken.values(f"plain {other}")}
-        figures += compared(name + ending, "tasks/s", taken.values(f"ours {own}"), others, settings)
+    for size in _ASKS:
+        others = {PLAIN: taken.values(f"plain {size}")}
+        settings = {OURS: f"{size} a claim", PLAIN: f"{size} a claim"}
+        figures += compared(f"{name}.{size}", "tasks/s", taken.values(f"ours {size}"), others, settings)
     return figures
 
 

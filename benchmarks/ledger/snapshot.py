@@ -85,7 +85,5 @@ def _on(databases: Databases, rounds: Rounds, kind: str) -> list[Figure]:
     if kind in taken.failed:
         return [Figure(name, None, "last / first", note=taken.failed[kind])]
     figures = [median(name, "last / first", taken.values(kind))]
-    for which in ("first", "last"):
-        values = [sample.more[which] for sample in taken.samples[kind]]
-        figures.append(median(f"{name}.{which}", "tasks/s", values))
+    figures += [median(f"{name}.{which}", "tasks/s", taken.more(kind, which)) for which in ("first", "last")]
     return figures

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from benchmarks.__main__ import PARTS, wanted
 from benchmarks.aims import AIMS, judged
-from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, percentile
+from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, median, percentile
+from benchmarks.ledger.growth import Cell, Filled
+from benchmarks.ledger.plain import PLAIN
 from benchmarks.program import Failed, Program
 from benchmarks.rounds import Rounds, Sample
 from tools.servers import Missing
 
 from benchmarks import machine, page, serving
+from paperlane.ledger.sql import SqlLedger
 
 PEERS = {"pgqueuer", "procrastinate", "saq", "DBOS", "arq", "celery", "dramatiq", "rq", "huey"}
 
@@ -44,11 +47,31 @@ def test_a_peer_that_could_not_run_is_told_with_its_reason():
 def test_a_disturbed_turn_is_taken_again_and_the_quietest_one_stays():
     turns = iter([Sample(1, foreign=0.9), Sample(2, foreign=0.3), Sample(3, foreign=0.5)])
     rounds = Rounds(count=1, seconds=0, again=2, quick=False)
-    assert rounds.turn("it", lambda: next(turns)).value == 2
+    assert rounds.turn("it", lambda: next(turns)) == Sample(2, foreign=0.3, disturbed=True)
     assert rounds.disturbed == 1
     quiet = iter([Sample(1, foreign=0.9), Sample(2, foreign=0.1), Sample(3)])
-    assert rounds.turn("it", lambda: next(quiet)).value == 2
+    assert rounds.turn("it", lambda: next(quiet)) == Sample(2, foreign=0.1)
     assert rounds.disturbed == 1
+
+
+def test_a_figure_is_marked_on_the_page_when_others_disturbed_one_of_its_rounds(tmp_path: Path):
+    loads = {"paperlane": iter([0.0, 0.5]), "arq": iter([0.0, 0.0])}
+    rounds = Rounds(count=2, seconds=0, again=0, quick=False)
+    taken = rounds.interleaved(
+        {name: lambda load=load: Sample(24.0, foreign=next(load), more={"p95": 3.0}) for name, load in loads.items()}
+    )
+    arq = {"arq": taken.values("arq")}
+    figures = compared("drain.postgresql.100", "tasks/s", taken.values("paperlane"), arq)
+    figures.append(median("drain.postgresql.p95", "ms", taken.more("paperlane", "p95")))
+    Part("drain.postgresql", figures, False, {"disturbed_turns": rounds.disturbed}).keep(tmp_path)
+    text = tmp_path / "page.md"
+    page.write(kept(tmp_path), text, tmp_path / "plot.svg")
+    lines = text.read_text().splitlines()
+    assert "each time it was tried: see drain.postgresql." in text.read_text()
+    assert any("| 24.0* tasks/s | arq: 24.0 tasks/s |" in line and "| 1.00* |" in line for line in lines)
+    assert "| drain.postgresql.100 | paperlane | 24.0* tasks/s | - | 24.0, 24.0* |  |" in lines
+    assert "| drain.postgresql.100 | arq | 24.0 tasks/s | 1.00* | 24.0, 24.0 |  |" in lines
+    assert "| drain.postgresql.p95 | paperlane | 3.00* ms | - | 3.00, 3.00* |  |" in lines
 
 
 def test_rounds_are_interleaved_and_go_on_without_who_fails():
@@ -77,6 +100,21 @@ def test_rounds_end_when_their_time_is_over():
     assert rounds.interleaved({"it": lambda: Sample(1)}).values("it") == [1]
 
 
+@pytest.mark.parametrize(
+    ("rates", "blocks"),
+    [([10, 20, 30, 31, 30, 99], 5), ([10, 10, 10, 99], 3), ([10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 8)],
+)
+def test_a_backlog_is_warm_when_two_blocks_were_no_quicker_than_the_best_before(rates: list[int], blocks: int):
+    class Rated(Filled):
+        def times(self, seconds: float, room: int = 100) -> list[float]:
+            taken.append((seconds, room))
+            return [1 / rates[len(taken) - 1]]
+
+    taken: list[tuple[float, int]] = []
+    Rated(SqlLedger.__new__(SqlLedger), Cell(1, 1)).warm(1.0)
+    assert len(taken) == blocks
+
+
 def test_every_aim_belongs_to_a_part_and_every_peer_to_an_aim():
     for aim in AIMS:
         assert any(aim.figure.startswith((name, f"cpu.{name.partition('.')[2] or '-'}")) for name in PARTS), aim
@@ -88,6 +126,20 @@ def test_an_aim_is_met_missed_or_not_measured(reached: float | None, *, met: boo
     figures = [Figure("drain.postgresql.100", 9.0, "tasks/s")]
     figures.append(Figure("drain.postgresql.100", 9.0, "tasks/s", "pgqueuer (batch 1000)", reached))
     assert judged(figures)[0].met is met
+
+
+def test_a_plain_query_is_judged_with_as_many_tasks_a_claim_as_ours(tmp_path: Path):
+    figures: list[Figure] = []
+    for size, own, other in ((1, 990.0, 62.0), (100, 12_700.0, 1_430.0)):
+        settings = {OURS: f"{size} a claim", PLAIN: f"{size} a claim"}
+        figures += compared(f"plain.sqlite.100000.{size}", "tasks/s", [own], {PLAIN: [other]}, settings)
+    (found,) = [one for one in judged(figures) if one.reached is not None]
+    assert (found.reached, found.met) == (990 / 62, False)
+    text = tmp_path / "page.md"
+    page.write([Part("plain", figures, quick=False)], text, tmp_path / "plot.svg")
+    (line,) = [line for line in text.read_text().splitlines() if "≥ 100 x" in line and "| SQLite |" in line]
+    assert "100k deep, 1 a claim | SQLite | 990 tasks/s | plain queue table: 62.0 tasks/s" in line
+    assert line.endswith("| 16.0 (100 a claim: 8.88) | **no** |")
 
 
 def test_the_words_of_a_call_choose_parts():
@@ -153,6 +205,20 @@ def test_a_task_goes_on_with_its_next_attempt_or_with_its_end():
     again = [killed, {"started_at": later}, {"started_at": end}]
     assert serving.went_on(task, again, after) - after == 29
     assert serving.went_on(task, [killed], after) - after == 39
+
+
+def test_each_part_of_the_page_tells_when_it_ran_and_what_was_different_then(tmp_path: Path):
+    older = {"kernel": "6.1", "redis": "7.0", "disturbed_turns": 1}
+    first = Part(
+        "submit", [Figure("submit.one", 1.0, "ms")], False, older, "2026-11-27 10:20 UTC", "2026-11-27 10:05 UTC"
+    )
+    second = Part("pickup", [Figure("pickup.one", 1.0, "ms")], False, {"kernel": "6.2"}, "2026-11-28 08:00 UTC")
+    text = tmp_path / "page.md"
+    page.write([first, second], text, tmp_path / "plot.svg")
+    lines = text.read_text().splitlines()
+    assert "Machine: kernel 6.2, redis 7.0." in lines
+    assert "Measured 2026-11-27 10:05 to 2026-11-27 10:20 UTC, all in one run, with kernel 6.1." in lines
+    assert "Measured 2026-11-28 08:00 UTC, all in one run." in lines
 
 
 def test_a_process_is_charged_for_its_children_and_nobody_for_a_server_that_is_none():
