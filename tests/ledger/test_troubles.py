@@ -239,7 +239,7 @@ def test_a_system_that_does_not_tell_refuses_nothing(tmp_path: Path):
     assert not mounts.is_networked("")
 
 
-@pytest.mark.parametrize("kind", ["nfs", "cifs", "9p", "fuse.sshfs"])
+@pytest.mark.parametrize("kind", ["nfs", "cifs", "9p", "fuse.sshfs", "virtiofs", "prl_fs", "fakeowner"])
 def test_a_file_on_a_network_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
     monkeypatch.setattr(sqlite, "kind_of", lambda _path: kind)
     with pytest.raises(Misconfigured, match=rf"lies on a network file system \({kind}\)") as refused:
