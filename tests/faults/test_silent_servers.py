@@ -1,26 +1,34 @@
-"""Connections that fall silent, behind a firewall that forgot them or after a server moved: noticed, and made anew."""
+"""Connections that fall silent (a firewall forgot them, a server moved or stands still): noticed, and made anew."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, make_url, select, text
+from sqlalchemy import Connection, event, make_url, select, text
+from sqlalchemy.exc import DBAPIError
 from tests.conftest import needs, until
 from tests.databases import Databases
+from tests.faults import forwarding
 from tests.faults.forwarding import Way, way_to
 from tests.ledger.conftest import new_batch
 from tests.ledger.invariants import check_invariants
 
 from paperlane.errors import Unavailable
-from paperlane.ledger.dialects import mysql, server
+from paperlane.ledger.dialects import server
 from paperlane.ledger.dialects.postgresql import Postgresql
+from paperlane.ledger.dialects.silence import Session
 from paperlane.ledger.schema import lanes
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.tasks import BatchId, UserId
 
 Open = Callable[..., SqlLedger]
+Held = Callable[[], AbstractContextManager[Callable[[], bool]]]
 
 WAITING = {
     "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
@@ -30,6 +38,10 @@ WAITING = {
     ),
 }
 PATIENCE = 60.0
+ONE = text("SELECT 1")
+LOCKED = select(lanes).with_for_update()
+HELD = text("SELECT pg_advisory_xact_lock(5)")
+AT_WORK = text("DO $$ BEGIN WHILE NOT pg_try_advisory_xact_lock(5) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -65,8 +77,8 @@ def way(url: str) -> Iterator[Way]:
 
 @pytest.fixture
 def aside(way: Way) -> Iterator[ThreadPoolExecutor]:
-    """A thread for who would wait for ever; where it does, the test's end closes the way."""
-    threads = ThreadPoolExecutor(1)
+    """Threads for who would wait for ever; where they do, the test's end closes the way."""
+    threads = ThreadPoolExecutor(2)
     yield threads
     threads.shutdown(wait=False)
 
@@ -121,7 +133,7 @@ def test_silence_is_noticed_while_a_lock_is_waited_for(
 ):
     ledger = through()
     with direct.dialect.unlimited.connect() as holding:
-        holding.execute(select(lanes).with_for_update())
+        holding.execute(LOCKED)
         uploading = aside.submit(ledger.submit, new_batch("second", 1, 1))
         until(lambda: direct.read(lambda connection: connection.scalar(text(WAITING[kind]))))
         way.fall_silent()
@@ -148,28 +160,128 @@ def test_who_listens_hears_again(through: Open, way: Way, direct: SqlLedger):
     stop()
 
 
-@pytest.mark.parametrize("kind", ["mariadb"])
 class TestStandingStill:
-    """A server that does not answer, on a machine that runs: only PyMySQL gives up waiting for it."""
+    """A server that does not answer, on a machine that runs, and acknowledges what it is sent."""
 
+    @pytest.fixture
+    def ledger(self, through: Open, monkeypatch: pytest.MonkeyPatch) -> SqlLedger:
+        """Waits a second for an answer, and a few for a connection."""
+        monkeypatch.setattr(server, "ANSWER", 1)
+        monkeypatch.setattr(server, "REACH", 3)
+        return through()
+
+    def test_who_asks_is_answered_by_another_connection(self, ledger: SqlLedger, way: Way, aside: ThreadPoolExecutor):
+        way.fall_silent(acknowledging=True)
+        assert len(aside.submit(ledger.tasks).result(PATIENCE)) == 1
+
+    def test_who_writes_does_so_by_another_connection(self, ledger: SqlLedger, way: Way, aside: ThreadPoolExecutor):
+        way.fall_silent(acknowledging=True)
+        aside.submit(ledger.submit, new_batch("second", 1, 1)).result(PATIENCE)
+        assert ledger.queue(UserId(1)).queued == 2
+
+    def test_what_is_committed_into_the_silence_is_there_once(
+        self, ledger: SqlLedger, way: Way, aside: ThreadPoolExecutor
+    ):
+        times: list[int] = []
+
+        def also(_: Connection) -> None:
+            times.append(1)
+            if len(times) == 1:
+                way.fall_silent(acknowledging=True)
+
+        aside.submit(ledger.submit, new_batch("second", 1, 1), also).result(PATIENCE)
+        assert times == [1, 1]
+        assert ledger.batch(BatchId("second")).counts == {"queued": 1}
+
+    def test_it_is_told_as_an_outage_but_migrations_wait(
+        self, ledger: SqlLedger, way: Way, aside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Who connects is not answered either."""
+        monkeypatch.setattr("paperlane.ledger.transactions._TRIES", 1)
+        with ledger.dialect.unlimited.connect() as connection:
+            assert connection.scalar(ONE) == 1
+            monkeypatch.setattr(forwarding._Pair, "start", lambda _: None)
+            way.fall_silent(acknowledging=True)
+            migrating = aside.submit(connection.scalar, ONE)
+            for asked in (ledger.tasks, partial(ledger.write, lambda connection: connection.scalar(ONE))):
+                with pytest.raises(Unavailable, match="The database cannot be reached: ") as raised:
+                    aside.submit(asked).result(PATIENCE)
+                assert type(raised.value) is Unavailable
+            assert not migrating.done()
+            for pair in way.pairs:
+                pair.close()
+            with pytest.raises(DBAPIError):
+                migrating.result(PATIENCE)
+
+    @pytest.mark.parametrize("kind", ["mariadb"])
     def test_it_is_noticed_as_the_url_says(self, through: Open, way: Way, aside: ThreadPoolExecutor):
         ledger = through(read_timeout="1", write_timeout="1")
         way.fall_silent(acknowledging=True)
         aside.submit(ledger.submit, new_batch("second", 1, 1)).result(PATIENCE)
         assert ledger.queue(UserId(1)).queued == 2
 
-    def test_what_is_never_answered_is_told_as_an_outage_but_of_migrations(
-        self, url: str, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("kind", ["postgresql"])
+    def test_a_session_that_was_stopped_is_given_up(self, ledger: SqlLedger, aside: ThreadPoolExecutor):
+        session = ledger.read(lambda connection: connection.scalar(text("SELECT pg_backend_pid()")))
+        assert session is not None
+        os.kill(session, signal.SIGSTOP)
+        try:
+            assert len(aside.submit(ledger.tasks).result(PATIENCE)) == 1
+        finally:
+            os.kill(session, signal.SIGCONT)
+
+    @pytest.mark.parametrize("kind", ["postgresql"])
+    @pytest.mark.parametrize(
+        "waiting",
+        [
+            lambda ledger: ledger.submit(new_batch("second", 1, 1)),
+            lambda ledger: ledger.write(lambda connection: connection.execute(LOCKED).all()),
+            lambda ledger: ledger.read(lambda connection: connection.execute(LOCKED).all()),
+            lambda ledger: ledger.read(lambda connection: connection.execute(AT_WORK)),
+        ],
+        ids=["submitting", "writing", "reading", "at work"],
+    )
+    def test_what_it_works_on_or_waits_for_a_lock_with_takes_as_long_as_it_says(
+        self, ledger: SqlLedger, held: Held, aside: ThreadPoolExecutor, waiting: Callable[[SqlLedger], object]
     ):
-        monkeypatch.setattr(mysql, "_ANSWER", 1)
-        monkeypatch.setattr("paperlane.ledger.transactions._TRIES", 1)
-        ledger = SqlLedger(connect(url))
-        asked = text("SELECT sleep(2)")
-        with pytest.raises(Unavailable, match="The database cannot be reached: Lost connection"):
-            ledger.write(lambda connection: connection.execute(asked))
-        with ledger.dialect.unlimited.connect() as connection:
-            assert connection.scalar(asked) == 0
-        ledger.close()
+        with held() as was_asked:
+            asked = aside.submit(waiting, ledger)
+            until(was_asked)
+            assert not asked.done()
+        asked.result(PATIENCE)
+
+    @pytest.mark.parametrize("kind", ["postgresql"])
+    def test_one_that_has_no_connection_left_answers(
+        self, ledger: SqlLedger, held: Held, aside: ThreadPoolExecutor, direct: SqlLedger
+    ):
+        allow = text("UPDATE pg_database SET datallowconn = :allow WHERE datname = current_database()")
+        with held() as was_asked:
+            uploading = aside.submit(ledger.submit, new_batch("second", 1, 1))
+            direct.write(lambda connection: connection.execute(allow, {"allow": False}) and None)
+            try:
+                until(was_asked)
+            finally:
+                direct.write(lambda connection: connection.execute(allow, {"allow": True}) and None)
+            assert not uploading.done()
+        uploading.result(PATIENCE)
+
+    @pytest.fixture
+    def held(self, ledger: SqlLedger, direct: SqlLedger, monkeypatch: pytest.MonkeyPatch) -> Held:
+        """Holds what is waited for in these tests; gives whether the server was asked twice since what it does."""
+        looks, really, refused = list[int](), Session.doubt, list[object]()
+        monkeypatch.setattr(Session, "doubt", lambda session: really(session) or looks.append(1))
+        for engine in (ledger.dialect.writer, ledger.dialect.reader):
+            event.listen(engine, "handle_error", refused.append)
+
+        @contextmanager
+        def hold() -> Iterator[Callable[[], bool]]:
+            with direct.dialect.unlimited.connect() as holding:
+                holding.execute(LOCKED)
+                holding.execute(HELD)
+                yield lambda: len(looks) > 1 or bool(refused)
+            assert refused == []
+
+        return hold
 
 
 @pytest.mark.parametrize("kind", ["postgresql"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, event
 
 from paperlane.ledger.sql import SqlLedger
 
@@ -39,14 +39,28 @@ class Plan:
         """How it reaches a table."""
         return {access for access in self.accesses if access.table == table}
 
+    def __add__(self, other: "Plan") -> "Plan":
+        """What both do."""
+        return Plan(self.accesses + other.accesses, self.sorted + other.sorted, self.sorts or other.sorts)
+
 
 def plans_of(ledger: SqlLedger, work: Callable[[], object]) -> dict[str, Plan]:
-    """Every statement that `work` runs, with its plan over tables that the database knows the size of."""
-    statements: dict[str, Any] = {}
+    """Every statement that `work` runs, with its plan over tables that the database knows the size of.
 
-    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:  # noqa: FBT001  SQLAlchemy's form
+    It is planned as who ran it plans: writers and readers are set differently.
+    """
+    statements: dict[tuple[Engine, str], Any] = {}
+
+    def note(  # SQLAlchemy's form
+        connection: Connection,
+        _cursor: object,
+        statement: str,
+        parameters: Any,
+        _context: object,
+        many: bool,  # noqa: FBT001
+    ) -> None:
         if statement.startswith(("SELECT", "UPDATE", "DELETE", "(SELECT")) or "SELECT" in statement:
-            statements[statement] = parameters[0] if many else parameters
+            statements[connection.engine, statement] = parameters[0] if many else parameters
 
     database = _DATABASES[ledger.dialect.writer.dialect.name]
     engines = {ledger.dialect.writer, ledger.dialect.reader}
@@ -60,15 +74,14 @@ def plans_of(ledger: SqlLedger, work: Callable[[], object]) -> dict[str, Plan]:
     finally:
         for engine in engines:
             event.remove(engine, "before_cursor_execute", note)
-    with ledger.dialect.writer.begin() as connection:
-        for statement in database.before:
-            connection.exec_driver_sql(statement)
-        told = {
-            statement: connection.exec_driver_sql(f"{database.explain} {statement}", parameters).all()
-            for statement, parameters in statements.items()
-            if statement not in database.before
-        }
-    return {statement: database.read(statement, rows) for statement, rows in told.items()}
+    plans: dict[str, Plan] = {}
+    for (engine, statement), parameters in statements.items():
+        with engine.connect() as connection:
+            for before in database.before:
+                connection.exec_driver_sql(before)
+            told = connection.exec_driver_sql(f"{database.explain} {statement}", parameters).all()
+            plans[statement] = plans.get(statement, Plan(())) + database.read(statement, told)
+    return plans
 
 
 def _sqlite(statement: str, rows: Sequence[Any]) -> Plan:
@@ -150,7 +163,7 @@ _DATABASES = {
     "postgresql": _Database(
         tuple(f"ANALYZE {table}" for table in TABLES),
         # small tables would be scanned whatever indexes there are: what is scanned still has none that serves
-        ("SET LOCAL enable_seqscan = off", "SET LOCAL enable_bitmapscan = off"),
+        ("BEGIN", "SET LOCAL enable_seqscan = off", "SET LOCAL enable_bitmapscan = off"),
         "EXPLAIN (FORMAT JSON)",
         _postgresql,
     ),

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pysqlite3 import dbapi2
-from sqlalchemy import text
+from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -31,13 +32,13 @@ from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 class Raised(Exception):
     """What a driver raises, as far as it is looked at."""
 
-    def __init__(self, *args: object, sqlstate: str | None = None) -> None:
+    def __init__(self, *args: object, **told: object) -> None:
         super().__init__(*args)
-        self.sqlstate = sqlstate
+        self.__dict__ |= told
 
 
-def wrapped(kind: type[DBAPIError], *args: object, sqlstate: str | None = None, broken: bool = False) -> DBAPIError:
-    return kind("SELECT 1", {}, Raised(*args, sqlstate=sqlstate), connection_invalidated=broken)
+def wrapped(kind: type[DBAPIError], *args: object, broken: bool = False, **told: object) -> DBAPIError:
+    return kind("SELECT 1", {}, Raised(*args, **told), connection_invalidated=broken)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,10 @@ def wrapped(kind: type[DBAPIError], *args: object, sqlstate: str | None = None, 
         (wrapped(OperationalError, 1290, "The server is running with the --read-only option"), Unavailable),
         (wrapped(OperationalError, 1054, "Unknown column 'nothing'"), None),
         (wrapped(OperationalError, 1205, "Lock wait timeout exceeded", sqlstate="HY000"), Busy),
+        (wrapped(OperationalError, "database is locked", sqlite_errorcode=5), Busy),
+        (wrapped(OperationalError, "database is locked", sqlite_errorcode=5 | 2 << 8), Busy),  # BUSY_SNAPSHOT
+        (wrapped(OperationalError, "database table is locked", sqlite_errorcode=6), Busy),
+        (wrapped(OperationalError, "disk I/O error", sqlite_errorcode=10), Unavailable),
     ],
 )  # fmt: skip
 def test_what_every_driver_says_is_understood(error: DBAPIError, kind: type | None):
@@ -128,15 +133,28 @@ def submit(ledger: SqlLedger, number: int, size: int = 2) -> None:
     ledger.submit(NewBatch(BatchId(f"b{number}"), UserId(1), [NewTask(TaskId(f"t{number}"), b"x" * size)]))
 
 
-def test_a_locked_database_is_unavailable_until_it_is_free(
-    ledger: SqlLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_locked_database_is_busy_until_it_is_free(ledger: SqlLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
     with taken(tmp_path / "ledger.db"):
-        with pytest.raises(Unavailable, match="cannot be reached: database is locked") as raised:
+        with pytest.raises(Busy, match="The database is busy: database is locked"):
             submit(ledger, 1)
-        assert type(raised.value) is Unavailable
         assert ledger.tasks() == []  # who only reads is not held up
+    submit(ledger, 1)
+    assert len(ledger.tasks()) == 1
+
+
+def test_a_commit_that_the_file_is_too_busy_for_leaves_nothing_behind(ledger: SqlLedger):
+    """As the message says: https://www.sqlite.org/lang_transaction.html"""
+    unread: list[CursorResult[Any]] = []
+
+    def write_and_read_on(connection: Connection) -> None:
+        added = "INSERT INTO clocks (engine, band, vtime) VALUES ('e', 0, 1), ('e', 1, 1) RETURNING band"
+        unread.append(connection.exec_driver_sql(added, execution_options={"stream_results": True}))
+
+    with pytest.raises(Busy, match="The database is busy: cannot commit transaction"):
+        ledger.write(write_and_read_on)
+    unread.clear()
+    assert ledger.read(lambda connection: connection.execute(text("SELECT * FROM clocks")).all()) == []
     submit(ledger, 1)
     assert len(ledger.tasks()) == 1
 
@@ -221,7 +239,7 @@ def test_a_system_that_does_not_tell_refuses_nothing(tmp_path: Path):
     assert not mounts.is_networked("")
 
 
-@pytest.mark.parametrize("kind", ["nfs", "cifs", "9p", "fuse.sshfs"])
+@pytest.mark.parametrize("kind", ["nfs", "cifs", "9p", "fuse.sshfs", "virtiofs", "prl_fs", "fakeowner"])
 def test_a_file_on_a_network_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
     monkeypatch.setattr(sqlite, "kind_of", lambda _path: kind)
     with pytest.raises(Misconfigured, match=rf"lies on a network file system \({kind}\)") as refused:

@@ -29,16 +29,19 @@ def blobs_of(house: House) -> list[Path]:
     return list(house.desk.settings.data.glob("blobs/*/*"))
 
 
-async def test_a_database_that_cannot_be_written_gives_503_and_heals(house: House, monkeypatch: pytest.MonkeyPatch):
+async def test_a_database_that_cannot_be_written_gives_503_leaves_no_file_and_heals(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
     with taken(house.desk.settings.data / "paperlane.db"):
         answer = await house["ann"].post("/batches", files=FILE)
         assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
         assert int(answer.headers["retry-after"]) > 0
         problem = answer.json()
-        assert (problem["code"], bool(problem["hint"])) == ("database_unavailable", True)
+        assert (problem["code"], bool(problem["hint"])) == ("database_busy", True)
         assert "locked" not in problem["detail"]  # what the database says is for the log
         assert (await house["ann"].get("/tasks")).status_code == 200
+    assert blobs_of(house) == []
     assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
 
 

@@ -11,6 +11,8 @@ from paperlane.errors import Busy, StorageFull, Unavailable
 
 # https://www.sqlite.org/rescode.html: the low byte is the primary code
 _SQLITE_MISTAKE, _SQLITE_FULL = 1, 13
+# BUSY, LOCKED; also a commit that is refused so has changed nothing: https://www.sqlite.org/lang_transaction.html
+_SQLITE_BUSY = frozenset({5, 6})
 _SQLITE_BARRED = frozenset({3, 8, 14})  # PERM, READONLY, CANTOPEN
 # that a server knows neither the user nor the database; PostgreSQL tells no code of a connection that it refuses
 _MARIADB_BARRED = frozenset({1044, 1045, 1049, 1698})
@@ -119,7 +121,9 @@ def _is_busy(error: DBAPIError) -> bool:
     """Does the database answer, and others were in the way?"""
     if error.connection_invalidated:
         return False
-    return getattr(error.orig, "sqlstate", None) in _POSTGRESQL_BUSY or _number(error.orig) in _MARIADB_BUSY
+    if getattr(error.orig, "sqlstate", None) in _POSTGRESQL_BUSY:
+        return True
+    return _number(error.orig) in _MARIADB_BUSY or _sqlite_code(error.orig) in _SQLITE_BUSY
 
 
 def _is_away(error: DBAPIError) -> bool:

@@ -31,7 +31,6 @@ _COLUMNS: Mapping[Kind, str] = {
     "float": "DOUBLE",
 }
 _PASSING = {1213}  # a deadlock; who waited in vain for a lock has waited for as long as anybody would
-_ANSWER = 60  # seconds in which a statement is answered: longer than any of ours takes, with its waits for locks
 _PACKET = 16 << 20
 _LOOKS = 20.0  # a second: there is no cheap way to see that somebody committed, so it is looked for
 
@@ -89,7 +88,7 @@ class Mysql:
         at = address.of_server(url, "mysql+pymysql")
         address.check_options(at, lambda given: pymysql.Connection(defer_connect=True, **given))
         at = server.preset(at, charset="utf8mb4", connect_timeout=server.REACH)
-        answer = {"read_timeout": _ANSWER, "write_timeout": _ANSWER}
+        answer = {"read_timeout": server.ANSWER, "write_timeout": server.ANSWER}
         self.writer = server.engine_of(at, "READ COMMITTED", **answer)
         self.reader = server.engine_of(at, "AUTOCOMMIT", **answer)
         self.unlimited = server.unlimited_engine_of(at)

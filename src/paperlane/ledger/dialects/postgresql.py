@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from paperlane.ledger.dialects import Fit, Given, Kind, Together, address, server
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
+from paperlane.ledger.dialects.silence import Session
 from paperlane.ledger.dialects.wire import FORGOTTEN, run_together
 from paperlane.ledger.history import HEAD
 from paperlane.ledger.schema import READY
@@ -133,6 +134,10 @@ def _begin(connection: psycopg.Connection, _record: object) -> None:
     connection.commit()
 
 
+def _opened(_dialect: object, _record: object, address: Sequence[Any], options: Mapping[str, Any]) -> Session:
+    return Session.opened(*address, **options)
+
+
 class Postgresql:
     """A PostgreSQL server."""
 
@@ -158,16 +163,18 @@ class Postgresql:
         self.writer = server.engine_of(at, "READ COMMITTED")
         event.listen(self.writer, "connect", _begin)
         self.reader = server.engine_of(at, "AUTOCOMMIT")
+        for engine in (self.writer, self.reader):
+            event.listen(engine, "do_connect", _opened)
         self.unlimited = server.unlimited_engine_of(at)
         self._watch_lock = Lock()
         self._watching: Connection | None = None
         self._announcer = Announcer(self._own_connection)
         self._listener = Listener(self._own_connection)
 
-    def _own_connection(self) -> psycopg.Connection:
+    def _own_connection(self) -> Session:
         """One that is in no pool, for those who keep it."""
         arguments = self.reader.dialect.create_connect_args(self.reader.url)
-        return psycopg.connect(*arguments[0], **arguments[1], autocommit=True)
+        return Session.opened(*arguments[0], **arguments[1], autocommit=True)
 
     @staticmethod
     def given(name: str, **columns: Kind) -> Given:

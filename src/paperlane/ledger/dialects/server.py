@@ -13,6 +13,10 @@ SILENT = 15
 A worker has two thirds of a lease left when its heartbeat finds no answer: 20 seconds, unless leases are made shorter.
 """
 
+ANSWER = 60
+"""Seconds in which a statement is answered: longer than any of ours takes, with its waits for locks where these are
+limited. A server that is silent for longer, on a machine that lives, stands still; PostgreSQL's is asked first."""
+
 IDLE = 10
 """Seconds after which the server ends a transaction that idles, and gives its locks free. None of ours idles for long:
 its process stands still or is gone, its machine perhaps too, and others wait for its lanes."""

@@ -16,12 +16,13 @@ import psycopg
 from psycopg import abc
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.pq.abc import PGresult
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.elements import CompilerElement
 
 from paperlane.ledger.dialects.prepared import Answer, Parameters, Prepared, as_sqlalchemy_does
+from paperlane.ledger.dialects.silence import Session
 
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -111,7 +112,7 @@ def run_together(connection: Connection, asked: Sequence[tuple[Prepared, Paramet
     When one fails, those after it are not run, and its error is raised as SQLAlchemy raises it.
     """
     driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
+    assert isinstance(driver, Session)
     known: Known = connection.info.setdefault(_KNOWN, {})
     try:
         results = _sent(driver, known, asked)
@@ -134,7 +135,7 @@ def _check(results: Sequence[PGresult], known: Known, encoding: str) -> None:
             raise error
 
 
-def _sent(driver: psycopg.Connection, known: Known, asked: Sequence[tuple[Prepared, Parameters]]) -> list[PGresult]:
+def _sent(driver: Session, known: Known, asked: Sequence[tuple[Prepared, Parameters]]) -> list[PGresult]:
     """What the server answered: first to a BEGIN and to what was prepared, if need be, then to each statement."""
     pq = driver.pgconn
     calls = [_call(statement, parameters) for statement, parameters in asked]
@@ -149,7 +150,7 @@ def _sent(driver: psycopg.Connection, known: Known, asked: Sequence[tuple[Prepar
         for key, values in calls:
             pq.send_query_prepared(fresh.get(key) or known[key], values)
         pq.pipeline_sync()
-        results = _received(pq)
+        results = _received(driver)
         pq.exit_pipeline_mode()
     except BaseException:
         driver.close()  # nobody knows what it would answer next
@@ -168,15 +169,16 @@ def _call(statement: Prepared, parameters: Parameters) -> tuple[_Key, list[bytes
     return (text.words, tuple(kind for _, kind in dumped)), [value for value, _ in dumped]
 
 
-def _received(pq: PGconn) -> list[PGresult]:
+def _received(driver: Session) -> list[PGresult]:
     """The results up to the end of the pipeline."""
     results: list[PGresult] = []
-    poll = select.poll()
+    pq, poll = driver.pgconn, select.poll()
     unsent = pq.flush()
     while True:
         while pq.is_busy():
             poll.register(pq.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
-            poll.poll()
+            if not poll.poll(driver.patience * 1_000):
+                driver.doubt()
             pq.consume_input()
             if unsent:
                 unsent = pq.flush()
