@@ -448,4 +448,5 @@ async def test_a_file_that_cannot_be_read_for_long_costs_no_try(desk: Desk, monk
     monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
     reads_a_file(desk, *[PermissionError(errno.EACCES, os.strerror(errno.EACCES))] * 9)
     ended = await desk.attempts(desk.claim())
-    assert ended.outcome == Yielded(0.001, "The task's file cannot be read: Permission denied.")
+    assert isinstance(ended.outcome, Yielded)
+    assert (ended.outcome.after, ended.outcome.why) == (0.001, "The task's file cannot be read: Permission denied.")
