@@ -157,8 +157,10 @@ async def serve(
         if (ledger := await reach_ledger(settings, stop, partial(waits, url))) is None:
             return
         kept.callback(ledger.close)
-        threads = Threads("serve")
+        # apart: what a dead worker held must not wait until old tasks are removed
+        threads, burying = Threads("serve"), Threads("bury")
         kept.callback(threads.close)
+        kept.callback(burying.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
         secret = secret_of(settings)
         desk = open_desk(settings, ledger)
@@ -182,7 +184,7 @@ async def serve(
             command = _worker_command(settings, of_each_worker)
             # not on the command line, which everybody on this machine can read: it may hold a password
             where = {"PAPERLANE_DATABASE_URL": settings.database}
-            supervisor = Supervisor(command, settings.workers, partial(bury, ledger, threads), where)
+            supervisor = Supervisor(command, settings.workers, partial(bury, ledger, burying), where)
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             places = Places(open_blobs(settings), open_results(settings))
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns)
