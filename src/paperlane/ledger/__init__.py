@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from paperlane.errors import Misconfigured
+from paperlane.errors import CancelRequested, Misconfigured, StaleLease
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     Attempt,
@@ -144,6 +144,25 @@ _MOST = 2**31 - 1  # that every database's columns hold; of seconds 68 years
 
 AlsoHandled = Callable[[Connection, Handled], None]
 """What another room writes of dead letters that were handled, in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an attempt tells of a step: it begins; or is `resumed`, passed by for its checkpoint; or is done.
+
+    One that is done leaves its `checkpoint`, and what `also` writes with it.
+    """
+
+    lease: Lease
+    progress: Progress
+    resumed: bool = False
+    checkpoint: Checkpoint | None = None
+    also: Also | None = None
+
+    @property
+    def kind(self) -> str:
+        """The word for it in the task's history."""
+        return "saved" if self.checkpoint is not None else "resumed" if self.resumed else "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +447,10 @@ class Ledger(Protocol):
         """Start running a lease; the same worker may ask again. StaleLease for everyone else."""
         ...
 
+    def begin_all(self, worker: WorkerId, leases: Sequence[Lease]) -> Sequence[Attempt | StaleLease]:
+        """The same for several leases at once; for each its attempt, or why it must not begin."""
+        ...
+
     def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
         """End attempts without claiming."""
         ...
@@ -436,8 +459,17 @@ class Ledger(Protocol):
         """A heartbeat for the worker and all its leases, and what it learned."""
         ...
 
+    def note(self, worker: WorkerId, notes: Sequence[Note]) -> Sequence[StaleLease | CancelRequested | None]:
+        """Write down what several attempts tell of their steps, in one commit; for each, why it must not go on, if so.
+
+        Of such a one nothing is written. A step's result is kept once: the first one of a step and a key stays, as long
+        as it can be read; those under other keys of the step, of another input or version, are dropped with it.
+        ValueError where a lease is there twice: what it tells has an order.
+        """
+        ...
+
     def started(self, lease: Lease, worker: WorkerId, progress: Progress, *, resumed: bool = False) -> None:
-        """A step begins, or is passed by for its checkpoint. StaleLease or CancelRequested where it must not."""
+        """One attempt's note of a step that begins, or is resumed. StaleLease or CancelRequested where it must not."""
         ...
 
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
@@ -450,11 +482,7 @@ class Ledger(Protocol):
     def save(
         self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
     ) -> None:
-        """A step's result and its event, once. StaleLease or CancelRequested where it must not.
-
-        The first one that was kept for a step and a key stays, as long as it can be read. Those under other keys of the
-        step, of another input or version, are dropped with it.
-        """
+        """One attempt's note of a step that is done. StaleLease or CancelRequested where it must not."""
         ...
 
     def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:

@@ -5,17 +5,20 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from paperlane.errors import Unreadable
-from paperlane.ledger import Files
-from paperlane.ledger.dialects.prepared import Prepared
+from paperlane.ledger import Files, Note
+from paperlane.ledger.dialects import Given, GivenRows
+from paperlane.ledger.dialects.keyed import select_by_key
+from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.schema import IN_A_FILE, checkpoints, tasks
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import Checkpoint, Lease, TaskId
+from paperlane.model.tasks import Lease, TaskId
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +32,15 @@ for the database; and a server bounds it: MariaDB's `max_allowed_packet` is 16 M
 
 _OF_STEP = tuple(checkpoints.c[name] == bindparam(f"of_{name}") for name in ("task_id", "step"))
 _KEY = checkpoints.c.key == bindparam("of_key")
-_THERE = Prepared(
-    select(checkpoints.c.key, checkpoints.c.file, checkpoints.c.sha256, checkpoints.c.bytes).where(*_OF_STEP)
-)
+
+
+@cache
+def _there(given_rows: GivenRows) -> tuple[Prepared, Given]:
+    """What is kept of given steps."""
+    given = given_rows("kept", of_task="key", of_step="key")
+    columns = (checkpoints.c[name] for name in ("task_id", "step", "key", "file", "sha256", "bytes"))
+    of_step = (checkpoints.c.task_id == given.table.c.of_task, checkpoints.c.step == given.table.c.of_step)
+    return Prepared(select_by_key(select(*columns).where(*of_step), given.table, checkpoints)), given
 
 
 class _Lost(Exception):
@@ -39,7 +48,7 @@ class _Lost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Packed:
     """A result as its row has it: packed in `result`, or with the name, the hash and the size of its file."""
 
     result: bytes
@@ -49,49 +58,84 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A step's result, ready to be kept."""
+
+    lease: Lease
+    step: str
+    key: str
+    row: Packed
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """Keeps results and finds them again; without `files` all of them lie in their rows."""
 
     files: Files | None = None
 
-    def store(self, result: bytes) -> Stored:
-        """Pack a result, and put a large one into its file; StorageFull when there is no room.
+    def store(self, notes: Sequence[Note]) -> Sequence[Stored]:
+        """Pack the results of steps that are done, and put large ones into files; StorageFull when there is no room.
 
         Texts shrink to a quarter. Done before the transaction, so that no lock waits for it, and no row names what is
         not on disk: a process that dies in between leaves a file that nothing names.
         """
+        stored: list[Stored] = []
+        try:
+            stored.extend(
+                Stored(note.lease, made.step, made.key, self._pack(made.result))
+                for note in notes
+                if (made := note.checkpoint) is not None
+            )
+        except BaseException:
+            self.remove(one.row.file for one in stored)
+            raise
+        return stored
+
+    def _pack(self, result: bytes) -> Packed:
         packed = zlib.compress(result, 1)
         if self.files is None or len(packed) < LARGE:
-            return Stored(packed)
-        return Stored(b"", self.files.write(packed), hashlib.sha256(packed).hexdigest(), len(packed))
+            return Packed(packed)
+        return Packed(b"", self.files.write(packed), hashlib.sha256(packed).hexdigest(), len(packed))
 
-    def keep(self, writing: Writing, lease: Lease, checkpoint: Checkpoint, stored: Stored) -> tuple[str, Sequence[str]]:
-        """Keep a step's result, under the lock of its task; the file that its row names then, "" for none.
+    def keep(self, writing: Writing, stored: Sequence[Stored]) -> tuple[set[str], set[str]]:
+        """Keep results of steps, under the locks of their tasks; the files that their rows name then.
 
         One that is there already stays as it is, unless its file is lost: then its step has run again for this one.
         Those of the step under other keys, of another input or version, are dropped: nobody asks for them any more.
         Their files stand beside it; nothing names them once this is committed.
         """
-        rows = self._of_step(writing, lease.task, checkpoint)
-        there = rows.pop(checkpoint.key, None)
-        of = {"task_id": lease.task, "step": checkpoint.step, "key": checkpoint.key}
-        if rows:
-            writing.connection.execute(delete(checkpoints).where(*_OF_STEP, ~_KEY), _named(of))
-        useless = [row["file"] for row in rows.values() if row["file"]]
-        if there is not None and self._is_whole(there):
-            return str(there["file"]), useless
-        values = {**asdict(stored), "fence": lease.fence, "created_at": writing.now}
-        if there is None:
-            writing.connection.execute(writing.dialect.insert_new(checkpoints), {**of, **values})
-        else:
-            writing.connection.execute(update(checkpoints).where(*_OF_STEP, _KEY).values(values), _named(of))
-        return stored.file, useless
+        named, useless, fresh = set[str](), set[str](), list[Row]()
+        there = self._of_steps(writing, stored)
+        for one in stored:
+            rows = dict(there.get((one.lease.task, one.step), {}))
+            kept = rows.pop(one.key, None)
+            of = {"task_id": one.lease.task, "step": one.step, "key": one.key}
+            if rows:
+                writing.connection.execute(delete(checkpoints).where(*_OF_STEP, ~_KEY), _named(of))
+                useless.update(row["file"] for row in rows.values())
+            if kept is not None and self._is_whole(kept):
+                named.add(kept["file"])
+                continue
+            named.add(one.row.file)
+            values = {**asdict(one.row), "fence": one.lease.fence, "created_at": writing.now}
+            if kept is None:
+                fresh.append({**of, **values})
+            else:
+                writing.connection.execute(update(checkpoints).where(*_OF_STEP, _KEY).values(values), _named(of))
+        if fresh:
+            writing.soon(*writing.dialect.insertion(checkpoints, fresh))
+        return named, useless
 
-    def was_kept(self, writing: Writing, lease: Lease, checkpoint: Checkpoint) -> str | None:
-        """Did an earlier try keep this result? Its file ("" for none), asked under the lock which that try held."""
-        writing.connection.execute(select(tasks.c.id).where(tasks.c.id == lease.task).with_for_update())
-        there = self._of_step(writing, lease.task, checkpoint).get(checkpoint.key)
-        return str(there["file"]) if there is not None and self._is_whole(there) else None
+    def were_kept(self, writing: Writing, stored: Sequence[Stored]) -> Mapping[Lease, str]:
+        """Of which leases did an earlier try keep the result? Their files ("" for none).
+
+        Asked under the locks that it held.
+        """
+        of = sorted({one.lease.task for one in stored})
+        writing.connection.execute(select(tasks.c.id).where(tasks.c.id.in_(of)).order_by(tasks.c.id).with_for_update())
+        there = self._of_steps(writing, stored)
+        rows = ((one.lease, there.get((one.lease.task, one.step), {}).get(one.key)) for one in stored)
+        return {lease: str(row["file"]) for lease, row in rows if row is not None and self._is_whole(row)}
 
     def of(self, ask: Callable[[], Mapping[str, Any] | None], task: TaskId, step: str) -> bytes | None:
         """The result of the row that is asked for; None when its file is lost, which is as if it had never been kept.
@@ -117,10 +161,15 @@ class Results:
                 with suppress(OSError):
                     self.files.remove(file)
 
-    def _of_step(self, writing: Writing, task: TaskId, checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:
-        """What is kept of the step, by its key."""
-        rows = writing.soon(_THERE, _named({"task_id": task, "step": checkpoint.step})).rows()
-        return {row["key"]: row for row in rows}
+    def _of_steps(self, writing: Writing, stored: Sequence[Stored]) -> Mapping[tuple[str, str], dict[str, Row]]:
+        """What is kept of these steps, each by its key."""
+        found: dict[tuple[str, str], dict[str, Row]] = {}
+        if stored:
+            asked, given = _there(writing.dialect.given)
+            of = given.bind([one.lease.task for one in stored], [one.step for one in stored])
+            for row in writing.soon(asked, of).rows():
+                found.setdefault((row["task_id"], row["step"]), {})[row["key"]] = row
+        return found
 
     def _is_whole(self, row: Mapping[str, Any]) -> bool:
         """Read under a lock, but hardly ever: who finds a good result runs no step and saves nothing."""

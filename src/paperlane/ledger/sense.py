@@ -4,15 +4,17 @@ What people give is refused with BadRequest and a hint, what only programs give 
 never refused: that is cut to what makes sense, in `endings`.
 """
 
+from collections.abc import Sequence
 from math import inf, isfinite
 from typing import Any
 
 from sqlalchemy import Column, String
 
 from paperlane.errors import BadRequest, NotFound
+from paperlane.ledger import Note
 from paperlane.ledger.schema import batches, checkpoints, chores, engines, schedules, tasks, workers
 from paperlane.model.schedules import NewSchedule
-from paperlane.model.tasks import Checkpoint, Lease, Letters, NewBatch, NewTask, WorkerId
+from paperlane.model.tasks import Lease, Letters, NewBatch, NewTask, WorkerId
 
 
 def _length(column: Column[Any]) -> int:
@@ -129,15 +131,18 @@ def check_worker(worker: WorkerId, engine: str, slots: int, version: int) -> Non
         raise ValueError(f"Versions of payloads count from 1: {version}")
 
 
-def check_step(step: str) -> None:
-    """ValueError for what is no name of a step."""
-    check_text("A step's name", step, checkpoints.c.step)
+def check_notes(notes: Sequence[Note]) -> None:
+    """ValueError for what is no name of a step, for a result that would not be found again, for a lease twice.
 
-
-def check_checkpoint(checkpoint: Checkpoint) -> None:
-    """ValueError for a result that would not be found again: asking for "" means the newest."""
-    check_step(checkpoint.step)
-    check_text("A checkpoint's key", checkpoint.key, checkpoints.c.key)
+    Asking for the key "" means the newest result.
+    """
+    for note in notes:
+        check_text("A step's name", note.progress.step, checkpoints.c.step)
+        if note.checkpoint is not None:
+            check_text("A step's name", note.checkpoint.step, checkpoints.c.step)
+            check_text("A checkpoint's key", note.checkpoint.key, checkpoints.c.key)
+    if len({note.lease for note in notes}) < len(notes):
+        raise ValueError("A lease is there twice: what an attempt tells of its steps has an order")
 
 
 def check_chore(name: str, seconds: float) -> None:

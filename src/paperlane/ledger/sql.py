@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
+from paperlane.errors import CancelRequested, Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
 from paperlane.ledger import (
     Also,
     AlsoFired,
@@ -22,6 +22,7 @@ from paperlane.ledger import (
     Kept,
     Mark,
     NewUser,
+    Note,
     Overdue,
     Rules,
     Trimmed,
@@ -46,20 +47,19 @@ from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lane as HeldLane
 from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks, with_lanes
 from paperlane.ledger.results import Results
-from paperlane.ledger.schema import RUNNING, engines, tasks, workers
+from paperlane.ledger.schema import engines, workers
 from paperlane.ledger.sense import (
     LONGEST_HOST,
     check_batch,
-    check_checkpoint,
     check_chore,
     check_cursor,
     check_known,
     check_letters,
     check_limit,
+    check_notes,
     check_page,
     check_priority,
     check_schedule,
-    check_step,
     check_terms,
     check_text,
     check_user,
@@ -552,24 +552,24 @@ class SqlLedger:
         self._with_lanes(lambda writing, lanes: recovery.hand_back(writing, lanes, leases))
 
     def begin(self, lease: Lease, worker: WorkerId) -> Attempt:
-        def running(connection: Connection) -> Attempt | None:
-            task = connection.execute(
-                select(tasks).where(
-                    tasks.c.id == lease.task, tasks.c.fence == lease.fence, tasks.c.worker_id == worker, RUNNING
-                )
-            ).mappings().first()  # fmt: skip
-            most = self.rules.max_retries + 1
-            return None if task is None else working.attempt_of(dict(task), worker, most, self.task_seconds)
+        (begun,) = self.begin_all(worker, [lease])
+        if isinstance(begun, StaleLease):
+            raise begun
+        return begun
 
-        if not is_lease(lease):
-            raise StaleLease(f"{lease} is no lease of any ledger.")
-        if (attempt := self._ask(running)) is not None:
-            return attempt
-        with self._standing.alone(worker):
-            self._change(lambda writing: working.begin(writing, lease, worker, self.rules.lease))
-        if (attempt := self._ask(running)) is None:
-            raise StaleLease(f"Lease {lease.fence} of task {lease.task} was lost as soon as it was begun.")
-        return attempt
+    def begin_all(self, worker: WorkerId, leases: Sequence[Lease]) -> Sequence[Attempt | StaleLease]:
+        most, seconds, refused = self.rules.max_retries + 1, self.task_seconds, dict[Lease, StaleLease]()
+
+        def running(of: Sequence[Lease]) -> Mapping[Lease, Attempt]:
+            return self._ask(lambda c: working.attempts(c, self.dialect, worker, of, most, seconds)) if of else {}
+
+        sensible = [lease for lease in leases if is_lease(lease)]
+        begun = running(sensible)
+        if waiting := [lease for lease in sensible if lease not in begun]:
+            with self._standing.alone(worker):
+                refused = self._change(lambda writing: working.begin(writing, waiting, worker, self.rules.lease))
+            begun = {**begun, **running([lease for lease in waiting if lease not in refused])}
+        return [begun.get(lease) or refused.get(lease) or working.stale(lease) for lease in leases]
 
     def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
         def work(writing: Writing, lanes: Lanes) -> None:
@@ -581,41 +581,52 @@ class SqlLedger:
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
 
-    def started(self, lease: Lease, worker: WorkerId, progress: Progress, *, resumed: bool = False) -> None:
-        check_step(progress.step)
-        kind = "resumed" if resumed else "step"
-        self._change(lambda writing: working.note(writing, lease, worker, progress, kind))
-
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
-        self._change(lambda writing: working.note_all(writing, worker, reports))
+        self._change(lambda writing: working.tell(writing, worker, reports))
+
+    def started(self, lease: Lease, worker: WorkerId, progress: Progress, *, resumed: bool = False) -> None:
+        self._note_one(worker, Note(lease, progress, resumed))
 
     def save(
         self, lease: Lease, worker: WorkerId, checkpoint: Checkpoint, progress: Progress, also: Also | None = None
     ) -> None:
-        check_checkpoint(checkpoint)
-        check_step(progress.step)
-        stored = self._results.store(checkpoint.result)
-        unsure: list[float] = []
-        useless: set[str] = set()  # also those that a try dropped whose commit's answer was lost
+        self._note_one(worker, Note(lease, progress, checkpoint=checkpoint, also=also))
 
-        def work(writing: Writing) -> str:
-            if writing.again and (file := self._results.was_kept(writing, lease, checkpoint)) is not None:
+    def _note_one(self, worker: WorkerId, note: Note) -> None:
+        (refused,) = self.note(worker, [note])
+        if refused is not None:
+            raise refused
+
+    def note(self, worker: WorkerId, notes: Sequence[Note]) -> Sequence[StaleLease | CancelRequested | None]:
+        check_notes(notes)
+        stored = self._results.store(notes)
+        unsure: list[float] = []
+        useless: set[str] = set()  # files of results; also those that a try dropped whose commit's answer was lost
+
+        def work(writing: Writing) -> Sequence[StaleLease | CancelRequested | None]:
+            kept = self._results.were_kept(writing, stored) if writing.again else {}
+            refused = working.note(writing, worker, [note for note in notes if note.lease not in kept])
+            fresh = [one for one in stored if one.lease not in kept and one.lease not in refused]
+            named, dropped = self._results.keep(writing, fresh)
+            if not writing.again:
+                useless.clear()
+            useless.update(dropped, (one.row.file for one in stored if one.row.file))
+            useless.difference_update(kept.values(), named)
+            if writing.again:
                 useless.difference_update(results.named(writing.connection, sorted(useless)))
-                return file  # by the commit whose answer was lost
-            working.note(writing, lease, worker, progress, "saved")
-            file, dropped = self._results.keep(writing, lease, checkpoint, stored)
-            useless.update(dropped)
-            if also is not None:
-                also(writing.connection)
-            return file
+            for note in notes:
+                if note.also is not None and note.lease not in kept and note.lease not in refused:
+                    note.also(writing.connection)
+            return [refused.get(note.lease) for note in notes]
 
         try:
-            named = self._change(work, unsure=unsure)
+            refused = self._change(work, unsure=unsure)
         except PaperlaneError:
-            if not unsure:  # else it may be named by a commit whose answer was lost
-                self._results.remove([stored.file])
+            if not unsure:  # else they may be named by a commit whose answer was lost
+                self._results.remove(one.row.file for one in stored)
             raise
-        self._results.remove(useless if named == stored.file else {*useless, stored.file})
+        self._results.remove(useless)
+        return refused
 
     def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
         def ask() -> Mapping[str, Any] | None:

@@ -7,12 +7,14 @@ from functools import cache
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
 from paperlane.errors import CancelRequested, StaleLease
+from paperlane.ledger import Note
 from paperlane.ledger.claims import hold_worker, slots_granted, start
-from paperlane.ledger.dialects import Given, GivenRows
-from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index
+from paperlane.ledger.dialects import Dialect, Given, GivenRows
+from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index, select_by_key
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import held_by
-from paperlane.ledger.history import Change, Move, move
-from paperlane.ledger.schema import RUNNING, UNDER_WAY, events, system, tasks, workers
+from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
+from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, events, system, tasks, workers
 from paperlane.ledger.sense import LONGEST_STEP, cut
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
@@ -91,36 +93,102 @@ def forget(connection: Connection, worker: WorkerId) -> None:
     connection.execute(delete(workers).where(workers.c.id == worker))
 
 
-def begin(writing: Writing, lease: Lease, worker: WorkerId, length: float) -> None:
-    """The lease runs at this worker; compare-and-set from leased, the same again for the same worker."""
-    slots_granted(hold_worker(writing, worker))
-    row = writing.connection.execute(select(tasks).where(tasks.c.id == lease.task).with_for_update()).mappings().first()
-    if row is None or row["fence"] != lease.fence:
-        raise _stale(lease)
-    if row["state"] == "running" and row["worker_id"] == worker:
-        return
-    if row["state"] != "leased":
-        raise _stale(lease)
-    knows = writing.connection.execute(select(workers.c.version).where(workers.c.id == worker)).scalar_one()
-    if row["version"] > knows:  # it joined after the lease was handed out
-        raise StaleLease(f"Task {lease.task} has a payload of version {row['version']}, this worker knows {knows}.")
-    start(writing, [dict(row)], row["engine"], worker, length, handed_out=True)
+_VERSION = Prepared(select(workers.c.version).where(workers.c.id == bindparam("worker")))
 
 
-def attempt_of(task: Change, worker: WorkerId, max_attempts: int, seconds: float) -> Attempt:
-    """What the worker must know."""
-    return Attempt(
-        Lease(TaskId(task["id"]), task["fence"]),
-        worker,
-        UserId(task["user_id"]),
-        task["attempt"],
-        max_attempts,
-        bytes(task["payload"]),
-        seconds,
+@cache
+def _to_begin(given_rows: GivenRows) -> tuple[Prepared, Given]:
+    given = given_rows("begun", of_task="key")
+    columns = (*WHOLE_TURN, tasks.c.engine, tasks.c.version)
+    asked = select(*columns).where(tasks.c.id == given.table.c.of_task).order_by(tasks.c.id)
+    return Prepared(select_by_key(asked, given.table, tasks).with_for_update(of=tasks)), given
+
+
+def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: float) -> dict[Lease, StaleLease]:
+    """The leases run at this worker, but for those that must not, and why; the same again for the same worker.
+
+    Compare-and-set from leased.
+    """
+    held = hold_worker(writing, worker)
+    asked, given = _to_begin(writing.dialect.given)
+    locked = writing.soon(asked, given.bind([lease.task for lease in leases]))
+    version = writing.soon(_VERSION, {"worker": worker})
+    slots_granted(held)
+    rows, knows = {row["id"]: row for row in locked.rows()}, version.value()
+    refused: dict[Lease, StaleLease] = {}
+    turns: dict[str, list[Change]] = {}
+    for lease in leases:
+        row = rows.get(lease.task)
+        if row is None or row["fence"] != lease.fence:
+            refused[lease] = stale(lease)
+        elif row["state"] == "running" and row["worker_id"] == worker:
+            continue
+        elif row["state"] != "leased":
+            refused[lease] = stale(lease)
+        elif row["version"] > knows:  # it joined after the lease was handed out
+            refused[lease] = StaleLease(
+                f"Task {lease.task} has a payload of version {row['version']}, this worker knows {knows}."
+            )
+        else:
+            turns.setdefault(row["engine"], []).append(row)
+    for engine, of_engine in turns.items():
+        start(writing, of_engine, engine, worker, length, handed_out=True)
+    return refused
+
+
+@cache
+def _running(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
+    """What the worker runs of given leases; and the steps of given tasks that left results."""
+    given = given_rows("run", of_task="key", of_fence="int")
+    whose = (
+        tasks.c.id == given.table.c.of_task,
+        tasks.c.fence == given.table.c.of_fence,
+        by_no_index(tasks.c.worker_id) == bindparam("worker"),
+        by_no_index(tasks.c.state) == "running",
+    )
+    columns = (tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id, tasks.c.attempt, tasks.c.payload)
+    steps = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id == given.table.c.of_task)
+    return (
+        Prepared(select_by_key(select(*columns).where(*whose), given.table, tasks)),
+        Prepared(select_by_key(steps, given.table, checkpoints)),
+        given,
     )
 
 
-def _stale(lease: Lease) -> StaleLease:
+def attempts(
+    connection: Connection,
+    dialect: Dialect,
+    worker: WorkerId,
+    leases: Sequence[Lease],
+    max_attempts: int,
+    seconds: float,
+) -> dict[Lease, Attempt]:
+    """What the worker must know of those of these leases that run there."""
+    asked, steps, given = _running(dialect.given)
+    bound = given.bind([lease.task for lease in leases], [lease.fence for lease in leases])
+    rows = {(row["id"], row["fence"]): row for row in asked.on(connection, {**bound, "worker": worker}).rows()}
+    kept: dict[str, set[str]] = {}
+    if again := [key for key in rows if key[1] > 1]:  # nobody ran a task before its first lease
+        for task, step in steps.on(connection, given.bind(*zip(*again, strict=True))).tuples():
+            kept.setdefault(task, set()).add(step)
+    return {
+        lease: Attempt(
+            lease,
+            worker,
+            UserId(row["user_id"]),
+            row["attempt"],
+            max_attempts,
+            bytes(row["payload"]),
+            seconds,
+            frozenset(kept.get(lease.task, ())),
+        )
+        for lease in leases
+        if (row := rows.get((lease.task, lease.fence))) is not None
+    }
+
+
+def stale(lease: Lease) -> StaleLease:
+    """Why an attempt must not begin or go on whose lease is another's by now, or was never one."""
     return StaleLease(f"Lease {lease.fence} of task {lease.task} is not valid any more.")
 
 
@@ -178,31 +246,38 @@ def _further(task: Change, progress: Progress, kind: str) -> Move:
     return Move(task, to, kind)
 
 
-def note(writing: Writing, lease: Lease, worker: WorkerId, progress: Progress, kind: str) -> None:
-    """Write down how far an attempt has come, if it may go on. StaleLease or CancelRequested if not."""
-    task = _locked(writing, worker, [lease]).get((lease.task, lease.fence))
-    if task is None:
-        raise _stale(lease)
-    if task["cancel"]:
-        raise CancelRequested("Somebody cancelled the task.")
-    if task["id"] not in _noted(writing, [task["id"]], kind):
-        move(writing, [_further(task, progress, kind)])
+def note(writing: Writing, worker: WorkerId, notes: Sequence[Note]) -> dict[Lease, StaleLease | CancelRequested]:
+    """Write down what attempts tell of their steps, but for those that must not go on: why not."""
+    held = _locked(writing, worker, [note.lease for note in notes])
+    refused: dict[Lease, StaleLease | CancelRequested] = {}
+    moves: list[Move] = []
+    noted = _noted(writing, [task["id"] for task in held.values()], [note.kind for note in notes])
+    for note in notes:
+        task = held.get((note.lease.task, note.lease.fence))
+        if task is None:
+            refused[note.lease] = stale(note.lease)
+        elif task["cancel"]:
+            refused[note.lease] = CancelRequested("Somebody cancelled the task.")
+        elif (task["id"], note.kind) not in noted:
+            moves.append(_further(task, note.progress, note.kind))
+    move(writing, moves)
+    return refused
 
 
-def note_all(writing: Writing, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
+def tell(writing: Writing, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
     """Write down how far several attempts have come; those that lost their lease are passed over."""
     latest = {(lease.task, lease.fence): progress for lease, progress in reports}
     held = _locked(writing, worker, [lease for lease, _ in reports])
-    noted = _noted(writing, [task["id"] for task in held.values()], "progress")
-    further = ((task, latest[key]) for key, task in held.items() if task["id"] not in noted)
+    noted = _noted(writing, [task["id"] for task in held.values()], ["progress"])
+    further = ((task, latest[key]) for key, task in held.items() if (task["id"], "progress") not in noted)
     move(writing, (_further(task, progress, "progress") for task, progress in further))
 
 
-def _noted(writing: Writing, of: Sequence[str], kind: str) -> frozenset[str]:
-    """Of which of these locked tasks earlier tries wrote this down after all, though their commits' answer was lost."""
+def _noted(writing: Writing, of: Sequence[str], kinds: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """What of this earlier tries wrote down of these locked tasks after all, though their commits' answer was lost."""
     if not writing.again:
         return frozenset()
-    asked = select(events.c.task_id).where(
-        events.c.task_id.in_(of), events.c.kind == kind, events.c.at.in_(writing.again)
+    asked = select(events.c.task_id, events.c.kind).where(
+        events.c.task_id.in_(of), events.c.kind.in_(set(kinds)), events.c.at.in_(writing.again)
     )
-    return frozenset(writing.connection.scalars(asked))
+    return frozenset((task, kind) for task, kind in writing.connection.execute(asked))

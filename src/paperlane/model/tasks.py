@@ -122,7 +122,8 @@ class Ended:
 class Attempt:
     """What a worker must know to run a lease.
 
-    `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may take.
+    `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may take. Of the
+    steps in `kept` earlier attempts left results.
     """
 
     lease: Lease
@@ -132,6 +133,7 @@ class Attempt:
     max_attempts: int
     payload: bytes
     seconds: float
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
