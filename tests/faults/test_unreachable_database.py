@@ -1,7 +1,7 @@
 """A database that goes away for a while: workers wait, keep what they have done, and hand it in once it is back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,12 @@ from paperlane.desk import Desk
 from paperlane.engines import database
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
-from paperlane.errors import Busy, Unavailable
+from paperlane.errors import Busy, PaperlaneError, Unavailable
 from paperlane.hosting import Host, open_ledger
-from paperlane.ledger import Rules
+from paperlane.ledger import Note, Rules
 from paperlane.ledger.dialects import sqlite
 from paperlane.ledger.sql import SqlLedger
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, Recovery, State, TaskId, UserId
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, Recovery, State, TaskId, UserId, WorkerId
 from paperlane.patience import Patience, patiently
 from paperlane.scheduling.sweeper import sweep
 from paperlane.settings import Settings
@@ -119,15 +119,16 @@ async def test_an_attempt_goes_on_where_it_was_and_uses_no_try(worker: Worker, w
 
 
 async def test_an_outcome_is_kept_until_it_can_be_told(worker: Worker, waits: Waits, monkeypatch: pytest.MonkeyPatch):
-    real, away, loop = SqlLedger.save, ExitStack(), asyncio.get_running_loop()
+    real, away, loop = SqlLedger.note, ExitStack(), asyncio.get_running_loop()
 
-    def save_and_lose(asked: SqlLedger, *given: object) -> None:
-        real(asked, *given)  # type: ignore[arg-type]
-        if given[2].step == "three":  # type: ignore[attr-defined]
+    def save_and_lose(asked: SqlLedger, by: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
+        refused = real(asked, by, notes)
+        if notes[0].checkpoint is not None and notes[0].checkpoint.step == "three":
             away.enter_context(taken(worker.path))
             loop.call_soon_threadsafe(worker.at.set)
+        return refused
 
-    monkeypatch.setattr(SqlLedger, "save", save_and_lose)
+    monkeypatch.setattr(SqlLedger, "note", save_and_lose)
     running = worker.start()
     await worker.at.wait()
     await waits.more(10)
@@ -142,15 +143,16 @@ async def test_an_outcome_is_kept_until_it_can_be_told(worker: Worker, waits: Wa
 async def test_what_was_saved_although_the_answer_was_lost_is_not_saved_again(
     worker: Worker, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ):
-    real, lost = SqlLedger.save, set[str]()
+    real, lost = SqlLedger.note, set[str]()
 
-    def save_and_break(asked: SqlLedger, *given: object) -> None:
-        real(asked, *given)  # type: ignore[arg-type]
-        if (step := given[2].step) not in lost:  # type: ignore[attr-defined]
-            lost.add(step)
+    def save_and_break(asked: SqlLedger, by: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
+        refused = real(asked, by, notes)
+        if (made := notes[0].checkpoint) is not None and made.step not in lost:
+            lost.add(made.step)
             raise Unavailable("The connection broke.")
+        return refused
 
-    monkeypatch.setattr(SqlLedger, "save", save_and_break)
+    monkeypatch.setattr(SqlLedger, "note", save_and_break)
     running = worker.start()
     await worker.ended()
     worker.stop.set()

@@ -18,9 +18,9 @@ from tests.work.counting import COUNTING, ONE, HereAndNow
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.errors import StorageFull
+from paperlane.errors import PaperlaneError, StorageFull
 from paperlane.hosting import Host
-from paperlane.ledger import Rules, results
+from paperlane.ledger import Note, Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.steps import RunStep, Saved
@@ -217,13 +217,13 @@ async def test_a_delivery_that_comes_again_while_the_first_runs_changes_nothing(
 async def test_a_heartbeat_while_a_delivery_is_begun_does_not_stop_it(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     desk.submit()
     (lease,) = desk.ledger.lease("database", 1)
-    begin = SqlLedger.begin
+    begin = desk.attempts.begins.call
 
-    def beat_first(asked: SqlLedger, given: Lease, worker: WorkerId) -> Attempt:
+    def beat_first(worker: WorkerId, leases: Sequence[Lease]) -> Sequence[Attempt | PaperlaneError]:
         desk.attempts.heartbeat.beat()
-        return begin(asked, given, worker)
+        return begin(worker, leases)
 
-    monkeypatch.setattr(SqlLedger, "begin", beat_first)
+    monkeypatch.setattr(desk.attempts.begins, "call", beat_first)
     await desk.attempts.and_finish(lease)
     assert desk.ledger.task(lease.task).status == "completed"
 
@@ -271,16 +271,18 @@ async def test_progress_is_told_between_two_steps(desk: Desk):
 
 async def test_progress_does_not_come_after_what_follows_it(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     name = desk.submit()
-    saved, progress, save = threading.Event(), SqlLedger.progress, SqlLedger.save
+    saved, progress, write = threading.Event(), SqlLedger.progress, desk.attempts.notes.call
     telling: list[asyncio.Task[None]] = []
 
     def slow(asked: SqlLedger, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
         saved.wait(0.5)  # what must not overtake it has time to
         progress(asked, worker, reports)
 
-    def note(asked: SqlLedger, *given: object) -> None:
-        save(asked, *given)  # type: ignore[arg-type]
-        saved.set()
+    def note(worker: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
+        refused = write(worker, notes)
+        if notes[0].checkpoint is not None:
+            saved.set()
+        return refused
 
     async def told_while_it_ends(
         step: str, value: bytes, file: BinaryIO | None, tell: Callable[[float, str], None]
@@ -292,7 +294,7 @@ async def test_progress_does_not_come_after_what_follows_it(desk: Desk, monkeypa
         return result
 
     monkeypatch.setattr(SqlLedger, "progress", slow)
-    monkeypatch.setattr(SqlLedger, "save", note)
+    monkeypatch.setattr(desk.attempts.notes, "call", note)
     desk.attempts.isolated = told_while_it_ends
     await desk.attempts(desk.claim())
     await asyncio.gather(*telling)
@@ -397,10 +399,14 @@ async def test_an_attempt_that_finds_no_room_for_a_result_hands_its_turn_back_an
     desk.attempts.clock = clock = VirtualClock()
     desk.steps.before = lambda _step, _value: clock.pass_time(3)
 
-    def full(*_: object) -> None:
-        raise StorageFull("There is no room.")
+    write = desk.attempts.notes.call
 
-    monkeypatch.setattr(SqlLedger, "save", full)
+    def full(worker: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
+        if any(note.checkpoint is not None for note in notes):
+            raise StorageFull("There is no room.")
+        return write(worker, notes)
+
+    monkeypatch.setattr(desk.attempts.notes, "call", full)
     if ends == "patience":
         monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
     else:

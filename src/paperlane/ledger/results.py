@@ -9,12 +9,11 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from paperlane.errors import Unreadable
 from paperlane.ledger import Files, Note
 from paperlane.ledger.dialects import Given, GivenRows
-from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.schema import IN_A_FILE, checkpoints, tasks
 from paperlane.ledger.writing import Writing
@@ -36,11 +35,14 @@ _KEY = checkpoints.c.key == bindparam("of_key")
 
 @cache
 def _there(given_rows: GivenRows) -> tuple[Prepared, Given]:
-    """What is kept of given steps."""
+    """How many results are kept of given steps.
+
+    Not a join: PostgreSQL keeps the plan that it made when the table was empty, which reads all of it.
+    """
     given = given_rows("kept", of_task="key", of_step="key")
-    columns = (checkpoints.c[name] for name in ("task_id", "step", "key", "file", "sha256", "bytes"))
     of_step = (checkpoints.c.task_id == given.table.c.of_task, checkpoints.c.step == given.table.c.of_step)
-    return Prepared(select_by_key(select(*columns).where(*of_step), given.table, checkpoints)), given
+    count = select(func.count()).select_from(checkpoints).where(*of_step).scalar_subquery()
+    return Prepared(select(given.table.c.of_task, given.table.c.of_step, count)), given
 
 
 class _Lost(Exception):
@@ -162,13 +164,17 @@ class Results:
                     self.files.remove(file)
 
     def _of_steps(self, writing: Writing, stored: Sequence[Stored]) -> Mapping[tuple[str, str], dict[str, Row]]:
-        """What is kept of these steps, each by its key."""
+        """What is kept of these steps, each by its key: hardly ever anything."""
+        if not stored:
+            return {}
+        asked, given = _there(writing.dialect.given)
+        counts = writing.soon(asked, given.bind([one.lease.task for one in stored], [one.step for one in stored]))
+        columns = (checkpoints.c[name] for name in ("key", "file", "sha256", "bytes"))
+        rows = select(*columns).where(*_OF_STEP)
         found: dict[tuple[str, str], dict[str, Row]] = {}
-        if stored:
-            asked, given = _there(writing.dialect.given)
-            of = given.bind([one.lease.task for one in stored], [one.step for one in stored])
-            for row in writing.soon(asked, of).rows():
-                found.setdefault((row["task_id"], row["step"]), {})[row["key"]] = row
+        for task, step in [(task, step) for task, step, count in counts.tuples() if count]:
+            of_step = writing.connection.execute(rows, _named({"task_id": task, "step": step})).mappings()
+            found[task, step] = {row["key"]: dict(row) for row in of_step}
         return found
 
     def _is_whole(self, row: Mapping[str, Any]) -> bool:

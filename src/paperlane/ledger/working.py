@@ -137,8 +137,8 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
 
 
 @cache
-def _running(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
-    """What the worker runs of given leases; and the steps of given tasks that left results."""
+def _running(given_rows: GivenRows) -> tuple[Prepared, Given]:
+    """What the worker runs of given leases."""
     given = given_rows("run", of_task="key", of_fence="int")
     whose = (
         tasks.c.id == given.table.c.of_task,
@@ -146,13 +146,8 @@ def _running(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
         by_no_index(tasks.c.worker_id) == bindparam("worker"),
         by_no_index(tasks.c.state) == "running",
     )
-    columns = (tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id, tasks.c.attempt, tasks.c.payload)
-    steps = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id == given.table.c.of_task)
-    return (
-        Prepared(select_by_key(select(*columns).where(*whose), given.table, tasks)),
-        Prepared(select_by_key(steps, given.table, checkpoints)),
-        given,
-    )
+    columns = (tasks.c.id, tasks.c.fence, tasks.c.user_id, tasks.c.attempt, tasks.c.payload)
+    return Prepared(select_by_key(select(*columns).where(*whose), given.table, tasks)), given
 
 
 def attempts(
@@ -164,13 +159,14 @@ def attempts(
     seconds: float,
 ) -> dict[Lease, Attempt]:
     """What the worker must know of those of these leases that run there."""
-    asked, steps, given = _running(dialect.given)
+    asked, given = _running(dialect.given)
     bound = given.bind([lease.task for lease in leases], [lease.fence for lease in leases])
     rows = {(row["id"], row["fence"]): row for row in asked.on(connection, {**bound, "worker": worker}).rows()}
-    kept: dict[str, set[str]] = {}
-    if again := [key for key in rows if key[1] > 1]:  # nobody ran a task before its first lease
-        for task, step in steps.on(connection, given.bind(*zip(*again, strict=True))).tuples():
-            kept.setdefault(task, set()).add(step)
+    steps: dict[str, set[str]] = {}
+    if again := [task for task, fence in rows if fence > 1]:  # before its first lease nobody ran a task
+        kept = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id.in_(again))
+        for task, step in connection.execute(kept):
+            steps.setdefault(task, set()).add(step)
     return {
         lease: Attempt(
             lease,
@@ -180,7 +176,7 @@ def attempts(
             max_attempts,
             bytes(row["payload"]),
             seconds,
-            frozenset(kept.get(lease.task, ())),
+            frozenset(steps.get(lease.task, ())),
         )
         for lease in leases
         if (row := rows.get((lease.task, lease.fence))) is not None

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
@@ -22,7 +22,7 @@ from paperlane.errors import (
     Unavailable,
     Unreadable,
 )
-from paperlane.ledger import Also, Ledger
+from paperlane.ledger import Ledger, Note
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
     Attempt,
@@ -42,6 +42,7 @@ from paperlane.model.tasks import (
 from paperlane.patience import patiently
 from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
+from paperlane.work.gathering import Gathering
 from paperlane.work.heartbeat import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -51,6 +52,7 @@ Takes = ParamSpec("Takes")
 
 _LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cannot be reached, when the worker stops
 _OUR_DISK = 60.0  # seconds for which an attempt waits for room on a disk, or for a file, and then without a slot
+_FEW = 16 << 10  # bytes that the event loop reads or hashes itself: a thread is asked in the time of that
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
 
@@ -75,9 +77,16 @@ class Attempts:
     draining: bool = False
     told: dict[Lease, Progress] = field(default_factory=dict)
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    begins: Gathering[Lease, Attempt] = field(init=False)
+    notes: Gathering[Note, None] = field(init=False)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
     _workers: dict[Lease, WorkerId] = field(default_factory=dict)
     _stops: dict[Lease, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """What many attempts tell at once goes into one transaction."""
+        self.begins = Gathering(self.ledger.begin_all, self.threads)
+        self.notes = Gathering(self.ledger.note, self.threads)
 
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
@@ -111,6 +120,10 @@ class Attempts:
         async with self._telling:
             return
 
+    async def aside(self, of: bytes, call: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
+        """The result of a call that works on so many bytes: of few at once, else on a thread, so the loop goes on."""
+        return await self.threads(call, *args, **kwargs) if len(of) > _FEW else call(*args, **kwargs)
+
     async def _ended(self, lease: Lease) -> tuple[Ended, WorkerId]:
         """How the attempt ended, and the worker that the ledger knows it by: its identity may have changed since."""
         began = self.clock.monotonic()
@@ -141,9 +154,7 @@ class Attempts:
             running.cancel()
 
     async def _run(self, lease: Lease) -> Completed:
-        attempt = await patiently(
-            lambda: self.threads(self.ledger.begin, lease, self.heartbeat.membership.worker), "an attempt"
-        )
+        attempt = await patiently(lambda: self.begins(self.heartbeat.membership.worker, lease), "an attempt")
         self._workers[lease] = attempt.worker
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
         steps = _Steps(self, attempt)
@@ -152,7 +163,7 @@ class Attempts:
                 last = await self.chain.run(Saved(attempt.payload), steps)
         except TimeoutError as error:
             raise steps.waits_for or error  # noqa: B904  its time went while it waited, which is not the task's fault
-        summary = await self.threads(self.chain.summary, last.content)
+        summary = await self.aside(last.content, self.chain.summary, last.content)
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
         return Completed(summary=summary)
 
@@ -193,38 +204,52 @@ class _Steps:
     attempt: Attempt
     percent: float = 0.0
     waits_for: Unavailable | None = None
+    left: set[str] = field(default_factory=set)  # steps whose results this attempt itself has kept
 
     async def __call__(self, step: Step[In, Out], value: Saved[In]) -> Saved[Out]:
-        here = self.attempts
-        lease, worker = self.attempt.lease, self.attempt.worker
+        here, lease = self.attempts, self.attempt.lease
         begins, self.percent = self.percent, self.percent + step.share
         after = Progress(step.name, self.percent)
-        key = await here.threads(_key, step, value.content)
-        if (kept := await self._told(here.ledger.checkpoint, lease.task, step.name, key)) is not None:
-            await self._told(here.ledger.started, lease, worker, after, resumed=True)
+        key = await here.aside(value.content, _key, step, value.content)
+        if (kept := await self._kept(step.name, key)) is not None:
+            await self._note(Note(lease, after, resumed=True))
             return Saved(kept)
         if here.draining:
             raise Drained
-        await self._told(here.ledger.started, lease, worker, Progress(step.name, begins))
+        await self._note(Note(lease, Progress(step.name, begins)))
         result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
-        also = await here.threads(here.chain.also, lease.task, step.name, result)
-        await self._save(Checkpoint(step.name, key, result), after, also)
+        also = await here.aside(result, here.chain.also, lease.task, step.name, result)
+        await self._save(Note(lease, after, checkpoint=Checkpoint(step.name, key, result), also=also))
+        self.left.add(step.name)
         return Saved(result)
 
-    async def _save(self, checkpoint: Checkpoint, after: Progress, also: Also | None) -> None:
-        """Once, also where a commit's answer was lost: before another try is looked whether it is there."""
-        ledger, lease, worker = self.attempts.ledger, self.attempt.lease, self.attempt.worker
-        tries = count()
+    async def _kept(self, step: str, key: str) -> bytes | None:
+        """The result of a step that was done before. Nobody is asked of one that left none: only this attempt could."""
+        if step not in self.attempt.kept | self.left:
+            return None
+        return await self._told(lambda: self.attempts.threads(self._look_up, step, key))
 
-        def save() -> None:
-            if next(tries) == 0 or ledger.checkpoint(lease.task, checkpoint.step, checkpoint.key) is None:
-                ledger.save(lease, worker, checkpoint, after, also)
+    def _look_up(self, step: str, key: str) -> bytes | None:
+        return self.attempts.ledger.checkpoint(self.attempt.lease.task, step, key)
+
+    async def _note(self, note: Note) -> None:
+        await self._told(lambda: self.attempts.notes(self.attempt.worker, note))
+
+    async def _save(self, note: Note) -> None:
+        """Once, also where a commit's answer was lost: before another try is looked whether it is there."""
+        made, tries = note.checkpoint, count()
+        assert made is not None
+
+        async def save() -> None:
+            if next(tries) and await self.attempts.threads(self._look_up, made.step, made.key) is not None:
+                return
+            await self.attempts.notes(self.attempt.worker, note)
 
         await self._told(save)
 
-    async def _told(self, call: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
-        """The call's result. While the ledger cannot be reached the attempt waits, until its lease is over.
+    async def _told(self, ask: Callable[[], Awaitable[Given]]) -> Given:
+        """What it gives. While the ledger cannot be reached the attempt waits, until its lease is over.
 
         For a disk, or a file, it waits a minute. Heartbeats come through meanwhile, so the lease would set no end.
         """
@@ -233,8 +258,7 @@ class _Steps:
             self.waits_for = error
             return _OUR_DISK if isinstance(error, StorageFull | Unreadable) else inf
 
-        what = f"task {self.attempt.lease.task}"
-        given = await patiently(lambda: self.attempts.threads(call, *args, **kwargs), what, most)
+        given = await patiently(ask, f"task {self.attempt.lease.task}", most)
         self.waits_for = None
         return given
 
@@ -246,7 +270,7 @@ class _Steps:
         if step.file is None:
             return await self.attempts.isolated(step.name, value.content, None, tell)
         blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))  # pyright: ignore[reportArgumentType]  a type, not a value
-        with await self._told(_opened, self.attempts.open_file, blob) as file:
+        with await self._told(lambda: self.attempts.threads(_opened, self.attempts.open_file, blob)) as file:
             return await self.attempts.isolated(step.name, value.content, file, tell)
 
 

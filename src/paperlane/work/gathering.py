@@ -1,0 +1,97 @@
+"""Calls of many attempts made as one, so that they share a commit."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from paperlane.errors import PaperlaneError, StorageFull, Unavailable, Unreadable
+from paperlane.model.tasks import WorkerId
+from paperlane.threads import Threads
+
+One = TypeVar("One")
+Answer = TypeVar("Answer")
+
+_AT_ONCE = 100  # asked for by one call, which holds locks for all of them
+_UNDER_WAY = 2  # calls: a large result must not hold everybody up, and of more each is shared by less
+
+
+@dataclass(eq=False, slots=True)
+class _Asked(Generic[One, Answer]):
+    worker: WorkerId
+    one: One
+    answer: asyncio.Future[Answer]
+
+
+@dataclass(slots=True)
+class Gathering(Generic[One, Answer]):
+    """What is asked for while a call is under way is asked for together, by the next.
+
+    `call` answers for each of what one worker asks for, in its order; an error among the answers is that one's alone.
+    """
+
+    call: Callable[[WorkerId, Sequence[One]], Sequence[Answer | PaperlaneError]]
+    threads: Threads
+    _waiting: deque[_Asked[One, Answer]] = field(default_factory=deque)
+    _calling: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def __call__(self, worker: WorkerId, one: One) -> Answer:
+        """Its answer, or its error.
+
+        Who is cancelled before a call was made asks for nothing. Later it goes on only when the call has ended, as
+        with `Threads`.
+        """
+        asked = _Asked(worker, one, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        if len(self._calling) < _UNDER_WAY:
+            calling = asyncio.create_task(self._make_calls())
+            self._calling.add(calling)
+            calling.add_done_callback(self._calling.discard)
+        try:
+            return await asyncio.shield(asked.answer)
+        except asyncio.CancelledError:
+            if asked in self._waiting:
+                self._waiting.remove(asked)
+                raise
+            while not asked.answer.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([asked.answer])
+            if not asked.answer.cancelled():
+                asked.answer.exception()  # known now, or the loop would complain that nobody asked
+            raise
+
+    async def _make_calls(self) -> None:
+        while some := self._next():
+            answers: Sequence[Answer | Exception] = ()
+            try:
+                answers = await self.threads(self._answers, some[0].worker, [asked.one for asked in some])
+            finally:  # also where the loop ends meanwhile
+                for asked in some[len(answers) :]:
+                    asked.answer.cancel()
+            for asked, answer in zip(some, answers, strict=True):
+                _give(asked.answer, answer)
+
+    def _next(self) -> Sequence[_Asked[One, Answer]]:
+        """The first of what waits, and what its worker asked for after it."""
+        some: list[_Asked[One, Answer]] = []
+        while self._waiting and len(some) < _AT_ONCE and self._waiting[0].worker == (some or self._waiting)[0].worker:
+            some.append(self._waiting.popleft())
+        return some
+
+    def _answers(self, worker: WorkerId, ones: Sequence[One]) -> Sequence[Answer | Exception]:
+        """What one of them may have caused alone is not for the others: then each is asked for by itself."""
+        try:
+            return self.call(worker, ones)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+            if len(ones) == 1 or (isinstance(error, Unavailable) and not isinstance(error, StorageFull | Unreadable)):
+                return [error] * len(ones)
+        return [answer for one in ones for answer in self._answers(worker, [one])]
+
+
+def _give(to: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+    if isinstance(answer, Exception):
+        to.set_exception(answer)
+    else:
+        to.set_result(answer)

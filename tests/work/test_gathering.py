@@ -1,0 +1,176 @@
+"""What many attempts ask for at once is one call, and each gets its own answer."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from paperlane.errors import Busy, PaperlaneError, StaleLease, StorageFull
+from paperlane.model.tasks import WorkerId
+from paperlane.threads import Threads
+from paperlane.work import gathering
+from paperlane.work.gathering import Gathering
+
+ONE, OTHER = WorkerId("one"), WorkerId("other")
+
+
+@dataclass
+class Ledger:
+    """Answers with the tenfold; calls wait at the door while it is shut."""
+
+    made: list[tuple[WorkerId, Sequence[int]]] = field(default_factory=list)
+    fails: Callable[[Sequence[int]], PaperlaneError | ValueError | None] = lambda _: None
+    door: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, worker: WorkerId, asked: Sequence[int]) -> Sequence[int | PaperlaneError]:
+        self.made.append((worker, asked))
+        if not self.door.wait(60):
+            raise TimeoutError
+        if (error := self.fails(asked)) is not None:
+            raise error
+        return [StaleLease("Not yours.") if one < 0 else 10 * one for one in asked]
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    monkeypatch.setattr(gathering, "_UNDER_WAY", 1)
+    return Ledger()
+
+
+@pytest.fixture
+async def ask(ledger: Ledger) -> AsyncIterator[Gathering[int, int]]:
+    threads = Threads("test", 2)
+    yield Gathering(ledger, threads)
+    ledger.door.set()
+    threads.close()
+
+
+async def until_called(ledger: Ledger, calls: int = 1) -> None:
+    async with asyncio.timeout(60):
+        while len(ledger.made) < calls:
+            await asyncio.sleep(0.001)
+
+
+async def asked(ask: Gathering[int, int], ledger: Ledger, ones: Sequence[int]) -> Sequence[int | BaseException]:
+    """The answers to what is asked for while a call for 0 is under way."""
+    first = asyncio.create_task(ask(ONE, 0))
+    await until_called(ledger)
+    rest = [asyncio.create_task(ask(ONE, one)) for one in ones]
+    await asyncio.sleep(0)
+    ledger.door.set()
+    async with asyncio.timeout(60):
+        assert await first == 0
+        return await asyncio.gather(*rest, return_exceptions=True)
+
+
+async def test_what_is_asked_for_meanwhile_is_one_call(ask: Gathering[int, int], ledger: Ledger):
+    assert await asked(ask, ledger, [1, 2, 3]) == [10, 20, 30]
+    assert ledger.made == [(ONE, [0]), (ONE, [1, 2, 3])]
+
+
+async def test_one_call_asks_for_so_many_at_most(
+    ask: Gathering[int, int], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gathering, "_AT_ONCE", 2)
+    assert await asked(ask, ledger, [1, 2, 3]) == [10, 20, 30]
+    assert [ones for _, ones in ledger.made] == [[0], [1, 2], [3]]
+
+
+async def test_a_second_call_does_not_wait_for_a_slow_one(
+    ask: Gathering[int, int], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gathering, "_UNDER_WAY", 2)
+    waiting = [asyncio.create_task(ask(ONE, 1))]
+    await until_called(ledger, 1)
+    waiting.append(asyncio.create_task(ask(ONE, 2)))
+    await until_called(ledger, 2)
+    waiting.append(asyncio.create_task(ask(ONE, 3)))
+    await asyncio.sleep(0)
+    assert [ones for _, ones in ledger.made] == [[1], [2]]
+    ledger.door.set()
+    assert await asyncio.gather(*waiting) == [10, 20, 30]
+
+
+async def test_a_call_is_for_one_worker(ask: Gathering[int, int], ledger: Ledger):
+    ledger.door.set()
+    answers = await asyncio.gather(ask(ONE, 1), ask(ONE, 2), ask(OTHER, 3), ask(ONE, 4))
+    assert answers == [10, 20, 30, 40]
+    assert ledger.made == [(ONE, [1, 2]), (OTHER, [3]), (ONE, [4])]
+
+
+async def test_a_refusal_is_for_the_one_that_is_refused(ask: Gathering[int, int], ledger: Ledger):
+    one, refused, three = await asked(ask, ledger, [1, -2, 3])
+    assert (one, three) == (10, 30)
+    assert isinstance(refused, StaleLease)
+    assert len(ledger.made) == 2
+
+
+@pytest.mark.parametrize("error", [ValueError("spoilt"), StorageFull("There is no room.")])
+async def test_what_one_of_them_causes_is_not_for_the_others(
+    ask: Gathering[int, int], ledger: Ledger, error: ValueError | StorageFull
+):
+    ledger.fails = lambda ones: error if 2 in ones else None
+    assert await asked(ask, ledger, [1, 2, 3]) == [10, error, 30]
+
+
+async def test_a_ledger_that_cannot_be_reached_is_told_to_all_and_not_asked_for_each(
+    ask: Gathering[int, int], ledger: Ledger
+):
+    error = Busy("Others are writing.")
+    ledger.fails = lambda ones: None if ones == [0] else error
+    assert await asked(ask, ledger, [1, 2, 3]) == [error] * 3
+    assert len(ledger.made) == 2
+    ledger.fails = lambda _: None
+    assert await ask(ONE, 4) == 40
+
+
+async def test_who_is_cancelled_before_the_call_asks_for_nothing(ask: Gathering[int, int], ledger: Ledger):
+    first = asyncio.create_task(ask(ONE, 0))
+    await until_called(ledger)
+    second, third = asyncio.create_task(ask(ONE, 1)), asyncio.create_task(ask(ONE, 2))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.wait([second])
+    ledger.door.set()
+    assert await asyncio.gather(first, third) == [0, 20]
+    assert second.cancelled()
+    assert [ones for _, ones in ledger.made] == [[0], [2]]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_is_cancelled_during_the_call_goes_on_when_it_has_ended(
+    ask: Gathering[int, int], ledger: Ledger, *, fails: bool
+):
+    ledger.fails = lambda _: ValueError("spoilt") if fails else None
+    first = asyncio.create_task(ask(ONE, 0))
+    await until_called(ledger)
+    for _ in range(3):
+        first.cancel()
+        await asyncio.sleep(0)
+    assert not first.done()
+    ledger.door.set()
+    await asyncio.wait([first], timeout=60)
+    assert first.cancelled()
+
+
+def test_a_loop_that_ends_leaves_nobody_waiting():
+    """Its tasks are cancelled all at once, calls and those who wait for them."""
+    ledger, threads = Ledger(), Threads("test", 1)
+
+    async def until_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ledger.door.set()
+
+    async def leave() -> None:
+        ask = Gathering(ledger, threads)
+        left.extend(asyncio.create_task(doing) for doing in (ask(ONE, 1), until_the_end()))
+        await until_called(ledger)
+
+    left: list[asyncio.Task[int | None]] = []
+    asyncio.run(leave())
+    assert all(task.cancelled() for task in left)
+    threads.close()
