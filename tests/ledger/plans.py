@@ -64,9 +64,7 @@ def plans_of(ledger: SqlLedger, work: Callable[[], object]) -> dict[str, Plan]:
 
     database = _DATABASES[ledger.dialect.writer.dialect.name]
     engines = {ledger.dialect.writer, ledger.dialect.reader}
-    with ledger.dialect.reader.connect() as connection:  # which is in no transaction: none may vacuum
-        for statement in database.know_sizes:
-            connection.exec_driver_sql(statement)
+    know_sizes(ledger)
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     try:
@@ -82,6 +80,13 @@ def plans_of(ledger: SqlLedger, work: Callable[[], object]) -> dict[str, Plan]:
             told = connection.exec_driver_sql(f"{database.explain} {statement}", parameters).all()
             plans[statement] = plans.get(statement, Plan(())) + database.read(statement, told)
     return plans
+
+
+def know_sizes(ledger: SqlLedger) -> None:
+    """Have the database count its tables' rows, and give back what deleted ones took."""
+    with ledger.dialect.reader.connect() as connection:  # which is in no transaction: none may vacuum
+        for statement in _DATABASES[ledger.dialect.writer.dialect.name].know_sizes:
+            connection.exec_driver_sql(statement)
 
 
 def _sqlite(statement: str, rows: Sequence[Any]) -> Plan:

@@ -10,7 +10,7 @@ from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
-from paperlane.ledger import Kept, turns, views
+from paperlane.ledger import Kept, Note, turns, views
 from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import attempts, batches, checkpoints, tasks
@@ -18,6 +18,7 @@ from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
+    Attempt,
     BatchId,
     Cancelled,
     Checkpoint,
@@ -439,6 +440,33 @@ class TestPushing:
         with pytest.raises(StaleLease):
             bench.ledger.begin(lease, WorkerId("b"))
 
+    def test_several_are_begun_at_once_each_as_if_alone(self, bench: Bench):
+        bench.submit(1, 4)
+        worker, other = bench.worker("a"), bench.worker("b")
+        mine, fresh, theirs, lost = bench.ledger.lease("database", 4)
+        bench.ledger.begin(mine, worker)
+        bench.ledger.begin(theirs, other)
+        bench.ledger.hand_back([lost])
+        strange = Lease(TaskId("x" * 1_000), -1)
+        begun = bench.ledger.begin_all(worker, [theirs, fresh, lost, mine, strange])
+        assert [one.lease.task if isinstance(one, Attempt) else type(one) for one in begun] == [
+            StaleLease, fresh.task, StaleLease, mine.task, StaleLease,
+        ]  # fmt: skip
+        assert bench.ledger.renew(worker, [mine, fresh]).lost == ()
+        assert bench.ledger.renew(other, [theirs]).lost == ()
+        assert bench.ledger.begin_all(worker, []) == []
+        told = [event.kind for event in bench.ledger.events(mine.task)]
+        assert told.count("begun") == 1
+
+    def test_a_worker_that_was_given_up_begins_nothing(self, bench: Bench):
+        bench.submit(1, 2)
+        bench.worker("b")
+        leases = bench.ledger.lease("database", 2)
+        with pytest.raises(StaleLease) as refused:
+            bench.ledger.begin_all(WorkerId("gone"), leases)
+        assert refused.value.code == "worker_unknown"
+        assert [len(bench.ledger.attempts(lease.task)) for lease in leases] == [0, 0]
+
     def test_no_more_leases_are_out_than_live_workers_have_slots(self, bench: Bench):
         bench.submit(1, 10)
         assert bench.ledger.lease("database", 10) == []
@@ -656,6 +684,68 @@ class TestCheckpoints:
         assert bench.ledger.read(lambda c: c.execute(select(tasks.c.lease_until)).scalar_one()) == until
         task = bench.ledger.task(name)
         assert (task.state, task.percent, bench.ledger.checkpoint(name, "parse")) == (State.RUNNING, 0, None)
+
+    def test_several_tell_of_their_steps_at_once_each_as_if_alone(self, bench: Bench):
+        bench.submit(1, 5)
+        worker = bench.worker()
+        begins, passed, saves, cancelled, lost = claim(bench, worker)
+        bench.ledger.cancel(cancelled.task)
+        bench.ledger.finish(worker, [Ended(lost, Yielded(after=60))])
+        wrote: list[TaskId] = []
+
+        def saved(lease: Lease) -> Note:
+            made = Checkpoint("parse", "k", lease.task.encode())
+            return Note(lease, Progress("parse", 35), checkpoint=made, also=lambda _: wrote.append(lease.task))
+
+        refused = bench.ledger.note(
+            worker,
+            [
+                saved(lost),
+                Note(begins, Progress("parse", 0)),
+                saved(cancelled),
+                Note(passed, Progress("parse", 35), resumed=True),
+                saved(saves),
+            ],
+        )
+        assert list(map(type, refused)) == [StaleLease, type(None), CancelRequested, type(None), type(None)]
+        assert wrote == [saves.task]
+        last = {lease.task: bench.ledger.events(lease.task)[-1] for lease in (begins, passed, saves)}
+        assert [(event.kind, event.step, event.percent) for event in last.values()] == [
+            ("step", "parse", 0), ("resumed", "parse", 35), ("saved", "parse", 35),
+        ]  # fmt: skip
+        kept = {lease: bench.ledger.checkpoint(lease.task, "parse") for lease in (begins, saves, cancelled, lost)}
+        assert kept == {begins: None, saves: saves.task.encode(), cancelled: None, lost: None}
+
+    def test_what_one_note_breaks_is_undone_for_all(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        first, second = claim(bench, worker)
+
+        def breaks(_: Connection) -> None:
+            raise RuntimeError
+
+        made = Checkpoint("parse", "k", b"x")
+        with pytest.raises(RuntimeError):
+            bench.ledger.note(
+                worker,
+                [
+                    Note(first, Progress("parse", 35), checkpoint=made),
+                    Note(second, Progress("parse", 35), checkpoint=made, also=breaks),
+                ],
+            )
+        assert [bench.ledger.checkpoint(lease.task, "parse") for lease in (first, second)] == [None, None]
+        assert bench.ledger.task(first.task).percent == 0
+
+    def test_an_attempt_is_told_which_steps_left_results(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        leases = claim(bench, worker)
+        bench.ledger.save(leases[0], worker, Checkpoint("parse", "k", b"x"), Progress("parse", 35))
+        bench.ledger.save(leases[0], worker, Checkpoint("check", "k", b"x"), Progress("check", 70))
+        bench.ledger.finish(worker, [Ended(lease, Yielded()) for lease in leases])
+        again = {lease.task: lease for lease in claim(bench, worker)}
+        begun = [bench.ledger.begin(again[lease.task], worker).kept for lease in leases]
+        assert begun == [frozenset({"parse", "check"}), frozenset()]
 
     def test_percent_never_falls(self, bench: Bench):
         (name,) = bench.submit(1)

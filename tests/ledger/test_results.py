@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import pytest
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.testing import capture_logs
 from tests.ledger.conftest import Bench
 from tests.ledger.invariants import RAN_AGAIN
@@ -18,7 +19,7 @@ from tests.ledger.test_unknown_commits import lost_answer
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.errors import CancelRequested, StaleLease, StorageFull, Unavailable, Unreadable
-from paperlane.ledger import Kept, Mark, results, retention, working
+from paperlane.ledger import Kept, Mark, Note, results, retention, working
 from paperlane.ledger.results import LARGE
 from paperlane.ledger.schema import checkpoints
 from paperlane.model.tasks import Cancelled, Checkpoint, Completed, Ended, Lease, Progress, TaskId, UserId, WorkerId
@@ -53,6 +54,10 @@ def lease(bench: Bench) -> Lease:
 
 def save(bench: Bench, lease: Lease, result: bytes, step: str = "parse", key: str = "k") -> None:
     bench.ledger.save(lease, WORKER, Checkpoint(step, key, result), Progress(step, 35))
+
+
+def done(lease: Lease, result: bytes) -> Note:
+    return Note(lease, Progress("parse", 35), checkpoint=Checkpoint("parse", "k", result))
 
 
 def rows(bench: Bench) -> list[tuple[bytes, str]]:
@@ -223,6 +228,32 @@ class TestOnce:
             save(bench, lease, LARGE_ONE)
         assert (rows(bench), files(folder)) == ([], [])
 
+    def test_of_several_only_who_may_not_save_leaves_no_file(self, bench: Bench, lease: Lease, folder: Path):
+        bench.submit(2, 2)
+        cancelled, other = bench.ledger.step("database", WORKER, [], 2)
+        bench.ledger.cancel(cancelled.task)
+        bench.ledger.note(WORKER, [done(one, LARGE_ONE) for one in (cancelled, lease, other)])
+        assert len(files(folder)) == 2
+        assert [bench.ledger.checkpoint(one.task, "parse", "k") for one in (lease, other)] == [LARGE_ONE] * 2
+
+    def test_no_room_for_one_of_several_leaves_no_file(
+        self, bench: Bench, lease: Lease, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        bench.submit(2)
+        (other,) = bench.ledger.step("database", WORKER, [], 1)
+        keep, room = Folder.keep, [1]
+
+        def full(kept: Folder, references: list[str]) -> None:
+            if not room:
+                raise StorageFull("There is no room.")
+            room.pop()
+            keep(kept, references)
+
+        monkeypatch.setattr(Folder, "keep", full)
+        with pytest.raises(StorageFull):
+            bench.ledger.note(WORKER, [done(one, LARGE_ONE) for one in (lease, other)])
+        assert (rows(bench), files(folder)) == ([], [])
+
     def test_no_room_for_the_file_changes_nothing(
         self, bench: Bench, lease: Lease, folder: Path, monkeypatch: pytest.MonkeyPatch
     ):
@@ -292,6 +323,24 @@ class TestUseless:
         with pytest.raises(CancelRequested):
             bench.ledger.save(kept, WORKER, *newer)
         assert bench.ledger.checkpoint(kept.task, "parse", "old") == LARGE_ONE
+
+    def test_what_a_try_dropped_that_came_to_nothing_stays(
+        self, bench: Bench, kept: Lease, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """The database refused the first try, and before the second one somebody cancelled the task."""
+        before = files(folder)
+
+        def refused(_: Connection) -> None:
+            raise OperationalError("", None, Exception("a deadlock"))
+
+        def passing(_: DBAPIError) -> bool:
+            bench.ledger.cancel(kept.task)
+            return True
+
+        monkeypatch.setattr(bench.ledger.dialect, "passing", passing)
+        with pytest.raises(CancelRequested):
+            bench.ledger.save(kept, WORKER, Checkpoint("parse", "k2", ANOTHER), Progress("parse", 35), refused)
+        assert files(folder) == before
 
     def test_an_attempt_that_lost_its_lease_does_not_bring_the_old_one_back(self, bench: Bench, kept: Lease):
         bench.ledger.leave(WORKER)

@@ -11,8 +11,8 @@ from tests.databases import KINDS
 from tests.ledger.conftest import Bench, new_batch
 from tests.ledger.test_dead import fail
 
-from paperlane.errors import NotFound, Unavailable
-from paperlane.ledger import Chore, writing
+from paperlane.errors import CancelRequested, NotFound, Unavailable
+from paperlane.ledger import Chore, Note, writing
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.transactions import Transactions
 from paperlane.model.schedules import NewSchedule, ScheduleId
@@ -101,6 +101,29 @@ class TestEitherWay:
             bench.ledger.save(lease, worker, Checkpoint("parse", "k", b"x"), Progress("parse", 30))
         assert bench.ledger.checkpoint(lease.task, "parse", "k") == b"x"
         assert [event.kind for event in bench.ledger.events(lease.task)].count("saved") == 1
+
+    def test_several_steps_are_told_once(self, bench: Bench, *, committed: bool):
+        """Each by its own kind: of one it is looked for its result, of the others for their event."""
+        bench.submit(1, 4)
+        worker = bench.worker()
+        begins, passed, saves, cancelled = bench.ledger.step("database", worker, [], 4)
+        bench.ledger.cancel(cancelled.task)
+        wrote: list[int] = []
+        made = Checkpoint("parse", "k", b"x")
+        notes = [
+            Note(begins, Progress("parse", 0)),
+            Note(passed, Progress("parse", 35), resumed=True),
+            Note(saves, Progress("parse", 35), checkpoint=made, also=lambda _: wrote.append(1)),
+            Note(cancelled, Progress("parse", 35), checkpoint=made),
+        ]
+        with lost_answer(bench, committed=committed):
+            refused = bench.ledger.note(worker, notes)
+        assert list(map(type, refused)) == [type(None), type(None), type(None), CancelRequested]
+        told = [[event.kind for event in bench.ledger.events(note.lease.task)][2:] for note in notes]
+        assert told[:3] == [["step"], ["resumed"], ["saved"]]
+        assert bench.ledger.checkpoint(saves.task, "parse", "k") == b"x"
+        assert bench.ledger.checkpoint(cancelled.task, "parse") is None
+        assert len(wrote) == (1 if committed else 2)
 
     def test_a_task_is_started_again_once(self, bench: Bench, *, committed: bool):
         (name,) = bench.submit(1)
