@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, Misconfigured, NotFound, StaleLease
-from paperlane.ledger import Kept, Rules
+from paperlane.ledger import Kept, Note, Rules
 from paperlane.ledger.schema import lanes, metadata
 from paperlane.ledger.sense import LONGEST_MESSAGE
 from paperlane.ledger.sql import SqlLedger
@@ -143,6 +143,7 @@ def working(ledger: SqlLedger) -> Calls:
         yield lambda step=step: ledger.save(held, WORKER, Checkpoint("parse", "k", b""), Progress(step, 1))
     for key in ("", "k" * 65, "a\0b"):
         yield lambda key=key: ledger.save(held, WORKER, Checkpoint("parse", key, b""), MARK)
+    yield lambda: ledger.note(WORKER, [Note(held, MARK), Note(held, MARK)])
 
 
 def keeping(ledger: SqlLedger) -> Calls:

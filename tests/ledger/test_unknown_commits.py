@@ -17,6 +17,7 @@ from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.transactions import Transactions
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
+    Attempt,
     Checkpoint,
     Completed,
     Ended,
@@ -200,6 +201,15 @@ class TestEitherWay:
         for lease in leases:
             assert bench.ledger.begin(lease, worker).number == 1
         assert bench.ledger.lease("database", 5) == []
+
+    def test_what_was_begun_is_known_to_its_worker(self, bench: Bench, *, committed: bool):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        leases = bench.ledger.lease("database", 2)
+        with lost_answer(bench, committed=committed):
+            begun = bench.ledger.begin_all(worker, leases)
+        assert [attempt.lease for attempt in begun if isinstance(attempt, Attempt)] == leases
+        assert [[event.kind for event in bench.ledger.events(lease.task)].count("begun") for lease in leases] == [1, 1]
 
     def test_who_asked_for_few_is_not_handed_more(self, bench: Bench, *, committed: bool):
         bench.submit(1, 4)

@@ -118,6 +118,18 @@ async def test_the_next_attempt_goes_on_after_the_last_finished_step(desk: Desk)
     assert [(step.step, step.resumed) for step in second.steps] == [("one", True), ("two", True)]
 
 
+async def test_a_step_that_comes_up_twice_with_the_same_input_runs_once(desk: Desk):
+    async def twice(payload: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+        assert await run(ONE, payload) == await run(ONE, payload)
+        return payload
+
+    desk.attempts.chain = replace(COUNTING, run=twice)
+    name = desk.submit()
+    await desk.attempts(desk.claim())
+    assert desk.steps.ran == ["one"]
+    assert [event.kind for event in desk.ledger.events(name)][2:] == ["step", "saved", "resumed"]
+
+
 @pytest.mark.parametrize("harm", ["none", "missing", "damaged"])
 async def test_a_step_whose_result_was_lost_runs_again_and_nothing_else(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str

@@ -142,7 +142,7 @@ def check_notes(notes: Sequence[Note]) -> None:
             check_text("A step's name", note.checkpoint.step, checkpoints.c.step)
             check_text("A checkpoint's key", note.checkpoint.key, checkpoints.c.key)
     if len({note.lease for note in notes}) < len(notes):
-        raise ValueError("A lease is there twice: what an attempt tells of its steps has an order")
+        raise ValueError("An attempt tells of one step at a time, not of several")
 
 
 def check_chore(name: str, seconds: float) -> None:
