@@ -13,7 +13,7 @@ from typing import BinaryIO
 from pydantic import TypeAdapter
 
 from paperlane.assembly import open_sandbox
-from paperlane.errors import DocumentError, PaperlaneError
+from paperlane.errors import DocumentError, PaperlaneError, Unreadable
 from paperlane.formats import FORMATS, recognise
 from paperlane.model.documents import Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
@@ -29,6 +29,7 @@ _UPLOAD = TypeAdapter(Upload)
 _REPORT = TypeAdapter(Report)
 _HEAD = 4_096
 _CHUNK = 1 << 20
+_CHECK_PATH = "Check the path and its rights."
 
 _SUPPORTED = frozenset(suffix for form in FORMATS.values() for suffix in form.suffixes)
 _DOCUMENTS = frozenset({
@@ -166,7 +167,10 @@ async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> 
         upload = await asyncio.to_thread(_upload, path)
     except OSError as error:
         raise _cannot("file cannot be read", error.strerror) from error
-    report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
+    try:
+        report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
+    except Unreadable as error:  # nobody waits here for a disk that may heal
+        raise DocumentError(error.message, code="cannot_open", hint=_CHECK_PATH) from error
     return _REPORT.validate_json(report.content)
 
 
@@ -190,4 +194,4 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _cannot(what: str, why: str | None) -> DocumentError:
-    return DocumentError(f"The {what}: {why}.", code="cannot_open", hint="Check the path and its rights.")
+    return DocumentError(f"The {what}: {why}.", code="cannot_open", hint=_CHECK_PATH)
