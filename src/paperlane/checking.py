@@ -20,6 +20,7 @@ from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
 from paperlane.pipeline import test_document
 from paperlane.settings import Settings
+from paperlane.threads import apart
 from paperlane.work.sandbox import Sandbox
 
 Tell = Callable[[str, float], None]
@@ -96,6 +97,8 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
                     return barred or await _test(path, sandbox, lambda percent: tell(_name(path), percent))
                 except PaperlaneError as error:
                     return error.fault
+                except (OSError, RuntimeError) as error:  # no process, thread or descriptor; the others' results stay
+                    return _unstarted(error)
                 finally:
                     tell(_name(path), 100.0)
 
@@ -164,7 +167,7 @@ def _name(path: Path) -> str:
 
 async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
     try:
-        upload = await asyncio.to_thread(_upload, path)
+        upload = await apart(_upload, path)  # asyncio's own pool takes one thread more to end
     except OSError as error:
         raise _cannot("file cannot be read", error.strerror) from error
     try:
@@ -191,6 +194,12 @@ def _opened(path: Path) -> BinaryIO:
     except OSError as error:
         raise _cannot("file cannot be opened", error.strerror) from error
     raise _cannot("file cannot be opened", "it is no regular file")
+
+
+def _unstarted(error: OSError | RuntimeError) -> Fault:
+    why = getattr(error, "strerror", None) or str(error)
+    hint = "The machine may be short of processes, open files or memory. Start it again with fewer PAPERLANE_SANDBOXES."
+    return Fault("internal_error", f"The file was not tested, for the system refuses something: {why}.", hint)
 
 
 def _cannot(what: str, why: str | None) -> DocumentError:

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -135,7 +135,8 @@ class Sandbox:
 
     async def _start(self) -> _Child:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as unstarted:
+            unstarted.callback(ours.close)
             # isolated: neither the environment nor the folder it starts in says what it imports
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-X", "utf8", "-m", "paperlane.work.child"),
@@ -147,6 +148,7 @@ class Sandbox:
                 cwd="/",
                 start_new_session=True,
             )
+            unstarted.pop_all()
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_LIMIT)
         child = _Child(process, ours, reader, writer)
