@@ -1,6 +1,6 @@
 """Databases of every kind that the ledger speaks, empty and brought to this version, for one test each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,3 +94,79 @@ def empty_all(dialect: Dialect) -> None:
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("UPDATE system SET max_running = NULL, repairs = 0"))
         connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))
+
+
+def run(url: str, statements: Sequence[str]) -> None:
+    """Run statements on a database, all in one transaction where it knows such."""
+    dialect = connect(url)
+    with dialect.writer.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    dialect.close()
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a server of some kind is brought into trouble.
+
+    `sleeps` takes 50 seconds, `asleep` counts who does so and who asks. `fails` fails as a server does that says
+    `{code}` (PostgreSQL's) or `{number}` (MariaDB's). `migrates` takes what a process that migrates takes, `waits`
+    counts who waits for it. `admits` makes `someone`, who needs the password `right`; `denies` takes their rights.
+    """
+
+    sleeps: str
+    asleep: str
+    fails: str
+    migrates: str
+    waits: str
+    admits: Callable[[servers.Server, str], None]
+    denies: Callable[[str], None]
+
+
+def _postgresql_admits(server: servers.Server, url: str) -> None:
+    rules = server.folder / "data/pg_hba.conf"
+    rule = "host all someone all scram-sha-256\n"
+    if not (before := rules.read_text()).startswith(rule):
+        rules.write_text(rule + before)
+        run(url, ["CREATE ROLE someone LOGIN PASSWORD 'right'"])
+    run(url, ["SELECT pg_reload_conf()", "ALTER SCHEMA public OWNER TO someone"])
+
+
+def _postgresql_denies(url: str) -> None:
+    run(url, ["ALTER SCHEMA public OWNER TO paperlane", "REVOKE ALL ON SCHEMA public FROM someone, public"])
+
+
+_SOMEONE = ("someone@localhost", "someone@'127.0.0.1'")
+
+
+def _mariadb_admits(_server: servers.Server, url: str) -> None:
+    users = [f"CREATE OR REPLACE USER {user} IDENTIFIED BY 'right'" for user in _SOMEONE]
+    run(url, [*users, f"GRANT ALL ON {make_url(url).database}.* TO {', '.join(_SOMEONE)}"])
+
+
+def _mariadb_denies(url: str) -> None:
+    name = make_url(url).database
+    for right in ("REVOKE ALL ON {}.* FROM {}", "GRANT SELECT ON {}.* TO {}"):
+        run(url, [right.format(name, user) for user in _SOMEONE])
+
+
+WAYS = {
+    "postgresql": Ways(
+        "SELECT pg_sleep(50)",
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(50)%'",
+        "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$",
+        "SELECT pg_advisory_lock(736921)",
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        _postgresql_admits,
+        _postgresql_denies,
+    ),
+    "mariadb": Ways(
+        "SELECT sleep(50)",
+        "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(50)%'",
+        "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'no'",
+        "SELECT get_lock(concat('paperlane ', database()), 0)",
+        "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'",
+        _mariadb_admits,
+        _mariadb_denies,
+    ),
+}

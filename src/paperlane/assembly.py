@@ -5,8 +5,11 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from math import inf
+from typing import BinaryIO
 
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
@@ -16,7 +19,7 @@ from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import Desk
 from paperlane.engines.database import Database
-from paperlane.errors import Misconfigured
+from paperlane.errors import Misconfigured, Unreadable
 from paperlane.hosting import Host
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
@@ -31,10 +34,13 @@ from paperlane.threads import apart
 from paperlane.work import Chain
 from paperlane.work.sandbox import Limits, Sandbox
 
+log = structlog.get_logger(__name__)
+
 STEPS = "paperlane.pipeline:STEPS"
 
 _SOON = 1.0  # seconds of a start that nobody wonders about
 _DAY = 86_400.0
+_SAMPLE = 100  # of the files that a ledger names: some of them may really be lost
 
 _REPORT = TypeAdapter(Report)
 _UPLOAD = TypeAdapter(Upload)
@@ -155,12 +161,37 @@ def kept_of(settings: Settings) -> Kept:
 def owns_files(settings: Settings, ledger: Ledger) -> bool:
     """Do all files of the data folder belong to this ledger? Then those that it does not name may be removed.
 
-    Each ledger that was ever served over the folder leaves a mark in it; an embedded database counts as one.
+    Each ledger that was ever served over the folder leaves a mark in it; an embedded database counts as one. Where it
+    names files and finds none of them it leaves none: the folder's disk is not mounted, or it is another folder.
     """
-    since = ledger.read(accounts.first_at)  # the first account stays, and no other ledger began at that instant
-    alone = open_blobs(settings).mark(f"{since or 0.0:.6f}")
+    blobs, mark = open_blobs(settings), _mark_of(ledger)
+    if not blobs.is_marked(mark):
+        named = ledger.read(lambda connection: documents.some_files(connection, _SAMPLE))
+        if named and not any(map(blobs.holds, named)):
+            log.warning("the uploads are not in the data folder; is its disk mounted?", folder=str(settings.data))
+            return False
+    alone = blobs.mark(mark)
     embedded = settings.data.absolute() / "paperlane.db"
     return alone and (settings.database == f"sqlite:///{embedded}" or not embedded.exists())
+
+
+def _mark_of(ledger: Ledger) -> str:
+    """The first account stays, and no other ledger began at that instant."""
+    return f"{ledger.read(accounts.first_at) or 0.0:.6f}"
+
+
+def _open_upload(settings: Settings, ledger: Ledger, reference: str) -> BinaryIO:
+    """An uploaded file, for reading. FileNotFoundError when it is lost; Unreadable while its folder is not there."""
+    blobs = open_blobs(settings)
+    try:
+        return blobs.open(reference)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if blobs.is_marked(_mark_of(ledger)):
+            raise
+        raise Unreadable(
+            "The task's file cannot be read: the data folder is not the one that it was stored in.",
+            hint="Mount its disk, or name the right folder with --data.",
+        ) from error
 
 
 @asynccontextmanager
@@ -171,7 +202,7 @@ async def host_of(settings: Settings, ledger: Ledger, token: str = "") -> AsyncG
             ledger,
             document_chain(),
             sandbox.run,
-            open_blobs(settings).open,
+            partial(_open_upload, settings, ledger),
             heartbeat=settings.heartbeat_seconds,
             sweep=settings.sweep_seconds,
             grace=settings.grace_seconds,

@@ -13,13 +13,14 @@ from typing import BinaryIO
 from pydantic import TypeAdapter
 
 from paperlane.assembly import open_sandbox
-from paperlane.errors import DocumentError, PaperlaneError
+from paperlane.errors import DocumentError, PaperlaneError, Unreadable
 from paperlane.formats import FORMATS, recognise
 from paperlane.model.documents import Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
 from paperlane.pipeline import test_document
 from paperlane.settings import Settings
+from paperlane.threads import apart
 from paperlane.work.sandbox import Sandbox
 
 Tell = Callable[[str, float], None]
@@ -29,6 +30,7 @@ _UPLOAD = TypeAdapter(Upload)
 _REPORT = TypeAdapter(Report)
 _HEAD = 4_096
 _CHUNK = 1 << 20
+_CHECK_PATH = "Check the path and its rights."
 
 _SUPPORTED = frozenset(suffix for form in FORMATS.values() for suffix in form.suffixes)
 _DOCUMENTS = frozenset({
@@ -95,6 +97,8 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
                     return barred or await _test(path, sandbox, lambda percent: tell(_name(path), percent))
                 except PaperlaneError as error:
                     return error.fault
+                except (OSError, RuntimeError) as error:  # no process, thread or descriptor; the others' results stay
+                    return _unstarted(error)
                 finally:
                     tell(_name(path), 100.0)
 
@@ -163,10 +167,13 @@ def _name(path: Path) -> str:
 
 async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
     try:
-        upload = await asyncio.to_thread(_upload, path)
+        upload = await apart(_upload, path)  # asyncio's own pool takes one thread more to end
     except OSError as error:
         raise _cannot("file cannot be read", error.strerror) from error
-    report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
+    try:
+        report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
+    except Unreadable as error:  # nobody waits here for a disk that may heal
+        raise DocumentError(error.message, code="cannot_open", hint=_CHECK_PATH) from error
     return _REPORT.validate_json(report.content)
 
 
@@ -189,5 +196,11 @@ def _opened(path: Path) -> BinaryIO:
     raise _cannot("file cannot be opened", "it is no regular file")
 
 
+def _unstarted(error: OSError | RuntimeError) -> Fault:
+    why = getattr(error, "strerror", None) or str(error)
+    hint = "The machine may be short of processes, open files or memory. Start it again with fewer PAPERLANE_SANDBOXES."
+    return Fault("internal_error", f"The file was not tested, for the system refuses something: {why}.", hint)
+
+
 def _cannot(what: str, why: str | None) -> DocumentError:
-    return DocumentError(f"The {what}: {why}.", code="cannot_open", hint="Check the path and its rights.")
+    return DocumentError(f"The {what}: {why}.", code="cannot_open", hint=_CHECK_PATH)

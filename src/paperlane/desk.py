@@ -213,7 +213,7 @@ class Desk:
     # what failed for good
 
     def dead(self, account: Account | None, which: Letters, cursor: str, limit: int) -> Sequence[DeadLetter]:
-        """A page of dead letters, the latest first: one's own, or everybody's for those who may see the queue."""
+        """A page of dead letters, the latest first: one's own, or everybody's for admins and at the machine."""
         return self.ledger.dead(_seen_by(account, which), cursor, limit)
 
     def causes(self, account: Account | None, which: Letters) -> Mapping[str, int]:
@@ -246,8 +246,8 @@ class Desk:
                 return
 
     def queue(self, account: Account, most: int = 100) -> Queue:
-        """What runs and waits: one's own, or everything for those who may see the queue; of so many lanes at most."""
-        return self.ledger.queue(None if account.sees_queue else account.id, most)
+        """What runs and waits: one's own, or everything for admins; of so many lanes at most."""
+        return self.ledger.queue(None if account.operates else account.id, most)
 
     # schedules
 
@@ -577,7 +577,7 @@ def _operates(by: Account | None) -> bool:
 
 
 def _seen_by(account: Account | None, which: Letters) -> Letters:
-    return which if account is None or account.sees_queue else _own(account, which)
+    return which if account is None or account.operates else _own(account, which)
 
 
 def _handled_by(account: Account | None, which: Letters) -> Letters:

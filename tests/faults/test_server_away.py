@@ -9,12 +9,11 @@ from pathlib import Path
 from threading import Thread
 
 import httpx
-import psycopg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from tests.conftest import Service, needs, until
-from tests.databases import Databases
+from tests.databases import WAYS, Databases, Ways
 from tests.service.test_service import ended, upload
 from tools.servers import Missing, Server
 from websockets.exceptions import InvalidStatus
@@ -27,22 +26,8 @@ from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.ledger.troubles import trouble_of
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, State, TaskId, UserId, WorkerId
 
-SLEEP = {"postgresql": "SELECT pg_sleep(50)", "mariadb": "SELECT sleep(50)"}
-# statements that fail as a server in trouble does
-POSTGRESQL_FAILS = "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{}'; END $$"
-MARIADB_FAILS = "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {}, MESSAGE_TEXT = 'no'"
-# as another process that migrates; and how many wait for it
-MIGRATING = {
-    "postgresql": "SELECT pg_advisory_lock(736921)",
-    "mariadb": "SELECT get_lock(concat('paperlane ', database()), 0)",
-}
-WAITING = {
-    "postgresql": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
-    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'",
-}
 
-
-@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
+@pytest.fixture(scope="module", params=list(WAYS))
 def own(request: pytest.FixtureRequest) -> Iterator[tuple[str, Databases]]:
     """A server that no other test uses, for it is stopped and killed."""
     databases = Databases()
@@ -57,6 +42,11 @@ def own(request: pytest.FixtureRequest) -> Iterator[tuple[str, Databases]]:
 @pytest.fixture
 def kind(own: tuple[str, Databases]) -> str:
     return own[0]
+
+
+@pytest.fixture
+def ways(kind: str) -> Ways:
+    return WAYS[kind]
 
 
 @pytest.fixture
@@ -149,22 +139,20 @@ def test_a_start_while_the_server_is_away_may_be_tried_again(url: str, server: S
 
 
 def test_what_a_server_says_of_a_statement_that_it_ends_with_is_understood(
-    ledger: SqlLedger, server: Server, kind: str
+    ledger: SqlLedger, server: Server, ways: Ways
 ):
     said: list[SQLAlchemyError] = []
 
     def ask() -> None:
         try:
             with ledger.dialect.reader.connect() as connection:
-                connection.exec_driver_sql(SLEEP[kind])
+                connection.exec_driver_sql(ways.sleeps)
         except SQLAlchemyError as error:
             said.append(error)
 
     asking = Thread(target=ask)
     asking.start()
-    name = "pg_stat_activity WHERE query" if kind == "postgresql" else "information_schema.processlist WHERE info"
-    asked = text(f"SELECT count(*) FROM {name} LIKE '%sleep(50)%'")
-    until(lambda: ledger.read(lambda connection: connection.execute(asked).scalar_one()) == 2, 30)  # and this one
+    until(lambda: ledger.read(lambda connection: connection.execute(text(ways.asleep)).scalar_one()) == 2, 30)
     server.stop()
     asking.join(30)
     (error,) = said
@@ -186,9 +174,9 @@ def test_what_a_server_says_of_a_statement_that_it_ends_with_is_understood(
     ],
 )
 def test_the_codes_of_a_server_in_trouble_are_understood(
-    ledger: SqlLedger, kind: str, code: str, number: int, kind_of_trouble: type
+    ledger: SqlLedger, ways: Ways, code: str, number: int, kind_of_trouble: type
 ):
-    fails = text(POSTGRESQL_FAILS.format(code) if kind == "postgresql" else MARIADB_FAILS.format(number))
+    fails = text(ways.fails.format(code=code, number=number))
     with pytest.raises(Unavailable) as raised:
         ledger.write(lambda connection: connection.execute(fails))
     assert type(raised.value) is kind_of_trouble
@@ -224,28 +212,9 @@ def test_who_finds_no_free_connection_is_told_so(url: str, kind: str, monkeypatc
 
 
 @pytest.fixture
-def secret(kind: str, server: Server, url: str) -> str:
+def secret(ways: Ways, server: Server, url: str) -> str:
     """The same database for a user who needs a password: `right`."""
-    if kind == "postgresql":
-        rules = server.folder / "data/pg_hba.conf"
-        rule = "host all someone all scram-sha-256\n"
-        if not (before := rules.read_text()).startswith(rule):
-            rules.write_text(rule + before)
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            if connection.execute("SELECT FROM pg_roles WHERE rolname = 'someone'").fetchone() is None:
-                connection.execute("CREATE ROLE someone LOGIN PASSWORD 'right'")
-            connection.execute("SELECT pg_reload_conf()")
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("ALTER SCHEMA public OWNER TO someone")
-    else:
-        ledger = SqlLedger(connect(url))
-        for statement in (
-            "CREATE OR REPLACE USER someone@localhost IDENTIFIED BY 'right'",
-            "CREATE OR REPLACE USER someone@'127.0.0.1' IDENTIFIED BY 'right'",
-            f"GRANT ALL ON {make_url(url).database}.* TO someone@localhost, someone@'127.0.0.1'",
-        ):
-            ledger.write(lambda connection, statement=statement: connection.execute(text(statement)))
-        ledger.close()
+    ways.admits(server, url)
     return make_url(url).set(username="someone", password="right").render_as_string(hide_password=False)
 
 
@@ -280,18 +249,8 @@ def test_a_database_that_is_not_there_is_said_at_once(url: str):
     assert "nowhere" in said.message
 
 
-def test_a_right_that_is_missing_is_said_at_once(secret: str, kind: str, url: str):
-    ledger = SqlLedger(connect(url))
-    name = make_url(url).database
-    statements = (
-        ["ALTER SCHEMA public OWNER TO paperlane", "REVOKE ALL ON SCHEMA public FROM someone, public"]
-        if kind == "postgresql"
-        else [f"REVOKE ALL ON {name}.* FROM {user}" for user in ("someone@localhost", "someone@'127.0.0.1'")]
-        + [f"GRANT SELECT ON {name}.* TO {user}" for user in ("someone@localhost", "someone@'127.0.0.1'")]
-    )
-    for statement in statements:
-        ledger.write(lambda connection, statement=statement: connection.execute(text(statement)))
-    ledger.close()
+def test_a_right_that_is_missing_is_said_at_once(secret: str, ways: Ways, url: str):
+    ways.denies(url)
     assert "denied" in (said := refused(secret).message) or "no schema" in said
 
 
@@ -370,14 +329,14 @@ def test_what_starts_before_its_server_waits_for_it_and_then_works(service: Serv
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
-def test_what_waits_can_be_stopped_whatever_it_waits_for(service: Service, server: Server, kind: str, command: str):
+def test_what_waits_can_be_stopped_whatever_it_waits_for(service: Service, server: Server, ways: Ways, command: str):
     """A process that migrates holds all others up, for minutes; here for ever."""
     options = ["--port", "0"] if command == "serve" else []
     dialect = connect(service.database)
     with dialect.reader.connect() as other:
-        other.exec_driver_sql(MIGRATING[kind])
+        other.exec_driver_sql(ways.migrates)
         with paperlane(service, command, *options) as process:
-            until(lambda: other.exec_driver_sql(WAITING[kind]).scalar_one() == 1)
+            until(lambda: other.exec_driver_sql(ways.waits).scalar_one() == 1)
             process.terminate()
             out, err = process.communicate(timeout=60)
     dialect.close()

@@ -1,8 +1,10 @@
 """Settings that would harm are refused before anything starts."""
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
@@ -12,10 +14,11 @@ from starlette.requests import HTTPConnection
 from tests.conftest import EVERY_KIND
 
 import paperlane
-from paperlane.assembly import open_desk, open_ledger, owns_files
+from paperlane.assembly import host_of, open_desk, open_ledger, owns_files
 from paperlane.cli.installation import settings_of
-from paperlane.desk import Desk
-from paperlane.errors import Misconfigured
+from paperlane.desk import Desk, Order
+from paperlane.errors import Misconfigured, Unreadable
+from paperlane.model.documents import Upload
 from paperlane.records.accounts import Account, Role
 from paperlane.serving import listen, secret_of
 from paperlane.settings import Settings
@@ -100,6 +103,43 @@ def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):
     for mark in (tmp_path / "blobs").iterdir():
         mark.unlink()
     assert not owns(**other)  # beside an embedded database, which an earlier version never marked
+
+
+@EVERY_KIND
+async def test_a_file_is_not_lost_while_the_data_folders_disk_is_not_mounted(
+    tmp_path: Path, new_database: Callable[[], str]
+):
+    """The mount point is there, and empty; a service that starts or runs on it does not take it for its folder."""
+    settings = settings_of(data=tmp_path / "data", database=new_database())
+    with closing(open_ledger(settings)) as ledger:
+        async with host_of(settings, ledger) as host:
+            desk = open_desk(settings, ledger)
+            desk.first_sign_in()
+            assert owns_files(settings, ledger)
+            kept, lost = (desk.blobs.create() for _ in range(2))
+            uploads = [Upload("a.md", "text/markdown", 0, "0" * 64, file.reference) for file in (kept, lost)]
+            for file in (kept, lost):
+                file.close()
+            desk.submit(desk.user("admin"), Order(uploads))
+            lost.discard()
+            settings.data.rename(tmp_path / "elsewhere")
+            for make in (lambda: None, settings.data.mkdir, (settings.data / "blobs").mkdir):
+                make()
+                assert not owns_files(settings, ledger)
+                for file in (kept, lost):
+                    with pytest.raises(Unreadable, match="the data folder is not the one that it was stored in"):
+                        host.open_file(file.reference)
+            desk.blobs.mark("another")  # the folder of another ledger
+            with pytest.raises(Unreadable):
+                host.open_file(lost.reference)
+            shutil.rmtree(settings.data)
+            (tmp_path / "elsewhere").rename(settings.data)
+            host.open_file(kept.reference).close()
+            with pytest.raises(FileNotFoundError):
+                host.open_file(lost.reference)
+            for mark in (settings.data / "blobs").glob("ledger-*"):  # an earlier version made none
+                mark.unlink()
+            assert owns_files(settings, ledger)
 
 
 @pytest.mark.parametrize(

@@ -523,7 +523,7 @@ async def test_a_foreign_id_answers_exactly_as_a_missing_one(house: House):
 async def test_the_queue_shows_who_has_most_waiting_and_counts_everybody(house: House):
     for name, count in (("ann", 1), ("bob", 2), ("adam", 3)):
         await house.upload(name, *["Fine."] * count)
-    found = (await house["vera"].get("/queue", params={"limit": 2})).json()
+    found = (await house["adam"].get("/queue", params={"limit": 2})).json()
     assert [(user["name"], user["queued"]) for user in found["users"]] == [("bob", 2), ("adam", 3)]
     assert (found["busy_users"], found["queued"], found["engines"][0]["queued"]) == (3, 6, 6)
     own = (await house["ann"].get("/queue")).json()
@@ -533,19 +533,38 @@ async def test_the_queue_shows_who_has_most_waiting_and_counts_everybody(house: 
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     more = [new_batch(f"b{user}", user, 1) for user in range(100, 200)]
     house.ledger.submit_many(more)
-    found = (await house["vera"].get("/queue")).json()
+    found = (await house["adam"].get("/queue")).json()
     assert (len(found["users"]), found["busy_users"], found["queued"]) == (100, 103, 106)
-    page = await house["vera"].get("http://test/queue/now")
+    page = await house["adam"].get("http://test/queue/now")
     assert "Users with less waiting: 3" in page.text
     assert page.text.count("<tr><td>bob</td>") == 1
     assert "Users with less waiting" not in (await house["ann"].get("http://test/queue/now")).text
 
 
-async def test_a_viewer_looks_at_the_queue_and_changes_nothing(house: House):
-    batch = await house.upload("ann", TEXT)
-    task = batch["tasks"][0]["id"]
-    assert [lane["name"] for lane in (await house["vera"].get("/queue")).json()["users"]] == ["ann"]
-    assert (await house["vera"].get(f"/tasks/{task}")).status_code == 404
+async def test_a_viewer_looks_at_what_is_its_own_and_changes_nothing(house: House):
+    """Its tasks are from when it was a user."""
+    vera = house.desk.user("vera")
+    house.desk.change_user(None, vera, role=Role.USER)
+    own = (await house.upload("vera", TEXT))["tasks"][0]["id"]
+    house.desk.change_user(None, vera, role=Role.VIEWER)
+    batch = await house.upload("ann", TEXT, TEXT)
+    other = batch["tasks"][0]["id"]
+    found = (await house["vera"].get("/queue")).json()
+    assert ([lane["name"] for lane in found["users"]], found["busy_users"], found["queued"]) == (["vera"], 1, 1)
+    page = (await house["vera"].get("http://test/queue/now")).text
+    assert ("<td>vera" in page, "<td>ann" in page) == (True, False)
+    assert [task["id"] for task in (await house["vera"].get("/tasks")).json()["items"]] == [own]
+    for path in (f"/tasks/{own}", f"/tasks/{own}/attempts"):
+        assert (await house["vera"].get(path)).status_code == 200, path
+    for path in (
+        *(f"/tasks/{other}{part}" for part in ("", "/attempts", "/issues", "/report", "/document")),
+        f"/batches/{batch['id']}",
+        f"/tasks?batch={batch['id']}",
+    ):
+        assert (await house["vera"].get(path)).status_code == 404, path
+    for act in ("cancel", "retry"):
+        assert (await house["vera"].post(f"/tasks/{own}/{act}")).status_code == 403
+        assert (await house["vera"].post(f"/tasks/{other}/{act}")).status_code == 404
     assert (await house["vera"].post("/batches", files={"files": ("a.md", b"x")})).status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""How many WebSockets one may have open."""
+"""How many WebSockets one may have open, and on whose tasks."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import pytest
 from starlette.types import Message
 from tests.web.conftest import House
 
+from paperlane.records.accounts import Role
 from paperlane.settings import Settings
 
 
@@ -48,3 +49,16 @@ async def test_users_and_admins_have_limits_of_their_own(house: House, who: str,
     assert await sockets[-1].answer() == ("websocket.accept", None)
     for socket in sockets:
         await socket.leave()
+
+
+async def test_a_viewer_follows_nobodys_tasks_but_its_own(house: House):
+    vera = house.desk.user("vera")
+    house.desk.change_user(None, vera, role=Role.USER)
+    (own,) = (await house.upload("vera", "Fine."))["tasks"]
+    house.desk.change_user(None, vera, role=Role.VIEWER)
+    (other,) = (await house.upload("ann", "Fine."))["tasks"]
+    assert await Socket(house, "vera", other["id"]).answer() == ("websocket.close", 4404)
+    socket = Socket(house, "vera", own["id"])
+    assert await socket.answer() == ("websocket.accept", None)
+    assert await Socket(house, "vera", own["id"]).answer() == ("websocket.close", 4429)
+    await socket.leave()

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -116,6 +117,12 @@ def _import(value: str, _job: Job) -> str:
 
 def _read(_value: str, job: Job) -> str:
     return job.attachment().read().decode()
+
+
+def _read_if_possible(_value: str, job: Job) -> str:
+    with suppress(OSError):
+        return job.attachment().read(1).decode()
+    return "whatever"
 
 
 def _nice(_value: str, _job: Job) -> str:

@@ -18,7 +18,7 @@ from tests.work.counting import COUNTING, ONE, HereAndNow
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.errors import PaperlaneError, StorageFull
+from paperlane.errors import PaperlaneError, StorageFull, Unreadable
 from paperlane.hosting import Host
 from paperlane.ledger import Note, Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
@@ -460,6 +460,17 @@ async def test_a_task_whose_file_is_lost_fails_for_good_and_says_so(desk: Desk, 
 async def test_a_file_that_cannot_be_read_for_a_moment_is_waited_for(desk: Desk):
     reads_a_file(desk, OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
     assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
+
+
+async def test_a_disk_that_fails_while_a_step_reads_costs_no_try(desk: Desk):
+    async def fails(*_: object) -> bytes:
+        raise Unreadable("The file cannot be read: Input/output error.")
+
+    reads_a_file(desk)
+    desk.attempts.isolated = fails
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Yielded)
+    assert (ended.outcome.after, ended.outcome.why) == (60.0, "The file cannot be read: Input/output error.")
 
 
 async def test_a_file_that_cannot_be_read_for_long_costs_no_try(desk: Desk, monkeypatch: pytest.MonkeyPatch):

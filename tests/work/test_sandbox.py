@@ -12,8 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
-from paperlane.errors import DocumentError, Misconfigured, StepFault
+from paperlane.errors import DocumentError, Misconfigured, StepFault, Unreadable
+from paperlane.formats import FORMATS
+from paperlane.model.documents import Upload
 from paperlane.work.isolation import probe
 from paperlane.work.sandbox import Limits, Sandbox
 
@@ -286,6 +289,26 @@ async def test_a_file_is_handed_over_open(box: Sandbox, tmp_path: Path):
     for _ in range(3):
         with path.open("rb") as file:
             assert await box.run("read", b'""', file, nothing) == b'"its content"'
+
+
+async def test_a_disk_that_fails_is_no_fault_of_the_document(tmp_path: Path):
+    """A file that was opened to be written stands for it: the system refuses to read it."""
+    async with Sandbox("paperlane.pipeline:STEPS", children=1) as box:
+        for form in FORMATS.values():
+            upload = TypeAdapter(Upload).dump_json(Upload("a", form.media_type, 1, "0" * 64, "blob"))
+            with (tmp_path / "a").open("wb") as file, pytest.raises(Unreadable) as raised:
+                await box.run("file_parsing", upload, file, nothing)
+            assert (raised.value.code, raised.value.message) == (
+                "file_unavailable",
+                "The file cannot be read: Bad file descriptor.",
+            ), form.name
+
+
+async def test_nor_is_it_where_the_step_makes_something_of_it(box: Sandbox, tmp_path: Path):
+    pid = await run(box, "pid")
+    with (tmp_path / "a").open("wb") as file, pytest.raises(Unreadable):
+        await box.run("read_if_possible", b'""', file, nothing)
+    assert await run(box, "pid") == pid
 
 
 def test_children_end_with_their_parent(tmp_path: Path):

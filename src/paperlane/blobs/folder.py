@@ -122,6 +122,14 @@ class Folder:
         (self.path / f"{_MARK}{owner}").touch(mode=0o600)
         return len(list(self.path.glob(f"{_MARK}*"))) == 1
 
+    def is_marked(self, owner: str) -> bool:
+        """Did this owner say so here? Not so where a disk is not mounted."""
+        return (self.path / f"{_MARK}{owner}").exists()
+
+    def holds(self, reference: str) -> bool:
+        """Is this file here?"""
+        return self._place(reference).exists()
+
     def _place(self, reference: str) -> Path:
         """A reference is 32 hex digits, so it cannot lead out of the folder."""
         if _REFERENCE.fullmatch(reference) is None:

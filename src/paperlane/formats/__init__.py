@@ -18,7 +18,10 @@ Tell = Callable[[float, str], None]
 
 
 class Read(Protocol):
-    """A format's reader: DocumentError for what it cannot read, any other error for damage."""
+    """A format's reader: DocumentError for what it cannot read, any other error for damage.
+
+    Who opened the file knows whether the system failed to read it, whatever is raised then: the sandbox's child does.
+    """
 
     def __call__(self, upload: Upload, file: BinaryIO, tell: Tell) -> Parsed: ...
 

@@ -22,7 +22,7 @@ LONGEST_GROUP = 100  # characters
 
 
 class Role(StrEnum):
-    """What an account may do: a viewer looks at the whole queue and changes nothing, an admin runs the service."""
+    """What an account may do: a viewer looks at what is its own and changes nothing, an admin runs the service."""
 
     USER = "user"
     VIEWER = "viewer"
@@ -40,13 +40,8 @@ class Account:
     created_at: float
 
     @property
-    def sees_queue(self) -> bool:
-        """May this account look at everybody's lanes?"""
-        return self.role in {Role.ADMIN, Role.VIEWER}
-
-    @property
     def operates(self) -> bool:
-        """May this account look at everybody's tasks, stop them and start them again? What they hold stays theirs."""
+        """May this account look at all lanes and tasks, stop and restart these? What they hold stays their owners'."""
         return self.role is Role.ADMIN
 
 

@@ -35,6 +35,12 @@ def named(connection: Connection, blobs: Sequence[str]) -> set[str]:
     return set(connection.scalars(union_all(*(select(column).where(column.in_(blobs)) for column in columns))))
 
 
+def some_files(connection: Connection, most: int) -> Sequence[str]:
+    """Files that documents and schedules are in, at most so many of each; none where nothing was uploaded."""
+    columns = (documents.c.blob, scheduled_files.c.blob)
+    return [blob for column in columns for blob in connection.scalars(select(column).limit(most))]
+
+
 def hold(connection: Connection, schedule: ScheduleId, tasks: Sequence[TaskId]) -> None:
     """The files of these tasks are a schedule's too, and stay as long as it does. Conflict when one has gone.
 

@@ -305,7 +305,7 @@ class Lane(TypedDict):
 class Queue(TypedDict):
     """What waits and runs; waits in seconds. `limit` is the whole system's, `default_limit` that of its settings.
 
-    `users` are those of the `busy_users` who have most waiting; all figures beside them are of everybody.
+    `users` are those of the `busy_users` who have most waiting; all figures beside them are of all who may be seen.
     """
 
     queued: int

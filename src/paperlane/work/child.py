@@ -14,13 +14,17 @@ import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
-from typing import Any, BinaryIO
+from io import BufferedReader, FileIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import TypeAdapter
 
 from paperlane.errors import PaperlaneError
 from paperlane.model.steps import Step
 from paperlane.work.isolation import allow_cpu, isolate, memory_meter
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _CHUNK = 1 << 20
 
@@ -67,12 +71,32 @@ class _Line:
         self.way.sendall(content)
 
 
+class _File(FileIO):
+    """A job's file; remembers why the system could not read it, whatever its reader makes of that."""
+
+    trouble: OSError | None = None
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            self.trouble = error
+            raise
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            self.trouble = error
+            raise
+
+
 class _Job:
     """What the running step may use."""
 
-    def __init__(self, line: _Line, file: BinaryIO | None) -> None:
+    def __init__(self, line: _Line, file: _File | None) -> None:
         self._line = line
-        self._file = file
+        self._file = file and BufferedReader(file)
         self._told = -1.0
 
     def progress(self, share: float, message: str = "") -> None:
@@ -115,6 +139,10 @@ def _too_complex(what: str) -> dict[str, object]:
     return _error(TOO_COMPLEX, f"The document needs too much {what}.", "Split it, or leave out what is very large.")
 
 
+def _unreadable(why: OSError) -> dict[str, object]:
+    return _error("file_unavailable", f"The file cannot be read: {why.strerror or why}.", kind="file")
+
+
 def _answer(steps: _Steps, header: Mapping[str, Any], value: bytes, job: _Job) -> tuple[Mapping[str, object], bytes]:
     try:
         result = steps.run(header["step"], value, job)
@@ -155,8 +183,10 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
         value = line.content(header["size"])
         line.tell({"taken": True})
         allow_cpu(header["cpu"])
-        with nullcontext() if descriptor is None else os.fdopen(descriptor, "rb") as file:
+        with nullcontext() if descriptor is None else _File(descriptor) as file:
             told, result = _answer(steps, header, value, _Job(line, file))
+            if file is not None and file.trouble is not None:  # its reader took that for a damaged document
+                told, result = _unreadable(file.trouble), b""
         line.tell({**told, "resident": resident_bytes()}, result)
 
 

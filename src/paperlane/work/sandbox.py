@@ -7,12 +7,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from paperlane.errors import DocumentError, Misconfigured, PaperlaneError, StepFault
+from paperlane.errors import DocumentError, Misconfigured, PaperlaneError, StepFault, Unreadable
 from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
 
 _JOBS_OF_A_CHILD = 200
@@ -95,8 +95,8 @@ class Sandbox:
         """The step's result, in its saved form.
 
         DocumentError as the step raised it, or `too_complex` when it broke a limit that another attempt would break
-        too; StepFault (`step_timeout`, `step_crashed`, `step_failed`) when another attempt may help; Misconfigured
-        when the steps cannot be imported.
+        too; StepFault (`step_timeout`, `step_crashed`, `step_failed`) when another attempt may help; Unreadable when
+        the system could not read the file; Misconfigured when the steps cannot be imported.
         """
         async with self._room:
             while self._idle:
@@ -115,7 +115,7 @@ class Sandbox:
         except DocumentError as error:
             done = error.code != TOO_COMPLEX
             raise
-        except StepFault:
+        except (StepFault, Unreadable):
             done = True
             raise
         except TimeoutError as error:
@@ -135,7 +135,8 @@ class Sandbox:
 
     async def _start(self) -> _Child:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as unstarted:
+            unstarted.callback(ours.close)
             # isolated: neither the environment nor the folder it starts in says what it imports
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-X", "utf8", "-m", "paperlane.work.child"),
@@ -147,6 +148,7 @@ class Sandbox:
                 cwd="/",
                 start_new_session=True,
             )
+            unstarted.pop_all()
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_LIMIT)
         child = _Child(process, ours, reader, writer)
@@ -230,5 +232,5 @@ class Sandbox:
 
 
 def _raised(error: dict[str, str]) -> PaperlaneError:
-    kind = DocumentError if error["kind"] == "document" else StepFault
+    kind = {"document": DocumentError, "step": StepFault, "file": Unreadable}[error["kind"]]
     return kind(error["message"], code=error["code"], hint=error["hint"])
