@@ -174,7 +174,7 @@ def fire(
     if moved.rowcount == 0:
         return None
     check_batch(batch)  # earlier versions wrote down whatever they were given
-    submit(writing, batch, rules, backlog)
+    submit(writing, [batch], rules, backlog)
     if also is not None:
         also(writing.connection, batch, now)
     return Firing(schedule, batch.user, row["name"], batch.id, [task.id for task in batch.tasks])

@@ -4,6 +4,7 @@ What people give is refused with BadRequest and a hint, what only programs give 
 never refused: that is cut to what makes sense, in `endings`.
 """
 
+from collections.abc import Sequence
 from math import inf, isfinite
 from typing import Any
 
@@ -76,6 +77,14 @@ def check_batch(batch: NewBatch) -> None:
         if not _fits(task.id, _LONGEST_ID):
             check_text("A task's id", task.id, tasks.c.id)
         _check_task(task)
+
+
+def check_batches(new: Sequence[NewBatch]) -> None:
+    """The same for batches that come together; BadRequest also for a key, which would answer with one of them."""
+    for batch in new:
+        check_batch(batch)
+    if any(batch.key for batch in new):
+        raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
 
 
 def check_schedule(new: NewSchedule) -> None:

@@ -50,6 +50,7 @@ from paperlane.ledger.schema import RUNNING, engines, tasks, workers
 from paperlane.ledger.sense import (
     LONGEST_HOST,
     check_batch,
+    check_batches,
     check_checkpoint,
     check_chore,
     check_cursor,
@@ -177,20 +178,19 @@ class SqlLedger:
         check_batch(batch)
 
         def work(writing: Writing) -> tuple[Batch, bool]:
-            written, fresh = submitting.submit(writing, batch, self.rules, self._backlog)
-            if fresh and also is not None:
+            there = submitting.submit(writing, [batch], self.rules, self._backlog)
+            if there is not None:
+                return views.batch_of(writing.connection, there), there == batch.id
+            if also is not None:
                 also(writing.connection)
-            if fresh:
-                return submitting.accepted(batch, writing.now), True
-            return views.batch_of(writing.connection, BatchId(written)), written == batch.id
+            return submitting.accepted(batch, writing.now), True
 
         return self._with_new_ids(work)
 
     def submit_many(self, batches: Sequence[NewBatch]) -> None:
-        for batch in batches:
-            check_batch(batch)
+        check_batches(batches)
         if batches:
-            self._with_new_ids(lambda writing: submitting.submit_all(writing, batches, self.rules, self._backlog))
+            self._with_new_ids(lambda writing: submitting.submit(writing, batches, self.rules, self._backlog))
 
     def _with_new_ids(self, work: Callable[[Writing], Given]) -> Given:
         try:
