@@ -43,8 +43,7 @@ from paperlane.ledger.claims import There
 from paperlane.ledger.dead import Act
 from paperlane.ledger.dialects import Dialect, address
 from paperlane.ledger.jumps import Jumps
-from paperlane.ledger.lanes import Lane as HeldLane
-from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks, with_lanes
+from paperlane.ledger.lanes import Lanes, with_lanes
 from paperlane.ledger.results import Results
 from paperlane.ledger.schema import RUNNING, engines, tasks, workers
 from paperlane.ledger.sense import (
@@ -100,8 +99,6 @@ from paperlane.model.tasks import (
 )
 
 Given = TypeVar("Given")
-
-_HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind when it moves to another engine
 
 
 def connect(url: str) -> Dialect:
@@ -455,15 +452,14 @@ class SqlLedger:
         def work(writing: Writing) -> None:
             held = Lanes(writing)
             whose = user(writing.connection) if callable(user) else user
-            lane = held.open(whose, self.rules.engine, self.rules.user_limit)
+            held.open([whose], self.rules.engine, self.rules.user_limit)
+            lane = held[whose]
             if max_running is not None and instead_of in {None, lane.max_running}:
                 lane.max_running = max_running
             lane.weight = lane.weight if weight is None else weight
             lane.paused = lane.paused if paused is None else int(paused)
             if engine is not None and engine != lane.engine:
-                keep_clock(writing, engine)
-                _move(lane, engine, read_clocks(writing.connection))
-                writing.woken.add(engine)
+                held.move(lane, engine)
             held.write()
             if also is not None:
                 also(writing.connection)
@@ -636,12 +632,3 @@ class SqlLedger:
 
     def close(self) -> None:
         self.dialect.close()
-
-
-def _move(lane: HeldLane, engine: str, clocks: Mapping[tuple[str, int], float]) -> None:
-    """The lane goes to another engine with its own lead over the clock there, within bounds."""
-    lead = lane.served - clocks.get((lane.engine, lane.band), 0.0)
-    served = clocks.get((engine, lane.band), 0.0) + min(max(lead, -_HEAD_START), _HEAD_START)
-    lane.vtime += served - lane.served
-    lane.served = served
-    lane.engine = engine

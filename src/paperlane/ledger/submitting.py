@@ -56,7 +56,7 @@ def submit(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog: Bac
         coming[batch.user] += len(batch.tasks)
     room = backlog.room(writing, held, coming.total(), rules)
     held.ask_clocks()
-    held.open_all(coming, rules.engine, rules.user_limit)  # first: these users' other uploads wait, and are seen
+    held.open(coming, rules.engine, rules.user_limit)  # first: these users' other uploads wait, and are seen
     if writing.again and _are_there(writing, new):
         return new[0].id
     for batch in new:
