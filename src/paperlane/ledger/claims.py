@@ -67,19 +67,19 @@ def _there(where: ColumnElement[bool]) -> Prepared:
     return Prepared(select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where))
 
 
+PAUSED = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
+NEXT_DUE = select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
+
+
 def _outlook(whose: ColumnElement[bool]) -> Prepared:
     """Whether the engine is paused, when the next task comes due, what must run alone.
 
     And which version of payloads all of these workers know.
     """
-    paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
     few = select(tasks.c.id).where(SUSPECT).limit(_FEW).subquery("few")
     suspects = select(func.count(few.c.id)).scalar_subquery()
-    next_due = (
-        select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
-    )
     knows = select(func.coalesce(func.min(workers.c.version), 0)).where(whose).scalar_subquery()
-    return Prepared(select(func.coalesce(paused, 0), next_due, suspects, knows))
+    return Prepared(select(func.coalesce(PAUSED, 0), NEXT_DUE, suspects, knows))
 
 
 _AT_WORKER = _there(tasks.c.worker_id == bindparam("worker"))
