@@ -57,6 +57,7 @@ def _case(databases: Databases, kind: str, seconds: float) -> Callable[[], Sampl
         ledger = open_ledger(url := databases.fresh(kind), rules())
         load(ledger, Backlog(min(int(_FASTEST * seconds), _LONGEST), _USERS))
         analyse(ledger)
+        databases.settle()
         worker = joined(ledger)
         blocks: list[float] = []
         leases: list[Lease] = []

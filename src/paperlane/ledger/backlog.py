@@ -48,6 +48,14 @@ def too_many() -> TooMany:
 
 
 @dataclass(slots=True)
+class _Promise:
+    """What is left of what was promised since the backlog was counted for the `count`th time; -1: nothing was yet."""
+
+    count: int = -1
+    left: int = 0
+
+
+@dataclass(slots=True)
 class Backlog:
     """What this process was promised of the whole backlog, and has not brought yet.
 
@@ -59,19 +67,18 @@ class Backlog:
     What began and waits again is let in without; of that there is as much as runs at once.
     """
 
-    _count: int = -1
-    _left: int = 0
+    _promise: _Promise = field(default_factory=_Promise)
     _lock: Lock = field(default_factory=Lock)
 
     def room(self, writing: Writing, held: Lanes, coming: int, rules: Rules) -> Room:
         """How many of so many may wait. To be asked before lanes are, by which it is held until the commit."""
-        if not writing.anew and (count := self._taken(coming)) is not None:
-            writing.undone.append(lambda: self._give_back(count, coming))
+        if not writing.anew and (promise := self._taken(coming)) is not None:
+            writing.undone.append(lambda: self._give_back(promise, coming))
             held.share_backlog()
 
             def shared() -> int:
-                if held.counts != count:
-                    self._forget(count)
+                if held.counts != promise.count:
+                    self._forget(promise)
                     raise Overtaken
                 return coming
 
@@ -79,24 +86,23 @@ class Backlog:
         may = self._promised(writing, coming, rules)
         return lambda: may
 
-    def _taken(self, coming: int) -> int | None:
-        """The count after which so many were promised, which are taken; None where they were not."""
+    def _taken(self, coming: int) -> _Promise | None:
+        """The promise that so many are taken of; None where it has no more so many."""
         with self._lock:
-            if coming > self._left:
+            if coming > self._promise.left:
                 return None
-            self._left -= coming
-            return self._count
+            self._promise.left -= coming
+            return self._promise
 
-    def _give_back(self, count: int, coming: int) -> None:
+    def _give_back(self, promise: _Promise, coming: int) -> None:
         """They did not come, for certain. What a commit may have brought whose answer was lost stays taken."""
         with self._lock:
-            if self._count == count:
-                self._left += coming
+            promise.left += coming
 
-    def _forget(self, count: int) -> None:
+    def _forget(self, promise: _Promise) -> None:
         with self._lock:
-            if self._count == count:
-                self._count, self._left = -1, 0  # also what is given back of it counts no more
+            if self._promise is promise:
+                self._promise = _Promise()  # also what is given back of the old one counts no more
 
     def _promised(self, writing: Writing, coming: int, rules: Rules) -> int:
         connection = writing.connection
@@ -112,7 +118,7 @@ class Backlog:
 
     def _keep(self, count: int, more: int) -> None:
         with self._lock:
-            if count > self._count:
-                self._count, self._left = count, 0
-            if count == self._count:
-                self._left += more
+            if count > self._promise.count:
+                self._promise = _Promise(count)
+            if count == self._promise.count:
+                self._promise.left += more

@@ -10,7 +10,7 @@ from paperlane.ledger import Rules
 from paperlane.ledger.dialects import Fit
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import Change, Move, move
-from paperlane.ledger.holding import hold, wanted
+from paperlane.ledger.holding import hold_free, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, engines, lanes, tasks, workers
 from paperlane.ledger.turns import give_turns
@@ -30,7 +30,7 @@ def come_due(writing: Writing, held: Lanes) -> None:
 
     A claim holds lanes already, so it must not wait for others.
     """
-    due = hold(writing, held, _DUE, {"now": writing.now}, wait=False)
+    due = hold_free(writing, held, _DUE, {"now": writing.now})
     for task in due:
         held[task["user_id"]].waiting -= 1
         held[task["user_id"]].ready += 1
@@ -67,19 +67,19 @@ def _there(where: ColumnElement[bool]) -> Prepared:
     return Prepared(select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where))
 
 
+PAUSED = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
+NEXT_DUE = select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
+
+
 def _outlook(whose: ColumnElement[bool]) -> Prepared:
     """Whether the engine is paused, when the next task comes due, what must run alone.
 
     And which version of payloads all of these workers know.
     """
-    paused = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
     few = select(tasks.c.id).where(SUSPECT).limit(_FEW).subquery("few")
     suspects = select(func.count(few.c.id)).scalar_subquery()
-    next_due = (
-        select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
-    )
     knows = select(func.coalesce(func.min(workers.c.version), 0)).where(whose).scalar_subquery()
-    return Prepared(select(func.coalesce(paused, 0), next_due, suspects, knows))
+    return Prepared(select(func.coalesce(PAUSED, 0), NEXT_DUE, suspects, knows))
 
 
 _AT_WORKER = _there(tasks.c.worker_id == bindparam("worker"))
@@ -199,7 +199,7 @@ def _turns(
         held.store()  # the search for them reads whose lanes are runnable
         suspect = {"engine": engine, "crashes": suspicious, "knows": outlook.knows}
         if there.held == 0:
-            if found := hold(writing, held, _SUSPECT, suspect, wait=False):
+            if found := hold_free(writing, held, _SUSPECT, suspect):
                 held.give(found[0])
                 return found
         elif writing.soon(_SUSPECT.owners, suspect).tuples() and makes_room():

@@ -4,7 +4,7 @@ A discarded one stays a failed task with its cause and its history, and can stil
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import inf, isfinite, isnan
 
@@ -107,47 +107,31 @@ def _tries(connection: Connection, ids: Sequence[TaskId]) -> Mapping[str, int]:
     return {row[0]: row[1] for row in connection.execute(asked)}
 
 
-class _Left:
-    """Counts what is left over, by its reason."""
-
-    def __init__(self) -> None:
-        self._found: dict[Fault, list[TaskId]] = {}
-
-    def add(self, why: Fault, tasks: Iterable[str]) -> None:
-        self._found.setdefault(why, []).extend(map(TaskId, tasks))
-
-    def told(self) -> Sequence[LeftOver]:
-        return tuple(LeftOver(why, len(ids), ids[:_NAMED]) for why, ids in self._found.items() if ids)
-
-
 def replay(writing: Writing, lanes: Lanes, which: Letters, cursor: str, rules: Rules, *, backlog: Backlog) -> "Acted":
     """The next dead letters start again, those that failed first first; who finds no room in a backlog stays."""
-    left = _Left()
-    turn = _next(writing, which, cursor, left, lambda task: task["state"] != "failed" and task["run"] > 1)
+    turn = _next(writing, which, cursor, lambda task: task["state"] != "failed" and task["run"] > 1)
     may_wait = backlog.room(writing, lanes, len(turn.found), rules)
-    found = _locked(writing, lanes, turn.found, left)
+    found = _locked(writing, lanes, turn)
     room = may_wait() if found else 0
     chosen: list[Change] = []
     for task in found:
         lane = lanes[task["user_id"]]
-        if (why := _no_room(lane, room, rules)) is not None:
-            left.add(why, [task["id"]])
+        if (why := _no_room(lane, room - len(chosen), rules)) is not None:
+            turn.leave(why, [task["id"]])
             continue
         lane.ready += 1
-        room -= 1
         chosen.append(task)
     move(writing, map(afresh, chosen))
-    return Handled(len(chosen), left.told(), turn.onward), turn.before
+    return turn.acted(len(chosen))
 
 
 def discard(writing: Writing, lanes: Lanes, which: Letters, cursor: str, _rules: Rules) -> "Acted":
     """The next dead letters are none any more."""
-    left = _Left()
-    turn = _next(writing, which, cursor, left, lambda task: task["state"] == "failed")
-    locked = [task["id"] for task in _locked(writing, lanes, turn.found, left)]
+    turn = _next(writing, which, cursor, lambda task: task["state"] == "failed")
+    locked = [task["id"] for task in _locked(writing, lanes, turn)]
     if locked:
         writing.connection.execute(update(tasks).where(tasks.c.id.in_(locked)).values(dead=0))
-    return Handled(len(locked), left.told(), turn.onward), turn.before
+    return turn.acted(len(locked))
 
 
 Acted = tuple[Handled, int]
@@ -156,9 +140,9 @@ Acted = tuple[Handled, int]
 Act = Callable[[Writing, Lanes, Letters, str, Rules], Acted]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Turn:
-    """The letters that it is the turn of, as {id, user_id}, and the cursor of those after them.
+    """The letters that it is the turn of, as {id, user_id}, the cursor of those after them, and what is left of them.
 
     `before` counts named ones that an earlier try of the same transaction has handled already.
     """
@@ -166,15 +150,23 @@ class _Turn:
     found: Sequence[Change]
     onward: str = ""
     before: int = 0
+    left: dict[Fault, list[TaskId]] = field(default_factory=dict)
+
+    def leave(self, why: Fault, tasks: Iterable[str]) -> None:
+        self.left.setdefault(why, []).extend(map(TaskId, tasks))
+
+    def acted(self, done: int) -> Acted:
+        left = tuple(LeftOver(why, len(ids), ids[:_NAMED]) for why, ids in self.left.items() if ids)
+        return Handled(done, left, self.onward), self.before
 
 
-def _next(writing: Writing, which: Letters, cursor: str, left: _Left, handled: Callable[[Change], bool]) -> _Turn:
+def _next(writing: Writing, which: Letters, cursor: str, handled: Callable[[Change], bool]) -> _Turn:
     """The letters that it is the turn of; `handled` tells of a named one that is dead no more whether it is so by us.
 
     Of those of a filter another try takes the next page: what the lost commit did is not counted, nor done again.
     """
     if which.ids is not None:
-        return _named(writing, which, cursor, left, handled)
+        return _named(writing, which, cursor, handled)
     first = _Place(0.0, "", min(which.until, writing.now))  # who fails again waits for another time
     place = _Place.of(cursor) if cursor else first
     asked = (
@@ -193,7 +185,7 @@ def _next(writing: Writing, which: Letters, cursor: str, left: _Left, handled: C
     return _Turn(found, f"{found[-1]['finished_at']!r}/{found[-1]['id']}/{place.until!r}")
 
 
-def _named(writing: Writing, which: Letters, cursor: str, left: _Left, handled: Callable[[Change], bool]) -> _Turn:
+def _named(writing: Writing, which: Letters, cursor: str, handled: Callable[[Change], bool]) -> _Turn:
     """The same of those that are named: the cursor counts them."""
     if cursor and not (cursor.isascii() and cursor.isdigit()):
         raise BadRequest("This cursor leads nowhere.", hint="Use the `next` of the answer before, as it is.")
@@ -204,24 +196,26 @@ def _named(writing: Writing, which: Letters, cursor: str, left: _Left, handled: 
     if which.user is not None:
         asked = asked.where(tasks.c.user_id == which.user)
     known = {row["id"]: dict(row) for row in writing.connection.execute(asked).mappings()}
-    left.add(_GONE, (task for task in some if task not in known))
-    alive = [task for task in some if task in known and not known[task]["dead"]]
-    ours = [task for task in alive if writing.again and handled(known[task])]
-    left.add(_ALIVE, (task for task in alive if task not in ours))
-    found = [known[task] for task in some if task in known and known[task]["dead"]]
-    return _Turn(found, str(begin + AT_ONCE) if begin + AT_ONCE < len(ids) else "", len(ours))
+    there = [known[task] for task in some if task in known]
+    alive = [task for task in there if not task["dead"]]
+    others = [task["id"] for task in alive if not (writing.again and handled(task))]
+    onward = str(begin + AT_ONCE) if begin + AT_ONCE < len(ids) else ""
+    turn = _Turn([task for task in there if task["dead"]], onward, len(alive) - len(others))
+    turn.leave(_GONE, (task for task in some if task not in known))
+    turn.leave(_ALIVE, others)
+    return turn
 
 
-def _locked(writing: Writing, lanes: Lanes, found: Sequence[Change], left: _Left) -> Sequence[Change]:
-    """The tasks, whole and locked after their lanes, in the order that they were found in."""
-    if not found:
+def _locked(writing: Writing, lanes: Lanes, turn: _Turn) -> Sequence[Change]:
+    """Its tasks, whole and locked after their lanes, in the order that they were found in."""
+    if not turn.found:
         return ()
     asked, given = _by_id(writing.dialect.given)
-    users = [task["user_id"] for task in found]
-    held = hold(writing, lanes, asked, given.bind([task["id"] for task in found]), likely=users)
+    ids = [task["id"] for task in turn.found]
+    held = hold(writing, lanes, asked, given.bind(ids), likely=[task["user_id"] for task in turn.found])
     rows = {row["id"]: row for row in held if row["dead"] and row["state"] == "failed"}
-    left.add(_ALIVE, (task["id"] for task in found if task["id"] not in rows))  # somebody else was faster
-    return [rows[task["id"]] for task in found if task["id"] in rows]
+    turn.leave(_ALIVE, (task for task in ids if task not in rows))  # somebody else was faster
+    return [rows[task] for task in ids if task in rows]
 
 
 @cache

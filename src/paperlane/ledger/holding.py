@@ -38,38 +38,50 @@ def wanted(asked: Select[*tuple[Any, ...]]) -> Wanted:
 
 
 def hold(
-    writing: Writing,
-    lanes: Lanes,
-    asked: Wanted,
-    parameters: Change,
-    *,
-    wait: bool = True,
-    likely: Collection[int] = (),
-    passed: set[int] | None = None,
+    writing: Writing, lanes: Lanes, asked: Wanted, parameters: Change, *, likely: Collection[int] = ()
 ) -> list[Change]:
     """The tasks that are asked for, locked after their lanes; what ended or moved on meanwhile is left out.
 
-    Without `wait` those of lanes that somebody else holds are left out too; whose they are is added to `passed`.
     `likely` says whose tasks they are, if all is known: that saves a question, and where it is wrong, it is asked after
     all.
     """
     if not writing.dialect.locks:
-        found = writing.soon(asked.found, parameters).rows()
-        lanes.hold(task["user_id"] for task in found)
-        return found
+        return _alone(writing, lanes, asked, parameters)
     owners = set(likely) if all(likely) else set[int]()
-    if not owners:
-        owners = {user for (user,) in writing.soon(asked.owners, parameters).tuples()}
-    if not owners:
+    if not (owners := owners or _owners(writing, asked, parameters)):
         return []
-    lanes.ask(owners, wait=wait)
-    if not wait:
-        busy = {user for user in owners if user not in lanes}
-        if passed is not None:
-            passed |= busy
-        if busy == owners:
-            return []
-    found = writing.soon(asked.locked if wait else asked.passing, parameters).rows()
+    lanes.ask(owners)
+    found = writing.soon(asked.locked, parameters).rows()
     if likely and any(task["user_id"] not in lanes for task in found):
-        return hold(writing, lanes, asked, parameters, wait=wait, passed=passed)
+        return hold(writing, lanes, asked, parameters)
     return [task for task in found if task["user_id"] in lanes]
+
+
+def hold_free(
+    writing: Writing, lanes: Lanes, asked: Wanted, parameters: Change, passed: set[int] | None = None
+) -> list[Change]:
+    """Those of them that nobody else holds, nor their lanes: nobody is waited for.
+
+    The users of lanes that others hold are added to `passed`.
+    """
+    if not writing.dialect.locks:
+        return _alone(writing, lanes, asked, parameters)
+    owners = _owners(writing, asked, parameters)
+    lanes.ask(owners, wait=False)
+    busy = {user for user in owners if user not in lanes}
+    if passed is not None:
+        passed |= busy
+    if busy == owners:
+        return []
+    return [task for task in writing.soon(asked.passing, parameters).rows() if task["user_id"] in lanes]
+
+
+def _alone(writing: Writing, lanes: Lanes, asked: Wanted, parameters: Change) -> list[Change]:
+    """Where there is but one write transaction at a time, nobody else can hold anything."""
+    found = writing.soon(asked.found, parameters).rows()
+    lanes.hold(task["user_id"] for task in found)
+    return found
+
+
+def _owners(writing: Writing, asked: Wanted, parameters: Change) -> set[int]:
+    return {user for (user,) in writing.soon(asked.owners, parameters).tuples()}

@@ -13,7 +13,7 @@ from functools import cache
 from operator import attrgetter
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from paperlane.ledger.dialects import Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
@@ -34,6 +34,7 @@ _CHANGING: dict[str, Kind] = {
 _values = attrgetter(*_CHANGING)
 
 _LEARNT = 0.25  # the weight of the last turn in what a lane knows about its estimates: some four turns are remembered
+_HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind when it moves to another engine
 _FURTHEST_OFF = 200.0  # times that an estimate is believed to be too low or too high
 
 
@@ -145,20 +146,31 @@ class Lanes:
             self.hold([user])
         return self._held[user]
 
-    def open(self, user: int, engine: str, max_running: int) -> Lane:
-        """The user's lane, made now when there is none."""
-        self.open_all([user], engine, max_running)
-        return self._held[user]
-
-    def open_all(self, users: Iterable[int], engine: str, max_running: int) -> None:
+    def open(self, users: Iterable[int], engine: str, max_running: int) -> None:
         """Hold these users' lanes, those that are not there made now."""
         users = sorted(set(users))
         self.hold(users)
         if missing := [user for user in users if user not in self._held]:
             fresh = [{"user_id": user, "engine": engine, "max_running": max_running, "vtime": 0.0} for user in missing]
             self._writing.connection.execute(self._writing.dialect.insert_new(lanes), fresh)
-            keep_clock(self._writing, engine)
+            self._keep_clock(engine)
             self.hold(missing)
+
+    def move(self, lane: Lane, engine: str) -> None:
+        """The lane goes to another engine with its own lead over the clock there, within bounds."""
+        self._keep_clock(engine)
+        lead = lane.served - self._clock.get((lane.engine, lane.band), 0.0)
+        served = self._clock.get((engine, lane.band), 0.0) + min(max(lead, -_HEAD_START), _HEAD_START)
+        lane.vtime += served - lane.served
+        lane.served = served
+        lane.engine = engine
+        self._writing.woken.add(engine)
+
+    def _keep_clock(self, engine: str) -> None:
+        """Let there be a clock for this engine. Only where none is seen: an insert would lock one that is there."""
+        if (engine, 0) not in self._clock:
+            fresh = {"engine": engine, "band": 0, "vtime": 0.0}
+            self._writing.connection.execute(self._writing.dialect.insert_new(clocks), fresh)
 
     def runnable(self, engine: str) -> list[Lane]:
         """The held lanes that may be given turns."""
@@ -321,18 +333,6 @@ _CLOCKS = Prepared(_clocks)
 _CLOCKS_AND_BACKLOG = Prepared(
     _clocks.add_columns(select(backlog.c.counts).with_for_update(read=True, key_share=True).scalar_subquery())
 )
-
-
-def read_clocks(connection: Connection) -> dict[Of, float]:
-    """The virtual clock of each engine and band."""
-    return {(engine, band): vtime for engine, band, vtime in _CLOCKS.on(connection).tuples()}
-
-
-def keep_clock(writing: Writing, engine: str) -> None:
-    """Let there be a clock for this engine. Looked for first, for an insert locks the row even where it is there."""
-    if (engine, 0) in read_clocks(writing.connection):
-        return
-    writing.connection.execute(writing.dialect.insert_new(clocks), {"engine": engine, "band": 0, "vtime": 0.0})
 
 
 _CLOCK = Prepared(

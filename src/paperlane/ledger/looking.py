@@ -4,21 +4,19 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
+from paperlane.ledger.claims import NEXT_DUE, PAUSED
 from paperlane.ledger.dialects import Dialect, Fit
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.schema import RUNNABLE, WAITING, engines, lanes, tasks
+from paperlane.ledger.schema import RUNNABLE, lanes
 from paperlane.ledger.turns import BARREN
 
-_ENGINE = bindparam("engine")
-_PAUSED = select(engines.c.paused).where(engines.c.name == _ENGINE).scalar_subquery()
 _IN_TURN = (
     select(lanes.c.user_id)
-    .where(lanes.c.engine == _ENGINE, lanes.c.band == 0, RUNNABLE)
+    .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, RUNNABLE)
     .order_by(lanes.c.vtime, lanes.c.user_id)  # so that the index of turns answers, however few lanes there are
 )
 _LANE = _IN_TURN.limit(1).scalar_subquery()
-_DUE = select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
-_LOOK = Prepared(select(_PAUSED, _LANE, _DUE))
+_LOOK = Prepared(select(PAUSED, _LANE, NEXT_DUE))
 
 
 def is_runnable(

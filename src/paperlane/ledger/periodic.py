@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger import AlsoFired, Rules
@@ -78,7 +79,7 @@ def change(
     paused: bool | None,
 ) -> None:
     """Change what is given. Another time, or the end of a pause, makes it due the next time from now on."""
-    row = _locked(writing.connection, schedule)
+    row = _found(writing.connection, select(schedules).where(schedules.c.id == schedule).with_for_update())
     given = {"cron": cron and " ".join(cron.split()), "timezone": timezone, "priority": priority}
     new: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if paused is not None:
@@ -104,19 +105,12 @@ def remove(writing: Writing, schedule: ScheduleId) -> bool:
 
 def one(connection: Connection, schedule: ScheduleId) -> Schedule:
     """The schedule, or NotFound."""
-    row = connection.execute(select(schedules).where(schedules.c.id == schedule)).mappings().first()
-    if row is None:
-        raise _unknown()
-    return _schedule(row)
+    return _schedule(_found(connection, select(schedules).where(schedules.c.id == schedule)))
 
 
 def named(connection: Connection, user: UserId, name: str) -> Schedule:
     """The user's schedule of this name, or NotFound."""
-    asked = select(schedules).where(schedules.c.user_id == user, schedules.c.name == name)
-    row = connection.execute(asked).mappings().first()
-    if row is None:
-        raise _unknown()
-    return _schedule(row)
+    return _schedule(_found(connection, select(schedules).where(schedules.c.user_id == user, schedules.c.name == name)))
 
 
 def many(connection: Connection, user: UserId | None, after: str, limit: int, name: str | None) -> Sequence[Schedule]:
@@ -154,8 +148,7 @@ def fire(
     What was missed meanwhile counts as one. Of several processes, the one that moves `next_at` first submits.
     """
     connection, now = writing.connection, writing.now
-    row = connection.execute(select(schedules).where(schedules.c.id == schedule)).mappings().first()
-    if row is None or row["paused"] or row["next_at"] > now:
+    if (row := _if_due(connection, schedule, now)) is None:
         return None
     batch = NewBatch(
         BatchId(new_id()), UserId(row["user_id"]), _tasks(connection, schedule, new_id), row["name"], row["priority"]
@@ -174,7 +167,7 @@ def fire(
     if moved.rowcount == 0:
         return None
     check_batch(batch)  # earlier versions wrote down whatever they were given
-    submit(writing, batch, rules, backlog)
+    submit(writing, [batch], rules, backlog)
     if also is not None:
         also(writing.connection, batch, now)
     return Firing(schedule, batch.user, row["name"], batch.id, [task.id for task in batch.tasks])
@@ -183,8 +176,7 @@ def fire(
 def refuse(writing: Writing, schedule: ScheduleId, why: Fault) -> Firing | None:
     """Write down why a due schedule could not submit; None when that is written down already, or it is not due."""
     connection, now = writing.connection, writing.now
-    row = connection.execute(select(schedules).where(schedules.c.id == schedule)).mappings().first()
-    if row is None or row["paused"] or row["next_at"] > now or _code(row) == why.code:
+    if (row := _if_due(connection, schedule, now)) is None or _code(row) == why.code:
         return None
     connection.execute(
         update(schedules)
@@ -228,10 +220,13 @@ def _tasks(connection: Connection, schedule: ScheduleId, new_id: Callable[[], st
     ]
 
 
-def _locked(connection: Connection, schedule: ScheduleId) -> RowMapping:
-    asked = select(schedules).where(schedules.c.id == schedule).with_for_update()
-    row = connection.execute(asked).mappings().first()
-    if row is None:
+def _if_due(connection: Connection, schedule: ScheduleId, now: float) -> RowMapping | None:
+    row = connection.execute(select(schedules).where(schedules.c.id == schedule)).mappings().first()
+    return None if row is None or row["paused"] or row["next_at"] > now else row
+
+
+def _found(connection: Connection, asked: Select[*tuple[Any, ...]]) -> RowMapping:
+    if (row := connection.execute(asked).mappings().first()) is None:
         raise _unknown()
     return row
 

@@ -16,7 +16,7 @@ from paperlane.ledger.dialects.keyed import select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import Ending, crashed, settle
 from paperlane.ledger.history import Change, Move, move
-from paperlane.ledger.holding import Wanted, hold, wanted
+from paperlane.ledger.holding import Wanted, hold, hold_free, wanted
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import (
     READY,
@@ -120,7 +120,7 @@ def sweep(writing: Writing, held: Lanes, rules: Rules, until: float, passed: set
         (lost.expired, {"now": until}),
         (lost.left_behind, {"beyond": writing.now + 2 * max(rules.lease, rules.undelivered), "now": writing.now}),
     ):
-        gone = hold(writing, held, asked, {**at, **lost.but.bind(passed)}, wait=False, passed=passed)
+        gone = hold_free(writing, held, asked, {**at, **lost.but.bind(passed)}, passed)
         found = sum_of(found, _take_back(writing, held, gone, rules))
     return found
 

@@ -80,6 +80,14 @@ def check_batch(batch: NewBatch) -> None:
         _check_task(task)
 
 
+def check_batches(new: Sequence[NewBatch]) -> None:
+    """The same for batches that come together; BadRequest also for a key, which would answer with one of them."""
+    for batch in new:
+        check_batch(batch)
+    if any(batch.key for batch in new):
+        raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
+
+
 def check_schedule(new: NewSchedule) -> None:
     """BadRequest for a schedule that makes no sense, but for its times; ValueError for ids and versions."""
     check_priority(new.priority)

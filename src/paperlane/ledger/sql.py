@@ -44,13 +44,13 @@ from paperlane.ledger.claims import There
 from paperlane.ledger.dead import Act
 from paperlane.ledger.dialects import Dialect, address
 from paperlane.ledger.jumps import Jumps
-from paperlane.ledger.lanes import Lane as HeldLane
-from paperlane.ledger.lanes import Lanes, keep_clock, read_clocks, with_lanes
+from paperlane.ledger.lanes import Lanes, with_lanes
 from paperlane.ledger.results import Results
 from paperlane.ledger.schema import engines, workers
 from paperlane.ledger.sense import (
     LONGEST_HOST,
     check_batch,
+    check_batches,
     check_chore,
     check_cursor,
     check_known,
@@ -99,8 +99,6 @@ from paperlane.model.tasks import (
 )
 
 Given = TypeVar("Given")
-
-_HEAD_START = 3_600.0  # virtual seconds by which a lane may be ahead or behind when it moves to another engine
 
 
 def connect(url: str) -> Dialect:
@@ -177,20 +175,19 @@ class SqlLedger:
         check_batch(batch)
 
         def work(writing: Writing) -> tuple[Batch, bool]:
-            written, fresh = submitting.submit(writing, batch, self.rules, self._backlog)
-            if fresh and also is not None:
+            there = submitting.submit(writing, [batch], self.rules, self._backlog)
+            if there is not None:
+                return views.batch_of(writing.connection, there), there == batch.id
+            if also is not None:
                 also(writing.connection)
-            if fresh:
-                return submitting.accepted(batch, writing.now), True
-            return views.batch_of(writing.connection, BatchId(written)), written == batch.id
+            return submitting.accepted(batch, writing.now), True
 
         return self._with_new_ids(work)
 
     def submit_many(self, batches: Sequence[NewBatch]) -> None:
-        for batch in batches:
-            check_batch(batch)
+        check_batches(batches)
         if batches:
-            self._with_new_ids(lambda writing: submitting.submit_all(writing, batches, self.rules, self._backlog))
+            self._with_new_ids(lambda writing: submitting.submit(writing, batches, self.rules, self._backlog))
 
     def _with_new_ids(self, work: Callable[[Writing], Given]) -> Given:
         try:
@@ -455,15 +452,14 @@ class SqlLedger:
         def work(writing: Writing) -> None:
             held = Lanes(writing)
             whose = user(writing.connection) if callable(user) else user
-            lane = held.open(whose, self.rules.engine, self.rules.user_limit)
+            held.open([whose], self.rules.engine, self.rules.user_limit)
+            lane = held[whose]
             if max_running is not None and instead_of in {None, lane.max_running}:
                 lane.max_running = max_running
             lane.weight = lane.weight if weight is None else weight
             lane.paused = lane.paused if paused is None else int(paused)
             if engine is not None and engine != lane.engine:
-                keep_clock(writing, engine)
-                _move(lane, engine, read_clocks(writing.connection))
-                writing.woken.add(engine)
+                held.move(lane, engine)
             held.write()
             if also is not None:
                 also(writing.connection)
@@ -647,12 +643,3 @@ class SqlLedger:
 
     def close(self) -> None:
         self.dialect.close()
-
-
-def _move(lane: HeldLane, engine: str, clocks: Mapping[tuple[str, int], float]) -> None:
-    """The lane goes to another engine with its own lead over the clock there, within bounds."""
-    lead = lane.served - clocks.get((lane.engine, lane.band), 0.0)
-    served = clocks.get((engine, lane.band), 0.0) + min(max(lead, -_HEAD_START), _HEAD_START)
-    lane.vtime += served - lane.served
-    lane.served = served
-    lane.engine = engine

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
 from paperlane.errors import BadRequest, Conflict, NotFound, TooMany
 from paperlane.ledger import Rules
-from paperlane.ledger.backlog import RETRY_AFTER, Backlog, Room, is_full, too_many, waiting_of
+from paperlane.ledger.backlog import RETRY_AFTER, Backlog, is_full, too_many, waiting_of
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import Ending, give_back
@@ -18,7 +18,7 @@ from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import batches, events, tasks
 from paperlane.ledger.sense import clean
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import Batch, NewBatch, TaskId, UserId
+from paperlane.model.tasks import Batch, BatchId, NewBatch, TaskId, UserId
 
 
 def check_room(connection: Connection, user: UserId, rules: Rules) -> None:
@@ -44,32 +44,57 @@ def batch_of_key(connection: Connection, user: UserId, key: str, since: float) -
     return dict(row) if row is not None and row["created_at"] > since else None
 
 
-def submit(writing: Writing, batch: NewBatch, rules: Rules, backlog: Backlog) -> tuple[str, bool]:
-    """Write the batch with its tasks; its id, or that of the earlier batch when its key was known.
+def submit(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog: Backlog) -> BatchId | None:
+    """Write batches of any users, all or none, in a few statements. None: they are written now.
 
-    False beside it: nothing was written now.
+    Else the id of what was there: the first of these, by the commit whose answer was lost, or the earlier batch under
+    a key. A batch with a key comes alone.
     """
     held = Lanes(writing)
-    room = backlog.room(writing, held, len(batch.tasks), rules)
+    coming = Counter[UserId]()
+    for batch in new:
+        coming[batch.user] += len(batch.tasks)
+    room = backlog.room(writing, held, coming.total(), rules)
     held.ask_clocks()
-    held.open(batch.user, rules.engine, rules.user_limit)  # first: the user's other uploads wait, and are seen
-    if writing.again and writing.connection.scalar(select(batches.c.id).where(batches.c.id == batch.id)) is not None:
-        return batch.id, False  # the commit whose answer was lost went through
-    if batch.key:
-        since = writing.now - rules.key_kept
-        if (earlier := batch_of_key(writing.connection, batch.user, batch.key, since)) is not None:
-            if earlier["content"] != batch.content:
-                raise BadRequest(
-                    "This Idempotency-Key was used for another upload.",
-                    hint="Use a new key for new content.",
-                    code="idempotency_key_reused",
-                )
-            return earlier["id"], False
+    held.open(coming, rules.engine, rules.user_limit)  # first: these users' other uploads wait, and are seen
+    if writing.again and _are_there(writing, new):
+        return new[0].id
+    for batch in new:
+        if batch.key and (earlier := _of_its_key(writing, batch, rules)) is not None:
+            return earlier
+    for user, tasks_of_user in coming.items():
+        _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
+    if room() < coming.total():
+        raise too_many()
+    _write(writing, new, rules)
+    for batch in new:
+        if batch.run_at > writing.now:
+            held[batch.user].waiting += len(batch.tasks)
+        else:
+            held[batch.user].ready += len(batch.tasks)
+    held.write()
+    return None
+
+
+def _are_there(writing: Writing, new: Sequence[NewBatch]) -> bool:
+    known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new])).limit(1)
+    return writing.connection.scalar(known) is not None
+
+
+def _of_its_key(writing: Writing, batch: NewBatch, rules: Rules) -> BatchId | None:
+    """The batch that this one repeats; an older one under its key gives that free."""
+    earlier = batch_of_key(writing.connection, batch.user, batch.key, writing.now - rules.key_kept)
+    if earlier is None:
         stale = update(batches).where(batches.c.user_id == batch.user, batches.c.key == batch.key).values(key=None)
         writing.connection.execute(stale)
-    _write(writing, held, [batch], rules, room)
-    held.write()
-    return batch.id, True
+        return None
+    if earlier["content"] != batch.content:
+        raise BadRequest(
+            "This Idempotency-Key was used for another upload.",
+            hint="Use a new key for new content.",
+            code="idempotency_key_reused",
+        )
+    return BatchId(earlier["id"])
 
 
 def accepted(batch: NewBatch, now: float) -> Batch:
@@ -77,30 +102,8 @@ def accepted(batch: NewBatch, now: float) -> Batch:
     return Batch(batch.id, batch.user, batch.name, now, {"queued": len(batch.tasks)}, 0.0, batch.content)
 
 
-def submit_all(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog: Backlog) -> None:
-    """Write many batches of many users, all or none, in a few statements."""
-    if any(batch.key for batch in new):
-        raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
-    held = Lanes(writing)
-    room = backlog.room(writing, held, sum(len(batch.tasks) for batch in new), rules)
-    held.ask_clocks()
-    held.open_all({batch.user for batch in new}, rules.engine, rules.user_limit)
-    known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new]))
-    if writing.again and writing.connection.scalar(known.limit(1)) is not None:
-        return  # the commit whose answer was lost went through
-    _write(writing, held, new, rules, room)
-    held.write()
-
-
-def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules, room: Room) -> None:
+def _write(writing: Writing, new: Sequence[NewBatch], rules: Rules) -> None:
     now = writing.now
-    coming = Counter[UserId]()
-    for batch in new:
-        coming[batch.user] += len(batch.tasks)
-    for user, tasks_of_user in coming.items():
-        _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
-    if room() < coming.total():
-        raise too_many()
     rows = [
         {
             "id": batch.id,
@@ -120,10 +123,6 @@ def _write(writing: Writing, held: Lanes, new: Sequence[NewBatch], rules: Rules,
     writing.soon(*writing.dialect.insertion(tasks, every))
     told, given = _submitted(writing.dialect.given)
     writing.soon(told, {**given.bind([row["id"] for row in every]), "at": now})
-    for batch in new:
-        later = batch.run_at > now
-        held[batch.user].waiting += len(batch.tasks) * later
-        held[batch.user].ready += len(batch.tasks) * (not later)
 
 
 def _tasks_of(batch: NewBatch, now: float, rules: Rules) -> Sequence[dict[str, object]]:

@@ -50,10 +50,12 @@ class Transactions:
 
     def now(self, connection: Connection) -> float:
         """The time that counts, in seconds since 1970 (UTC)."""
+        return self._compared(float(self.dialect.clock.on(connection).value()), time.monotonic())
+
+    def _compared(self, now: float, monotonic: float) -> float:
+        """The same, where the database's clock said this, and this process's own that: both are compared."""
         if self.clock is not None:
             now, monotonic = self.clock.now(), self.clock.monotonic()
-        else:
-            now, monotonic = float(self.dialect.clock.on(connection).value()), time.monotonic()
         self.jumps.note(now, monotonic)
         return now
 
@@ -62,9 +64,7 @@ class Transactions:
 
         SQLite's clock counts milliseconds. A clock that was set back by more is believed.
         """
-        if self.clock is not None:
-            now, monotonic = self.clock.now(), self.clock.monotonic()
-        self.jumps.note(now, monotonic)
+        now = self._compared(now, monotonic)
         if self.clock is not None:
             return now  # a simulation's clock has its own mind
         with self._lock:
