@@ -148,7 +148,7 @@ class Worker:
     ended: list[Ended] = field(default_factory=list)
     frozen: bool = False
     key: str = "key"  # of the version of the steps that it knows
-    sure: bool = True  # each of its claims was answered, so it knows what it holds
+    unsure: SqlLedger | None = None  # the process in which it claimed and had no answer, so it may run more than it knows
 
 
 class World:
@@ -348,20 +348,28 @@ class World:
             worker.ended.clear()
             return
         room = max(0, worker.granted - len(worker.held))
+        before = self._runs(worker)
         try:
             leases = self.ledger.step("database", worker.id, told, room)
         except StaleLease:
             self.workers.remove(worker)
             return
         except Unavailable:
-            worker.sure = False
+            worker.unsure = worker.unsure or self.ledger
             raise
         worker.ended.clear()
-        self.took(leases, room, worker)
+        found = before & {(lease.task, lease.fence) for lease in leases}
+        self.sees.expect(not found or worker.unsure is self.ledger, "3: it is told twice that it runs", found)
+        self.took(leases, max(room, len(found)), worker)  # what it ran without knowing, it runs whatever its room is now
         worker.held += leases
-        mine = {(row.id, row.fence) for row in self.sees.under_way() if row.worker == worker.id}
-        strange = mine - {(lease.task, lease.fence) for lease in worker.held}
-        self.sees.expect(not (worker.sure and strange), "3: it does not know that it runs", strange)
+        if worker.unsure is self.ledger:  # else nobody remembers what it asked for
+            worker.unsure = None
+        strange = self._runs(worker) - {(lease.task, lease.fence) for lease in worker.held}
+        self.sees.expect(not strange or worker.unsure is not None, "3: it does not know that it runs", strange)
+
+    def _runs(self, worker: Worker) -> set[tuple[str, int]]:
+        """What it runs, as the ledger has it."""
+        return {(row.id, row.fence) for row in self.sees.under_way() if row.worker == worker.id}
 
     def took(self, leases: Sequence[Lease], room: int, worker: Worker | None = None) -> None:
         """New leases, and as many as there could be."""

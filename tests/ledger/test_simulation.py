@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.ledger.simulation import Broken, World, shrink, story_of, tell
+from tests.ledger.simulation import Broken, Story, World, shrink, story_of, tell
 
 from paperlane.errors import Unavailable
 from paperlane.model.tasks import BatchId, Checkpoint, NewBatch, NewTask, Progress, TaskId, UserId, WorkerId
@@ -20,6 +20,7 @@ from paperlane.model.tasks import BatchId, Checkpoint, NewBatch, NewTask, Progre
 ROOT = Path(__file__).parents[2]
 SECONDS = 110
 FEWEST = 40  # stories that even a busy machine tells in that time
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}  # of other processes: this very tree
 
 
 @pytest.mark.timeout(600)
@@ -32,6 +33,7 @@ def test_no_story_breaks_a_promise():
                 *("--seconds", str(SECONDS), "--first", str(first), "--stride", str(cores)),
             ],
             cwd=ROOT,
+            env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -50,10 +52,24 @@ def test_the_same_seed_tells_the_same_story():
     assert tell(story_of(4, 300)).sees.trace.hexdigest() != first
     assert tell(story_of(3, 300)).sees.trace.hexdigest() == first
     again = "from tests.ledger.simulation import *; print(tell(story_of(3, 300)).sees.trace.hexdigest())"
-    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
+    environment = {**ENVIRONMENT, "PYTHONHASHSEED": "7"}
     asked = [sys.executable, "-c", again]
     told = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == first
+
+
+KEPT: dict[str, Story] = {
+    "a claim without an answer is told after the worker's slots were taken back": [
+        ("hire", 2904559422), ("hire", 2608572951), ("submit", 3867393577), ("hire", 835262232),
+        ("unsure_commit", 4041612625), ("step", 4056003567), ("system", 1380610521), ("kill", 1958056896),
+        ("beat", 674796453), ("kill", 4027759024), ("step", 1332181032),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", KEPT)
+def test_a_story_that_once_went_wrong(what: str):
+    tell(KEPT[what])
 
 
 WRONG: dict[str, str] = {
