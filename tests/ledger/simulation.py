@@ -148,7 +148,7 @@ class Worker:
     ended: list[Ended] = field(default_factory=list)
     frozen: bool = False
     key: str = "key"  # of the version of the steps that it knows
-    unsure: SqlLedger | None = None  # the process in which it claimed and had no answer, so it may run more than it knows
+    unsure: SqlLedger | None = None  # the process in which a claim had no answer: it may run more than it knows
 
 
 class World:
@@ -360,7 +360,7 @@ class World:
         worker.ended.clear()
         found = before & {(lease.task, lease.fence) for lease in leases}
         self.sees.expect(not found or worker.unsure is self.ledger, "3: it is told twice that it runs", found)
-        self.took(leases, max(room, len(found)), worker)  # what it ran without knowing, it runs whatever its room is now
+        self.took(leases, max(room, len(found)), worker)  # what it runs without knowing is told whatever its room is
         worker.held += leases
         if worker.unsure is self.ledger:  # else nobody remembers what it asked for
             worker.unsure = None
