@@ -34,8 +34,9 @@ BROKEN = {
     "an event is missing or numbered twice": """
         SELECT t.id FROM tasks AS t LEFT JOIN events AS e ON e.task_id = t.id GROUP BY t.id, t.seq
         HAVING (count(e.seq) <> t.seq OR max(e.seq) <> t.seq OR min(e.seq) <> 1)
-            AND NOT (max(e.seq) = t.seq AND min(e.status) = 'completed')
-    """,  # a completed task that was trimmed has its end only
+            AND NOT (max(e.seq) = t.seq AND t.state = 'completed'
+                AND sum(CASE WHEN e.status IN ('completed', 'failed', 'cancelled') THEN 1 ELSE 0 END) = count(e.seq))
+    """,  # a completed task that was trimmed has the ends of its runs only
     "a run has not exactly one terminal event, or an unfinished one has": """
         SELECT t.id FROM tasks AS t JOIN events AS e ON e.task_id = t.id GROUP BY t.id, t.run, t.state
         HAVING sum(CASE WHEN e.status IN ('completed', 'failed', 'cancelled') THEN 1 ELSE 0 END)
@@ -57,6 +58,12 @@ BROKEN = {
         SELECT e.task_id FROM events AS e JOIN tasks AS t ON t.id = e.task_id
         LEFT JOIN attempts AS a ON a.task_id = e.task_id AND a.fence = e.fence
         WHERE e.kind = 'begun' AND a.task_id IS NULL AND NOT (t.state = 'running' AND t.fence = e.fence)
+    """,
+    "something is left of a task that is no more": """
+        SELECT task_id FROM events WHERE task_id NOT IN (SELECT id FROM tasks)
+        UNION SELECT task_id FROM attempts WHERE task_id NOT IN (SELECT id FROM tasks)
+        UNION SELECT task_id FROM checkpoints WHERE task_id NOT IN (SELECT id FROM tasks)
+        UNION SELECT id FROM batches WHERE id NOT IN (SELECT batch_id FROM tasks)
     """,
     RAN_AGAIN: """
         SELECT task_id FROM events WHERE kind = 'saved' GROUP BY task_id, step HAVING count(*) > 1

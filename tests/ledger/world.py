@@ -1,7 +1,7 @@
 """People, operators, workers, a broker and faults around one ledger, and what each of them may expect of it.
 
-Every method of `World` that needs nothing is a move of a story (`simulation.py`). What a process does beside its workers
-are the moves of `Upkeep` (`upkeep.py`).
+Every method of `World` that needs nothing is a move of a story (`simulation.py`). So is what processes do beside their
+workers: schedules and retention (`upkeep.py`).
 """
 
 import random
@@ -15,6 +15,8 @@ from pysqlite3 import dbapi2
 from sqlalchemy import event, text
 from tests.databases import empty_all
 from tests.ledger.auditor import ENDED, Auditor, watch
+from tests.ledger.disk import LARGE, Died, Disk
+from tests.ledger.upkeep import KEPT, KEY_KEPT, USERS, Upkeep
 
 from paperlane.errors import CancelRequested, Conflict, StaleLease, TooMany, Unavailable
 from paperlane.ledger import Rules
@@ -41,7 +43,6 @@ from paperlane.model.tasks import (
     Yielded,
 )
 
-USERS = 4
 SLOTS = 4
 SYSTEM = 12
 STEPS = ("parse", "check", "report")
@@ -49,7 +50,7 @@ FAULT = Fault("injected", "An injected fault.")
 TICK = 1e-5
 POLL, SWEEP = 1.0, 10.0
 LONGEST_PUT_OFF = 22.0 + 10.0  # the last retry, and by what clocks may be apart
-RULES = Rules(system_limit=SYSTEM, user_backlog=40, system_backlog=100)
+RULES = Rules(system_limit=SYSTEM, user_backlog=40, system_backlog=100, key_kept=KEY_KEPT)
 
 
 class Broken(AssertionError):
@@ -83,6 +84,7 @@ class Place:
         migrate(self.dialect.writer)
         self.auditor = Auditor()
         self.faults: list[str] = []  # of the next commits: "refused", "lost" or "unheard"
+        self.unsure = 0  # commits that had no answer
         with self.dialect.writer.begin() as connection:
             connection_of_driver = connection.connection.dbapi_connection
             watch(connection_of_driver)
@@ -96,6 +98,7 @@ class Place:
     def commit(self, connection: Any) -> None:
         """Commit, unless it is to be lost; and say that it failed, although it did not, when it is to be unheard of."""
         fault = self.faults.pop(0) if self.faults else ""
+        self.unsure += fault in {"lost", "unheard"}
         if fault in {"refused", "lost"}:
             raise dbapi2.OperationalError(f"injected: {fault}")
         self._commit(connection)
@@ -115,6 +118,7 @@ class Place:
         empty_all(self.dialect)
         with self.dialect.writer.begin() as connection:
             connection.execute(text("DELETE FROM log"))
+            connection.execute(text("INSERT INTO users VALUES (1, 'ada', 'user', '', 0)"))  # whose records are old
         self.auditor = Auditor()
         return self.auditor
 
@@ -151,8 +155,13 @@ class World:
         self.sees = self.place.clean()
         self.clock = Clock()
         self.sees.now = lambda: self.clock.at + self.clock.jumped
+        self.sees.archive.kept, self.sees.archive.shortest = KEPT, RULES.key_kept
         self.random = random.Random(0)
+        self.disk = Disk(self.sees, self.clock.monotonic, unsure=lambda: self.place.unsure)
+        self.sees.is_there, self.sees.lost = self.disk.files.__contains__, self.disk.lost
+        self.upkeep = Upkeep(self)
         self.ledger = self._process()
+        self.another = self._process()
         self.numbers: Iterator[int] = count(1)
         self.workers: list[Worker] = []
         self.flying: list[tuple[float, Lease]] = []  # leases that a broker carries, each not before its time
@@ -170,27 +179,32 @@ class World:
 
     def _process(self) -> SqlLedger:
         """One that knows of what was before only what is written down."""
-        made = SqlLedger(self.place.dialect, RULES, clock=self.clock, chance=self.random.random)
+        made = SqlLedger(self.place.dialect, RULES, clock=self.clock, chance=self.random.random, files=self.disk)
         made._transactions.chance = lambda: 0.0
         return made
 
     def play(self, name: str, dice: int) -> None:
         """One move. Broken when the ledger broke a promise by it."""
         self.random.seed(dice)
+        move = getattr(self, name, None) or getattr(self.upkeep, name)
         try:
             with suppress(TooMany):
-                getattr(self, name)()
+                move()
         except Unavailable as error:
             if "injected" not in error.message:
                 raise
+        except Died:
+            self.workers = [worker for worker in self.workers if worker.id != (self.sees.actor or ("",))[0]]
         finally:
             self.sees.actor = None
         self.sees.trace.update(name.encode())
         if self.sees.broken:
             raise Broken("; ".join(self.sees.broken[:5]))
 
-    def some(self, engine: str = "") -> Worker | None:
-        awake = [w for w in self.workers if not w.frozen and (not engine or w.engine == engine)]
+    def some(self, engine: str = "", *, busy: bool = False) -> Worker | None:
+        awake = [
+            w for w in self.workers if not w.frozen and (not engine or w.engine == engine) and (w.held or not busy)
+        ]
         return self.random.choice(awake) if awake else None
 
     def some_task(self, *states: str) -> TaskId | None:
@@ -219,9 +233,14 @@ class World:
         """Who is not sure sends the same again: under its key with other ids, without one with the same."""
         if self.unsure:
             batch = self.unsure.pop(self.random.randrange(len(self.unsure)))
-            self._submit(self._anew(batch) if batch.key else batch, batch)
+            if not self.sees.forgotten & {task.id for task in batch.tasks}:  # nobody asks again so late
+                self._submit(self._anew(batch) if batch.key else batch, batch)
         elif keyed := [batch for batch in self.accepted.values() if batch.key]:
             batch = self.random.choice(keyed)
+            holder, since = self.sees.key_of(batch.user, batch.key) or ("", float("-inf"))
+            left = since + RULES.key_kept - self.clock.at - self.clock.jumped  # seconds for which its key is known
+            if holder != batch.id or left < 1.0:
+                return
             known, fresh = self.ledger.submit(self._anew(batch))
             self.sees.expect((known.id, fresh) == (batch.id, False), "1: a known key gave another batch", batch, known)
 
@@ -253,7 +272,9 @@ class World:
         self.sees.expect(
             there == (size or len(batch.tasks)), "1: of an accepted batch", there, "tasks are there", batch
         )
-        missing = [task.id for task in batch.tasks if task.id not in self.sees.tasks]
+        missing = [
+            task.id for task in batch.tasks if task.id not in self.sees.tasks and task.id not in self.sees.forgotten
+        ]
         self.sees.expect(not missing, "1: accepted and not there", missing)
 
     def cancel(self) -> None:
@@ -296,7 +317,7 @@ class World:
         self.ledger.lane(UserId(self.random.randint(1, USERS)), engine=self.random.choice(["database", "pushed"]))
 
     def pause(self) -> None:
-        paused = self.random.random() < 0.4
+        paused = self.random.random() < 0.25
         if self.random.random() < 0.5:
             self.ledger.pause(self.random.choice(["database", "pushed"]), paused=paused)
         else:
@@ -397,9 +418,8 @@ class World:
         )
 
     def work(self) -> None:
-        """The next step of a task: resumed from its checkpoint, or run and kept."""
-        worker = self.some()
-        if worker is None or not worker.held:
+        """The next step of a task, or two: resumed from its checkpoint, or run and kept."""
+        if (worker := self.some(busy=True)) is None:
             return
         lease = self.random.choice(worker.held)
         self.acts(worker, [lease])
@@ -412,12 +432,17 @@ class World:
                     self.results[lease.task, step] = {key: {kept}}  # it stays this one, and alone
                     continue
                 self.ledger.started(lease, worker.id, Progress(step, 30.0 * at))
+                if self.random.random() < 0.3:
+                    return
+                result = f"{lease.fence} {worker.id} {next(self.numbers)}".encode()
                 if self.random.random() < 0.7:
-                    result = f"{lease.fence} {worker.id} {next(self.numbers)}".encode()
-                    known.setdefault(key, set()).add(result)
+                    result += self.random.randbytes(LARGE)
+                known.setdefault(key, set()).add(result)
+                with self.disk.tidy():
                     saved = Checkpoint(step, key, result)
                     self.ledger.save(lease, worker.id, saved, Progress(step, 30.0 * at + 30))
-                return
+                if self.random.random() < 0.5:
+                    return
         except StaleLease:
             worker.held.remove(lease)
         except CancelRequested:
@@ -461,18 +486,18 @@ class World:
             return
         task, fence = self.random.choice(sorted(self.handed))
         row = self.sees.tasks.get(task)
-        if row is None or (row.fence == fence and row.worker == worker.id):
+        if row is not None and row.fence == fence and row.worker == worker.id:
             return
         lease = Lease(task, fence)
         self.acts(worker, [])
         self.ledger.finish(worker.id, [Ended(lease, Completed(1.0))])
         self.ledger.progress(worker.id, [(lease, Progress("parse", 99.0))])
         self.sees.expect(lease in self.ledger.renew(worker.id, [lease]).lost, "3: a late lease is renewed", lease)
-        if row.fence != fence:
+        if row is None or row.fence != fence:
             with suppress(StaleLease):
                 self.ledger.begin(lease, worker.id)
                 self.sees.expect(False, "3: a late lease is begun", lease, row)
-            self.sees.expect(self.sees.tasks[task] is row, "3: a late delivery changed its task", lease, row)
+            self.sees.expect(self.sees.tasks.get(task) is row, "3: a late delivery changed its task", lease, row)
         for write in (
             lambda: self.ledger.save(lease, worker.id, Checkpoint("late", "key", b"late"), Progress("late", 50)),
             lambda: self.ledger.started(lease, worker.id, Progress("late", 50)),
@@ -525,16 +550,19 @@ class World:
         lease = self.random.choice(here)
         if self.random.random() < 0.7:
             self.flying = [(at, one) for at, one in self.flying if one != lease]
-        row = self.sees.tasks[lease.task]
+        row = self.sees.tasks.get(lease.task)
         may = (
             worker.id in self.sees.workers
+            and row is not None
             and row.fence == lease.fence
             and (row.state == "leased" or (row.state == "running" and row.worker == worker.id))
         )
         try:
             attempt = self.ledger.begin(lease, worker.id)
         except StaleLease:
-            self.sees.expect(self.sees.tasks[lease.task] is row, "3: a refused delivery changed its task", lease, row)
+            self.sees.expect(
+                self.sees.tasks.get(lease.task) is row, "3: a refused delivery changed its task", lease, row
+            )
             self.sees.expect(not may, "3: a good delivery is refused", lease, row)
             return
         self.sees.expect(may, "3: a delivery is begun that must not", lease, row)
@@ -593,6 +621,7 @@ class World:
     def heal(self) -> None:
         """No more faults, good workers, people who ask again: every task ends within lease, sweep and poll."""
         self.place.faults.clear()
+        self.disk.faults.clear()
         self.clock.jumped = 0.0
         self.flying.clear()
         self.workers.clear()
@@ -601,9 +630,11 @@ class World:
             self.ledger.lane(UserId(user), max_running=3, paused=False)
         for engine in ("database", "pushed"):
             self.ledger.pause(engine, paused=False)
-        for batch in self.unsure:
+        while self.unsure:
             with suppress(TooMany):
-                self._submit(self._anew(batch) if batch.key else batch, batch)
+                self.submit_again()
+        self.sweep()
+        self.upkeep.settle()
         longest = max(RULES.lease, RULES.undelivered)
         held_until = self.clock.at + (2 * longest if self.jumps else longest) + SWEEP + POLL
         swept = 0.0
@@ -625,7 +656,7 @@ class World:
             if self.sees.broken:
                 return
         for batch in self.accepted.values():
-            gone = [task.id for task in batch.tasks if task.id not in self.sees.tasks]
+            gone = {task.id for task in batch.tasks} - self.sees.tasks.keys() - self.sees.forgotten
             self.sees.expect(not gone, "1: accepted and lost", gone)
 
     def _work_off(self) -> None:
