@@ -1,7 +1,7 @@
 """A disk in memory for large results: it is full, fails or loses files when it is told to."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -80,7 +80,7 @@ class Disk:
         return self.files.keys() - self.sees.files.values()
 
     @contextmanager
-    def tidy(self) -> Iterator[None]:
+    def tidy(self) -> Generator[None]:
         """What happens here leaves no orphan behind.
 
         But where a file could not be removed, or where somebody was refused and a commit had no answer: what that

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -34,7 +34,7 @@ LONG_AFTER = 1_500.0  # seconds after which also what a wrong clock saw ending i
 
 
 @contextmanager
-def in_small() -> Iterator[None]:
+def in_small() -> Generator[None]:
     """Stories last minutes and have small results: for as long as one is told, what is old or large is so sooner."""
     sooner = patch.multiple(retention, EVERY=EVERY, _ABANDONED=ABANDONED, _REST=0.0)
     with sooner, patch.object(results, "LARGE", LARGE):
