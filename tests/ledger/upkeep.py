@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 USERS = 4
 MOST_SCHEDULES = 4
-KEPT = Kept(finished=110, failed=250, most=4, steps=40, results=("report",))
+KEPT = Kept(finished=110, failed=250, most=2, steps=40, results=("report",))
 KEY_KEPT = 100.0  # seconds, the shortest that anything is kept
 EVERY = 60.0  # seconds between two turns of retention
 ABANDONED = 150.0  # seconds after which a file that nothing names is an orphan
