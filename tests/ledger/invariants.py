@@ -32,7 +32,7 @@ BROKEN = {
         SELECT id FROM tasks WHERE (state = 'running') <> (worker_id <> '')
     """,
     "an event is missing or numbered twice": """
-        SELECT t.id FROM tasks AS t LEFT JOIN events AS e ON e.task_id = t.id GROUP BY t.id, t.seq
+        SELECT t.id FROM tasks AS t LEFT JOIN events AS e ON e.task_id = t.id GROUP BY t.id, t.seq, t.state
         HAVING (count(e.seq) <> t.seq OR max(e.seq) <> t.seq OR min(e.seq) <> 1)
             AND NOT (max(e.seq) = t.seq AND t.state = 'completed'
                 AND sum(CASE WHEN e.status IN ('completed', 'failed', 'cancelled') THEN 1 ELSE 0 END) = count(e.seq))
