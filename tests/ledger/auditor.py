@@ -18,6 +18,10 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
 9. `_turns`: who is served is who had the least; `_lane`: a lane that becomes runnable starts at the clock.
 10. `World.heal`: once the faults are over, everything ends within lease, sweep and poll.
 12. `_starts`: no more leases are out at an engine than its live workers have slots.
+14. `_in_a_file`: no row names a file that is not there, but one that a story lost; `Disk`: none is removed that a row
+    names, and none is left that nothing names, but where that cannot be helped.
+15. `Timetable`: a schedule fires once for all that was due, in one transaction with its batch, and never in a pause.
+16. `Archive`: retention takes what has ended, is old enough or too much, and of the rest only steps.
 
 11 is a matter of plans (`test_plans.py`), 13 of workers that know less than tasks ask for (`TestVersions`).
 """
@@ -29,9 +33,10 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
+from tests.ledger.bookkeeping import ENDED, NEAR, Archive, ScheduleRow, Timetable
+
 from paperlane.model.tasks import Lease, TaskId, WorkerId
 
-ENDED = ("completed", "failed", "cancelled")
 UNDER_WAY = ("leased", "running")
 LEGAL = {
     "ready": {"leased", "running", "cancelled"},
@@ -43,7 +48,6 @@ LEGAL = {
     "completed": set[str](),
 }
 STATUS = {"ready": "queued", "waiting": "queued", "leased": "queued"}
-NEAR = 1e-6
 SUSPECT = 2  # crashes after which a task runs alone
 LEASE = 30.0  # seconds
 
@@ -67,6 +71,7 @@ class TaskRow:
     batch: str
     crashes: int
     run_at: float
+    finished_at: float
 
 
 @dataclass(slots=True)
@@ -102,17 +107,18 @@ class Told:
 
 _TABLES = {
     "tasks": "id, user_id, state, fence, run, seq, worker_id, lease_until, charged, cancel, engine, sort_key, batch_id,"
-    " crashes, run_at",
+    " crashes, run_at, finished_at",
     "lanes": "user_id, engine, max_running, running, ready, waiting, vtime, served, weight, paused, band",
     "events": "task_id, seq, fence, kind, status, step, percent",
     "attempts": "task_id, fence, ended_at, worker_id",
-    "checkpoints": "task_id, step, key, fence",
+    "checkpoints": "task_id, step, key, fence, file",
     "workers": "id, engine, slots, seen_at",
     "clocks": "engine, band, vtime",
     "engines": "name, paused",
-    "batches": "id, user_id, key, content",
+    "batches": "id, user_id, key, created_at",
+    "schedules": "id, user_id, cron, paused, next_at, last_at, last_batch, refused_at",
 }
-_WIDTH = 15
+_WIDTH = 16
 
 
 def watch(connection: Any) -> None:
@@ -140,22 +146,32 @@ class Auditor:
     told: dict[str, Told] = field(default_factory=dict)
     runs: dict[str, tuple[int, str]] = field(default_factory=dict)  # task: the fence and the worker of its attempt
     kept: dict[tuple[str, str], str] = field(default_factory=dict)  # (task, step): key
+    files: dict[tuple[str, str], str] = field(default_factory=dict)  # of those whose result lies in one
+    is_there: Callable[[str], bool] = lambda _: True  # is this file on the disk?
+    lost: set[str] = field(default_factory=set)  # files that a story lost
     key: str = "key"  # under which the worker that runs a step looks for its result
     workers: dict[str, tuple[str, int]] = field(default_factory=dict)  # engine, slots
     seen: dict[str, float] = field(default_factory=dict)  # workers' last signs of life
     clocks: dict[tuple[str, int], float] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
-    batches: dict[str, tuple[int, str]] = field(default_factory=dict)
+    batches: dict[str, tuple[int, str, float]] = field(default_factory=dict)  # user, key, when
     sizes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     of_user: dict[int, dict[str, dict[str, TaskRow]]] = field(
         default_factory=lambda: defaultdict(lambda: {state: {} for state in LEGAL})
     )
+    forgotten: set[str] = field(default_factory=set)  # tasks that retention deleted
     cancelled: set[TaskId] = field(default_factory=set)  # a cancel was acknowledged
     actor: tuple[WorkerId, set[Lease]] | None = None  # who writes, and what it believes to hold
     broken: list[str] = field(default_factory=list)
     commits: int = 0
     now: Callable[[], float] = lambda: float("inf")
     trace: Any = field(default_factory=sha256)
+    timetable: Timetable = field(init=False)
+    archive: Archive = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timetable = Timetable(self.expect)
+        self.archive = Archive(self.expect)
 
     def expect(self, holds: bool, *what: object) -> None:  # noqa: FBT001  reads like assert
         """Note what is wrong."""
@@ -172,7 +188,7 @@ class Auditor:
             self.audit([row[1:] for row in rows])
         cursor.close()
 
-    def audit(self, rows: Iterable[tuple[Any, ...]]) -> None:  # noqa: C901, PLR0912  a table of cases
+    def audit(self, rows: Iterable[tuple[Any, ...]]) -> None:  # noqa: C901, PLR0912, PLR0915  a table of cases
         """Check one transaction."""
         self.commits += 1
         moved: dict[str, list[TaskRow]] = {}  # each task's states in this transaction, the one before first
@@ -181,12 +197,13 @@ class Auditor:
         saved = set[tuple[str, str]]()
         kept: dict[tuple[str, str], str] = {}  # by this transaction, with the key that was kept before
         gone = set[tuple[str, str, str]]()
+        born = set[str]()  # batches
         for table, how, *values in rows:
             match table, how:
                 case "tasks", "DELETE":
                     self._gone(values[0])
                 case "tasks", _:
-                    self._move(TaskRow(*values[:15]), moved)
+                    self._move(TaskRow(*values), moved)
                 case "lanes", _:
                     lane = LaneRow(*values[:11])
                     lanes_before.setdefault(lane.user, self.lanes.get(lane.user))
@@ -195,8 +212,8 @@ class Auditor:
                     self._tell(*values[:7], saved=saved)
                 case "attempts", "INSERT":
                     self._attempt(*values[:4])
-                case "checkpoints", "INSERT":
-                    self._checkpoint(*values[:4], kept=kept)
+                case "checkpoints", "INSERT" | "UPDATE" if how == "INSERT" or self._is_lost(values[0], values[1]):
+                    self._checkpoint(*values[:5], kept=kept)
                 case "workers", "DELETE":
                     self.workers.pop(values[0], None)
                 case "workers", _:
@@ -209,10 +226,16 @@ class Auditor:
                     (self.paused.add if values[1] else self.paused.discard)(values[0])
                 case "batches", _:
                     self._batch(how, *values[:4])
+                    born |= {values[0]} if how == "INSERT" else set()
+                case "schedules", _:
+                    self.timetable.changed(how, ScheduleRow(*values[:8]), self.now())
                 case "checkpoints", "DELETE" if self._lives(values[0]):
                     gone.add((values[0], values[1], values[2]))
                 case (("events" | "attempts" | "checkpoints"), "DELETE"):  # what retention removes
                     self.expect(not self._lives(values[0]), table, "of a live task are deleted", values)
+                    self.archive.stripped.append((table, tuple(values)))
+                    if table == "checkpoints":
+                        self._forget_kept(values[0], values[1])
                 case _:
                     self.expect(False, f"{table} were changed by {how}", values)
         odd = saved ^ kept.keys()
@@ -220,12 +243,16 @@ class Auditor:
         self._dropped(gone, kept)
         for task, states in moved.items():
             self._ended(self.tasks[task], states)
-        for user in {*lanes_before, *(self.tasks[task].user for task in moved)}:
+        users_of_gone = {row.user for row in self.archive.gone}
+        for user in {*lanes_before, *(self.tasks[task].user for task in moved), *users_of_gone}:
             self._lane(user, lanes_before.get(user, self.lanes.get(user)), clocks_before)
         started = [self.tasks[task] for task, states in moved.items() if _started(states)]
         if started:
             self._starts(started)
             self._turns(started)
+        self.timetable.batches(born)
+        if self.archive.gone or self.archive.stripped:
+            self.archive.look(self.tasks, lambda user, state: self.of_user[user][state].values(), self.now())
 
     def _move(self, row: TaskRow, moved: dict[str, list[TaskRow]]) -> None:
         before = self.tasks.get(row.id)
@@ -268,11 +295,25 @@ class Auditor:
         row = self.tasks.pop(task)
         self.expect(row.state in ENDED, "1: a task is deleted that has not ended", row)
         del self.of_user[row.user][row.state][task]
+        self.archive.gone.append(row)
+        self.forgotten.add(task)
+        self.cancelled.discard(TaskId(task))
+        self.told.pop(task, None)
 
-    def _batch(self, how: str, batch: str, user: int, key: str | None, _content: str) -> None:
+    def _batch(self, how: str, batch: str, user: int, key: str | None, created_at: float) -> None:
+        if how == "DELETE":
+            del self.batches[batch]
+            left = [row.id for row in self.tasks.values() if row.batch == batch]
+            self.expect(not left, "1: a batch is deleted that has tasks", batch, left)
+            return
         if how == "INSERT" and key:
-            self.expect((user, key) not in self.batches.values(), "1: two batches of the key", key)
-        self.batches[batch] = (user, key or "")
+            self.expect(self.key_of(user, key) is None, "1: two batches of the key", key)
+        self.batches[batch] = (user, key or "", created_at)
+
+    def key_of(self, user: int, key: str) -> tuple[str, float] | None:
+        """The batch that holds this key, and since when."""
+        found = ((batch, at) for batch, (of, known, at) in self.batches.items() if (of, known) == (user, key))
+        return next(found, None)
 
     def _tell(
         self,
@@ -294,7 +335,8 @@ class Auditor:
         self.expect(fence == self.tasks[task].fence, "3: an event under another fence", task, kind)
         self.told[task] = Told(seq, percent, status, told.terminal + (status in ENDED))
         if kind == "step":
-            self.expect(self.kept.get((task, step)) != self.key, "6: a kept step runs again", task, step)
+            again = self.kept.get((task, step)) == self.key and not self._is_lost(task, step)
+            self.expect(not again, "6: a kept step runs again", task, step)
         if kind in {"step", "saved", "resumed", "begun", "leased"}:
             self.expect(TaskId(task) not in self.cancelled, "8:", kind, "after the cancel was acknowledged", task)
         if kind == "saved":
@@ -305,11 +347,32 @@ class Auditor:
         self.expect(begun == (fence, worker), "3: an attempt ends that did not run", task, fence, worker, "but", begun)
         self.expect(ended_at > 0.0, "3: an attempt is written before it ends", task)
 
-    def _checkpoint(self, task: str, step: str, key: str, fence: int, *, kept: dict[tuple[str, str], str]) -> None:
+    def _checkpoint(
+        self, task: str, step: str, key: str, fence: int, file: str, *, kept: dict[tuple[str, str], str]
+    ) -> None:
         self.expect(fence == self.tasks[task].fence, "3: a checkpoint of a late holder", task)
-        kept[task, step] = self.kept.get((task, step), "")
-        self.expect(kept[task, step] != key, "6: a checkpoint changed", task, step, key)
+        before = self.kept.get((task, step), "")
+        if before == key:  # in place of one whose file is lost
+            self.expect(self._is_lost(task, step), "6: a checkpoint changed", task, step, key)
+            before = ""
+        kept[task, step] = before
         self.kept[task, step] = key
+        self._in_a_file(task, step, file)
+
+    def _in_a_file(self, task: str, step: str, file: str) -> None:
+        """Where the result lies now: what a row names was on the disk before."""
+        self.files.pop((task, step), None)
+        if file:
+            self.expect(file not in self.files.values(), "14: two rows name a file", file)
+            self.expect(self.is_there(file) or file in self.lost, "14: a row names a file that is not there", file)
+            self.files[task, step] = file
+
+    def _is_lost(self, task: str, step: str) -> bool:
+        return self.files.get((task, step)) in self.lost
+
+    def _forget_kept(self, task: str, step: str) -> None:
+        self.kept.pop((task, step), None)
+        self.files.pop((task, step), None)
 
     def _dropped(self, gone: set[tuple[str, str, str]], kept: dict[tuple[str, str], str]) -> None:
         """Of live tasks went what another key took the place of: that, and nothing else."""

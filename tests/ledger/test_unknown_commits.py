@@ -320,3 +320,19 @@ def test_what_a_step_claimed_is_known_though_the_database_stayed_away(bench: Ben
     leases = bench.ledger.step("database", worker, [], 3)
     assert sorted(lease.task for lease in leases) == sorted(names)
     assert all(len(bench.ledger.attempts(name)) == 1 for name in names)
+
+
+def test_what_a_step_claimed_is_known_though_its_slots_were_taken_back(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """A lowered limit kills nothing: what runs goes on at its worker, also what that was not told of yet."""
+    names = bench.submit(1, 3)
+    worker = bench.worker(slots=3)
+    with monkeypatch.context() as at_once, lost_answer(bench, committed=True):
+        at_once.setattr("paperlane.ledger.transactions._TRIES", 1)
+        with pytest.raises(Unavailable):
+            bench.ledger.step("database", worker, [], 3)
+    bench.ledger.limit(1)
+    leases = bench.ledger.step("database", worker, [], 0)
+    assert sorted(lease.task for lease in leases) == sorted(names)
+    assert bench.ledger.renew(worker, leases).lost == ()
+    bench.ledger.finish(worker, [Ended(lease, Completed(1.0)) for lease in leases])
+    assert all(len(bench.ledger.attempts(name)) == 1 for name in names)
