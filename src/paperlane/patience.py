@@ -38,7 +38,12 @@ class Patience:
     @property
     def spent(self) -> float:
         """Seconds since it failed for the first time after it had worked; 0 while it works."""
-        return self.now() - self._since if self._step else 0.0
+        return self.now() - self._since if self.failing else 0.0
+
+    @property
+    def failing(self) -> bool:
+        """Has it not worked since it failed?"""
+        return self._step > 0.0
 
     def wait(self) -> float:
         """It failed: how long to wait now."""
@@ -49,7 +54,7 @@ class Patience:
 
     def worked(self) -> bool:
         """It worked, so the next wait is a short one again; had it failed before?"""
-        failed, self._step = self._step > 0.0, 0.0
+        failed, self._step = self.failing, 0.0
         return failed
 
 

@@ -23,7 +23,7 @@ Story = Sequence[tuple[str, int]]
 """Moves by name, each with the number that its own dice start from: one can be left out without changing the others."""
 
 
-_OFTEN = ("submit", "step", "step", "step", "work", "work", "deliver", "deliver", "dispatch", "pass_time") * 4
+_OFTEN = ("submit", "step", "step", "step", "work", "work_together", "deliver", "deliver", "dispatch", "pass_time") * 4
 _SOMETIMES = ("beat", "beat_all", "sweep", "hire", "tell", "cancel", "replay", "unsure_commit") * 3
 _SELDOM = (
     "late", "look", "submit_again", "submit_again", "freeze", "thaw", "thaw", "kill", "kill", "leave", "drop", "flush",

@@ -160,6 +160,7 @@ class TestLost:
         assert bench.ledger.checkpoint(lease.task, "parse", "k") == ANOTHER
         ((_, file),) = rows(bench)
         assert file != path.name
+        assert [one.name for one in files(folder) if one.is_file()] == [file]  # nothing is left of the damaged one
 
     def test_a_small_result_takes_the_place_of_a_lost_one_too(self, bench: Bench, lease: Lease, folder: Path):
         save(bench, lease, LARGE_ONE)

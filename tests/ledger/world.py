@@ -19,7 +19,7 @@ from tests.ledger.disk import LARGE, Died, Disk
 from tests.ledger.upkeep import KEPT, KEY_KEPT, USERS, Upkeep
 
 from paperlane.errors import CancelRequested, Conflict, StaleLease, TooMany, Unavailable
-from paperlane.ledger import Rules
+from paperlane.ledger import Note, Rules
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
@@ -451,6 +451,39 @@ class World:
         except CancelRequested:
             worker.held.remove(lease)
             worker.ended.append(Ended(lease, Cancelled(1.0)))
+
+    def work_together(self) -> None:
+        """All that a worker holds goes one step on, told in one go."""
+        if (worker := self.some(busy=True)) is None:
+            return
+        self.acts(worker, worker.held)
+        self.sees.key = key = worker.key
+        notes: list[Note] = []
+        for lease in worker.held:
+            percent = 0.0
+            for step in STEPS:
+                known = self.results.setdefault((lease.task, step), {})
+                if (kept := self.ledger.checkpoint(lease.task, step, key)) is not None:
+                    self.sees.expect(kept in known.get(key, ()), "6: a checkpoint that nobody saved", lease, step)
+                    self.results[lease.task, step] = {key: {kept}}
+                    percent += 30
+                    continue
+                if self.random.random() < 0.4:
+                    notes.append(Note(lease, Progress(step, percent)))
+                    break
+                result = f"{lease.fence} {worker.id} {next(self.numbers)}".encode()
+                if self.random.random() < 0.3:
+                    result += self.random.randbytes(LARGE)
+                known.setdefault(key, set()).add(result)
+                notes.append(Note(lease, Progress(step, percent + 30), checkpoint=Checkpoint(step, key, result)))
+                break
+        with self.disk.tidy():
+            refused = self.ledger.note(worker.id, notes)
+        for note, why in zip(notes, refused, strict=True):
+            if why is not None:
+                worker.held.remove(note.lease)
+            if isinstance(why, CancelRequested):
+                worker.ended.append(Ended(note.lease, Cancelled(1.0)))
 
     def upgrade(self) -> None:
         """Who comes now knows another version of each step; the others go on with theirs."""

@@ -31,7 +31,7 @@ class Database:
         try:
             while running or ended or not stop.is_set():
                 room = 0 if stop.is_set() else max(0, slots() - len(running))
-                if ended or room > 0:
+                if ended or room > 0 or patience.failing:  # what was claimed unheard is told even where no room is left
                     leases = await _step(turns, ended, room, patience)
                     running |= {asyncio.create_task(run(lease)) for lease in leases}
                     room -= len(leases)

@@ -123,6 +123,7 @@ class Results:
             if kept is None:
                 fresh.append({**of, **values})
             else:
+                useless.add(kept["file"])  # it may still be there, damaged
                 writing.connection.execute(update(checkpoints).where(*_OF_STEP, _KEY).values(values), _named(of))
         if fresh:
             writing.soon(*writing.dialect.insertion(checkpoints, fresh))
