@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
@@ -79,6 +79,7 @@ class Attempts:
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     begins: Gathering[Lease, Attempt] = field(init=False)
     notes: Gathering[Note, None] = field(init=False)
+    ends: Gathering[Ended, None] = field(init=False)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
     _workers: dict[Lease, WorkerId] = field(default_factory=dict)
     _stops: dict[Lease, str] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Attempts:
         """What many attempts tell at once goes into one transaction."""
         self.begins = Gathering(self.ledger.begin_all, self.threads)
         self.notes = Gathering(self.ledger.note, self.threads)
+        self.ends = Gathering(self._finish, self.threads)
 
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
@@ -103,9 +105,13 @@ class Attempts:
             return _LAST_WORDS if self.draining else inf
 
         try:
-            await patiently(lambda: self.threads(self.ledger.finish, worker, [ended]), "an outcome", patience)
+            await patiently(lambda: self.ends(worker, ended), "an outcome", patience)
         except Exception:
             log.exception("an outcome could not be told; the sweep takes the task back", task=lease.task)
+
+    def _finish(self, worker: WorkerId, ended: Sequence[Ended]) -> Sequence[None]:
+        self.ledger.finish(worker, ended)
+        return [None] * len(ended)
 
     async def tell_progress(self) -> None:
         """Write down the latest progress of every attempt."""
