@@ -111,13 +111,13 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
     """
     held = hold_worker(writing, worker)
     asked, given = _to_begin(writing.dialect.given)
-    locked = writing.soon(asked, given.bind([lease.task for lease in leases]))
+    locked = writing.soon(asked, given.bind(sorted({lease.task for lease in leases})))
     version = writing.soon(_VERSION, {"worker": worker})
     slots_granted(held)
     rows, knows = {row["id"]: row for row in locked.rows()}, version.value()
     refused: dict[Lease, StaleLease] = {}
     turns: dict[str, list[Change]] = {}
-    for lease in leases:
+    for lease in dict.fromkeys(leases):
         row = rows.get(lease.task)
         if row is None or row["fence"] != lease.fence:
             refused[lease] = stale(lease)
@@ -231,9 +231,10 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
 
 def _locked(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> dict[tuple[TaskId, int], Change]:
     """The tasks that the worker runs under these leases. Their lanes are not touched, so they need not be held."""
-    asked, given = held_by(writing.dialect.given)
-    mine = {**given.bind([x.task for x in leases], [x.fence for x in leases]), "worker": worker}
-    return {(TaskId(row["id"]), row["fence"]): row for row in writing.soon(asked.locked, mine).rows()}
+    if not leases:
+        return {}
+    asked, parameters = held_by(writing, worker, leases)
+    return {(TaskId(row["id"]), row["fence"]): row for row in writing.soon(asked.locked, parameters).rows()}
 
 
 def _further(task: Change, progress: Progress, kind: str) -> Move:
