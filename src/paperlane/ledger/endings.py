@@ -17,7 +17,7 @@ from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import LONGEST_CODE, tasks
 from paperlane.ledger.sense import cut
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
+from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Lease, Outcome, Retry, WorkerId, Yielded
 
 log = structlog.get_logger(__name__)
 

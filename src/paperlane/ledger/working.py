@@ -146,7 +146,7 @@ def _running(given_rows: GivenRows) -> tuple[Prepared, Given]:
         by_no_index(tasks.c.worker_id) == bindparam("worker"),
         by_no_index(tasks.c.state) == "running",
     )
-    columns = (tasks.c.id, tasks.c.fence, tasks.c.user_id, tasks.c.attempt, tasks.c.payload)
+    columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "payload"))
     return Prepared(select_by_key(select(*columns).where(*whose), given.table, tasks)), given
 
 
@@ -163,9 +163,10 @@ def attempts(
     bound = given.bind([lease.task for lease in leases], [lease.fence for lease in leases])
     rows = {(row["id"], row["fence"]): row for row in asked.on(connection, {**bound, "worker": worker}).rows()}
     steps: dict[str, set[str]] = {}
-    if again := [task for task, fence in rows if fence > 1]:  # before its first lease nobody ran a task
-        kept = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id.in_(again))
-        for task, step in connection.execute(kept):
+    # under its first lease a task that tells of no step has left no result; under a later one it may be a replay
+    if again := [row["id"] for row in rows.values() if row["fence"] > 1 or row["step"]]:
+        of_them = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id.in_(again))
+        for task, step in connection.execute(of_them):
             steps.setdefault(task, set()).add(step)
     return {
         lease: Attempt(
@@ -200,14 +201,6 @@ def _renew(given_rows: GivenRows) -> tuple[Update, Given]:
     return KeyedUpdate(tasks).where(*whose).values(lease_until=bindparam("until")), given
 
 
-_HELD = (
-    select(tasks.c.id, tasks.c.fence, tasks.c.cancel)
-    .where(UNDER_WAY, tasks.c.worker_id == bindparam("worker"), RUNNING)
-    .order_by(tasks.c.id)
-    .with_for_update()
-)
-
-
 def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float) -> Renewal:
     """Prolong all that is still held; a worker that the ledger gave up holds nothing."""
     connection = writing.connection
@@ -216,11 +209,11 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
     granted = connection.execute(select(workers.c.slots).where(workers.c.id == worker)).scalar_one()
     if not leases:
         return Renewal(lost=(), cancelled=(), granted=granted)
-    held = {(row.id, row.fence): row.cancel for row in connection.execute(_HELD, {"worker": worker})}
-    if mine := [(x.task, x.fence) for x in leases if (x.task, x.fence) in held]:
+    held = {key: task["cancel"] for key, task in _locked(writing, worker, leases).items()}
+    if held:
         statement, given = _renew(writing.dialect.given)
-        connection.execute(
-            statement, {**given.bind(*zip(*mine, strict=True)), "worker": worker, "until": writing.now + length}
+        writing.connection.execute(
+            statement, {**given.bind(*zip(*held, strict=True)), "worker": worker, "until": writing.now + length}
         )
     return Renewal(
         lost=tuple(x for x in leases if (x.task, x.fence) not in held),
