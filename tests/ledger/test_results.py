@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.testing import capture_logs
+from tests.databases import KINDS
 from tests.ledger.conftest import Bench
 from tests.ledger.invariants import RAN_AGAIN
 from tests.ledger.plans import PRIMARY, Access, plans_of
