@@ -40,7 +40,7 @@ STEPS = "paperlane.pipeline:STEPS"
 
 _SOON = 1.0  # seconds of a start that nobody wonders about
 _DAY = 86_400.0
-_SAMPLE = 100  # of the files that a ledger names: some of them may really be lost
+_SAMPLE = 100  # of the newest files that a ledger names: some of them may really be lost
 
 _REPORT = TypeAdapter(Report)
 _UPLOAD = TypeAdapter(Upload)
@@ -162,12 +162,13 @@ def owns_files(settings: Settings, ledger: Ledger) -> bool:
     """Do all files of the data folder belong to this ledger? Then those that it does not name may be removed.
 
     Each ledger that was ever served over the folder leaves a mark in it; an embedded database counts as one. Where it
-    names files and finds none of them it leaves none: the folder's disk is not mounted, or it is another folder.
+    finds less than half of the newest files that it names it leaves none: the folder's disk is not mounted, or it is
+    another folder, to which some came since.
     """
     blobs, mark = open_blobs(settings), _mark_of(ledger)
     if not blobs.is_marked(mark):
-        named = ledger.read(lambda connection: documents.some_files(connection, _SAMPLE))
-        if named and not any(map(blobs.holds, named)):
+        named = ledger.read(lambda connection: documents.newest_files(connection, _SAMPLE))
+        if 2 * sum(map(blobs.holds, named)) < len(named):
             log.warning("the uploads are not in the data folder; is its disk mounted?", folder=str(settings.data))
             return False
     alone = blobs.mark(mark)

@@ -1,6 +1,7 @@
 """Testing files here and now, without a ledger: the same steps in the same sandbox."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ _REPORT = TypeAdapter(Report)
 _HEAD = 4_096
 _CHUNK = 1 << 20
 _CHECK_PATH = "Check the path and its rights."
+_SHORT = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # what the system refuses who has too much
 
 _SUPPORTED = frozenset(suffix for form in FORMATS.values() for suffix in form.suffixes)
 _DOCUMENTS = frozenset({
@@ -97,8 +99,10 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
                     return barred or await _test(path, sandbox, lambda percent: tell(_name(path), percent))
                 except PaperlaneError as error:
                     return error.fault
-                except (OSError, RuntimeError) as error:  # no process, thread or descriptor; the others' results stay
-                    return _unstarted(error)
+                except (OSError, RuntimeError) as error:
+                    if not _is_refused(error):
+                        raise
+                    return _unstarted(error)  # the others' results stay
                 finally:
                     tell(_name(path), 100.0)
 
@@ -194,6 +198,11 @@ def _opened(path: Path) -> BinaryIO:
     except OSError as error:
         raise _cannot("file cannot be opened", error.strerror) from error
     raise _cannot("file cannot be opened", "it is no regular file")
+
+
+def _is_refused(error: OSError | RuntimeError) -> bool:
+    """Does the system refuse a process, a descriptor, memory or a thread? Of the last Python tells in words only."""
+    return error.errno in _SHORT if isinstance(error, OSError) else "thread" in str(error)
 
 
 def _unstarted(error: OSError | RuntimeError) -> Fault:

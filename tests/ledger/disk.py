@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.ledger.auditor import Auditor
 
-from paperlane.errors import PaperlaneError, StorageFull
+from paperlane.errors import StorageFull
 
 LARGE = 100
 """Bytes from which on a packed result lies in a file, in stories: hundreds of them take no time."""
@@ -89,7 +89,7 @@ class Disk:
         orphans, failed, unsure = self.orphans(), self.failed, self.unsure()
         try:
             yield
-        except PaperlaneError:
+        except Exception:
             self._expect_tidy(orphans, excused=self.failed > failed or self.unsure() > unsure)
             raise
         self._expect_tidy(orphans, excused=self.failed > failed)

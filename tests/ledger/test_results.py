@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.testing import capture_logs
+from tests.databases import KINDS
 from tests.ledger.conftest import Bench
 from tests.ledger.invariants import RAN_AGAIN
 from tests.ledger.plans import PRIMARY, Access, plans_of
@@ -467,6 +468,32 @@ class TestUnknownCommits:
             with pytest.raises(Unavailable):
                 save(bench, lease, LARGE_ONE)
         assert bench.ledger.checkpoint(lease.task, "parse", "k") == (LARGE_ONE if committed else None)
+
+
+@pytest.mark.parametrize("make_bench", sorted(set(KINDS) - {"sqlite memory"}), indirect=True)
+def test_what_fails_after_an_unheard_commit_is_told_as_unknown(bench: Bench, lease: Lease, folder: Path):
+    """Whoever takes it for refused would write it down again, and perhaps twice."""
+    tried: list[int] = []
+
+    def breaks(_: Connection) -> None:
+        tried.append(1)
+        if len(tried) == 2:
+            raise RuntimeError
+
+    made = Checkpoint("parse", "k", LARGE_ONE)
+    with lost_answer(bench, committed=False), pytest.raises(Unavailable):
+        bench.ledger.save(lease, WORKER, made, Progress("parse", 35), breaks)
+    assert len(tried) == 2
+    assert len(files(folder)) == 1  # it may be named, so it is left for who looks for orphans
+
+
+def test_what_breaks_leaves_no_file(bench: Bench, lease: Lease, folder: Path):
+    def breaks(_: Connection) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        bench.ledger.save(lease, WORKER, Checkpoint("parse", "k", LARGE_ONE), Progress("parse", 35), breaks)
+    assert files(folder) == []
 
 
 class TestRetention:

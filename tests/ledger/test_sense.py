@@ -144,6 +144,7 @@ def working(ledger: SqlLedger) -> Calls:
     for key in ("", "k" * 65, "a\0b"):
         yield lambda key=key: ledger.save(held, WORKER, Checkpoint("parse", key, b""), MARK)
     yield lambda: ledger.note(WORKER, [Note(held, MARK), Note(held, MARK)])
+    yield lambda: ledger.note(WORKER, [Note(held, MARK, also=lambda _: None)])
 
 
 def keeping(ledger: SqlLedger) -> Calls:

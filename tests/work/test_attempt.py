@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from tests.ledger.conftest import VirtualClock
@@ -43,6 +43,7 @@ from paperlane.model.tasks import (
 )
 from paperlane.work import attempt
 from paperlane.work.attempt import Attempts
+from paperlane.work.gathering import Gathering
 
 new_id = SortableIds(SystemClock())
 
@@ -224,6 +225,26 @@ async def test_a_delivery_that_comes_again_while_the_first_runs_changes_nothing(
     assert desk.steps.ran == ["one", "two", "three"]
     assert desk.ledger.task(name).status == "completed"
     assert len(desk.ledger.attempts(name)) == 1
+
+
+async def test_deliveries_that_come_together_share_their_commits(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    calls: list[tuple[str, int]] = []
+
+    def counted(gathering: Gathering[Any, Any], name: str) -> None:
+        call = gathering.call
+
+        def count(worker: WorkerId, ones: Sequence[Any]) -> Sequence[Any]:
+            calls.append((name, len(ones)))
+            return call(worker, ones)
+
+        monkeypatch.setattr(gathering, "call", count)
+
+    for name in ("begins", "notes", "ends"):
+        counted(getattr(desk.attempts, name), name)
+    names = [desk.submit() for _ in range(4)]
+    await asyncio.gather(*map(desk.attempts.and_finish, desk.ledger.lease("database", 4)))
+    assert calls == [("begins", 4), *[("notes", 4)] * 6, ("ends", 4)]
+    assert {desk.ledger.task(name).status for name in names} == {"completed"}
 
 
 async def test_a_heartbeat_while_a_delivery_is_begun_does_not_stop_it(desk: Desk, monkeypatch: pytest.MonkeyPatch):

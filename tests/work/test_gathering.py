@@ -93,6 +93,44 @@ async def test_a_second_call_does_not_wait_for_a_slow_one(
     assert await asyncio.gather(*waiting) == [10, 20, 30]
 
 
+async def test_who_asks_as_the_last_call_ends_is_served(ask: Gathering[int, int], ledger: Ledger):
+    """In the very turn of the loop in which it does: nobody else may ever ask."""
+    loop, later = asyncio.get_running_loop(), list[asyncio.Task[int]]()
+
+    def ask_again() -> None:
+        if first.done():
+            later.append(asyncio.create_task(ask(ONE, 2)))
+        else:
+            loop.call_soon(ask_again)
+
+    for turns in range(6):
+        ledger.door.set()
+        first = asyncio.create_task(ask(ONE, 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        loop.call_soon(ask_again)
+        async with asyncio.timeout(60):
+            assert await first == 10
+            while len(later) <= turns:
+                await asyncio.sleep(0)
+            assert await later[-1] == 20
+
+
+async def test_a_thread_that_cannot_be_had_is_told_to_those_who_wait(
+    ask: Gathering[int, int], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    refused = RuntimeError("can't start new thread")
+
+    async def none(*_: object) -> None:
+        raise refused
+
+    with monkeypatch.context() as short:
+        short.setattr(ask, "threads", none)
+        assert await asyncio.gather(ask(ONE, 1), ask(OTHER, 2), return_exceptions=True) == [refused, refused]
+    ledger.door.set()
+    assert await ask(ONE, 3) == 30
+
+
 async def test_a_call_is_for_one_worker(ask: Gathering[int, int], ledger: Ledger):
     ledger.door.set()
     answers = await asyncio.gather(ask(ONE, 1), ask(ONE, 2), ask(OTHER, 3), ask(ONE, 4))

@@ -83,11 +83,9 @@ class Results:
         """
         stored: list[Stored] = []
         try:
-            stored.extend(
-                Stored(note.lease, made.step, made.key, self._pack(made.result))
-                for note in notes
-                if (made := note.checkpoint) is not None
-            )
+            for note in notes:
+                if (made := note.checkpoint) is not None:
+                    stored += [Stored(note.lease, made.step, made.key, self._pack(made.result))]
         except BaseException:
             self.remove(one.row.file for one in stored)
             raise
@@ -129,12 +127,12 @@ class Results:
             writing.soon(*writing.dialect.insertion(checkpoints, fresh))
         return named, useless
 
-    def were_kept(self, writing: Writing, stored: Sequence[Stored]) -> Mapping[Lease, str]:
+    def were_kept(self, writing: Writing, notes: Sequence[Note], stored: Sequence[Stored]) -> Mapping[Lease, str]:
         """Of which leases did an earlier try keep the result? Their files ("" for none).
 
-        Asked under the locks that it held.
+        Asked under the locks that it held, of all these notes.
         """
-        of = sorted({one.lease.task for one in stored})
+        of = sorted({note.lease.task for note in notes})
         writing.connection.execute(select(tasks.c.id).where(tasks.c.id.in_(of)).order_by(tasks.c.id).with_for_update())
         there = self._of_steps(writing, stored)
         rows = ((one.lease, there.get((one.lease.task, one.step), {}).get(one.key)) for one in stored)

@@ -142,14 +142,16 @@ def check_worker(worker: WorkerId, engine: str, slots: int, version: int) -> Non
 def check_notes(notes: Sequence[Note]) -> None:
     """ValueError for what is no name of a step, for a result that would not be found again, for a lease twice.
 
-    Asking for the key "" means the newest result.
+    Asking for the key "" means the newest result. Also for what is to be written beside a result where there is none.
     """
     for note in notes:
         check_text("A step's name", note.progress.step, checkpoints.c.step)
         if note.checkpoint is not None:
             check_text("A step's name", note.checkpoint.step, checkpoints.c.step)
             check_text("A checkpoint's key", note.checkpoint.key, checkpoints.c.key)
-    if len({note.lease for note in notes}) < len(notes):
+        elif note.also is not None:
+            raise ValueError("Others write beside a step's result, not where there is none")
+    if len({(note.lease.task, note.lease.fence) for note in notes}) < len(notes):
         raise ValueError("An attempt tells of one step at a time, not of several")
 
 

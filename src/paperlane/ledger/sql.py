@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import CancelRequested, Conflict, Misconfigured, PaperlaneError, Refused, StaleLease
+from paperlane.errors import CancelRequested, Conflict, Misconfigured, Refused, StaleLease, Unavailable
 from paperlane.ledger import (
     Also,
     AlsoFired,
@@ -563,7 +563,10 @@ class SqlLedger:
         begun = running(sensible)
         if waiting := [lease for lease in sensible if lease not in begun]:
             with self._standing.alone(worker):
-                refused = self._change(lambda writing: working.begin(writing, waiting, worker, self.rules.lease))
+                try:
+                    refused = self._change(lambda writing: working.begin(writing, waiting, worker, self.rules.lease))
+                except StaleLease as gone:  # the worker itself
+                    refused = dict.fromkeys(waiting, gone)
             begun = {**begun, **running([lease for lease in waiting if lease not in refused])}
         return [begun.get(lease) or refused.get(lease) or working.stale(lease) for lease in leases]
 
@@ -600,7 +603,7 @@ class SqlLedger:
         useless: set[str] = set()  # files of results; also those that a try dropped whose commit's answer was lost
 
         def work(writing: Writing) -> Sequence[StaleLease | CancelRequested | None]:
-            kept = self._results.were_kept(writing, stored) if writing.again else {}
+            kept = self._results.were_kept(writing, notes, stored) if writing.again else {}
             refused = working.note(writing, worker, [note for note in notes if note.lease not in kept])
             fresh = [one for one in stored if one.lease not in kept and one.lease not in refused]
             named, dropped = self._results.keep(writing, fresh)
@@ -617,10 +620,11 @@ class SqlLedger:
 
         try:
             refused = self._change(work, unsure=unsure)
-        except PaperlaneError:
+        except Exception as error:
             if not unsure:  # else they may be named by a commit whose answer was lost
                 self._results.remove(one.row.file for one in stored)
-            raise
+                raise
+            raise Unavailable("The answer to a commit was lost, and it was not found out what became of it.") from error
         self._results.remove(useless)
         return refused
 

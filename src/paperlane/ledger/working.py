@@ -111,13 +111,13 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
     """
     held = hold_worker(writing, worker)
     asked, given = _to_begin(writing.dialect.given)
-    locked = writing.soon(asked, given.bind([lease.task for lease in leases]))
+    locked = writing.soon(asked, given.bind(sorted({lease.task for lease in leases})))
     version = writing.soon(_VERSION, {"worker": worker})
     slots_granted(held)
     rows, knows = {row["id"]: row for row in locked.rows()}, version.value()
     refused: dict[Lease, StaleLease] = {}
     turns: dict[str, list[Change]] = {}
-    for lease in leases:
+    for lease in dict.fromkeys(leases):
         row = rows.get(lease.task)
         if row is None or row["fence"] != lease.fence:
             refused[lease] = stale(lease)
@@ -146,7 +146,7 @@ def _running(given_rows: GivenRows) -> tuple[Prepared, Given]:
         by_no_index(tasks.c.worker_id) == bindparam("worker"),
         by_no_index(tasks.c.state) == "running",
     )
-    columns = (tasks.c.id, tasks.c.fence, tasks.c.user_id, tasks.c.attempt, tasks.c.payload)
+    columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "payload"))
     return Prepared(select_by_key(select(*columns).where(*whose), given.table, tasks)), given
 
 
@@ -163,9 +163,10 @@ def attempts(
     bound = given.bind([lease.task for lease in leases], [lease.fence for lease in leases])
     rows = {(row["id"], row["fence"]): row for row in asked.on(connection, {**bound, "worker": worker}).rows()}
     steps: dict[str, set[str]] = {}
-    if again := [task for task, fence in rows if fence > 1]:  # before its first lease nobody ran a task
-        kept = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id.in_(again))
-        for task, step in connection.execute(kept):
+    # under its first lease a task that tells of no step has left no result; under a later one it may be a replay
+    if again := [row["id"] for row in rows.values() if row["fence"] > 1 or row["step"]]:
+        of_them = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id.in_(again))
+        for task, step in connection.execute(of_them):
             steps.setdefault(task, set()).add(step)
     return {
         lease: Attempt(
@@ -200,14 +201,6 @@ def _renew(given_rows: GivenRows) -> tuple[Update, Given]:
     return KeyedUpdate(tasks).where(*whose).values(lease_until=bindparam("until")), given
 
 
-_HELD = (
-    select(tasks.c.id, tasks.c.fence, tasks.c.cancel)
-    .where(UNDER_WAY, tasks.c.worker_id == bindparam("worker"), RUNNING)
-    .order_by(tasks.c.id)
-    .with_for_update()
-)
-
-
 def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float) -> Renewal:
     """Prolong all that is still held; a worker that the ledger gave up holds nothing."""
     connection = writing.connection
@@ -216,11 +209,11 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
     granted = connection.execute(select(workers.c.slots).where(workers.c.id == worker)).scalar_one()
     if not leases:
         return Renewal(lost=(), cancelled=(), granted=granted)
-    held = {(row.id, row.fence): row.cancel for row in connection.execute(_HELD, {"worker": worker})}
-    if mine := [(x.task, x.fence) for x in leases if (x.task, x.fence) in held]:
+    held = {key: task["cancel"] for key, task in _locked(writing, worker, leases).items()}
+    if held:
         statement, given = _renew(writing.dialect.given)
-        connection.execute(
-            statement, {**given.bind(*zip(*mine, strict=True)), "worker": worker, "until": writing.now + length}
+        writing.connection.execute(
+            statement, {**given.bind(*zip(*held, strict=True)), "worker": worker, "until": writing.now + length}
         )
     return Renewal(
         lost=tuple(x for x in leases if (x.task, x.fence) not in held),
@@ -231,9 +224,10 @@ def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: f
 
 def _locked(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> dict[tuple[TaskId, int], Change]:
     """The tasks that the worker runs under these leases. Their lanes are not touched, so they need not be held."""
-    asked, given = held_by(writing.dialect.given)
-    mine = {**given.bind([x.task for x in leases], [x.fence for x in leases]), "worker": worker}
-    return {(TaskId(row["id"]), row["fence"]): row for row in writing.soon(asked.locked, mine).rows()}
+    if not leases:
+        return {}
+    asked, parameters = held_by(writing, worker, leases)
+    return {(TaskId(row["id"]), row["fence"]): row for row in writing.soon(asked.locked, parameters).rows()}
 
 
 def _further(task: Change, progress: Progress, kind: str) -> Move:

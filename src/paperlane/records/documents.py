@@ -35,10 +35,9 @@ def named(connection: Connection, blobs: Sequence[str]) -> set[str]:
     return set(connection.scalars(union_all(*(select(column).where(column.in_(blobs)) for column in columns))))
 
 
-def some_files(connection: Connection, most: int) -> Sequence[str]:
-    """Files that documents and schedules are in, at most so many of each; none where nothing was uploaded."""
-    columns = (documents.c.blob, scheduled_files.c.blob)
-    return [blob for column in columns for blob in connection.scalars(select(column).limit(most))]
+def newest_files(connection: Connection, most: int) -> Sequence[str]:
+    """Files that the newest documents are in, at most so many; none where nothing was uploaded."""
+    return connection.scalars(select(documents.c.blob).order_by(documents.c.task_id.desc()).limit(most)).all()
 
 
 def hold(connection: Connection, schedule: ScheduleId, tasks: Sequence[TaskId]) -> None:

@@ -17,24 +17,17 @@ class RunIsolated(Protocol):
     ) -> bytes: ...
 
 
-def _nothing_else(_task: TaskId, _step: str, _result: bytes) -> Also | None:
-    return None
-
-
-def _no_summary(_result: bytes) -> Mapping[str, object]:
-    return {}
-
-
 @dataclass(frozen=True, slots=True)
 class Chain:
     """What an application wants to be run for each task.
 
     `run` is the chain itself, from a task's payload to its last result. `also` is what else is written in the
-    transaction that saves a step's result; `summary` is kept with a completed task. `version` rises when payloads are
-    written as older chains cannot read them: workers are given no task of a newer version than their chain's.
+    transaction that saves a step's result; `summary` is kept with a completed task; both are called on threads.
+    `version` rises when payloads are written as older chains cannot read them: workers are given no task of a newer
+    version than their chain's.
     """
 
     run: Callable[[Saved[Any], RunStep], Awaitable[Saved[Any]]]
-    also: Callable[[TaskId, str, bytes], Also | None] = _nothing_else
-    summary: Callable[[bytes], Mapping[str, object]] = _no_summary
+    also: Callable[[TaskId, str, bytes], Also | None] | None = None
+    summary: Callable[[bytes], Mapping[str, object]] | None = None
     version: int = 1

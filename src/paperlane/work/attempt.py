@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
@@ -22,7 +22,7 @@ from paperlane.errors import (
     Unavailable,
     Unreadable,
 )
-from paperlane.ledger import Ledger, Note
+from paperlane.ledger import Also, Ledger, Note
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
     Attempt,
@@ -52,7 +52,7 @@ Takes = ParamSpec("Takes")
 
 _LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cannot be reached, when the worker stops
 _OUR_DISK = 60.0  # seconds for which an attempt waits for room on a disk, or for a file, and then without a slot
-_FEW = 16 << 10  # bytes that the event loop reads or hashes itself: a thread is asked in the time of that
+_FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
 
@@ -79,6 +79,7 @@ class Attempts:
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     begins: Gathering[Lease, Attempt] = field(init=False)
     notes: Gathering[Note, None] = field(init=False)
+    ends: Gathering[Ended, None] = field(init=False)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
     _workers: dict[Lease, WorkerId] = field(default_factory=dict)
     _stops: dict[Lease, str] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Attempts:
         """What many attempts tell at once goes into one transaction."""
         self.begins = Gathering(self.ledger.begin_all, self.threads)
         self.notes = Gathering(self.ledger.note, self.threads)
+        self.ends = Gathering(self._finish, self.threads)
 
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
@@ -103,9 +105,13 @@ class Attempts:
             return _LAST_WORDS if self.draining else inf
 
         try:
-            await patiently(lambda: self.threads(self.ledger.finish, worker, [ended]), "an outcome", patience)
+            await patiently(lambda: self.ends(worker, ended), "an outcome", patience)
         except Exception:
             log.exception("an outcome could not be told; the sweep takes the task back", task=lease.task)
+
+    def _finish(self, worker: WorkerId, ended: Sequence[Ended]) -> Sequence[None]:
+        self.ledger.finish(worker, ended)
+        return [None] * len(ended)
 
     async def tell_progress(self) -> None:
         """Write down the latest progress of every attempt."""
@@ -119,10 +125,6 @@ class Attempts:
         self.told.pop(lease, None)
         async with self._telling:
             return
-
-    async def aside(self, of: bytes, call: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:
-        """The result of a call that works on so many bytes: of few at once, else on a thread, so the loop goes on."""
-        return await self.threads(call, *args, **kwargs) if len(of) > _FEW else call(*args, **kwargs)
 
     async def _ended(self, lease: Lease) -> tuple[Ended, WorkerId]:
         """How the attempt ended, and the worker that the ledger knows it by: its identity may have changed since."""
@@ -163,7 +165,7 @@ class Attempts:
                 last = await self.chain.run(Saved(attempt.payload), steps)
         except TimeoutError as error:
             raise steps.waits_for or error  # noqa: B904  its time went while it waited, which is not the task's fault
-        summary = await self.aside(last.content, self.chain.summary, last.content)
+        summary = await self.threads(self.chain.summary, last.content) if self.chain.summary is not None else {}
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
         return Completed(summary=summary)
 
@@ -210,7 +212,8 @@ class _Steps:
         here, lease = self.attempts, self.attempt.lease
         begins, self.percent = self.percent, self.percent + step.share
         after = Progress(step.name, self.percent)
-        key = await here.aside(value.content, _key, step, value.content)
+        small = len(value.content) <= _FEW
+        key = _key(step, value.content) if small else await here.threads(_key, step, value.content)
         if (kept := await self._kept(step.name, key)) is not None:
             await self._note(Note(lease, after, resumed=True))
             return Saved(kept)
@@ -219,8 +222,8 @@ class _Steps:
         await self._note(Note(lease, Progress(step.name, begins)))
         result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
-        also = await here.aside(result, here.chain.also, lease.task, step.name, result)
-        await self._save(Note(lease, after, checkpoint=Checkpoint(step.name, key, result), also=also))
+        also = None if here.chain.also is None else await here.threads(here.chain.also, lease.task, step.name, result)
+        await self._save(Checkpoint(step.name, key, result), after, also)
         self.left.add(step.name)
         return Saved(result)
 
@@ -236,14 +239,14 @@ class _Steps:
     async def _note(self, note: Note) -> None:
         await self._told(lambda: self.attempts.notes(self.attempt.worker, note))
 
-    async def _save(self, note: Note) -> None:
+    async def _save(self, made: Checkpoint, after: Progress, also: Also | None) -> None:
         """Once, also where a commit's answer was lost: before another try is looked whether it is there."""
-        made, tries = note.checkpoint, count()
-        assert made is not None
+        tries = count()
 
         async def save() -> None:
             if next(tries) and await self.attempts.threads(self._look_up, made.step, made.key) is not None:
                 return
+            note = Note(self.attempt.lease, after, checkpoint=made, also=also)
             await self.attempts.notes(self.attempt.worker, note)
 
         await self._told(save)

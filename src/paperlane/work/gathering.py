@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from paperlane.errors import PaperlaneError, StorageFull, Unavailable, Unreadable
 from paperlane.model.tasks import WorkerId
@@ -15,7 +15,7 @@ One = TypeVar("One")
 Answer = TypeVar("Answer")
 
 _AT_ONCE = 100  # asked for by one call, which holds locks for all of them
-_UNDER_WAY = 2  # calls: a large result must not hold everybody up, and of more each is shared by less
+_UNDER_WAY = 2  # calls: a slow one shall not hold all others up; of more, each would be shared by fewer
 
 
 @dataclass(eq=False, slots=True)
@@ -46,9 +46,7 @@ class Gathering(Generic[One, Answer]):
         asked = _Asked(worker, one, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         if len(self._calling) < _UNDER_WAY:
-            calling = asyncio.create_task(self._make_calls())
-            self._calling.add(calling)
-            calling.add_done_callback(self._calling.discard)
+            self._calling.add(asyncio.create_task(self._make_calls()))
         try:
             return await asyncio.shield(asked.answer)
         except asyncio.CancelledError:
@@ -63,20 +61,28 @@ class Gathering(Generic[One, Answer]):
             raise
 
     async def _make_calls(self) -> None:
-        while some := self._next():
-            answers: Sequence[Answer | Exception] = ()
-            try:
-                answers = await self.threads(self._answers, some[0].worker, [asked.one for asked in some])
-            finally:  # also where the loop ends meanwhile
-                for asked in some[len(answers) :]:
-                    asked.answer.cancel()
-            for asked, answer in zip(some, answers, strict=True):
-                _give(asked.answer, answer)
+        try:
+            while self._waiting:
+                await self._make_one(self._next())
+        finally:  # at once: who asks from here on must not take it for one that will see them
+            self._calling.discard(_this_task())
+
+    async def _make_one(self, some: Sequence[_Asked[One, Answer]]) -> None:
+        answers: Sequence[Answer | Exception] = ()
+        try:
+            answers = await self.threads(self._answers, some[0].worker, [asked.one for asked in some])
+        except Exception as error:  # noqa: BLE001  no thread could be had
+            answers = [error] * len(some)
+        finally:  # also where the loop ends meanwhile
+            for asked in some[len(answers) :]:
+                asked.answer.cancel()
+        for asked, answer in zip(some, answers, strict=True):
+            _give(asked.answer, answer)
 
     def _next(self) -> Sequence[_Asked[One, Answer]]:
         """The first of what waits, and what its worker asked for after it."""
-        some: list[_Asked[One, Answer]] = []
-        while self._waiting and len(some) < _AT_ONCE and self._waiting[0].worker == (some or self._waiting)[0].worker:
+        worker, some = self._waiting[0].worker, [self._waiting.popleft()]
+        while self._waiting and self._waiting[0].worker == worker and len(some) < _AT_ONCE:
             some.append(self._waiting.popleft())
         return some
 
@@ -88,6 +94,12 @@ class Gathering(Generic[One, Answer]):
             if len(ones) == 1 or (isinstance(error, Unavailable) and not isinstance(error, StorageFull | Unreadable)):
                 return [error] * len(ones)
         return [answer for one in ones for answer in self._answers(worker, [one])]
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def _give(to: asyncio.Future[Answer], answer: Answer | Exception) -> None:

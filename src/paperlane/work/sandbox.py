@@ -7,14 +7,16 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from paperlane.errors import DocumentError, Misconfigured, PaperlaneError, StepFault, Unreadable
+from paperlane.threads import apart
 from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
 
+_CHUNK = 1 << 20
 _JOBS_OF_A_CHILD = 200
 _RESIDENT_SHARE = 4  # a child that keeps more than this part of its memory limit is replaced
 _READ_LIMIT = 1 << 20
@@ -115,8 +117,13 @@ class Sandbox:
         except DocumentError as error:
             done = error.code != TOO_COMPLEX
             raise
-        except (StepFault, Unreadable):
+        except StepFault:
             done = True
+            raise
+        except Unreadable as error:
+            done = True
+            if file is not None and await apart(_reads, file.fileno()):  # a file may have taken the child over
+                raise StepFault("The step could not read its file, which can be read.") from error
             raise
         except TimeoutError as error:
             raise StepFault(
@@ -135,22 +142,24 @@ class Sandbox:
 
     async def _start(self) -> _Child:
         ours, theirs = socket.socketpair()
-        with theirs, ExitStack() as unstarted:
-            unstarted.callback(ours.close)
-            # isolated: neither the environment nor the folder it starts in says what it imports
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-X", "utf8", "-m", "paperlane.work.child"),
-                *self._command,
-                stdin=theirs.fileno(),
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,
-            )
-            unstarted.pop_all()
         ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_LIMIT)
+        try:
+            with theirs:
+                # isolated: neither the environment nor the folder it starts in says what it imports
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-X", "utf8", "-m", "paperlane.work.child"),
+                    *self._command,
+                    stdin=theirs.fileno(),
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    env={},
+                    cwd="/",
+                    start_new_session=True,
+                )
+            reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_LIMIT)
+        except BaseException:  # a process that was started ends with its line
+            ours.close()
+            raise
         child = _Child(process, ours, reader, writer)
         ready = False
         try:
@@ -231,6 +240,17 @@ class Sandbox:
         )
 
 
+def _reads(file: int) -> bool:
+    """Can all of it be read?"""
+    at = 0
+    try:
+        while found := os.pread(file, _CHUNK, at):
+            at += len(found)
+    except OSError:
+        return False
+    return True
+
+
 def _raised(error: dict[str, str]) -> PaperlaneError:
-    kind = {"document": DocumentError, "step": StepFault, "file": Unreadable}[error["kind"]]
+    kind = {"document": DocumentError, "file": Unreadable}.get(error["kind"], StepFault)
     return kind(error["message"], code=error["code"], hint=error["hint"])
