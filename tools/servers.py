@@ -114,6 +114,13 @@ def _folder(user: str) -> Path:
     return folder
 
 
+def _make(command: Sequence[str], folder: Path, user: str) -> None:
+    """Make a server's files; when that fails, with what it said."""
+    made = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, **_as(user))
+    if made.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed ({made.returncode}): {made.stdout[-2_000:]}{made.stderr[-2_000:]}")
+
+
 def postgresql(*, fsync: bool = False, **settings: object) -> Server:
     """A PostgreSQL server. Without fsync a killed server loses nothing, only a machine that loses power does."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
@@ -123,7 +130,7 @@ def postgresql(*, fsync: bool = False, **settings: object) -> Server:
     folder, port = _folder(user), free_port()
     data = folder / "data"
     init = [initdb, "-D", str(data), "-U", "paperlane", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"]
-    subprocess.run(init, check=True, capture_output=True, cwd=folder, **_as(user))
+    _make(init, folder, user)
     given = {
         "listen_addresses": "127.0.0.1",
         "port": port,
@@ -155,7 +162,7 @@ def mariadb(*, fsync: bool = False, **settings: object) -> Server:
     folder, port = _folder(user), free_port()
     data = folder / "data"
     init = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"]
-    subprocess.run(init, check=True, capture_output=True, cwd=folder, **_as(user))
+    _make([*init, f"--tmpdir={folder}"], folder, user)
     given = {
         "datadir": data,
         "tmpdir": folder,  # a server that starts deletes what others have in a common one
