@@ -79,3 +79,12 @@ def test_a_system_that_starts_no_threads_is_told_of_each_file(paths: list[Path],
     found = asyncio.run(checked(paths))
     assert [name for name, _ in found.unreadable] == [str(path) for path in paths]
     assert {fault.code for _, fault in found.unreadable} == {"internal_error"}
+
+
+def test_a_mistake_of_ours_is_not_told_as_a_lack_of_anything(paths: list[Path], monkeypatch: pytest.MonkeyPatch):
+    async def mistaken(*_: object) -> None:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(checking, "test_document", mistaken)
+    with pytest.raises(RecursionError):
+        asyncio.run(checked(paths))

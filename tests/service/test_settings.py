@@ -129,6 +129,10 @@ async def test_a_file_is_not_lost_while_the_data_folders_disk_is_not_mounted(
                 for file in (kept, lost):
                     with pytest.raises(Unreadable, match="the data folder is not the one that it was stored in"):
                         host.open_file(file.reference)
+            with desk.blobs.create() as fresh:
+                upload = Upload("b.md", "text/markdown", 0, "0" * 64, fresh.reference)
+            desk.submit(desk.user("admin"), Order([upload]))
+            assert not owns_files(settings, ledger)  # for what came since
             desk.blobs.mark("another")  # the folder of another ledger
             with pytest.raises(Unreadable):
                 host.open_file(lost.reference)

@@ -125,6 +125,14 @@ def _read_if_possible(_value: str, job: Job) -> str:
     return "whatever"
 
 
+def _lose_the_file(_value: str, job: Job) -> str:
+    """As what a file has taken over may say: it cannot be read."""
+    file = job.attachment()
+    _, written = os.pipe()
+    os.dup2(written, file.fileno())
+    return file.read().decode()
+
+
 def _nice(_value: str, _job: Job) -> str:
     return str(os.nice(0))
 

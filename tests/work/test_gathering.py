@@ -93,27 +93,25 @@ async def test_a_second_call_does_not_wait_for_a_slow_one(
     assert await asyncio.gather(*waiting) == [10, 20, 30]
 
 
-async def test_who_asks_as_the_last_call_ends_is_served(ask: Gathering[int, int], ledger: Ledger):
-    """In the very turn of the loop in which it does: nobody else may ever ask."""
-    loop, later = asyncio.get_running_loop(), list[asyncio.Task[int]]()
+async def test_who_asks_in_the_turn_in_which_the_last_call_ends_is_served(ask: Gathering[int, int], ledger: Ledger):
+    """Nobody else may ever ask, and so wake those who wait."""
+    loop, first, later = asyncio.get_running_loop(), asyncio.create_task(ask(ONE, 1)), list[asyncio.Task[int]]()
+    await until_called(ledger)
+    (call,) = ask._calling
 
-    def ask_again() -> None:
-        if first.done():
+    def ask_at_once() -> None:
+        if call.done():
             later.append(asyncio.create_task(ask(ONE, 2)))
         else:
-            loop.call_soon(ask_again)
+            loop.call_soon(ask_at_once)
 
-    for turns in range(6):
-        ledger.door.set()
-        first = asyncio.create_task(ask(ONE, 1))
-        for _ in range(turns):
+    loop.call_soon(ask_at_once)
+    ledger.door.set()
+    async with asyncio.timeout(60):
+        assert await first == 10
+        while not later:
             await asyncio.sleep(0)
-        loop.call_soon(ask_again)
-        async with asyncio.timeout(60):
-            assert await first == 10
-            while len(later) <= turns:
-                await asyncio.sleep(0)
-            assert await later[-1] == 20
+        assert await later[0] == 20
 
 
 async def test_a_thread_that_cannot_be_had_is_told_to_those_who_wait(

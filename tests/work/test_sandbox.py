@@ -311,6 +311,13 @@ async def test_nor_is_it_where_the_step_makes_something_of_it(box: Sandbox, tmp_
     assert await run(box, "pid") == pid
 
 
+async def test_a_file_that_only_the_child_cannot_read_uses_a_try(box: Sandbox, tmp_path: Path):
+    """Else a file that takes the child over would run for ever."""
+    (tmp_path / "a").write_text("its content")
+    with (tmp_path / "a").open("rb") as file, pytest.raises(StepFault, match="which can be read"):
+        await box.run("lose_the_file", b'""', file, nothing)
+
+
 def test_children_end_with_their_parent(tmp_path: Path):
     script = tmp_path / "parent.py"
     script.write_text(f"""
