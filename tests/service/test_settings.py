@@ -116,9 +116,9 @@ async def test_a_file_is_not_lost_while_the_data_folders_disk_is_not_mounted(
             desk = open_desk(settings, ledger)
             desk.first_sign_in()
             assert owns_files(settings, ledger)
-            kept, lost = (desk.blobs.create() for _ in range(2))
-            uploads = [Upload("a.md", "text/markdown", 0, "0" * 64, file.reference) for file in (kept, lost)]
-            for file in (kept, lost):
+            files = kept, _, lost = [desk.blobs.create() for _ in range(3)]
+            uploads = [Upload("a.md", "text/markdown", 0, "0" * 64, file.reference) for file in files]
+            for file in files:
                 file.close()
             desk.submit(desk.user("admin"), Order(uploads))
             lost.discard()
@@ -129,8 +129,9 @@ async def test_a_file_is_not_lost_while_the_data_folders_disk_is_not_mounted(
                 for file in (kept, lost):
                     with pytest.raises(Unreadable, match="the data folder is not the one that it was stored in"):
                         host.open_file(file.reference)
-            with desk.blobs.create() as fresh:
-                upload = Upload("b.md", "text/markdown", 0, "0" * 64, fresh.reference)
+            fresh = desk.blobs.create()
+            fresh.close()
+            upload = Upload("b.md", "text/markdown", 0, "0" * 64, fresh.reference)
             desk.submit(desk.user("admin"), Order([upload]))
             assert not owns_files(settings, ledger)  # for what came since
             desk.blobs.mark("another")  # the folder of another ledger
