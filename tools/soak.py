@@ -19,6 +19,19 @@ BUILD = ROOT / "build/soak"
 DATABASES = ("sqlite file", "postgresql", "mariadb")
 
 
+class Progress:
+    """Tells once a minute how far a part is; the last things to end and be checked take a few minutes more."""
+
+    def __init__(self, part: str, seconds: float) -> None:
+        self._part, self._minutes = part, seconds / 60
+        self._begun, self._told = time.monotonic(), 0
+
+    def tell(self) -> None:
+        if (minutes := int(time.monotonic() - self._begun) // 60) > self._told:
+            self._told = minutes
+            print(f"{self._part}: minute {minutes} of {self._minutes:.0f}", file=sys.stderr, flush=True)
+
+
 def simulate(seconds: float, first: int) -> dict[str, Any]:
     """Stories from this seed on, on every core; the first that breaks a promise ends all."""
     cores = os.cpu_count() or 1
@@ -36,8 +49,10 @@ def simulate(seconds: float, first: int) -> dict[str, Any]:
         for at in range(cores)
     ]
     broken = False
+    progress = Progress("simulation", seconds)
     while not broken and any(process.poll() is None for process in running):
         time.sleep(0.2)
+        progress.tell()
         broken = any(process.returncode for process in running)
     for process in running:
         if broken and process.poll() is None:
@@ -67,9 +82,16 @@ def simulate(seconds: float, first: int) -> dict[str, Any]:
 def kill(database: str, seconds: float, faults: int, seed: int) -> dict[str, Any]:
     """Real processes on a database."""
     command = [sys.executable, "-m", "tests.faults.killing", database, "--seconds", str(seconds), "--seed", str(seed)]
-    done = subprocess.run([*command, "--faults", str(faults)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    lines = done.stdout.splitlines()
-    return json.loads(lines[-1]) if lines else {"ok": False, "words": [f"exit code {done.returncode}"]}
+    progress = Progress(database, seconds)
+    with subprocess.Popen([*command, "--faults", str(faults)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as soaking:
+        while True:
+            try:
+                told, _ = soaking.communicate(timeout=1)
+                break
+            except subprocess.TimeoutExpired:
+                progress.tell()
+    lines = told.splitlines()
+    return json.loads(lines[-1]) if lines else {"ok": False, "words": [f"exit code {soaking.returncode}"]}
 
 
 def parts(given: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:

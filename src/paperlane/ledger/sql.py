@@ -624,7 +624,8 @@ class SqlLedger:
             if not unsure:  # else they may be named by a commit whose answer was lost
                 self._results.remove(one.row.file for one in stored)
                 raise
-            raise Unavailable("The answer to a commit was lost, and it was not found out what became of it.") from error
+            # whoever took it for one note's own fault would write the others down again
+            raise Unavailable(f"The answer to a commit was lost, and then: {error}") from error
         self._results.remove(useless)
         return refused
 
