@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from tests.ledger.conftest import Bench
 
 from paperlane.model.tasks import Completed, Ended, Lease, WorkerId
@@ -54,3 +55,15 @@ def test_a_raised_limit_is_filled_with_the_next_heartbeats(make_bench: Callable[
     for worker in (a, b):
         step(bench, worker, 5)
     assert running(bench) == 9
+
+
+@pytest.mark.parametrize(
+    ("most", "slots"), [(1, [0, 0, 1, 0]), (2, [0, 0, 1, 1]), (4, [0, 0, 2, 2]), (9, [0, 2, 2, 5])]
+)
+def test_no_engine_is_left_without_a_slot_while_there_are_any(bench: Bench, most: int, slots: list[int]):
+    """Its tasks would wait for as long as the limit holds; the default engine comes first."""
+    ids = ["a small one", "b", "c", "d inline"]
+    for name, wanted, engine in zip(ids, (1, 4, 4, 9), ["database"] * 3 + ["inline"], strict=True):
+        bench.worker(name, wanted, engine=engine)
+    bench.ledger.limit(most)
+    assert [member.slots for member in sorted(bench.ledger.members(), key=lambda member: member.id)] == slots

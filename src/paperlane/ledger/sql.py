@@ -470,7 +470,7 @@ class SqlLedger:
         check_limit(max_running)
 
         def work(writing: Writing) -> None:
-            working.limit(writing, max_running, self.rules.system_limit)
+            working.limit(writing, max_running, self.rules.system_limit, self.rules.engine)
             if also is not None:
                 also(writing.connection)
 

@@ -45,20 +45,24 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
     return granted
 
 
-def limit(writing: Writing, max_running: int | None, otherwise: int) -> None:
+def limit(writing: Writing, max_running: int | None, otherwise: int, first: str) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
-    Each worker keeps its proportional share, to the slot, and starts nothing until it runs less than that; what one
-    runs beyond its share, others do without. Raised, the workers ask for more with their next heartbeat.
+    Each engine keeps a slot while there are any, `first` before others: else its tasks would wait as long as the limit
+    holds. Beyond that each worker keeps its proportional share, to the slot, and starts nothing until it runs less than
+    that; what one runs beyond its share, others do without. Raised, the workers ask for more with their next heartbeat.
     """
     connection = writing.connection
     connection.execute(select(system.c.id).with_for_update())
     connection.execute(update(system).values(max_running=max_running))
     allowed = otherwise if max_running is None else max_running
-    locked = select(workers.c.id, workers.c.slots).order_by(workers.c.id).with_for_update()
-    granted = {WorkerId(row.id): row.slots for row in connection.execute(locked)}
+    locked = select(workers.c.id, workers.c.slots, workers.c.engine).order_by(workers.c.id).with_for_update()
+    rows = connection.execute(locked).all()
+    granted = {WorkerId(row.id): row.slots for row in rows}
     if sum(granted.values()) > allowed:
-        for worker, slots in _shares(granted, _held_by_worker(connection), allowed).items():
+        widest = {row.engine: WorkerId(row.id) for row in sorted(rows, key=lambda row: row.slots) if row.slots > 0}
+        least = [widest[engine] for engine in sorted(widest, key=lambda engine: (engine != first, engine))][:allowed]
+        for worker, slots in _shares(granted, least, _held_by_worker(connection), allowed).items():
             connection.execute(update(workers).where(workers.c.id == worker).values(slots=slots))
 
 
@@ -68,13 +72,16 @@ def _held_by_worker(connection: Connection) -> Counter[WorkerId]:
     return Counter({WorkerId(worker): count for worker, count in connection.execute(asked)})
 
 
-def _shares(granted: Mapping[WorkerId, int], held: Counter[WorkerId], allowed: int) -> dict[WorkerId, int]:
-    """Proportional shares of fewer slots, less what others still run beyond theirs."""
-    whole, before = sum(granted.values()), 0
-    shares: dict[WorkerId, int] = {}
+def _shares(
+    granted: Mapping[WorkerId, int], least: Sequence[WorkerId], held: Counter[WorkerId], allowed: int
+) -> dict[WorkerId, int]:
+    """Proportional shares of fewer slots, `least` with at least one, less what others still run beyond theirs."""
+    shares = {worker: int(worker in least) for worker in granted}
+    whole, rest, before = sum(granted.values()) - len(least), allowed - len(least), 0
     for worker, slots in granted.items():
-        shares[worker] = (before + slots) * allowed // whole - before * allowed // whole
-        before += slots
+        more = before + slots - shares[worker]
+        shares[worker] += more * rest // whole - before * rest // whole
+        before = more
     beyond = sum(max(0, held[worker] - share) for worker, share in shares.items())
     for worker, share in shares.items():
         less = min(beyond, max(0, share - held[worker]))

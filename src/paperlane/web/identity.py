@@ -95,7 +95,8 @@ async def _asker(
 ) -> Account:
     caller = await caller_of(request)
     if caller is None:
-        raise SignInNeeded("Nobody is signed in.", hint="Send your token: Authorization: Bearer TOKEN.")
+        told = "The token is unknown or revoked." if "Authorization" in request.headers else "Nobody is signed in."
+        raise SignInNeeded(told, hint="Send a valid token: Authorization: Bearer TOKEN.")
     if caller.session and request.method not in _SAFE:
         check_origin(request)  # a browser adds the cookie by itself, whoever wrote the page
     return caller.account
