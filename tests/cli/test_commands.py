@@ -554,6 +554,18 @@ def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path,
     assert "paperlane.toml" in done.stderr
 
 
+def test_the_doctor_tells_of_workers_without_slots(tmp_path: Path):
+    """The system's limit left them none: what is queued for their engine waits as if there were no worker."""
+    with closing(open_ledger(f"sqlite:///{tmp_path}/paperlane.db")) as ledger:
+        ledger.register(WorkerId("other"), "inline", "host", 1, ledger.rules.system_limit)
+        ledger.register(WorkerId("worker"), "database", "host", 1, 5)
+        ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")]))
+    done = paperlane("doctor", "--json", "--data", tmp_path)
+    found = {one["what"]: (one["state"], one["detail"]) for one in json.loads(done.stdout)}
+    assert found["workers of database"] == ("warning", "1 live with 0 slots")
+    assert found["queue"][0] == "warning"
+
+
 def test_the_doctor_changes_nothing(tmp_path: Path):
     assert paperlane("doctor", cwd=tmp_path).returncode == 0
     assert list(tmp_path.iterdir()) == []

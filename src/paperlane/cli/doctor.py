@@ -121,10 +121,10 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         for engine in sorted(wanted | {member.engine for member in live}):
             own = [member.slots for member in live if member.engine == engine]
             said = f"{len(own)} live with {sum(own)} slots"
-            yield Finding(f"workers of {engine}", "ok" if own or engine not in wanted else "warning", said)
+            yield Finding(f"workers of {engine}", "ok" if sum(own) or engine not in wanted else "warning", said)
         paused = [engine.name for engine in queue.engines if engine.paused]
         waits = f"{queue.queued} queued, {queue.running} running, oldest waits {queue.oldest:.0f} s"
-        serving = {member.engine for member in live}
+        serving = {member.engine for member in live if member.slots}
         for waiting in queue.unreadable:
             yield Finding(f"versions of {waiting.engine}", "warning", waiting_in_vain(waiting))
         if queue.repairs:
