@@ -76,10 +76,10 @@ class Attempts:
     clock: Clock
     draining: bool = False
     told: dict[Lease, Progress] = field(default_factory=dict)
-    _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     begins: Gathering[Lease, Attempt] = field(init=False)
     notes: Gathering[Note, None] = field(init=False)
     ends: Gathering[Ended, None] = field(init=False)
+    _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
     _workers: dict[Lease, WorkerId] = field(default_factory=dict)
     _stops: dict[Lease, str] = field(default_factory=dict)
