@@ -62,7 +62,7 @@ def test_what_is_begun_otherwise_takes_room(bench: Bench):
     assert len(step(bench, worker, [], 1)) == 1
     lease = bench.ledger.lease("database", 1)[0]
     bench.ledger.begin(lease, worker)
-    assert len(step(bench, worker, [])) == 1
+    assert len(step(bench, worker, [], 2)) == 1
 
 
 def test_what_a_sweep_took_away_is_noticed(bench: Bench):
