@@ -18,13 +18,12 @@ from tests.ledger.upkeep import in_small
 from tests.ledger.world import Broken, World
 
 MOVES = 500
-UNSOLVED = {177}  # after two set clocks a lease is held for longer than is expected; not found out yet
 
 Story = Sequence[tuple[str, int]]
 """Moves by name, each with the number that its own dice start from: one can be left out without changing the others."""
 
 
-_OFTEN = ("submit", "step", "step", "step", "work", "work", "deliver", "deliver", "dispatch", "pass_time") * 4
+_OFTEN = ("submit", "step", "step", "step", "work", "work_together", "deliver", "deliver", "dispatch", "pass_time") * 4
 _SOMETIMES = ("beat", "beat_all", "sweep", "hire", "tell", "cancel", "replay", "unsure_commit") * 3
 _SELDOM = (
     "late", "look", "submit_again", "submit_again", "freeze", "thaw", "thaw", "kill", "kill", "leave", "drop", "flush",
@@ -102,7 +101,7 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # faults are meant
     seeds: Iterator[int] = iter([given.seed]) if given.seed is not None else count(given.first, given.stride)
     begun, told, faults, commits = time.monotonic(), 0, 0, 0
-    for seed in (seed for seed in seeds if seed not in UNSOLVED or given.seed is not None):
+    for seed in seeds:
         try:
             world = tell(story_of(seed, given.moves))
         except Exception as error:

@@ -12,7 +12,19 @@ from tests.ledger.test_contract import BUSY, claim
 from paperlane.ledger import Chore, Doubt, Kept, Mark
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
-from paperlane.model.tasks import Completed, Ended, NewTask, Outcome, Recovery, Retry, State, TaskId, UserId, Yielded
+from paperlane.model.tasks import (
+    Completed,
+    Ended,
+    NewTask,
+    Outcome,
+    Recovery,
+    Renewal,
+    Retry,
+    State,
+    TaskId,
+    UserId,
+    Yielded,
+)
 
 HOUR, DAY = 3_600.0, 86_400.0
 
@@ -118,6 +130,33 @@ class TestLeases:
         bench.ledger.leave(alive)
         bench.clock.pass_time(HOUR)
         assert fresh.recover() == Recovery()
+
+    def test_what_began_before_the_clock_was_set_back_is_over_soon(self, bench: Bench):
+        """Its worker dies at once: it last told that it lives before the clock was wrong."""
+        worker = bench.worker()
+        bench.submit(1)
+        bench.clock.jumped = HOUR
+        (lease,) = claim(bench, worker)
+        bench.clock.jumped = 0.0
+        bench.ledger.recover()
+        bench.clock.pass_time(2 * bench.ledger.rules.lease)
+        assert bench.ledger.recover().expired == 1
+        assert bench.ledger.task(lease.task).state is State.READY
+
+    def test_what_a_worker_does_not_name_is_over_soon_all_the_same(self, bench: Bench):
+        """Its end could not be told, or its claim was never heard; and then the worker dies."""
+        worker = bench.worker()
+        bench.submit(1, 2)
+        cancelled, other = claim(bench, worker, 2)
+        bench.ledger.cancel(cancelled.task)
+        bench.clock.jumped = HOUR
+        assert bench.ledger.renew(worker, [cancelled, other]).cancelled == (cancelled,)
+        bench.clock.jumped = 0.0
+        assert bench.ledger.renew(worker, [other]) == Renewal(lost=(), cancelled=(), granted=10)
+        bench.ledger.recover()
+        bench.clock.pass_time(2 * bench.ledger.rules.lease)
+        assert bench.ledger.recover().expired == 2
+        assert bench.ledger.task(cancelled.task).state is State.CANCELLED
 
 
 @SWEPT_BY

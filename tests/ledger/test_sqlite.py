@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from pysqlite3 import dbapi2
+from sqlalchemy import text
 from tests.ledger.invariants import check_invariants
 from tests.ledger.plans import plans_of
 
 from paperlane.errors import Misconfigured
 from paperlane.hosting import open_ledger
 from paperlane.ledger.dialects import sqlite
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.sql import connect
 from paperlane.model.tasks import BatchId, Completed, Ended, Lease, NewBatch, NewTask, TaskId, UserId, WorkerId
 
@@ -103,3 +105,21 @@ def test_what_analyze_left_in_the_file_misleads_no_plan(tmp_path: Path):
     assert "tasks" in {access.table for access in keyed}
     assert not any(access.whole for access in keyed)
     again.close()
+
+
+def test_an_answer_that_nobody_looks_at_does_not_spoil_its_statement(tmp_path: Path):
+    """Its cursor goes while the statement is bound anew, as when garbage is collected just then."""
+    asked = Prepared(text("SELECT value FROM json_each(:values)"))
+    left: list[object] = []
+
+    class Values:
+        def __conform__(self, _: object) -> str:
+            left.clear()
+            return "[1, 2]"
+
+    with connect(f"sqlite:///{tmp_path}/p.db").writer.connect() as connection:
+        with connection.begin() as transaction:
+            left.append(asked.on(connection, {"values": "[1, 2]"}))
+            transaction.rollback()
+        assert asked.on(connection, {"values": Values()}).tuples() == [(1,), (2,)]
+        assert asked.on(connection, {"values": "[3]"}).tuples() == [(3,)]

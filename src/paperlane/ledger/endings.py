@@ -3,21 +3,17 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 
 import structlog
-from sqlalchemy import bindparam, select
 
 from paperlane.ledger import Rules
-from paperlane.ledger.dialects import Given, GivenRows
-from paperlane.ledger.dialects.keyed import by_no_index, select_by_key
 from paperlane.ledger.history import Change, Move, move
-from paperlane.ledger.holding import Wanted, hold, wanted
+from paperlane.ledger.holding import held_by, hold
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import LONGEST_CODE, tasks
+from paperlane.ledger.schema import LONGEST_CODE
 from paperlane.ledger.sense import cut
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Lease, Outcome, Retry, WorkerId, Yielded
+from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
 
 log = structlog.get_logger(__name__)
 
@@ -57,32 +53,6 @@ def end(
     outcome_of = ((task, outcomes[task["id"], task["fence"]]) for task in found)
     settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
     return len(found)
-
-
-def held_by(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> tuple[Wanted, Change]:
-    """The question for those of these tasks that the worker runs under these leases, and its parameters.
-
-    In the order in which they are locked everywhere: MySQL goes through what it is given.
-    """
-    asked, given = _held_by(writing.dialect.given)
-    keys = sorted({(lease.task, lease.fence) for lease in leases})
-    return asked, {**given.bind(*zip(*keys, strict=True)), "worker": worker}
-
-
-@cache
-def _held_by(given_rows: GivenRows) -> tuple[Wanted, Given]:
-    given = given_rows("held", of_task="key", of_fence="int")
-    asked = (
-        select()
-        .where(
-            tasks.c.id == given.table.c.of_task,
-            tasks.c.fence == given.table.c.of_fence,
-            by_no_index(tasks.c.worker_id) == bindparam("worker"),
-            by_no_index(tasks.c.state) == "running",
-        )
-        .order_by(tasks.c.id)
-    )
-    return wanted(select_by_key(asked, given.table, tasks)), given
 
 
 def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Callable[[], float]) -> Ending:

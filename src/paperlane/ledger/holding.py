@@ -1,16 +1,20 @@
 """The order of locks: a lane before its tasks, lanes in the order of their users, tasks in the order of their ids."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
+from paperlane.ledger.dialects import Given, GivenRows
+from paperlane.ledger.dialects.keyed import by_no_index, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import WHOLE_TURN, Change
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import tasks
 from paperlane.ledger.writing import Writing
+from paperlane.model.tasks import Lease, WorkerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,38 @@ def wanted(asked: Select[*tuple[Any, ...]]) -> Wanted:
         Prepared(asked.add_columns(tasks.c.user_id)),
         Prepared(whole.with_for_update(of=tasks)),
         Prepared(whole.with_for_update(of=tasks, skip_locked=True)),
+    )
+
+
+def held_by(writing: Writing, worker: WorkerId, leases: Sequence[Lease]) -> tuple[Wanted, Change]:
+    """The question for those of these tasks that the worker runs under these leases, and its parameters.
+
+    In the order in which they are locked everywhere: MySQL goes through what it is given.
+    """
+    asked, given = _held_by(writing.dialect.given)
+    keys = sorted({(lease.task, lease.fence) for lease in leases})
+    return asked, {**given.bind(*zip(*keys, strict=True)), "worker": worker}
+
+
+@cache
+def _held_by(given_rows: GivenRows) -> tuple[Wanted, Given]:
+    given = leases_given(given_rows)
+    asked = select().where(*running_under(given)).order_by(tasks.c.id)
+    return wanted(select_by_key(asked, given.table, tasks)), given
+
+
+def leases_given(given_rows: GivenRows) -> Given:
+    """Rows of leases that a statement is given: their tasks, and their fences."""
+    return given_rows("held", of_task="key", of_fence="int")
+
+
+def running_under(given: Given) -> Sequence[ColumnElement[bool]]:
+    """What makes tasks those that the bound `worker` runs under the given leases: nobody else may write for them."""
+    return (
+        tasks.c.id == given.table.c.of_task,
+        tasks.c.fence == given.table.c.of_fence,
+        by_no_index(tasks.c.worker_id) == bindparam("worker"),
+        by_no_index(tasks.c.state) == "running",
     )
 
 

@@ -10,10 +10,10 @@ from paperlane.errors import CancelRequested, StaleLease
 from paperlane.ledger import Note
 from paperlane.ledger.claims import hold_worker, slots_granted, start
 from paperlane.ledger.dialects import Dialect, Given, GivenRows
-from paperlane.ledger.dialects.keyed import KeyedUpdate, by_no_index, select_by_key
+from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.endings import held_by
 from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
+from paperlane.ledger.holding import held_by, leases_given, running_under
 from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, events, system, tasks, workers
 from paperlane.ledger.sense import LONGEST_STEP, cut
 from paperlane.ledger.writing import Writing
@@ -146,15 +146,9 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
 @cache
 def _running(given_rows: GivenRows) -> tuple[Prepared, Given]:
     """What the worker runs of given leases."""
-    given = given_rows("run", of_task="key", of_fence="int")
-    whose = (
-        tasks.c.id == given.table.c.of_task,
-        tasks.c.fence == given.table.c.of_fence,
-        by_no_index(tasks.c.worker_id) == bindparam("worker"),
-        by_no_index(tasks.c.state) == "running",
-    )
+    given = leases_given(given_rows)
     columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "payload"))
-    return Prepared(select_by_key(select(*columns).where(*whose), given.table, tasks)), given
+    return Prepared(select_by_key(select(*columns).where(*running_under(given)), given.table, tasks)), given
 
 
 def attempts(
@@ -196,27 +190,32 @@ def stale(lease: Lease) -> StaleLease:
     return StaleLease(f"Lease {lease.fence} of task {lease.task} is not valid any more.")
 
 
+_FROM_LATER = Prepared(
+    select(tasks.c.id, tasks.c.fence).where(
+        UNDER_WAY, tasks.c.worker_id == bindparam("worker"), tasks.c.lease_until > bindparam("beyond")
+    )
+)
+
+
 @cache
 def _renew(given_rows: GivenRows) -> tuple[Update, Given]:
-    given = given_rows("renewed", of_task="key", of_fence="int")
-    whose = (
-        tasks.c.id == given.table.c.of_task,
-        tasks.c.fence == given.table.c.of_fence,
-        by_no_index(tasks.c.worker_id) == bindparam("worker"),
-        by_no_index(tasks.c.state) == "running",
-    )
-    return KeyedUpdate(tasks).where(*whose).values(lease_until=bindparam("until")), given
+    given = leases_given(given_rows)
+    return KeyedUpdate(tasks).where(*running_under(given)).values(lease_until=bindparam("until")), given
 
 
 def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float) -> Renewal:
-    """Prolong all that is still held; a worker that the ledger gave up holds nothing."""
+    """Prolong all that is still held; a worker that the ledger gave up holds nothing.
+
+    What it does not name, since its answer was never heard or its outcome is yet to be told, runs out as it is. But
+    given before the clock was set back, that would be after all the time that the clock was set back by.
+    """
     connection = writing.connection
     if connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=writing.now)).rowcount == 0:
         return Renewal(lost=tuple(leases), cancelled=(), known=False)
     granted = connection.execute(select(workers.c.slots).where(workers.c.id == worker)).scalar_one()
-    if not leases:
-        return Renewal(lost=(), cancelled=(), granted=granted)
-    held = {key: task["cancel"] for key, task in _locked(writing, worker, leases).items()}
+    from_later = writing.soon(_FROM_LATER, {"worker": worker, "beyond": writing.now + 2 * length}).tuples()
+    all_held = [*leases, *(Lease(TaskId(task), fence) for task, fence in from_later)]
+    held = {key: task["cancel"] for key, task in _locked(writing, worker, all_held).items()}
     if held:
         statement, given = _renew(writing.dialect.given)
         writing.connection.execute(

@@ -5,7 +5,7 @@ worker is a dozen statements, and runs for every task or few. Where somebody lis
 tests), they are executed by SQLAlchemy as any other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,10 +58,11 @@ class Prepared:
         cursor = connection.connection.cursor()
         try:
             (cursor.executemany if many else cursor.execute)(text.words, bound)
+            found = () if cursor.description is None else cursor.fetchall()
         except BaseException as error:
             as_sqlalchemy_does(connection, error, text.words, bound, cursor)
             raise
-        return cursor
+        return _Read(cursor, found)
 
     def _compile(self, connection: Connection) -> _Text:
         assert isinstance(self.statement, CompilerElement)
@@ -113,6 +114,32 @@ def is_listened(connection: Connection) -> bool:
 def as_sqlalchemy_does(connection: Connection, error: BaseException, words: str, bound: Any, cursor: Any) -> None:
     """Raise a driver's error as SQLAlchemy's own, and give a broken connection up."""
     connection._handle_dbapi_exception(error, words, bound, cursor, None)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A driver's cursor that has read all there is.
+
+    SQLite's driver spoils its statement else: a cursor that was left before the end by a rollback resets it when it is
+    collected as garbage, and whoever is about to run the same statement then cannot bind its parameters the next time.
+    """
+
+    cursor: Any
+    found: Sequence[Any]
+
+    @property
+    def description(self) -> Any:
+        return self.cursor.description
+
+    @property
+    def rowcount(self) -> int:
+        return self.cursor.rowcount
+
+    def fetchall(self) -> Sequence[Any]:
+        return self.found
+
+    def close(self) -> None:
+        self.cursor.close()
 
 
 @dataclass(slots=True)
