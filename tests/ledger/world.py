@@ -147,7 +147,7 @@ class Worker:
     ended: list[Ended] = field(default_factory=list)
     frozen: bool = False
     key: str = "key"  # of the version of the steps that it knows
-    unsure: SqlLedger | None = None  # the process in which a claim had no answer: it may run more than it knows
+    unsure: list[SqlLedger] = field(default_factory=list)  # where claims had no answer: it may run more than it knows
 
 
 class World:
@@ -371,17 +371,17 @@ class World:
             self.workers.remove(worker)
             return
         except Unavailable:
-            worker.unsure = worker.unsure or self.ledger
+            worker.unsure.append(self.ledger)
             raise
         worker.ended.clear()
         found = before & {(lease.task, lease.fence) for lease in leases}
-        self.sees.expect(not found or worker.unsure is self.ledger, "3: it is told twice that it runs", found)
+        self.sees.expect(not found or self.ledger in worker.unsure, "3: it is told twice that it runs", found)
         self.took(leases, max(room, len(found)), worker)  # what it runs without knowing is told whatever its room is
         worker.held += leases
-        if worker.unsure is self.ledger:  # else nobody remembers what it asked for
-            worker.unsure = None
+        # what it asked another process for, nobody remembers
+        worker.unsure = [ledger for ledger in worker.unsure if ledger is not self.ledger]
         strange = self._runs(worker) - {(lease.task, lease.fence) for lease in worker.held}
-        self.sees.expect(not strange or worker.unsure is not None, "3: it does not know that it runs", strange)
+        self.sees.expect(not strange or worker.unsure, "3: it does not know that it runs", strange)
 
     def _runs(self, worker: Worker) -> set[tuple[str, int]]:
         """What it runs, as the ledger has it."""
