@@ -27,7 +27,7 @@ TESTS = (
     *(*_QUIET, "tests/ledger", "--ignore", "tests/ledger/test_mutants.py"),
     *("-k", "(memory or unknown or auditor or clocks) and not postgresql and not mariadb and not no_story"),
 )
-LOCKS = (*_QUIET, "tests/ledger/test_concurrency.py")
+LOCKS = (*_QUIET, "tests/ledger/test_concurrency.py", "tests/ledger/test_retention.py", "-k", "not memory")
 """What is asked of those that survive the others: it starts real servers."""
 
 

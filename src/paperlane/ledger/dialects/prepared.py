@@ -58,7 +58,7 @@ class Prepared:
         cursor = connection.connection.cursor()
         try:
             (cursor.executemany if many else cursor.execute)(text.words, bound)
-            found = () if cursor.description is None else cursor.fetchall()
+            found = cursor.fetchall() if cursor.description else ()
         except BaseException as error:
             as_sqlalchemy_does(connection, error, text.words, bound, cursor)
             raise
