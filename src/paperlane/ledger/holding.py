@@ -1,4 +1,4 @@
-"""The order of locks: a lane before its tasks, lanes in the order of their users, tasks in the order of their ids."""
+"""Tasks are asked for and held in one order: a lane before its tasks, lanes by their users, tasks by their ids."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
