@@ -696,8 +696,8 @@ class World:
             late = [task for task in put_off if task.run_at > self.clock.at + LONGEST_PUT_OFF]
             self.sees.expect(not late, "10: put off to a time from before the clock was set back", late)
             since = {task.id: since.get(task.id, self.clock.at) for task in left if task.state == "ready"}
-            kept = [task for task, at in since.items() if self.clock.at > max(held_until, at) + 2 * POLL]
-            self.sees.expect(not kept, "10: ready and not run", kept)
+            passed = [task for task, at in since.items() if self.clock.at > max(held_until, at) + 2 * POLL]
+            self.sees.expect(not passed, "10: ready and not run", passed)
             if self.sees.broken:
                 return
         for batch in self.accepted.values():

@@ -206,8 +206,8 @@ def _renew(given_rows: GivenRows) -> tuple[Update, Given]:
 def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float) -> Renewal:
     """Prolong all that is still held; a worker that the ledger gave up holds nothing.
 
-    What it does not name, since its answer was never heard or its outcome is yet to be told, runs out as it is. But
-    given before the clock was set back, that would be after all the time that the clock was set back by.
+    What it does not name (a claim whose answer it never heard, an outcome that it has yet to tell) runs out by itself.
+    But what was given before the clock was set back would do so only when the clock is there again: that is shortened.
     """
     connection = writing.connection
     if connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=writing.now)).rowcount == 0:
