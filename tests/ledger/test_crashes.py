@@ -58,6 +58,26 @@ def test_one_busy_worker_empties_itself_for_it_and_the_others_go_on(bench: Bench
     assert bench.ledger.task(good[-1]).state is State.READY
 
 
+def test_a_lane_at_its_limit_comes_to_it_too(bench: Bench):
+    """Its other tasks must not take the one turn that it has, again and again."""
+    bad = crashed_twice(bench)
+    bench.ledger.lane(UserId(1), max_running=2, paused=True)
+    others = bench.submit(1, 9)
+    bench.submit(2, 30)
+    busy = step(bench, bench.worker("a"), 2)
+    step(bench, bench.worker("b"), 1)
+    bench.ledger.lane(UserId(1), paused=False)
+    (other,) = step(bench, "b", 1)
+    assert other.task == others[0]
+    bench.ledger.lane(UserId(1), max_running=1)
+    busy += step(bench, "a", 1)
+    (instead,) = step(bench, "b", 1, (other,))
+    assert instead.task not in others
+    assert step(bench, "a", 1) == []  # it makes room
+    assert [lease.task for lease in step(bench, "a", 10, tuple(busy))] == [bad]
+    assert [lease.user for lease in step(bench, "b", 2)] == [2, 2]
+
+
 def test_neighbours_of_a_bad_document_are_not_condemned(bench: Bench):
     good = bench.submit(2, 3)
     (bad,) = bench.submit(1)

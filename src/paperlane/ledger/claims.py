@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 
 from paperlane.errors import StaleLease
 from paperlane.ledger import Rules
@@ -189,8 +189,10 @@ def _turns(
     """Whose turn it is; a task whose next crash is its last runs alone, so that no neighbour's crash counts for it.
 
     Where something runs, one place (`makes_room`) waits until it is empty: else a busy system would never come to it.
+    Meanwhile its lane fills up with no others.
     """
     suspicious = max(1, rules.max_crashes - 1)
+    keep_free: set[int] = set()
     if room <= 0 or outlook.paused or (there.held and there.crashes >= suspicious):
         return []
     if outlook.next_due is not None and outlook.next_due <= writing.now:
@@ -204,23 +206,22 @@ def _turns(
                 return found
         elif writing.soon(_SUSPECT.owners, suspect).tuples() and makes_room():
             return []
+        keep_free = {user for (user,) in writing.soon(_SUSPECTS_OWNERS, suspect).tuples()}
     fit = Fit(suspicious, outlook.knows)
-    return give_turns(writing, held, engine, room, fit, spare=outlook.suspects, usual_limit=rules.user_limit)
+    spare, usual = outlook.suspects, rules.user_limit
+    return give_turns(writing, held, engine, room, fit, spare=spare, usual_limit=usual, keep_free=keep_free)
 
 
-_SUSPECT = wanted(
-    select()
-    .where(
-        SUSPECT,
-        tasks.c.crashes >= bindparam("crashes"),
-        tasks.c.version <= bindparam("knows"),
-        select(lanes.c.user_id)
-        .where(lanes.c.user_id == tasks.c.user_id, lanes.c.engine == bindparam("engine"), RUNNABLE)
-        .exists(),
-    )
-    .order_by(tasks.c.crashes, tasks.c.id)  # certain, for it is asked twice
-    .limit(1)
-)
+def _suspects(whose: ColumnElement[bool], most: int) -> Select[()]:
+    """Those that must run alone and could, of lanes of an engine, in a certain order."""
+    of_lane = select(lanes.c.user_id).where(lanes.c.user_id == tasks.c.user_id, lanes.c.engine == bindparam("engine"))
+    fits = (tasks.c.crashes >= bindparam("crashes"), tasks.c.version <= bindparam("knows"))
+    asked = select().where(SUSPECT, *fits, of_lane.where(whose).exists())
+    return asked.order_by(tasks.c.crashes, tasks.c.id).limit(most)
+
+
+_SUSPECT = wanted(_suspects(RUNNABLE, 1))
+_SUSPECTS_OWNERS = Prepared(_suspects(lanes.c.paused == 0, _FEW).add_columns(tasks.c.user_id))
 
 
 def start(

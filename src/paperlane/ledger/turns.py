@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from paperlane.ledger.dialects import Fit
@@ -29,6 +29,7 @@ class _Line:
     """A lane's next tasks while turns are given."""
 
     lane: Lane
+    kept: int = 0  # turns that are left free
     heads: list[Change] = field(default_factory=list)
     asked: int = 0
     ends: bool = False  # there is nothing behind what was read
@@ -39,7 +40,7 @@ class _Line:
 
     @property
     def most(self) -> int:
-        return min(self.lane.ready, self.lane.max_running - self.lane.running)
+        return min(self.lane.ready, self.lane.max_running - self.lane.running - self.kept)
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class _Turns:
     held: Lanes
     engine: str
     fit: Fit
+    keep_free: Collection[int]
     lines: dict[int, _Line] = field(default_factory=dict)
     order: list[_Place] = field(default_factory=list)
     reach: _Place | None = (-math.inf, 0)
@@ -57,8 +59,9 @@ class _Turns:
 
     def join(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            line = self.lines.setdefault(lane.user, _Line(lane))
-            heapq.heappush(self.order, line.place)
+            line = self.lines.setdefault(lane.user, _Line(lane, kept=lane.user in self.keep_free))
+            if line.most > 0:
+                heapq.heappush(self.order, line.place)
 
     def ask(self, most: int) -> None:
         """Hold more lanes."""
@@ -99,16 +102,25 @@ class _Turns:
 
 
 def give_turns(
-    writing: Writing, held: Lanes, engine: str, room: int, fit: Fit, *, spare: int, usual_limit: int
+    writing: Writing,
+    held: Lanes,
+    engine: str,
+    room: int,
+    fit: Fit,
+    *,
+    spare: int,
+    usual_limit: int,
+    keep_free: Collection[int],
 ) -> Sequence[Change]:
     """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
 
     A turn is one task, or an eighth of the room where that is more. Tasks that do not fit are passed by; `spare` lanes
-    may have no others. Most users run no more than the `usual_limit` at once, so more lanes are asked for where a turn
+    may have no others. Lanes of the users in `keep_free`, no more than the spare ones, are not filled up: one turn of
+    each is left. Most users run no more than the `usual_limit` at once, so more lanes are asked for where a turn
     is larger: to ask again takes longer.
     """
     share = max(1, room // _SHARE)
-    turns = _Turns(writing, held, engine, fit)
+    turns = _Turns(writing, held, engine, fit, keep_free)
     turns.join(held.runnable(engine))
     turns.ask(-(-room // max(1, min(share, usual_limit))) + spare)
     chosen: list[Change] = []
@@ -122,6 +134,5 @@ def give_turns(
             held.give(task)
             chosen.append(task)
         else:
-            if line.lane.runnable:
-                turns.join([line.lane])
+            turns.join([line.lane])
     return chosen
