@@ -131,6 +131,20 @@ class TestLeases:
         bench.clock.pass_time(HOUR)
         assert fresh.recover() == Recovery()
 
+    def test_who_has_just_started_lets_workers_renew_first(self, bench: Bench):
+        """The clock was set forward a moment ago, or the database was away: it cannot know."""
+        alive, dead = bench.worker("alive"), bench.worker("dead")
+        bench.submit(1, 2)
+        (mine,), (lost,) = claim(bench, alive, 1), claim(bench, dead, 1)
+        bench.clock.jumped = HOUR
+        fresh = SqlLedger(bench.ledger.dialect, bench.ledger.rules, clock=bench.clock)
+        for _ in range(2):
+            assert fresh.recover() == Recovery()
+            bench.clock.pass_time(10)
+            bench.ledger.renew(alive, [mine])
+        assert fresh.recover() == Recovery(expired=1, workers=1)
+        assert bench.ledger.task(lost.task).state is State.READY
+
     def test_what_began_before_the_clock_was_set_back_is_over_soon(self, bench: Bench):
         """Its worker dies at once: it last told that it lives before the clock was wrong."""
         worker = bench.worker()

@@ -9,7 +9,9 @@ class Jumps:
     """Compares the clock that counts with this process's monotonic one, at every transaction.
 
     `tolerance` is by how many seconds they may part between two looks, `patience` for how many nothing is taken back
-    after a jump: within it every worker that lives renews its leases by the new time. `back` counts the jumps back.
+    after a jump: within it every worker that lives renews its leases by the new time. After the first look it is half as
+    many, for what happened before is not known: the clock may have been set, or the database have been away. `back`
+    counts the jumps back.
     """
 
     tolerance: float
@@ -26,6 +28,7 @@ class Jumps:
         with self._lock:
             if self._apart is None:
                 self._since = monotonic
+                self._until = monotonic + self.patience / 2  # who lives renews within a third
             elif abs(apart - self._apart) > self.tolerance:
                 self.back += apart < self._apart
                 self._since = monotonic

@@ -61,9 +61,8 @@ class Sweeper:
 
         def page(writing: Writing, lanes: Lanes) -> Recovery:
             until = writing.now - (self.transactions.monotonic() - since)
-            if self.transactions.settling(writing):
-                return Recovery()
-            if recovery.is_from_later(writing, self.rules) and self.transactions.suspect():
+            was_set_back = recovery.is_from_later(writing, self.rules) and self.transactions.suspect()
+            if was_set_back or self.transactions.settling(writing):
                 return Recovery()
             if user is not None:
                 writing.wait_briefly()
