@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.ledger.conftest import Bench
 
-from paperlane.model.tasks import Completed, Ended, Lease, WorkerId
+from paperlane.model.tasks import Completed, Ended, Lease, UserId, WorkerId
 
 
 def running(bench: Bench) -> int:
@@ -41,6 +41,29 @@ def test_a_lowered_limit_holds_for_all_workers_together(make_bench: Callable[...
             assert running(bench) <= 5
     assert running(bench) == 5  # and no room is idle
     assert bench.ledger.renew(b, of_b).lost == ()
+
+
+def test_a_lowered_limit_counts_what_was_handed_out_too(make_bench: Callable[..., Bench]):
+    """Nobody has begun it, so it is at no worker yet; its engine's workers may begin it at any moment."""
+    bench = make_bench(system_limit=10, user_limit=50)
+    for user, engine in ((1, "database"), (2, "pushed")):
+        bench.ledger.lane(UserId(user), engine=engine)
+        bench.submit(user, 30)
+    pulls, pushed = bench.worker("a", 5), bench.worker("b", 5, engine="pushed")
+    leases = bench.ledger.lease("pushed", 5)
+    bench.ledger.limit(6)
+    step(bench, pulls, 5)
+    for lease in leases:
+        bench.ledger.begin(lease, pushed)
+    assert running(bench) == 6
+    bench.ledger.finish(pushed, [Ended(lease, Completed(1.0)) for lease in leases])
+    for _ in range(2):
+        for lease in bench.ledger.lease("pushed", 5):
+            bench.ledger.begin(lease, pushed)
+        beat(bench, pulls)
+        step(bench, pulls, 5)
+        assert running(bench) <= 6
+    assert running(bench) == 6
 
 
 def test_a_raised_limit_is_filled_with_the_next_heartbeats(make_bench: Callable[..., Bench]):

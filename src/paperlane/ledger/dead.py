@@ -167,8 +167,7 @@ def _next(writing: Writing, which: Letters, cursor: str, handled: Callable[[Chan
     """
     if which.ids is not None:
         return _named(writing, which, cursor, handled)
-    first = _Place(0.0, "", min(which.until, writing.now))  # who fails again waits for another time
-    place = _Place.of(cursor) if cursor else first
+    place = _Place.of(cursor) if cursor else _Place(0.0, "", min(which.until, _latest(writing)))
     asked = (
         select(tasks.c.id, tasks.c.user_id, tasks.c.finished_at)
         .where(
@@ -183,6 +182,12 @@ def _next(writing: Writing, which: Letters, cursor: str, handled: Callable[[Chan
     if len(found) < AT_ONCE:
         return _Turn(found)
     return _Turn(found, f"{found[-1]['finished_at']!r}/{found[-1]['id']}/{place.until!r}")
+
+
+def _latest(writing: Writing) -> float:
+    """Now: who fails again waits for another time. Later where one failed by a clock that has been set back since."""
+    asked = select(tasks.c.finished_at).where(DEAD).order_by(tasks.c.finished_at.desc()).limit(1)
+    return max(writing.now, writing.connection.scalar(asked) or 0.0)
 
 
 def _named(writing: Writing, which: Letters, cursor: str, handled: Callable[[Change], bool]) -> _Turn:

@@ -9,8 +9,8 @@ class Jumps:
     """Compares the clock that counts with this process's monotonic one, at every transaction.
 
     `tolerance` is by how many seconds they may part between two looks, `patience` for how many nothing is taken back
-    after a jump: within it every worker that lives renews its leases by the new time. After the first look it is half as
-    many, for what happened before is not known: the clock may have been set, or the database have been away. `back`
+    after a jump: within it every worker that lives renews its leases by the new time. After the first look it is half
+    as many, for nobody knows what happened before: the clock may have been set, or the database have been away. `back`
     counts the jumps back.
     """
 

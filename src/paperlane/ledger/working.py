@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
@@ -14,7 +15,7 @@ from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
 from paperlane.ledger.holding import held_by, leases_given, running_under
-from paperlane.ledger.schema import RUNNING, UNDER_WAY, checkpoints, events, system, tasks, workers
+from paperlane.ledger.schema import UNDER_WAY, checkpoints, events, system, tasks, workers
 from paperlane.ledger.sense import LONGEST_STEP, cut
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
@@ -27,6 +28,8 @@ from paperlane.model.tasks import (
     WorkerId,
 )
 
+_MEMBERS = select(workers.c.id, workers.c.slots, workers.c.engine).order_by(workers.c.id)
+
 
 def register(writing: Writing, worker: Change, otherwise: int) -> int:
     """Enter the worker, or its wish for more slots; what the system's limit leaves is granted.
@@ -36,9 +39,10 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
     connection = writing.connection
     limited = connection.scalar(select(system.c.max_running).with_for_update())
     most = otherwise if limited is None else limited
-    held = _held_by_worker(connection)
-    others = connection.execute(select(workers.c.id, workers.c.slots).where(workers.c.id != worker["id"]))
-    granted = max(0, min(worker["slots"], most - sum(max(slots, held[other]) for other, slots in others)))
+    others = connection.execute(_MEMBERS.where(workers.c.id != worker["id"])).all()
+    slots = {row.id: row.slots for row in others}
+    held = _UnderWay.of(connection).at(slots, {row.id: row.engine for row in others})
+    granted = max(0, min(worker["slots"], most - sum(max(slots[other], held[other]) for other in slots)))
     seen = {"slots": granted, "seen_at": writing.now}
     if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
         connection.execute(writing.dialect.insert_new(workers), {**worker, **seen, "started_at": writing.now})
@@ -56,38 +60,71 @@ def limit(writing: Writing, max_running: int | None, otherwise: int, first: str)
     connection.execute(select(system.c.id).with_for_update())
     connection.execute(update(system).values(max_running=max_running))
     allowed = otherwise if max_running is None else max_running
-    locked = select(workers.c.id, workers.c.slots, workers.c.engine).order_by(workers.c.id).with_for_update()
-    rows = connection.execute(locked).all()
+    rows = connection.execute(_MEMBERS.with_for_update()).all()
     granted = {WorkerId(row.id): row.slots for row in rows}
     if sum(granted.values()) > allowed:
         widest = {row.engine: WorkerId(row.id) for row in sorted(rows, key=lambda row: row.slots) if row.slots > 0}
         least = [widest[engine] for engine in sorted(widest, key=lambda engine: (engine != first, engine))][:allowed]
-        for worker, slots in _shares(granted, least, _held_by_worker(connection), allowed).items():
+        shares = _shares(granted, least, allowed)
+        held = _UnderWay.of(connection).at(shares, {WorkerId(row.id): row.engine for row in rows})
+        for worker, slots in _without_beyond(shares, held).items():
             connection.execute(update(workers).where(workers.c.id == worker).values(slots=slots))
 
 
-def _held_by_worker(connection: Connection) -> Counter[WorkerId]:
-    """How many tasks run at each worker; where a limit was lowered, some run more than they are granted now."""
-    asked = select(tasks.c.worker_id, func.count()).where(UNDER_WAY, RUNNING).group_by(tasks.c.worker_id)
-    return Counter({WorkerId(worker): count for worker, count in connection.execute(asked)})
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """How many tasks each worker runs, and how many each engine was handed that nobody has begun."""
+
+    running: Counter[WorkerId]
+    handed_out: Counter[str]
+
+    @classmethod
+    def of(cls, connection: Connection) -> "_UnderWay":
+        asked = select(tasks.c.worker_id, tasks.c.engine, func.count()).where(UNDER_WAY)
+        under_way = cls(Counter(), Counter())
+        for worker, engine, count in connection.execute(asked.group_by(tasks.c.worker_id, tasks.c.engine)):
+            if worker:
+                under_way.running[WorkerId(worker)] += count
+            else:
+                under_way.handed_out[engine] += count
+        return under_way
+
+    def at(self, slots: Mapping[WorkerId, int], engines: Mapping[WorkerId, str]) -> Counter[WorkerId]:
+        """How many there are at each of these workers; where a limit was lowered, more than it has slots now.
+
+        What was handed out may be begun by any worker of its engine: it counts where there are slots for it, and the
+        rest at the first of them.
+        """
+        held, left = self.running.copy(), self.handed_out.copy()
+        for worker, most in slots.items():
+            here = min(left[engines[worker]], max(0, most - held[worker]))
+            held[worker] += here
+            left[engines[worker]] -= here
+        for worker in slots:
+            held[worker] += left.pop(engines[worker], 0)
+        return held
 
 
-def _shares(
-    granted: Mapping[WorkerId, int], least: Sequence[WorkerId], held: Counter[WorkerId], allowed: int
-) -> dict[WorkerId, int]:
-    """Proportional shares of fewer slots, `least` with at least one, less what others still run beyond theirs."""
+def _shares(granted: Mapping[WorkerId, int], least: Sequence[WorkerId], allowed: int) -> dict[WorkerId, int]:
+    """Proportional shares of fewer slots, `least` with at least one."""
     shares = {worker: int(worker in least) for worker in granted}
     whole, rest, before = sum(granted.values()) - len(least), allowed - len(least), 0
     for worker, slots in granted.items():
         more = before + slots - shares[worker]
         shares[worker] += more * rest // whole - before * rest // whole
         before = more
+    return shares
+
+
+def _without_beyond(shares: Mapping[WorkerId, int], held: Counter[WorkerId]) -> dict[WorkerId, int]:
+    """The shares less what others still run beyond theirs."""
+    left = dict(shares)
     beyond = sum(max(0, held[worker] - share) for worker, share in shares.items())
     for worker, share in shares.items():
         less = min(beyond, max(0, share - held[worker]))
-        shares[worker] -= less
+        left[worker] -= less
         beyond -= less
-    return shares
+    return left
 
 
 def hold(writing: Writing, worker: WorkerId) -> None:
