@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -15,11 +16,12 @@ from tests.ledger.conftest import new_batch
 from tests.ledger.invariants import check_invariants
 from tests.ledger.test_contract import BUSY
 
-from paperlane.errors import TooMany
+from paperlane.errors import Conflict, TooMany
 from paperlane.ledger import Kept, Rules
 from paperlane.ledger.schema import backlog, lanes, tasks
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.model.tasks import Completed, Ended, Failed, Lease, Letters, TaskId, UserId, WorkerId
+from paperlane.model.schedules import NewSchedule, ScheduleId
+from paperlane.model.tasks import Completed, Ended, Failed, Lease, Letters, NewTask, TaskId, UserId, WorkerId
 
 MANY = 4
 
@@ -260,6 +262,23 @@ def test_who_submits_shares_the_backlog_and_nobody_has_it_alone_meanwhile(
     one.submit(new_batch("two", 1, 1), meanwhile)
     assert alone == []
     assert one.queue().queued == 4
+
+
+def test_schedules_added_at_once_are_no_more_than_a_user_may_have(processes: Callable[..., list[SqlLedger]]):
+    ledgers = processes(user_schedules=2)
+    tasks = [NewTask(TaskId(""), b"{}")]
+
+    def add(user: UserId, n: int, ledger: SqlLedger) -> str:
+        name = f"{user}-{n}"
+        try:
+            ledger.add_schedule(NewSchedule(ScheduleId(name), user, name, "0 0 * * *", "UTC", tasks))
+        except Conflict as refused:
+            return refused.code
+        return "added"
+
+    for user in range(1, 11):
+        answers = at_once(ledgers, partial(add, UserId(user)))
+        assert sorted(map(str, answers)) == ["added"] * 2 + ["too_many_schedules"] * 2
 
 
 def test_runs_of_retention_at_once_keep_what_is_to_be_kept(processes: Callable[..., list[SqlLedger]]):

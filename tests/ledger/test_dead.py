@@ -202,6 +202,14 @@ class TestReplaying:
         assert rounds <= len(names) + 1
         assert len(bench.ledger.dead(EVERY)) == len(names)
 
+    def test_one_that_failed_before_the_clock_was_set_back_is_meant_too(self, bench: Bench):
+        bench.clock.jumped = 3_600.0
+        ahead = fail(bench, 1, 2)
+        bench.clock.jumped = 0.0
+        fail(bench, 2)
+        assert all_of(bench.ledger.replay, EVERY).done == 3
+        assert bench.ledger.task(ahead[1]).status == "queued"
+
     def test_what_finds_no_room_stays_dead_and_is_told(self, make_bench: MakeBench):
         bench = make_bench(user_backlog=3, system_backlog=5)
         first, second = [task for _ in range(2) for task in fail(bench, 1, 3)], fail(bench, 2, 3)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, 
 from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger import AlsoFired, Rules
 from paperlane.ledger.backlog import Backlog
+from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import schedule_tasks, schedules
 from paperlane.ledger.sense import check_batch
 from paperlane.ledger.submitting import submit
@@ -35,6 +36,7 @@ def add(writing: Writing, new: NewSchedule, rules: Rules) -> bool:
         raise BadRequest(
             f"A schedule submits 1 to {most} tasks at a time.", hint="More could never wait at once; make several."
         )
+    Lanes(writing).open([new.user], rules.engine, rules.user_limit)  # what the user adds beside this waits, and counts
     own = select(func.count()).select_from(schedules).where(schedules.c.user_id == new.user)
     if connection.execute(own).scalar_one() >= rules.user_schedules:
         raise Conflict(
