@@ -46,6 +46,33 @@ def test_html_that_a_browser_hides_is_no_text():
     assert [text for _, _, text in shape(parsed)] == ["b d", "f", "g"]
 
 
+def test_a_comment_in_html_parts_no_words_and_a_line_break_begins_none():
+    parsed = parsed_of("<p>The system <!-- or <p>two --> shall<?x y?> answer.<h1><br>Scope<br></h1>", "a.html")
+    assert shape(parsed) == [("paragraph", 0, "The system shall answer."), ("heading", 1, "Scope")]
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ("<p>See <a href=#x>the <b>end</b></a> now", ["the end"]),
+        ("<p>See <a href=#x><img alt=i></a> now and then", ["now"]),
+        ("<p>See there <a href=#x><img></a>", ["there"]),
+        ("<p><a href=#x><img></a><p>After", ["After"]),
+        ("<p>Before and<p><a href=#x> <img> </a>", ["Before and"]),
+        ("<p>请见<a href=#x><img></a>" + "文" * 50, ["文" * 40]),
+        ("See <a href=#x><div>a card</div>of words</a>", ["a card"]),
+        ("See <a href=#x>a <div>card</div></a> now", ["a"]),
+        ("<a href=#x><div><img></div></a> now", ["now"]),
+        ("<a href=#x><h2>One</h2><p>Two</p></a>", ["One"]),
+        ("<a href=#x></a>", []),
+    ],
+)
+def test_every_link_of_html_stands_where_words_are_shown(html: str, shown: list[str]):
+    parsed = parsed_of(html, "a.html")
+    assert_sound(parsed)
+    assert [parsed.text[link.start : link.end] for link in parsed.links] == shown
+
+
 def test_a_table_in_a_cell_leaves_the_outer_ones_rows_alone():
     parsed = parsed_of("<table><tr><td><table><tr><td>x<tr><td>y</table><td>B<tr><td>C</table>", "a.html")
     placed = {parsed.text[b.start : b.end]: (b.table, b.row, b.column) for b in parsed.blocks}
@@ -66,6 +93,7 @@ SLOW = {  # one block each; the first character makes Python take four bytes for
     "lines": "😀" + "a few words of a line<br>\n" * 60_000,
     "a highlighted block": "<pre>😀" + "<span class=n>name</span> <span class=o>=</span>\n" * 60_000,
     "code in a paragraph": "<p>😀" + "<code>name</code> " * 100_000,
+    "pictures in links": "<p>😀" + "a <a href=#x><img src=y></a>" * 50_000,
 }
 
 

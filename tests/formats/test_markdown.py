@@ -207,6 +207,7 @@ SLOW = {
     "brackets": "[" * 60_000,
     "pairs of brackets": "[" + "[]" * 30_000,
     "tags": "<code>" * 20_000,
+    "a tag that never ends": "a <" + "b" * 60_000,
     "comments": "<!-- " * 20_000,
     "backticks": "".join("`" * n + " " for n in range(300)),
     "lines of a label": "[\n" + "a\n" * 20_000,

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.reading import NoJob, document_of, report_of
 
-from paperlane.checks import CHECKS, Finding
+from paperlane.checks import CHECKS, Finding, Subject
 from paperlane.model.documents import Language, Severity
 from paperlane.pipeline.section_merge import BUDGET, merge, tokens_of
 from paperlane.reports import REPORTS
@@ -38,6 +39,17 @@ def test_acronyms_are_known_once_they_are_spelled_out():
         "| A | B |\n|---|---|\n| RPO | recovery point objective |\n"
     )
     assert set(document.acronyms) == {"SLO", "MTTR", "QOS", "RPO"}
+
+
+def test_acronyms_are_known_by_the_titles_that_mark_them():
+    text = """<abbr class="x" title='time "to" repair'>MTTR</abbr> and <abbr title="no">SLO</abbr>, <abbr>RPO</abbr>"""
+    assert document_of(text).acronyms == {"MTTR": 'time "to" repair'}
+
+
+def test_no_mark_of_an_acronym_takes_long():
+    begin = process_time()
+    document_of("a <abbr " + "title='" * 30_000)
+    assert process_time() - begin < 3
 
 
 def test_tokens_are_right_for_chinese_and_english():
@@ -114,3 +126,17 @@ def test_a_check_that_breaks_is_never_passed_over(monkeypatch: pytest.MonkeyPatc
     for language, sentence in said.items():
         assert REPORTS["text"].render([report], (), language).decode().count(sentence) == 1
     assert [issue.rule for issue in report.issues] == ["tbd"]
+
+
+def test_a_finding_that_breaks_takes_no_other_one_with_it(monkeypatch: pytest.MonkeyPatch):
+    """A place that shows nothing, or lies outside of the text, is a fault of the check or of a format."""
+
+    def find(_subject: Subject) -> Iterator[Finding]:
+        for start, end in ((0, 0), (2, 5), (5, 10_000), (7, 10)):
+            yield Finding(start, end, {"term": "x"})
+
+    monkeypatch.setattr(CHECKS, "_by_name", {"vague-term": replace(CHECKS["vague-term"], find=find)})
+    report = report_of("# One\n\nThe gate shall open.\n")
+    assert [issue.quote for issue in report.issues] == ["One", "The"]
+    assert report.coverage.reasons == ("vague-term: ValueError",)
+    assert report.coverage.failed == 1

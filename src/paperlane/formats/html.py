@@ -11,6 +11,8 @@ from paperlane.formats.encoding import decode
 from paperlane.model.documents import Block, BlockKind, Link, Parsed, Upload
 
 _SPACE = re.compile(r"[ \t\n\r\f]+")
+_LONGEST = 40  # characters of a word, for between Chinese ones there is no space
+_WORD = re.compile(rf"\S{{1,{_LONGEST}}}")
 _HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "svg", "math", "iframe", "object"})
 _INLINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
@@ -35,7 +37,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     walk = _Walk()
     if tree.body is not None:
         walk.into(tree.body, _Place())
-        walk.flush(_Place())
+        walk.end()
     text = "".join(walk.parts)
     return Parsed(
         upload.name, upload.media_type, text, tuple(walk.blocks), tuple(walk.links), tuple(walk.anchors),
@@ -79,9 +81,10 @@ class _Walk:
         if place.depth > _DEEPEST:
             raise RecursionError
         for child in node.iter(include_text=True):
-            if child.tag == "-text":
+            tag = child.tag or "-"
+            if tag == "-text":
                 self._words(child.text_content or "", place)
-            elif child.tag not in _HIDDEN:
+            elif tag not in _HIDDEN and not tag.startswith("-"):  # else a comment, which parts no words
                 self._element(child, place)
 
     def _element(self, node: LexborNode, place: _Place) -> None:
@@ -92,7 +95,8 @@ class _Walk:
             if anchor := attributes.get(name):
                 self.anchors.append(anchor)
         if tag == "br":
-            self._words("\n", _Place(verbatim=True))
+            if self.line:
+                self._words("\n", _Place(verbatim=True))
             return
         if tag in _INLINE:
             self._inline(node, tag, place)
@@ -130,14 +134,20 @@ class _Walk:
     _column: int = 0
 
     def _inline(self, node: LexborNode, tag: str, place: _Place) -> None:
-        begins = self.width
+        begins, before = self.width, len(self.blocks)
         deeper = _Place(place.kind, place.level, place.table, place.row, place.column, place.verbatim, place.depth + 1)
         self.into(node, deeper)
-        if tag in _CODE and self.width > begins:
+        whole = self.blocks[before:]  # that ended inside: a browser lets blocks stand in a link
+        if tag in _CODE and not whole and self.width > begins:
             self.code.append((begins, self.width))
         target = node.attributes.get("href" if tag == "a" else "src") if tag in {"a", "img"} else None
-        if target:
-            self.pending_links.append((target, begins, self.width, tag == "img"))
+        if not target:
+            return
+        shown = next(((start, b.end) for b in whole if (start := b.start + begins * (b is whole[0])) < b.end), None)
+        if shown is None:
+            self.pending_links.append((target, 0 if whole else begins, self.width, tag == "img"))
+        else:
+            self.links.append(Link(target, *shown, tag == "img"))
 
     def _words(self, words: str, place: _Place) -> None:
         if not place.verbatim:
@@ -159,15 +169,36 @@ class _Walk:
             self.blocks.append(
                 Block(kind, start, start + len(content), place.level, 0, code, place.table, place.row, place.column)
             )
-            self.links += [
-                Link(target, start + min(a, len(content)), start + min(b, len(content)), image)
-                for target, a, b, image in self.pending_links
-            ]
+            last = len(content) - len(content.rsplit(None, 1)[-1][-_LONGEST:])
+            for target, a, b, image in self.pending_links:
+                begin, end = _quotable(content, a, b, last)
+                self.links.append(Link(target, start + begin, start + end, image))
+            self.pending_links.clear()
+        else:  # no words are shown beside it: it stands before the next ones
+            self.pending_links = [(target, 0, 0, image) for target, _, _, image in self.pending_links]
         self.line.clear()
         self.width = 0
         self.code.clear()
-        self.pending_links.clear()
+
+    def end(self) -> None:
+        """The last block ends, and what stands after it belongs to it."""
+        self.flush(_Place())
+        if self.blocks:
+            last = self.blocks[-1]
+            self.links += [Link(target, last.start, last.end, image) for target, _, _, image in self.pending_links]
 
     def _append(self, part: str) -> None:
         self.parts.append(part)
         self.length += len(part)
+
+
+def _quotable(content: str, begin: int, end: int, last: int) -> tuple[int, int]:
+    """A span that shows something: of a link that shows no word, as around an image, the word after it.
+
+    Or the last one, which begins at `last`.
+    """
+    end = min(end, len(content))
+    if begin < end and not content[begin:end].isspace():
+        return begin, end
+    found = _WORD.search(content, begin)
+    return found.span() if found is not None else (last, len(content))

@@ -33,7 +33,7 @@ _LINK = re.compile(
     r"(?P<target><[^<>\n]*+>|[^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+)[^()\n]*+\)"
 )
 _ANCHOR = re.compile(r"""<[a-z][^<>]*\s(?:id|name)\s*=\s*["']([^"']+)["']|\{#([\w:.-]+)\}""", re.IGNORECASE)
-_HTML_TAG = re.compile(r"<(?P<closes>/?)(?P<name>[a-zA-Z][a-zA-Z\d]*)[^<>]*>")
+_HTML_TAG = re.compile(r"<(?P<closes>/?)(?P<name>[a-zA-Z][a-zA-Z\d]*+)[^<>]*+>")
 _CODE_TAGS = frozenset({"code", "pre", "kbd", "samp", "script", "style"})
 _LABEL = re.compile(r"\[(?:[^\[\]\\]|\\.)*+\]:\s*+", re.DOTALL)
 _NOTE = re.compile(r"^[ \t>]*(?P<label>\[\^[^\[\]\s]+\]:)", re.MULTILINE)

@@ -22,9 +22,8 @@ _EXPANDS = re.compile(
     r"is (?:an (?:acronym|abbreviation)|short) for|[=:：—]|"
     r"(?<=\s)[–-](?=\s)|是指|指的是|意为|即)\s*(?P<said>\S[^.。;；\n]{3,90}))"
 )
-_MARKED = re.compile(
-    r"<abbr\s[^<>]*?title=([\"'])(?P<words>[^<>]{4,200}?)\1[^<>]*>(?P<acronym>[A-Z][A-Z0-9]{1,7})</abbr>"
-)
+_MARKED = re.compile(r"<abbr(?P<attributes>\s[^<>]*+)>(?P<acronym>[A-Z][A-Z0-9]{1,7})</abbr>")
+_TITLE = re.compile(r"\stitle=([\"'])(?P<words>[^<>]{4,200}?)\1")
 _WORDS = re.compile(r"[A-Za-z]{3}|[\u3400-\u9fff]{2}")
 _LANGUAGE_SAMPLE = 200_000
 
@@ -81,7 +80,8 @@ def _acronyms(parsed: Parsed) -> Mapping[str, str]:
         for match in _EXPANDS.finditer(content):
             found.setdefault(match["acronym"], (match["words"] or match["said"]).strip())
         for match in _MARKED.finditer(content):
-            found.setdefault(match["acronym"], match["words"].strip())
+            if (title := _TITLE.search(match["attributes"])) is not None:
+                found.setdefault(match["acronym"], title["words"].strip())
     return {**dict(_glossary(parsed)), **found}
 
 

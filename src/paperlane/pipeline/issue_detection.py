@@ -1,6 +1,7 @@
 """The fourth step: every check is asked of every passage, or of the whole document."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
 from paperlane.model.documents import Coverage, Document, Findings, Issue, Notice, Passages
@@ -36,6 +37,7 @@ class _Found:
         self.broken: dict[str, Notice] = {}
         self.notices: dict[str, Notice] = {}
         self.failed = 0
+        self._breaks = 0
 
     def passage(self, subject: Subject) -> None:
         """Ask the checks that look at one passage."""
@@ -50,27 +52,34 @@ class _Found:
                 self._ask(check, subject)
 
     def _ask(self, check: Check, subject: Subject) -> bool:
+        """Could the check look at everything, and did each of its findings become an issue?"""
+        before = self._breaks
+        with self._telling(check):
+            for finding in check.find(subject):
+                if self._counts[check.name] >= _MOST_OF_ONE:
+                    most = _MOST_OF_ONE
+                    said = f"{check.name}: there are more than {most} issues, the first {most} are listed."
+                    params = {"check": check.name, "most": str(most)}
+                    self.notices[check.name] = Notice("issues_cut_off", said, params)
+                    break
+                self._counts[check.name] += 1
+                with self._telling(check):
+                    self.issues.append(self._make.of(check, finding))
+        return self._breaks == before
+
+    @contextmanager
+    def _telling(self, check: Check) -> Iterator[None]:
+        """A check or a finding that breaks is told, and takes no other one's answers with it."""
         try:
-            self.issues.extend(self._answers(check, subject))
+            yield
         except (MemoryError, RecursionError):
             raise
-        except Exception as error:  # noqa: BLE001  one broken check must not take the others' answers with it
+        except Exception as error:  # noqa: BLE001  whatever it is, the others go on
+            self._breaks += 1
             kind = type(error).__name__
             said = f"The check {check.name} broke off ({kind}); issues that it would have found may be missing."
             params = {"check": check.name, "error": kind}
             self.broken[f"{check.name}: {kind}"] = Notice("check_failed", said, params)
-            return False
-        return True
-
-    def _answers(self, check: Check, subject: Subject) -> Iterator[Issue]:
-        for finding in check.find(subject):
-            if self._counts[check.name] >= _MOST_OF_ONE:
-                said = f"{check.name}: there are more than {_MOST_OF_ONE} issues, the first {_MOST_OF_ONE} are listed."
-                params = {"check": check.name, "most": str(_MOST_OF_ONE)}
-                self.notices[check.name] = Notice("issues_cut_off", said, params)
-                return
-            self._counts[check.name] += 1
-            yield self._make.of(check, finding)
 
 
 ISSUE_DETECTION = Step("issue_detection", 3, tuple[Document, Passages], Findings, detect, share=40)
