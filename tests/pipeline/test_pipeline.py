@@ -133,7 +133,7 @@ def test_a_finding_that_breaks_takes_no_other_one_with_it(monkeypatch: pytest.Mo
 
     def find(_subject: Subject) -> Iterator[Finding]:
         for start, end in ((0, 0), (2, 5), (5, 10_000), (7, 10)):
-            yield Finding(start, end, {"term": "x"})
+            yield Finding(start, end, {"word": "x"})
 
     monkeypatch.setattr(CHECKS, "_by_name", {"vague-term": replace(CHECKS["vague-term"], find=find)})
     report = report_of("# One\n\nThe gate shall open.\n")

@@ -1,6 +1,6 @@
 """The fourth step: every check is asked of every passage, or of the whole document."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
@@ -68,7 +68,7 @@ class _Found:
         return self._breaks == before
 
     @contextmanager
-    def _telling(self, check: Check) -> Iterator[None]:
+    def _telling(self, check: Check) -> Generator[None]:
         """A check or a finding that breaks is told, and takes no other one's answers with it."""
         try:
             yield
