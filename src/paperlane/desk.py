@@ -595,9 +595,12 @@ def _own(account: Account, which: Letters) -> Letters:
 
 
 def moment_of(said: str) -> float:
-    """Seconds since 1970 of a time that is said so, or in ISO 8601 (UTC without an offset). BadRequest for no time."""
+    """Seconds since 1970 of a time that is said so, or in ISO 8601 (UTC without an offset). BadRequest for no time.
+
+    Eight digits are a date: as seconds they would lie before 1974.
+    """
     try:
-        at = float(said)
+        at = _seconds(said) if len(said) == len("20270131") and said.isdecimal() else float(said)
     except ValueError:
         at = _seconds(said)
     if not isfinite(at):

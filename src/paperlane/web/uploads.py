@@ -27,6 +27,7 @@ _LONGEST_NAME = 255
 _MOST_HEADERS = 20
 _MOST_FIELDS = 10  # parts that are no files: a few more than there are fields
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
+_LONGEST_BOUNDARY = 70  # bytes: RFC 2046, section 5.1.1
 _FIELDS = frozenset({"priority", "run_at", "name"})
 
 
@@ -235,9 +236,12 @@ def clean_name(name: str) -> str:
 def boundary_of(content_type: str) -> bytes:
     """The boundary that a multipart body is parted by; BadRequest for another kind of body."""
     kind, options = parse_options_header(content_type.encode("latin-1"))
-    if kind != b"multipart/form-data" or b"boundary" not in options:
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not boundary:
         raise BadRequest("The body is no multipart form.", hint="Send the files as multipart/form-data, field `files`.")
-    return options[b"boundary"]
+    if len(boundary) > _LONGEST_BOUNDARY:
+        raise BadRequest("The form's boundary is too long.", hint=f"Choose one of at most {_LONGEST_BOUNDARY} bytes.")
+    return boundary
 
 
 async def receive(
