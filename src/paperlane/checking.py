@@ -87,9 +87,9 @@ class _Direct:
             return Saved(await self.sandbox.run(step.name, value.content, file, progress))
 
 
-async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested:
-    """Test files, and whatever documents are in folders; several at once, reported in their order."""
-    files = dict(_files(paths))
+async def check(paths: Sequence[Path], settings: Settings, tell: Tell, but: Path | None = None) -> Tested:
+    """Test files, and whatever documents are in folders `but` one; several at once, reported in their order."""
+    files = {path: barred for path, barred in _files(paths) if path in paths or but is None or not is_same(path, but)}
     async with open_sandbox(settings) as sandbox:
         room = asyncio.Semaphore(sandbox.children)
 
@@ -120,6 +120,14 @@ async def check(paths: Sequence[Path], settings: Settings, tell: Tell) -> Tested
         [(_name(path), fault) for path, fault in faults if path in asked],
         [(_name(path), fault) for path, fault in faults if path not in asked],
     )
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Are both there, and one file?"""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Fault | None]]:

@@ -203,6 +203,14 @@ def test_one_document_of_another_type_is_one(mixed: Path):
     assert paperlane("check", ".", cwd=mixed).stderr == "1 file of another type was not tested: .rtf.\n"
 
 
+def test_a_report_that_is_written_anew_is_no_document_of_the_next_one(tmp_path: Path):
+    (tmp_path / "fine.md").write_text(FINE)
+    for _ in range(2):
+        assert paperlane("check", ".", "--format", "html", "-o", "report.html", cwd=tmp_path).returncode == 0
+        report = (tmp_path / "report.html").read_text()
+        assert ("fine.md" in report, "report.html" in report) == (True, False)
+
+
 @pytest.mark.parametrize("form", ["text", "json", "html"])
 def test_a_name_that_is_no_utf8_is_spelled(tmp_path: Path, form: str):
     for name in (b"a\xff.md", b"b\xff.docx"):
@@ -444,6 +452,8 @@ def test_what_the_system_refuses_is_said_in_one_sentence(
         (["check", "fine.md", "-o", "none/x.txt"], "The report cannot be written: none/x.txt lies in no folder."),
         (["check", "fine.md", "-o", "empty"], "The report cannot be written: empty is a folder."),
         (["check", "fine.md", "-o", LONG], "xxx: File name too long. Name another file with -o."),
+        (["check", "fine.md", "-o", "./fine.md"], "The report would be written over a document: fine.md."),
+        (["check", ".", "-o", "fine.md"], "The report would be written over a document: fine.md."),
         (["check", "picture.png"], "Supported are .docx, .htm"),
     ],
 )

@@ -1,6 +1,7 @@
 """`paperlane check`: tests files here and now, through the same chain as the service."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -55,10 +56,10 @@ def check(
     if model and not no_model:
         raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
     if output is not None:
-        _look_ahead(output)
+        _look_ahead(output, paths, REPORTS[report].suffix)
     with progress_on_terminal() as tell:
         tested = asyncio.run(
-            checking.check(paths, settings_of(), lambda name, percent: tell(escape(visible(name)), percent))
+            checking.check(paths, settings_of(), lambda name, percent: tell(escape(visible(name)), percent), output)
         )
     if not tested.reports and not tested.unreadable and not tested.passed_over:
         folders = ", ".join(map(str, paths))
@@ -86,8 +87,11 @@ def _passed_over(names: Sequence[str], language: str) -> str:
     return f"{what} not tested: {', '.join(suffixes)}."
 
 
-def _look_ahead(output: Path) -> None:
-    """Misconfigured where a report cannot be written: before the work is done, not after it."""
+def _look_ahead(output: Path, paths: Sequence[Path], suffix: str) -> None:
+    """Misconfigured where a report cannot be written, or would be over a document: before the work is done.
+
+    Of what lies in tested folders, only a file of the report's own suffix is taken for an earlier report.
+    """
     try:
         is_folder, lies_in_one = output.is_dir(), output.parent.is_dir()
     except OSError as error:
@@ -95,6 +99,14 @@ def _look_ahead(output: Path) -> None:
     if is_folder or not lies_in_one:
         what = "is a folder" if is_folder else "lies in no folder"
         raise Misconfigured(f"The report cannot be written: {output} {what}.", hint="Name a file with -o.")
+    if not output.exists():
+        return
+    place = Path(os.path.realpath(output))  # Path's own way fails where links go round
+    tested = {Path(os.path.realpath(path)) for path in paths}
+    if place in tested or (place.suffix.lower() != suffix and not tested.isdisjoint(place.parents)):
+        raise Misconfigured(
+            f"The report would be written over a document: {output}.", hint="Name another file with -o."
+        )
 
 
 def _write(content: bytes, output: Path | None) -> None:
