@@ -19,26 +19,24 @@ _LOOK_AT_LEAST_EVERY = 1.0
 _SLOWEST = 2_000  # events that a slow reader may be behind before it is sent away to come again
 
 
-class TooSlow(Exception):
-    """The reader does not keep up."""
-
-
 @dataclass(eq=False, slots=True)
 class Follower:
-    """Somebody who follows some tasks; `seen` is the number of the last event that was put into the queue."""
+    """Somebody who follows some tasks; `seen` is the number of the last event that was put into the queue.
+
+    None in the queue is its end: the reader does not keep up, and has missed nothing before that.
+    """
 
     seen: dict[TaskId, int]
-    queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(_SLOWEST))
+    queue: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue[Event | None])
 
     def take(self, event: Event) -> None:
         """Queue what is new to this follower."""
         if event.seq > self.seen.get(event.task, event.seq):
             self.seen[event.task] = event.seq
-            try:
+            if self.queue.qsize() < _SLOWEST:
                 self.queue.put_nowait(event)
-            except asyncio.QueueFull:
+            else:
                 self.seen.clear()
-                self.queue.get_nowait()
                 self.queue.put_nowait(None)
 
 
