@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -16,7 +17,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, insert, inspect, text
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, insert, inspect, select, text
 from sqlalchemy.exc import OperationalError
 from tests.conftest import until
 from tests.databases import Databases
@@ -181,6 +182,23 @@ def test_where_tasks_lie_is_told_by_bytes_whatever_the_language_of_the_server_is
     go(dialect, command.upgrade, "head")
     assert [task.id for task in SqlLedger(dialect).tasks(batch=BatchId("b"))] == ["B2", "a1"]
     dialect.close()
+
+
+def test_what_was_said_of_issues_before_holds_for_the_next_test_too(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0013")
+    document = {"user_id": 1, "media_type": "", "bytes": 1, "sha256": "", "blob": "", "created_at": 1.0}
+    issue = {"position": 0, "severity": "error", "reason": "", "comment": "", "reviewed_by": 2, "content": "{}"}
+    with dialect.writer.begin() as connection:
+        for task, name, at, status in (("t1", "a", 7, "accepted"), ("t2", "a", 8, "dismissed"), ("t3", "b", 0, "open")):
+            connection.execute(insert(records_schema.documents), {**document, "task_id": task, "name": name})
+            row = {**issue, "id": task, "task_id": task, "fingerprint": "f", "status": status, "reviewed_at": at}
+            connection.execute(insert(records_schema.issues), row)
+    go(dialect, command.upgrade, "head")
+    with dialect.reader.connect() as connection:
+        (kept,) = connection.execute(select(records_schema.reviews)).all()
+    assert (kept.user_id, kept.document, kept.fingerprint) == (1, sha256(b"a").hexdigest(), "f")
+    assert (kept.status, kept.reviewed_by, kept.reviewed_at) == ("dismissed", 2, 8)
 
 
 def test_what_lies_in_files_is_no_checkpoint_for_older_programs(dialect: Dialect):

@@ -98,6 +98,23 @@ async def test_a_review_is_kept(house: House):
     assert (await house["ann"].patch(f"/issues/{issue['id']}", json={"status": "gone"})).status_code == 422
 
 
+async def test_what_was_dismissed_stays_so_when_the_document_is_tested_again(house: House):
+    async def found(who: str, text: str, status: str = "") -> list[dict]:
+        (task,) = (await house.upload(who, text))["tasks"]
+        house.work()
+        return (await house[who].get(f"/tasks/{task['id']}/issues", params={"status": status})).json()["items"]
+
+    first, second, third = await found("ann", TEXT)
+    said = {"status": "dismissed", "reason": "we know", "comment": "see the minutes"}
+    for status in ("accepted", "dismissed"):
+        await house["ann"].patch(f"/issues/{first['id']}", json={**said, "status": status})
+    (again,) = await found("ann", TEXT + "\n\n# More\n\nFine.\n", "dismissed")
+    assert {name: again[name] for name in ("fingerprint", *said)} == {"fingerprint": first["fingerprint"], **said}
+    assert len(await found("bob", TEXT, "open")) == len([first, second, third])
+    await house["ann"].patch(f"/issues/{again['id']}", json={"status": "open"})
+    assert await found("ann", TEXT, "dismissed") == []
+
+
 async def test_files_that_cannot_be_tested_are_rejected_beside_the_others(house: House):
     files = [
         ("files", ("good.md", b"Fine.")),

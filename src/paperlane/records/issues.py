@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from paperlane.errors import NotFound
 from paperlane.ledger.sense import check_known, clean
 from paperlane.model.documents import Issue, Status
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.records.schema import issues
+from paperlane.records.schema import documents, issues, reviews, users
 
 _ISSUE = TypeAdapter(Issue)
+_SAID = ("status", "reason", "comment", "reviewed_by", "reviewed_at")
+_UNSAID = {"status": Status.OPEN.value, "reason": "", "comment": "", "reviewed_by": None, "reviewed_at": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,26 @@ class Reviewed:
 
 
 def save(connection: Connection, task: TaskId, found: Sequence[Issue]) -> None:
-    """The issues of a task, in place of earlier ones; reviews stay with the issues of the same fingerprint."""
-    rows = connection.execute(select(issues).where(issues.c.task_id == task)).mappings()
-    before = {row["fingerprint"]: row for row in rows}
+    """The issues of a task, in place of earlier ones.
+
+    What was said of the issues of the same fingerprint, of the user's documents of the same name, holds for these.
+    """
+    owner = connection.execute(select(documents.c.user_id, documents.c.name).where(documents.c.task_id == task)).first()
+    asked = select(reviews).where(_of_documents(*owner)) if owner is not None else None
+    before = {row["fingerprint"]: row for row in connection.execute(asked).mappings()} if asked is not None else {}
     connection.execute(delete(issues).where(issues.c.task_id == task))
     if found:
         connection.execute(
             insert(issues), [_row(task, at, issue, before.get(issue.fingerprint)) for at, issue in enumerate(found)]
         )
+
+
+def _of_documents(user: int, name: str) -> ColumnElement[bool]:
+    return (reviews.c.user_id == user) & (reviews.c.document == _digest(name))
+
+
+def _digest(name: str) -> str:
+    return sha256(name.encode()).hexdigest()
 
 
 def _row(task: TaskId, position: int, issue: Issue, before: RowMapping | None) -> dict[str, object]:
@@ -46,11 +61,7 @@ def _row(task: TaskId, position: int, issue: Issue, before: RowMapping | None) -
         "position": position,
         "severity": issue.severity.value,
         "fingerprint": issue.fingerprint,
-        "status": before["status"] if before else Status.OPEN.value,
-        "reason": before["reason"] if before else "",
-        "comment": before["comment"] if before else "",
-        "reviewed_by": before["reviewed_by"] if before else None,
-        "reviewed_at": before["reviewed_at"] if before else 0.0,
+        **({name: before[name] for name in _SAID} if before else _UNSAID),
         "content": _ISSUE.dump_json(issue).decode(),
     }
 
@@ -108,7 +119,23 @@ def review(
     reason: str | None,
     comment: str | None,
 ) -> None:
-    """Say what becomes of an issue; what is None stays as it is."""
+    """Say what becomes of an issue, and of the same one when the document is tested again; what is None stays as it is.
+
+    Reviews of one user's issues take turns: two of the same issue in two tasks would write the same row.
+    """
     new = {"status": status.value if status else None, "reason": reason, "comment": comment}
     given = {name: clean(value) for name, value in new.items() if value is not None}
     connection.execute(update(issues).where(issues.c.id == issue).values(**given, reviewed_by=user, reviewed_at=now))
+    row = connection.execute(
+        select(issues, documents.c.user_id, documents.c.name)
+        .join(documents, documents.c.task_id == issues.c.task_id)
+        .where(issues.c.id == issue)
+    ).first()
+    if row is None:
+        return
+    connection.execute(select(users.c.id).where(users.c.id == row.user_id).with_for_update())
+    connection.execute(
+        delete(reviews).where(_of_documents(row.user_id, row.name), reviews.c.fingerprint == row.fingerprint)
+    )
+    key = {"user_id": row.user_id, "document": _digest(row.name), "fingerprint": row.fingerprint}
+    connection.execute(insert(reviews), {**key, **{name: getattr(row, name) for name in _SAID}})

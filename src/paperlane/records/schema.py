@@ -71,6 +71,19 @@ issues = Table(
     Index("issues_task", "task_id", "position"),
 )
 
+reviews = Table(  # the last word on each issue of a user's documents of one name, for when these are tested again
+    "reviews",
+    metadata,
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("document", key(64), primary_key=True),  # SHA-256 of its name, which may be too long for a key
+    Column("fingerprint", key(16), primary_key=True),
+    Column("status", key(10), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("reviewed_by", BigInteger),
+    Column("reviewed_at", Double, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
