@@ -538,8 +538,11 @@ class Desk:
         self.ledger.write(lambda c: accounts.end_session(c, session, self.clock.now()))
 
     def use_link(self, secret: str) -> str | None:
-        """Spend a one-time link: the session that it begins."""
-        return self.ledger.write(lambda c: accounts.use_link(c, secret, self.clock.now()))
+        """Spend a one-time link: the session that it begins; None for a void one, for which nothing is written."""
+        now = self.clock.now()
+        if not self.ledger.read(lambda connection: accounts.is_link(connection, secret, now)):
+            return None
+        return self.ledger.write(lambda connection: accounts.use_link(connection, secret, now))
 
     def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
         """Whether an engine starts tasks. BadRequest for an engine that there is not."""

@@ -28,6 +28,7 @@ async def test_while_it_is_shut_every_call_is_to_be_made_again(method: str, path
 
 async def test_while_it_is_shut_the_process_lives_and_is_not_ready():
     async with asking(Gate()) as client:
+        assert (await client.head("/healthz")).status_code == 200
         alive = await client.get("/healthz")
         ready = await client.get("/readyz")
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
@@ -42,3 +43,14 @@ async def test_once_it_is_open_the_application_answers(house: House):
         assert (await client.get("/api/v1/tasks", headers=headers)).status_code == 503
         gate.open(house.app)
         assert (await client.get("/api/v1/tasks", headers=headers)).json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in", "/readyz", "/openapi.json", "/static/paperlane.css", "/api/v1/tasks", "/api/v1/none"]
+)
+async def test_a_head_is_what_get_would_answer_without_the_body(house: House, path: str):
+    async with asking(house.app) as client:
+        client.headers["Authorization"] = f"Bearer {house.tokens['ann']}"
+        got, asked = await client.get(path), await client.head(path)
+    assert (asked.status_code, asked.headers.keys()) == (got.status_code, got.headers.keys())
+    assert (asked.content, "content-length" in asked.headers) == (b"", True)

@@ -830,6 +830,17 @@ async def test_a_link_is_given_until_an_admin_can_sign_in(house: House):
     assert [account.name for account in house.desk.users()] == ["ann", "bob", "vera", "adam"]
 
 
+async def test_only_a_get_spends_a_link_and_a_void_one_writes_nothing(house: House, monkeypatch: pytest.MonkeyPatch):
+    house.desk.revoke(None, house.desk.user("adam"))
+    link = f"http://test{house.desk.first_sign_in()}"
+    assert (await house["nobody"].head(link)).status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlLedger, "write", None)
+        guessed = await house["nobody"].get("http://test/sign-in", params={"once": "guessed"})
+    assert (guessed.status_code, "was used before" in guessed.text) == (200, True)
+    assert (await house["nobody"].get(link)).status_code == 303
+
+
 async def test_the_first_admin_is_made_where_there_is_none(house: House):
     house.ledger.write(lambda c: accounts.change(c, house.desk.user("adam").id, Role.USER, None))
     path = house.desk.first_sign_in()

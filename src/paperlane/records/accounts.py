@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import new_secret
@@ -224,12 +224,21 @@ def end_session(connection: Connection, session: str, now: float) -> None:
     connection.execute(ended.values(revoked_at=now))
 
 
+def is_link(connection: Connection, secret: str, now: float) -> bool:
+    """Is it one that is good still?"""
+    return connection.execute(select(tokens.c.hash).where(_is_link(secret, now))).first() is not None
+
+
+def _is_link(secret: str, now: float) -> ColumnElement[bool]:
+    return (tokens.c.hash == _hash(secret)) & (tokens.c.once_until > now) & (tokens.c.revoked_at == 0)
+
+
 def use_link(connection: Connection, secret: str, now: float) -> str | None:
     """Spend a link, and with it all others of its account: the session that it begins; None when it is void."""
     session = _hash(new_secret("session"))
     spent = connection.execute(
         update(tokens)
-        .where(tokens.c.hash == _hash(secret), tokens.c.once_until > now, tokens.c.revoked_at == 0)
+        .where(_is_link(secret, now))
         .values(once_until=0.0, created_at=now, hash=session, session_of=session)
     )
     if not spent.rowcount:

@@ -86,6 +86,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
     app.add_middleware(SafeHeaders)
+    app.add_middleware(Heads)
     return app
 
 
@@ -112,3 +113,21 @@ class SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+class Heads:
+    """HEAD is answered as GET without the body (RFC 9110, 9.3.2); `only_head` in the scope tells who must know."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            await self._app({**scope, "method": "GET", "only_head": True}, receive, without_body)
+        else:
+            await self._app(scope, receive, send)

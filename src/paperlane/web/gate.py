@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paperlane.errors import Unavailable
 from paperlane.web import health, problems
-from paperlane.web.app import SafeHeaders
+from paperlane.web.app import Heads, SafeHeaders
 from paperlane.web.progress import COME_AGAIN
 
 
@@ -13,7 +13,7 @@ class Gate:
     """Shut at first: the process lives, and whatever is asked of it is to be asked again in a little while."""
 
     def __init__(self) -> None:
-        self._answer: ASGIApp = SafeHeaders(_not_yet)
+        self._answer: ASGIApp = Heads(SafeHeaders(_not_yet))
 
     def open(self, app: ASGIApp) -> None:
         """From now on this application answers; its lifespan is its caller's."""

@@ -109,7 +109,8 @@ async def sign_in(
 ) -> Response:
     """Sign in by token, or at once by a link that is good for one time; then go on to `next`."""
     onward = RedirectResponse(_own(goal), 303)
-    if once and (session := await house.threads(house.desk.use_link, once)) is not None:
+    spends = once and "only_head" not in request.scope
+    if spends and (session := await house.threads(house.desk.use_link, once)) is not None:
         set_cookie(onward, request, house, session)
         return onward
     if await account_of(request) is not None:
