@@ -77,7 +77,7 @@ class Conflict(Refused):
 
 
 class TookTooLong(Refused):
-    """The rest of a request did not come."""
+    """The rest of a request did not come, or not soon enough."""
 
     code = "request_timeout"
     status = 408

@@ -23,7 +23,7 @@ from paperlane.records import accounts
 from paperlane.records.accounts import Role
 from paperlane.records.schema import audit, tokens
 from paperlane.settings import Settings
-from paperlane.web import answers, shapes
+from paperlane.web import answers, shapes, uploads
 from paperlane.web.identity import COOKIE
 from paperlane.web.uploads import clean_name
 
@@ -327,6 +327,15 @@ async def test_an_endless_upload_is_cut_off_and_leaves_nothing(house: House):
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     answer = await house["ann"].post("/batches", content=endless(), headers=headers)
     assert answer.status_code == 413
+    assert blobs_of(house) == []
+
+
+async def test_an_upload_that_goes_on_and_on_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch):
+    """Its first files would be removed before its last one is there: no task names them yet."""
+    monkeypatch.setattr(uploads, "_LONGEST_UPLOAD", -1.0)
+    answer = await house["ann"].post("/batches", files={"files": ("a.md", b"Fine.")})
+    assert (answer.status_code, answer.json()["code"]) == (408, "request_timeout")
+    assert "several parts" in answer.json()["hint"]
     assert blobs_of(house) == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import PurePosixPath, PureWindowsPath
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +14,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from paperlane.blobs import Blobs, Writing
-from paperlane.errors import BadRequest, DocumentError, TooLarge
+from paperlane.errors import BadRequest, DocumentError, TookTooLong, TooLarge
 from paperlane.formats import recognise
 from paperlane.model.documents import Upload
 from paperlane.settings import Settings
@@ -27,6 +28,7 @@ _LONGEST_NAME = 255
 _MOST_HEADERS = 20
 _MOST_FIELDS = 10  # parts that are no files: a few more than there are fields
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
+_LONGEST_UPLOAD = 43_200.0  # seconds: after twice as many, retention removes files that no task names
 _LONGEST_BOUNDARY = 70  # bytes: RFC 2046, section 5.1.1
 _FIELDS = frozenset({"priority", "run_at", "name"})
 
@@ -250,8 +252,10 @@ async def receive(
     """Take a whole upload in; nothing stays on disk when it is refused, breaks off or stops coming."""
     receiver = _Receiver(blobs, settings, boundary_of(content_type))
     try:
-        pending = bytearray()
+        pending, latest = bytearray(), monotonic() + _LONGEST_UPLOAD
         async for piece in arriving(body, settings.upload_idle_seconds):
+            if monotonic() > latest:
+                raise TookTooLong("The upload took too long.", hint="Upload the files in several parts.")
             pending += piece
             if len(pending) >= _FEED:
                 await threads(receiver.feed, bytes(pending))
