@@ -252,10 +252,8 @@ async def receive(
     """Take a whole upload in; nothing stays on disk when it is refused, breaks off or stops coming."""
     receiver = _Receiver(blobs, settings, boundary_of(content_type))
     try:
-        pending, latest = bytearray(), monotonic() + _LONGEST_UPLOAD
-        async for piece in arriving(body, settings.upload_idle_seconds):
-            if monotonic() > latest:
-                raise TookTooLong("The upload took too long.", hint="Upload the files in several parts.")
+        pending = bytearray()
+        async for piece in _in_time(arriving(body, settings.upload_idle_seconds)):
             pending += piece
             if len(pending) >= _FEED:
                 await threads(receiver.feed, bytes(pending))
@@ -265,3 +263,12 @@ async def receive(
     except BaseException:
         await threads(receiver.abandon)
         raise
+
+
+async def _in_time(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same pieces; TookTooLong when they come for longer than files without a task are kept."""
+    latest = monotonic() + _LONGEST_UPLOAD
+    async for piece in body:
+        if monotonic() > latest:
+            raise TookTooLong("The upload took too long.", hint="Upload the files in several parts.")
+        yield piece
