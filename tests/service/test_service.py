@@ -183,6 +183,19 @@ def test_strangers_other_sites_and_too_many_sockets_are_refused(new_service: Cal
         frames(ann, query)
 
 
+def test_behind_a_proxy_the_cookie_is_for_tls_only_and_figures_are_for_admins(new_service: Callable[..., Service]):
+    service = new_service(workers=0)
+    ann = service.user("ann")
+    token = ann.headers["Authorization"].removeprefix("Bearer ")
+    for proxied, secure, status in (
+        ({}, False, 200),
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}, True, 403),
+    ):
+        signed_in = httpx.post(f"{service.url}/api/v1/session", json={"token": token}, headers=proxied)
+        assert ("; secure" in signed_in.headers["set-cookie"].lower()) == secure
+        assert httpx.get(f"{service.url}/metrics", headers=proxied).status_code == status
+
+
 def test_the_engine_inline_runs_what_its_users_upload(new_service: Callable[..., Service]):
     service = new_service(workers=0, engine="inline")
     client = service.user("ann")
