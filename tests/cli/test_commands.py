@@ -671,7 +671,7 @@ def loaded_by(module: str, *others: str) -> str:
 
 
 def test_only_the_service_loads_the_web():
-    assert loaded_by("paperlane.assembly, paperlane.checking", "fastapi", "starlette", "uvicorn") == "[]"
+    assert loaded_by("paperlane.assembly, paperlane.checking", "fastapi", "starlette", "uvicorn", "alembic") == "[]"
 
 
 def test_a_file_is_tested_without_a_ledger():
