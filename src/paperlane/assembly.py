@@ -29,14 +29,12 @@ from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
 from paperlane.records import accounts, documents
 from paperlane.records.issues import save
+from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings
 from paperlane.threads import apart
 from paperlane.work import Chain
-from paperlane.work.sandbox import Limits, Sandbox
 
 log = structlog.get_logger(__name__)
-
-STEPS = "paperlane.pipeline:STEPS"
 
 _SOON = 1.0  # seconds of a start that nobody wonders about
 _DAY = 86_400.0
@@ -108,17 +106,6 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
 def user_names(ledger: Ledger) -> Mapping[int, str]:
     """The name of each account by its id."""
     return {account.id: account.name for account in ledger.read(accounts.everyone)}
-
-
-def open_sandbox(settings: Settings) -> Sandbox:
-    """Child processes for the steps of the document chain."""
-    limits = Limits(
-        memory_bytes=settings.step_memory_mb << 20,
-        cpu_seconds=settings.step_cpu_seconds,
-        wall_seconds=settings.step_seconds,
-        output_bytes=settings.step_output_mb << 20,
-    )
-    return Sandbox(STEPS, limits, children=settings.sandboxes)
 
 
 def document_chain() -> Chain:

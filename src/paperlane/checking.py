@@ -13,13 +13,13 @@ from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
-from paperlane.assembly import open_sandbox
 from paperlane.errors import DocumentError, PaperlaneError, Unreadable
 from paperlane.formats import FORMATS, recognise
 from paperlane.model.documents import Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
 from paperlane.pipeline import test_document
+from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings
 from paperlane.threads import apart
 from paperlane.work.sandbox import Sandbox

@@ -681,7 +681,11 @@ def loaded_by(module: str, *others: str) -> str:
 
 
 def test_only_the_service_loads_the_web():
-    assert loaded_by("paperlane.assembly, paperlane.checking", "fastapi", "starlette", "uvicorn") == "[]"
+    assert loaded_by("paperlane.assembly, paperlane.checking", "fastapi", "starlette", "uvicorn", "alembic") == "[]"
+
+
+def test_a_file_is_tested_without_a_ledger():
+    assert loaded_by("paperlane.checking, paperlane.work.child", "sqlalchemy", "alembic", "structlog") == "[]"
 
 
 def test_the_web_process_loads_no_parser():

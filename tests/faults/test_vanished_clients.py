@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, select, text, update
 from tests.conftest import until
 from tests.databases import Databases
 from tests.ledger.conftest import new_batch
@@ -20,6 +20,7 @@ from paperlane.ledger.dialects import server
 from paperlane.ledger.schema import lanes
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.ledger.sweeper import Sweeper
+from paperlane.migrations import upgrading
 from paperlane.model.tasks import Recovery, State, UserId, WorkerId
 
 Open = Callable[..., SqlLedger]
@@ -182,7 +183,11 @@ def test_a_migration_may_stand_still(url: str, one_more: Open, monkeypatch: pyte
         with a_locked_lane(one_more().dialect.writer):  # it idles since after the migration does
             until(lambda: is_free(ledger))
         paused.append(len(connection.execute(select(lanes)).all()))
+        connection.execute(to_revision, {"at": migrations.newest()})
 
-    monkeypatch.setattr(migrations.command, "upgrade", pause)
+    monkeypatch.setattr(upgrading.command, "upgrade", pause)
+    to_revision = text("UPDATE alembic_version SET version_num = :at")
+    with ledger.dialect.writer.begin() as connection:
+        connection.execute(to_revision, {"at": migrations.revisions()[-2]})
     open_ledger(url).close()
     assert paused == [1]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, run
 from typing import Any
 
 import pymysql
@@ -17,6 +17,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, insert, inspect, select, text
 from sqlalchemy.exc import OperationalError
 from tests.conftest import until
@@ -27,6 +28,7 @@ from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import schema as ledger_schema
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.migrations import upgrading
 from paperlane.migrations.journal import Journal
 from paperlane.model.tasks import BatchId, Letters
 from paperlane.records import schema as records_schema
@@ -47,7 +49,7 @@ def dialect(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
 
 def go(dialect: Dialect, way: Callable[..., None], revision: str) -> None:
     with dialect.writer.begin() as connection:
-        config = migrations._config()
+        config = upgrading.config()
         config.attributes["connection"] = connection
         way(config, revision)
 
@@ -214,6 +216,26 @@ def test_what_lies_in_files_is_no_checkpoint_for_older_programs(dialect: Dialect
     with dialect.reader.connect() as connection:
         asked = text("SELECT step, file, sha256, bytes FROM checkpoints")
         assert [tuple(row) for row in connection.execute(asked)] == [("one", "", "", 0)]
+
+
+def test_each_file_is_named_for_its_revision():
+    known = ScriptDirectory.from_config(upgrading.config())
+    assert [made.revision for made in known.walk_revisions()] == [*reversed(migrations.revisions())]
+    assert known.get_current_head() == migrations.newest()
+
+
+def test_only_who_migrates_loads_alembic(tmp_path: Path):
+    opening = (
+        f"import sys; from paperlane.hosting import open_ledger; open_ledger('sqlite:///{tmp_path}/ledger.db').close()"
+    )
+
+    def loads() -> bool:
+        return (
+            run([sys.executable, "-c", f"{opening}; sys.exit('alembic' in sys.modules)"], check=False).returncode == 1
+        )
+
+    assert loads()
+    assert not loads()
 
 
 def test_migrations_can_be_undone(dialect: Dialect):
@@ -448,7 +470,7 @@ def shape(dialect: Dialect) -> dict[str, str]:
 
 
 def test_a_migration_that_is_killed_after_any_of_its_statements_is_carried_on(databases: Databases, tmp_path: Path):
-    clean, halting = (connect(databases.bare("mariadb", tmp_path)) for _ in range(2))
+    clean, halting, ending = (connect(databases.bare("mariadb", tmp_path)) for _ in range(3))
     watching = Killer(clean, deadly=False)
     watching.migrate()
     killer = Killer(halting)
@@ -462,15 +484,19 @@ def test_a_migration_that_is_killed_after_any_of_its_statements_is_carried_on(da
         if waits and is_at_turns:
             put_turns_under_way(halting)
             waits = False
-    assert killer.seen >= watching.seen
-    assert shape(halting) == shape(clean)
+    ends = Killer(ending, seen=killer.seen)  # who finds all done does not say the last statement any more
+    with pytest.raises(Killed):
+        ends.migrate()
+    ends.migrate()
+    assert ends.seen >= watching.seen
+    assert shape(halting) == shape(ending) == shape(clean)
     assert_charged_once(halting)
     with halting.reader.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM system")) == 1
         assert connection.scalar(text("SELECT count(*) FROM chores")) == 1
         assert connection.scalar(text("SELECT count(*) FROM tasks WHERE dead = 1")) == 1
-    clean.close()
-    halting.close()
+    for dialect in (clean, halting, ending):
+        dialect.close()
 
 
 def test_what_was_carried_out_before_a_downgrade_is_not_taken_for_done_after_it(databases: Databases, tmp_path: Path):

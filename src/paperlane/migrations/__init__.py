@@ -1,40 +1,37 @@
-"""Brings a database to this version of Paperlane, with Alembic."""
+"""Brings a database to this version of Paperlane."""
 
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger.dialects.address import shown
 from paperlane.ledger.troubles import is_barred, is_deadlock, said, told
-from paperlane.migrations.journal import Journal
+
+_VERSION, _UNDER_WAY = "alembic_version", "alembic_under_way"  # tables
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    return config
+def revisions() -> Sequence[str]:
+    """The revisions that this version of Paperlane knows, in their order: each file is named for its own."""
+    return sorted(path.name.partition("_")[0] for path in Path(__file__).with_name("versions").glob("[0-9]*.py"))
 
 
-def newest() -> str | None:
+def newest() -> str:
     """The revision that this version of Paperlane works with."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return revisions()[-1]
 
 
 def current(connection: Connection) -> str | None:
     """The revision that the database is at, None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION):
+        return None
+    return connection.scalar(text(f"SELECT version_num FROM {_VERSION}"))  # noqa: S608  a name of ours
 
 
 def migrate(engine: Engine) -> str | None:
@@ -67,11 +64,7 @@ _SERVER_HINT = (
 
 def is_newer(revision: str) -> bool:
     """Did a later version of Paperlane make these tables? Then this one knows no such revision."""
-    try:
-        ScriptDirectory.from_config(_config()).get_revision(revision)
-    except CommandError:
-        return True
-    return False
+    return revision not in revisions()
 
 
 _TRIES = 6
@@ -119,7 +112,18 @@ def _alone(engine: Engine) -> Generator[Connection]:
                 connection.commit()
 
 
+def _is_done(connection: Connection) -> bool:
+    """Is the database at the newest revision, and nothing left behind by who brought it there and died?"""
+    tables = {_VERSION, _UNDER_WAY}.intersection(inspect(connection).get_table_names())
+    return tables == {_VERSION} and current(connection) == newest()
+
+
 def _upgrade(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if _is_done(connection):
+            return newest()
+    from paperlane.migrations import upgrading  # noqa: PLC0415  half of what a start would load, and most need it not
+
     with _alone(engine) as connection:
         before = current(connection)
         if before is not None and is_newer(before):
@@ -128,10 +132,5 @@ def _upgrade(engine: Engine) -> str | None:
                 f" {newest()}.",
                 hint="Install that version again, or restore a backup from before the upgrade.",
             )
-        config = _config()
-        journal = Journal(connection, before) if engine.dialect.name == "mysql" else None
-        config.attributes.update(connection=connection, journal=journal)
-        command.upgrade(config, "head")
-        if journal is not None:
-            journal.close()
+        upgrading.upgrade(connection, before)
     return before

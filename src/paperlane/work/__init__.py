@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from paperlane.ledger import Also
 from paperlane.model.steps import RunStep, Saved
 from paperlane.model.tasks import TaskId
+
+if TYPE_CHECKING:  # a sandbox's child imports this room, and took half of its start for the ledger's SQL
+    from paperlane.ledger import Also
 
 
 class RunIsolated(Protocol):
@@ -28,6 +30,6 @@ class Chain:
     """
 
     run: Callable[[Saved[Any], RunStep], Awaitable[Saved[Any]]]
-    also: Callable[[TaskId, str, bytes], Also | None] | None = None
+    also: "Callable[[TaskId, str, bytes], Also | None] | None" = None
     summary: Callable[[bytes], Mapping[str, object]] | None = None
     version: int = 1
