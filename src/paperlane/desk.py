@@ -286,8 +286,7 @@ class Desk:
 
     def change_schedule(
         self,
-        by: Account | None,
-        owner: Account,
+        account: Account,
         name: str,
         *,
         cron: str | None = None,
@@ -295,15 +294,17 @@ class Desk:
         priority: int | None = None,
         paused: bool | None = None,
     ) -> Schedule:
-        """Change one's own schedule, or anybody's at the machine itself; what is None stays as it is."""
-        found = self._schedule(by, owner, name)
+        """Change one's own schedule; what is None stays as it is."""
+        found = self.ledger.schedule(account.id, name)
+        _may_change(account)
         if priority is not None:
             _check_priority(priority)
         return self.ledger.change_schedule(found.id, cron=cron, timezone=timezone, priority=priority, paused=paused)
 
-    def remove_schedule(self, by: Account | None, owner: Account, name: str) -> None:
+    def remove_schedule(self, account: Account, name: str) -> None:
         """Test no more; what was tested stays, and so do files that a document is in."""
-        found = self._schedule(by, owner, name)
+        found = self.ledger.schedule(account.id, name)
+        _may_change(account)
         files: list[str] = []
 
         def also(connection: Connection) -> None:
@@ -311,13 +312,6 @@ class Desk:
 
         self.ledger.remove_schedule(found.id, also)
         remove_unnamed(self.blobs, files, partial(named_uploads, self.ledger))
-
-    def _schedule(self, by: Account | None, owner: Account, name: str) -> Schedule:
-        """One that this account may change, or, without an account, somebody at the machine itself."""
-        found = self.ledger.schedule(owner.id, name)
-        if by is not None:
-            _may_change(by)
-        return found
 
     # what was found
 

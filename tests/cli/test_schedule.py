@@ -104,15 +104,6 @@ def test_whose_schedule_is_asked_where_two_have_one_so_named(tmp_path: Path, bat
     assert (done.returncode, done.stderr) == (2, "paperlane: There is no such batch.\n")
 
 
-def test_a_viewers_schedules_are_stopped_by_command(tmp_path: Path, batches: list[str]):
-    at = ("--data", tmp_path)
-    paperlane("schedule", "add", "nightly", "0 3 * * *", "--batch", batches[0], *at)
-    assert paperlane("user", "set", "ann", "--role", "viewer", *at).returncode == 0
-    for command in ("pause", "resume", "remove"):
-        done = paperlane("schedule", command, "nightly", *at)
-        assert (done.returncode, done.stderr) == (0, "")
-
-
 @pytest.mark.parametrize(
     ("cron", "zone", "said"),
     [

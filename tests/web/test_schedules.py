@@ -7,7 +7,6 @@ from tests.web.test_interface import TEXT, blobs_of
 
 from paperlane import assembly
 from paperlane.ledger.schema import schedules
-from paperlane.records.accounts import Role
 from paperlane.records.schema import documents, scheduled_files
 
 
@@ -63,20 +62,6 @@ async def test_a_schedule_rests_goes_on_changes_and_is_removed(house: House):
     assert (await house["ann"].get("/schedules")).json() == {"items": [], "next": None}
     assert house.ledger.read(lambda c: c.execute(select(scheduled_files)).all()) == []
     assert len(blobs_of(house)) == 1
-
-
-async def test_who_is_made_a_viewer_has_nothing_tested_any_more_and_sees_why(house: House):
-    await add(house, await house.upload("ann", "Fine."))
-    ann = house.desk.user("ann")
-    house.desk.change_user(None, ann, role=Role.VIEWER)
-    fire(house)
-    (shown,) = (await house["ann"].get("/schedules")).json()["items"]
-    assert (shown["refusal"]["code"], shown["last_batch"]) == ("not_allowed", None)
-    assert (await house["ann"].delete("/schedules/nightly")).status_code == 403
-    house.desk.change_user(None, ann, role=Role.USER)
-    fire(house)
-    (shown,) = (await house["ann"].get("/schedules")).json()["items"]
-    assert (shown["refusal"], shown["last_batch"] is not None) == (None, True)
 
 
 async def test_a_full_backlog_is_shown_with_the_schedule(house: House):

@@ -81,7 +81,7 @@ def change(
         raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane schedule set --help.")
     with desk_of(data, database) as desk:
         owner = _owner(desk, name, user)
-        made = desk.change_schedule(None, owner, name, cron=cron, timezone=timezone, priority=priority)
+        made = desk.change_schedule(owner, name, cron=cron, timezone=timezone, priority=priority)
     rests = f"it rests until: paperlane schedule resume {name}"
     typer.echo(f"Changed {name}: {rests if made.paused else f'next at {_when(made.next_at, made.timezone)}'}.")
 
@@ -90,7 +90,7 @@ def change(
 def remove(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Remove a schedule; what it tested stays."""
     with desk_of(data, database) as desk:
-        desk.remove_schedule(None, _owner(desk, name, user), name)
+        desk.remove_schedule(_owner(desk, name, user), name)
     typer.echo(f"Removed {name}.")
 
 
@@ -98,7 +98,7 @@ def remove(name: Name, user: User = None, data: Data = None, database: Database 
 def pause(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Let a schedule rest; what it misses is not made up for."""
     with desk_of(data, database) as desk:
-        desk.change_schedule(None, _owner(desk, name, user), name, paused=True)
+        desk.change_schedule(_owner(desk, name, user), name, paused=True)
     typer.echo(f"{name} rests until: paperlane schedule resume {name}")
 
 
@@ -106,7 +106,7 @@ def pause(name: Name, user: User = None, data: Data = None, database: Database =
 def resume(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Let a schedule go on, from its next time."""
     with desk_of(data, database) as desk:
-        made = desk.change_schedule(None, _owner(desk, name, user), name, paused=False)
+        made = desk.change_schedule(_owner(desk, name, user), name, paused=False)
     typer.echo(f"{name} goes on at {_when(made.next_at, made.timezone)}.")
 
 

@@ -58,10 +58,10 @@ async def add(asked: NewSchedule, account: Asker, house: Parts) -> answers.Sched
 async def change(name: str, asked: Change, account: Asker, house: Parts) -> answers.Schedule:
     """Change a schedule, pause it, or let it go on; what is missed in a pause is not made up for."""
     given = asked.model_dump(exclude_none=True)
-    return shapes.schedule(await house.threads(house.desk.change_schedule, account, account, name, **given))
+    return shapes.schedule(await house.threads(house.desk.change_schedule, account, name, **given))
 
 
 @router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT, responses=problems.may(403, 404))
 async def remove(name: str, account: Asker, house: Parts) -> None:
     """Test these documents no more; what was tested stays."""
-    await house.threads(house.desk.remove_schedule, account, account, name)
+    await house.threads(house.desk.remove_schedule, account, name)
