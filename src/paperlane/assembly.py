@@ -129,7 +129,8 @@ def document_chain() -> Chain:
 
 
 def record_documents(connection: Connection, batch: NewBatch, now: float) -> None:
-    """What a schedule submits are documents, as if somebody had uploaded them again."""
+    """What a schedule submits are documents, as if its owner had uploaded them again; NotAllowed where they may not."""
+    accounts.check_may_submit(connection, batch.user)
     uploads = {task.id: _UPLOAD.validate_json(task.payload) for task in batch.tasks}
     documents.add(connection, batch.user, uploads, now)
 

@@ -305,6 +305,10 @@ CODES: Mapping[str, Told] = {
     "not_allowed": Told(
         ("You may not do this.", "您没有此权限。"), ("Ask an admin for another role.", "请联系管理员调整您的角色。")
     ),
+    "owner_barred": Told(
+        ("Its owner may upload nothing any more.", "所有者已无权上传文档。"),
+        ("Ask an admin, who can let it go on or remove it.", "请联系管理员恢复权限或删除该任务。"),
+    ),
     "foreign_origin": Told(("The request comes from another site.", "请求来自其他网站，已拒绝。")),
     "not_found": Told(
         ("There is no such thing.", "没有找到，或不属于您。"), ("Check the name or the address.", "请检查名称或地址。")

@@ -205,10 +205,14 @@ class Desk:
         if by is not None:
             self.task(by, task)
             _may_change(by)
+        return self._noting(by, what, {"task": task})
+
+    def _noting(self, by: Account | None, what: str, details: Mapping[str, object]) -> Also | None:
+        """Writes down in a transaction what somebody did there, if it is of interest."""
         if not _operates(by):
             return None
         now = self.clock.now()
-        return lambda connection: self._note(connection, by, now, what, {"task": task})
+        return lambda connection: self._note(connection, by, now, what, details)
 
     # what failed for good
 
@@ -280,13 +284,16 @@ class Desk:
             new, lambda connection: documents.hold(connection, new.id, [task.id for task in tasks])
         )
 
-    def schedules(self, account: Account, *, after: str, limit: int) -> Sequence[Schedule]:
-        """A page of one's own, by name."""
-        return self.ledger.schedules(account.id, after, limit)
+    def schedules(self, account: Account, owner: UserId, *, after: str, limit: int) -> Sequence[Schedule]:
+        """A page of one's own, by name, or of anybody's for admins; another one's are as if there were none."""
+        if owner != account.id and not account.operates:
+            return ()
+        return self.ledger.schedules(owner, after, limit)
 
     def change_schedule(
         self,
-        account: Account,
+        by: Account | None,
+        owner: UserId,
         name: str,
         *,
         cron: str | None = None,
@@ -294,24 +301,39 @@ class Desk:
         priority: int | None = None,
         paused: bool | None = None,
     ) -> Schedule:
-        """Change one's own schedule; what is None stays as it is."""
-        found = self.ledger.schedule(account.id, name)
-        _may_change(account)
+        """Change one's own schedule, or anybody's for admins and at the machine itself; what is None stays as it is."""
+        found = self._schedule(by, owner, name)
         if priority is not None:
             _check_priority(priority)
-        return self.ledger.change_schedule(found.id, cron=cron, timezone=timezone, priority=priority, paused=paused)
+        given = {"cron": cron, "timezone": timezone, "priority": priority, "paused": paused}
+        asked = {word: value for word, value in given.items() if value is not None}
+        also = self._noting(by, "schedule changed", {"owner": owner, "name": name, **asked})
+        return self.ledger.change_schedule(
+            found.id, cron=cron, timezone=timezone, priority=priority, paused=paused, also=also
+        )
 
-    def remove_schedule(self, account: Account, name: str) -> None:
-        """Test no more; what was tested stays, and so do files that a document is in."""
-        found = self.ledger.schedule(account.id, name)
-        _may_change(account)
+    def remove_schedule(self, by: Account | None, owner: UserId, name: str) -> None:
+        """Test no more, likewise; what was tested stays, and so do files that a document is in."""
+        found = self._schedule(by, owner, name)
+        noting = self._noting(by, "schedule removed", {"owner": owner, "name": name})
         files: list[str] = []
 
         def also(connection: Connection) -> None:
             files.extend(documents.release(connection, found.id))  # of every try: nobody knows which was committed
+            if noting is not None:
+                noting(connection)
 
         self.ledger.remove_schedule(found.id, also)
         remove_unnamed(self.blobs, files, partial(named_uploads, self.ledger))
+
+    def _schedule(self, by: Account | None, owner: UserId, name: str) -> Schedule:
+        """A schedule that somebody wants to change. NotFound or NotAllowed where they may not."""
+        if by is not None and by.id != owner and not by.operates:
+            raise NotFound("There is no such schedule.")
+        found = self.ledger.schedule(owner, name)
+        if by is not None:
+            _may_change(by)
+        return found
 
     # what was found
 
@@ -529,7 +551,7 @@ class Desk:
 
     def end_session(self, session: str) -> None:
         """Sign out."""
-        self.ledger.write(lambda c: accounts.end_session(c, session, self.clock.now()))
+        self.ledger.write(lambda c: accounts.end_session(c, session))
 
     def use_link(self, secret: str) -> str | None:
         """Spend a one-time link: the session that it begins; None for a void one, for which nothing is written."""
@@ -575,7 +597,7 @@ def together(pages: Iterable[Handled]) -> Handled:
 
 
 def _operates(by: Account | None) -> bool:
-    """Does it go into the audit trail what they do to tasks? Of others it is their own business."""
+    """Does it go into the audit trail what they do to tasks and schedules? Of others it is their own business."""
     return by is None or by.operates
 
 

@@ -104,6 +104,15 @@ def test_whose_schedule_is_asked_where_two_have_one_so_named(tmp_path: Path, bat
     assert (done.returncode, done.stderr) == (2, "paperlane: There is no such batch.\n")
 
 
+def test_the_command_stops_the_schedule_of_somebody_who_changes_nothing_themselves(tmp_path: Path, batches: list[str]):
+    at = ("--data", tmp_path)
+    assert paperlane("schedule", "add", "nightly", "0 3 * * *", "--batch", batches[0], *at).returncode == 0
+    assert paperlane("user", "set", "ann", "--role", "viewer", *at).returncode == 0
+    for act, said in (("pause", "nightly rests until"), ("remove", "Removed nightly.")):
+        done = paperlane("schedule", act, "nightly", "--user", "ann", *at)
+        assert (done.returncode, said in done.stdout) == (0, True), done.stderr
+
+
 @pytest.mark.parametrize(
     ("cron", "zone", "said"),
     [

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 from tests.ledger.conftest import Bench
 
-from paperlane.errors import BadRequest, Conflict, NotFound
+from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
 from paperlane.hosting import open_ledger
 from paperlane.ledger.schema import checkpoints, schedule_tasks
 from paperlane.ledger.timetable import next_after
@@ -177,6 +177,30 @@ class TestFullBacklog:
         bench.clock.pass_time(60)
         assert fire(bench) == ["system_busy"]
         assert bench.ledger.schedule(UserId(1), "nightly").refused_at == since
+
+    def test_one_whose_user_is_barred_lets_its_times_pass_and_tells_it_once(self, bench: Bench):
+        made = schedule(bench)
+
+        def bars(_connection: Connection, _batch: NewBatch, _now: float) -> None:
+            raise NotAllowed("Not any more.", code="barred")
+
+        to_the_hour(bench)
+        since = bench.clock.at
+        assert fire(bench, also=bars) == ["barred"]
+        assert bench.ledger.due() == []
+        refused = bench.ledger.schedule(UserId(1), "nightly")
+        assert refused.refusal is not None
+        assert (refused.refusal.code, refused.refused_at) == ("barred", since)
+        assert (refused.next_at, refused.last_at, refused.last) == (made.next_at + HOUR, 0.0, "")
+        to_the_hour(bench, 3)
+        assert fire(bench, also=bars) == []  # told already
+        refused = bench.ledger.schedule(UserId(1), "nightly")
+        assert (refused.next_at, refused.refused_at) == (bench.clock.at + HOUR, since)
+        assert bench.ledger.tasks() == []
+        to_the_hour(bench)
+        assert len(fire(bench)) == 1
+        fired = bench.ledger.schedule(UserId(1), "nightly")
+        assert (fired.refusal, fired.refused_at, fired.last_at) == (None, 0.0, bench.clock.at)
 
     def test_a_refused_one_keeps_nobody_else_from_firing(self, make_bench: MakeBench):
         bench = make_bench(user_backlog=3)

@@ -1,13 +1,17 @@
 """`/schedules`: documents are tested again by the clock, and only their owner knows."""
 
+import json
+
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from tests.web.conftest import House
 from tests.web.test_interface import TEXT, blobs_of
 
 from paperlane import assembly
 from paperlane.ledger.schema import schedules
-from paperlane.records.schema import documents, scheduled_files
+from paperlane.records import accounts
+from paperlane.records.accounts import Role
+from paperlane.records.schema import audit, documents, scheduled_files, tokens
 
 
 async def add(house: House, batch: dict, who: str = "ann", **more: object) -> dict:
@@ -106,7 +110,7 @@ async def test_a_name_is_taken_once_by_each_user(house: House):
     assert len((await house["bob"].get("/schedules")).json()["items"]) == 1
 
 
-async def test_nobody_schedules_or_sees_what_is_anothers_not_even_an_admin(house: House):
+async def test_nobody_schedules_what_is_anothers_or_meets_it_among_their_own(house: House):
     batch = await house.upload("ann", "Fine.")
     await add(house, batch)
     for name in ("bob", "adam"):
@@ -127,3 +131,74 @@ async def test_schedules_are_paged_by_name(house: House):
     rest = (await house["ann"].get("/schedules", params={"limit": 2, "cursor": first["next"]})).json()
     assert [one["name"] for one in first["items"] + rest["items"]] == ["a", "b", "c"]
     assert rest["next"] is None
+
+
+def bar(house: House, how: str) -> None:
+    ann = house.desk.user("ann")
+    if how == "demoted":
+        house.desk.change_user(None, ann, role=Role.VIEWER)
+    else:
+        house.desk.revoke(None, ann)
+
+
+@pytest.mark.parametrize("how", ["demoted", "revoked"])
+async def test_a_schedule_of_somebody_who_may_upload_no_more_submits_nothing_and_says_why(house: House, how: str):
+    await add(house, await house.upload("ann", "Fine."))
+    ann = house.desk.user("ann")
+    bar(house, how)
+    fire(house)
+    assert len(house.ledger.tasks(user=ann.id)) == 1
+    assert house.ledger.due() == []  # its time has passed by
+    (shown,) = (await house["adam"].get("/schedules", params={"user": ann.id})).json()["items"]
+    assert (shown["refusal"]["code"], bool(shown["refusal"]["hint"])) == ("owner_barred", True)
+    if how == "demoted":
+        assert (await house["ann"].get("/schedules")).json()["items"] == [shown]
+        house.desk.change_user(None, ann, role=Role.USER)
+    else:
+        house.desk.new_token(None, ann)
+    fire(house)
+    assert len(house.ledger.tasks(user=ann.id)) == 2
+    (shown,) = (await house["adam"].get("/schedules", params={"user": ann.id})).json()["items"]
+    assert (shown["refusal"], shown["last_batch"] is not None) == (None, True)
+
+
+async def test_who_signed_in_by_the_link_and_out_again_is_not_barred(house: House):
+    batch = await house.upload("ann", "Fine.")
+    await add(house, batch)
+    ann = house.desk.user("ann")
+    house.ledger.write(lambda c: c.execute(delete(tokens).where(tokens.c.user_id == ann.id)) and None)
+    fire(house)  # nothing was revoked
+    session = house.desk.use_link(
+        house.ledger.write(lambda c: accounts.new_link(c, ann.id, assembly.clock.now(), 60.0))
+    )
+    assert session is not None
+    house.desk.end_session(session)
+    fire(house)
+    assert len(house.ledger.tasks(user=ann.id)) == 3
+    session = house.desk.use_link(
+        house.ledger.write(lambda c: accounts.new_link(c, ann.id, assembly.clock.now(), 60.0))
+    )
+    house.desk.revoke(None, ann)
+    fire(house)
+    assert len(house.ledger.tasks(user=ann.id)) == 3
+
+
+@pytest.mark.parametrize("how", ["demoted", "revoked"])
+async def test_an_admin_stops_anybodys_schedule_and_the_trail_tells(house: House, how: str):
+    await add(house, await house.upload("ann", "Fine."))
+    ann = house.desk.user("ann").id
+    bar(house, how)
+    whose = {"params": {"user": ann}}
+    for name in ("bob", "vera"):
+        assert (await house[name].get("/schedules", **whose)).json()["items"] == []
+        assert (await house[name].patch("/schedules/nightly", json={"paused": True}, **whose)).status_code == 404
+        assert (await house[name].delete("/schedules/nightly", **whose)).status_code == 404
+    assert (await house["adam"].patch("/schedules/nightly", json={"paused": True}, **whose)).json()["paused"]
+    assert (await house["adam"].delete("/schedules/nightly", **whose)).status_code == 204
+    assert house.ledger.schedules() == []
+    asked = select(audit.c.what, audit.c.details).where(audit.c.what.like("schedule %")).order_by(audit.c.id)
+    rows = house.ledger.read(lambda c: c.execute(asked).all())
+    assert [(what, json.loads(details)) for what, details in rows] == [
+        ("schedule changed", {"owner": ann, "name": "nightly", "paused": True}),
+        ("schedule removed", {"owner": ann, "name": "nightly"}),
+    ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from paperlane.desk import Desk
     from paperlane.model.schedules import Schedule
-    from paperlane.records.accounts import Account
+    from paperlane.model.tasks import UserId
 
 app = typer.Typer(help="Test documents again and again: add, list, set, remove, pause, resume.", no_args_is_help=True)
 
@@ -80,8 +80,9 @@ def change(
     if all(given is None for given in (cron, timezone, priority)):
         raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane schedule set --help.")
     with desk_of(data, database) as desk:
-        owner = _owner(desk, name, user)
-        made = desk.change_schedule(owner, name, cron=cron, timezone=timezone, priority=priority)
+        made = desk.change_schedule(
+            None, _owner(desk, name, user), name, cron=cron, timezone=timezone, priority=priority
+        )
     rests = f"it rests until: paperlane schedule resume {name}"
     typer.echo(f"Changed {name}: {rests if made.paused else f'next at {_when(made.next_at, made.timezone)}'}.")
 
@@ -90,7 +91,7 @@ def change(
 def remove(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Remove a schedule; what it tested stays."""
     with desk_of(data, database) as desk:
-        desk.remove_schedule(_owner(desk, name, user), name)
+        desk.remove_schedule(None, _owner(desk, name, user), name)
     typer.echo(f"Removed {name}.")
 
 
@@ -98,7 +99,7 @@ def remove(name: Name, user: User = None, data: Data = None, database: Database 
 def pause(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Let a schedule rest; what it misses is not made up for."""
     with desk_of(data, database) as desk:
-        desk.change_schedule(_owner(desk, name, user), name, paused=True)
+        desk.change_schedule(None, _owner(desk, name, user), name, paused=True)
     typer.echo(f"{name} rests until: paperlane schedule resume {name}")
 
 
@@ -106,7 +107,7 @@ def pause(name: Name, user: User = None, data: Data = None, database: Database =
 def resume(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Let a schedule go on, from its next time."""
     with desk_of(data, database) as desk:
-        made = desk.change_schedule(_owner(desk, name, user), name, paused=False)
+        made = desk.change_schedule(None, _owner(desk, name, user), name, paused=False)
     typer.echo(f"{name} goes on at {_when(made.next_at, made.timezone)}.")
 
 
@@ -117,13 +118,13 @@ def _all(desk: "Desk", user: str | None, name: str | None = None) -> "Sequence[S
     return desk.ledger.schedules(desk.user(user).id if user else None, limit=_MOST, name=name)
 
 
-def _owner(desk: "Desk", name: str, user: str | None) -> "Account":
+def _owner(desk: "Desk", name: str, user: str | None) -> "UserId":
     owners = [schedule.user for schedule in _all(desk, user, name)]
     if not owners:
         raise NotFound(f"There is no schedule {name}.", hint="See: paperlane schedule list.")
     if len(owners) > 1:
         raise BadRequest(f"{len(owners)} users have a schedule {name}.", hint="Say whose with --user.")
-    return desk.user_of(owners[0])
+    return owners[0]
 
 
 def _counted(documents: int) -> str:

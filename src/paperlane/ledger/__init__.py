@@ -329,6 +329,7 @@ class Ledger(Protocol):
         timezone: str | None = None,
         priority: int | None = None,
         paused: bool | None = None,
+        also: Also | None = None,
     ) -> Schedule:
         """Change what is given; what is missed in a pause is not made up for."""
         ...
@@ -344,8 +345,8 @@ class Ledger(Protocol):
     def fire(self, schedule: ScheduleId, new_id: Callable[[], str], also: AlsoFired | None = None) -> Firing | None:
         """Submit a due schedule's batch, once over all processes, however many times were missed.
 
-        A backlog that is full leaves it due and is told once. None when there is nothing to tell: it is not due, or
-        another process was first.
+        A refusal submits nothing and is told once: a backlog that is full leaves it due, NotAllowed of `also` puts it
+        off to its next time. None when there is nothing to tell: it is not due, or another process was first.
         """
         ...
 

@@ -175,17 +175,24 @@ def fire(
     return Firing(schedule, batch.user, row["name"], batch.id, [task.id for task in batch.tasks])
 
 
-def refuse(writing: Writing, schedule: ScheduleId, why: Fault) -> Firing | None:
-    """Write down why a due schedule could not submit; None when that is written down already, or it is not due."""
+def refuse(writing: Writing, schedule: ScheduleId, why: Fault, *, barred: bool) -> Firing | None:
+    """Write down why a due schedule could not submit; None when that is written down already, or it is not due.
+
+    One whose user is `barred` is put off to its next time: until somebody lets the user in again, no look would help.
+    """
     connection, now = writing.connection, writing.now
-    if (row := _if_due(connection, schedule, now)) is None or _code(row) == why.code:
+    if (row := _if_due(connection, schedule, now)) is None:
         return None
-    connection.execute(
-        update(schedules)
-        .where(schedules.c.id == schedule, schedules.c.next_at == row["next_at"])
-        .values(refusal=json.dumps(asdict(why)), refused_at=row["refused_at"] or now)
-    )
-    return Firing(schedule, UserId(row["user_id"]), row["name"], refusal=why)
+    told = _code(row) == why.code
+    new: dict[str, object] = {}
+    if not told:
+        new = {"refusal": json.dumps(asdict(why)), "refused_at": row["refused_at"] or now}
+    if barred:
+        new["next_at"] = next_after(row["cron"], row["timezone"], now)
+    if new:
+        mine = (schedules.c.id == schedule, schedules.c.next_at == row["next_at"])
+        connection.execute(update(schedules).where(*mine).values(new))
+    return None if told else Firing(schedule, UserId(row["user_id"]), row["name"], refusal=why)
 
 
 def put_right(writing: Writing, *, after: ScheduleId, apart: float) -> tuple[int, ScheduleId | None]:

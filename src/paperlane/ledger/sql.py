@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
-from paperlane.errors import CancelRequested, Conflict, Misconfigured, Refused, StaleLease, Unavailable
+from paperlane.errors import CancelRequested, Conflict, Misconfigured, NotAllowed, Refused, StaleLease, Unavailable
 from paperlane.ledger import (
     Also,
     AlsoFired,
@@ -353,12 +353,15 @@ class SqlLedger:
         timezone: str | None = None,
         priority: int | None = None,
         paused: bool | None = None,
+        also: Also | None = None,
     ) -> Schedule:
         if priority is not None:
             check_priority(priority)
 
         def work(writing: Writing) -> Schedule:
             periodic.change(writing, schedule, cron=cron, timezone=timezone, priority=priority, paused=paused)
+            if also is not None:
+                also(writing.connection)
             return periodic.one(writing.connection, schedule)
 
         return self._change(work)
@@ -379,8 +382,8 @@ class SqlLedger:
                 lambda writing: periodic.fire(writing, schedule, self.rules, self._backlog, new_id, also)
             )
         except Refused as refused:
-            why = refused.fault
-            return self._change(lambda writing: periodic.refuse(writing, schedule, why))
+            why, barred = refused.fault, isinstance(refused, NotAllowed)
+            return self._change(lambda writing: periodic.refuse(writing, schedule, why, barred=barred))
 
     # what is old
 

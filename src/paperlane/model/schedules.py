@@ -30,7 +30,7 @@ class Schedule:
     """A schedule as people see it; times are seconds since 1970 (UTC), 0 for not yet.
 
     `tasks` counts those of a batch. `last` is the batch that it submitted at `last_at`, "" before the first.
-    `refusal` says why it could not submit since `refused_at`; it is due until it could.
+    `refusal` says why it could not submit since `refused_at`.
     """
 
     id: ScheduleId
@@ -51,7 +51,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """What a due schedule did: it submitted `batch`, or the backlog refused it (`refusal`) and it is due still."""
+    """What a due schedule did: it submitted `batch`, or was refused (`refusal`)."""
 
     schedule: ScheduleId
     user: UserId

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import new_secret
-from paperlane.errors import BadRequest, Conflict, NotFound
+from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
 from paperlane.ledger.schema import lanes
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import UserId
@@ -184,6 +184,21 @@ def revoke(connection: Connection, user: UserId, now: float) -> int:
     return count
 
 
+def check_may_submit(connection: Connection, user: UserId) -> None:
+    """NotAllowed for an account that may upload nothing: a viewer's, and one of which everything is revoked.
+
+    Whoever never had a token is not revoked; a sign-out leaves nothing behind.
+    """
+    hint = "Ask an admin, who can let it go on or remove it."
+    if of_id(connection, user).role is Role.VIEWER:
+        raise NotAllowed("Its owner is a viewer by now, who uploads nothing.", code="owner_barred", hint=hint)
+    held = connection.scalars(
+        select(tokens.c.revoked_at).where(tokens.c.user_id == user, tokens.c.once_until == 0)
+    ).all()
+    if held and all(held):
+        raise NotAllowed("All tokens of its owner are revoked.", code="owner_barred", hint=hint)
+
+
 def of_token(connection: Connection, token: str) -> tuple[Account, str] | None:
     """Who holds this token, with the token's hash; None when it is unknown or revoked, or no token."""
     row = connection.execute(
@@ -218,10 +233,9 @@ def begin_session(connection: Connection, user: UserId, token: str, now: float, 
     return session
 
 
-def end_session(connection: Connection, session: str, now: float) -> None:
+def end_session(connection: Connection, session: str) -> None:
     """This sign-in is over; the token that it stands on goes on."""
-    ended = update(tokens).where(tokens.c.hash == session, tokens.c.session_of != "")
-    connection.execute(ended.values(revoked_at=now))
+    connection.execute(delete(tokens).where(tokens.c.hash == session, tokens.c.session_of != ""))
 
 
 def is_link(connection: Connection, secret: str, now: float) -> bool:

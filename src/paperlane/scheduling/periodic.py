@@ -24,7 +24,7 @@ async def fire_due(
 ) -> None:
     """Submit what is due, every `seconds` give or take a fifth, until told to stop.
 
-    A schedule that cannot submit is due still at the next look, and keeps no other one from its turn.
+    A schedule that cannot submit keeps no other one from its turn.
     """
     async for _ in every(seconds, stop):
         try:
@@ -51,4 +51,4 @@ async def _fire(
     if fired.refusal is None:
         log.info("schedule fired", schedule=schedule, user=fired.user, batch=fired.batch, tasks=len(fired.tasks))
     else:
-        log.warning("schedule refused, and due still", schedule=schedule, user=fired.user, code=fired.refusal.code)
+        log.warning("schedule refused", schedule=schedule, user=fired.user, code=fired.refusal.code)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from paperlane.desk import Plan
-from paperlane.model.tasks import BatchId
+from paperlane.model.tasks import BatchId, UserId
+from paperlane.records.accounts import Account
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Asker, Parts
 
@@ -16,6 +17,7 @@ router = APIRouter(prefix="/schedules", tags=["schedules"], responses=problems.m
 Cron = Annotated[str, Field(max_length=100, examples=["30 6 * * MON-FRI"])]
 Timezone = Annotated[str, Field(max_length=60, examples=["Europe/Berlin"])]
 Priority = Annotated[int, Field(ge=0, le=9)]
+User = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="An account's id: admins may name another one's.")]
 
 
 class NewSchedule(BaseModel, extra="forbid"):
@@ -37,12 +39,21 @@ class Change(BaseModel, extra="forbid"):
     paused: Annotated[bool, Field(strict=True)] | None = None
 
 
+def _owner(account: Account, user: int | None) -> UserId:
+    return account.id if user is None else UserId(user)
+
+
 @router.get("")
 async def several(
-    account: Asker, house: Parts, limit: Annotated[int, Query(ge=1, le=1_000)] = 100, cursor: str = ""
+    account: Asker,
+    house: Parts,
+    user: User = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor: str = "",
 ) -> answers.Page[answers.Schedule]:
-    """One's own schedules, by name."""
-    found = await house.threads(house.desk.schedules, account, after=cursor, limit=limit + 1)
+    """One's own schedules, by name; or a user's, for admins."""
+    owner = _owner(account, user)
+    found = await house.threads(house.desk.schedules, account, owner, after=cursor, limit=limit + 1)
     onward = found[limit - 1].name if len(found) > limit else None
     return shapes.page([shapes.schedule(schedule) for schedule in found[:limit]], onward)
 
@@ -55,13 +66,14 @@ async def add(asked: NewSchedule, account: Asker, house: Parts) -> answers.Sched
 
 
 @router.patch("/{name}", responses=problems.may(403, 404))
-async def change(name: str, asked: Change, account: Asker, house: Parts) -> answers.Schedule:
+async def change(name: str, asked: Change, account: Asker, house: Parts, user: User = None) -> answers.Schedule:
     """Change a schedule, pause it, or let it go on; what is missed in a pause is not made up for."""
     given = asked.model_dump(exclude_none=True)
-    return shapes.schedule(await house.threads(house.desk.change_schedule, account, name, **given))
+    owner = _owner(account, user)
+    return shapes.schedule(await house.threads(house.desk.change_schedule, account, owner, name, **given))
 
 
 @router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT, responses=problems.may(403, 404))
-async def remove(name: str, account: Asker, house: Parts) -> None:
+async def remove(name: str, account: Asker, house: Parts, user: User = None) -> None:
     """Test these documents no more; what was tested stays."""
-    await house.threads(house.desk.remove_schedule, account, name)
+    await house.threads(house.desk.remove_schedule, account, _owner(account, user), name)
