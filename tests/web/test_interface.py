@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
+from paperlane.desk import Desk
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.tasks import WorkerId
 from paperlane.records import accounts
@@ -113,6 +114,31 @@ async def test_what_was_dismissed_stays_so_when_the_document_is_tested_again(hou
     assert len(await found("bob", TEXT, "open")) == len([first, second, third])
     await house["ann"].patch(f"/issues/{again['id']}", json={"status": "open"})
     assert await found("ann", TEXT, "dismissed") == []
+
+
+async def test_many_who_read_documents_leave_room_for_others(house: House, monkeypatch: pytest.MonkeyPatch):
+    (task,) = (await house.upload("ann", TEXT))["tasks"]
+    house.work()
+    begun, go_on, document = threading.Semaphore(0), threading.Event(), Desk.document
+    reading = []
+
+    def held(*given: Any) -> Any:
+        reading.append(given)
+        begun.release()
+        go_on.wait()
+        return document(*given)
+
+    monkeypatch.setattr(Desk, "document", held)
+    all_of_them = [asyncio.create_task(house["ann"].get(f"/tasks/{task['id']}/document")) for _ in range(12)]
+    try:
+        await asyncio.to_thread(lambda: [begun.acquire() for _ in range(2)])
+        other = asyncio.create_task(house["ann"].get("/tasks"))
+        answered, _ = await asyncio.wait([other], timeout=20)
+        assert (len(reading), len(answered)) == (2, 1)
+    finally:
+        go_on.set()
+    assert (await other).status_code == 200
+    assert {(await one).json()["text"] for one in all_of_them} == {TEXT}
 
 
 async def test_files_that_cannot_be_tested_are_rejected_beside_the_others(house: House):

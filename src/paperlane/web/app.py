@@ -45,6 +45,7 @@ _HEADERS = {
 }
 _API = "/api/v1"
 _THREADS = 8
+_READERS = 2  # of whole documents: each may take some hundred MB, and a thread that small answers need
 
 
 def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret: str) -> FastAPI:
@@ -72,6 +73,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.house = House(desk, settings, threads, URLSafeTimedSerializer(secret, "session"))
     app.state.wake = wake
     app.state.locks = {}
+    app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
     api = APIRouter(prefix=_API, responses=problems.may(503, 507))
     for room in (batches, tasks, issues, schedules, dead, queue, users, session, progress):

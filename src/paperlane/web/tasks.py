@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from paperlane.desk import STATES
@@ -108,10 +108,11 @@ async def report(
 
 
 @router.get("/{task}/document", response_model=answers.Text, responses=problems.may(409))
-async def document(task: str, account: Asker, house: Parts) -> Response:
-    """The document's text and structure, for showing it beside its issues."""
+async def document(task: str, request: Request, account: Asker, house: Parts) -> Response:
+    """The document's text and structure, for showing it beside its issues; of several, some wait for the others."""
 
     def whole() -> JSONResponse:  # of a large document, to write it out takes as long as to read it
         return JSONResponse(house.desk.document(account, TaskId(task)))
 
-    return await house.threads(whole)
+    async with request.app.state.readers:
+        return await house.threads(whole)
