@@ -5,7 +5,7 @@ from hashlib import sha256
 import sqlalchemy as sa
 from alembic import op
 
-from paperlane.migrations.portable import TABLE
+from paperlane.migrations.portable import TABLE, key
 
 revision = "0014"
 down_revision = "0013"
@@ -17,9 +17,9 @@ def upgrade() -> None:
     op.create_table(
         "reviews",
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("document", sa.String(length=64), nullable=False),
-        sa.Column("fingerprint", sa.String(length=16), nullable=False),
-        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("document", key(64), nullable=False),
+        sa.Column("fingerprint", key(16), nullable=False),
+        sa.Column("status", key(10), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("reviewed_by", sa.BigInteger(), nullable=True),
