@@ -266,7 +266,9 @@ def stream(content: str, about: str = "") -> str:
     return f"<< /Length {len(content)} {about} >>\nstream\n{content}\nendstream"
 
 
-SENTENCE = written("The gate shall be opened by its operator within one second.")
+LINE = "The gate shall be opened by its operator within one second."
+SENTENCE = written(LINE)
+MANY_LINES = written("\n".join([LINE] * 10))
 TEXT, BLANK, PICTURE, LOGO, INSIDE, PROSE = (f"/Contents {number} 0 R" for number in range(22, 28))
 STREAMS = (
     stream(SENTENCE),
@@ -274,7 +276,7 @@ STREAMS = (
     stream("q 600 0 0 400 0 0 cm /Im Do Q\n" + written("Fig. 1")),
     stream("q 60 0 0 40 0 0 cm /Im Do Q\n"),
     stream("q 100 0 0 100 0 0 cm /Fm Do Q\n"),
-    stream("q 600 0 0 800 0 0 cm /Im Do Q\n" + SENTENCE),
+    stream("q 600 0 0 800 0 0 cm /Im Do Q\n" + MANY_LINES),
     stream("no deflated bytes", "/Filter /FlateDecode"),
     stream(zlib.compress(b"q Q").decode("latin-1"), "/Filter /FlateDecode"),
     stream("q /Lost Do Q"),
@@ -299,6 +301,30 @@ def test_pages_that_are_mostly_pictures_are_named_and_count_as_not_tested():
     assert told(TEXT, PICTURE, LOGO, BLANK, INSIDE, PROSE) == (2, {"low_text": "2, 5"})
     assert told(TEXT, TEXT) == (0, {})
     assert code_of(paged(INSIDE, INSIDE, more=STREAMS)) == "needs_ocr"
+
+
+STAMP = "Certified copy of the original, Registry of Deeds, 12 March 2024, page 7 of 40"
+
+
+def told_of(content: str) -> tuple[int, dict[str, str]]:
+    """The same of a page with this content, behind one of text."""
+    parsed = parsed_of(paged(TEXT, "/Contents 31 0 R", more=(*STREAMS, stream(content))), "a.pdf")
+    return parsed.unread, {notice.code: notice.params["pages"] for notice in parsed.notices}
+
+
+def test_a_scan_with_a_stamp_on_it_counts_as_not_tested():
+    scan, half = "q 600 0 0 800 0 0 cm /Im Do Q\n", "q 600 0 0 600 0 0 cm /Im Do Q\n"
+    stamp = written(STAMP, 40, 780)
+    assert told_of(scan + stamp) == (1, {"low_text": "2"})
+    assert told_of("q 20 0 0 20 0 0 cm q 5 0 0 5 0 0 cm /Fm Do Q Q\n" + stamp) == (1, {"low_text": "2"})
+    assert told_of(half + stamp) == (0, {})
+
+
+def test_a_picture_behind_text_or_under_what_was_recognised_of_it_is_no_scan():
+    scan = "q 600 0 0 800 0 0 cm /Im Do Q\n"
+    title = "BT /F1 30 Tf 50 600 Td (Gates and their operators: a short introduction) Tj ET"
+    assert told_of(scan + title) == (0, {})
+    assert told_of(scan + "BT 3 Tr ET " + written(STAMP)) == (0, {})
 
 
 def test_a_page_is_no_picture_for_what_is_drawn_beside_it():

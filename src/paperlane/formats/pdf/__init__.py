@@ -17,7 +17,7 @@ from paperlane.formats import Tell
 from paperlane.formats.pdf.blocks import blocks_of
 from paperlane.formats.pdf.lost import lost_pages
 from paperlane.formats.pdf.page import Holds, Page, Title, cleaned, with_cells
-from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture
+from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture, is_stamped
 from paperlane.formats.pdf.ruled import real_tables, ruled_place
 from paperlane.formats.pdf.tags import tagged_place, tags_of, titles_of
 from paperlane.model.documents import Notice, Parsed, Upload
@@ -32,6 +32,7 @@ _MAY_COPY = 1 << 4  # ISO 32000-1, table 22
 _OCR_PAGES = 20
 _DEEPEST = 9
 _LOW_TEXT = 40  # letters of a page, the fewest that tell of its having been read
+_MUCH_TEXT = 1000  # letters of a page that is no scan with a stamp, whatever it shows beside them
 _MOST_ASKED = 50  # pages; a document with so much text was read
 _MOST_NAMED = 8
 
@@ -141,37 +142,38 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> Page:
     except pypdfium2.PdfiumError:
         return Page("", holds=Holds.UNKNOWN)
     try:
-        read = _read_page(page, number)
-        if read.letters >= _LOW_TEXT:
-            return read
-        return replace(read, holds=_holds(page, read))
+        words = page.get_textpage()
+        try:
+            read = _read_page(page, words, number)
+            return replace(read, holds=_holds(page, words, read))
+        finally:
+            words.close()
     except pypdfium2.PdfiumError:
         return Page("", holds=Holds.UNKNOWN)
     finally:
         page.close()
 
 
-def _holds(page: pypdfium2.PdfPage, read: Page) -> Holds | None:
+def _holds(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, read: Page) -> Holds | None:
     if not read.text and pdfium.FPDFPage_CountObjects(page) == 0:
         return Holds.NOTHING
-    return Holds.PICTURE if is_mostly_picture(page) else None
+    if read.letters >= _MUCH_TEXT:
+        return None
+    pictured = is_stamped(page, words) or (read.letters < _LOW_TEXT and is_mostly_picture(page))
+    return Holds.PICTURE if pictured else None
 
 
-def _read_page(page: pypdfium2.PdfPage, number: int) -> Page:
-    words = page.get_textpage()
-    try:
-        raw = words.get_text_range() if words.count_chars() > 0 else ""
-        if not raw:
-            return Page("")
-        if (tags := tags_of(page)) is not None:
-            text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
-            return Page(text, tuple(titles_of(tags, page, words, number)), cells)
-        if (ruled := ruled_place(page, words)) is not None:
-            text, cells = with_cells(raw, words, ruled)
-            return Page(text, cells=real_tables(cells))
-        return Page(cleaned(raw))
-    finally:
-        words.close()
+def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, number: int) -> Page:
+    raw = words.get_text_range() if words.count_chars() > 0 else ""
+    if not raw:
+        return Page("")
+    if (tags := tags_of(page)) is not None:
+        text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
+        return Page(text, tuple(titles_of(tags, page, words, number)), cells)
+    if (ruled := ruled_place(page, words)) is not None:
+        text, cells = with_cells(raw, words, ruled)
+        return Page(text, cells=real_tables(cells))
+    return Page(cleaned(raw))
 
 
 def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, damaged: bool) -> None:

@@ -38,7 +38,7 @@ class Cell:
 
 
 class Holds(Enum):
-    """What a page without text holds: nothing, pictures over most of it, or what could not be read."""
+    """What a page that was not read holds: nothing, pictures over most of it, or what could not be read."""
 
     NOTHING = auto()
     PICTURE = auto()
@@ -49,7 +49,7 @@ class Holds(Enum):
 class Page:
     """A page's text, the headings its tags name, and its cells in the order of the text.
 
-    `holds` tells of a page with hardly any text what else it holds.
+    `holds` tells of a page that was not read why not, and is None for the others.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""How much of a page its pictures cover; they are measured and never drawn."""
+"""How much of a page its pictures cover, and its letters; they are measured and never drawn."""
 
 import ctypes
 from collections.abc import Iterator
@@ -10,6 +10,9 @@ import pypdfium2.raw as pdfium
 from paperlane.formats.pdf.page import MOST_OBJECTS
 
 _MOSTLY = 0.5
+_WHOLLY = 0.9
+_HARDLY = 0.01  # of a page, what letters cover: on A4 some three lines in a small size
+_INVISIBLE = 3  # ISO 32000-1, table 106: how text recognition lays what it read over a scan
 
 
 class _Matrix(NamedTuple):
@@ -39,10 +42,18 @@ def has_picture(page: pypdfium2.PdfPage) -> bool:
 
 
 def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
-    """Do pictures cover half of the page or more? Those that lie on one another count each."""
-    shown = pdfium.FS_RECTF()
-    if not pdfium.FPDF_GetPageBoundingBox(page, shown):
-        return False
+    """Do pictures cover half of the page or more?"""
+    return _covered(page) >= _MOSTLY
+
+
+def is_stamped(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> bool:
+    """Is the page a scan on which a stamp or a footer is all the text?"""
+    return _covered(page) >= _WHOLLY and _letters_cover(page, words) < _HARDLY
+
+
+def _covered(page: pypdfium2.PdfPage) -> float:
+    """The share of the page that pictures cover, 0..; those that lie on one another count each."""
+    shown, size = _shown(page)
     covered = 0.0
     for at in _pictures(page):
         # a picture is the square from (0, 0) to (1, 1), put in its place (ISO 32000-1, 8.9.5.1)
@@ -51,7 +62,29 @@ def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
         width = min(across[1], shown.right) - max(across[0], shown.left)
         height = min(up[1], shown.top) - max(up[0], shown.bottom)
         covered += max(width, 0) * max(height, 0)
-    return 0 < _MOSTLY * (shown.right - shown.left) * (shown.top - shown.bottom) <= covered
+    return covered / size if size > 0 else 0.0
+
+
+def _letters_cover(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> float:
+    """The share of the page that letters cover; all of it where some are invisible, for those were recognised."""
+    _, size = _shown(page)
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    covered = 0.0
+    for at in range(words.count_chars()):
+        drawn = pdfium.FPDFText_GetTextObject(words, at)
+        if drawn and pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _INVISIBLE:
+            return 1.0
+        if pdfium.FPDFText_GetCharBox(words, at, left, right, bottom, top):
+            covered += (right.value - left.value) * (top.value - bottom.value)
+    return covered / size if size > 0 else 1.0
+
+
+def _shown(page: pypdfium2.PdfPage) -> tuple[pdfium.FS_RECTF, float]:
+    """The part of the page that is shown, and its size; 0 for a broken one."""
+    shown = pdfium.FS_RECTF()
+    if not pdfium.FPDF_GetPageBoundingBox(page, shown):
+        return shown, 0.0
+    return shown, (shown.right - shown.left) * (shown.top - shown.bottom)
 
 
 def _pictures(page: pypdfium2.PdfPage) -> Iterator[_Matrix]:
