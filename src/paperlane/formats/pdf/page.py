@@ -38,10 +38,15 @@ class Cell:
 
 
 class Holds(Enum):
-    """What a page that was not read holds: nothing, pictures over most of it, or what could not be read."""
+    """What a page that was not read holds.
+
+    That is nothing, pictures or outlines with hardly any text, signs of fonts that do not tell their letters, or what
+    could not be read.
+    """
 
     NOTHING = auto()
     PICTURE = auto()
+    SIGNS = auto()
     UNKNOWN = auto()
 
 

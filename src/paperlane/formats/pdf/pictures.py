@@ -1,8 +1,9 @@
-"""How much of a page its pictures cover, and its letters; they are measured and never drawn."""
+"""What a page shows beside its text: pictures, and letters drawn as outlines; they are measured and never drawn."""
 
 import ctypes
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -13,6 +14,7 @@ _MOSTLY = 0.5
 _WHOLLY = 0.9
 _HARDLY = 0.01  # of a page, what letters cover: on A4 some three lines in a small size
 _INVISIBLE = 3  # ISO 32000-1, table 106: how text recognition lays what it read over a scan
+_MANY = 100  # round figures that a page draws; a text of as many letters has more
 
 
 class _Matrix(NamedTuple):
@@ -47,8 +49,16 @@ def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
 
 
 def is_stamped(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> bool:
-    """Is the page a scan on which a stamp or a footer is all the text?"""
-    return _covered(page) >= _WHOLLY and _letters_cover(page, words) < _HARDLY
+    """Is the page a scan, or letters drawn as outlines, on which a stamp or a footer is all the text?"""
+    drawn = _covered(page) >= _WHOLLY or is_outlined(page)
+    return drawn and _letters_cover(page, words) < _HARDLY
+
+
+def is_outlined(page: pypdfium2.PdfPage) -> bool:
+    """Does the page draw as many round figures as a text in outlines has letters?"""
+    figures = (drawn for drawn, kind, _ in _objects(page) if kind == pdfium.FPDF_PAGEOBJ_PATH)
+    rounded = chain.from_iterable(map(_rounded, figures))
+    return sum(1 for _ in islice(rounded, _MANY)) == _MANY
 
 
 def _covered(page: pypdfium2.PdfPage) -> float:
@@ -87,8 +97,25 @@ def _shown(page: pypdfium2.PdfPage) -> tuple[pdfium.FS_RECTF, float]:
     return shown, (shown.right - shown.left) * (shown.top - shown.bottom)
 
 
+def _rounded(path: ctypes.c_void_p) -> Iterator[None]:
+    """Each figure of a path that has a curve, as most letters do and frames, rules and arrows do not."""
+    curved = False
+    for at in range(min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)):
+        kind = pdfium.FPDFPathSegment_GetType(pdfium.FPDFPath_GetPathSegment(path, at))
+        if kind == pdfium.FPDF_SEGMENT_BEZIERTO and not curved:
+            yield None
+        curved = kind == pdfium.FPDF_SEGMENT_BEZIERTO or (curved and kind != pdfium.FPDF_SEGMENT_MOVETO)
+
+
 def _pictures(page: pypdfium2.PdfPage) -> Iterator[_Matrix]:
-    """Where the pictures of a page stand, also those inside of forms."""
+    """Where the pictures of a page stand."""
+    for drawn, kind, outer in _objects(page):
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            yield _matrix_of(drawn).within(outer)
+
+
+def _objects(page: pypdfium2.PdfPage) -> Iterator[tuple[Any, int, _Matrix]]:
+    """What a page draws, also inside of forms, its kind and where what is around it is put."""
     count = min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)
     waiting = [(pdfium.FPDFPage_GetObject(page, at), _Matrix()) for at in range(count)]
     seen = 0
@@ -96,12 +123,12 @@ def _pictures(page: pypdfium2.PdfPage) -> Iterator[_Matrix]:
         drawn, outer = waiting.pop()
         seen += 1
         kind = pdfium.FPDFPageObj_GetType(drawn)
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            yield _matrix_of(drawn).within(outer)
-        elif kind == pdfium.FPDF_PAGEOBJ_FORM:
+        if kind == pdfium.FPDF_PAGEOBJ_FORM:
             inner = _matrix_of(drawn).within(outer)
             inside = min(pdfium.FPDFFormObj_CountObjects(drawn), MOST_OBJECTS)
             waiting += [(pdfium.FPDFFormObj_GetObject(drawn, at), inner) for at in range(inside)]
+        else:
+            yield drawn, kind, outer
 
 
 def _matrix_of(drawn: ctypes.c_void_p) -> _Matrix:
