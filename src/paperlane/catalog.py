@@ -142,7 +142,7 @@ CODES: Mapping[str, Told] = {
         ("Check that the right file was chosen; save it as PDF anew.", "请确认文件无误，或重新导出为 PDF。"),
     ),
     "needs_ocr": Told(
-        ("The pages are pictures without text.", "页面都是图片，没有文字。"),
+        ("The pages are pictures without text that can be read.", "页面都是图片，没有可读取的文字。"),
         ("Run text recognition (OCR) on the file first.", "请先对文件做文字识别（OCR）后再试。"),
     ),
     "too_complex": Told(
@@ -177,6 +177,16 @@ CODES: Mapping[str, Told] = {
         filled=(
             "The pages {pages} hold very little text; scanned pages need text recognition (OCR) first.",
             "第 {pages} 页的文字很少；扫描页需要先做文字识别（OCR）。",
+        ),
+    ),
+    "unknown_letters": Told(
+        (
+            "The fonts of some pages do not tell their letters; they need text recognition (OCR) first.",
+            "部分页面的字体未说明其文字，需要先做文字识别（OCR）。",
+        ),
+        filled=(
+            "The fonts of the pages {pages} do not tell their letters; they need text recognition (OCR) first.",
+            "第 {pages} 页的字体未说明其文字，需要先做文字识别（OCR）。",
         ),
     ),
     "pages_unread": Told(

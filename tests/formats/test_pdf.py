@@ -238,11 +238,11 @@ def test_tables_of_the_corpus_are_read(corpus: Path):
     assert rows["eudi_annex4_01"] == set()
 
 
-def paged(*contents: str, more: tuple[str, ...] = ()) -> bytes:
+def paged(*contents: str, more: tuple[str, ...] = (), catalog: str = "") -> bytes:
     """A PDF by hand with these entries of pages, and further objects from number 20."""
     kids = " ".join(f"{number + 40} 0 R" for number in range(len(contents)))
     objects = {
-        1: "<< /Type /Catalog /Pages 2 0 R >>",
+        1: f"<< /Type /Catalog /Pages 2 0 R {catalog} >>",
         2: f"<< /Type /Pages /Kids [{kids}] /Count {len(contents)} /MediaBox [0 0 600 800] /Resources 3 0 R >>",
         3: "<< /Font << /F1 4 0 R >> /XObject << /Im 20 0 R /Fm 21 0 R >> >>",
         4: "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
@@ -266,7 +266,9 @@ def stream(content: str, about: str = "") -> str:
     return f"<< /Length {len(content)} {about} >>\nstream\n{content}\nendstream"
 
 
-SENTENCE = written("The gate shall be opened by its operator within one second.")
+LINE = "The gate shall be opened by its operator within one second."
+SENTENCE = written(LINE)
+MANY_LINES = written("\n".join([LINE] * 10))
 TEXT, BLANK, PICTURE, LOGO, INSIDE, PROSE = (f"/Contents {number} 0 R" for number in range(22, 28))
 STREAMS = (
     stream(SENTENCE),
@@ -274,7 +276,7 @@ STREAMS = (
     stream("q 600 0 0 400 0 0 cm /Im Do Q\n" + written("Fig. 1")),
     stream("q 60 0 0 40 0 0 cm /Im Do Q\n"),
     stream("q 100 0 0 100 0 0 cm /Fm Do Q\n"),
-    stream("q 600 0 0 800 0 0 cm /Im Do Q\n" + SENTENCE),
+    stream("q 600 0 0 800 0 0 cm /Im Do Q\n" + MANY_LINES),
     stream("no deflated bytes", "/Filter /FlateDecode"),
     stream(zlib.compress(b"q Q").decode("latin-1"), "/Filter /FlateDecode"),
     stream("q /Lost Do Q"),
@@ -299,6 +301,94 @@ def test_pages_that_are_mostly_pictures_are_named_and_count_as_not_tested():
     assert told(TEXT, PICTURE, LOGO, BLANK, INSIDE, PROSE) == (2, {"low_text": "2, 5"})
     assert told(TEXT, TEXT) == (0, {})
     assert code_of(paged(INSIDE, INSIDE, more=STREAMS)) == "needs_ocr"
+
+
+STAMP = "Certified copy of the original, Registry of Deeds, 12 March 2024, page 7 of 40"
+
+
+def told_of(content: str) -> tuple[int, dict[str, str]]:
+    """The same of a page with this content, behind one of text."""
+    parsed = parsed_of(paged(TEXT, "/Contents 31 0 R", more=(*STREAMS, stream(content))), "a.pdf")
+    return parsed.unread, {notice.code: notice.params["pages"] for notice in parsed.notices}
+
+
+def test_a_scan_with_a_stamp_on_it_counts_as_not_tested():
+    scan, half = "q 600 0 0 800 0 0 cm /Im Do Q\n", "q 600 0 0 600 0 0 cm /Im Do Q\n"
+    stamp = written(STAMP, 40, 780)
+    assert told_of(scan + stamp) == (1, {"low_text": "2"})
+    assert told_of("q 20 0 0 20 0 0 cm q 5 0 0 5 0 0 cm /Fm Do Q Q\n" + stamp) == (1, {"low_text": "2"})
+    assert told_of(half + stamp) == (0, {})
+
+
+def test_a_picture_behind_text_or_under_what_was_recognised_of_it_is_no_scan():
+    scan = "q 600 0 0 800 0 0 cm /Im Do Q\n"
+    title = "BT /F1 30 Tf 50 600 Td (Gates and their operators: a short introduction) Tj ET"
+    assert told_of(scan + title) == (0, {})
+    assert told_of(scan + "BT 3 Tr ET " + written(STAMP)) == (0, {})
+
+
+def glyphs(count: int) -> str:
+    """Round figures in rows over the page, as letters that were made outlines."""
+    places = ((10 + 8 * (at % 70), 750 - 12 * (at // 70)) for at in range(count))
+    return "".join(f"{x} {y} m {x} {y + 6} {x + 6} {y + 6} {x + 6} {y} c {x} {y} l f\n" for x, y in places)
+
+
+def test_pages_whose_letters_are_outlines_count_as_not_tested():
+    assert told_of(glyphs(400)) == (1, {"low_text": "2"})
+    assert told_of(glyphs(400) + written(STAMP, 40, 780)) == (1, {"low_text": "2"})
+    assert told_of(glyphs(30))[0] == 0
+    assert told_of(glyphs(400) + MANY_LINES) == (0, {})
+    frames = (boxed(x, y, x + 30, y + 20) for x in range(0, 600, 30) for y in range(0, 800, 20))
+    assert told_of("".join(frames))[0] == 0
+    assert code_of(pdf(glyphs(400))) == "needs_ocr"
+
+
+SIGNS = "<0001000200030004000500060007000800090010> Tj "  # of a font whose numbers of glyphs mean nothing
+UNMAPPED = (
+    "<< /Type /Font /Subtype /Type0 /BaseFont /Own /Encoding /Identity-H /DescendantFonts [33 0 R] >>",
+    (
+        "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Own /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) "
+        "/Supplement 0 >> /FontDescriptor 34 0 R /DW 600 >>"
+    ),
+    (
+        "<< /Type /FontDescriptor /FontName /Own /Flags 4 /FontBBox [0 0 600 800] /ItalicAngle 0 /Ascent 700 "
+        "/Descent 0 /CapHeight 700 /StemV 80 >>"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("signs", "lines", "found"),
+    [(9, 0, (1, {"unknown_letters": "2"})), (3, 1, (1, {"unknown_letters": "2"})), (1, 9, (0, {}))],
+)
+def test_pages_in_fonts_that_do_not_tell_their_letters_count_as_not_tested(
+    signs: int, lines: int, found: tuple[int, dict[str, str]]
+):
+    content = f"BT /F2 10 Tf 50 600 Td {SIGNS * signs} ET\n" + written("\n".join([LINE] * lines))
+    own = "/Contents 31 0 R /Resources << /Font << /F1 4 0 R /F2 32 0 R >> >>"
+    parsed = parsed_of(paged(TEXT, own, more=(*STREAMS, stream(content), *UNMAPPED)), "a.pdf")
+    assert (parsed.unread, {notice.code: notice.params["pages"] for notice in parsed.notices}) == found
+    assert parsed.text.count(LINE) == 1 + lines
+    if not lines:
+        assert parsed.text.strip() == LINE
+        assert code_of(paged(own, more=(*STREAMS, stream(content), *UNMAPPED))) == "needs_ocr"
+
+
+def field(value: str, about: str = "", kind: str = "Tx") -> str:
+    return f"<< /Type /Annot /Subtype /Widget /FT /{kind} /T ({value[:5]}) /V ({value}) /Rect [50 50 300 70] {about} >>"
+
+
+def test_what_was_filled_into_a_form_is_read():
+    fields = (
+        field("The gate shall be fast."), field("hidden", "/F 2"), field("secret", "/Ff 8192"), field("Two\\nlines"),
+        field("chosen", "/Opt [(chosen)] /Ff 131072", "Ch"), field("Yes", "/Ff 32768", "Btn"), field(""),
+    )  # fmt: skip
+    numbers = " ".join(f"{number} 0 R" for number in range(31, 31 + len(fields)))
+    filled = f"{TEXT} /Annots [{numbers}]"
+    content = paged(filled, more=(*STREAMS, *fields), catalog=f"/AcroForm << /Fields [{numbers}] >>")
+    parsed = parsed_of(content, "a.pdf")
+    assert_sound(parsed)
+    assert [text for _, _, text in said(parsed)] == [LINE, "The gate shall be fast.", "Two", "lines", "chosen"]
 
 
 def test_a_page_is_no_picture_for_what_is_drawn_beside_it():

@@ -15,9 +15,11 @@ import pypdfium2.raw as pdfium
 from paperlane.errors import DocumentError
 from paperlane.formats import Tell
 from paperlane.formats.pdf.blocks import blocks_of
+from paperlane.formats.pdf.fields import values_of
+from paperlane.formats.pdf.letters import unknown_share
 from paperlane.formats.pdf.lost import lost_pages
 from paperlane.formats.pdf.page import Holds, Page, Title, cleaned, with_cells
-from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture
+from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture, is_outlined, is_stamped
 from paperlane.formats.pdf.ruled import real_tables, ruled_place
 from paperlane.formats.pdf.tags import tagged_place, tags_of, titles_of
 from paperlane.model.documents import Notice, Parsed, Upload
@@ -32,6 +34,9 @@ _MAY_COPY = 1 << 4  # ISO 32000-1, table 22
 _OCR_PAGES = 20
 _DEEPEST = 9
 _LOW_TEXT = 40  # letters of a page, the fewest that tell of its having been read
+_MUCH_TEXT = 1000  # letters of a page that is no scan with a stamp, whatever it shows beside them
+_PARTLY_UNKNOWN = 0.2  # of a page's letters; fewer are bullets, marks of checked boxes and the like
+_MOSTLY_UNKNOWN = 0.5
 _MOST_ASKED = 50  # pages; a document with so much text was read
 _MOST_NAMED = 8
 
@@ -45,12 +50,14 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
         )
     document = _opened(content)
     try:
+        document.init_forms()
         pages = list(_pages(document, tell))
         lost = set(lost_pages(document, _numbers(pages, Holds.NOTHING)))
         lost.update(_numbers(pages, Holds.UNKNOWN))
         repaired = _is_repaired(content)
         if not any(page.text.strip() for page in pages):
-            _say_why_there_is_no_text(document, damaged=repaired or bool(lost))
+            seen = any(page.holds in {Holds.PICTURE, Holds.SIGNS} for page in pages)
+            _say_why_there_is_no_text(document, seen=seen, damaged=repaired or bool(lost))
         titles = _outline(document)
         locked = not pdfium.FPDF_GetDocPermissions(document) & _MAY_COPY
     finally:
@@ -59,7 +66,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
         titles = [title for page in pages for title in page.tagged]
     text = "\f".join(page.text for page in pages)
     of_file = [notice for notice, holds in ((_REPAIRED, repaired), (_NO_COPYING, locked)) if holds]
-    unread = len(lost) + len(_numbers(pages, Holds.PICTURE))
+    unread = len(lost) + len(_numbers(pages, Holds.PICTURE)) + len(_numbers(pages, Holds.SIGNS))
     return Parsed(
         upload.name, upload.media_type, text, tuple(blocks_of(pages, titles)),
         notices=(*of_file, *_notices(pages, sorted(lost))), pages=len(pages), unread=unread,
@@ -80,6 +87,12 @@ def _notices(pages: Sequence[Page], lost: Sequence[int]) -> Iterator[Notice]:
     if lost:
         named = _named(lost)
         yield Notice("pages_unread", f"These pages are damaged and could not be read: {named}.", {"pages": named})
+    if signs := _numbers(pages, Holds.SIGNS):
+        named = _named(signs)
+        message = (
+            f"The fonts of these pages do not tell their letters: {named}; they need text recognition (OCR) first."
+        )
+        yield Notice("unknown_letters", message, {"pages": named})
     short = _numbers(pages, Holds.PICTURE)
     filled = {number: page.letters for number, page in enumerate(pages) if page.holds in {None, Holds.PICTURE}}
     if not short and 0 < sum(filled.values()) < _LOW_TEXT * min(len(filled), _MOST_ASKED):
@@ -141,44 +154,54 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> Page:
     except pypdfium2.PdfiumError:
         return Page("", holds=Holds.UNKNOWN)
     try:
-        read = _read_page(page, number)
-        if read.letters >= _LOW_TEXT:
-            return read
-        return replace(read, holds=_holds(page, read))
+        words = page.get_textpage()
+        try:
+            unknown = unknown_share(words)
+            if unknown >= _MOSTLY_UNKNOWN:
+                return Page("", holds=Holds.SIGNS)
+            read = _with_values(_read_page(page, words, number), page)
+            return replace(read, holds=Holds.SIGNS if unknown >= _PARTLY_UNKNOWN else _holds(page, words, read))
+        finally:
+            words.close()
     except pypdfium2.PdfiumError:
         return Page("", holds=Holds.UNKNOWN)
     finally:
         page.close()
 
 
-def _holds(page: pypdfium2.PdfPage, read: Page) -> Holds | None:
+def _with_values(read: Page, page: pypdfium2.PdfPage) -> Page:
+    """What was filled in stands behind the page's text, each value a block of its own."""
+    return replace(read, text="\n\n".join([read.text, *map(cleaned, values_of(page))]))
+
+
+def _holds(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, read: Page) -> Holds | None:
     if not read.text and pdfium.FPDFPage_CountObjects(page) == 0:
         return Holds.NOTHING
-    return Holds.PICTURE if is_mostly_picture(page) else None
+    if read.letters >= _MUCH_TEXT:
+        return None
+    hardly_any = read.letters < _LOW_TEXT and (is_mostly_picture(page) or is_outlined(page))
+    pictured = hardly_any or is_stamped(page, words)
+    return Holds.PICTURE if pictured else None
 
 
-def _read_page(page: pypdfium2.PdfPage, number: int) -> Page:
-    words = page.get_textpage()
-    try:
-        raw = words.get_text_range() if words.count_chars() > 0 else ""
-        if not raw:
-            return Page("")
-        if (tags := tags_of(page)) is not None:
-            text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
-            return Page(text, tuple(titles_of(tags, page, words, number)), cells)
-        if (ruled := ruled_place(page, words)) is not None:
-            text, cells = with_cells(raw, words, ruled)
-            return Page(text, cells=real_tables(cells))
-        return Page(cleaned(raw))
-    finally:
-        words.close()
+def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, number: int) -> Page:
+    raw = words.get_text_range() if words.count_chars() > 0 else ""
+    if not raw:
+        return Page("")
+    if (tags := tags_of(page)) is not None:
+        text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
+        return Page(text, tuple(titles_of(tags, page, words, number)), cells)
+    if (ruled := ruled_place(page, words)) is not None:
+        text, cells = with_cells(raw, words, ruled)
+        return Page(text, cells=real_tables(cells))
+    return Page(cleaned(raw))
 
 
-def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, damaged: bool) -> None:
-    """DocumentError for pictures and for damage; pages that are simply empty are no error."""
-    if _has_pictures(document):
+def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, seen: bool, damaged: bool) -> None:
+    """DocumentError for what only eyes can read, and for damage; pages that are simply empty are no error."""
+    if seen or _has_pictures(document):
         raise DocumentError(
-            "The pages are pictures without text.",
+            "The pages are pictures without text that can be read.",
             code="needs_ocr",
             hint="Run text recognition (OCR) on the file and upload the result.",
         )

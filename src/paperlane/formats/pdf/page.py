@@ -38,10 +38,15 @@ class Cell:
 
 
 class Holds(Enum):
-    """What a page without text holds: nothing, pictures over most of it, or what could not be read."""
+    """What a page that was not read holds.
+
+    That is nothing, pictures or outlines with hardly any text, signs of fonts that do not tell their letters, or what
+    could not be read.
+    """
 
     NOTHING = auto()
     PICTURE = auto()
+    SIGNS = auto()
     UNKNOWN = auto()
 
 
@@ -49,7 +54,7 @@ class Holds(Enum):
 class Page:
     """A page's text, the headings its tags name, and its cells in the order of the text.
 
-    `holds` tells of a page with hardly any text what else it holds.
+    `holds` tells of a page that was not read why not, and is None for the others.
     """
 
     text: str

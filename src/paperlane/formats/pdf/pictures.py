@@ -1,8 +1,9 @@
-"""How much of a page its pictures cover; they are measured and never drawn."""
+"""What a page shows beside its text: pictures, and letters drawn as outlines; they are measured and never drawn."""
 
 import ctypes
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -10,6 +11,10 @@ import pypdfium2.raw as pdfium
 from paperlane.formats.pdf.page import MOST_OBJECTS
 
 _MOSTLY = 0.5
+_WHOLLY = 0.9
+_HARDLY = 0.01  # of a page, what letters cover: on A4 some three lines in a small size
+_INVISIBLE = 3  # ISO 32000-1, table 106: how text recognition lays what it read over a scan
+_MANY = 100  # round figures that a page draws; a text of as many letters has more
 
 
 class _Matrix(NamedTuple):
@@ -39,10 +44,26 @@ def has_picture(page: pypdfium2.PdfPage) -> bool:
 
 
 def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
-    """Do pictures cover half of the page or more? Those that lie on one another count each."""
-    shown = pdfium.FS_RECTF()
-    if not pdfium.FPDF_GetPageBoundingBox(page, shown):
-        return False
+    """Do pictures cover half of the page or more?"""
+    return _covered(page) >= _MOSTLY
+
+
+def is_stamped(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> bool:
+    """Is the page a scan, or letters drawn as outlines, on which a stamp or a footer is all the text?"""
+    drawn = _covered(page) >= _WHOLLY or is_outlined(page)
+    return drawn and _letters_cover(page, words) < _HARDLY
+
+
+def is_outlined(page: pypdfium2.PdfPage) -> bool:
+    """Does the page draw as many round figures as a text in outlines has letters?"""
+    figures = (drawn for drawn, kind, _ in _objects(page) if kind == pdfium.FPDF_PAGEOBJ_PATH)
+    rounded = chain.from_iterable(map(_rounded, figures))
+    return sum(1 for _ in islice(rounded, _MANY)) == _MANY
+
+
+def _covered(page: pypdfium2.PdfPage) -> float:
+    """The share of the page that pictures cover, 0..; those that lie on one another count each."""
+    shown, size = _shown(page)
     covered = 0.0
     for at in _pictures(page):
         # a picture is the square from (0, 0) to (1, 1), put in its place (ISO 32000-1, 8.9.5.1)
@@ -51,11 +72,50 @@ def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
         width = min(across[1], shown.right) - max(across[0], shown.left)
         height = min(up[1], shown.top) - max(up[0], shown.bottom)
         covered += max(width, 0) * max(height, 0)
-    return 0 < _MOSTLY * (shown.right - shown.left) * (shown.top - shown.bottom) <= covered
+    return covered / size if size > 0 else 0.0
+
+
+def _letters_cover(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> float:
+    """The share of the page that letters cover; all of it where some are invisible, for those were recognised."""
+    _, size = _shown(page)
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    covered = 0.0
+    for at in range(words.count_chars()):
+        drawn = pdfium.FPDFText_GetTextObject(words, at)
+        if drawn and pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _INVISIBLE:
+            return 1.0
+        if pdfium.FPDFText_GetCharBox(words, at, left, right, bottom, top):
+            covered += (right.value - left.value) * (top.value - bottom.value)
+    return covered / size if size > 0 else 1.0
+
+
+def _shown(page: pypdfium2.PdfPage) -> tuple[pdfium.FS_RECTF, float]:
+    """The part of the page that is shown, and its size; 0 for a broken one."""
+    shown = pdfium.FS_RECTF()
+    if not pdfium.FPDF_GetPageBoundingBox(page, shown):
+        return shown, 0.0
+    return shown, (shown.right - shown.left) * (shown.top - shown.bottom)
+
+
+def _rounded(path: ctypes.c_void_p) -> Iterator[None]:
+    """Each figure of a path that has a curve, as most letters do and frames, rules and arrows do not."""
+    curved = False
+    for at in range(min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)):
+        kind = pdfium.FPDFPathSegment_GetType(pdfium.FPDFPath_GetPathSegment(path, at))
+        if kind == pdfium.FPDF_SEGMENT_BEZIERTO and not curved:
+            yield None
+        curved = kind == pdfium.FPDF_SEGMENT_BEZIERTO or (curved and kind != pdfium.FPDF_SEGMENT_MOVETO)
 
 
 def _pictures(page: pypdfium2.PdfPage) -> Iterator[_Matrix]:
-    """Where the pictures of a page stand, also those inside of forms."""
+    """Where the pictures of a page stand."""
+    for drawn, kind, outer in _objects(page):
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            yield _matrix_of(drawn).within(outer)
+
+
+def _objects(page: pypdfium2.PdfPage) -> Iterator[tuple[Any, int, _Matrix]]:
+    """What a page draws, also inside of forms, its kind and where what is around it is put."""
     count = min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)
     waiting = [(pdfium.FPDFPage_GetObject(page, at), _Matrix()) for at in range(count)]
     seen = 0
@@ -63,12 +123,12 @@ def _pictures(page: pypdfium2.PdfPage) -> Iterator[_Matrix]:
         drawn, outer = waiting.pop()
         seen += 1
         kind = pdfium.FPDFPageObj_GetType(drawn)
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            yield _matrix_of(drawn).within(outer)
-        elif kind == pdfium.FPDF_PAGEOBJ_FORM:
+        if kind == pdfium.FPDF_PAGEOBJ_FORM:
             inner = _matrix_of(drawn).within(outer)
             inside = min(pdfium.FPDFFormObj_CountObjects(drawn), MOST_OBJECTS)
             waiting += [(pdfium.FPDFFormObj_GetObject(drawn, at), inner) for at in range(inside)]
+        else:
+            yield drawn, kind, outer
 
 
 def _matrix_of(drawn: ctypes.c_void_p) -> _Matrix:
