@@ -196,6 +196,23 @@ CODES: Mapping[str, Told] = {
             "第 {pages} 页无法读取，未被检测。",
         ),
     ),
+    "pictures_unread": Told(
+        (
+            "There is hardly any text beside the pictures; they need text recognition (OCR) first.",
+            "图片之外的文字很少；图片需要先做文字识别（OCR）。",
+        ),
+        filled=(
+            "There is hardly any text beside {count} pictures; they need text recognition (OCR) first.",
+            "{count} 张图片之外的文字很少；图片需要先做文字识别（OCR）。",
+        ),
+    ),
+    "parts_unread": Told(
+        ("The document holds other documents, which were not read.", "文档中嵌入了其他文档，未被读取。"),
+        filled=(
+            "The document holds other documents ({count}), which were not read.",
+            "文档中嵌入了 {count} 个其他文档，未被读取。",
+        ),
+    ),
     "guessed_encoding": Told(
         ("The encoding of the text was guessed.", "文本编码为推测结果；如有乱码，请另存为 UTF-8 编码后再试。"),
         filled=(

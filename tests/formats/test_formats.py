@@ -244,6 +244,43 @@ def test_docx_that_would_do_harm_is_refused_before_it_is_unpacked():
     assert code_of(entity.getvalue(), "a.docx") == "damaged_file"
 
 
+def test_only_what_is_read_of_a_docx_is_unpacked():
+    whole = io.BytesIO(docx(paragraph("x")))
+    with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as package:
+        package.writestr("word/media/image1.bmp", bytes(64 << 20))
+    assert parsed_of(whole.getvalue(), "a.docx").text == "x\n"
+
+
+def test_a_docx_whose_parts_are_encrypted_asks_for_its_password():
+    locked = bytearray(docx(paragraph("x")))
+    with zipfile.ZipFile(io.BytesIO(locked)) as package:
+        at = package.getinfo("word/document.xml").header_offset
+    entry = locked.index(b"PK\x01\x02", locked.rindex(b"word/document.xml") - 46)
+    for flags in (at + 6, entry + 8):  # APPNOTE.TXT 4.3.7 and 4.3.12
+        locked[flags] |= 1
+    assert code_of(bytes(locked), "a.docx") == "password_required"
+
+
+def test_a_docx_nested_without_end_is_too_deep():
+    cells = "<w:tbl><w:tr><w:tc>" * 200 + paragraph("x") + "</w:tc></w:tr></w:tbl>" * 200
+    with pytest.raises(RecursionError):
+        parsed_of(docx(cells), "a.docx")
+
+
+def test_a_docx_tells_of_what_it_shows_and_nobody_read():
+    picture, text = "<w:p><w:r><w:drawing><blip/></w:drawing></w:r></w:p>", paragraph("word " * 16)
+    told = {
+        body: (parsed.unread, [(notice.code, notice.params) for notice in parsed.notices])
+        for body in (picture * 2 + text, picture + text, text + "<w:altChunk/>")
+        for parsed in [parsed_of(docx(body), "a.docx")]
+    }
+    assert list(told.values()) == [
+        (2, [("pictures_unread", {"count": "2"})]),
+        (0, []),
+        (1, [("parts_unread", {"count": "1"})]),
+    ]
+
+
 def test_any_damage_to_a_docx_is_told():
     assert_damage_is_told(docx(paragraph("x", "H1") * 20, STYLES), "a.docx")
 

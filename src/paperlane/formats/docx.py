@@ -16,7 +16,7 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  a compile
 from paperlane.errors import DocumentError
 from paperlane.formats import Tell
 from paperlane.formats.guard import opened, part
-from paperlane.model.documents import Block, BlockKind, Parsed, Upload
+from paperlane.model.documents import Block, BlockKind, Notice, Parsed, Upload
 
 Element = Any  # lxml ships no types
 
@@ -35,23 +35,49 @@ _OFF = frozenset({"0", "false", "off"})  # ECMA-376 part 1, 22.9.2.7 and, for "o
 _NO_LIST = "0"  # the numId that takes a paragraph out of its style's list
 _DEEPEST = 9
 _LONGEST_CHAIN = 20
+_LOW_TEXT = 40  # letters for each picture, the fewest of a document that is no scan
+_TOO_DEEP = "Excessive depth"  # how libxml2 tells of more than 256 elements in one another
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The paragraphs, one a line."""
-    with opened(file) as package:
-        name = _main_part(package)
-        walk = _Walk(_styles(package, name))
-        content = part(package, name)
-        for number, _ in enumerate(walk.read(content)):
-            if number % 500 == 0:
-                tell(min(0.9, number / 5_000), "")
-        walk.footnotes = True
-        for notes in ("footnotes", "endnotes"):
-            beside = f"{name.rpartition('/')[0]}/{notes}.xml"
-            for _ in walk.read(part(package, beside)) if beside in package.namelist() else ():
-                pass
-    return Parsed(upload.name, upload.media_type, "".join(walk.parts), tuple(walk.blocks))
+    try:
+        with opened(file) as package:
+            walk = _walked(package, tell)
+    except etree.XMLSyntaxError as error:
+        if _TOO_DEEP in str(error):
+            raise RecursionError from error
+        raise
+    pictures = walk.pictures if sum(map(len, "".join(walk.parts).split())) < _LOW_TEXT * walk.pictures else 0
+    return Parsed(
+        upload.name, upload.media_type, "".join(walk.parts), tuple(walk.blocks),
+        notices=tuple(_notices(pictures, walk.chunks)), unread=pictures + walk.chunks,
+    )  # fmt: skip
+
+
+def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":
+    name = _main_part(package)
+    walk = _Walk(_styles(package, name))
+    content = part(package, name)
+    for number, _ in enumerate(walk.read(content)):
+        if number % 500 == 0:
+            tell(min(0.9, number / 5_000), "")
+    walk.footnotes = True
+    for notes in ("footnotes", "endnotes"):
+        beside = f"{name.rpartition('/')[0]}/{notes}.xml"
+        for _ in walk.read(part(package, beside)) if beside in package.namelist() else ():
+            pass
+    return walk
+
+
+def _notices(pictures: int, chunks: int) -> Iterator[Notice]:
+    """Tells of pictures where hardly any text stands beside them, and of documents inside the document."""
+    if pictures:
+        message = f"There is hardly any text beside {pictures} pictures; they need text recognition (OCR) first."
+        yield Notice("pictures_unread", message, {"count": str(pictures)})
+    if chunks:
+        message = f"The document holds other documents ({chunks}), which were not read."
+        yield Notice("parts_unread", message, {"count": str(chunks)})
 
 
 def _main_part(package: zipfile.ZipFile) -> str:
@@ -215,6 +241,8 @@ class _Walk:
     cells: list[_Cell] = field(default_factory=list)
     open: list[_Paragraph] = field(default_factory=list)
     skipping: int = 0
+    pictures: int = 0
+    chunks: int = 0
     carried: _Paragraph | None = None
 
     def read(self, content: bytes) -> Iterator[None]:
@@ -256,6 +284,10 @@ class _Walk:
                 self.cells[-1].column = 0
             case "tc" if self.cells:
                 self.cells[-1].column += 1
+            case "blip" | "imagedata":  # DrawingML's, and VML's of old
+                self.pictures += 1
+            case "altChunk":  # ECMA-376 part 1, 17.17.2: another document that is shown in its place
+                self.chunks += 1
             case _:
                 pass
 

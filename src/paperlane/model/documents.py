@@ -104,8 +104,8 @@ class Parsed:
     """What a format read from a file: the text, unchanged, and its structure.
 
     For Markdown and plain text, `text` is the decoded source itself; for other formats the extracted text, one block
-    a line. `anchors` are the names that a link inside the document may point to. `unread` counts the pages that hold
-    something that could not be read: damaged ones, and pictures of text; a notice names them.
+    a line. `anchors` are the names that a link inside the document may point to. `unread` counts the pages, or
+    parts, that hold something that could not be read: damaged ones, and pictures of text; a notice tells of them.
     """
 
     name: str
