@@ -18,7 +18,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from pysqlite3 import dbapi2
-from tests.databases import KINDS, SERVERS, Databases
+from tests.databases import KINDS, SERVERS, Databases, new_file
 from tools.servers import Missing
 
 from paperlane.ledger.sql import SqlLedger, connect
@@ -184,10 +184,13 @@ class Service:
 
 @pytest.fixture
 def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Callable[..., Service]]:
-    """Makes services with their settings, on new databases or on a given one; each is stopped at the end."""
+    """Makes services with their settings, on new databases or on a given one; each is stopped at the end.
+
+    The databases have their tables, but for an SQLite one where a `bare` one is asked for.
+    """
     made: list[Service] = []
 
-    def make(*, beside: Service | None = None, **given: object) -> Service:
+    def make(*, beside: Service | None = None, bare: bool = False, **given: object) -> Service:
         data = tmp_path / f"data{len(made)}" if beside is None else beside.data
         environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in given.items()}
         database = f"sqlite:///{data}/paperlane.db"
@@ -197,6 +200,9 @@ def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> It
             database = request.getfixturevalue("new_database")()
         if kind in SERVERS:
             environment["PAPERLANE_DATABASE_URL"] = database
+        elif beside is None and not bare:
+            data.mkdir(mode=0o700)
+            new_file(data / "paperlane.db")
         made.append(Service(data, environment, database))
         made[-1].start()
         return made[-1]
