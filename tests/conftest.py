@@ -1,6 +1,5 @@
 """What all tests share: the corpus, a running service, and the rule that CI skips nothing for a missing program."""
 
-import json
 import os
 import re
 import shutil
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,13 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from pysqlite3 import dbapi2
-from tests.databases import KINDS, SERVERS, Databases
+from tests.databases import KINDS, SERVERS, Databases, new_file
 from tools.servers import Missing
 
+from paperlane.assembly import open_desk, open_ledger
 from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.records.accounts import Role
+from paperlane.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 CORPUS = Path(os.environ.get("PAPERLANE_CORPUS", ROOT / "../shared/corpus"))
@@ -171,23 +173,31 @@ class Service:
         self.process.kill()
         self.process.communicate()
 
-    def user(self, name: str, *options: str) -> httpx.Client:
-        """A client signed in as a new user."""
-        command = [sys.executable, "-m", "paperlane", "user", "add", name, "--json", "--data", str(self.data), *options]
-        environment = {**os.environ, **self.environment}
-        added = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        made = json.loads(added.stdout)
-        headers = {"Authorization": f"Bearer {made['token']}"}
-        self.clients.append(httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=60))
+    def user(self, name: str, role: Role = Role.USER, limit: int | None = None) -> httpx.Client:
+        """A client signed in as a new user, who is made here: `paperlane user add` takes a start for it."""
+        named = {name.removeprefix("PAPERLANE_").lower(): value for name, value in self.environment.items()}
+        settings = Settings(data=self.data, **named)  # type: ignore[arg-type]  as text, as in the environment
+        with closing(open_ledger(settings)) as ledger:
+            desk = open_desk(settings, ledger)
+            return self.client(desk.new_token(None, desk.add_user(None, name, role, "", limit, None)))
+
+    def client(self, token: str) -> httpx.Client:
+        """A client with this token; it need not read what the system trusts, for it speaks plain HTTP."""
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{self.url}/api/v1/"
+        self.clients.append(httpx.Client(base_url=url, headers=headers, timeout=60, verify=False))
         return self.clients[-1]
 
 
 @pytest.fixture
 def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Callable[..., Service]]:
-    """Makes services with their settings, on new databases or on a given one; each is stopped at the end."""
+    """Makes services with their settings, on new databases or on a given one; each is stopped at the end.
+
+    The databases have their tables, but for an SQLite one where a `bare` one is asked for.
+    """
     made: list[Service] = []
 
-    def make(*, beside: Service | None = None, **given: object) -> Service:
+    def make(*, beside: Service | None = None, bare: bool = False, **given: object) -> Service:
         data = tmp_path / f"data{len(made)}" if beside is None else beside.data
         environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in given.items()}
         database = f"sqlite:///{data}/paperlane.db"
@@ -197,6 +207,9 @@ def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> It
             database = request.getfixturevalue("new_database")()
         if kind in SERVERS:
             environment["PAPERLANE_DATABASE_URL"] = database
+        elif beside is None and not bare:
+            data.mkdir(mode=0o700)
+            new_file(data / "paperlane.db")
         made.append(Service(data, environment, database))
         made[-1].start()
         return made[-1]

@@ -104,6 +104,7 @@ def new_file(path: Path) -> str:
     with closing(dbapi2.connect(path)) as made:
         made.execute("PRAGMA synchronous=OFF")  # nobody needs it after a power cut
         copy_new(made)
+    path.chmod(0o600)
     return f"sqlite:///{path}"
 
 

@@ -15,6 +15,7 @@ import pytest
 from pysqlite3 import dbapi2
 from sqlalchemy import select
 from tests.conftest import Service, needs, until
+from tests.databases import new_file
 from typer.main import get_command
 
 from paperlane import assembly, cli
@@ -60,6 +61,7 @@ def locked(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def anns(tmp_path: Path) -> Path:
     """A data folder whose ledger has the account `ann`."""
+    new_file(tmp_path / "paperlane.db")
     settings = Settings(data=tmp_path)
     with closing(assembly.open_ledger(settings)) as ledger:
         assembly.open_desk(settings, ledger).add_user(None, "ann", Role.USER, "", None, None)
@@ -323,6 +325,7 @@ def test_another_role_brings_its_usual_limit(tmp_path: Path, monkeypatch: pytest
     def limits() -> dict[str, int]:
         return {row["name"]: row["limit"] for row in json.loads(paperlane("user", "list", "--json", *at).stdout)}
 
+    new_file(tmp_path / "paperlane.db")
     paperlane("user", "add", "adam", "--role", "admin", *at)
     paperlane("user", "add", "ann", *at)
     assert limits() == {"adam": 50, "ann": 10}
@@ -356,7 +359,7 @@ def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]):
 
 def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
     at = ("--data", tmp_path)
-    paperlane("migrate", *at)
+    new_file(tmp_path / "paperlane.db")
     assert "Nobody has anything" in paperlane("queue", *at).stdout
     assert json.loads(paperlane("queue", *at, "--json").stdout)["queued"] == 0
     assert paperlane("queue", "pause", *at).stdout == "database is paused: running tasks go on, none starts.\n"
@@ -372,7 +375,7 @@ def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
 
 
 def test_what_is_done_to_tasks_at_the_machine_is_written_down(tmp_path: Path):
-    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger = open_ledger(new_file(tmp_path / "paperlane.db"))
     ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId(name), b"{}") for name in ("t1", "t2")]))
     at = ("--data", tmp_path)
     assert paperlane("queue", "cancel", "t1", "t1", *at).returncode == 0
@@ -387,7 +390,7 @@ def test_what_is_done_to_tasks_at_the_machine_is_written_down(tmp_path: Path):
 
 def test_the_limit_of_the_whole_system_is_shown_and_changed(tmp_path: Path):
     at = ("--data", tmp_path)
-    paperlane("migrate", *at)
+    new_file(tmp_path / "paperlane.db")
     assert paperlane("queue", "limit", *at).stdout == "At most 100 tasks run at once, as the settings say (100).\n"
     done = paperlane("queue", "limit", "7", *at)
     assert done.stdout == "At most 7 tasks run at once, otherwise than the settings say (100).\n"
@@ -473,7 +476,7 @@ def test_migrate_says_what_it_did(tmp_path: Path):
 
 
 def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
-    paperlane("migrate", "--data", tmp_path)
+    new_file(tmp_path / "paperlane.db")
     done = paperlane("doctor", "--json", "--data", tmp_path)
     found = {row["what"]: row["state"] for row in json.loads(done.stdout)}
     assert (found["sqlite"], found["database"], found["workers of database"]) == ("ok", "ok", "warning")
@@ -482,7 +485,7 @@ def test_the_doctor_tells_what_is_as_it_should_be(tmp_path: Path):
 
 
 def test_the_doctor_tells_of_counters_that_had_to_be_put_right(tmp_path: Path):
-    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger = open_ledger(new_file(tmp_path / "paperlane.db"))
     ledger.lane(UserId(1))
     ledger.write(lambda connection: connection.exec_driver_sql("UPDATE lanes SET ready = 5"))
     shown: list[dict[str, dict[str, str]]] = []
@@ -497,7 +500,7 @@ def test_the_doctor_tells_of_counters_that_had_to_be_put_right(tmp_path: Path):
 
 
 def test_the_queue_shows_who_has_most_waiting_and_how_many_more_there_are(tmp_path: Path):
-    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger = open_ledger(new_file(tmp_path / "paperlane.db"))
     ledger.submit_many(
         [
             NewBatch(BatchId(f"b{user}"), UserId(user), [NewTask(TaskId(f"t{user}-{n}"), b"{}") for n in range(user)])
@@ -515,7 +518,7 @@ def test_the_queue_shows_who_has_most_waiting_and_how_many_more_there_are(tmp_pa
 
 
 def test_the_doctor_and_the_queue_tell_of_what_no_worker_reads(tmp_path: Path):
-    ledger = open_ledger(f"sqlite:///{tmp_path}/paperlane.db")
+    ledger = open_ledger(new_file(tmp_path / "paperlane.db"))
     ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}", version=8)]))
     ledger.register(WorkerId("w"), "database", "here", 1, 2, 7)
     ledger.close()
@@ -566,7 +569,7 @@ def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path,
 
 def test_the_doctor_tells_of_workers_without_slots(tmp_path: Path):
     """The system's limit left them none: what is queued for their engine waits as if there were no worker."""
-    with closing(open_ledger(f"sqlite:///{tmp_path}/paperlane.db")) as ledger:
+    with closing(open_ledger(new_file(tmp_path / "paperlane.db"))) as ledger:
         ledger.register(WorkerId("other"), "inline", "host", 1, ledger.rules.system_limit)
         ledger.register(WorkerId("worker"), "database", "host", 1, 5)
         ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")]))
@@ -625,7 +628,7 @@ def test_a_database_that_cannot_be_used_is_said_in_one_sentence(options: list[st
 
 
 def test_a_newer_database_is_left_alone(tmp_path: Path):
-    paperlane("migrate", "--data", tmp_path)
+    new_file(tmp_path / "paperlane.db")
     with dbapi2.connect(tmp_path / "paperlane.db") as newer:
         newer.execute("UPDATE alembic_version SET version_num = '9999'")
     newer.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from tests.cli.test_commands import paperlane
+from tests.databases import new_file
 
 from paperlane import assembly
 from paperlane.desk import Order
@@ -29,6 +30,7 @@ Fail = Callable[..., list[str]]
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+    new_file(tmp_path / "paperlane.db")
     made = assembly.open_ledger(Settings(data=tmp_path))
     yield made
     made.close()

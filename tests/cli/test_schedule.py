@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_commands import paperlane
+from tests.databases import new_file
 
 from paperlane import assembly
 from paperlane.desk import Order
@@ -15,6 +16,7 @@ from paperlane.settings import Settings
 @pytest.fixture
 def batches(tmp_path: Path) -> list[str]:
     """A batch of ann's and one of bob's."""
+    new_file(tmp_path / "paperlane.db")
     settings = Settings(data=tmp_path)
     ledger = assembly.open_ledger(settings)
     desk = assembly.open_desk(settings, ledger)

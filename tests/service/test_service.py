@@ -21,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import Completed, Ended, Failed, Fault, Lease, Outcome, State, TaskId, WorkerId
+from paperlane.records.accounts import Role
 
 STEPS = ("file_parsing", "document_processing", "section_merge", "issue_detection", "report")
 ENDED = {"completed", "failed", "cancelled"}
@@ -138,7 +139,7 @@ def test_who_follows_a_batch_hears_of_tasks_that_start_again(worker: tuple[Servi
 
 def test_who_is_revoked_or_signs_out_hears_no_more(new_service: Callable[..., Service]):
     service = new_service(workers=0, inline_slots=1)
-    client, adam = service.user("ann"), service.user("adam", "--role", "admin")
+    client, adam = service.user("ann"), service.user("adam", Role.ADMIN)
     batch = upload(client, "Fine.")
     page = httpx.Client(base_url=client.base_url)
     page.post("session", json={"token": client.headers["Authorization"].split()[1]})
@@ -213,7 +214,7 @@ def test_a_small_limit_of_the_system_leaves_the_workers_their_slots(new_service:
 
 def test_the_corpus_as_one_batch_ends_as_its_manifests_say(new_service: Callable[..., Service], corpus: Path):
     service = new_service()
-    client = service.user("ann", "--limit", "20")
+    client = service.user("ann", limit=20)
     paths, said = files_of(corpus), said_of(corpus)
     answer = client.post("batches", files=[("files", (path.name, path.read_bytes())) for path in paths])
     assert answer.status_code == 202, answer.text
@@ -339,7 +340,7 @@ def test_a_signal_drains_and_loses_nothing(new_service: Callable[..., Service], 
 @EVERY_KIND
 def test_no_user_is_over_the_limit_while_many_upload_at_once(new_service: Callable[..., Service]):
     service = new_service(workers=2)
-    clients = [service.user(f"user{n}", "--limit", "2") for n in range(4)]
+    clients = [service.user(f"user{n}", limit=2) for n in range(4)]
     batches: list[dict] = []
     threads = [threading.Thread(target=lambda c=c: batches.append(upload(c, *["Fine. " * 50] * 8))) for c in clients]
     for thread in threads:
@@ -383,7 +384,7 @@ def test_what_killed_uploads_left_is_removed_within_the_hour(new_service: Callab
 
 def test_what_the_service_writes_is_its_owners_only(new_service: Callable[..., Service], tmp_path: Path):
     (tmp_path / "data0").mkdir(mode=0o755)
-    service = new_service(workers=1)
+    service = new_service(workers=1, bare=True)
     upload(service.user("ann"), "Fine.")
     made = list(service.data.rglob("*"))
     assert {path.name for path in made} >= {"paperlane.db", "paperlane.db-wal", "secret.key", "blobs"}

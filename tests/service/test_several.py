@@ -49,7 +49,7 @@ def test_two_services_and_three_workers_share_the_work_and_one_dies(new_service:
         open_things.callback(ledger.close)
         open_things.enter_context(workers(one, 3, slots=2))
         there = until(lambda: len(found := serving(ledger)) == 3 and found)
-        ann, bob = one.user("ann", "--limit", "3"), two.user("bob", "--limit", "3")
+        ann, bob = one.user("ann", limit=3), two.user("bob", limit=3)
         batches = upload(ann, *[LONG] * 8), upload(bob, *[LONG] * 8)
         ann.base_url = httpx.URL(f"{two.url}/api/v1/")  # the one that she did not upload to
         most = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.databases import new_file
 from tests.reading import results_of
 
 from paperlane import assembly
@@ -63,6 +64,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def house(settings: Settings) -> AsyncIterator[House]:
+    if settings.database.startswith("sqlite"):
+        settings.data.mkdir(exist_ok=True)
+        new_file(settings.data / "paperlane.db")
     ledger = assembly.open_ledger(settings)
     desk = assembly.open_desk(settings, ledger)
     made: list[House] = []

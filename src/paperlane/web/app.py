@@ -75,10 +75,10 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
-    api = APIRouter(prefix=_API, responses=problems.may(503, 507))
+    api = APIRouter(responses=problems.may(503, 507))
     for room in (batches, tasks, issues, schedules, dead, queue, users, session, progress):
         api.include_router(room.router)
-    app.include_router(api)
+    app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(pages.router)
