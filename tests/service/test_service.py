@@ -191,6 +191,7 @@ def test_behind_a_proxy_the_cookie_is_for_tls_only_and_figures_are_for_admins(ne
     for proxied, secure, status in (
         ({}, False, 200),
         ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}, True, 403),
+        ({"Host": "papers.example", "Origin": "https://papers.example"}, True, 403),  # of one that adds nothing
     ):
         signed_in = httpx.post(f"{service.url}/api/v1/session", json={"token": token}, headers=proxied)
         assert ("; secure" in signed_in.headers["set-cookie"].lower()) == secure

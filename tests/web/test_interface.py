@@ -1013,8 +1013,13 @@ async def test_figures_are_for_admins_and_for_this_machine(house: House):
         for sample in family.samples
     }
     assert (parsed["paperlane_queued"], parsed["paperlane_counter_repairs_total"]) == (2, 0)
-    assert (await house["nobody"].get("http://test/metrics")).status_code == 200  # the test's client is on this machine
-    proxied = {"X-Forwarded-For": "192.0.2.1"}
+    for host, status in (
+        *((host, 200) for host in ("127.0.0.1:8400", "[::1]:8400", "localhost:8400", "LOCALHOST", "127.0.0.1")),
+        *((host, 403) for host in ("papers.example", "papers.example:443", "10.0.0.7", "[", "127.0.0.1.example", "")),
+    ):  # the test's client is on this machine
+        asked = await house["nobody"].get("http://test/metrics", headers={"Host": host})
+        assert asked.status_code == status, host
+    proxied = {"Host": "localhost", "X-Forwarded-For": "192.0.2.1"}
     assert (await house["nobody"].get("http://test/metrics", headers=proxied)).status_code == 403
     assert (await house["ann"].get("http://test/metrics", headers=proxied)).status_code == 403
     assert (await house["adam"].get("http://test/metrics", headers=proxied)).status_code == 200

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -62,10 +63,16 @@ async def metrics(request: Request, house: Parts) -> Response:
 
 
 def _is_local(request: Request) -> bool:
-    """Does the caller sit on this machine? A proxy's own requests say whom they are for."""
+    """Does the caller sit on this machine? A proxy's requests say whom they are for, or keep the name asked for."""
     if request.client is None or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     try:
-        return ip_address(request.client.host).is_loopback
+        asked = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+        return _is_loopback(request.client.host) and (asked == "localhost" or _is_loopback(asked))
     except ValueError:
         return False
+
+
+def _is_loopback(address: str) -> bool:
+    """ValueError for what is no address."""
+    return ip_address(address).is_loopback

@@ -19,14 +19,17 @@ class SignIn(BaseModel, extra="forbid"):
 
 
 def set_cookie(response: Response, request: Request, house: House, session: str) -> None:
-    """Sign in: no script may read the cookie, and what another site sends with it can only open a page."""
+    """Sign in: no script may read the cookie, and what another site sends with it can only open a page.
+
+    It is for TLS only where the page came by that; of a proxy that does not tell, the browser's `Origin` does.
+    """
     response.set_cookie(
         COOKIE,
         house.signer.dumps(session),
         max_age=house.settings.session_hours * 3600,
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=request.url.scheme == "https" or request.headers.get("Origin", "").startswith("https://"),
     )
 
 
