@@ -61,6 +61,7 @@ _SCHEDULE = re.compile(r"\w[\w.@+-]{0,99}")  # stands in a path, where "." and "
 _NAMED = 100  # of the dead letters that are left over
 _UNSAID = (None, "", 0.0, inf)  # what does not narrow which letters are meant
 _TIME = "Write it as 2027-01-31T08:00:00Z."
+_TEN_DIGITS = 1e9  # seconds since 1970: in 2001
 STATES: Mapping[str, Sequence[State]] = {
     "queued": (State.READY, State.WAITING, State.LEASED),
     **{state.value: (state,) for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)},
@@ -622,13 +623,15 @@ def _own(account: Account, which: Letters) -> Letters:
 def moment_of(said: str) -> float:
     """Seconds since 1970 of a time that is said so, or in ISO 8601 (UTC without an offset). BadRequest for no time.
 
-    Eight digits are a date: as seconds they would lie before 1974.
+    Eight digits are a date. Other numbers of less than ten digits are no time: 2027 means no second of 1970.
     """
+    if len(said) == len("20270131") and said.isdecimal():
+        return _seconds(said)
     try:
-        at = _seconds(said) if len(said) == len("20270131") and said.isdecimal() else float(said)
+        at = float(said)
     except ValueError:
-        at = _seconds(said)
-    if not isfinite(at):
+        return _seconds(said)
+    if not isfinite(at) or 0 < at < _TEN_DIGITS:
         raise BadRequest(f"{said!r} is no time.", hint=_TIME)
     return at
 

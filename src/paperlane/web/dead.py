@@ -24,7 +24,7 @@ Limit = Annotated[int, Query(ge=1, le=1_000)]
 User = Annotated[int | None, Field(ge=1, le=2**63 - 1, description="An account's id.")]
 Id = Annotated[str, Field(max_length=40)]
 Code = Annotated[str, Field(max_length=60, description="Why they failed.")]
-Time = Annotated[str, Field(max_length=40, description="ISO 8601, or seconds since 1970.")]
+Time = Annotated[str, Field(max_length=40, description="ISO 8601, or seconds since 1970, of ten digits.")]
 
 
 def _chosen(

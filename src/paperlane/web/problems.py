@@ -91,7 +91,8 @@ def _methods(app: FastAPI, request: Request) -> set[str]:
     ours = {
         verb.upper() for path, verbs in described if compile_path(path)[0].match(request.url.path) for verb in verbs
     }
-    return ours or {"GET"}
+    ours = ours or {"GET"}
+    return ours | {"HEAD"} if "GET" in ours else ours
 
 
 class Unfailing:
