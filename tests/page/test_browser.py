@@ -104,13 +104,13 @@ def visit(browser: Browser) -> Iterator[Visit]:
 @pytest.fixture
 def page(visit: Visit, new_service: Callable[..., Service]) -> Page:
     """Signed in by the link that the first start prints."""
-    return visit(new_service().first_link())
+    return visit(new_service(workers=1).first_link())
 
 
 @pytest.fixture
 def cut_page(visit: Visit, new_service: Callable[..., Service]) -> Page:
     """The same, for tests that cut the line."""
-    return visit(new_service().first_link(), cut=True)
+    return visit(new_service(workers=1).first_link(), cut=True)
 
 
 def drop(page: Page, **files: str | bytes) -> None:
@@ -414,7 +414,7 @@ def test_what_fails_says_why_where_it_was_asked_for(cut_page: Page):
 
 
 def test_a_viewer_is_offered_nothing_to_change(visit: Visit, new_service: Callable[..., Service]):
-    service = new_service()
+    service = new_service(workers=1)
     admin = visit(service.first_link())
     eve = service.user("eve")
     viewer = visit(f"{service.url}/queue")
@@ -481,7 +481,7 @@ def test_words_in_cells_stay_whole_and_a_wide_table_scrolls(page: Page):
 
 
 def test_a_task_that_waits_says_when_it_starts(visit: Visit, new_service: Callable[..., Service]):
-    page = visit(new_service().first_link(), timezone_id="Europe/Berlin")
+    page = visit(new_service(workers=1).first_link(), timezone_id="Europe/Berlin")
     (task,) = waiting(page, 1)
     expect(page.locator("#tasks .detail")).to_have_text(f"starts at 6 May {MAY}, 09:08")
     page.goto(f"{page.url}tasks/{task}")
