@@ -3,9 +3,9 @@
 import asyncio
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from math import inf
 from typing import BinaryIO
 
@@ -19,7 +19,7 @@ from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import Desk
 from paperlane.engines.database import Database
-from paperlane.errors import Misconfigured, Unreadable
+from paperlane.errors import Misconfigured, Unmounted, Unreadable
 from paperlane.hosting import Host
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
@@ -100,7 +100,8 @@ def open_results(settings: Settings) -> Folder:
 
 def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     """What people can ask for."""
-    return Desk(ledger, open_blobs(settings), settings, clock, new_id)
+    mark = cache(partial(_mark_of, ledger))
+    return Desk(ledger, open_blobs(settings), settings, clock, new_id, lambda: _check_folder(settings, mark()))
 
 
 def user_names(ledger: Ledger) -> Mapping[int, str]:
@@ -157,7 +158,11 @@ def owns_files(settings: Settings, ledger: Ledger) -> bool:
     if not blobs.is_marked(mark):
         named = ledger.read(lambda connection: documents.newest_files(connection, _SAMPLE))
         if 2 * sum(map(blobs.holds, named)) < len(named):
-            log.warning("the uploads are not in the data folder; is its disk mounted?", folder=str(settings.data))
+            log.warning(
+                "the uploads are not in the data folder, and new ones are refused; is its disk mounted?",
+                folder=str(settings.data),
+                if_they_are_lost=f"touch {blobs.mark_of(mark)}",
+            )
             return False
     alone = blobs.mark(mark)
     embedded = settings.data.absolute() / "paperlane.db"
@@ -167,6 +172,17 @@ def owns_files(settings: Settings, ledger: Ledger) -> bool:
 def _mark_of(ledger: Ledger) -> str:
     """The first account stays, and no other ledger began at that instant."""
     return f"{ledger.read(accounts.first_at) or 0.0:.6f}"
+
+
+def _check_folder(settings: Settings, mark: str) -> None:
+    """Unmounted where the ledger has left no mark: its files are in another folder, or soon hidden beneath a disk."""
+    with suppress(OSError):  # a share that is away answers so
+        if open_blobs(settings).is_marked(mark):
+            return
+    raise Unmounted(
+        f"The data folder {settings.data} is not the one that files were stored in.",
+        hint="Mount its disk, or name the right folder with --data.",
+    )
 
 
 def _open_upload(settings: Settings, ledger: Ledger, reference: str) -> BinaryIO:

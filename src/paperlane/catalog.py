@@ -308,6 +308,13 @@ CODES: Mapping[str, Told] = {
             "请稍后再试；若仍如此，请告知管理员。",
         ),
     ),
+    "folder_unavailable": Told(
+        ("Files cannot be stored at the moment.", "暂时无法保存文件。"),
+        (
+            "Try again in a little while; if it stays, tell who runs this service.",
+            "请稍后再试；若仍如此，请告知管理员。",
+        ),
+    ),
     "storage_full": Told(
         ("There is no room left to store anything.", "存储空间已满。"),
         (

@@ -132,13 +132,16 @@ class Desk:
     settings: Settings
     clock: Clock
     new_id: Callable[[], str]
+    check_folder: Callable[[], None]
+    """Raises Unmounted where a file that came now would lie apart from the others."""
 
     # documents and their tasks
 
     def room(self, account: Account) -> None:
-        """May this account upload now? TooMany past a backlog limit, NotAllowed for viewers."""
+        """May this account upload now? TooMany past a backlog limit, NotAllowed for viewers, Unmounted: no folder."""
         _may_change(account)
         self.ledger.room(account.id)
+        self.check_folder()
 
     def known(self, account: Account, key: str) -> Batch | None:
         """The batch that came under this Idempotency-Key before."""

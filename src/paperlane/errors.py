@@ -7,6 +7,7 @@ PaperlaneError            code, message, hint
 |  |- StorageFull         there is no room to write (HTTP 507)
 |  |- Busy                others hold what is asked for (HTTP 503)
 |  |- Unreadable          a file is there and cannot be read now
+|  |- Unmounted           files cannot be stored where the others are (HTTP 503)
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
@@ -130,6 +131,12 @@ class Unreadable(Unavailable):
     """A file is there and cannot be read now: it is not lost."""
 
     code = "file_unavailable"
+
+
+class Unmounted(Unavailable):
+    """The folder of files is not there, or not the one that the others were stored in. Nothing was stored."""
+
+    code = "folder_unavailable"
 
 
 class DocumentError(PaperlaneError):

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 from starlette.types import Message
+from structlog.testing import capture_logs
 from tests.conftest import taken
 from tests.web.conftest import House
 
+from paperlane import assembly
 from paperlane.blobs import folder
 from paperlane.errors import Unavailable
 from paperlane.ledger.dialects import sqlite
@@ -42,6 +45,31 @@ async def test_a_database_that_cannot_be_written_gives_503_leaves_no_file_and_he
         assert "locked" not in problem["detail"]  # what the database says is for the log
         assert (await house["ann"].get("/tasks")).status_code == 200
     assert blobs_of(house) == []
+    assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
+
+
+async def test_an_upload_is_refused_while_the_data_folders_disk_is_not_mounted(house: House):
+    """The mount point is there, and empty."""
+    await house.upload("ann", "Fine.")
+    blobs, aside = house.desk.settings.data / "blobs", house.desk.settings.data / "aside"
+    blobs.rename(aside)
+    for make in (lambda: None, blobs.mkdir):
+        make()
+        answer = await house["ann"].post("/batches", files=FILE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "folder_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert str(blobs.parent) not in answer.text
+    assert blobs_of(house) == []
+    blobs.rmdir()
+    aside.rename(blobs)
+    assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
+    (mark,) = blobs.glob("ledger-*")
+    shutil.rmtree(blobs)
+    with capture_logs() as logs:
+        assert not assembly.owns_files(house.desk.settings, house.ledger)
+    assert [line["if_they_are_lost"] for line in logs] == [f"touch {mark}"]
+    blobs.mkdir()
+    mark.touch()
     assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
 
 

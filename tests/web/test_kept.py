@@ -176,7 +176,8 @@ async def test_files_of_nothing_go_a_day_after_they_were_written(house: House, r
 
 
 async def test_files_of_nothing_stay_once_another_ledger_has_come_to_the_folder(house: House, run: Run):
-    now, owns = house.desk.clock.now(), partial(house.desk.blobs.mark, "own")
+    (mark,) = house.desk.settings.data.glob("blobs/ledger-*")
+    now, owns = house.desk.clock.now(), partial(house.desk.blobs.mark, mark.name.removeprefix("ledger-"))
     house.ledger.write(lambda c: c.execute(update(users).values(created_at=1e8)) and None)
     first = orphan(house, "a", now - 2 * DAY)
     assert await run(orphans=owns) == Removed(orphans=1)

@@ -119,12 +119,16 @@ class Folder:
     def mark(self, owner: str) -> bool:
         """Say whose files lie here; is that the only one who ever did? `owner` is part of a file's name."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.path / f"{_MARK}{owner}").touch(mode=0o600)
+        self.mark_of(owner).touch(mode=0o600)
         return len(list(self.path.glob(f"{_MARK}*"))) == 1
 
     def is_marked(self, owner: str) -> bool:
         """Did this owner say so here? Not so where a disk is not mounted."""
-        return (self.path / f"{_MARK}{owner}").exists()
+        return self.mark_of(owner).exists()
+
+    def mark_of(self, owner: str) -> Path:
+        """The empty file that says so."""
+        return self.path / f"{_MARK}{owner}"
 
     def holds(self, reference: str) -> bool:
         """Is this file here?"""
