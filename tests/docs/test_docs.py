@@ -14,12 +14,13 @@ from paperlane import errors
 from paperlane.catalog import CODES, WORDS
 from paperlane.checks import CHECKS
 from paperlane.cli import app
+from paperlane.desk import ENGINES
 from paperlane.formats import FORMATS
 from paperlane.model.tasks import Queue
 from paperlane.reports import REPORTS
 from paperlane.reports import WORDS as REPORT_WORDS
 from paperlane.settings import Settings
-from paperlane.web import problems
+from paperlane.web import answers, problems
 from paperlane.web.metrics import Figures
 from paperlane.work.child import TOO_COMPLEX
 
@@ -155,6 +156,20 @@ def test_each_call_of_the_interface_has_its_line():
             continue
         for verb, path in re.findall(r'@router\.(get|post|patch|put|delete)\(\s*"([^"]*)"', source.read_text()):
             assert f"`{verb.upper()} {prefix[1]}{path}`" in text
+
+
+def test_each_field_of_an_issue_has_its_line():
+    described = re.findall(r"`(\w+)`", section("http.md", "An issue"))
+    assert {*answers.Issue.__annotations__, *answers.Location.__annotations__} <= {*described}
+
+
+def test_what_is_told_not_to_be_there_yet_is_not():
+    told = section("http.md", "Not there yet")
+    assert not {*REPORTS} & {*re.findall(r"`(\w+)`", told)}
+    assert not {*get_command(app).commands} & {*re.findall(r"`(\w+)`", told)}  # type: ignore[attr-defined]
+    assert {*re.findall(r"engines (`\w+`) and (`\w+`)", told)} == {tuple(f"`{name}`" for name in ENGINES)}
+    prefixes = [re.findall(r'prefix="([^"]+)"', path.read_text()) for path in (ROOT / "src/paperlane/web").glob("*.py")]
+    assert not {prefix for found in prefixes for prefix in found} & {*re.findall(r"`(/\w+)`", told)}
 
 
 def test_each_figure_has_its_line():
