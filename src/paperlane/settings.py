@@ -67,7 +67,9 @@ class Settings(BaseSettings):
     retry_seconds: float = Field(5.0, gt=0, description="Wait before the first retry; it doubles each time.")
     max_crashes: int = Field(3, ge=1, description="A task whose worker died this often fails as `poison`.")
     step_seconds: float = Field(600.0, gt=0, description="Longest time that one step may take.")
-    task_seconds: float = Field(3_600.0, gt=0, description="Longest time that one attempt may take.")
+    task_seconds: float = Field(
+        3_600.0, gt=0, description="Longest time that one attempt may take, apart from waiting for a sandbox."
+    )
 
     step_memory_mb: int = Field(1_024, ge=128, description="Memory that a step's child process may use.")
     step_cpu_seconds: int = Field(300, ge=1, description="CPU time that a step may use.")

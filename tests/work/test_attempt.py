@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import pytest
 from tests.ledger.conftest import VirtualClock
+from tests.work.conftest import rounds
 from tests.work.counting import COUNTING, ONE, HereAndNow
 
 from paperlane.blobs.folder import Folder
@@ -44,6 +45,7 @@ from paperlane.model.tasks import (
 from paperlane.work import attempt
 from paperlane.work.attempt import Attempts
 from paperlane.work.gathering import Gathering
+from paperlane.work.own_time import waiting
 
 new_id = SortableIds(SystemClock())
 
@@ -423,6 +425,29 @@ async def test_an_attempt_that_takes_too_long_is_retried(desk: Desk):
     ended = await desk.attempts(desk.claim())
     assert isinstance(ended.outcome, Retry)
     assert ended.outcome.fault.code == "task_timeout"
+
+
+async def test_an_attempt_that_waits_for_others_is_not_late_and_ends_when_its_worker_stops(
+    desk: Desk, pass_time: Callable[[float], None]
+):
+    name = desk.submit()
+    waits = asyncio.Event()
+
+    async def wait() -> None:
+        with waiting():
+            pass_time(10 * desk.ledger.task_seconds)
+            await rounds()
+            waits.set()
+            await asyncio.Event().wait()
+
+    desk.steps.before = lambda _step, _value: wait()
+    ends = asyncio.create_task(desk.attempts(desk.claim()))
+    await asyncio.wait({ends, asyncio.create_task(waits.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    desk.attempts.stop_all("drained")
+    ended = await ends
+    assert ended.outcome == Yielded(why="the worker stopped")
+    desk.ledger.finish(desk.worker, [ended])
+    assert desk.ledger.task(name).attempt == 0
 
 
 @pytest.mark.parametrize("ends", ["patience", "the task's time"])

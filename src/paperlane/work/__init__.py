@@ -12,7 +12,10 @@ if TYPE_CHECKING:  # a sandbox's child imports this room, and took half of its s
 
 
 class RunIsolated(Protocol):
-    """Runs a step by its name on the saved form of its input, away from this process."""
+    """Runs a step by its name on the saved form of its input, away from this process.
+
+    What it spends `waiting` (of `own_time`) for others is none of the attempt's time.
+    """
 
     async def __call__(
         self, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]

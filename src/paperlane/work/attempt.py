@@ -44,6 +44,7 @@ from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
 from paperlane.work.gathering import Gathering
 from paperlane.work.heartbeat import Heartbeat
+from paperlane.work.own_time import own_time
 
 log = structlog.get_logger(__name__)
 
@@ -161,7 +162,7 @@ class Attempts:
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
         steps = _Steps(self, attempt)
         try:
-            async with asyncio.timeout(attempt.seconds):
+            async with own_time(attempt.seconds):
                 last = await self.chain.run(Saved(attempt.payload), steps)
         except TimeoutError as error:
             raise steps.waits_for or error  # noqa: B904  its time went while it waited, which is not the task's fault

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 from paperlane.errors import DocumentError, Misconfigured, PaperlaneError, StepFault, Unreadable
 from paperlane.threads import apart
 from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
+from paperlane.work.own_time import waiting
 
 _CHUNK = 1 << 20
 _JOBS_OF_A_CHILD = 200
@@ -100,11 +101,17 @@ class Sandbox:
         too; StepFault (`step_timeout`, `step_crashed`, `step_failed`) when another attempt may help; Unreadable when
         the system could not read the file; Misconfigured when the steps cannot be imported.
         """
-        async with self._room:
+        with waiting():
+            await self._room.acquire()
+        try:
             while self._idle:
                 with suppress(_Gone):  # the kernel, short of memory, kills idle ones first
                     return await self._use(self._idle.pop(), step, value, file, progress)
-            return await self._use(await self._start(), step, value, file, progress)
+            with waiting():
+                child = await self._start()
+            return await self._use(child, step, value, file, progress)
+        finally:
+            self._room.release()
 
     async def _use(
         self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
