@@ -37,8 +37,10 @@ def save(connection: Connection, task: TaskId, found: Sequence[Issue]) -> None:
     What was said of the issues of the same fingerprint, of the user's documents of the same name, holds for these.
     """
     owner = connection.execute(select(documents.c.user_id, documents.c.name).where(documents.c.task_id == task)).first()
-    asked = select(reviews).where(_of_documents(*owner)) if owner is not None else None
-    before = {row["fingerprint"]: row for row in connection.execute(asked).mappings()} if asked is not None else {}
+    before: dict[str, RowMapping] = {}
+    if owner is not None:
+        said = connection.execute(select(reviews).where(_of_documents(*owner))).mappings()
+        before = {row["fingerprint"]: row for row in said}
     connection.execute(delete(issues).where(issues.c.task_id == task))
     if found:
         connection.execute(
