@@ -34,7 +34,7 @@ from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import UserId
 
 ROOT = Path(__file__).parents[2]
-ENDED = ("completed", "failed", "cancelled")
+LIVE = "state NOT IN ('completed', 'failed', 'cancelled')"
 POLL = 1.0
 START = 15.0  # seconds in which a program is up, on a busy machine
 STAFF = ("worker-database", "worker-database", "worker-database", "worker-inline", "submitter", "submitter")
@@ -210,18 +210,21 @@ class Soak:
             time.sleep(0.05)
 
     def heal(self, patience: float) -> float:
-        """No more faults, and nobody asks for more: how long it takes until everything has ended."""
+        """No more faults, and nobody asks for more: how long it takes until everything has ended.
+
+        `patience` is for how many seconds nothing may end: how much ends in a second is the machine's affair.
+        """
         for process in list(self.staff):
             self.kill(process)
         begun = time.monotonic()
         for what in set(STAFF) - {"submitter"}:
             self.start(what, faulty=False)
             self.start(what, faulty=False)
-        live = "SELECT count(*) FROM tasks WHERE state NOT IN ('completed', 'failed', 'cancelled')"
-        while time.monotonic() < begun + patience:
+        left, since = -1, begun
+        while left and time.monotonic() < since + patience:
             with suppress(Unavailable):
-                if self.ledger.read(lambda connection: connection.exec_driver_sql(live).scalar_one()) == 0:
-                    break
+                if (now := self._rows(f"SELECT count(*) AS n FROM tasks WHERE {LIVE}")[0]["n"]) != left:
+                    left, since = now, time.monotonic()
             time.sleep(0.1)
         return time.monotonic() - begun
 
@@ -266,7 +269,8 @@ class Soak:
         found.unexpected = sorted(states.keys() - {task for names in asked.values() for task in names})
         batches = Counter(keys[batch] for batch in of_batch if batch in keys)
         found.doubled = [key for key, times in batches.items() if times > 1]
-        found.unfinished = [task for task, state in states.items() if state not in ENDED]
+        how = "id, user_id, engine, state, stage, crashes, retries, worker_id, run_at, lease_until"
+        found.unfinished = [json.dumps(row) for row in self._rows(f"SELECT {how} FROM tasks WHERE {LIVE}")]
         found.completed_though_cancelled = [task for task in cancelled if states.get(task) == "completed"]
         self._check_effects(found, states)
         crashes = Counter(
@@ -348,8 +352,7 @@ def soak(kind: str, folder: Path, databases: Databases, seconds: float, seed: in
         ending.callback(here.close)
         with Sampler(here) as sampler:
             here.run(seconds, most)
-            backlog = RULES.system_backlog / 10  # tasks a second that even a busy machine gets through
-            found.healed_after = here.heal(START + RULES.lease + RULES.undelivered + SWEEP + POLL + backlog)
+            found.healed_after = here.heal(START + RULES.lease + RULES.undelivered + SWEEP + POLL)
         for process in list(here.staff):
             here.kill(process)
         found.samples, found.over_limit = sampler.samples, sampler.over
