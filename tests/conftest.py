@@ -234,10 +234,10 @@ def taken(database: Path) -> Iterator[None]:
         holder.close()
 
 
-def until(holds: Callable[[], Any], seconds: float = 90.0) -> Any:
+def until(holds: Callable[[], Any], seconds: float = 90.0, pause: float = 0.02) -> Any:
     """Ask again and again until something is true, and return it; other processes make it so."""
     deadline = time.monotonic() + seconds
     while not (answer := holds()):
         assert time.monotonic() < deadline, "it never became true"
-        time.sleep(0.02)
+        time.sleep(pause)
     return answer

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 from sqlalchemy import select
+from tests.cli import forking
 from tests.conftest import Service, needs, until
 from tests.databases import new_file
 from typer.main import get_command
@@ -33,7 +34,13 @@ FINE = "# One\n\nThe system shall answer within 1 s.\n"
 LONG = "x" * 300  # longer than any file's name may be
 
 
-def paperlane(*arguments: object, cwd: Path | None = None, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+def paperlane(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, in which everything is loaded already."""
+    return forking.run([*map(str, arguments)], cwd)
+
+
+def started(*arguments: object, cwd: Path | None = None, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """As a shell would start it."""
     command = [*by, sys.executable, "-m", "paperlane", *map(str, arguments)]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120)
 
@@ -237,7 +244,7 @@ def test_what_cannot_be_read_does_not_stop_the_others(folder: Path, bound: Seque
     (folder / "memory.md").symlink_to("/proc/self/mem")  # a regular file, whose first page is not there
     (folder / "warned.md").chmod(0)
     names = ("pipe.md", "/dev/null", "memory.md", f"{LONG}.md", "warned.md")
-    done = paperlane("check", *names, "fine.md", cwd=folder, by=bound)
+    done = started("check", *names, "fine.md", cwd=folder, by=bound)
     assert (done.returncode, done.stderr) == (0, "")
     refused = [
         f"{names[0]}: could not be read [cannot_open]: The file cannot be opened: it is no regular file.",
@@ -259,16 +266,16 @@ def test_folders_that_cannot_be_looked_into_are_untested_ones(folder: Path, lock
     (folder / "loose.md").symlink_to("nowhere")
     refused = "could not be read [cannot_open]: The {} Check the path and its rights."
     barred = f"locked: {refused.format('folder cannot be listed: Permission denied.')}"
-    done = paperlane("check", ".", "--fail-on", "never", cwd=folder, by=bound)
+    done = started("check", ".", "--fail-on", "never", cwd=folder, by=bound)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line for line in done.stdout.splitlines() if "cannot_open" in line] == [
         f"listed/inside.md: {refused.format('file cannot be opened: Permission denied.')}",
         barred,
         f"loose.md: {refused.format('file cannot be opened: No such file or directory.')}",
     ]
-    done = paperlane("check", "fine.md", "locked", "--fail-on-untested", cwd=folder, by=bound)
+    done = started("check", "fine.md", "locked", "--fail-on-untested", cwd=folder, by=bound)
     assert (done.returncode, done.stdout.splitlines()[1:]) == (1, [barred])
-    done = paperlane("check", "locked", cwd=folder, by=bound)
+    done = started("check", "locked", cwd=folder, by=bound)
     assert (done.returncode, done.stdout) == (2, f"{barred}\n")
     (folder / "listed").chmod(0o700)
 
@@ -426,7 +433,7 @@ def test_a_wrong_folder_is_not_an_empty_installation(tmp_path: Path, command: li
 
 def test_a_folder_that_cannot_be_looked_into_is_not_one_that_is_missing(locked: Path, bound: Sequence[str]):
     for folder, why in ((locked, "Permission denied"), (locked.parent / LONG, "File name too long")):
-        done = paperlane("queue", "--data", folder, by=bound)
+        done = started("queue", "--data", folder, by=bound)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
         assert f"The folder {folder} cannot be looked into: {why}. Be the user" in done.stderr
 
@@ -671,6 +678,16 @@ def test_every_command_explains_itself():
             walk(inside)
 
     walk(get_command(app))
+
+
+@pytest.mark.parametrize(
+    "command", ["check fine.md", "migrate", "doctor", "user list", "queue", "queue dead", "schedule list"]
+)
+def test_every_command_loads_what_it_needs(folder: Path, command: str):
+    """Others here find everything loaded."""
+    new_file(folder / "paperlane.db")
+    done = started(*command.split(), *(() if "check" in command else ("--data", folder)), cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_command_line_starts_light():

@@ -66,6 +66,8 @@ def browser(chromium: str) -> Iterator[Browser]:
         opened.close()
 
 
+expect.set_options(timeout=60_000)  # milliseconds: other tests keep the processors busy
+
 Visit = Callable[..., Page]
 TODAY = datetime.now(UTC).date()
 MAY = TODAY.year + (
@@ -155,7 +157,7 @@ def test_from_the_first_link_to_a_dismissed_issue(page: Page):
     slow = page.locator("li", has_text="slow.md")
     expect(slow).to_have_attribute("data-status", "running")
     expect(slow.locator(".detail")).not_to_have_text("")
-    expect(slow).to_have_attribute("data-status", "completed", timeout=60_000)
+    expect(slow).to_have_attribute("data-status", "completed")
     expect(slow.locator(".detail")).to_contain_text("tested")
     failed = page.locator("li", has_text="locked.docx")
     expect(failed).to_have_attribute("data-status", "failed")
@@ -324,9 +326,9 @@ def test_what_is_started_again_is_followed_again(page: Page):
     drop(page, **{"slow.md": SLOW})
     slow = page.locator("li", has_text="slow.md")
     slow.get_by_role("button", name="Cancel").click()
-    expect(slow).to_have_attribute("data-status", "cancelled", timeout=30_000)
+    expect(slow).to_have_attribute("data-status", "cancelled")
     slow.get_by_role("button", name="Start again").click()
-    expect(slow).to_have_attribute("data-status", "completed", timeout=60_000)
+    expect(slow).to_have_attribute("data-status", "completed")
     expect(slow.locator(".detail")).to_contain_text("tested")
 
 
@@ -341,9 +343,9 @@ def test_more_batches_than_sockets_are_all_followed(page: Page):
     page.on("websocket", opened)
     tasks = waiting(page, 10)
     cancel(page, tasks[0])
-    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(1, timeout=30_000)
+    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(1)
     cancel(page, *tasks[1:])
-    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(10, timeout=30_000)
+    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(10)
     assert max(open_at_once) <= 4
 
 
@@ -358,22 +360,22 @@ def test_where_no_socket_opens_the_page_asks_until_the_session_is_over(cut_page:
     page.route_web_socket("**/progress?*", refuse)
     tasks = waiting(page, 6)
     cancel(page, tasks[3])
-    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(1, timeout=30_000)
+    expect(page.locator("#tasks [data-status='cancelled']")).to_have_count(1)
     assert len(attempts) < 40
     page.context.clear_cookies()
-    expect(page.get_by_label("Token")).to_be_visible(timeout=30_000)
+    expect(page.get_by_label("Token")).to_be_visible()
 
 
 def test_a_lost_connection_is_told_until_it_is_back(cut_page: Page):
     page = cut_page
     (task,) = waiting(page, 1)
     page.context.set_offline(True)
-    expect(page.get_by_text("The connection is lost")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("The connection is lost")).to_be_visible()
     row = page.locator("#tasks li")
     row.get_by_role("button", name="Cancel").click()
     expect(row.get_by_role("alert")).to_have_text("The service cannot be reached. Try again.")
     page.context.set_offline(False)
-    expect(page.get_by_text("The connection is lost")).to_be_hidden(timeout=30_000)
+    expect(page.get_by_text("The connection is lost")).to_be_hidden()
     cancel(page, task)
     expect(row).to_have_attribute("data-status", "cancelled")
 
