@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go into a venv that is activated
-PROCESSES ?= 3# one more than the least machine has cores: some tests wait
+PROCESSES ?= 4# twice as many as the least machine has cores: many tests wait
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Where this is set, as many containers' images do, every process would compile anew all that it imports.

@@ -19,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import paperlane
+
 
 @cache
 def _forks() -> "subprocess.Popen[str]":
@@ -55,8 +57,6 @@ def _become(arguments: Sequence[str], cwd: str, environment: dict[str, str], sho
 
 def main() -> None:
     """Fork a command for each line, until there are no more."""
-    import paperlane
-
     for module in pkgutil.walk_packages(paperlane.__path__, "paperlane."):
         if not module.name.startswith(("paperlane.__main__", "paperlane.migrations.")):
             import_module(module.name)
