@@ -40,6 +40,16 @@ def needs(what: str, *, there: bool) -> None:
         (pytest.fail if IN_CI else pytest.skip)(f"this needs {what}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that take a minute stand apart, each in another process's share and none at its end: all would wait."""
+    longest = [item for item in items if item.get_closest_marker("timeout")]
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [item for item in items if item not in longest]
+    share = len(items) // processes
+    for number, item in enumerate(longest):
+        items.insert(number % processes * share + (number + 1) * share // (2 * len(longest)), item)
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     """Real documents, awkward ones and labelled data; not part of the project, so CI may be without them too."""
