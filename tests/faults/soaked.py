@@ -108,7 +108,7 @@ async def work(url: str, notes: Notes, engine: str, point: str) -> None:
     """Work until killed."""
     ledger = FaultyLedger(SqlLedger(connect(url), RULES), notes, point)
     steps = HereAndNow()
-    steps.before = lambda _step, _value: asyncio.sleep(random.uniform(0, 0.05))
+    steps.before = lambda _step, _value: asyncio.sleep(random.uniform(0, 0.1))
     chain = Chain(count, also=effect, summary=json.loads)
     host = Host(ledger, chain, steps, heartbeat=0.5, sweep=SWEEP)  # type: ignore[arg-type]
     stop = asyncio.Event()

@@ -349,8 +349,8 @@ def test_listing_and_counting_read_dead_letters_only(bench: Bench):
 
 
 def test_what_a_page_locks_is_found_by_its_key(bench: Bench):
+    names = fail(bench, 4_000, 3)
     fill(bench)
-    names = fail(bench, 5, 3)
     plans = plans_of(bench.ledger, lambda: bench.ledger.replay(Letters(ids=names[:2])))
     locked = [plan for statement, plan in plans.items() if "AS meant" in statement]
     assert locked
