@@ -88,10 +88,10 @@ def chromium() -> str:
 @pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
     """The kind of database that services run on; `EVERY_KIND` runs a test on each."""
-    return getattr(request, "param", KINDS[1])
+    return getattr(request, "param", KINDS[0])
 
 
-EVERY_KIND = pytest.mark.parametrize("kind", KINDS[1:], indirect=True)
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS, indirect=True)
 
 
 @pytest.fixture

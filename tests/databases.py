@@ -14,7 +14,8 @@ from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.sql import connect
 from paperlane.migrations import migrate
 
-KINDS = ("sqlite memory", "sqlite file", "postgresql", "mariadb")
+KINDS = ("sqlite file", "postgresql", "mariadb")
+IN_MEMORY = "sqlite memory"  # the same dialect without a file: for what must be fast, and where it may differ
 SERVERS: dict[str, Callable[[], servers.Server]] = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}
 _KEPT = {"alembic_version", "system", "chores", "backlog"}
 
@@ -35,7 +36,7 @@ class Databases:
 
     def urls(self, kind: str, folder: Path) -> Iterator[str]:
         """Addresses of empty, migrated databases, one after the other."""
-        if kind == "sqlite memory":
+        if kind == IN_MEMORY:
             while True:
                 yield "sqlite://"
         if kind == "sqlite file":

@@ -25,9 +25,9 @@ SIMULATION = ("-m", "tests.ledger.simulation", "--most", str(STORIES), "--shrink
 _QUIET = ("-m", "pytest", "-x", "-q", "--no-header", "--timeout", "60", "-p", "no:cacheprovider")
 TESTS = (
     *(*_QUIET, "tests/ledger", "--ignore", "tests/ledger/test_mutants.py"),
-    *("-k", "(memory or unknown or auditor or clocks) and not postgresql and not mariadb and not no_story"),
+    *("-k", "not memory and not postgresql and not mariadb and not no_story"),
 )
-LOCKS = (*_QUIET, "tests/ledger/test_concurrency.py", "tests/ledger/test_retention.py", "-k", "not memory")
+LOCKS = (*_QUIET, "tests/ledger/test_concurrency.py", "tests/ledger/test_retention.py")
 """What is asked of those that survive the others: it starts real servers."""
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.databases import Databases
+from tests.databases import KINDS, Databases
 from tests.faults.killing import Found, Soak, soak
 
-KINDS = ("sqlite file", "postgresql", "mariadb")
 SECONDS = 40.0
 
 

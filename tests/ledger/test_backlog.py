@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import pytest
 from sqlalchemy import event, update
-from tests.databases import KINDS
 from tests.ledger.conftest import Bench
 from tests.ledger.test_unknown_commits import lost_answer
 
@@ -131,7 +130,6 @@ def test_who_is_refused_for_the_own_limit_uses_up_no_promise(make_bench: Callabl
     assert not any("UPDATE backlog" in statement for statement in said)
 
 
-@pytest.mark.parametrize("make_bench", sorted(set(KINDS) - {"sqlite memory"}), indirect=True)
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
 def test_what_an_unknown_commit_was_promised_is_promised_to_nobody_else(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, *, committed: bool

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, delete, event, insert, select
 from tests.conftest import until
+from tests.databases import IN_MEMORY, KINDS
 from tests.ledger.conftest import Bench, new_batch
 
 from paperlane.errors import BadRequest, CancelRequested, Conflict, NotFound, StaleLease, TooMany
@@ -38,6 +39,8 @@ from paperlane.model.tasks import (
     WorkerId,
     Yielded,
 )
+
+pytestmark = pytest.mark.parametrize("make_bench", [IN_MEMORY, *KINDS], indirect=True)
 
 MakeBench = Callable[..., Bench]
 BUSY = Fault("busy", "The thing was busy.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from tests.databases import IN_MEMORY
 from tests.ledger.conftest import Bench
 
 from paperlane.model.tasks import Completed, Ended, Lease, TaskId, UserId, WorkerId, Yielded
@@ -16,7 +17,7 @@ SLOTS = 10
 OFF = (1 / 120, 1.0, 15.0, 120.0)  # estimated / used
 
 # what is simulated is arithmetic, the same on every database, and takes thousands of transactions
-pytestmark = pytest.mark.parametrize("make_bench", ["sqlite memory"], indirect=True)
+pytestmark = pytest.mark.parametrize("make_bench", [IN_MEMORY], indirect=True)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from sqlalchemy import select
-from tests.databases import Databases, empty_all, migrated
+from tests.databases import IN_MEMORY, Databases, empty_all, migrated
 from tests.ledger.conftest import VirtualClock
 from tests.ledger.invariants import check_invariants
 
@@ -45,7 +45,7 @@ from paperlane.model.tasks import (
     Yielded,
 )
 
-EXAMPLES = {"sqlite memory": 40, "sqlite file": 4, "postgresql": 4, "mariadb": 4}
+EXAMPLES = {IN_MEMORY: 40, "sqlite file": 4, "postgresql": 4, "mariadb": 4}
 STEPS = 60
 FAULT = Fault("injected", "An injected fault.")
 ENGINES = {1: "database", 2: "database", 3: "pushed"}

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.testing import capture_logs
-from tests.databases import KINDS
 from tests.ledger.conftest import Bench
 from tests.ledger.invariants import RAN_AGAIN
 from tests.ledger.plans import PRIMARY, Access, plans_of
@@ -470,7 +469,6 @@ class TestUnknownCommits:
         assert bench.ledger.checkpoint(lease.task, "parse", "k") == (LARGE_ONE if committed else None)
 
 
-@pytest.mark.parametrize("make_bench", sorted(set(KINDS) - {"sqlite memory"}), indirect=True)
 def test_what_fails_after_an_unheard_commit_is_told_as_unknown(bench: Bench, lease: Lease, folder: Path):
     """Whoever takes it for refused would write it down again, and perhaps twice."""
     tried: list[int] = []

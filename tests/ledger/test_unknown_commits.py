@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
-from tests.databases import KINDS
 from tests.ledger.conftest import Bench, new_batch
 from tests.ledger.test_dead import fail
 
@@ -70,7 +69,6 @@ class Full(Exception):
     sqlstate = "53100"
 
 
-pytestmark = pytest.mark.parametrize("make_bench", sorted(set(KINDS) - {"sqlite memory"}), indirect=True)
 WHETHER = pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
 
 

@@ -316,7 +316,7 @@ def assert_nothing_ran_twice(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "sent"),
-    list(zip(KINDS[1:], (signal.SIGTERM, signal.SIGINT, signal.SIGTERM), strict=True)),  # SIGINT is Ctrl-C
+    list(zip(KINDS, (signal.SIGTERM, signal.SIGINT, signal.SIGTERM), strict=True)),  # SIGINT is Ctrl-C
     indirect=["kind"],
 )
 def test_a_signal_drains_and_loses_nothing(new_service: Callable[..., Service], sent: signal.Signals):
