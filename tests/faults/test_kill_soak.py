@@ -26,7 +26,7 @@ def test_whatever_is_killed_nothing_is_lost_or_doubled(kind: str, databases: Dat
 def test_the_check_sees_what_was_lost_doubled_or_invented(databases: Databases, tmp_path: Path):
     """Who watches the watchman: a history that is wrong on purpose."""
     here = Soak(databases.bare("sqlite file", tmp_path), None, tmp_path, 0)
-    here.run(12.0, most=sys.maxsize)
+    here.run(6.0, most=sys.maxsize)
     here.heal(60)
     for process in list(here.staff):
         here.kill(process)
