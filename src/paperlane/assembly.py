@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import cache, partial
@@ -29,6 +29,7 @@ from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
 from paperlane.records import accounts, documents
 from paperlane.records.issues import save
+from paperlane.rollout import RollOut, Whose
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings
 from paperlane.threads import apart
@@ -101,7 +102,14 @@ def open_results(settings: Settings) -> Folder:
 def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     """What people can ask for."""
     mark = cache(partial(_mark_of, ledger))
-    return Desk(ledger, open_blobs(settings), settings, clock, new_id, lambda: _check_folder(settings, mark()))
+    rollout = RollOut(ledger, _whose, settings.engine, new_id)
+    return Desk(ledger, open_blobs(settings), settings, clock, new_id, lambda: _check_folder(settings, mark()), rollout)
+
+
+def _whose(connection: Connection, after: int, most: int) -> Sequence[Whose]:
+    """A page of the accounts, as a roll-out looks at them."""
+    page = accounts.with_terms(connection, after, most)
+    return [Whose(one.id, one.group, one.pinned, terms.engine if terms else None) for one, terms in page]
 
 
 def user_names(ledger: Ledger) -> Mapping[int, str]:

@@ -45,11 +45,16 @@ from paperlane.records.accounts import Account, Role
 from paperlane.records.files import named_uploads, remove_unnamed
 from paperlane.records.issues import Reviewed
 from paperlane.reports import REPORTS
+from paperlane.rollout import RollOut
+from paperlane.rollout.rules import Rule
 from paperlane.settings import Settings
 
 _UPLOAD = TypeAdapter(Upload)
 _REPORT = TypeAdapter(Report)
 ENGINES = ("database", "inline")
+AUTO = "auto"
+"""What stands for an engine where roll-outs are to say which."""
+
 _FIRST_ADMIN = "admin"
 _LINK_SECONDS = 3_600.0
 # Rough: `paperlane check` on one core took up to 1.5 s a MB for PDFs and up to 3 for Markdown, on a faster machine a
@@ -134,6 +139,7 @@ class Desk:
     new_id: Callable[[], str]
     check_folder: Callable[[], None]
     """Raises Unmounted where a file that came now would lie apart from the others."""
+    rollout: RollOut
 
     # documents and their tasks
 
@@ -457,7 +463,12 @@ class Desk:
             self._note(connection, by, now, "user added", {"name": name, "role": role})
             return made[-1].id
 
-        self.ledger.lane(write, max_running=self._usual_limit(role) if limit is None else limit, weight=weight)
+        self.ledger.lane(
+            write,
+            max_running=self._usual_limit(role) if limit is None else limit,
+            weight=weight,
+            engine=lambda connection, user: self.rollout.engine_for(connection, user, made[-1].group, ""),
+        )
         return made[-1]
 
     def _usual_limit(self, role: Role) -> int:
@@ -493,13 +504,15 @@ class Desk:
     ) -> Account:
         """Change an account and its lane while everything runs; a lowered limit kills nothing.
 
-        Another role brings its usual limit with it, where none is given and the lane had that of the role before.
+        Another role brings its usual limit with it, where none is given and the lane had that of the role before. A
+        named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`.
         """
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
         changes = {name: value for name, value in asked.items() if value is not None}
-        if engine is not None:
-            _check_engine(engine)
+        pinned = None if engine is None else "" if engine == AUTO else engine
+        if pinned:
+            _check_engine(pinned)
         usual = None
         if role is not None and limit is None:
             limit, usual = self._usual_limit(role), self._usual_limit(account.role)
@@ -509,14 +522,19 @@ class Desk:
                 raise Conflict(
                     f"{account.name} is the last admin.", code="last_admin", hint="Make somebody else an admin first."
                 )
-            accounts.change(connection, account.id, role, group)
+            accounts.change(connection, account.id, role, group, pinned)
             if usual is not None and (terms := accounts.terms(connection, account.id)) is not None:
                 changes["limit"] = terms.limit
             self._note(connection, by, now, "user changed", {"name": account.name, **changes})
 
+        def to(connection: Connection, user: UserId) -> str:
+            own = account.pinned if pinned is None else pinned
+            return self.rollout.engine_for(connection, user, account.group if group is None else group, own)
+
         self.ledger.lane(
-            account.id, max_running=limit, weight=weight, engine=engine, paused=paused, instead_of=usual, also=also
-        )
+            account.id, max_running=limit, weight=weight, engine=None if (engine, group) == (None, None) else to,
+            paused=paused, instead_of=usual, also=also,
+        )  # fmt: skip
         return self.user_of(account.id)
 
     def new_token(self, by: Account | None, account: Account) -> str:
@@ -564,6 +582,26 @@ class Desk:
             return None
         return self.ledger.write(lambda connection: accounts.use_link(connection, secret, now))
 
+    def roll_out(self, by: Account | None, engine: str, percent: float, group: str = "") -> None:
+        """This engine carries so many percent of all users, or of a group; `rollout.settle` moves them.
+
+        BadRequest for an engine that there is not, and for what is no percentage.
+        """
+        _check_engine(engine)
+        now = self.clock.now()
+        details = {"engine": engine, "percent": percent, "group": group}
+        self.rollout.set(engine, percent, group, _id_of(by), now, lambda c: self._note(c, by, now, "rollout", details))
+
+    def roll_back(self, by: Account | None) -> Rule:
+        """Take the last roll-out back: which one that was. Conflict where there is none."""
+        now = self.clock.now()
+
+        def note(connection: Connection, of: Rule) -> None:
+            details = {"engine": of.engine, "percent": of.percent, "group": of.group}
+            self._note(connection, by, now, "rollout taken back", details)
+
+        return self.rollout.undo(_id_of(by), now, note)
+
     def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
         """Whether an engine starts tasks. BadRequest for an engine that there is not."""
         _check_engine(engine)
@@ -584,7 +622,7 @@ class Desk:
         self, connection: Connection, by: Account | None, now: float, what: str, details: Mapping[str, object]
     ) -> None:
         """Leave a line in the audit trail; without an account it was somebody at the machine's own command line."""
-        audit.note(connection, self.new_id(), audit.NOBODY if by is None else by.id, now, what, details)
+        audit.note(connection, self.new_id(), _id_of(by), now, what, details)
 
 
 def together(pages: Iterable[Handled]) -> Handled:
@@ -598,6 +636,10 @@ def together(pages: Iterable[Handled]) -> Handled:
             named = (*before.tasks, *one.tasks)[:_NAMED]
             left[one.why] = LeftOver(one.why, before.count + one.count, named)
     return Handled(done, tuple(left.values()), cursor)
+
+
+def _id_of(by: Account | None) -> UserId:
+    return audit.NOBODY if by is None else by.id
 
 
 def _operates(by: Account | None) -> bool:

@@ -15,12 +15,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from paperlane.assembly import host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
+from paperlane.desk import Desk
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
-from paperlane.errors import Misconfigured
+from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import Ledger
 from paperlane.patience import Stopped, patiently
 from paperlane.retention import Places, keep_house
+from paperlane.scheduling.pace import every
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
 from paperlane.threads import Threads
@@ -32,6 +34,7 @@ from paperlane.work.supervisor import Supervisor
 log = structlog.get_logger(__name__)
 
 _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
+_LOOK_FOR_ROLL_OUTS = 60.0  # seconds
 _GOODBYE = 5  # seconds that open requests get at the end
 
 
@@ -187,12 +190,25 @@ async def serve(
             supervisor = Supervisor(command, settings.workers, partial(bury, ledger, burying), where)
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             places = Places(open_blobs(settings), open_results(settings))
+            running.create_task(_roll_out(desk, threads, stop))
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns)
             running.create_task(house)
             gate.open(app)
             announce(url, first_sign_in or "")
             await stop.wait()
             server.should_exit = True
+
+
+async def _roll_out(desk: Desk, threads: Threads, stop: asyncio.Event) -> None:
+    """Bring lanes where roll-outs say, in place of who set one and died before all were there."""
+    async for _ in every(_LOOK_FOR_ROLL_OUTS, stop):
+        try:
+            if moved := await threads(lambda: sum(desk.rollout.settle())):
+                log.info("users were moved by a roll-out", users=moved)
+        except Unavailable as error:
+            log.warning("a roll-out waits", why=error.message)
+        except Exception:
+            log.exception("a roll-out failed")
 
 
 def _shown(host: str) -> str:

@@ -19,14 +19,12 @@ from tests.conftest import Service, needs, until
 from tests.databases import new_file
 from typer.main import get_command
 
-from paperlane import assembly, cli
+from paperlane import cli
 from paperlane.cli import app
 from paperlane.cli.output import show
 from paperlane.hosting import open_ledger
 from paperlane.model.tasks import BatchId, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
-from paperlane.records.accounts import Role
 from paperlane.records.schema import audit
-from paperlane.settings import Settings
 
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
 WARNED = "# One\n\nThe system shall be fast.\n"
@@ -63,16 +61,6 @@ def locked(tmp_path: Path) -> Iterator[Path]:
     folder.chmod(0)
     yield folder
     folder.chmod(0o700)  # or it could not be removed
-
-
-@pytest.fixture
-def anns(tmp_path: Path) -> Path:
-    """A data folder whose ledger has the account `ann`."""
-    new_file(tmp_path / "paperlane.db")
-    settings = Settings(data=tmp_path)
-    with closing(assembly.open_ledger(settings)) as ledger:
-        assembly.open_desk(settings, ledger).add_user(None, "ann", Role.USER, "", None, None)
-    return tmp_path
 
 
 def on_terminal(*arguments: str, cwd: Path) -> tuple[int, bytes]:

@@ -430,6 +430,41 @@ class TestTurns:
         bench.ledger.finish(here, [Ended(lease, Completed(1.0)) for lease in first])
         assert [bench.ledger.task(lease.task).engine for lease in first] == ["database", "database"]
 
+    def test_many_lanes_are_assigned_at_once_with_their_backlogs(self, bench: Bench):
+        for user in (1, 2, 3):
+            bench.submit(user, 3)
+            bench.ledger.lane(UserId(user), max_running=2)
+        here, there = bench.worker("here"), bench.worker("there", engine="other")
+        first = claim(bench, here, 3)  # one of each lane
+        nobody = UserId(9)
+        assert bench.ledger.assign(lambda _: {UserId(1): "other", UserId(2): "database", nobody: "other"}) == 1
+        assert {lane.user: lane.engine for lane in bench.ledger.queue().lanes} == {
+            1: "other",
+            2: "database",
+            3: "database",
+        }
+        moved = bench.ledger.step("other", there, [], 10)
+        assert [lease.user for lease in moved] == [1]  # beside the one that runs elsewhere: two at once
+        assert sorted(lease.user for lease in claim(bench, here)) == [2, 3]
+        bench.ledger.finish(here, [Ended(lease, Completed(1.0)) for lease in first])
+        assert [lease.user for lease in bench.ledger.step("other", there, [], 10)] == [1]
+        with pytest.raises(ValueError, match="engine"):
+            bench.ledger.assign(lambda _: {UserId(1): "x" * 41})
+
+    def test_a_new_lane_begins_where_its_maker_says_or_not_at_all(self, bench: Bench):
+        def lanes_of(user: int) -> list[str]:
+            return [lane.engine for lane in bench.ledger.queue(UserId(user)).lanes]
+
+        def unknown(_connection: Connection, _user: UserId) -> str:
+            raise NotFound("There is no such user.")
+
+        bench.ledger.lane(UserId(1), engine=lambda _, user: "other" if user == 1 else "database")
+        bench.submit(1)
+        assert lanes_of(1) == ["other"]
+        with pytest.raises(NotFound):
+            bench.ledger.lane(UserId(2), engine=unknown)
+        assert lanes_of(2) == []
+
 
 class TestPushing:
     def test_a_lease_is_begun_once_and_again_by_the_same_worker_only(self, bench: Bench):

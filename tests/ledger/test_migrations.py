@@ -364,7 +364,7 @@ def test_who_is_given_up_in_a_deadlock_carries_on_by_its_journal(databases: Data
     assert another.tries == 2
     with dialect.reader.connect() as connection:
         assert migrations.current(connection) == migrations.newest()
-        assert connection.scalar(text("SELECT count(*) FROM chores")) == 21
+        assert connection.scalar(text("SELECT count(*) FROM chores")) == 22
     dialect.close()
 
 

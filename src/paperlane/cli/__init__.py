@@ -6,7 +6,7 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
-from paperlane.cli import check, doctor, migrate, queue, schedule, serve, user, worker
+from paperlane.cli import check, doctor, migrate, queue, rollout, schedule, serve, user, worker
 from paperlane.errors import PaperlaneError
 
 _IMPORTS = 50_000  # objects more before garbage is looked for: at every 700 it took a tenth of a start, and found none
@@ -25,6 +25,7 @@ app.command()(migrate.migrate)
 app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(rollout.app, name="rollout")
 app.command()(doctor.doctor)
 
 

@@ -63,6 +63,7 @@ def several(data: Data = None, database: Database = None, as_json: Json = False)
                 "limit": terms.limit if terms else None,
                 "weight": terms.weight if terms else None,
                 "engine": terms.engine if terms else None,
+                "pinned": bool(account.pinned),
                 "paused": terms.paused if terms else None,
             }
             for account, terms in desk.ledger.read(with_terms)
@@ -77,7 +78,9 @@ def change(
     group: Group = None,
     limit: Limit = None,
     weight: Weight = None,
-    engine: Annotated[str | None, typer.Option(help="The engine that carries this user's tasks.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="The engine that carries this user's tasks whatever is rolled out, or auto.")
+    ] = None,
     paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Start none of this user's tasks.")] = None,
     data: Data = None,
     database: Database = None,

@@ -50,6 +50,12 @@ NewUser = Callable[[Connection], UserId]
 AlsoFired = Callable[[Connection, NewBatch, float], None]
 """Likewise, for the batch that a schedule submits now (seconds since 1970, by the database's clock)."""
 
+EngineFor = Callable[[Connection, UserId], str]
+"""Another room's word for the engine that is to carry a user's tasks, likewise."""
+
+EnginesFor = Callable[[Connection], Mapping[UserId, str]]
+"""The same for many users, whom it names."""
+
 AlsoForgotten = Callable[[Connection, Sequence[TaskId]], None]
 """Likewise, for tasks that are deleted."""
 
@@ -393,7 +399,7 @@ class Ledger(Protocol):
         *,
         max_running: int | None = None,
         weight: float | None = None,
-        engine: str | None = None,
+        engine: str | EngineFor | None = None,
         paused: bool | None = None,
         instead_of: int | None = None,
         also: Also | None = None,
@@ -402,6 +408,13 @@ class Ledger(Protocol):
 
         With `instead_of`, `max_running` is set only where the limit was that.
         BadRequest for a limit or a weight that makes no sense.
+        """
+        ...
+
+    def assign(self, meant: EnginesFor) -> int:
+        """Move lanes to other engines, in the transaction in which is asked to which; how many were moved.
+
+        What waits moves with its lane, and what runs ends where it is. Users without a lane are passed by.
         """
         ...
 

@@ -295,6 +295,20 @@ workers = Table(
     **_kept_room(50),
 )
 
+rollouts = Table(  # which engine carries how many percent of the users
+    "rollouts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("engine", key(40), nullable=False),
+    Column("percent", Double, nullable=False),
+    Column("group_name", key(100), nullable=False),  # "": of all users
+    Column("set_at", Double, nullable=False),
+    Column("set_by", BigInteger, nullable=False),
+    Column("undone_at", Double, nullable=False, server_default="0"),
+    Column("undone_by", BigInteger, nullable=False, server_default="0"),
+    Column("settled", Integer, nullable=False, server_default="0"),  # 1 once all lanes are as it says
+)
+
 schedules = Table(
     "schedules",
     metadata,

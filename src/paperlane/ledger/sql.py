@@ -18,6 +18,8 @@ from paperlane.ledger import (
     AlsoHandled,
     Chore,
     Doubt,
+    EngineFor,
+    EnginesFor,
     Files,
     Kept,
     Mark,
@@ -441,7 +443,7 @@ class SqlLedger:
         *,
         max_running: int | None = None,
         weight: float | None = None,
-        engine: str | None = None,
+        engine: str | EngineFor | None = None,
         paused: bool | None = None,
         instead_of: int | None = None,
         also: Also | None = None,
@@ -449,25 +451,39 @@ class SqlLedger:
         check_terms(max_running, weight)
         if not callable(user):
             check_user(user)
-        if engine is not None:
-            check_text("An engine's name", engine, engines.c.name)
 
         def work(writing: Writing) -> None:
             held = Lanes(writing)
             whose = user(writing.connection) if callable(user) else user
+            to = engine(writing.connection, whose) if callable(engine) else engine
+            if to is not None:
+                check_text("An engine's name", to, engines.c.name)
             held.open([whose], self.rules.engine, self.rules.user_limit)
             lane = held[whose]
             if max_running is not None and instead_of in {None, lane.max_running}:
                 lane.max_running = max_running
             lane.weight = lane.weight if weight is None else weight
             lane.paused = lane.paused if paused is None else int(paused)
-            if engine is not None and engine != lane.engine:
-                held.move(lane, engine)
+            if to is not None and to != lane.engine:
+                held.move(lane, to)
             held.write()
             if also is not None:
                 also(writing.connection)
 
-        self._change(work, repeatable=also is None and not callable(user))
+        self._change(work, repeatable=also is None and not callable(user) and not callable(engine))
+
+    def assign(self, meant: EnginesFor) -> int:
+        def work(writing: Writing, held: Lanes) -> int:
+            to = meant(writing.connection)
+            for engine in set(to.values()):
+                check_text("An engine's name", engine, engines.c.name)
+            held.hold(to)
+            away = [user for user, engine in to.items() if user in held and held[user].engine != engine]
+            for user in away:
+                held.move(held[user], to[user])
+            return len(away)
+
+        return self._with_lanes(work)
 
     def limit(self, max_running: int | None, also: Also | None = None) -> None:
         check_limit(max_running)

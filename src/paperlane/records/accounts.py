@@ -38,6 +38,7 @@ class Account:
     role: Role
     group: str
     created_at: float
+    pinned: str = ""  # the engine that was chosen for this account alone
 
     @property
     def operates(self) -> bool:
@@ -56,7 +57,7 @@ class Terms:
 
 
 def _account(row: Row[*tuple[object, ...]]) -> Account:
-    return Account(UserId(row.id), row.name, Role(row.role), row.group_name, row.created_at)
+    return Account(UserId(row.id), row.name, Role(row.role), row.group_name, row.created_at, row.pinned)
 
 
 def add(connection: Connection, name: str, role: Role, group: str, now: float) -> Account:
@@ -135,9 +136,12 @@ def of_id(connection: Connection, user: UserId) -> Account:
     return _account(row)
 
 
-def change(connection: Connection, user: UserId, role: Role | None, group: str | None) -> None:
-    """Give an account another role or group. BadRequest for a group that makes no sense."""
-    new = {"role": role.value if role else None, "group_name": None if group is None else _group(group)}
+def change(
+    connection: Connection, user: UserId, role: Role | None, group: str | None, pinned: str | None = None
+) -> None:
+    """Give an account another role, group or engine of its own. BadRequest for a group that makes no sense."""
+    group = None if group is None else _group(group)
+    new = {"role": role.value if role else None, "group_name": group, "pinned": pinned}
     if given := {name: value for name, value in new.items() if value is not None}:
         connection.execute(update(users).where(users.c.id == user).values(given))
 

@@ -16,6 +16,9 @@ users = Table(
     Column("role", key(10), nullable=False),
     Column("group_name", key(100), nullable=False),
     Column("created_at", Double, nullable=False),
+    Column(
+        "pinned", key(40), nullable=False, server_default=""
+    ),  # the engine chosen for this user alone; "": as roll-outs say
 )
 
 tokens = Table(

@@ -1,0 +1,125 @@
+"""`paperlane rollout`: which engine carries whose tasks."""
+
+import json
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paperlane.cli.installation import Data, Database, Json, desk_of
+from paperlane.cli.output import show
+from paperlane.errors import BadRequest
+
+if TYPE_CHECKING:
+    from paperlane.desk import Desk
+
+app = typer.Typer(help="Which engine carries whose tasks: set, rollback.", invoke_without_command=True)
+
+Group = Annotated[str, typer.Option(help="Only the users of this group.")]
+
+
+@contextmanager
+def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[Desk]":
+    """The desk of the installation that the command names, or the group before it."""
+    before: dict[str, Any] = context.obj or {}
+    with desk_of(data or before.get("data"), database or before.get("database")) as desk:
+        yield desk
+
+
+@app.callback()
+def rollout(
+    context: typer.Context,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show what was rolled out, the newest first, and how many users each engine carries.
+
+    A user goes by the first of these that takes them in; of whom none does, the setting `engine` says.
+    """
+    context.obj = {"data": data, "database": database}
+    if (command := context.invoked_subcommand) is not None:
+        if as_json:
+            raise BadRequest(
+                f"--json before {command} says nothing to it.", hint=f"See: paperlane rollout {command} -h."
+            )
+        return
+    from paperlane.assembly import user_names
+    from paperlane.records.accounts import with_terms
+    from paperlane.web.shapes import moment
+
+    with _desk(context, data, database) as desk:
+        rules, names, unsettled = desk.rollout.in_force(), user_names(desk.ledger), desk.rollout.is_unsettled()
+        users = desk.ledger.read(with_terms)
+        usual = desk.rollout.usual
+    carried = Counter(terms.engine for _, terms in users if terms)
+    pinned = Counter(account.pinned for account, _ in users if account.pinned)
+    told: list[dict[str, Any]] = [
+        {
+            "engine": rule.engine,
+            "percent": rule.percent,
+            "group": rule.group or None,
+            "set_at": moment(rule.at),
+            "set_by": names.get(rule.by),
+        }
+        for rule in rules
+    ]
+    engines = [
+        {"engine": engine, "users": carried[engine], "of_their_own": pinned[engine]}
+        for engine in sorted({usual, *carried, *pinned})
+    ]
+    if as_json:
+        found = {"usual": usual, "rules": told, "engines": engines, "settled": not unsettled}
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    show(
+        [{**row, "group": row["group"] or "everybody", "set_by": row["set_by"] or "at the machine"} for row in told],
+        as_json=False,
+        empty=f"Nothing was rolled out: {usual} carries all tasks but those of users with an engine of their own.",
+    )
+    typer.echo()
+    show(engines, as_json=False, empty="")
+    if unsettled:
+        typer.echo("\nUsers are still to be moved; `paperlane serve` goes on with it within a minute.")
+
+
+@app.command("set")
+def change(
+    context: typer.Context,
+    engine: Annotated[str, typer.Argument(help="The engine that is to carry their tasks.")],
+    percent: Annotated[float, typer.Argument(help="How many of the users, from 0 to 100.")],
+    group: Group = "",
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Let an engine carry the tasks of so many percent of the users, while everything runs.
+
+    Who is moved first stays moved as the percentage grows. What waits moves along, what runs ends where it is. Users
+    with an engine of their own (`user set --engine`) stay.
+    """
+    with _desk(context, data, database) as desk:
+        if group and not any(account.group == group for account in desk.users()):
+            raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
+        desk.roll_out(None, engine, percent, group)
+        moved = sum(desk.rollout.settle())
+        serving = any(member.live and member.engine == engine for member in desk.ledger.members())
+    whose = f"of the users in {group}" if group else "of the users"
+    typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
+    if percent and not serving:
+        typer.echo(f"No worker of {engine} is running: their tasks wait for one.")
+
+
+@app.command()
+def rollback(context: typer.Context, data: Data = None, database: Database = None) -> None:
+    """Take the newest roll-out back: each user goes to the engine that the ones before it say."""
+    with _desk(context, data, database) as desk:
+        undone = desk.roll_back(None)
+        moved = sum(desk.rollout.settle())
+    whose = f" of {undone.group}" if undone.group else ""
+    typer.echo(f"Taken back: {undone.engine}, {undone.percent:g} %{whose}; {_moved(moved)}.")
+
+
+def _moved(users: int) -> str:
+    return "1 user was moved" if users == 1 else f"{users} users were moved"

@@ -1,0 +1,81 @@
+"""The rules of roll-outs as they are kept; none is ever deleted, so that it can be told what held when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from paperlane.ledger.schema import chores, rollouts
+from paperlane.model.tasks import UserId
+
+_TURN = "rollout"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An engine carries so many percent of all users, or of those of a `group`; set `at` (since 1970), `by` whom."""
+
+    id: str
+    engine: str
+    percent: float
+    group: str
+    at: float
+    by: UserId
+
+
+def _rule(row: Row[*tuple[object, ...]]) -> Rule:
+    return Rule(row.id, row.engine, row.percent, row.group_name, row.set_at, UserId(row.set_by))
+
+
+def hold(connection: Connection) -> None:
+    """Let nobody else change the rules, or settle by them, before this transaction has ended."""
+    connection.execute(select(chores.c.name).where(chores.c.name == _TURN).with_for_update())
+
+
+def in_force(connection: Connection) -> Sequence[Rule]:
+    """Those that count, the newest first: of an engine and a group only the last one that was not taken back."""
+    found: dict[tuple[str, str], Rule] = {}
+    asked = select(rollouts).where(rollouts.c.undone_at == 0).order_by(rollouts.c.id.desc())
+    for row in connection.execute(asked):
+        found.setdefault((row.engine, row.group_name), _rule(row))
+    return list(found.values())
+
+
+def add(connection: Connection, rule: Rule) -> None:
+    """A new rule, which nobody's lane follows yet."""
+    row = {
+        "id": rule.id,
+        "engine": rule.engine,
+        "percent": rule.percent,
+        "group_name": rule.group,
+        "set_at": rule.at,
+        "set_by": rule.by,
+    }
+    connection.execute(insert(rollouts), row)
+
+
+def undo(connection: Connection, by: UserId, now: float) -> Rule | None:
+    """The newest rule counts no more; None where there is none."""
+    newest = select(rollouts).where(rollouts.c.undone_at == 0).order_by(rollouts.c.id.desc()).limit(1)
+    if (row := connection.execute(newest).first()) is None:
+        return None
+    changed = {"undone_at": now, "undone_by": by, "settled": 0}
+    connection.execute(update(rollouts).where(rollouts.c.id == row.id).values(changed))
+    return _rule(row)
+
+
+Change = Sequence[tuple[str, float]]
+"""Rules that came or went since all lanes were as they say: each with when it went, 0 while it counts."""
+
+
+def unsettled(connection: Connection) -> Change | None:
+    """What has changed since all lanes were as the rules say; None for nothing."""
+    asked = select(rollouts.c.id, rollouts.c.undone_at).where(rollouts.c.settled == 0).order_by(rollouts.c.id)
+    return [(row.id, row.undone_at) for row in connection.execute(asked)] or None
+
+
+def settled(connection: Connection, changed: Change) -> None:
+    """The lanes are as these changes say; one that was taken back meanwhile is another change."""
+    for rule, undone_at in changed:
+        same = (rollouts.c.id == rule, rollouts.c.undone_at == undone_at)
+        connection.execute(update(rollouts).where(*same).values(settled=1))

@@ -1,0 +1,72 @@
+"""`paperlane rollout`: an engine is rolled out, shown and taken back at the machine."""
+
+import json
+from pathlib import Path
+
+from tests.cli.test_commands import paperlane
+
+
+def engines(data: Path) -> dict[str, str]:
+    rows = json.loads(paperlane("user", "list", "--json", "--data", data).stdout)
+    return {row["name"]: row["engine"] for row in rows}
+
+
+def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
+    def rollout(*arguments: object) -> str:
+        done = paperlane("rollout", *arguments, "--data", anns)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    assert rollout().startswith("Nothing was rolled out: database carries all tasks")
+    assert rollout("set", "inline", 100) == (
+        "inline carries 100 % of the users: 1 user was moved.\n"
+        "No worker of inline is running: their tasks wait for one.\n"
+    )
+    assert engines(anns) == {"ann": "inline"}
+    assert json.loads(rollout("--json")) == {
+        "usual": "database",
+        "rules": [
+            {
+                "engine": "inline",
+                "percent": 100.0,
+                "group": None,
+                "set_at": json.loads(rollout("--json"))["rules"][0]["set_at"],
+                "set_by": None,
+            }
+        ],
+        "engines": [
+            {"engine": "database", "users": 0, "of_their_own": 0},
+            {"engine": "inline", "users": 1, "of_their_own": 0},
+        ],
+        "settled": True,
+    }
+    shown = rollout().splitlines()
+    assert shown[0].split() == ["engine", "percent", "group", "set_at", "set_by"]
+    assert shown[1].split()[:3] == ["inline", "100.0", "everybody"]
+    assert rollout("rollback") == "Taken back: inline, 100 %; 1 user was moved.\n"
+    assert engines(anns) == {"ann": "database"}
+
+
+def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):
+    paperlane("user", "set", "ann", "--engine", "inline", "--data", anns)
+    assert json.loads(paperlane("rollout", "--json", "--data", anns).stdout)["engines"][1] == {
+        "engine": "inline",
+        "users": 1,
+        "of_their_own": 1,
+    }
+    paperlane("user", "set", "ann", "--engine", "auto", "--data", anns)
+    assert engines(anns) == {"ann": "database"}
+
+
+def test_what_makes_no_sense_is_said_in_one_sentence(anns: Path):
+    for arguments, said in (
+        (("set", "teleport", 10), "paperlane: There is no engine 'teleport'. Choose database or inline.\n"),
+        (("set", "inline", 101), "paperlane: 101 is no percentage. Give a number from 0 to 100.\n"),
+        (
+            ("set", "inline", 5, "--group", "gone"),
+            "paperlane: Nobody is in a group 'gone'. See: paperlane user list.\n",
+        ),
+        (("rollback",), "paperlane: There is no roll-out to take back. See: paperlane rollout.\n"),
+    ):
+        done = paperlane("rollout", *arguments, "--data", anns)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", said)

@@ -1,0 +1,198 @@
+"""An engine is rolled out by percent and by group, sticky for each user, and taken back."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from sqlalchemy import select
+from tests.conftest import EVERY_KIND
+
+from paperlane import assembly, rollout
+from paperlane.desk import Desk
+from paperlane.errors import BadRequest, Conflict
+from paperlane.model.tasks import UserId
+from paperlane.records.accounts import Account, Role, terms, with_terms
+from paperlane.records.schema import audit
+from paperlane.rollout import engine_of, place_of
+from paperlane.rollout.rules import Rule
+from paperlane.settings import Settings
+
+EVERYBODY = [UserId(n) for n in range(1, 2_001)]
+
+
+def rule(engine: str, percent: float, group: str = "") -> Rule:
+    return Rule("id", engine, percent, group, 0.0, UserId(0))
+
+
+class TestWhose:
+    def test_a_percentage_takes_in_so_many(self):
+        for percent in (1, 10, 50, 90):
+            taken = sum(place_of(user) < percent for user in EVERYBODY)
+            assert taken == pytest.approx(len(EVERYBODY) * percent / 100, rel=0.25)
+
+    def test_nobody_at_nothing_and_everybody_at_all(self):
+        assert {engine_of(user, "", "", [rule("b", 0)], "a") for user in EVERYBODY} == {"a"}
+        assert {engine_of(user, "", "", [rule("b", 100)], "a") for user in EVERYBODY} == {"b"}
+
+    def test_who_is_moved_first_stays_moved(self):
+        def moved(percent: float) -> set[UserId]:
+            return {user for user in EVERYBODY if engine_of(user, "", "", [rule("b", percent)], "a") == "b"}
+
+        assert moved(5) < moved(30) < moved(31) < moved(80)
+
+    def test_the_newest_that_takes_a_user_in_counts(self):
+        in_force = [rule("c", 20), rule("b", 50), rule("d", 100, "readers")]
+        for user in EVERYBODY[:200]:
+            place = place_of(user)
+            assert engine_of(user, "", "", in_force, "a") == ("c" if place < 20 else "b" if place < 50 else "a")
+            assert engine_of(user, "readers", "", in_force, "a") == ("c" if place < 20 else "b" if place < 50 else "d")
+
+    def test_what_was_chosen_for_one_user_is_stronger(self):
+        assert engine_of(UserId(1), "", "e", [rule("b", 100)], "a") == "e"
+
+
+@pytest.fixture
+def desk(new_database: Callable[[], str], tmp_path: Path) -> Iterator[Desk]:
+    settings = Settings(data=tmp_path, database_url=new_database())
+    with closing(assembly.open_ledger(settings)) as ledger:
+        yield assembly.open_desk(settings, ledger)
+
+
+def made(desk: Desk, count: int, group: str = "") -> list[Account]:
+    there = len(desk.users())
+    return [desk.add_user(None, f"user{there + n}", Role.USER, group, None, None) for n in range(count)]
+
+
+def engines(desk: Desk) -> dict[str, str]:
+    return {account.name: terms.engine for account, terms in desk.ledger.read(with_terms) if terms}
+
+
+def engine(desk: Desk, account: Account) -> str:
+    found = desk.ledger.read(lambda connection: terms(connection, account.id))
+    assert found is not None
+    return found.engine
+
+
+def set_out(desk: Desk, to: str, percent: float, group: str = "") -> int:
+    desk.roll_out(None, to, percent, group)
+    return sum(desk.rollout.settle())
+
+
+@EVERY_KIND
+class TestRollingOut:
+    def test_users_are_moved_and_come_back(self, desk: Desk):
+        accounts = made(desk, 20)
+        before = engines(desk)
+        assert set(before.values()) == {"database"}
+        moved = set_out(desk, "inline", 40)
+        assert moved == sum(place_of(account.id) < 40 for account in accounts)
+        assert {a.name: engine(desk, a) for a in accounts} == {
+            a.name: "inline" if place_of(a.id) < 40 else "database" for a in accounts
+        }
+        assert set_out(desk, "inline", 100) == 20 - moved
+        assert desk.roll_back(None).percent == 100
+        assert sum(desk.rollout.settle()) == 20 - moved
+        desk.roll_back(None)
+        assert sum(desk.rollout.settle()) == moved
+        assert engines(desk) == before
+        with pytest.raises(Conflict, match="no roll-out"):
+            desk.roll_back(None)
+
+    def test_all_pages_are_settled(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(rollout, "_PAGE", 3)
+        made(desk, 9)
+        assert set_out(desk, "inline", 100) == 9
+        assert set(engines(desk).values()) == {"inline"}
+
+    def test_a_group_has_its_own_and_who_joins_it_is_moved(self, desk: Desk):
+        (reader,), (other,) = made(desk, 1, "readers"), made(desk, 1)
+        assert set_out(desk, "inline", 100, "readers") == 1
+        assert (engine(desk, reader), engine(desk, other)) == ("inline", "database")
+        desk.change_user(None, other, group="readers")
+        desk.change_user(None, reader, group="")
+        assert (engine(desk, reader), engine(desk, other)) == ("database", "inline")
+
+    def test_a_new_user_goes_where_the_rules_say(self, desk: Desk):
+        set_out(desk, "inline", 50)
+        for account in made(desk, 8):
+            assert engine(desk, account) == ("inline" if place_of(account.id) < 50 else "database")
+
+    def test_an_engine_of_ones_own_stays_until_it_is_given_up(self, desk: Desk):
+        (account,) = made(desk, 1)
+        account = desk.change_user(None, account, engine="inline")
+        set_out(desk, "inline", 100)
+        assert set_out(desk, "database", 100) == 0
+        assert engine(desk, account) == "inline"
+        desk.change_user(None, account, limit=3)
+        desk.change_user(None, account, group="readers")
+        assert engine(desk, account) == "inline"
+        desk.change_user(None, account, engine="auto")
+        assert engine(desk, account) == "database"
+
+    def test_what_makes_no_sense_is_refused(self, desk: Desk):
+        for percent in (-1, 100.5, float("nan")):
+            with pytest.raises(BadRequest, match="percentage"):
+                desk.roll_out(None, "inline", percent)
+        with pytest.raises(BadRequest, match="no engine"):
+            desk.roll_out(None, "teleport", 10)
+        assert desk.rollout.in_force() == []
+
+    def test_who_settles_by_older_rules_moves_nobody_back(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        """Between the pages of a slow one another rule comes, and is settled."""
+        monkeypatch.setattr(rollout, "_PAGE", 2)
+        made(desk, 6)
+        desk.roll_out(None, "inline", 100)
+        slow = desk.rollout.settle()
+        next(slow)
+        assert set_out(desk, "database", 100) == 2
+        assert sum(slow) == 0
+        assert set(engines(desk).values()) == {"database"}
+        assert not desk.rollout.is_unsettled()
+
+    def test_rules_wait_for_a_page_that_is_being_settled(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        """Else the page would move users by rules that count no more, after others have settled the newer ones."""
+        made(desk, 2)
+        desk.roll_out(None, "inline", 100)
+        reached, go_on = Event(), Event()
+        really = rollout.rules.in_force
+
+        def in_force(connection: object) -> object:
+            found = really(connection)  # type: ignore[arg-type]
+            if not reached.is_set():
+                reached.set()
+                go_on.wait(20)
+            return found
+
+        monkeypatch.setattr(rollout.rules, "in_force", in_force)
+        settling = Thread(target=lambda: sum(desk.rollout.settle()))
+        settling.start()
+        assert reached.wait(20)
+        changing = Thread(target=lambda: set_out(desk, "database", 100))
+        changing.start()
+        changing.join(0.3)
+        assert changing.is_alive()  # it waits for the page
+        go_on.set()
+        for thread in (settling, changing):
+            thread.join(20)
+        assert set(engines(desk).values()) == {"database"}
+
+    def test_it_is_written_down_who_did_what(self, desk: Desk):
+        (admin,) = made(desk, 1)
+        desk.roll_out(admin, "inline", 10)
+        desk.roll_back(admin)
+        asked = select(audit.c.what, audit.c.user_id, audit.c.details).where(audit.c.what.startswith("rollout"))
+        rows = desk.ledger.read(lambda connection: connection.execute(asked.order_by(audit.c.id)).all())
+        assert [tuple(row[:2]) for row in rows] == [("rollout", admin.id), ("rollout taken back", admin.id)]
+        assert all('"percent": 10' in row[2] for row in rows)
+
+    def test_what_was_cut_off_is_carried_on(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(rollout, "_PAGE", 2)
+        made(desk, 5)
+        desk.roll_out(None, "inline", 100)
+        assert next(desk.rollout.settle()) == 2  # and then its process dies
+        assert desk.rollout.is_unsettled()
+        assert sum(desk.rollout.settle()) == 3
+        assert not desk.rollout.is_unsettled()
+        assert list(desk.rollout.settle()) == []
