@@ -451,6 +451,18 @@ class TestTurns:
         with pytest.raises(ValueError, match="engine"):
             bench.ledger.assign(lambda _: {UserId(1): "x" * 41})
 
+    def test_assigned_lanes_bring_no_credit_to_an_engine_that_has_done_more(self, bench: Bench):
+        bench.ledger.lane(UserId(9), engine="other")
+        bench.submit(9, 4, cost=100.0)
+        there = bench.worker("there", engine="other")
+        for _ in range(3):
+            (lease,) = bench.ledger.step("other", there, [], 1)
+            bench.ledger.finish(there, [Ended(lease, Completed(100.0))])
+        bench.submit(1, 9)
+        bench.ledger.assign(lambda _: {UserId(1): "other"})
+        (lane,) = bench.ledger.queue(UserId(1)).lanes
+        assert lane.vtime >= 200
+
     def test_a_new_lane_begins_where_its_maker_says_or_not_at_all(self, bench: Bench):
         def lanes_of(user: int) -> list[str]:
             return [lane.engine for lane in bench.ledger.queue(UserId(user)).lanes]

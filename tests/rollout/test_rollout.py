@@ -151,6 +151,16 @@ class TestRollingOut:
         assert set(engines(desk).values()) == {"database"}
         assert not desk.rollout.is_unsettled()
 
+    def test_what_comes_after_the_last_page_is_settled_too(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(rollout, "_PAGE", 2)
+        made(desk, 3)
+        desk.roll_out(None, "inline", 100)
+        slow = desk.rollout.settle()
+        assert [next(slow), next(slow)] == [2, 1]
+        desk.roll_out(None, "database", 100)  # by somebody who dies before a page of theirs
+        assert sum(slow) == 3
+        assert set(engines(desk).values()) == {"database"}
+
     def test_rules_wait_for_a_page_that_is_being_settled(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """Else the page would move users by rules that count no more, after others have settled the newer ones."""
         made(desk, 2)
