@@ -322,7 +322,7 @@ def assert_nothing_ran_twice(service: Service) -> None:
 def test_a_signal_drains_and_loses_nothing(new_service: Callable[..., Service], sent: signal.Signals):
     service = new_service(workers=2)
     client = service.user("ann")
-    batch = upload(client, *[SLOW] * 8)
+    batch = upload(client, *[SLOW] * 4)
     until(lambda: any(task["status"] == "running" for task in client.get("tasks").json()["items"]))
     assert service.process is not None
     service.process.send_signal(sent)

@@ -65,6 +65,14 @@ def desk_of(data: Data, database: Database, settings: Callable[..., Settings] = 
         ledger.close()
 
 
+@contextmanager
+def desk_in(context: typer.Context, data: Data, database: Database) -> "Generator[Desk]":
+    """The desk of the installation that a command names, or the group before it."""
+    before: dict[str, Any] = context.obj or {}
+    with desk_of(data or before.get("data"), database or before.get("database")) as desk:
+        yield desk
+
+
 def settings_of(**given: Any) -> Settings:
     """The settings, with the options that were given; Misconfigured names what makes no sense."""
     from pydantic import ValidationError

@@ -2,14 +2,12 @@
 
 import json
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, desk_of
+from paperlane.cli.installation import Data, Database, Json, desk_in
 from paperlane.cli.output import counted_on_terminal, show, waiting_in_vain
 from paperlane.errors import BadRequest, NotFound, Refused
 
@@ -37,14 +35,6 @@ _USERS = 100
 _DIGITS = 18  # that a user's number has at most
 
 
-@contextmanager
-def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[Desk]":
-    """The desk of the installation that the command names, or the group before it."""
-    before: dict[str, Any] = context.obj or {}
-    with desk_of(data or before.get("data"), database or before.get("database")) as desk:
-        yield desk
-
-
 @app.callback()
 def queue(
     context: typer.Context,
@@ -69,7 +59,7 @@ def queue(
         return
     from paperlane.assembly import user_names
 
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         now, names = desk.ledger.queue(most=users or _USERS), user_names(desk.ledger)
     if as_json:
         found = asdict(now)
@@ -122,7 +112,7 @@ def dead(
     from paperlane.desk import name_of
     from paperlane.web.shapes import moment
 
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         names = user_names(desk.ledger)
         which = _letters(desk, user, code, batch, since, until)
         letters = desk.dead(None, which, "", limit)
@@ -164,7 +154,7 @@ def retry(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Start tasks again: some by id, failed or cancelled; or dead letters, all or those of a filter."""
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         which = _meant(_letters(desk, user, code, batch, since, until), ids, everything=everything, verb="start again")
         _ask_first(desk, which, yes=yes, verb="Start {} again?")
         pages = desk.replay(None, which) if which.ids is None else _again(desk, which.ids)
@@ -188,7 +178,7 @@ def discard(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Take tasks off the list of the dead: some by id, all, or those of a filter. They stay failed."""
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         which = _meant(_letters(desk, user, code, batch, since, until), ids, everything=everything, verb="discard")
         _ask_first(desk, which, yes=yes, verb="Discard {}?")
         handled = _all_of(desk, which, desk.discard(None, which))
@@ -292,7 +282,7 @@ def _report(handled: "Handled", name: str, said: str, *, as_json: bool) -> None:
 @app.command()
 def cancel(context: typer.Context, ids: Ids, data: Data = None, database: Database = None) -> None:
     """Cancel tasks: queued ones at once, running ones at their next step."""
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         _each(desk, ids)
 
 
@@ -314,7 +304,7 @@ def _each(desk: "Desk", ids: list[str]) -> None:
 @app.command()
 def pause(context: typer.Context, engine: Engine = "database", data: Data = None, database: Database = None) -> None:
     """Start no more tasks on an engine; running ones go on."""
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         desk.pause(None, engine, paused=True)
     typer.echo(f"{engine} is paused: running tasks go on, none starts.")
 
@@ -322,7 +312,7 @@ def pause(context: typer.Context, engine: Engine = "database", data: Data = None
 @app.command()
 def resume(context: typer.Context, engine: Engine = "database", data: Data = None, database: Database = None) -> None:
     """Start tasks on a paused engine again."""
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         desk.pause(None, engine, paused=False)
     typer.echo(f"{engine} starts tasks again.")
 
@@ -338,7 +328,7 @@ def limit(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show or change how many tasks run at once in the whole system; lowered, it kills nothing."""
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         if number is not None:
             desk.limit(None, _number(number))
         now = desk.ledger.queue()

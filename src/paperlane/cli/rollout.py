@@ -2,30 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, desk_of
+from paperlane.cli.installation import Data, Database, Json, desk_in
 from paperlane.cli.output import show
 from paperlane.errors import BadRequest
-
-if TYPE_CHECKING:
-    from paperlane.desk import Desk
 
 app = typer.Typer(help="Which engine carries whose tasks: set, rollback.", invoke_without_command=True)
 
 Group = Annotated[str, typer.Option(help="Only the users of this group.")]
-
-
-@contextmanager
-def _desk(context: typer.Context, data: Data, database: Database) -> "Generator[Desk]":
-    """The desk of the installation that the command names, or the group before it."""
-    before: dict[str, Any] = context.obj or {}
-    with desk_of(data or before.get("data"), database or before.get("database")) as desk:
-        yield desk
 
 
 @app.callback()
@@ -50,7 +37,7 @@ def rollout(
     from paperlane.records.accounts import with_terms
     from paperlane.web.shapes import moment
 
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         rules, names, unsettled = desk.rollout.in_force(), user_names(desk.ledger), desk.rollout.is_unsettled()
         users = desk.ledger.read(with_terms)
         usual = desk.rollout.usual
@@ -99,7 +86,7 @@ def change(
     Who is moved first stays moved as the percentage grows. What waits moves along, what runs ends where it is. Users
     with an engine of their own (`user set --engine`) stay.
     """
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         if group and not any(account.group == group for account in desk.users()):
             raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
         desk.roll_out(None, engine, percent, group)
@@ -114,7 +101,7 @@ def change(
 @app.command()
 def rollback(context: typer.Context, data: Data = None, database: Database = None) -> None:
     """Take the newest roll-out back: each user goes to the engine that the ones before it say."""
-    with _desk(context, data, database) as desk:
+    with desk_in(context, data, database) as desk:
         undone = desk.roll_back(None)
         moved = sum(desk.rollout.settle())
     whose = f" of {undone.group}" if undone.group else ""
