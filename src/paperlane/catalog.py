@@ -368,6 +368,17 @@ CODES: Mapping[str, Told] = {
         ("A batch or a task of this id is there already.", "该编号的批次或任务已存在。"),
         ("Give each one a new id.", "请使用新的编号。"),
     ),
+    "engine_unserved": Told(
+        (
+            "No worker of the engine is running, so their tasks would wait.",
+            "该引擎没有运行中的工作进程，任务将一直等待。",
+        ),
+        ("Start one first; or insist with --force.", "请先启动一个，或使用 --force 强制执行。"),
+    ),
+    "nothing_rolled_out": Told(
+        ("There is no roll-out to take back.", "没有可以撤回的发布规则。"),
+        ("See: paperlane rollout.", "请查看：paperlane rollout。"),
+    ),
     "last_admin": Told(
         ("This is the last admin.", "这是最后一位管理员。"),
         ("Make somebody else an admin first.", "请先将其他人设为管理员。"),

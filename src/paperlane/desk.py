@@ -45,7 +45,7 @@ from paperlane.records.accounts import Account, Role
 from paperlane.records.files import named_uploads, remove_unnamed
 from paperlane.records.issues import Reviewed
 from paperlane.reports import REPORTS
-from paperlane.rollout import RollOut
+from paperlane.rollout import RollOut, check_percent
 from paperlane.rollout.rules import Rule
 from paperlane.settings import Settings
 
@@ -582,12 +582,24 @@ class Desk:
             return None
         return self.ledger.write(lambda connection: accounts.use_link(connection, secret, now))
 
-    def roll_out(self, by: Account | None, engine: str, percent: float, group: str = "") -> None:
+    def roll_out(
+        self, by: Account | None, engine: str, percent: float, group: str = "", *, force: bool = False
+    ) -> None:
         """This engine carries so many percent of all users, or of a group; `rollout.settle` moves them.
 
-        BadRequest for an engine that there is not, and for what is no percentage.
+        BadRequest for an engine or a group that there is not, and for what is no percentage; Conflict for an engine
+        that no worker serves, unless by `force`.
         """
         _check_engine(engine)
+        check_percent(percent)
+        if group and not self.ledger.read(lambda connection: accounts.has_group(connection, group)):
+            raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
+        if percent and not force and not any(one.live and one.engine == engine for one in self.ledger.members()):
+            raise Conflict(
+                f"No worker of {engine} is running, so their tasks would wait.",
+                code="engine_unserved",
+                hint="Start one first; or insist with --force.",
+            )
         now = self.clock.now()
         details = {"engine": engine, "percent": percent, "group": group}
         self.rollout.set(engine, percent, group, _id_of(by), now, lambda c: self._note(c, by, now, "rollout", details))

@@ -18,10 +18,7 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
         return done.stdout
 
     assert rollout().startswith("Nothing was rolled out: database carries all tasks")
-    assert rollout("set", "inline", 100) == (
-        "inline carries 100 % of the users: 1 user was moved.\n"
-        "No worker of inline is running: their tasks wait for one.\n"
-    )
+    assert rollout("set", "inline", 100, "--force") == "inline carries 100 % of the users: 1 user was moved.\n"
     assert engines(anns) == {"ann": "inline"}
     assert json.loads(rollout("--json")) == {
         "usual": "database",
@@ -61,6 +58,13 @@ def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):
 def test_what_makes_no_sense_is_said_in_one_sentence(anns: Path):
     for arguments, said in (
         (("set", "teleport", 10), "paperlane: There is no engine 'teleport'. Choose database or inline.\n"),
+        (
+            ("set", "inline", 1),
+            (
+                "paperlane: No worker of inline is running, so their tasks would wait. Start one first; or insist with"
+                " --force.\n"
+            ),
+        ),
         (("set", "inline", 101), "paperlane: 101 is no percentage. Give a number from 0 to 100.\n"),
         (
             ("set", "inline", 5, "--group", "gone"),

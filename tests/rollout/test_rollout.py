@@ -12,7 +12,7 @@ from tests.conftest import EVERY_KIND
 from paperlane import assembly, rollout
 from paperlane.desk import Desk
 from paperlane.errors import BadRequest, Conflict
-from paperlane.model.tasks import UserId
+from paperlane.model.tasks import UserId, WorkerId
 from paperlane.records.accounts import Account, Role, terms, with_terms
 from paperlane.records.schema import audit
 from paperlane.rollout import engine_of, place_of
@@ -76,7 +76,7 @@ def engine(desk: Desk, account: Account) -> str:
 
 
 def set_out(desk: Desk, to: str, percent: float, group: str = "") -> int:
-    desk.roll_out(None, to, percent, group)
+    desk.roll_out(None, to, percent, group, force=True)
     return sum(desk.rollout.settle())
 
 
@@ -137,13 +137,23 @@ class TestRollingOut:
                 desk.roll_out(None, "inline", percent)
         with pytest.raises(BadRequest, match="no engine"):
             desk.roll_out(None, "teleport", 10)
+        with pytest.raises(BadRequest, match="Nobody is in a group"):
+            desk.roll_out(None, "inline", 10, "readers", force=True)
         assert desk.rollout.in_force() == []
+
+    def test_nobody_is_given_to_an_engine_that_no_worker_serves(self, desk: Desk):
+        made(desk, 1)
+        with pytest.raises(Conflict, match="No worker of inline"):
+            desk.roll_out(None, "inline", 10)
+        desk.roll_out(None, "inline", 0)  # which takes users away from it
+        desk.ledger.register(WorkerId("w"), "inline", "host", 1, 1)
+        desk.roll_out(None, "inline", 10)
 
     def test_who_settles_by_older_rules_moves_nobody_back(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """Between the pages of a slow one another rule comes, and is settled."""
         monkeypatch.setattr(rollout, "_PAGE", 2)
         made(desk, 6)
-        desk.roll_out(None, "inline", 100)
+        desk.roll_out(None, "inline", 100, force=True)
         slow = desk.rollout.settle()
         next(slow)
         assert set_out(desk, "database", 100) == 2
@@ -154,17 +164,17 @@ class TestRollingOut:
     def test_what_comes_after_the_last_page_is_settled_too(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(rollout, "_PAGE", 2)
         made(desk, 3)
-        desk.roll_out(None, "inline", 100)
+        desk.roll_out(None, "inline", 100, force=True)
         slow = desk.rollout.settle()
         assert [next(slow), next(slow)] == [2, 1]
-        desk.roll_out(None, "database", 100)  # by somebody who dies before a page of theirs
+        desk.roll_out(None, "database", 100, force=True)  # by somebody who dies before a page of theirs
         assert sum(slow) == 3
         assert set(engines(desk).values()) == {"database"}
 
     def test_rules_wait_for_a_page_that_is_being_settled(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """Else the page would move users by rules that count no more, after others have settled the newer ones."""
         made(desk, 2)
-        desk.roll_out(None, "inline", 100)
+        desk.roll_out(None, "inline", 100, force=True)
         reached, go_on = Event(), Event()
         really = rollout.rules.in_force
 
@@ -190,7 +200,7 @@ class TestRollingOut:
 
     def test_it_is_written_down_who_did_what(self, desk: Desk):
         (admin,) = made(desk, 1)
-        desk.roll_out(admin, "inline", 10)
+        desk.roll_out(admin, "inline", 10, force=True)
         desk.roll_back(admin)
         asked = select(audit.c.what, audit.c.user_id, audit.c.details).where(audit.c.what.startswith("rollout"))
         rows = desk.ledger.read(lambda connection: connection.execute(asked.order_by(audit.c.id)).all())
@@ -200,7 +210,7 @@ class TestRollingOut:
     def test_what_was_cut_off_is_carried_on(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(rollout, "_PAGE", 2)
         made(desk, 5)
-        desk.roll_out(None, "inline", 100)
+        desk.roll_out(None, "inline", 100, force=True)
         assert next(desk.rollout.settle()) == 2  # and then its process dies
         assert desk.rollout.is_unsettled()
         assert sum(desk.rollout.settle()) == 3

@@ -55,7 +55,7 @@ def test_a_service_carries_on_a_roll_out_that_was_cut_off(new_service: Callable[
     service.user("ann")
     service.stop()
     with desk_of(service) as desk:
-        desk.roll_out(None, "inline", 100)  # and whoever did so died before anybody was moved
+        desk.roll_out(None, "inline", 100, force=True)  # and whoever did so died before anybody was moved
         service.start()
         until(lambda: not desk.rollout.is_unsettled())
         ann = desk.user("ann").id

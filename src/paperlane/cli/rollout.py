@@ -78,6 +78,7 @@ def change(
     engine: Annotated[str, typer.Argument(help="The engine that is to carry their tasks.")],
     percent: Annotated[float, typer.Argument(help="How many of the users, from 0 to 100.")],
     group: Group = "",
+    force: Annotated[bool, typer.Option("--force", help="Also to an engine that no worker serves.")] = False,  # noqa: FBT002
     data: Data = None,
     database: Database = None,
 ) -> None:
@@ -87,15 +88,10 @@ def change(
     with an engine of their own (`user set --engine`) stay.
     """
     with desk_in(context, data, database) as desk:
-        if group and not any(account.group == group for account in desk.users()):
-            raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
-        desk.roll_out(None, engine, percent, group)
+        desk.roll_out(None, engine, percent, group, force=force)
         moved = sum(desk.rollout.settle())
-        serving = any(member.live and member.engine == engine for member in desk.ledger.members())
     whose = f"of the users in {group}" if group else "of the users"
     typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
-    if percent and not serving:
-        typer.echo(f"No worker of {engine} is running: their tasks wait for one.")
 
 
 @app.command()

@@ -89,6 +89,12 @@ def everyone(connection: Connection) -> Sequence[Account]:
     return [_account(row) for row in connection.execute(select(users).order_by(users.c.id))]
 
 
+def has_group(connection: Connection, group: str) -> bool:
+    """Is anybody in this group?"""
+    asked = select(users.c.id).where(users.c.group_name == clean(group)).limit(1)
+    return connection.execute(asked).first() is not None
+
+
 def names(connection: Connection, of: Sequence[UserId]) -> dict[int, str]:
     """The names of these accounts, a thousand or so at once."""
     asked = select(users.c.id, users.c.name).where(users.c.id.in_(of))

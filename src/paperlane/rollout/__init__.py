@@ -42,6 +42,12 @@ def place_of(user: UserId) -> float:
     return int.from_bytes(hashlib.sha256(f"rollout {user}".encode()).digest()[:8]) % _PLACES * 100 / _PLACES
 
 
+def check_percent(percent: float) -> None:
+    """BadRequest for what is no percentage."""
+    if not 0 <= percent <= 100:  # noqa: PLR2004  percent
+        raise BadRequest(f"{percent:g} is no percentage.", hint="Give a number from 0 to 100.")
+
+
 def engine_of(user: UserId, group: str, pinned: str, in_force: Sequence[Rule], usual: str) -> str:
     """The engine that should carry this user's tasks, by rules of which the newest comes first."""
     if pinned:
@@ -74,8 +80,7 @@ class RollOut:
 
         BadRequest for what is no percentage.
         """
-        if not 0 <= percent <= 100:  # noqa: PLR2004  percent
-            raise BadRequest(f"{percent:g} is no percentage.", hint="Give a number from 0 to 100.")
+        check_percent(percent)
         made = Rule(self.new_id(), engine, percent, group, now, by)
 
         def write(connection: Connection) -> None:
@@ -91,7 +96,9 @@ class RollOut:
         def write(connection: Connection) -> Rule:
             rules.hold(connection)
             if (undone := rules.undo(connection, by, now)) is None:
-                raise Conflict("There is no roll-out to take back.", hint="See: paperlane rollout.")
+                raise Conflict(
+                    "There is no roll-out to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
+                )
             also(connection, undone)
             return undone
 
