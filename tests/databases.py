@@ -5,9 +5,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pysqlite3 import dbapi2
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import URL, Engine, create_engine, inspect, make_url, text
 from tools import servers
 
 from paperlane.ledger.dialects import Dialect
@@ -63,8 +64,7 @@ class Databases:
     def create(self, kind: str, name: str) -> str:
         """A new database on the server, without tables; its address."""
         server = make_url(self.server(kind).url)
-        driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[server.drivername]
-        engine = create_engine(server.set(drivername=driver), isolation_level="AUTOCOMMIT")
+        engine = _on_server(server, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
@@ -76,12 +76,18 @@ class Databases:
             server.close()
 
 
-def migrated(url: str) -> Dialect:
-    """The database, brought to this version."""
+def opened(url: str) -> Dialect:
+    """A database that is of this version; one in memory is made so."""
     dialect = connect(url)
     if url == "sqlite://":
         with closing(dialect.writer.raw_connection()) as connection:
             copy_new(connection.driver_connection)
+    return dialect
+
+
+def migrated(url: str) -> Dialect:
+    """The database, brought to this version."""
+    dialect = opened(url)
     migrate(dialect.unlimited)
     return dialect
 
@@ -109,17 +115,36 @@ def new_file(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def _on_server(url: URL, **options: Any) -> Engine:
+    driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[url.drivername]
+    return create_engine(url.set(drivername=driver), **options)
+
+
+@cache
+def _to_empty(url: str) -> tuple[Engine, Sequence[str]]:
+    """A connection that is kept, for each test takes an empty database; and the tables."""
+    engine = _on_server(make_url(url), pool_pre_ping=True, pool_size=1)
+    return engine, _tables(engine)
+
+
+def _tables(engine: Engine) -> Sequence[str]:
+    return sorted(set(inspect(engine).get_table_names()) - _KEPT)
+
+
 def empty(url: str) -> None:
     """Delete all rows but those that migrations wrote."""
-    dialect = connect(url)
-    empty_all(dialect)
-    dialect.close()
+    engine, tables = _to_empty(url)
+    _empty(engine, tables)
 
 
 def empty_all(dialect: Dialect) -> None:
-    """Delete all rows but those that migrations wrote, in a database that is open."""
-    with dialect.writer.begin() as connection:
-        for table in set(inspect(connection).get_table_names()) - _KEPT:
+    """The same, in a database that is open."""
+    _empty(dialect.writer, _tables(dialect.writer))
+
+
+def _empty(engine: Engine, tables: Sequence[str]) -> None:
+    with engine.begin() as connection:
+        for table in tables:
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("UPDATE system SET max_running = NULL, repairs = 0"))
         connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.databases import KINDS, Databases, migrated
+from tests.databases import KINDS, Databases, opened
 from tests.ledger.invariants import check_invariants
 
 from paperlane.ledger import Files, Rules
@@ -64,7 +64,7 @@ def make_bench(request: pytest.FixtureRequest, databases: Databases, tmp_path: P
 
     def make(files: Files | None = None, **rules: object) -> Bench:
         clock = VirtualClock()
-        dialect = migrated(next(urls))
+        dialect = opened(next(urls))
         ledger = SqlLedger(dialect, Rules(**rules), clock=clock, chance=lambda: 0.5, files=files)  # type: ignore[arg-type]
         made.append(Bench(ledger, clock))
         return made[-1]
