@@ -102,7 +102,7 @@ def open_results(settings: Settings) -> Folder:
 def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     """What people can ask for."""
     mark = cache(partial(_mark_of, ledger))
-    rollout = RollOut(ledger, _whose, settings.engine, new_id)
+    rollout = RollOut(ledger, _whose, settings.engine)
     return Desk(ledger, open_blobs(settings), settings, clock, new_id, lambda: _check_folder(settings, mark()), rollout)
 
 

@@ -21,6 +21,7 @@ from paperlane.blobs import Blobs
 from paperlane.clock import Clock
 from paperlane.errors import BadRequest, Conflict, NotAllowed, NotFound
 from paperlane.ledger import Also, Ledger
+from paperlane.ledger.sense import clean
 from paperlane.model.documents import UPLOAD_VERSION, Report, Status, Upload
 from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
@@ -528,8 +529,10 @@ class Desk:
             self._note(connection, by, now, "user changed", {"name": account.name, **changes})
 
         def to(connection: Connection, user: UserId) -> str:
-            own = account.pinned if pinned is None else pinned
-            return self.rollout.engine_for(connection, user, account.group if group is None else group, own)
+            self.rollout.hold(connection)  # or somebody else may be changing this account
+            found = accounts.of_id(connection, user)
+            own = found.pinned if pinned is None else pinned
+            return self.rollout.engine_for(connection, user, found.group if group is None else clean(group), own)
 
         self.ledger.lane(
             account.id, max_running=limit, weight=weight, engine=None if (engine, group) == (None, None) else to,
@@ -592,6 +595,7 @@ class Desk:
         """
         _check_engine(engine)
         check_percent(percent)
+        group = clean(group)
         if group and not self.ledger.read(lambda connection: accounts.has_group(connection, group)):
             raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
         if percent and not force and not any(one.live and one.engine == engine for one in self.ledger.members()):

@@ -23,7 +23,7 @@ EVERYBODY = [UserId(n) for n in range(1, 2_001)]
 
 
 def rule(engine: str, percent: float, group: str = "") -> Rule:
-    return Rule("id", engine, percent, group, 0.0, UserId(0))
+    return Rule(1, engine, percent, group, 0.0, UserId(0))
 
 
 class TestWhose:
@@ -130,6 +130,19 @@ class TestRollingOut:
         assert engine(desk, account) == "inline"
         desk.change_user(None, account, engine="auto")
         assert engine(desk, account) == "database"
+
+    def test_an_account_is_changed_as_it_is_and_not_as_it_was_read(self, desk: Desk):
+        (read_before,) = made(desk, 1)
+        desk.change_user(None, read_before, engine="inline")
+        desk.change_user(None, read_before, group="readers")
+        assert engine(desk, read_before) == "inline"
+
+    def test_what_is_set_later_is_newer_by_whatever_clock(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        made(desk, 1)
+        set_out(desk, "inline", 100)
+        monkeypatch.setattr(type(desk.clock), "now", lambda _: 1_000.0)  # of a machine whose clock is behind
+        set_out(desk, "database", 100)
+        assert set(engines(desk).values()) == {"database"}
 
     def test_what_makes_no_sense_is_refused(self, desk: Desk):
         for percent in (-1, 100.5, float("nan")):

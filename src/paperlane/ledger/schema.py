@@ -298,7 +298,7 @@ workers = Table(
 rollouts = Table(  # which engine carries how many percent of the users
     "rollouts",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("engine", key(40), nullable=False),
     Column("percent", Double, nullable=False),
     Column("group_name", key(100), nullable=False),  # "": of all users

@@ -16,9 +16,8 @@ users = Table(
     Column("role", key(10), nullable=False),
     Column("group_name", key(100), nullable=False),
     Column("created_at", Double, nullable=False),
-    Column(
-        "pinned", key(40), nullable=False, server_default=""
-    ),  # the engine chosen for this user alone; "": as roll-outs say
+    # the engine that was chosen for this user alone; "": as roll-outs say
+    Column("pinned", key(40), nullable=False, server_default=""),
 )
 
 tokens = Table(

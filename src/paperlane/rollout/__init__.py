@@ -65,7 +65,6 @@ class RollOut:
     ledger: Ledger
     users: Users
     usual: str
-    new_id: Callable[[], str]
 
     def in_force(self) -> Sequence[Rule]:
         """The rules that count, the newest first."""
@@ -81,11 +80,10 @@ class RollOut:
         BadRequest for what is no percentage.
         """
         check_percent(percent)
-        made = Rule(self.new_id(), engine, percent, group, now, by)
 
         def write(connection: Connection) -> None:
             rules.hold(connection)
-            rules.add(connection, made)
+            rules.add(connection, engine, percent, group, now, by)
             also(connection)
 
         self.ledger.write(write)
@@ -103,6 +101,11 @@ class RollOut:
             return undone
 
         return self.ledger.write(write)
+
+    @staticmethod
+    def hold(connection: Connection) -> None:
+        """Let no rule, nor whom they are about, change before this transaction has ended."""
+        rules.hold(connection)
 
     def engine_for(self, connection: Connection, user: UserId, group: str, pinned: str) -> str:
         """The engine of a user who is made or changed in this transaction; no rule changes before it has ended."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from paperlane.ledger.schema import chores, rollouts
 from paperlane.model.tasks import UserId
@@ -15,7 +15,7 @@ _TURN = "rollout"
 class Rule:
     """An engine carries so many percent of all users, or of those of a `group`; set `at` (since 1970), `by` whom."""
 
-    id: str
+    id: int
     engine: str
     percent: float
     group: str
@@ -41,16 +41,10 @@ def in_force(connection: Connection) -> Sequence[Rule]:
     return list(found.values())
 
 
-def add(connection: Connection, rule: Rule) -> None:
-    """A new rule, which nobody's lane follows yet."""
-    row = {
-        "id": rule.id,
-        "engine": rule.engine,
-        "percent": rule.percent,
-        "group_name": rule.group,
-        "set_at": rule.at,
-        "set_by": rule.by,
-    }
+def add(connection: Connection, engine: str, percent: float, group: str, now: float, by: UserId) -> None:
+    """A new rule, which nobody's lane follows yet. Rules are `held`: their numbers tell their order, no clock does."""
+    number = connection.execute(select(func.coalesce(func.max(rollouts.c.id), 0) + 1)).scalar_one()
+    row = {"id": number, "engine": engine, "percent": percent, "group_name": group, "set_at": now, "set_by": by}
     connection.execute(insert(rollouts), row)
 
 
@@ -64,7 +58,7 @@ def undo(connection: Connection, by: UserId, now: float) -> Rule | None:
     return _rule(row)
 
 
-Change = Sequence[tuple[str, float]]
+Change = Sequence[tuple[int, float]]
 """Rules that came or went since all lanes were as they say: each with when it went, 0 while it counts."""
 
 

@@ -12,7 +12,7 @@ down_revision = "0014"
 def upgrade() -> None:
     op.create_table(
         "rollouts",
-        sa.Column("id", key(40), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("engine", key(40), nullable=False),
         sa.Column("percent", sa.Double(), nullable=False),
         sa.Column("group_name", key(100), nullable=False),
