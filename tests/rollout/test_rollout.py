@@ -13,7 +13,7 @@ from paperlane import assembly, rollout
 from paperlane.desk import Desk
 from paperlane.errors import BadRequest, Conflict
 from paperlane.model.tasks import UserId, WorkerId
-from paperlane.records.accounts import Account, Role, terms, with_terms
+from paperlane.records.accounts import Account, Role, by_engine, terms, with_terms
 from paperlane.records.schema import audit
 from paperlane.rollout import engine_of, place_of
 from paperlane.rollout.rules import Rule
@@ -128,8 +128,11 @@ class TestRollingOut:
         desk.change_user(None, account, limit=3)
         desk.change_user(None, account, group="readers")
         assert engine(desk, account) == "inline"
+        made(desk, 2)
+        assert desk.ledger.read(by_engine) == {"inline": (1, 1), "database": (2, 0)}
         desk.change_user(None, account, engine="auto")
         assert engine(desk, account) == "database"
+        assert desk.ledger.read(by_engine) == {"database": (3, 0)}
 
     def test_an_account_is_changed_as_it_is_and_not_as_it_was_read(self, desk: Desk):
         (read_before,) = made(desk, 1)

@@ -1,7 +1,6 @@
 """`paperlane rollout`: which engine carries whose tasks."""
 
 import json
-from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -33,16 +32,13 @@ def rollout(
                 f"--json before {command} says nothing to it.", hint=f"See: paperlane rollout {command} -h."
             )
         return
-    from paperlane.assembly import user_names
-    from paperlane.records.accounts import with_terms
+    from paperlane.records.accounts import by_engine
     from paperlane.web.shapes import moment
 
     with desk_in(context, data, database) as desk:
-        rules, names, unsettled = desk.rollout.in_force(), user_names(desk.ledger), desk.rollout.is_unsettled()
-        users = desk.ledger.read(with_terms)
-        usual = desk.rollout.usual
-    carried = Counter(terms.engine for _, terms in users if terms)
-    pinned = Counter(account.pinned for account, _ in users if account.pinned)
+        rules, unsettled, usual = desk.rollout.in_force(), desk.rollout.is_unsettled(), desk.rollout.usual
+        names = desk.names([rule.by for rule in rules])
+        carried = {usual: (0, 0), **desk.ledger.read(by_engine)}
     told: list[dict[str, Any]] = [
         {
             "engine": rule.engine,
@@ -54,8 +50,7 @@ def rollout(
         for rule in rules
     ]
     engines = [
-        {"engine": engine, "users": carried[engine], "of_their_own": pinned[engine]}
-        for engine in sorted({usual, *carried, *pinned})
+        {"engine": engine, "users": users, "of_their_own": own} for engine, (users, own) in sorted(carried.items())
     ]
     if as_json:
         found = {"usual": usual, "rules": told, "engines": engines, "settled": not unsettled}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import new_secret
@@ -108,6 +108,13 @@ def with_terms(
     asked = select(users, lanes).outerjoin(lanes, lanes.c.user_id == users.c.id).where(users.c.id > after)
     asked = asked.order_by(users.c.id).limit(limit)
     return [(_account(row), _terms(row)) for row in connection.execute(asked)]
+
+
+def by_engine(connection: Connection) -> dict[str, tuple[int, int]]:
+    """How many accounts each engine carries, and of how many of these it was chosen for them alone."""
+    chosen = func.sum(case((users.c.pinned != "", 1), else_=0))
+    asked = select(lanes.c.engine, func.count(), chosen).join(users, users.c.id == lanes.c.user_id)
+    return {engine: (count, int(own)) for engine, count, own in connection.execute(asked.group_by(lanes.c.engine))}
 
 
 def terms(connection: Connection, user: UserId) -> Terms | None:
