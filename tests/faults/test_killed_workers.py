@@ -47,6 +47,10 @@ class Worker:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)  # every thread of it stands
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.communicate()
@@ -112,7 +116,8 @@ def test_a_frozen_worker_that_wakes_up_late_changes_nothing(ledger: SqlLedger, u
         frozen = Worker(url)
         processes.callback(frozen.kill)
         frozen.at()
-        frozen.process.send_signal(signal.SIGSTOP)
+        with ledger.dialect.writer.begin():  # or its heartbeat may stop with the file's only lock for writing in hand
+            frozen.freeze()
         other = Worker(url)
         processes.callback(other.kill)
         for _ in range(3):
