@@ -7,8 +7,9 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
 
 1. `_batch`, `_gone`, and `World.submitted`: what was accepted is there, whole and once; a key has one batch.
 2. `_move`: transitions are legal; `_ended`: one terminal event a run; `_tell`: nothing but a replay follows it.
-3. `_move`: a fence rises by one with a lease and else never; `_actor`: a worker changes what it holds and no more;
-   `_attempt`: one for each turn that was begun, written as it ends; `World.took`: no lease is handed out twice.
+3. `_move`: a fence rises by one with a lease and else never; `_part`: a turn has one part after the other; `_actor`:
+   a worker changes what it holds and no more; `_attempt`: one for each part that was begun, written as it ends;
+   `World.took`: no lease is handed out twice.
 4. `_starts`: no start takes a user past its limit, a worker past its slots or the system past what it granted.
 5. `_lane`: counters are their recount, after every commit; `World.took`: no room stays idle while a lane is runnable.
 6. `_checkpoint`: kept once, never changed, with its event in one transaction; `_dropped`: one a step, which goes with
@@ -17,7 +18,7 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
 8. `_tell` and `_starts`: after a cancel that was acknowledged nothing begins.
 9. `_turns`: who is served is who had the least; `_lane`: a lane that becomes runnable starts at the clock.
 10. `World.heal`: once the faults are over, everything ends within lease, sweep and poll.
-12. `_starts`: no more leases are out at an engine than its live workers have slots.
+12. `_starts`, `_channels`: no more leases are out at an engine, or in a channel of it, than live workers have slots.
 14. `_in_a_file`: no row names a file that is not there, but one that a story lost; `Disk`: none is removed that a row
     names, and none is left that nothing names, but where that cannot be helped.
 15. `Timetable`: a schedule fires once for all that was due, in one transaction with its batch, and never in a pause.
@@ -35,14 +36,15 @@ from typing import Any
 
 from tests.ledger.bookkeeping import ENDED, NEAR, Archive, ScheduleRow, Timetable
 
-from paperlane.model.tasks import Lease, TaskId, WorkerId
+from paperlane.ledger.channels import channel_of
+from paperlane.model.tasks import FIRST, Channel, Lease, Stage, TaskId, WorkerId
 
 UNDER_WAY = ("leased", "running")
 LEGAL = {
     "ready": {"leased", "running", "cancelled"},
     "waiting": {"ready", "cancelled"},
     "leased": {"running", "ready", "cancelled"},
-    "running": {"completed", "failed", "cancelled", "ready", "waiting"},
+    "running": {"completed", "failed", "cancelled", "ready", "waiting", "leased"},
     "failed": {"ready"},
     "cancelled": {"ready"},
     "completed": set[str](),
@@ -72,6 +74,9 @@ class TaskRow:
     crashes: int
     run_at: float
     finished_at: float
+    stage: str
+    parted: int
+    used: float
 
 
 @dataclass(slots=True)
@@ -107,18 +112,18 @@ class Told:
 
 _TABLES = {
     "tasks": "id, user_id, state, fence, run, seq, worker_id, lease_until, charged, cancel, engine, sort_key, batch_id,"
-    " crashes, run_at, finished_at",
+    " crashes, run_at, finished_at, stage, parted, used",
     "lanes": "user_id, engine, max_running, running, ready, waiting, vtime, served, weight, paused, band",
     "events": "task_id, seq, fence, kind, status, step, percent",
     "attempts": "task_id, fence, ended_at, worker_id",
     "checkpoints": "task_id, step, key, fence, file",
-    "workers": "id, engine, slots, seen_at",
+    "workers": "id, engine, slots, seen_at, stages, shard, shards",
     "clocks": "engine, band, vtime",
     "engines": "name, paused",
     "batches": "id, user_id, key, created_at",
     "schedules": "id, user_id, cron, paused, next_at, last_at, last_batch, refused_at",
 }
-_WIDTH = 16
+_WIDTH = 19
 
 
 def watch(connection: Any) -> None:
@@ -151,6 +156,7 @@ class Auditor:
     lost: set[str] = field(default_factory=set)  # files that a story lost
     key: str = "key"  # under which the worker that runs a step looks for its result
     workers: dict[str, tuple[str, int]] = field(default_factory=dict)  # engine, slots
+    channels: dict[str, Channel] = field(default_factory=dict)  # of workers
     seen: dict[str, float] = field(default_factory=dict)  # workers' last signs of life
     clocks: dict[tuple[str, int], float] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
@@ -218,6 +224,7 @@ class Auditor:
                     self.workers.pop(values[0], None)
                 case "workers", _:
                     self.workers[values[0]], self.seen[values[0]] = (values[1], values[2]), values[3]
+                    self.channels[values[0]] = channel_of(*values[4:7])
                 case "clocks", "INSERT" | "UPDATE":
                     of = (values[0], values[1])
                     self.expect(values[2] >= self.clocks.get(of, 0.0), "9: the clock falls", values)
@@ -247,9 +254,12 @@ class Auditor:
         for user in {*lanes_before, *(self.tasks[task].user for task in moved), *users_of_gone}:
             self._lane(user, lanes_before.get(user, self.lanes.get(user)), clocks_before)
         started = [self.tasks[task] for task, states in moved.items() if _started(states)]
+        over = [self.tasks[task] for task, states in moved.items() if _handed_over(states)]
         if started:
             self._starts(started)
             self._turns(started)
+        if started or over:
+            self._channels([*started, *over])
         self.timetable.batches(born)
         if self.archive.gone or self.archive.stripped:
             self.archive.look(self.tasks, lambda user, state: self.of_user[user][state].values(), self.now())
@@ -268,10 +278,12 @@ class Auditor:
             self.expect(not early, "2: ready before its time", before)
             replayed = before.state in ENDED and row.state == "ready"
             self.expect(row.run == before.run + replayed, "2: the run number of", row.id)
-            leased = before.state == "ready" and row.state in UNDER_WAY
+            paused = before.state == "running" and row.state == "leased"
+            leased = paused or (before.state == "ready" and row.state in UNDER_WAY)
             self.expect(
                 row.fence == before.fence + leased, "3: the fence goes from", before.fence, "to", row.fence, row.state
             )
+            self._part(before, row, paused=paused)
             self._actor(before, row)
             del mine[before.state][row.id]
         mine[row.state][row.id] = row
@@ -285,11 +297,24 @@ class Auditor:
         if (
             self.actor is not None
             and before.state == "running"
-            and row.state in {"running", *ENDED, "ready", "waiting"}
+            and row.state in {"running", *ENDED, "ready", "waiting", "leased"}
         ):
             worker, leases = self.actor
             mine = before.worker == worker and any(x.task == row.id and x.fence == before.fence for x in leases)
             self.expect(mine, "3:", worker, "changed what it does not hold", before)
+
+    def _part(self, before: TaskRow, row: TaskRow, *, paused: bool) -> None:
+        """A turn begins with its first part. A pause ends one, keeps the engine and pays."""
+        if paused:
+            self.expect(row.parted == 1 and row.engine == before.engine, "3: paused, and not kept for its engine", row)
+            self.expect(row.charged <= before.charged, "9: a pause is charged for", before, row)
+            self.expect(row.used >= before.used, "9: what parts used falls", before, row)
+        elif row.state in UNDER_WAY and before.state in UNDER_WAY:
+            self.expect((row.stage, row.used) == (before.stage, before.used), "3: a part becomes another", before, row)
+            self.expect(row.parted <= before.parted, "3: between two parts without a pause", before, row)
+        else:
+            self.expect((row.stage, row.parted, row.used) == ("cpu", 0, 0.0), "3: a part without a turn", row)
+        self.expect(not (row.parted and row.state != "leased"), "3: it runs between two parts", row)
 
     def _gone(self, task: str) -> None:
         row = self.tasks.pop(task)
@@ -436,6 +461,40 @@ class Auditor:
             self.expect(holds <= slots, "4:", worker, "holds", holds, "of", slots)
             self._alone([row for row in self.under_way() if row.worker == worker])
 
+    def _channels(self, out: list[TaskRow]) -> None:
+        """Leases were handed out: none in a channel that has no room for it."""
+        for engine in {row.engine for row in out if row.state == "leased"}:
+            room = self.rooms(engine)
+            by = {(stage, user): self._serving(room, stage, user) for stage in Stage for user in self.lanes}
+            if any(len(serving) > 1 for serving in by.values()):
+                continue  # a part that is not begun may be in this one or in that
+            taken = {channel for row in out if row.engine == engine for channel in by[Stage(row.stage), row.user]}
+            full = {channel: left for channel, left in room.items() if left < 0}
+            self.expect(not taken & full.keys(), "12: more out than there is room in", full, "at", engine)
+
+    @staticmethod
+    def _serving(of: Iterable[Channel], stage: Stage, user: int) -> list[Channel]:
+        return [channel for channel in of if channel.serves(stage, user)]
+
+    def rooms(self, engine: str) -> dict[Channel, int]:
+        """How many more leases may be out in each channel, where no two serve the same."""
+        lives = self._live()
+        room: dict[Channel, int] = defaultdict(int)
+        for name in lives:
+            if self.workers[name][0] == engine:
+                room[self.channels[name]] += self.workers[name][1]
+        for row in self.under_way():
+            if row.engine == engine and row.worker in {"", *lives} and not row.parted:
+                at = [self.channels[row.worker]] if row.worker else self._serving(room, Stage(row.stage), row.user)
+                for channel in at:
+                    if channel in room:
+                        room[channel] -= 1
+        return dict(room)
+
+    def _live(self) -> set[str]:
+        """The workers that were heard of for a lease."""
+        return {name for name in self.workers if self.now() - LEASE < self.seen[name] <= self.now() + 2 * LEASE}
+
     def _alone(self, together: list[TaskRow]) -> None:
         suspects = [row.id for row in together if row.crashes >= SUSPECT]
         self.expect(not suspects or len(together) == 1, "4: a task that crashed twice has company", together)
@@ -443,10 +502,9 @@ class Auditor:
     def _turns(self, started: list[TaskRow]) -> None:
         """The lanes that were served had the least virtual time of those that could be."""
         for engine in {row.engine for row in started}:
-            least = min(
-                (lane.vtime for lane in self.lanes.values() if self._served(lane, engine)), default=float("inf")
-            )
             for user in {row.user for row in started if row.engine == engine and row.crashes < SUSPECT}:
+                beside = (lane for lane in self.lanes.values() if self._same_channels(engine, user, lane.user))
+                least = min((lane.vtime for lane in beside if self._served(lane, engine)), default=float("inf"))
                 last = min(row.charged for row in started if row.user == user)
                 at = self.lanes[user].vtime - max(row.charged for row in started if row.user == user)
                 self.expect(last >= 0.0, "9: a turn was charged", last)
@@ -456,9 +514,14 @@ class Auditor:
 
     def room(self, engine: str) -> int:
         """How many more leases may be out: the slots of who lives, less all that is out but what the silent hold."""
-        lives = {name for name in self.workers if self.now() - LEASE < self.seen[name] <= self.now() + 2 * LEASE}
+        lives = self._live()
         granted = sum(slots for name, (of, slots) in self.workers.items() if of == engine and name in lives)
         return granted - sum(row.engine == engine and row.worker in {"", *lives} for row in self.under_way())
+
+    def _same_channels(self, engine: str, one: int, other: int) -> bool:
+        """Do turns of these two users begin at the same workers?"""
+        of = [self.channels[name] for name in self._live() if self.workers[name][0] == engine]
+        return self._serving(of, FIRST, one) == self._serving(of, FIRST, other)
 
     def under_way(self) -> list[TaskRow]:
         """The tasks that hold turns."""
@@ -468,6 +531,18 @@ class Auditor:
         ready = self.of_user[lane.user]["ready"].values()
         return lane.engine == engine and lane.runnable and any(row.crashes < SUSPECT for row in ready)
 
+    def idles(self, engine: str) -> bool:
+        """Is there room at a push engine for a turn that a lane could be given, or for a part that waits?"""
+        room, whole = self.rooms(engine), self.room(engine)
+
+        def has_room(stage: Stage, user: int) -> bool:
+            return any(room[channel] > 0 for channel in self._serving(room, stage, user))
+
+        lanes = [lane for lane in self.lanes.values() if lane.engine == engine and lane.runnable]
+        turn = whole > 0 and engine not in self.paused and any(has_room(FIRST, lane.user) for lane in lanes)
+        parts = (row for row in self.under_way() if row.engine == engine and row.parted)
+        return turn or any(has_room(Stage(row.stage), row.user) for row in parts)
+
     def runnable(self, engine: str) -> bool:
         """Is there a lane that could be given a turn?"""
         return engine not in self.paused and any(x.runnable for x in self.lanes.values() if x.engine == engine)
@@ -476,6 +551,11 @@ class Auditor:
         """May room stay idle, because a task that must run alone runs, or is to?"""
         here = [*self.under_way(), *(row for mine in self.of_user.values() for row in mine["ready"].values())]
         return any(r.crashes >= SUSPECT and (r.engine == engine or r.state == "ready") for r in here)
+
+
+def _handed_over(states: list[TaskRow]) -> bool:
+    """Was the next part of it handed over in these?"""
+    return any(a.parted and b.state == "leased" and not b.parted for a, b in pairwise(states))
 
 
 def _started(states: list[TaskRow]) -> bool:

@@ -23,12 +23,15 @@ Story = Sequence[tuple[str, int]]
 """Moves by name, each with the number that its own dice start from: one can be left out without changing the others."""
 
 
-_OFTEN = ("submit", "step", "step", "step", "work", "work_together", "deliver", "deliver", "dispatch", "pass_time") * 4
-_SOMETIMES = ("beat", "beat_all", "sweep", "hire", "tell", "cancel", "replay", "unsure_commit") * 3
+_OFTEN = (
+    "submit", "step", "step", "step", "work", "work_together", "dispatch", "dispatch", "deliver", "deliver", "beat_all",
+    "pass_time",
+) * 4  # fmt: skip
+_SOMETIMES = ("beat", "sweep", "hire", "hire", "tell", "cancel", "replay", "unsure_commit") * 3
 _SELDOM = (
     "late", "look", "submit_again", "submit_again", "freeze", "thaw", "thaw", "kill", "kill", "leave", "drop", "flush",
     "hand_back", "limit", "weigh", "move_lane", "pause", "pause", "system", "jump", "jump", "restart",
-    "upgrade", "lose_file", "disk_fails", "add_schedule", "add_schedule", "change_schedule",
+    "upgrade", "split", "split", "split", "lose_file", "disk_fails", "add_schedule", "add_schedule", "change_schedule",
     "remove_schedule", "fire", "fire", "keep_house", "keep_house",
 )  # fmt: skip
 

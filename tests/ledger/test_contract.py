@@ -22,6 +22,7 @@ from paperlane.model.tasks import (
     Attempt,
     BatchId,
     Cancelled,
+    Channel,
     Checkpoint,
     Completed,
     Ended,
@@ -930,8 +931,8 @@ class TestVersions:
         asked: list[int] = []
         really = Lanes.next
 
-        def counted(lanes: Lanes, engine: str, most: int) -> Sequence[Lane]:
-            found = really(lanes, engine, most)
+        def counted(lanes: Lanes, engine: str, most: int, channel: Channel) -> Sequence[Lane]:
+            found = really(lanes, engine, most, channel)
             asked.append(len(found))
             return found
 

@@ -37,8 +37,10 @@ from paperlane.model.tasks import (
     NewBatch,
     NewTask,
     Outcome,
+    Paused,
     Progress,
     Retry,
+    Stage,
     TaskId,
     UserId,
     WorkerId,
@@ -56,7 +58,10 @@ SUSPECT = RULES.max_crashes - 1
 users = st.sampled_from(sorted(ENGINES))
 picks = st.integers(0, 1_000)
 outcomes = st.sampled_from(
-    [Completed(1.0), Failed(FAULT, 1.0), Retry(FAULT, 1.0), Cancelled(1.0), Yielded(), Yielded(after=10.0)]
+    [
+        *[Completed(1.0), Failed(FAULT, 1.0), Retry(FAULT, 1.0), Cancelled(1.0), Yielded(), Yielded(after=10.0)],
+        *[Paused(Stage.MODEL, 0.5), Paused(Stage.CPU, 0.5)],
+    ]
 )
 
 
@@ -75,6 +80,8 @@ class Task:
     cancel: int = 0
     worker: str = ""
     until: float = 0.0
+    begun: float = 0.0
+    parted: bool = False
 
     @property
     def under_way(self) -> bool:
@@ -82,10 +89,18 @@ class Task:
 
     def queue(self, now: float, after: float = 0.0) -> None:
         self.state, self.run_at = ("waiting", now + after) if after > 0 else ("ready", 0.0)
-        self.worker, self.until = "", 0.0
+        self.worker, self.until, self.parted = "", 0.0, False
 
     def end(self, state: str) -> None:
-        self.state, self.worker, self.until = state, "", 0.0
+        self.state, self.worker, self.until, self.parted = state, "", 0.0, False
+
+    def hand_out(self, now: float, *, parted: bool = False) -> None:
+        """It is leased and nobody runs it."""
+        self.state, self.worker, self.until, self.parted = "leased", "", now + RULES.undelivered, parted
+
+    def begin(self, worker: str, now: float) -> None:
+        """It runs at this worker."""
+        self.state, self.worker, self.until, self.begun = "running", worker, now + RULES.lease, now
 
     def take(self, outcome: Outcome, now: float) -> None:
         """What an outcome makes of it."""
@@ -101,6 +116,9 @@ class Task:
                 self.retries += 1
             case Yielded(after):
                 self.queue(now, after)
+            case Paused():
+                self.fence += 1
+                self.hand_out(now, parted=True)
             case _:
                 self.end("failed")
 
@@ -249,8 +267,7 @@ class Asked(RuleBasedStateMachine):
             self.model.come_due(now)
         self.takes(leases, "database", max(0, free))
         for lease in leases:
-            task = self.model.tasks[lease.task]
-            task.state, task.worker, task.until = "running", worker, now + RULES.lease
+            self.model.tasks[lease.task].begin(worker, now)
 
     def takes(self, leases: Sequence[Lease], engine: str, room: int) -> None:
         """As many as there is room and work for, each user's in their order, each under its next fence."""
@@ -274,14 +291,22 @@ class Asked(RuleBasedStateMachine):
         mine = {name: slots for name, (engine, slots, _) in self.model.workers.items() if engine == "pushed"}
         granted = sum(slots for name, slots in mine.items() if name not in silent)
         held = [task for task in self.model.tasks.values() if task.under_way and ENGINES[task.user] == "pushed"]
-        out = sum(task.worker not in silent for task in held)
-        leases = self.ledger.lease("pushed", most)
-        if (room := min(most, granted - out)) > 0:
+        out = [task for task in held if task.worker not in silent]
+        between = sorted((t.begun, name) for name, t in self.model.tasks.items() if t.parted and t in held)
+        slots = granted - sum(not task.parted for task in out)
+        over = between[: max(0, min(most, slots))] if mine.keys() - silent else []
+        leases = list(self.ledger.lease("pushed", most))
+        parts, turns = leases[: len(over)], leases[len(over) :]
+        assert [(part.task, part.fence) for part in parts] == [(x, self.model.tasks[x].fence) for _, x in over]
+        self.leased += parts
+        if (room := min(most - len(over), slots - len(over), granted - len(out))) > 0:
             self.model.come_due(now)
-        self.takes(leases, "pushed", max(0, room))
+        self.takes(turns, "pushed", max(0, room))
         for lease in leases:
-            task = self.model.tasks[lease.task]
-            task.state, task.until = "leased", now + RULES.undelivered
+            self.model.tasks[lease.task].hand_out(now)
+        for _, name in between[len(over) :] if mine.keys() - silent else []:
+            if self.model.tasks[name].until < now + RULES.undelivered / 2:
+                self.model.tasks[name].until = now + RULES.undelivered
 
     @rule(pick=picks, who=picks)
     @precondition(lambda self: self.leased)
@@ -298,7 +323,7 @@ class Asked(RuleBasedStateMachine):
             self.ledger.begin(lease, worker)
         elif good and task.state == "leased":
             attempt = self.ledger.begin(lease, worker)
-            task.state, task.worker, task.until = "running", worker, self.clock.now() + RULES.lease
+            task.begin(worker, self.clock.now())
             assert (attempt.user, attempt.number) == (task.user, task.retries + 1)
         else:
             with pytest.raises(StaleLease):

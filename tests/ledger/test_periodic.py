@@ -17,11 +17,11 @@ from paperlane.hosting import open_ledger
 from paperlane.ledger.schema import checkpoints, schedule_tasks
 from paperlane.ledger.timetable import next_after
 from paperlane.model.schedules import NewSchedule, Schedule, ScheduleId
-from paperlane.model.tasks import NewBatch, NewTask, Stage, State, TaskId, UserId
+from paperlane.model.tasks import NewBatch, NewTask, State, TaskId, UserId
 
 MakeBench = Callable[..., Bench]
 HOUR, DAY = 3_600.0, 86_400.0
-TASKS = [NewTask(TaskId(""), b'{"n": 1}', 3.0, Stage.MODEL), NewTask(TaskId(""), b'{"n": 2}')]
+TASKS = [NewTask(TaskId(""), b'{"n": 1}', 3.0), NewTask(TaskId(""), b'{"n": 2}')]
 
 
 def schedule(bench: Bench, name: str = "nightly", cron: str = "0 * * * *", user: int = 1, **more: object) -> Schedule:
@@ -61,8 +61,6 @@ class TestFiring:
         fired = bench.ledger.schedule(UserId(1), "nightly")
         assert (fired.next_at, fired.last_at, fired.last) == (made.next_at + HOUR, bench.clock.at, batch)
         assert fire(bench) == []
-        worker = bench.worker()
-        assert [lease.stage for lease in bench.ledger.step("database", worker, [], 10)] == [Stage.MODEL, Stage.CPU]
 
     def test_whatever_was_missed_runs_once(self, bench: Bench):
         schedule(bench)

@@ -24,8 +24,10 @@ from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.tasks import (
+    EVERYTHING,
     BatchId,
     Cancelled,
+    Channel,
     Checkpoint,
     Completed,
     Ended,
@@ -35,8 +37,10 @@ from paperlane.model.tasks import (
     NewBatch,
     NewTask,
     Outcome,
+    Paused,
     Progress,
     Retry,
+    Stage,
     TaskId,
     UserId,
     WorkerId,
@@ -49,6 +53,13 @@ STEPS = ("parse", "check", "report")
 FAULT = Fault("injected", "An injected fault.")
 TICK = 1e-5
 POLL, SWEEP = 1.0, 10.0
+CHANNELS = (
+    [EVERYTHING],
+    [EVERYTHING],
+    [Channel(frozenset({Stage.CPU})), Channel(frozenset({Stage.MODEL}))],
+    [Channel(shard=0, shards=2), Channel(shard=1, shards=2)],
+    [Channel(frozenset({Stage.CPU}), 0, 2), Channel(frozenset({Stage.CPU}), 1, 2), Channel(frozenset({Stage.MODEL}))],
+)
 LONGEST_PUT_OFF = 22.0 + 10.0  # the last retry, and by what clocks may be apart
 RULES = Rules(system_limit=SYSTEM, user_backlog=40, system_backlog=100, key_kept=KEY_KEPT)
 
@@ -147,6 +158,7 @@ class Worker:
     ended: list[Ended] = field(default_factory=list)
     frozen: bool = False
     key: str = "key"  # of the version of the steps that it knows
+    channel: Channel = EVERYTHING
     unsure: list[SqlLedger] = field(default_factory=list)  # where claims had no answer: it may run more than it knows
 
 
@@ -173,6 +185,7 @@ class World:
         self.handed: set[tuple[TaskId, int]] = set()
         self.results: dict[tuple[TaskId, str], dict[str, set[bytes]]] = {}  # what each key's may be
         self.key = "key"
+        self.channels = [EVERYTHING]
         self.faults = 0
         self.jumps = 0
         self.system_limit = SYSTEM
@@ -305,10 +318,15 @@ class World:
         due = any(task.state == "waiting" for task in self.sees.tasks.values())
         for engine in ("database", "pushed"):
             says = self.ledger.runnable(engine)
-            self.sees.expect(says or not self.sees.runnable(engine), "5: a runnable lane is not seen", engine)
-            self.sees.expect(not says or due or self.sees.runnable(engine), "5: nothing is runnable", engine)
+            there = self.sees.runnable(engine) or any(t.parted and t.engine == engine for t in self.sees.under_way())
+            self.sees.expect(says or not there, "5: a runnable lane, or a part, is not seen", engine)
+            self.sees.expect(not says or due or there, "5: nothing is runnable", engine)
 
     # operators
+
+    def split(self) -> None:
+        """Who comes to the pushed engine from now on serves a stage only, or a shard, or everything."""
+        self.channels = self.random.choice(CHANNELS)
 
     def limit(self) -> None:
         self.ledger.lane(UserId(self.random.randint(1, USERS)), max_running=self.random.choice([1, 1, 2, 3, 5]))
@@ -328,7 +346,7 @@ class World:
 
     def system(self) -> None:
         """The whole system's limit changes, and with it what is granted."""
-        most = self.random.choice([1, 4, 8, SYSTEM, None, None])
+        most = self.random.choice([1, 4, 8, SYSTEM, None, None, None, None])
         self.system_limit = SYSTEM  # if the answer is lost, it is one or the other
         self.ledger.limit(most)
         self.system_limit = SYSTEM if most is None else most
@@ -338,15 +356,16 @@ class World:
     # workers
 
     def hire(self) -> None:
-        if len(self.workers) < 4:
+        if len(self.workers) < 5:
             engine = self.random.choice(["database", "pushed"])
-            worker = Worker(WorkerId(f"{engine}-{next(self.numbers)}"), engine, key=self.key)
+            channel = self.random.choice(self.channels) if engine == "pushed" else EVERYTHING
+            worker = Worker(WorkerId(f"{engine}-{next(self.numbers)}"), engine, key=self.key, channel=channel)
             self.workers.append(worker)
             self._register(worker)
 
     def _register(self, worker: Worker) -> None:
         others = sum(slots for name, (_, slots) in self.sees.workers.items() if name != worker.id)
-        worker.granted = self.ledger.register(worker.id, worker.engine, "host", 1, SLOTS)
+        worker.granted = self.ledger.register(worker.id, worker.engine, "host", 1, SLOTS, channel=worker.channel)
         most = max(0, min(SLOTS, self.system_limit - others))
         self.sees.expect(worker.granted <= most, "4: granted", worker.granted, "of", most)
 
@@ -356,7 +375,7 @@ class World:
             return
         done = [lease for lease in worker.held if self.random.random() < 0.5]
         worker.held = [lease for lease in worker.held if lease not in done]
-        worker.ended += [Ended(lease, self.outcome()) for lease in done]
+        worker.ended += [Ended(lease, self.outcome(worker.engine)) for lease in done]
         told = list(worker.ended)
         self.acts(worker, [one.lease for one in told])
         if worker.engine == "pushed":
@@ -397,20 +416,21 @@ class World:
             row = self.sees.tasks[lease.task]
             self.sees.expect((row.fence, row.state in {"leased", "running"}) == (lease.fence, True), "3:", lease, row)
         engine = worker.engine if worker else "pushed"
-        slots = {name: slots for name, (of, slots) in self.sees.workers.items() if of == engine}
-        out = [row for row in self.sees.under_way() if row.engine == engine]
         if worker:
-            free = slots.get(worker.id, 0) - sum(row.worker == worker.id for row in out)
+            slots = self.sees.workers.get(worker.id, ("", 0))[1]
+            free = slots - sum(row.worker == worker.id for row in self.sees.under_way())
+            idles = free > 0 and self.sees.runnable(engine)
         else:
-            free = self.sees.room(engine)
-        idle = min(free, room - len(leases))
-        idles = idle > 0 and self.sees.runnable(engine) and not self.sees.waits_for_room(engine)
-        self.sees.expect(not idles, "5: room for", idle, "idles at", engine)
+            idles = self.sees.idles(engine)
+        idles = idles and room > len(leases) and not self.sees.waits_for_room(engine)
+        self.sees.expect(not idles, "5: room idles at", engine, "after", leases, "of", room)
 
-    def outcome(self) -> Outcome:
+    def outcome(self, engine: str) -> Outcome:
         seconds = self.random.choice([0.1, 2.0, 30.0])
+        pauses = [*[Paused(Stage.MODEL, seconds)] * 6, Paused(Stage.CPU, seconds)] if engine == "pushed" else []
         return self.random.choice(
             [
+                *pauses,
                 *[Completed(seconds)] * 3,
                 Failed(FAULT, seconds),
                 Retry(FAULT, seconds),
@@ -507,6 +527,8 @@ class World:
         worker.granted = renewal.granted
         if not renewal.known:
             self.workers.remove(worker)
+        elif worker.granted < SLOTS:
+            self._register(worker)
 
     def _from_later(self, worker: Worker) -> list[Lease]:
         """Those of its leases that tell of a clock that has been set back: these it renews without naming them."""
@@ -519,8 +541,11 @@ class World:
             if not worker.frozen:
                 renewal = self.ledger.renew(worker.id, worker.held)
                 worker.held = [lease for lease in worker.held if lease not in renewal.lost]
+                worker.granted = renewal.granted
                 if not renewal.known:
                     self.workers.remove(worker)
+                elif worker.granted < SLOTS:  # others may have left some since
+                    self._register(worker)
 
     def late(self) -> None:
         """A worker writes under leases that others hold, or that are over: nothing of it may count."""
@@ -582,16 +607,22 @@ class World:
         most = self.random.randint(1, 5)
         leases = self.ledger.lease("pushed", most)
         self.took(leases, most)
-        delay = self.random.choice([0.0, 0.0, 5.0, 90.0])
+        delay = self.random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0, 90.0])
         self.flying += [(self.clock.at + delay, lease) for lease in leases]
 
     def deliver(self) -> None:
         """In any order, sometimes twice."""
+        for _ in range(self.random.choice([1, 2, 4])):
+            self._deliver()
+
+    def _deliver(self) -> None:
         here = [lease for at, lease in self.flying if at <= self.clock.at]
-        worker = self.some("pushed")
-        if not here or worker is None or len(worker.held) >= worker.granted:
+        free = [w for w in self.workers if w.engine == "pushed" and not w.frozen and len(w.held) < w.granted]
+        if not here or not free:
             return
-        lease = self.random.choice(here)
+        worker = self.random.choice(free)
+        fitting = [lease for lease in here if worker.channel.serves(lease.stage, lease.user)]
+        lease = self.random.choice(fitting if fitting and self.random.random() < 0.9 else here)
         if self.random.random() < 0.7:
             self.flying = [(at, one) for at, one in self.flying if one != lease]
         row = self.sees.tasks.get(lease.task)
@@ -620,11 +651,12 @@ class World:
             self.faults += 1
 
     def flush(self) -> None:
-        self.flying.clear()
-        self.faults += 1
+        if self.random.random() < 0.25:  # what it carried has its turns until the sweep: seldom, or little else happens
+            self.flying.clear()
+            self.faults += 1
 
     def hand_back(self) -> None:
-        some = [lease for _, lease in self.flying if self.random.random() < 0.5]
+        some = [lease for _, lease in self.flying if self.random.random() < 0.25]
         self.ledger.hand_back(some)
         if self.random.random() < 0.7:
             self.flying = [(at, lease) for at, lease in self.flying if lease not in some]
@@ -654,7 +686,7 @@ class World:
         self.faults += 1
 
     def pass_time(self) -> None:
-        self.clock.at += self.random.choice([0.5, 5.0, 15.0, 35.0])
+        self.clock.at += self.random.choice([0.5, 0.5, 0.5, 5.0, 5.0, 15.0, 35.0])
 
     def sweep(self) -> None:
         found = self.ledger.recover()

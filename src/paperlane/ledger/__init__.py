@@ -14,9 +14,11 @@ from sqlalchemy import Connection
 from paperlane.errors import CancelRequested, Misconfigured, StaleLease
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
+    EVERYTHING,
     Attempt,
     Batch,
     BatchId,
+    Channel,
     Checkpoint,
     DeadLetter,
     Ended,
@@ -427,10 +429,20 @@ class Ledger(Protocol):
         ...
 
     # what workers say
-    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int, version: int = 1) -> int:
+    def register(
+        self,
+        worker: WorkerId,
+        engine: str,
+        host: str,
+        pid: int,
+        slots: int,
+        version: int = 1,
+        channel: Channel = EVERYTHING,
+    ) -> int:
         """Join, or ask for more; the answer is the slots that the system's limit grants, 0 when it is used up.
 
-        The worker is given no task of a higher `version`, however long it waits: such a payload it cannot read.
+        The worker is given no task of a higher `version`, however long it waits: such a payload it cannot read. By
+        `channel` leases of a push engine are counted; workers of a pull engine serve everything.
         """
         ...
 
@@ -450,7 +462,11 @@ class Ledger(Protocol):
         ...
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
-        """Turns for a push engine: at most `most`, and never more outstanding than its live workers have slots."""
+        """Leases for a push engine: at most `most`, and never more outstanding than its live workers have slots.
+
+        That holds for each channel too. First come parts of attempts that paused, which have their turns; those for
+        which there is no room keep them as long as somebody asks here. New turns begin at the first stage.
+        """
         ...
 
     def hand_back(self, leases: Sequence[Lease]) -> None:

@@ -11,11 +11,11 @@ from paperlane.ledger.dialects import Fit
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold_free, wanted
-from paperlane.ledger.lanes import Lanes
+from paperlane.ledger.lanes import IN_SHARD, Lanes
 from paperlane.ledger.schema import RUNNABLE, SUSPECT, UNDER_WAY, WAITING, engines, lanes, tasks, workers
 from paperlane.ledger.turns import give_turns
 from paperlane.ledger.writing import Asked, Writing
-from paperlane.model.tasks import Lease, Stage, TaskId, UserId, WorkerId
+from paperlane.model.tasks import EVERYTHING, Channel, Lease, Stage, TaskId, UserId, WorkerId
 
 _DUE_AT_ONCE = 200
 _FEW = 50
@@ -62,11 +62,6 @@ def silent(now: float, rules: Rules) -> ColumnElement[bool]:
     return or_(workers.c.seen_at <= now - rules.lease, workers.c.seen_at > now + 2 * rules.lease)
 
 
-def _there(where: ColumnElement[bool]) -> Prepared:
-    """How much runs there already, and the most that one of it had crashed."""
-    return Prepared(select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(UNDER_WAY, where))
-
-
 PAUSED = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
 NEXT_DUE = select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
 
@@ -82,8 +77,11 @@ def _outlook(whose: ColumnElement[bool]) -> Prepared:
     return Prepared(select(func.coalesce(PAUSED, 0), NEXT_DUE, suspects, knows))
 
 
-_AT_WORKER = _there(tasks.c.worker_id == bindparam("worker"))
-_AT_ENGINE = _there(tasks.c.engine == bindparam("engine"))
+_AT_WORKER = Prepared(
+    select(func.count(), func.coalesce(func.max(tasks.c.crashes), 0)).where(
+        UNDER_WAY, tasks.c.worker_id == bindparam("worker")
+    )
+)
 _OF_WORKER = _outlook(workers.c.id == bindparam("worker"))
 _OF_ENGINE = _outlook(workers.c.engine == bindparam("engine"))
 
@@ -95,15 +93,24 @@ class There:
     held: int
     crashes: int
 
+    def beside(self, turns: Sequence[Change]) -> "There":
+        """With these turns."""
+        return There(self.held + len(turns), max([self.crashes, *(task["crashes"] for task in turns)]))
+
 
 @dataclass(frozen=True, slots=True)
-class _Outlook:
+class Outlook:
     """What is known where turns are asked for; `suspects` is how many ready tasks crashed before, if few."""
 
     paused: int
     next_due: float | None
     suspects: int
     knows: int
+
+
+def outlook_of(writing: Writing, engine: str) -> Outlook:
+    """What is known at an engine."""
+    return Outlook(*writing.soon(_OF_ENGINE, {"engine": engine}).tuples()[0])
 
 
 _FIRST_LIVE = Prepared(
@@ -155,17 +162,16 @@ def claim(
     """
     slots = slots_granted(asking.row)
     found = _adopted(writing, worker) if writing.again else []
-    there, outlook = _told(asking.there), _Outlook(*asking.outlook.tuples()[0])
+    there, outlook = _told(asking.there), Outlook(*asking.outlook.tuples()[0])
     there = replace(there, held=there.held - ended)
     if isinstance(asking.there, There) and (there.held + room > slots or there.crashes):
         there = _told(writing.soon(_AT_WORKER, {"worker": worker}))  # less may run by now than is known
     room = min(room - len(found), slots - there.held)
     live = {"engine": engine, "since": writing.now - rules.lease, "knows": outlook.knows}
-    turns = _turns(
+    turns = next_turns(
         writing, held, engine, room, there, outlook, lambda: writing.soon(_FIRST_LIVE, live).value() == worker, rules
     )
-    leases = [*found, *start(writing, turns, engine, worker, rules.lease)]
-    return leases, There(there.held + len(turns), max([there.crashes, *(task["crashes"] for task in turns)]))
+    return [*found, *start(writing, turns, engine, worker, rules.lease)], there.beside(turns)
 
 
 def _adopted(writing: Writing, worker: WorkerId) -> list[Lease]:
@@ -176,20 +182,21 @@ def _adopted(writing: Writing, worker: WorkerId) -> list[Lease]:
     return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]
 
 
-def _turns(
+def next_turns(
     writing: Writing,
     held: Lanes,
     engine: str,
     room: int,
     there: There,
-    outlook: _Outlook,
+    outlook: Outlook,
     makes_room: Callable[[], bool],
     rules: Rules,
+    channel: Channel = EVERYTHING,
 ) -> Sequence[Change]:
     """Whose turn it is; a task whose next crash is its last runs alone, so that no neighbour's crash counts for it.
 
     Where something runs, one place (`makes_room`) waits until it is empty: else a busy system would never come to it.
-    Meanwhile its lane fills up with no others.
+    Meanwhile its lane fills up with no others. Lanes of other shards than the channel's are passed by.
     """
     suspicious = max(1, rules.max_crashes - 1)
     keep_free: set[int] = set()
@@ -200,6 +207,7 @@ def _turns(
     if outlook.suspects:
         held.store()  # the search for them reads whose lanes are runnable
         suspect = {"engine": engine, "crashes": suspicious, "knows": outlook.knows}
+        suspect |= {"shard": channel.shard, "shards": channel.shards}
         if there.held == 0:
             if found := hold_free(writing, held, _SUSPECT, suspect):
                 held.give(found[0])
@@ -209,12 +217,14 @@ def _turns(
         keep_free = {user for (user,) in writing.soon(_SUSPECTS_OWNERS, suspect).tuples()}
     fit = Fit(suspicious, outlook.knows)
     spare, usual = outlook.suspects, rules.user_limit
-    return give_turns(writing, held, engine, room, fit, spare=spare, usual_limit=usual, keep_free=keep_free)
+    return give_turns(writing, held, engine, room, fit, channel, spare=spare, usual_limit=usual, keep_free=keep_free)
 
 
 def _suspects(whose: ColumnElement[bool], most: int) -> Select[()]:
-    """Those that must run alone and could, of lanes of an engine, in a certain order."""
-    of_lane = select(lanes.c.user_id).where(lanes.c.user_id == tasks.c.user_id, lanes.c.engine == bindparam("engine"))
+    """Those that must run alone and could, of lanes of an engine and a shard, in a certain order."""
+    of_lane = select(lanes.c.user_id).where(
+        lanes.c.user_id == tasks.c.user_id, lanes.c.engine == bindparam("engine"), IN_SHARD
+    )
     fits = (tasks.c.crashes >= bindparam("crashes"), tasks.c.version <= bindparam("knows"))
     asked = select().where(SUSPECT, *fits, of_lane.where(whose).exists())
     return asked.order_by(tasks.c.crashes, tasks.c.id).limit(most)
@@ -252,56 +262,6 @@ def start(
         ),
     )
     return [lease_of(task, rise) for task in turns]
-
-
-def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
-    """Leases for a push engine: no more outstanding than its live workers have slots.
-
-    What a silent worker still runs is beside them: it takes nobody's slot, until the sweep takes it back. Dispatchers
-    of an engine take turns at its row: two at once would each fill the room that both see.
-    """
-    connection = writing.connection
-    connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
-    connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
-    lost = silent(writing.now, rules)
-    slots = connection.scalar(select(func.sum(workers.c.slots)).where(workers.c.engine == engine, ~lost)) or 0
-    beside = select(func.count()).where(UNDER_WAY, tasks.c.engine == engine, tasks.c.worker_id == workers.c.id, lost)
-    slots += connection.execute(beside).scalar_one()
-    there = _told(writing.soon(_AT_ENGINE, {"engine": engine}))
-    outlook = _Outlook(*writing.soon(_OF_ENGINE, {"engine": engine}).tuples()[0])
-    found = _handed_out(writing, engine, rules) if writing.again else []
-    most -= len(found)
-    room = min(most, int(slots) - there.held)
-    turns = _turns(writing, held, engine, room, there, outlook, lambda: True, rules)
-    until = writing.now + rules.undelivered
-    move(
-        writing,
-        (
-            Move(
-                task,
-                {
-                    "state": "leased",
-                    "fence": task["fence"] + 1,
-                    "engine": engine,
-                    "worker_id": "",
-                    "lease_until": until,
-                    "charged": task["charged"],
-                },
-                "leased",
-            )
-            for task in turns
-        ),
-    )
-    return [*found, *(lease_of(task, 1) for task in turns)]
-
-
-def _handed_out(writing: Writing, engine: str, rules: Rules) -> list[Lease]:
-    """What earlier tries handed out after all, though the answer to their commit was lost: nobody would deliver it."""
-    until = [at + rules.undelivered for at in writing.again]
-    asked = select(tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id).where(
-        UNDER_WAY, tasks.c.state == "leased", tasks.c.engine == engine, tasks.c.lease_until.in_(until)
-    )
-    return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]
 
 
 def lease_of(task: Change, rise: int) -> Lease:

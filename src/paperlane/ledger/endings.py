@@ -13,7 +13,19 @@ from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import LONGEST_CODE
 from paperlane.ledger.sense import cut
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import Cancelled, Completed, Ended, Failed, Fault, Outcome, Retry, WorkerId, Yielded
+from paperlane.model.tasks import (
+    FIRST,
+    Cancelled,
+    Completed,
+    Ended,
+    Failed,
+    Fault,
+    Outcome,
+    Paused,
+    Retry,
+    WorkerId,
+    Yielded,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +87,10 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
             return Ending(to, "retry", seconds)
         case Yielded(after, why, seconds):
             return Ending(_queued(now, after, attempt=task["retries"], message=why), "yielded", seconds)
+        case Paused(stage, seconds):
+            to = {"state": "leased", "fence": task["fence"] + 1, "stage": stage.value, "parted": 1, "worker_id": ""}
+            until = {"lease_until": now + rules.undelivered, "used": task["used"] + seconds}
+            return Ending({**to, **until}, "paused", seconds)
 
 
 def _delay(retries: int, rules: Rules) -> float:
@@ -88,7 +104,7 @@ def _sensible(outcome: Outcome) -> Outcome:
     if not 0 <= outcome.seconds <= _LONGEST:
         outcome = replace(outcome, seconds=min(max(0.0, outcome.seconds), _LONGEST))  # in this order, a NaN is 0
     match outcome:
-        case Completed() | Cancelled():
+        case Completed() | Cancelled() | Paused():
             return outcome
         case Failed(fault) | Retry(fault):
             short = Fault(fault.code[:LONGEST_CODE], cut(fault.message), cut(fault.hint))
@@ -141,15 +157,26 @@ def _summary(task: Change, summary: Mapping[str, object]) -> str:
 
 def settle(writing: Writing, held: Lanes, endings: Sequence[tuple[Change, Ending]]) -> None:
     """Write endings of tasks that held a turn, and are locked: the task, its event, its attempt and its lane."""
+    moves: list[Move] = []
     for task, ended in endings:
-        give_back(held[task["user_id"]], task, ended)
-    move(writing, (Move(task, {"charged": 0.0, **ended.to}, ended.how) for task, ended in endings))
+        lane = held[task["user_id"]]
+        if ended.how == "paused":
+            moves.append(Move(task, {"charged": lane.pay(task["charged"], ended.used or 0.0), **ended.to}, ended.how))
+            writing.woken.add(task["engine"])  # its dispatcher has something to hand over
+        else:
+            moves.append(Move(task, {**give_back(lane, task, ended), **ended.to}, ended.how))
+    move(writing, moves)
 
 
-def give_back(lane: Lane, task: Change, ended: Ending) -> None:
-    """The turn is over: the lane has room again, and pays what was used instead of what was estimated."""
+def give_back(lane: Lane, task: Change, ended: Ending) -> Change:
+    """The turn is over: the lane has room again, and pays what was used instead of what was estimated.
+
+    What that makes of the task: nothing is charged for it any more, and its next turn begins at the first stage.
+    """
     lane.ready += ended.to["state"] == "ready"
     lane.waiting += ended.to["state"] == "waiting"
     lane.settle(task["charged"], ended.used or 0.0)
     if ended.used is not None and ended.how != "yielded":  # a part of the work tells nothing of the whole
-        lane.learn(task["cost"], ended.used)
+        lane.learn(task["cost"], task["used"] + ended.used)
+    in_parts = task["parted"] or task["used"] or task["stage"] != FIRST.value
+    return {"charged": 0.0, **({"stage": FIRST.value, "parted": 0, "used": 0.0} if in_parts else {})}

@@ -35,7 +35,7 @@ WHOLE_TURN = tuple(
     tasks.c[name]
     for name in (
         "id", "user_id", "state", "stage", "cost", "charged", "run", "fence", "retries", "crashes", "cancel",
-        "worker_id", "started_at", "percent", "dead", "run_at",
+        "worker_id", "started_at", "percent", "dead", "run_at", "engine", "parted", "used",
     )
 )  # fmt: skip
 """What deciding about a task takes."""
@@ -46,10 +46,11 @@ HEAD = tuple(
 """What giving it a turn takes."""
 
 _KINDS: dict[str, Kind] = {
-    "state": "key", "stage": "key", "charged": "float", "run": "int", "fence": "int", "attempt": "int",
-    "retries": "int", "crashes": "int", "cancel": "int", "engine": "key", "worker_id": "key", "lease_until": "float",
-    "run_at": "float", "started_at": "float", "begun_at": "float", "finished_at": "float", "step": "text",
-    "percent": "float", "message": "text", "fault": "text", "cause": "key", "dead": "int", "summary": "text",
+    "state": "key", "stage": "key", "parted": "int", "used": "float", "charged": "float", "run": "int", "fence": "int",
+    "attempt": "int", "retries": "int", "crashes": "int", "cancel": "int", "engine": "key", "worker_id": "key",
+    "lease_until": "float", "run_at": "float", "started_at": "float", "begun_at": "float", "finished_at": "float",
+    "step": "text", "percent": "float", "message": "text", "fault": "text", "cause": "key", "dead": "int",
+    "summary": "text",
 }  # fmt: skip
 
 
@@ -74,7 +75,7 @@ class Move:
         return self.task["worker_id"] if self.kind in _ENDINGS and self.task["state"] == "running" else ""
 
 
-_ENDINGS = {"completed", "failed", "cancelled", "retry", "yielded", "crashed", "poison"}
+_ENDINGS = {"completed", "failed", "cancelled", "retry", "yielded", "paused", "crashed", "poison"}
 
 
 def move(writing: Writing, moves: Iterable[Move]) -> None:
@@ -181,6 +182,7 @@ def _record(moved: Select[*tuple[Any, ...]], of: FromClause, columns: Columns, e
     at = bindparam("at", type_=attempts.c.ended_at.type)
     outcome = bindparam("kind", type_=attempts.c.outcome.type)
     number = of.c.attempt + 1 if ends == "yielded" else of.c.attempt  # one that was not used counts no more
+    fence = of.c.fence - 1 if ends == "paused" else of.c.fence  # the task has that of the next part by now
     fault = of.c.fault if "fault" in columns[0] else null()  # else the task has that of an earlier one
-    recorded = (of.c.id, of.c.fence, number, of.c.engine, runner, of.c.begun_at, at, outcome, fault)
+    recorded = (of.c.id, fence, number, of.c.engine, runner, of.c.begun_at, at, outcome, fault)
     return insert(attempts).from_select(_RECORDED, moved.with_only_columns(*recorded))

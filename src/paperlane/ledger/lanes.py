@@ -21,6 +21,7 @@ from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import Change
 from paperlane.ledger.schema import RUNNABLE, backlog, clocks, lanes
 from paperlane.ledger.writing import Asked, Writing
+from paperlane.model.tasks import EVERYTHING, Channel
 
 Answer = TypeVar("Answer")
 
@@ -78,6 +79,15 @@ class Lane:
         if self.running <= 0:
             self.vtime = self.served  # no error of rounding lives longer than the lane is busy
         self.has_settled = True
+
+    def pay(self, charged: float, used: float) -> float:
+        """A part of a turn is over, and its slot-seconds are paid out of what the turn was charged: what is left."""
+        paid = used / self.weight
+        left = max(0.0, charged - paid)
+        self.served += paid
+        self.vtime += paid - (charged - left)
+        self.has_settled = True
+        return left
 
     def learn(self, cost: float, used: float) -> None:
         """How far an estimate was off, in times, so that the mean is one of logarithms."""
@@ -172,16 +182,20 @@ class Lanes:
             fresh = {"engine": engine, "band": 0, "vtime": 0.0}
             self._writing.connection.execute(self._writing.dialect.insert_new(clocks), fresh)
 
-    def runnable(self, engine: str) -> list[Lane]:
-        """The held lanes that may be given turns."""
+    def runnable(self, engine: str, channel: Channel = EVERYTHING) -> list[Lane]:
+        """The held lanes of the channel's shard that may be given turns."""
         self._join()
-        return [lane for lane in self._held.values() if lane.engine == engine and lane.band == 0 and lane.runnable]
+        shard, shards = channel.shard, channel.shards
+        here = (lane for lane in self._held.values() if lane.engine == engine and lane.user % shards == shard)
+        return [lane for lane in here if lane.band == 0 and lane.runnable]
 
-    def next(self, engine: str, most: int) -> Sequence[Lane]:
+    def next(self, engine: str, most: int, channel: Channel = EVERYTHING) -> Sequence[Lane]:
         """The lanes whose turn it is, but for those that are held, locked; those that others hold are passed by."""
         self.ask_clocks()
-        asked, _, given = _others(self._writing.dialect.given)
+        asked, _, given = _others(self._writing.dialect.given, in_shard=channel.shards > 1)
         parameters = {"engine": engine, "band": 0, "most": most, **given.bind(self._held)}
+        if channel.shards > 1:
+            parameters |= {"shard": channel.shard, "shards": channel.shards}
         found = [_lane(row) for row in self._writing.soon(asked, parameters).rows()]
         self._taken |= {lane.user: lane for lane in found}
         return found
@@ -274,7 +288,7 @@ class Lanes:
         return [*waiting, *(vtime for (vtime,) in first.tuples())]
 
     def _ask_first(self, of: Of) -> Asked:
-        _, first, given = _others(self._writing.dialect.given)
+        _, first, given = _others(self._writing.dialect.given, in_shard=False)
         asked = {"engine": of[0], "band": of[1], "most": 1, **given.bind(self._held)}
         return self._writing.soon(first, asked)
 
@@ -306,11 +320,15 @@ def _write(given_rows: GivenRows) -> tuple[Prepared, Given]:
     return Prepared(KeyedUpdate(lanes).where(lanes.c.user_id == given.table.c.of_user).values(to)), given
 
 
+IN_SHARD = lanes.c.user_id % bindparam("shards") == bindparam("shard")
+
+
 @cache
-def _others(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
+def _others(given_rows: GivenRows, *, in_shard: bool) -> tuple[Prepared, Prepared, Given]:
     """The next lanes but for those that are given, locked, and how far the first of those has come.
 
-    Rows of held lanes tell what was before this transaction, so what is in memory counts instead.
+    Rows of held lanes tell what was before this transaction, so what is in memory counts instead. Shards are asked for
+    only where there are some: how many lanes are in one, no planner can guess.
     """
     given = given_rows("held", of_user="int")
     in_turn = (
@@ -320,6 +338,7 @@ def _others(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
             lanes.c.band == bindparam("band"),
             RUNNABLE,
             lanes.c.user_id.not_in(select(given.table.c.of_user)),
+            *([IN_SHARD] if in_shard else ()),
         )
         .order_by(lanes.c.vtime, lanes.c.user_id)
         .limit(bindparam("most"))

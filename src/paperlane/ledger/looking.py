@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, select
 from paperlane.ledger.claims import NEXT_DUE, PAUSED
 from paperlane.ledger.dialects import Dialect, Fit
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.schema import RUNNABLE, lanes
+from paperlane.ledger.schema import RUNNABLE, UNDER_WAY, lanes, tasks
 from paperlane.ledger.turns import BARREN
 
 _IN_TURN = (
@@ -16,7 +16,13 @@ _IN_TURN = (
     .order_by(lanes.c.vtime, lanes.c.user_id)  # so that the index of turns answers, however few lanes there are
 )
 _LANE = _IN_TURN.limit(1).scalar_subquery()
-_LOOK = Prepared(select(PAUSED, _LANE, NEXT_DUE))
+_BETWEEN = (
+    select(tasks.c.id)
+    .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), tasks.c.parted == 1)
+    .limit(1)
+    .scalar_subquery()
+)
+_LOOK = Prepared(select(_BETWEEN, PAUSED, _LANE, NEXT_DUE))
 
 
 def is_runnable(
@@ -24,9 +30,12 @@ def is_runnable(
 ) -> bool:
     """Is a lane of this engine runnable by who `reads` payloads of this version, or any waiting task due?
 
+    Or does the next part of an attempt wait to be handed over, which a pause of the engine does not keep back?
     The time is asked for only where a task waits.
     """
-    ((paused, lane, due),) = _LOOK.on(connection, {"engine": engine}).tuples()
+    ((between, paused, lane, due),) = _LOOK.on(connection, {"engine": engine}).tuples()
+    if between is not None:
+        return True
     if paused:
         return False
     if due is not None and due <= now():

@@ -17,7 +17,7 @@ from paperlane.ledger.submitting import submit
 from paperlane.ledger.timetable import next_after
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
-from paperlane.model.tasks import BatchId, Fault, NewBatch, NewTask, Stage, TaskId, UserId
+from paperlane.model.tasks import FIRST, BatchId, Fault, NewBatch, NewTask, TaskId, UserId
 
 _AT_ONCE = 100
 
@@ -60,7 +60,7 @@ def add(writing: Writing, new: NewSchedule, rules: Rules) -> bool:
             {
                 "schedule_id": new.id,
                 "position": position,
-                "stage": task.stage.value,
+                "stage": FIRST.value,
                 "version": task.version,
                 "cost": task.cost,
                 "payload": task.payload,
@@ -224,7 +224,7 @@ def _code(row: RowMapping) -> str:
 def _tasks(connection: Connection, schedule: ScheduleId, new_id: Callable[[], str]) -> Sequence[NewTask]:
     asked = select(schedule_tasks).where(schedule_tasks.c.schedule_id == schedule).order_by(schedule_tasks.c.position)
     return [
-        NewTask(TaskId(new_id()), bytes(row["payload"]), row["cost"], Stage(row["stage"]), row["version"])
+        NewTask(TaskId(new_id()), bytes(row["payload"]), row["cost"], row["version"])
         for row in connection.execute(asked).mappings()
     ]
 

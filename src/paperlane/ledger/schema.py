@@ -185,9 +185,11 @@ tasks = Table(
     Column("state", key(12), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("sort_key", Double, nullable=False),
-    Column("stage", key(12), nullable=False),
+    Column("stage", key(12), nullable=False),  # of the part that it is in
+    Column("parted", Integer, nullable=False, server_default="0"),  # 1 between two parts, until the next is handed over
     Column("version", Integer, nullable=False, server_default="1"),  # of its payload: workers must know it
     Column("cost", Double, nullable=False),  # slot-seconds, as estimated
+    Column("used", Double, nullable=False, server_default="0"),  # slot-seconds, by the parts before this one
     Column("charged", Double, nullable=False, server_default="0"),  # to its lane for its turn, in virtual time
     Column("run", Integer, nullable=False, server_default="1"),  # rises when a person starts an ended task again
     Column("fence", Integer, nullable=False, server_default="0"),
@@ -290,6 +292,9 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("slots", Integer, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),  # the newest payloads that it reads
+    Column("stages", key(40), nullable=False, server_default=""),  # that it serves, with commas between; "": all
+    Column("shard", Integer, nullable=False, server_default="0"),  # of users
+    Column("shards", Integer, nullable=False, server_default="1"),
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
     **_kept_room(50),
@@ -335,7 +340,7 @@ schedule_tasks = Table(
     metadata,
     Column("schedule_id", _ID, primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("stage", key(12), nullable=False),
+    Column("stage", key(12), nullable=False),  # read only by processes that know no channels
     Column("version", Integer, nullable=False, server_default="1"),
     Column("cost", Double, nullable=False),
     Column("payload", LARGE, nullable=False),

@@ -14,7 +14,7 @@ from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Note
 from paperlane.ledger.schema import batches, checkpoints, chores, engines, schedules, tasks, workers
 from paperlane.model.schedules import NewSchedule
-from paperlane.model.tasks import Lease, Letters, NewBatch, NewTask, WorkerId
+from paperlane.model.tasks import Channel, Lease, Letters, NewBatch, NewTask, WorkerId
 
 
 def _length(column: Column[Any]) -> int:
@@ -129,14 +129,19 @@ def check_user(user: int) -> None:
         raise ValueError(f"Users' ids count from 1: {user}")
 
 
-def check_worker(worker: WorkerId, engine: str, slots: int, version: int) -> None:
-    """ValueError for a worker that would be mistaken for another: "" is nobody. It may have no slots."""
+def check_worker(worker: WorkerId, engine: str, slots: int, version: int, channel: Channel) -> None:
+    """ValueError for a worker that would be mistaken for another: "" is nobody. It may have no slots.
+
+    Also for a channel that no task could come through.
+    """
     check_text("A worker's id", worker, workers.c.id)
     check_text("An engine's name", engine, engines.c.name)
     if not 0 <= slots <= LARGEST_LIMIT:
         raise ValueError(f"A worker has 0 to {LARGEST_LIMIT} slots, not {slots}")
     if not 1 <= version <= _LARGEST_INTEGER:
         raise ValueError(f"Versions of payloads count from 1: {version}")
+    if not (channel.stages and 0 <= channel.shard < channel.shards <= _LARGEST_INTEGER):
+        raise ValueError(f"No task comes through this channel: {channel}")
 
 
 def check_notes(notes: Sequence[Note]) -> None:

@@ -28,6 +28,7 @@ from paperlane.ledger import (
     Overdue,
     Rules,
     Trimmed,
+    channels,
     claims,
     dead,
     endings,
@@ -76,9 +77,11 @@ from paperlane.ledger.troubles import told
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
+    EVERYTHING,
     Attempt,
     Batch,
     BatchId,
+    Channel,
     Checkpoint,
     DeadLetter,
     Ended,
@@ -511,8 +514,17 @@ class SqlLedger:
 
     # what workers say
 
-    def register(self, worker: WorkerId, engine: str, host: str, pid: int, slots: int, version: int = 1) -> int:
-        check_worker(worker, engine, slots, version)
+    def register(
+        self,
+        worker: WorkerId,
+        engine: str,
+        host: str,
+        pid: int,
+        slots: int,
+        version: int = 1,
+        channel: Channel = EVERYTHING,
+    ) -> int:
+        check_worker(worker, engine, slots, version, channel)
         self._reads[engine] = max(version, self._reads.get(engine, version))
         entry = {
             "id": worker,
@@ -521,6 +533,7 @@ class SqlLedger:
             "pid": pid,
             "slots": slots,
             "version": version,
+            **channels.words_of(channel),
         }
         return self._change(lambda writing: working.register(writing, entry, self.rules.system_limit))
 
@@ -561,7 +574,7 @@ class SqlLedger:
         return self._ask(look)
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
-        return self._with_lanes(lambda writing, lanes: claims.hand_out(writing, lanes, engine, most, self.rules))
+        return self._with_lanes(lambda writing, lanes: channels.hand_out(writing, lanes, engine, most, self.rules))
 
     def hand_back(self, leases: Sequence[Lease]) -> None:
         self._with_lanes(lambda writing, lanes: recovery.hand_back(writing, lanes, leases))

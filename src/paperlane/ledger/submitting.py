@@ -18,7 +18,7 @@ from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import batches, events, tasks
 from paperlane.ledger.sense import clean
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import Batch, BatchId, NewBatch, TaskId, UserId
+from paperlane.model.tasks import FIRST, Batch, BatchId, NewBatch, TaskId, UserId
 
 
 def check_room(connection: Connection, user: UserId, rules: Rules) -> None:
@@ -136,7 +136,7 @@ def _tasks_of(batch: NewBatch, now: float, rules: Rules) -> Sequence[dict[str, o
             "state": "waiting" if later else "ready",
             "priority": batch.priority,
             "sort_key": max(now, batch.run_at) - batch.priority * rules.ageing,
-            "stage": task.stage.value,
+            "stage": FIRST.value,
             "version": task.version,
             "cost": task.cost,
             "run_at": batch.run_at if later else 0.0,
@@ -198,10 +198,10 @@ def cancel(writing: Writing, task: TaskId) -> bool:
         case _:
             lane = held[row["user_id"]]
             if row["state"] == "leased":
-                give_back(lane, row, Ending(ended, "cancelled", None))
+                ended |= give_back(lane, row, Ending(ended, "cancelled", None))
             lane.ready -= row["state"] == "ready"
             lane.waiting -= row["state"] == "waiting"
-            move(writing, [Move(row, {"charged": 0.0, **ended}, "cancelled")])
+            move(writing, [Move(row, ended, "cancelled")])
             held.write()
             return True
 

@@ -9,6 +9,7 @@ from paperlane.ledger.dialects import Fit
 from paperlane.ledger.history import Change
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.writing import Writing
+from paperlane.model.tasks import Channel
 
 _SHARE = 8  # of the free room, a lane is given one such part at once: locking and writing lanes costs more than tasks
 
@@ -51,6 +52,7 @@ class _Turns:
     held: Lanes
     engine: str
     fit: Fit
+    channel: Channel
     keep_free: Collection[int]
     lines: dict[int, _Line] = field(default_factory=dict)
     order: list[_Place] = field(default_factory=list)
@@ -65,7 +67,7 @@ class _Turns:
 
     def ask(self, most: int) -> None:
         """Hold more lanes."""
-        found = self.held.next(self.engine, most)
+        found = self.held.next(self.engine, most, self.channel)
         self.join(found)
         self.reach = None if len(found) < most else (found[-1].vtime, found[-1].user)
 
@@ -107,12 +109,13 @@ def give_turns(
     engine: str,
     room: int,
     fit: Fit,
+    channel: Channel,
     *,
     spare: int,
     usual_limit: int,
     keep_free: Collection[int],
 ) -> Sequence[Change]:
-    """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes are charged.
+    """The tasks whose turn it is, at most `room`, in the order of their turns; their lanes, of one shard, are charged.
 
     A turn is one task, or an eighth of the room where that is more. Tasks that do not fit are passed by; `spare` lanes
     may have no others. Lanes of the users in `keep_free`, no more than the spare ones, are not filled up: one turn of
@@ -120,8 +123,8 @@ def give_turns(
     is larger: to ask again takes longer.
     """
     share = max(1, room // _SHARE)
-    turns = _Turns(writing, held, engine, fit, keep_free)
-    turns.join(held.runnable(engine))
+    turns = _Turns(writing, held, engine, fit, channel, keep_free)
+    turns.join(held.runnable(engine, channel))
     turns.ask(-(-room // max(1, min(share, usual_limit))) + spare)
     chosen: list[Change] = []
     while (left := room - len(chosen)) > 0 and (line := turns.next(left + spare)) is not None:

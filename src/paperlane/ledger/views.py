@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
+from paperlane.ledger.channels import channel_of
 from paperlane.ledger.dialects.keyed import by_no_index
 from paperlane.ledger.schema import (
     BACKLOGGED,
@@ -397,6 +398,7 @@ def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member
             started_at=row["started_at"],
             seen_at=row["seen_at"],
             live=row["seen_at"] > now - rules.lease,
+            channel=channel_of(row["stages"], row["shard"], row["shards"]),
         )
         for row in connection.execute(select(workers).order_by(workers.c.started_at)).mappings()
     ]

@@ -143,7 +143,7 @@ _VERSION = Prepared(select(workers.c.version).where(workers.c.id == bindparam("w
 @cache
 def _to_begin(given_rows: GivenRows) -> tuple[Prepared, Given]:
     given = given_rows("begun", of_task="key")
-    columns = (*WHOLE_TURN, tasks.c.engine, tasks.c.version)
+    columns = (*WHOLE_TURN, tasks.c.version)
     asked = select(*columns).where(tasks.c.id == given.table.c.of_task).order_by(tasks.c.id)
     return Prepared(select_by_key(asked, given.table, tasks).with_for_update(of=tasks)), given
 
@@ -184,7 +184,7 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
 def _running(given_rows: GivenRows) -> tuple[Prepared, Given]:
     """What the worker runs of given leases."""
     given = leases_given(given_rows)
-    columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "payload"))
+    columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "used", "payload"))
     return Prepared(select_by_key(select(*columns).where(*running_under(given)), given.table, tasks)), given
 
 
@@ -214,7 +214,7 @@ def attempts(
             row["attempt"],
             max_attempts,
             bytes(row["payload"]),
-            seconds,
+            max(0.0, seconds - row["used"]),
             frozenset(steps.get(lease.task, ())),
         )
         for lease in leases

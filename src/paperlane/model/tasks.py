@@ -41,6 +41,29 @@ class Stage(StrEnum):
     MODEL = "model"
 
 
+FIRST = Stage.CPU
+"""Where every turn begins, so that the order of turns is one: a task whose first step is another's moves on at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Which tasks of its engine a worker serves: those in one of these stages, and of one shard of the users.
+
+    A user is in the shard that dividing their number by `shards` leaves.
+    """
+
+    stages: frozenset[Stage] = frozenset(Stage)
+    shard: int = 0
+    shards: int = 1
+
+    def serves(self, stage: Stage, user: int) -> bool:
+        """Could a worker of this channel run this part of a task of this user?"""
+        return stage in self.stages and user % self.shards == self.shard
+
+
+EVERYTHING = Channel()
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to run one attempt. The only thing that travels through an engine.
@@ -107,7 +130,19 @@ class Yielded:
     seconds: float = 0.0
 
 
-Outcome = Completed | Retry | Failed | Cancelled | Yielded
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The rest is for workers of this `stage`; the same one where the time of one part was up.
+
+    The turn is kept and no attempt is used: the ledger issues the next lease at once, and whoever dispatches for the
+    engine hands it over. `seconds` of slot time were used by this part, and are paid.
+    """
+
+    stage: Stage
+    seconds: float = 0.0
+
+
+Outcome = Completed | Retry | Failed | Cancelled | Yielded | Paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +157,8 @@ class Ended:
 class Attempt:
     """What a worker must know to run a lease.
 
-    `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may take. Of the
-    steps in `kept` earlier attempts left results.
+    `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may still take: what
+    its earlier parts took is gone. Of the steps in `kept` earlier attempts or parts left results.
     """
 
     lease: Lease
@@ -178,7 +213,6 @@ class NewTask:
     id: TaskId
     payload: bytes
     cost: float = 1.0
-    stage: Stage = Stage.CPU
     version: int = 1
 
 
@@ -298,7 +332,10 @@ class StepTime:
 
 @dataclass(frozen=True, slots=True)
 class PastAttempt:
-    """One lease that was begun, from the ledger's history; `ended_at` is 0 while it runs."""
+    """One lease that was begun, from the ledger's history; `ended_at` is 0 while it runs.
+
+    An attempt that paused has several of the same `number`, each a part of it.
+    """
 
     number: int
     fence: int
@@ -412,7 +449,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A registered worker; `slots` is what the system's limit granted it."""
+    """A registered worker; `slots` is what the system's limit granted it, of its engine it serves `channel`."""
 
     id: WorkerId
     engine: str
@@ -423,3 +460,4 @@ class Member:
     started_at: float
     seen_at: float
     live: bool
+    channel: Channel = EVERYTHING

@@ -1,0 +1,148 @@
+"""Handing out leases for push engines: by channel, no more than its live workers have room for; parts go first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, select, update
+
+from paperlane.ledger import Rules
+from paperlane.ledger.claims import There, lease_of, next_turns, outlook_of, silent
+from paperlane.ledger.dialects.prepared import Prepared
+from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
+from paperlane.ledger.lanes import Lanes
+from paperlane.ledger.schema import UNDER_WAY, engines, tasks, workers
+from paperlane.ledger.writing import Writing
+from paperlane.model.tasks import EVERYTHING, FIRST, Channel, Lease, Stage
+
+_BETWEEN = Prepared(  # two parts: they wait to be handed over, who began first before others
+    select(*WHOLE_TURN, tasks.c.lease_until)
+    .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), tasks.c.parted == 1)
+    .order_by(tasks.c.begun_at, tasks.c.id)
+    .with_for_update(of=tasks, skip_locked=True)
+)
+
+
+def words_of(channel: Channel) -> Change:
+    """A channel as it stands in a worker's row."""
+    stages = "" if channel.stages == EVERYTHING.stages else ",".join(sorted(channel.stages))
+    return {"stages": stages, "shard": channel.shard, "shards": channel.shards}
+
+
+def channel_of(stages: str, shard: int, shards: int) -> Channel:
+    """What a worker's row tells of the channel that it serves."""
+    named = frozenset(map(Stage, stages.split(","))) if stages else EVERYTHING.stages
+    return Channel(named, shard, shards)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What the live workers of an engine have slots for: `of` each of their channels, and as a `whole`.
+
+    What a silent worker still runs takes nobody's slot, until the sweep takes it back. What waits between two parts
+    has a place in the whole, for it keeps its turn, and none in a channel.
+    """
+
+    of: dict[Channel, int]
+    whole: int
+    there: There
+
+    def widest(self, stage: Stage, user: int) -> Channel | None:
+        """Of the channels that serve such a part the one with most room; None where no live worker serves it."""
+        serving = [channel for channel in self.of if channel.serves(stage, user)]
+        return max(serving, key=self.of.__getitem__, default=None)
+
+    def take(self, channel: Channel | None, count: int = 1) -> None:
+        """So many more are out there."""
+        if channel in self.of:
+            self.of[channel] -= count
+
+
+def _room(writing: Writing, engine: str, rules: Rules) -> _Room:
+    live = select(workers).where(~silent(writing.now, rules))
+    room, serves = _Room({}, 0, There(0, 0)), dict[str, Channel | None]([("", None)])
+    for worker in writing.connection.execute(live):
+        channel = channel_of(worker.stages, worker.shard, worker.shards)
+        serves[worker.id] = channel
+        if worker.engine == engine:
+            room.of[channel] = room.of.get(channel, 0) + worker.slots
+            room.whole += worker.slots
+    by = (tasks.c.stage, tasks.c.user_id, tasks.c.parted, tasks.c.worker_id)
+    out = select(*by, func.count(), func.max(tasks.c.crashes)).where(UNDER_WAY, tasks.c.engine == engine).group_by(*by)
+    for stage, user, parted, worker, count, crashes in writing.connection.execute(out):
+        room.there = There(room.there.held + count, max(room.there.crashes, crashes))
+        if worker in serves:
+            room.whole -= count
+            room.take(serves[worker], count)
+        if not (worker or parted):
+            for _ in range(count):  # handed out, and not begun: nobody knows yet at which worker it will be
+                room.take(room.widest(Stage(stage), user))
+    return room
+
+
+def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
+    """Leases for a push engine: what waits between two parts, and then new turns, which begin at the first stage.
+
+    Dispatchers of an engine take turns at its row: two at once would each fill the room that both see.
+    """
+    connection = writing.connection
+    connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
+    connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
+    found = _handed_out(writing, engine, rules) if writing.again else []
+    room = _room(writing, engine, rules)
+    parts = _hand_over(writing, engine, room, most - len(found), rules)
+    most -= len(found) + len(parts)
+    turns: list[Change] = []
+    outlook = outlook_of(writing, engine)
+    for channel in sorted(room.of, key=lambda channel: -room.of[channel]):
+        free = min(most - len(turns), room.of[channel], room.whole)
+        if FIRST not in channel.stages or free <= 0:
+            continue
+        given = next_turns(writing, held, engine, free, room.there, outlook, lambda: True, rules, channel)
+        to = {"state": "leased", "engine": engine, "worker_id": "", "lease_until": writing.now + rules.undelivered}
+        to |= {"stage": FIRST.value, "parted": 0}  # a process that knows no parts may have taken one back
+        move(
+            writing,
+            (Move(task, {**to, "fence": task["fence"] + 1, "charged": task["charged"]}, "leased") for task in given),
+        )
+        room.whole -= len(given)
+        room.there = room.there.beside(given)
+        room.take(channel, len(given))
+        turns += given
+    return [*found, *parts, *(lease_of({**task, "stage": FIRST.value}, 1) for task in turns)]
+
+
+def _hand_over(writing: Writing, engine: str, room: _Room, most: int, rules: Rules) -> Sequence[Lease]:
+    """Parts for which there is room in a channel.
+
+    The others keep their turns as long as somebody asks here and their channel has a live worker. Else the sweep gives
+    them back, as what nobody began.
+    """
+    asked = writing.soon(_BETWEEN, {"engine": engine}).rows()
+    until = writing.now + rules.undelivered
+    over: list[Change] = []
+    kept: list[str] = []
+    for task in asked:
+        if (channel := room.widest(Stage(task["stage"]), task["user_id"])) is None:
+            continue
+        if len(over) < most and room.of[channel] > 0:
+            room.take(channel)
+            over.append(task)
+        elif task["lease_until"] < until - rules.undelivered / 2:
+            kept.append(task["id"])
+    move(writing, (Move(task, {"parted": 0, "lease_until": until}, "leased") for task in over))
+    if kept:
+        writing.connection.execute(update(tasks).where(tasks.c.id.in_(kept)).values(lease_until=until))
+    return [lease_of(task, 0) for task in over]
+
+
+def _handed_out(writing: Writing, engine: str, rules: Rules) -> list[Lease]:
+    """What earlier tries handed out after all, though the answer to their commit was lost: nobody would deliver it."""
+    until = [at + rules.undelivered for at in writing.again]
+    asked = select(tasks.c.id, tasks.c.fence, tasks.c.stage, tasks.c.user_id).where(
+        UNDER_WAY,
+        tasks.c.worker_id == "",
+        tasks.c.engine == engine,
+        tasks.c.parted == 0,
+        tasks.c.lease_until.in_(until),
+    )
+    return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]
