@@ -189,7 +189,7 @@ class Service:
         settings = Settings(data=self.data, **named)  # type: ignore[arg-type]  as text, as in the environment
         with closing(open_ledger(settings)) as ledger:
             desk = open_desk(settings, ledger)
-            return self.client(desk.new_token(None, desk.add_user(None, name, role, "", limit, None)))
+            return self.client(desk.accounts.new_token(None, desk.accounts.add_user(None, name, role, "", limit, None)))
 
     def client(self, token: str) -> httpx.Client:
         """A client with this token; it need not read what the system trusts, for it speaks plain HTTP."""

@@ -17,7 +17,8 @@ from paperlane import hosting
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.desk import Desk
+from paperlane.desk import Accounts, DeadLetters, Desk, Documents, Operating, Schedules, Tasks
+from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.errors import Misconfigured, Unmounted, Unreadable
 from paperlane.hosting import Host
@@ -101,9 +102,21 @@ def open_results(settings: Settings) -> Folder:
 
 def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     """What people can ask for."""
+    blobs, trail = open_blobs(settings), Trail(clock, new_id)
     mark = cache(partial(_mark_of, ledger))
     rollout = RollOut(ledger, _whose, settings.engine)
-    return Desk(ledger, open_blobs(settings), settings, clock, new_id, lambda: _check_folder(settings, mark()), rollout)
+    return Desk(
+        ledger,
+        blobs,
+        clock,
+        rollout,
+        Tasks(ledger, clock, new_id, trail, lambda: _check_folder(settings, mark())),
+        Documents(ledger, clock),
+        DeadLetters(ledger, clock, trail),
+        Schedules(ledger, blobs, new_id, trail),
+        Accounts(ledger, settings, clock, rollout, trail),
+        Operating(ledger, clock, rollout, trail),
+    )
 
 
 def _whose(connection: Connection, after: int, most: int) -> Sequence[Whose]:

@@ -15,13 +15,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from paperlane.assembly import host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
-from paperlane.desk import Desk
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import Ledger
 from paperlane.patience import Stopped, patiently
 from paperlane.retention import Places, keep_house
+from paperlane.rollout import RollOut
 from paperlane.scheduling.pace import every
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
@@ -169,7 +169,7 @@ async def serve(
         desk = open_desk(settings, ledger)
         owns = partial(owns_files, settings, ledger)
         try:
-            first_sign_in = await patiently(lambda: threads(desk.first_sign_in), "starting", stop=stop)
+            first_sign_in = await patiently(lambda: threads(desk.accounts.first_sign_in), "starting", stop=stop)
             # leaves the mark before the first upload, for others to see
             with _in_data_folder():
                 await patiently(lambda: threads(owns), "starting", stop=stop)
@@ -190,7 +190,7 @@ async def serve(
             supervisor = Supervisor(command, settings.workers, partial(bury, ledger, burying), where)
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             places = Places(open_blobs(settings), open_results(settings))
-            running.create_task(_roll_out(desk, threads, stop))
+            running.create_task(_roll_out(desk.rollout, threads, stop))
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns)
             running.create_task(house)
             gate.open(app)
@@ -199,11 +199,11 @@ async def serve(
             server.should_exit = True
 
 
-async def _roll_out(desk: Desk, threads: Threads, stop: asyncio.Event) -> None:
+async def _roll_out(rollout: RollOut, threads: Threads, stop: asyncio.Event) -> None:
     """Bring lanes where roll-outs say, in place of who set one and died before all were there."""
     async for _ in every(_LOOK_FOR_ROLL_OUTS, stop):
         try:
-            if moved := await threads(lambda: sum(desk.rollout.settle())):
+            if moved := await threads(lambda: sum(rollout.settle())):
                 log.info("users were moved by a roll-out", users=moved)
         except Unavailable as error:
             log.warning("a roll-out waits", why=error.message)

@@ -15,5 +15,5 @@ def anns(tmp_path: Path) -> Path:
     new_file(tmp_path / "paperlane.db")
     settings = Settings(data=tmp_path)
     with closing(assembly.open_ledger(settings)) as ledger:
-        assembly.open_desk(settings, ledger).add_user(None, "ann", Role.USER, "", None, None)
+        assembly.open_desk(settings, ledger).accounts.add_user(None, "ann", Role.USER, "", None, None)
     return tmp_path

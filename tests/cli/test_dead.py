@@ -40,12 +40,12 @@ def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
 def fail(ledger: SqlLedger, tmp_path: Path) -> Fail:
     """Makes documents of a user that failed."""
     desk = assembly.open_desk(Settings(data=tmp_path), ledger)
-    known = {name: desk.add_user(None, name, Role.USER, "", None, None) for name in ("ann", "bob")}
+    known = {name: desk.accounts.add_user(None, name, Role.USER, "", None, None) for name in ("ann", "bob")}
     worker = WorkerId("w")
 
     def make(user: str, count: int = 1, fault: Fault = BROKEN) -> list[str]:
         uploads = [Upload(f"{n}.md", "text/markdown", 1, "0" * 64, "0" * 32) for n in range(count)]
-        batch, _ = desk.submit(known[user], Order(uploads))
+        batch, _ = desk.tasks.submit(known[user], Order(uploads))
         ledger.register(worker, "database", "host", 1, 50)
         while leases := ledger.step("database", worker, [], 50):
             ledger.finish(worker, [Ended(lease, Failed(fault)) for lease in leases])

@@ -22,9 +22,9 @@ def batches(tmp_path: Path) -> list[str]:
     desk = assembly.open_desk(settings, ledger)
     made = []
     for name in ("ann", "bob"):
-        account = desk.add_user(None, name, assembly.accounts.Role.USER, "", None, None)
+        account = desk.accounts.add_user(None, name, assembly.accounts.Role.USER, "", None, None)
         order = Order([Upload(f"{name}.md", "text/markdown", 1, "0" * 64, "0" * 32)])
-        made.append(desk.submit(account, order)[0].id)
+        made.append(desk.tasks.submit(account, order)[0].id)
     ledger.close()
     return made
 

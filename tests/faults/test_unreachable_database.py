@@ -13,7 +13,7 @@ from tests.ledger.invariants import check_invariants
 from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane import assembly, serving
-from paperlane.desk import Desk
+from paperlane.desk import Accounts
 from paperlane.engines import database
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
@@ -334,7 +334,7 @@ class TestStarting:
         def away(*_: object) -> None:
             raise Unavailable("The database is away.")
 
-        monkeypatch.setattr({"first_sign_in": Desk, "register": SqlLedger}.get(asks, serving), asks, away)
+        monkeypatch.setattr({"first_sign_in": Accounts, "register": SqlLedger}.get(asks, serving), asks, away)
         stop, told = asyncio.Event(), list[str]()
         free = Settings(data=settings.data, port=0, workers=0)
         service = asyncio.create_task(serving.serve(free, stop, lambda *said: told.extend(said), told.append))

@@ -61,8 +61,8 @@ def desk(new_database: Callable[[], str], tmp_path: Path) -> Iterator[Desk]:
 
 
 def made(desk: Desk, count: int, group: str = "") -> list[Account]:
-    there = len(desk.users())
-    return [desk.add_user(None, f"user{there + n}", Role.USER, group, None, None) for n in range(count)]
+    there = len(desk.accounts.users())
+    return [desk.accounts.add_user(None, f"user{there + n}", Role.USER, group, None, None) for n in range(count)]
 
 
 def engines(desk: Desk) -> dict[str, str]:
@@ -76,7 +76,7 @@ def engine(desk: Desk, account: Account) -> str:
 
 
 def set_out(desk: Desk, to: str, percent: float, group: str = "") -> int:
-    desk.roll_out(None, to, percent, group, force=True)
+    desk.operating.roll_out(None, to, percent, group, force=True)
     return sum(desk.rollout.settle())
 
 
@@ -92,13 +92,13 @@ class TestRollingOut:
             a.name: "inline" if place_of(a.id) < 40 else "database" for a in accounts
         }
         assert set_out(desk, "inline", 100) == 20 - moved
-        assert desk.roll_back(None).percent == 100
+        assert desk.operating.roll_back(None).percent == 100
         assert sum(desk.rollout.settle()) == 20 - moved
-        desk.roll_back(None)
+        desk.operating.roll_back(None)
         assert sum(desk.rollout.settle()) == moved
         assert engines(desk) == before
         with pytest.raises(Conflict, match="no roll-out"):
-            desk.roll_back(None)
+            desk.operating.roll_back(None)
 
     def test_all_pages_are_settled(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(rollout, "_PAGE", 3)
@@ -110,8 +110,8 @@ class TestRollingOut:
         (reader,), (other,) = made(desk, 1, "readers"), made(desk, 1)
         assert set_out(desk, "inline", 100, "readers") == 1
         assert (engine(desk, reader), engine(desk, other)) == ("inline", "database")
-        desk.change_user(None, other, group="readers")
-        desk.change_user(None, reader, group="")
+        desk.accounts.change_user(None, other, group="readers")
+        desk.accounts.change_user(None, reader, group="")
         assert (engine(desk, reader), engine(desk, other)) == ("database", "inline")
 
     def test_a_new_user_goes_where_the_rules_say(self, desk: Desk):
@@ -121,23 +121,23 @@ class TestRollingOut:
 
     def test_an_engine_of_ones_own_stays_until_it_is_given_up(self, desk: Desk):
         (account,) = made(desk, 1)
-        account = desk.change_user(None, account, engine="inline")
+        account = desk.accounts.change_user(None, account, engine="inline")
         set_out(desk, "inline", 100)
         assert set_out(desk, "database", 100) == 0
         assert engine(desk, account) == "inline"
-        desk.change_user(None, account, limit=3)
-        desk.change_user(None, account, group="readers")
+        desk.accounts.change_user(None, account, limit=3)
+        desk.accounts.change_user(None, account, group="readers")
         assert engine(desk, account) == "inline"
         made(desk, 2)
         assert desk.ledger.read(by_engine) == {"inline": (1, 1), "database": (2, 0)}
-        desk.change_user(None, account, engine="auto")
+        desk.accounts.change_user(None, account, engine="auto")
         assert engine(desk, account) == "database"
         assert desk.ledger.read(by_engine) == {"database": (3, 0)}
 
     def test_an_account_is_changed_as_it_is_and_not_as_it_was_read(self, desk: Desk):
         (read_before,) = made(desk, 1)
-        desk.change_user(None, read_before, engine="inline")
-        desk.change_user(None, read_before, group="readers")
+        desk.accounts.change_user(None, read_before, engine="inline")
+        desk.accounts.change_user(None, read_before, group="readers")
         assert engine(desk, read_before) == "inline"
 
     def test_what_is_set_later_is_newer_by_whatever_clock(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
@@ -150,26 +150,26 @@ class TestRollingOut:
     def test_what_makes_no_sense_is_refused(self, desk: Desk):
         for percent in (-1, 100.5, float("nan")):
             with pytest.raises(BadRequest, match="percentage"):
-                desk.roll_out(None, "inline", percent)
+                desk.operating.roll_out(None, "inline", percent)
         with pytest.raises(BadRequest, match="no engine"):
-            desk.roll_out(None, "teleport", 10)
+            desk.operating.roll_out(None, "teleport", 10)
         with pytest.raises(BadRequest, match="Nobody is in a group"):
-            desk.roll_out(None, "inline", 10, "readers", force=True)
+            desk.operating.roll_out(None, "inline", 10, "readers", force=True)
         assert desk.rollout.in_force() == []
 
     def test_nobody_is_given_to_an_engine_that_no_worker_serves(self, desk: Desk):
         made(desk, 1)
         with pytest.raises(Conflict, match="No worker of inline"):
-            desk.roll_out(None, "inline", 10)
-        desk.roll_out(None, "inline", 0)  # which takes users away from it
+            desk.operating.roll_out(None, "inline", 10)
+        desk.operating.roll_out(None, "inline", 0)  # which takes users away from it
         desk.ledger.register(WorkerId("w"), "inline", "host", 1, 1)
-        desk.roll_out(None, "inline", 10)
+        desk.operating.roll_out(None, "inline", 10)
 
     def test_who_settles_by_older_rules_moves_nobody_back(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """Between the pages of a slow one another rule comes, and is settled."""
         monkeypatch.setattr(rollout, "_PAGE", 2)
         made(desk, 6)
-        desk.roll_out(None, "inline", 100, force=True)
+        desk.operating.roll_out(None, "inline", 100, force=True)
         slow = desk.rollout.settle()
         next(slow)
         assert set_out(desk, "database", 100) == 2
@@ -180,17 +180,17 @@ class TestRollingOut:
     def test_what_comes_after_the_last_page_is_settled_too(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(rollout, "_PAGE", 2)
         made(desk, 3)
-        desk.roll_out(None, "inline", 100, force=True)
+        desk.operating.roll_out(None, "inline", 100, force=True)
         slow = desk.rollout.settle()
         assert [next(slow), next(slow)] == [2, 1]
-        desk.roll_out(None, "database", 100, force=True)  # by somebody who dies before a page of theirs
+        desk.operating.roll_out(None, "database", 100, force=True)  # by somebody who dies before a page of theirs
         assert sum(slow) == 3
         assert set(engines(desk).values()) == {"database"}
 
     def test_rules_wait_for_a_page_that_is_being_settled(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """Else the page would move users by rules that count no more, after others have settled the newer ones."""
         made(desk, 2)
-        desk.roll_out(None, "inline", 100, force=True)
+        desk.operating.roll_out(None, "inline", 100, force=True)
         reached, go_on = Event(), Event()
         really = rollout.rules.in_force
 
@@ -216,8 +216,8 @@ class TestRollingOut:
 
     def test_it_is_written_down_who_did_what(self, desk: Desk):
         (admin,) = made(desk, 1)
-        desk.roll_out(admin, "inline", 10, force=True)
-        desk.roll_back(admin)
+        desk.operating.roll_out(admin, "inline", 10, force=True)
+        desk.operating.roll_back(admin)
         asked = select(audit.c.what, audit.c.user_id, audit.c.details).where(audit.c.what.startswith("rollout"))
         rows = desk.ledger.read(lambda connection: connection.execute(asked.order_by(audit.c.id)).all())
         assert [tuple(row[:2]) for row in rows] == [("rollout", admin.id), ("rollout taken back", admin.id)]
@@ -226,7 +226,7 @@ class TestRollingOut:
     def test_what_was_cut_off_is_carried_on(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(rollout, "_PAGE", 2)
         made(desk, 5)
-        desk.roll_out(None, "inline", 100, force=True)
+        desk.operating.roll_out(None, "inline", 100, force=True)
         assert next(desk.rollout.settle()) == 2  # and then its process dies
         assert desk.rollout.is_unsettled()
         assert sum(desk.rollout.settle()) == 3

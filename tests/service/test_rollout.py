@@ -35,10 +35,10 @@ def test_a_batch_is_moved_to_another_engine_while_it_runs_and_back(new_service: 
     batch = upload(client, *["The gateway answers. " * 200] * 40)
     with desk_of(service) as desk:
         until(lambda: runs_on(desk, "database", 3))
-        desk.roll_out(None, "inline", 100)
+        desk.operating.roll_out(None, "inline", 100)
         assert sum(desk.rollout.settle()) == 2  # with the first admin
         until(lambda: runs_on(desk, "inline", 3))
-        desk.roll_back(None)
+        desk.operating.roll_back(None)
         before = sum(task.engine == "database" for task in desk.ledger.tasks(limit=100))
         assert sum(desk.rollout.settle()) == 2  # with the first admin
         until(lambda: runs_on(desk, "database", before + 3))
@@ -55,10 +55,10 @@ def test_a_service_carries_on_a_roll_out_that_was_cut_off(new_service: Callable[
     service.user("ann")
     service.stop()
     with desk_of(service) as desk:
-        desk.roll_out(None, "inline", 100, force=True)  # and whoever did so died before anybody was moved
+        desk.operating.roll_out(None, "inline", 100, force=True)  # and whoever did so died before anybody was moved
         service.start()
         until(lambda: not desk.rollout.is_unsettled())
-        ann = desk.user("ann").id
+        ann = desk.accounts.user("ann").id
         found = desk.ledger.read(lambda connection: terms(connection, ann))
     assert found is not None
     assert found.engine == "inline"

@@ -16,7 +16,7 @@ from tests.conftest import EVERY_KIND
 import paperlane
 from paperlane.assembly import host_of, open_desk, open_ledger, owns_files
 from paperlane.cli.installation import settings_of
-from paperlane.desk import Desk, Order
+from paperlane.desk import Accounts, Order
 from paperlane.errors import Misconfigured, Unreadable
 from paperlane.model.documents import Upload
 from paperlane.records.accounts import Account, Role
@@ -63,21 +63,21 @@ def test_services_that_start_first_at_once_make_one_admin(
     ledgers = [open_ledger(settings) for _ in range(3)]
     desks = [open_desk(settings, ledger) for ledger in ledgers]
     for name in users:
-        desks[0].add_user(None, name, Role.USER, "", None, None)
-    all_looked, looked, users_of = Barrier(3), set[int](), Desk.users
+        desks[0].accounts.add_user(None, name, Role.USER, "", None, None)
+    all_looked, looked, users_of = Barrier(3), set[int](), Accounts.users
 
-    def look_together(desk: Desk) -> Sequence[Account]:
-        found = users_of(desk)
-        if id(desk) not in looked:
-            looked.add(id(desk))
+    def look_together(accounts: Accounts) -> Sequence[Account]:
+        found = users_of(accounts)
+        if id(accounts) not in looked:
+            looked.add(id(accounts))
             all_looked.wait(60)
         return found
 
-    monkeypatch.setattr(Desk, "users", look_together)
+    monkeypatch.setattr(Accounts, "users", look_together)
     with ThreadPoolExecutor(3) as starting:
-        links = list(starting.map(Desk.first_sign_in, desks))
+        links = list(starting.map(Accounts.first_sign_in, [desk.accounts for desk in desks]))
     assert len(set(links) - {None}) == 3
-    roles = {account.name: account.role for account in desks[0].users()}
+    roles = {account.name: account.role for account in desks[0].accounts.users()}
     assert roles == {**dict.fromkeys(users, Role.USER), admin: Role.ADMIN}
     for ledger in ledgers:
         ledger.close()
@@ -89,7 +89,7 @@ def test_files_beside_those_of_another_ledger_are_not_removed(tmp_path: Path):
     def owns(**given: object) -> bool:
         settings = settings_of(data=tmp_path, **given)
         ledger = open_ledger(settings)
-        open_desk(settings, ledger).first_sign_in()
+        open_desk(settings, ledger).accounts.first_sign_in()
         try:
             return owns_files(settings, ledger)
         finally:
@@ -114,13 +114,13 @@ async def test_a_file_is_not_lost_while_the_data_folders_disk_is_not_mounted(
     with closing(open_ledger(settings)) as ledger:
         async with host_of(settings, ledger) as host:
             desk = open_desk(settings, ledger)
-            desk.first_sign_in()
+            desk.accounts.first_sign_in()
             assert owns_files(settings, ledger)
             files = kept, _, lost = [desk.blobs.create() for _ in range(3)]
             uploads = [Upload("a.md", "text/markdown", 0, "0" * 64, file.reference) for file in files]
             for file in files:
                 file.close()
-            desk.submit(desk.user("admin"), Order(uploads))
+            desk.tasks.submit(desk.accounts.user("admin"), Order(uploads))
             lost.discard()
             settings.data.rename(tmp_path / "elsewhere")
             for make in (lambda: None, settings.data.mkdir, (settings.data / "blobs").mkdir):
@@ -132,7 +132,7 @@ async def test_a_file_is_not_lost_while_the_data_folders_disk_is_not_mounted(
             fresh = desk.blobs.create()
             fresh.close()
             upload = Upload("b.md", "text/markdown", 0, "0" * 64, fresh.reference)
-            desk.submit(desk.user("admin"), Order([upload]))
+            desk.tasks.submit(desk.accounts.user("admin"), Order([upload]))
             assert not owns_files(settings, ledger)  # for what came since
             desk.blobs.mark("another")  # the folder of another ledger
             with pytest.raises(Unreadable):

@@ -27,6 +27,7 @@ class House:
     app: FastAPI
     desk: Desk
     ledger: SqlLedger
+    settings: Settings
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     rung: int = 0
@@ -75,11 +76,11 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         made[0].rung += 1
 
     app = create_app(desk, settings, wake, "secret")
-    made.append(House(app, desk, ledger))
+    made.append(House(app, desk, ledger, settings))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         for name, role in (("ann", Role.USER), ("bob", Role.USER), ("vera", Role.VIEWER), ("adam", Role.ADMIN)):
-            token = desk.new_token(None, desk.add_user(None, name, role, "", None, None))
+            token = desk.accounts.new_token(None, desk.accounts.add_user(None, name, role, "", None, None))
             made[0].tokens[name] = token
             made[0].clients[name] = httpx.AsyncClient(
                 transport=transport, base_url="http://test/api/v1", headers={"Authorization": f"Bearer {token}"}

@@ -20,18 +20,18 @@ def test_of_two_admins_that_demote_each_other_at_once_one_stays(new_database: Ca
     settings = Settings(data=tmp_path / "data", database_url=new_database())
     ledgers = [assembly.open_ledger(settings) for _ in range(2)]
     desks = [assembly.open_desk(settings, ledger) for ledger in ledgers]
-    ann, bob = (desks[0].add_user(None, name, Role.ADMIN, "", None, None) for name in ("ann", "bob"))
+    ann, bob = (desks[0].accounts.add_user(None, name, Role.ADMIN, "", None, None) for name in ("ann", "bob"))
 
     def demote(n: int, _ledger: SqlLedger) -> str:
         by, other = ((ann, bob), (bob, ann))[n]
         try:
-            return desks[n].change_user(by, other, role=Role.USER).role.value
+            return desks[n].accounts.change_user(by, other, role=Role.USER).role.value
         except Conflict as refused:
             return refused.code
 
     for _ in range(ROUNDS):
         assert sorted(at_once(ledgers, demote)) == ["last_admin", "user"]  # type: ignore[type-var]
-        for account in desks[0].users():
-            desks[0].change_user(None, account, role=Role.ADMIN)
+        for account in desks[0].accounts.users():
+            desks[0].accounts.change_user(None, account, role=Role.ADMIN)
     for ledger in ledgers:
         ledger.close()

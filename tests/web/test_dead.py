@@ -44,12 +44,12 @@ async def test_a_dead_letter_tells_its_cause_and_when(house: House):
 async def test_one_sees_ones_own_and_admins_everybodys_without_names(house: House):
     (own,), (other,) = await failed(house, "ann"), await failed(house, "bob", 1, SLOW)
     assert [letter["id"] for letter in await listed(house, "ann")] == [own]
-    bob = house.desk.user("bob").id
+    bob = house.desk.accounts.user("bob").id
     assert await listed(house, "ann", user=bob) == await listed(house, "ann", user=2**62) == []
     assert (await house["ann"].get("/dead/causes", params={"user": bob})).json()["items"] == []
     assert [(one["id"], one["owner"], one["document"]) for one in await listed(house, "adam")] == [
         (other, bob, None),
-        (own, house.desk.user("ann").id, None),
+        (own, house.desk.accounts.user("ann").id, None),
     ]
     assert "0.md" not in (await house["adam"].get("/dead")).text
     assert [one["id"] for one in await listed(house, "adam", user=bob)] == [other]
@@ -158,7 +158,7 @@ async def test_a_discarded_one_is_told_of_no_more_but_keeps_its_cause(house: Hou
 @pytest.mark.parametrize("act", ["replay", "discard"])
 async def test_nobody_handles_anothers_but_an_admin(house: House, act: str):
     (task,) = await failed(house, "ann")
-    ann = house.desk.user("ann").id
+    ann = house.desk.accounts.user("ann").id
     foreign = (await house["bob"].post(f"/dead/{act}", json={"ids": [task]})).json()
     missing = (await house["bob"].post(f"/dead/{act}", json={"ids": ["none"]})).json()
     assert foreign["left"][0] == {**missing["left"][0], "tasks": [task]}
@@ -181,4 +181,4 @@ async def test_an_operators_act_is_written_down(house: House):
         lambda c: c.execute(select(audit.c.user_id, audit.c.details).where(audit.c.what.like("dead %"))).all()
     )
     ((user, details),) = rows
-    assert (user, json.loads(details)) == (house.desk.user("adam").id, {"count": 1, "ids": [one, "none"]})
+    assert (user, json.loads(details)) == (house.desk.accounts.user("adam").id, {"count": 1, "ids": [one, "none"]})

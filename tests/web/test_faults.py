@@ -29,14 +29,14 @@ FILE = {"files": ("a.md", b"Fine.")}
 
 
 def blobs_of(house: House) -> list[Path]:
-    return list(house.desk.settings.data.glob("blobs/*/*"))
+    return list(house.settings.data.glob("blobs/*/*"))
 
 
 async def test_a_database_that_cannot_be_written_gives_503_leaves_no_file_and_heals(
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
-    with taken(house.desk.settings.data / "paperlane.db"):
+    with taken(house.settings.data / "paperlane.db"):
         answer = await house["ann"].post("/batches", files=FILE)
         assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
         assert int(answer.headers["retry-after"]) > 0
@@ -51,7 +51,7 @@ async def test_a_database_that_cannot_be_written_gives_503_leaves_no_file_and_he
 async def test_an_upload_is_refused_while_the_data_folders_disk_is_not_mounted(house: House):
     """The mount point is there, and empty."""
     await house.upload("ann", "Fine.")
-    blobs, aside = house.desk.settings.data / "blobs", house.desk.settings.data / "aside"
+    blobs, aside = house.settings.data / "blobs", house.settings.data / "aside"
     blobs.rename(aside)
     for make in (lambda: None, blobs.mkdir):
         make()
@@ -66,7 +66,7 @@ async def test_an_upload_is_refused_while_the_data_folders_disk_is_not_mounted(h
     (mark,) = blobs.glob("ledger-*")
     shutil.rmtree(blobs)
     with capture_logs() as logs:
-        assert not assembly.owns_files(house.desk.settings, house.ledger)
+        assert not assembly.owns_files(house.settings, house.ledger)
     assert [line["if_they_are_lost"] for line in logs] == [f"touch {mark}"]
     blobs.mkdir()
     mark.touch()
@@ -202,7 +202,7 @@ class TestOnASmallDisk:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
     async def test_it_refuses_until_there_is_room_again(self, house: House):
-        place = house.desk.settings.data
+        place = house.settings.data
         accepted = 0
         for _ in range(30):
             answer = await house["ann"].post("/batches", files={"files": ("a.md", b"x" * 300_000)})

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
-from paperlane.desk import Desk
+from paperlane.desk import Documents
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.tasks import WorkerId
 from paperlane.records import accounts
@@ -119,7 +119,7 @@ async def test_what_was_dismissed_stays_so_when_the_document_is_tested_again(hou
 async def test_many_who_read_documents_leave_room_for_others(house: House, monkeypatch: pytest.MonkeyPatch):
     (task,) = (await house.upload("ann", TEXT))["tasks"]
     house.work()
-    begun, go_on, document = threading.Semaphore(0), threading.Event(), Desk.document
+    begun, go_on, document = threading.Semaphore(0), threading.Event(), Documents.text
     reading = []
 
     def held(*given: Any) -> Any:
@@ -128,7 +128,7 @@ async def test_many_who_read_documents_leave_room_for_others(house: House, monke
         go_on.wait()
         return document(*given)
 
-    monkeypatch.setattr(Desk, "document", held)
+    monkeypatch.setattr(Documents, "text", held)
     all_of_them = [asyncio.create_task(house["ann"].get(f"/tasks/{task['id']}/document")) for _ in range(12)]
     try:
         await asyncio.to_thread(lambda: [begun.acquire() for _ in range(2)])
@@ -182,7 +182,7 @@ async def test_an_upload_of_nothing_but_files_that_are_too_large_is_too_large(ho
 
 
 def blobs_of(house: House) -> list[str]:
-    return [path.name for path in house.desk.settings.data.glob("blobs/*/*")]
+    return [path.name for path in house.settings.data.glob("blobs/*/*")]
 
 
 async def test_files_come_in_their_field_only(house: House):
@@ -620,10 +620,10 @@ async def test_the_queue_shows_who_has_most_waiting_and_counts_everybody(house: 
 
 async def test_a_viewer_looks_at_what_is_its_own_and_changes_nothing(house: House):
     """Its tasks are from when it was a user."""
-    vera = house.desk.user("vera")
-    house.desk.change_user(None, vera, role=Role.USER)
+    vera = house.desk.accounts.user("vera")
+    house.desk.accounts.change_user(None, vera, role=Role.USER)
     own = (await house.upload("vera", TEXT))["tasks"][0]["id"]
-    house.desk.change_user(None, vera, role=Role.VIEWER)
+    house.desk.accounts.change_user(None, vera, role=Role.VIEWER)
     batch = await house.upload("ann", TEXT, TEXT)
     other = batch["tasks"][0]["id"]
     found = (await house["vera"].get("/queue")).json()
@@ -663,11 +663,11 @@ async def test_an_admin_runs_everybodys_tasks_and_reads_nobodys_documents(house:
 
 
 async def test_the_last_admin_stays_one(house: House):
-    adam = house.desk.user("adam")
+    adam = house.desk.accounts.user("adam")
     refused = await house["adam"].patch(f"/users/{adam.id}", json={"role": "user", "limit": 3})
     assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
     assert (await house["adam"].get(f"/users/{adam.id}")).json()["limit"] == 50
-    house.desk.change_user(None, house.desk.user("bob"), role=Role.ADMIN)
+    house.desk.accounts.change_user(None, house.desk.accounts.user("bob"), role=Role.ADMIN)
     assert (await house["adam"].patch(f"/users/{adam.id}", json={"role": "user"})).status_code == 200
 
 
@@ -677,7 +677,7 @@ async def test_what_admins_change_is_written_down(house: House):
     await house["adam"].post(f"/users/{made['id']}/revoke")
     await house["adam"].post("/queue/pause", json={"engine": "inline", "paused": True})
     await house["adam"].put("/queue/limit", json={"max_running": 7})
-    adam = house.desk.user("adam").id
+    adam = house.desk.accounts.user("adam").id
     rows = house.ledger.read(lambda c: c.execute(select(audit.c.what).where(audit.c.user_id == adam)).scalars().all())
     assert sorted(rows) == [
         "engine paused",
@@ -713,7 +713,7 @@ async def test_what_admins_do_to_tasks_is_written_down_once_and_nobody_elses_act
     for act in ("cancel", "retry"):
         assert (await house["bob"].post(f"/tasks/{two}/{act}")).status_code == 200
     rows = house.ledger.read(lambda c: c.execute(select(audit).where(audit.c.what.like("task %"))).all())
-    adam = house.desk.user("adam").id
+    adam = house.desk.accounts.user("adam").id
     assert sorted((row.user_id, row.what, json.loads(row.details)["task"]) for row in rows) == [
         (adam, "task cancelled", one),
         (adam, "task replayed", one),
@@ -780,7 +780,7 @@ async def test_another_role_brings_its_usual_limit_unless_it_was_set_otherwise(h
     ],
 )
 async def test_terms_that_make_no_sense_are_refused(house: House, terms: str):
-    ann = house.desk.user("ann").id
+    ann = house.desk.accounts.user("ann").id
     before = (await house["adam"].get(f"/users/{ann}")).json()
     headers = {"Content-Type": "application/json"}
     answer = await house["adam"].patch(f"/users/{ann}", content=terms, headers=headers)
@@ -802,7 +802,7 @@ async def test_a_session_of_the_page_is_no_use_to_another_site(house: House):
         assert (await page.post("/batches", files=files, headers={"Origin": origin})).status_code == 403
     assert (await page.post("/batches", files=files, headers={"Origin": "http://test"})).status_code == 202
     page.cookies.set(COOKIE, answer.cookies[COOKIE][:-2] + "xx")
-    house.desk.revoke(None, house.desk.user("ann"))
+    house.desk.accounts.revoke(None, house.desk.accounts.user("ann"))
     assert (await page.get("/session")).status_code == 401
 
 
@@ -831,23 +831,23 @@ async def test_signing_out_ends_this_session_and_no_other(house: House):
     assert (await page.get("/session", headers=cookies[1])).json()["name"] == "ann"
     assert (await house["ann"].delete("/session")).status_code == 204
     assert (await house["ann"].get("/session")).json()["name"] == "ann"
-    assert (await house["adam"].post(f"/users/{house.desk.user('ann').id}/revoke")).json() == {"revoked": 1}
+    assert (await house["adam"].post(f"/users/{house.desk.accounts.user('ann').id}/revoke")).json() == {"revoked": 1}
     assert (await page.get("/session", headers=cookies[1])).status_code == 401
 
 
 async def test_a_session_ends_with_its_token_and_is_none(house: House):
-    token = house.desk.account_of_token(house.tokens["ann"])
+    token = house.desk.accounts.of_token(house.tokens["ann"])
     assert token is not None
     account, digest = token
-    session = house.desk.begin_session(account, digest)
-    assert house.desk.account_of_session(session) == account
-    assert house.desk.account_of_session(digest) is None
+    session = house.desk.accounts.begin_session(account, digest)
+    assert house.desk.accounts.of_session(session) == account
+    assert house.desk.accounts.of_session(digest) is None
     house.ledger.write(lambda c: c.execute(update(tokens).where(tokens.c.hash == digest).values(revoked_at=1.0)))
-    assert house.desk.account_of_session(session) is None
+    assert house.desk.accounts.of_session(session) is None
 
 
 async def test_old_sessions_are_forgotten(house: House):
-    token = house.desk.account_of_token(house.tokens["ann"])
+    token = house.desk.accounts.of_token(house.tokens["ann"])
     assert token is not None
     for at in (0.0, 1_000.0, 50_000.0):
         house.ledger.write(lambda c, at=at: accounts.begin_session(c, token[0].id, token[1], at, 3_600))
@@ -868,21 +868,23 @@ async def test_after_signing_in_one_is_where_one_was_going(house: House, goal: s
 
 
 async def test_a_link_is_given_until_an_admin_can_sign_in(house: House):
-    assert house.desk.first_sign_in() is None  # adam holds a token
-    house.desk.revoke(None, house.desk.user("adam"))
-    house.ledger.write(lambda c: accounts.new_link(c, house.desk.user("bob").id, house.desk.clock.now(), 60))
-    first, second, other = (house.desk.first_sign_in() for _ in range(3))  # services that start one after the other
+    assert house.desk.accounts.first_sign_in() is None  # adam holds a token
+    house.desk.accounts.revoke(None, house.desk.accounts.user("adam"))
+    house.ledger.write(lambda c: accounts.new_link(c, house.desk.accounts.user("bob").id, house.desk.clock.now(), 60))
+    first, second, other = (
+        house.desk.accounts.first_sign_in() for _ in range(3)
+    )  # services that start one after the other
     for path, works in ((second, True), (second, False), (first, False), (other, False)):
         answer = await house["nobody"].get(f"http://test{path}")
         assert (answer.status_code == 303) == works
         house["nobody"].cookies.clear()
-    assert house.desk.first_sign_in() is None
-    assert [account.name for account in house.desk.users()] == ["ann", "bob", "vera", "adam"]
+    assert house.desk.accounts.first_sign_in() is None
+    assert [account.name for account in house.desk.accounts.users()] == ["ann", "bob", "vera", "adam"]
 
 
 async def test_only_a_get_spends_a_link_and_a_void_one_writes_nothing(house: House, monkeypatch: pytest.MonkeyPatch):
-    house.desk.revoke(None, house.desk.user("adam"))
-    link = f"http://test{house.desk.first_sign_in()}"
+    house.desk.accounts.revoke(None, house.desk.accounts.user("adam"))
+    link = f"http://test{house.desk.accounts.first_sign_in()}"
     assert (await house["nobody"].head(link)).status_code == 200
     with monkeypatch.context() as patch:
         patch.setattr(SqlLedger, "write", None)
@@ -892,8 +894,8 @@ async def test_only_a_get_spends_a_link_and_a_void_one_writes_nothing(house: Hou
 
 
 async def test_the_first_admin_is_made_where_there_is_none(house: House):
-    house.ledger.write(lambda c: accounts.change(c, house.desk.user("adam").id, Role.USER, None))
-    path = house.desk.first_sign_in()
+    house.ledger.write(lambda c: accounts.change(c, house.desk.accounts.user("adam").id, Role.USER, None))
+    path = house.desk.accounts.first_sign_in()
     assert (await house["nobody"].get(f"http://test{path}")).status_code == 303
     assert (await house["nobody"].get("/session")).json()["name"] == "admin"
 
@@ -903,12 +905,12 @@ async def test_links_that_are_too_old_are_void_and_forgotten(house: House, monke
         held = select(func.count()).where(tokens.c.once_until > 0)
         return house.ledger.read(lambda c: c.execute(held).scalar_one())
 
-    house.desk.revoke(None, house.desk.user("adam"))
-    old = house.desk.first_sign_in()
+    house.desk.accounts.revoke(None, house.desk.accounts.user("adam"))
+    old = house.desk.accounts.first_sign_in()
     now = house.desk.clock.now()
     monkeypatch.setattr(type(house.desk.clock), "now", lambda _: now + 3_601)
     assert (await house["nobody"].get(f"http://test{old}")).status_code == 200
-    fresh = house.desk.first_sign_in()
+    fresh = house.desk.accounts.first_sign_in()
     assert links() == 1
     assert (await house["nobody"].get(f"http://test{fresh}")).status_code == 303
     assert links() == 0
@@ -918,7 +920,7 @@ async def test_links_that_are_too_old_are_void_and_forgotten(house: House, monke
 async def test_a_session_that_took_two_tries_to_begin_is_the_one_that_was_written(
     house: House, monkeypatch: pytest.MonkeyPatch, by: str
 ):
-    adam = house.desk.user("adam")
+    adam = house.desk.accounts.user("adam")
     once = house.ledger.write(lambda c: accounts.new_link(c, adam.id, house.desk.clock.now(), 60))
     begun: list[object] = []
     write = SqlLedger.write
@@ -943,7 +945,7 @@ async def test_a_session_that_took_two_tries_to_begin_is_the_one_that_was_writte
 
 async def test_the_first_link_signs_in_once(house: House):
     made: list[str] = []
-    adam = house.desk.user("adam")
+    adam = house.desk.accounts.user("adam")
     house.ledger.write(lambda c: made.append(accounts.new_link(c, adam.id, house.desk.clock.now(), 60)))
     first = await house["nobody"].get("http://test/sign-in", params={"once": made[0]})
     assert (first.status_code, first.headers["location"]) == (303, "/")
@@ -1042,7 +1044,7 @@ async def test_figures_are_for_admins_and_for_this_machine(house: House):
 
 async def test_counters_that_were_put_right_anywhere_are_a_figure(house: House):
     await house.upload("ann", "Fine.")
-    other = SqlLedger(connect(house.desk.settings.database))  # as a worker's process has one
+    other = SqlLedger(connect(house.settings.database))  # as a worker's process has one
     other.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = ready + 1"))
     assert other.recover().drifted == 4
     other.close()
@@ -1079,7 +1081,7 @@ async def test_accounts_are_listed_by_one_question(house: House):
     few = (await house["adam"].get("/users")).json()["items"]
     asked, count = list(questions), len(questions)
     for number in range(10):
-        house.desk.add_user(None, f"user{number}", Role.USER, "", 3, None)
+        house.desk.accounts.add_user(None, f"user{number}", Role.USER, "", 3, None)
     questions.clear()
     many = (await house["adam"].get("/users")).json()["items"]
     assert len(questions) == count, asked
@@ -1109,7 +1111,7 @@ async def test_a_page_of_accounts_is_bounded(house: House):
         refused = await house["adam"].get("/users", params={"limit": limit})
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     for number in range(100):
-        house.desk.add_user(None, f"user{number}", Role.USER, "", None, None)
+        house.desk.accounts.add_user(None, f"user{number}", Role.USER, "", None, None)
     page = (await house["adam"].get("/users")).json()
     assert (len(page["items"]), page["next"]) == (100, str(page["items"][-1]["id"]))
 

@@ -49,12 +49,12 @@ async def run(house: House) -> AsyncIterator[Run]:
 
 
 def places_of(house: House) -> Places:
-    return Places(house.desk.blobs, open_results(house.desk.settings))
+    return Places(house.desk.blobs, open_results(house.settings))
 
 
 def results_in(house: House) -> list[Path]:
     """The files of large results."""
-    return sorted(house.desk.settings.data.glob("results/??/*"))
+    return sorted(house.settings.data.glob("results/??/*"))
 
 
 def age(house: House, days: float) -> None:
@@ -156,7 +156,7 @@ async def test_documents_that_are_gone_cannot_be_scheduled(house: House, run: Ru
 
 
 def orphan(house: House, digit: str, at: float, place: str = "blobs") -> Path:
-    path = house.desk.settings.data / place / (digit * 2) / (digit * 32)
+    path = house.settings.data / place / (digit * 2) / (digit * 32)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
     os.utime(path, (at, at))
@@ -165,7 +165,7 @@ def orphan(house: House, digit: str, at: float, place: str = "blobs") -> Path:
 
 async def test_files_of_nothing_go_a_day_after_they_were_written(house: House, run: Run):
     await add(house, await house.upload("ann", "Fine."))
-    (named,) = house.desk.settings.data.glob("blobs/*/*")
+    (named,) = house.settings.data.glob("blobs/*/*")
     os.utime(named, (1e9, 1e9))
     house.ledger.write(lambda c: c.execute(update(users).values(created_at=2e8)) and None)
     now = house.desk.clock.now()
@@ -176,7 +176,7 @@ async def test_files_of_nothing_go_a_day_after_they_were_written(house: House, r
 
 
 async def test_files_of_nothing_stay_once_another_ledger_has_come_to_the_folder(house: House, run: Run):
-    (mark,) = house.desk.settings.data.glob("blobs/ledger-*")
+    (mark,) = house.settings.data.glob("blobs/ledger-*")
     now, owns = house.desk.clock.now(), partial(house.desk.blobs.mark, mark.name.removeprefix("ledger-"))
     house.ledger.write(lambda c: c.execute(update(users).values(created_at=1e8)) and None)
     first = orphan(house, "a", now - 2 * DAY)
@@ -197,7 +197,7 @@ async def test_a_large_result_lies_apart_from_the_uploads_as_long_as_its_task(
     assert list(house.desk.blobs.written(0, 1e12)) == blobs_of(house)  # older programs look for orphans there, and ask
     now = house.desk.clock.now()  # neither the ledger nor when a result was named
     house.ledger.write(lambda c: c.execute(update(users).values(created_at=now - 3 * DAY)) and None)
-    for path in house.desk.settings.data.glob("*/??/*"):
+    for path in house.settings.data.glob("*/??/*"):
         os.utime(path, (now - 2 * DAY, now - 2 * DAY))
     fallen, under_way = (
         orphan(house, digit, now - DAY + seconds, "results") for digit, seconds in (("a", -60), ("b", 60))

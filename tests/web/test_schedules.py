@@ -134,17 +134,17 @@ async def test_schedules_are_paged_by_name(house: House):
 
 
 def bar(house: House, how: str) -> None:
-    ann = house.desk.user("ann")
+    ann = house.desk.accounts.user("ann")
     if how == "demoted":
-        house.desk.change_user(None, ann, role=Role.VIEWER)
+        house.desk.accounts.change_user(None, ann, role=Role.VIEWER)
     else:
-        house.desk.revoke(None, ann)
+        house.desk.accounts.revoke(None, ann)
 
 
 @pytest.mark.parametrize("how", ["demoted", "revoked"])
 async def test_a_schedule_of_somebody_who_may_upload_no_more_submits_nothing_and_says_why(house: House, how: str):
     await add(house, await house.upload("ann", "Fine."))
-    ann = house.desk.user("ann")
+    ann = house.desk.accounts.user("ann")
     bar(house, how)
     fire(house)
     assert len(house.ledger.tasks(user=ann.id)) == 1
@@ -153,9 +153,9 @@ async def test_a_schedule_of_somebody_who_may_upload_no_more_submits_nothing_and
     assert (shown["refusal"]["code"], bool(shown["refusal"]["hint"])) == ("owner_barred", True)
     if how == "demoted":
         assert (await house["ann"].get("/schedules")).json()["items"] == [shown]
-        house.desk.change_user(None, ann, role=Role.USER)
+        house.desk.accounts.change_user(None, ann, role=Role.USER)
     else:
-        house.desk.new_token(None, ann)
+        house.desk.accounts.new_token(None, ann)
     fire(house)
     assert len(house.ledger.tasks(user=ann.id)) == 2
     (shown,) = (await house["adam"].get("/schedules", params={"user": ann.id})).json()["items"]
@@ -165,20 +165,20 @@ async def test_a_schedule_of_somebody_who_may_upload_no_more_submits_nothing_and
 async def test_who_signed_in_by_the_link_and_out_again_is_not_barred(house: House):
     batch = await house.upload("ann", "Fine.")
     await add(house, batch)
-    ann = house.desk.user("ann")
+    ann = house.desk.accounts.user("ann")
     house.ledger.write(lambda c: c.execute(delete(tokens).where(tokens.c.user_id == ann.id)) and None)
     fire(house)  # nothing was revoked
-    session = house.desk.use_link(
+    session = house.desk.accounts.use_link(
         house.ledger.write(lambda c: accounts.new_link(c, ann.id, assembly.clock.now(), 60.0))
     )
     assert session is not None
-    house.desk.end_session(session)
+    house.desk.accounts.end_session(session)
     fire(house)
     assert len(house.ledger.tasks(user=ann.id)) == 3
-    session = house.desk.use_link(
+    session = house.desk.accounts.use_link(
         house.ledger.write(lambda c: accounts.new_link(c, ann.id, assembly.clock.now(), 60.0))
     )
-    house.desk.revoke(None, ann)
+    house.desk.accounts.revoke(None, ann)
     fire(house)
     assert len(house.ledger.tasks(user=ann.id)) == 3
 
@@ -186,7 +186,7 @@ async def test_who_signed_in_by_the_link_and_out_again_is_not_barred(house: Hous
 @pytest.mark.parametrize("how", ["demoted", "revoked"])
 async def test_an_admin_stops_anybodys_schedule_and_the_trail_tells(house: House, how: str):
     await add(house, await house.upload("ann", "Fine."))
-    ann = house.desk.user("ann").id
+    ann = house.desk.accounts.user("ann").id
     bar(house, how)
     whose = {"params": {"user": ann}}
     for name in ("bob", "vera"):

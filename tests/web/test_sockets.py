@@ -52,10 +52,10 @@ async def test_users_and_admins_have_limits_of_their_own(house: House, who: str,
 
 
 async def test_a_viewer_follows_nobodys_tasks_but_its_own(house: House):
-    vera = house.desk.user("vera")
-    house.desk.change_user(None, vera, role=Role.USER)
+    vera = house.desk.accounts.user("vera")
+    house.desk.accounts.change_user(None, vera, role=Role.USER)
     (own,) = (await house.upload("vera", "Fine."))["tasks"]
-    house.desk.change_user(None, vera, role=Role.VIEWER)
+    house.desk.accounts.change_user(None, vera, role=Role.VIEWER)
     (other,) = (await house.upload("ann", "Fine."))["tasks"]
     assert await Socket(house, "vera", other["id"]).answer() == ("websocket.close", 4404)
     socket = Socket(house, "vera", own["id"])

@@ -14,7 +14,7 @@ from paperlane.errors import BadRequest, NotFound, Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from paperlane.desk import Desk
+    from paperlane.desk import Accounts, DeadLetters, Tasks
     from paperlane.model.tasks import Handled, Letters, TaskId, UserId
 
 app = typer.Typer(help="What runs and waits; cancel, start again, pause.", invoke_without_command=True)
@@ -114,9 +114,9 @@ def dead(
 
     with desk_in(context, data, database) as desk:
         names = user_names(desk.ledger)
-        which = _letters(desk, user, code, batch, since, until)
-        letters = desk.dead(None, which, "", limit)
-        causes = desk.causes(None, which)
+        which = _letters(desk.accounts, user, code, batch, since, until)
+        letters = desk.dead.page(None, which, "", limit)
+        causes = desk.dead.causes(None, which)
     rows = [
         {
             "id": letter.task.id,
@@ -155,10 +155,11 @@ def retry(
 ) -> None:
     """Start tasks again: some by id, failed or cancelled; or dead letters, all or those of a filter."""
     with desk_in(context, data, database) as desk:
-        which = _meant(_letters(desk, user, code, batch, since, until), ids, everything=everything, verb="start again")
-        _ask_first(desk, which, yes=yes, verb="Start {} again?")
-        pages = desk.replay(None, which) if which.ids is None else _again(desk, which.ids)
-        handled = _all_of(desk, which, pages)
+        filtered = _letters(desk.accounts, user, code, batch, since, until)
+        which = _meant(filtered, ids, everything=everything, verb="start again")
+        _ask_first(desk.dead, which, yes=yes, verb="Start {} again?")
+        pages = desk.dead.replay(None, which) if which.ids is None else _again(desk.tasks, which.ids)
+        handled = _all_of(desk.dead, which, pages)
     _report(handled, "replayed", "queued again", as_json=as_json)
 
 
@@ -179,14 +180,15 @@ def discard(
 ) -> None:
     """Take tasks off the list of the dead: some by id, all, or those of a filter. They stay failed."""
     with desk_in(context, data, database) as desk:
-        which = _meant(_letters(desk, user, code, batch, since, until), ids, everything=everything, verb="discard")
-        _ask_first(desk, which, yes=yes, verb="Discard {}?")
-        handled = _all_of(desk, which, desk.discard(None, which))
+        filtered = _letters(desk.accounts, user, code, batch, since, until)
+        which = _meant(filtered, ids, everything=everything, verb="discard")
+        _ask_first(desk.dead, which, yes=yes, verb="Discard {}?")
+        handled = _all_of(desk.dead, which, desk.dead.discard(None, which))
     _report(handled, "discarded", "discarded", as_json=as_json)
 
 
 def _letters(
-    desk: "Desk", user: str | None, code: str | None, batch: str | None, since: str | None, until: str | None
+    accounts: "Accounts", user: str | None, code: str | None, batch: str | None, since: str | None, until: str | None
 ) -> "Letters":
     from math import inf
 
@@ -194,7 +196,7 @@ def _letters(
     from paperlane.model.tasks import BatchId, Letters
 
     return Letters(
-        user=None if user is None else _user(desk, user),
+        user=None if user is None else _user(accounts, user),
         batch=BatchId(batch) if batch else None,
         code=code or "",
         since=moment_of(since) if since else 0.0,
@@ -202,12 +204,12 @@ def _letters(
     )
 
 
-def _user(desk: "Desk", name: str) -> "UserId":
+def _user(accounts: "Accounts", name: str) -> "UserId":
     """By name, or by the number that users of another pipeline have alone."""
     from paperlane.model.tasks import UserId
 
     try:
-        return desk.user(name).id
+        return accounts.user(name).id
     except NotFound:
         if name.isascii() and name.isdigit() and len(name) <= _DIGITS:
             return UserId(int(name))
@@ -228,35 +230,35 @@ def _meant(which: "Letters", ids: list[str] | None, *, everything: bool, verb: s
     return meant
 
 
-def _ask_first(desk: "Desk", which: "Letters", *, yes: bool, verb: str) -> None:
+def _ask_first(dead: "DeadLetters", which: "Letters", *, yes: bool, verb: str) -> None:
     """On a terminal nothing happens to several tasks before somebody said yes."""
-    count = _count(desk, which)
+    count = _count(dead, which)
     if count > 1 and not yes and sys.stdin.isatty() and not typer.confirm(verb.format(f"{count} tasks"), err=True):
         typer.echo("Nothing was changed.", err=True)
         raise typer.Exit(1)
 
 
-def _count(desk: "Desk", which: "Letters") -> int:
-    return sum(desk.causes(None, which).values()) if which.ids is None else len(which.ids)
+def _count(dead: "DeadLetters", which: "Letters") -> int:
+    return sum(dead.causes(None, which).values()) if which.ids is None else len(which.ids)
 
 
-def _again(desk: "Desk", ids: "Sequence[TaskId]") -> "Iterator[Handled]":
+def _again(tasks: "Tasks", ids: "Sequence[TaskId]") -> "Iterator[Handled]":
     """One by one: also what was cancelled, or discarded."""
     from paperlane.model.tasks import Handled, LeftOver
 
     for task in ids:
         try:
-            desk.retry(None, task)
+            tasks.retry(None, task)
             yield Handled(1)
         except Refused as error:
             yield Handled(0, [LeftOver(error.fault, 1, [task])])
 
 
-def _all_of(desk: "Desk", which: "Letters", pages: "Iterator[Handled]") -> "Handled":
+def _all_of(dead: "DeadLetters", which: "Letters", pages: "Iterator[Handled]") -> "Handled":
     """What became of all pages; a terminal shows how far it is."""
     from paperlane.desk import together
 
-    with counted_on_terminal("tasks", _count(desk, which)) as count:
+    with counted_on_terminal("tasks", _count(dead, which)) as count:
         found: list[Handled] = []
         for page in pages:
             found.append(page)
@@ -283,16 +285,16 @@ def _report(handled: "Handled", name: str, said: str, *, as_json: bool) -> None:
 def cancel(context: typer.Context, ids: Ids, data: Data = None, database: Database = None) -> None:
     """Cancel tasks: queued ones at once, running ones at their next step."""
     with desk_in(context, data, database) as desk:
-        _each(desk, ids)
+        _each(desk.tasks, ids)
 
 
-def _each(desk: "Desk", ids: list[str]) -> None:
+def _each(tasks: "Tasks", ids: list[str]) -> None:
     from paperlane.model.tasks import TaskId
 
     failed = False
     for task in ids:
         try:
-            desk.cancel(None, TaskId(task))
+            tasks.cancel(None, TaskId(task))
             typer.echo(f"{task} is cancelled, or will be at its next step.")
         except Refused as error:
             typer.echo(f"{task}: {error.message} {error.hint}".rstrip(), err=True)
@@ -305,7 +307,7 @@ def _each(desk: "Desk", ids: list[str]) -> None:
 def pause(context: typer.Context, engine: Engine = "database", data: Data = None, database: Database = None) -> None:
     """Start no more tasks on an engine; running ones go on."""
     with desk_in(context, data, database) as desk:
-        desk.pause(None, engine, paused=True)
+        desk.operating.pause(None, engine, paused=True)
     typer.echo(f"{engine} is paused: running tasks go on, none starts.")
 
 
@@ -313,7 +315,7 @@ def pause(context: typer.Context, engine: Engine = "database", data: Data = None
 def resume(context: typer.Context, engine: Engine = "database", data: Data = None, database: Database = None) -> None:
     """Start tasks on a paused engine again."""
     with desk_in(context, data, database) as desk:
-        desk.pause(None, engine, paused=False)
+        desk.operating.pause(None, engine, paused=False)
     typer.echo(f"{engine} starts tasks again.")
 
 
@@ -330,7 +332,7 @@ def limit(
     """Show or change how many tasks run at once in the whole system; lowered, it kills nothing."""
     with desk_in(context, data, database) as desk:
         if number is not None:
-            desk.limit(None, _number(number))
+            desk.operating.limit(None, _number(number))
         now = desk.ledger.queue()
     if as_json:
         typer.echo(json.dumps({"limit": now.limit, "default_limit": now.default_limit}))

@@ -37,7 +37,7 @@ def rollout(
 
     with desk_in(context, data, database) as desk:
         rules, unsettled, usual = desk.rollout.in_force(), desk.rollout.is_unsettled(), desk.rollout.usual
-        names = desk.names([rule.by for rule in rules])
+        names = desk.accounts.names([rule.by for rule in rules])
         carried = {usual: (0, 0), **desk.ledger.read(by_engine)}
     told: list[dict[str, Any]] = [
         {
@@ -83,7 +83,7 @@ def change(
     with an engine of their own (`user set --engine`) stay.
     """
     with desk_in(context, data, database) as desk:
-        desk.roll_out(None, engine, percent, group, force=force)
+        desk.operating.roll_out(None, engine, percent, group, force=force)
         moved = sum(desk.rollout.settle())
     whose = f"of the users in {group}" if group else "of the users"
     typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
@@ -93,7 +93,7 @@ def change(
 def rollback(context: typer.Context, data: Data = None, database: Database = None) -> None:
     """Take the newest roll-out back: each user goes to the engine that the ones before it say."""
     with desk_in(context, data, database) as desk:
-        undone = desk.roll_back(None)
+        undone = desk.operating.roll_back(None)
         moved = sum(desk.rollout.settle())
     whose = f" of {undone.group}" if undone.group else ""
     typer.echo(f"Taken back: {undone.engine}, {undone.percent:g} %{whose}; {_moved(moved)}.")

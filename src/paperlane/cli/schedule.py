@@ -47,8 +47,8 @@ def add(
 
     plan = Plan(name, cron, BatchId(batch), timezone or "UTC", 5 if priority is None else priority)
     with desk_of(data, database) as desk:
-        owner = desk.user(user) if user else desk.user_of(desk.ledger.batch(plan.batch).user)
-        made = desk.add_schedule(owner, plan)
+        owner = desk.accounts.user(user) if user else desk.accounts.user_of(desk.ledger.batch(plan.batch).user)
+        made = desk.schedules.add(owner, plan)
     if as_json:
         show([_row(made, owner.name)], as_json=True, empty="")
     else:
@@ -61,7 +61,7 @@ def add(
 def several(user: User = None, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """List schedules: when each comes next, and why one that is due could not start."""
     with desk_of(data, database) as desk:
-        names = {account.id: account.name for account in desk.users()}
+        names = {account.id: account.name for account in desk.accounts.users()}
         rows = [_row(schedule, names.get(schedule.user, "")) for schedule in _all(desk, user)]
     show(rows, as_json=as_json, empty="There is no schedule yet: paperlane schedule add --help.")
 
@@ -80,7 +80,7 @@ def change(
     if all(given is None for given in (cron, timezone, priority)):
         raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane schedule set --help.")
     with desk_of(data, database) as desk:
-        made = desk.change_schedule(
+        made = desk.schedules.change(
             None, _owner(desk, name, user), name, cron=cron, timezone=timezone, priority=priority
         )
     rests = f"it rests until: paperlane schedule resume {name}"
@@ -91,7 +91,7 @@ def change(
 def remove(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Remove a schedule; what it tested stays."""
     with desk_of(data, database) as desk:
-        desk.remove_schedule(None, _owner(desk, name, user), name)
+        desk.schedules.remove(None, _owner(desk, name, user), name)
     typer.echo(f"Removed {name}.")
 
 
@@ -99,7 +99,7 @@ def remove(name: Name, user: User = None, data: Data = None, database: Database 
 def pause(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Let a schedule rest; what it misses is not made up for."""
     with desk_of(data, database) as desk:
-        desk.change_schedule(None, _owner(desk, name, user), name, paused=True)
+        desk.schedules.change(None, _owner(desk, name, user), name, paused=True)
     typer.echo(f"{name} rests until: paperlane schedule resume {name}")
 
 
@@ -107,7 +107,7 @@ def pause(name: Name, user: User = None, data: Data = None, database: Database =
 def resume(name: Name, user: User = None, data: Data = None, database: Database = None) -> None:
     """Let a schedule go on, from its next time."""
     with desk_of(data, database) as desk:
-        made = desk.change_schedule(None, _owner(desk, name, user), name, paused=False)
+        made = desk.schedules.change(None, _owner(desk, name, user), name, paused=False)
     typer.echo(f"{name} goes on at {_when(made.next_at, made.timezone)}.")
 
 
@@ -115,7 +115,7 @@ _MOST = 100_000
 
 
 def _all(desk: "Desk", user: str | None, name: str | None = None) -> "Sequence[Schedule]":
-    return desk.ledger.schedules(desk.user(user).id if user else None, limit=_MOST, name=name)
+    return desk.ledger.schedules(desk.accounts.user(user).id if user else None, limit=_MOST, name=name)
 
 
 def _owner(desk: "Desk", name: str, user: str | None) -> "UserId":

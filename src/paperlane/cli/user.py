@@ -40,8 +40,8 @@ def add(
 ) -> None:
     """Add an account and print its token, this once."""
     with desk_of(data, database, made) as desk:
-        account = desk.add_user(None, name, _role(role or "user"), group or "", limit, weight)
-        token = desk.new_token(None, account)
+        account = desk.accounts.add_user(None, name, _role(role or "user"), group or "", limit, weight)
+        token = desk.accounts.new_token(None, account)
     if as_json:
         typer.echo(json.dumps({"id": account.id, "name": account.name, "role": account.role.value, "token": token}))
     else:
@@ -89,9 +89,9 @@ def change(
     if all(given is None for given in (role, group, limit, weight, engine, paused)):
         raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane user set --help.")
     with desk_of(data, database) as desk:
-        account = desk.user(name)
+        account = desk.accounts.user(name)
         chosen = None if role is None else _role(role)
-        desk.change_user(
+        desk.accounts.change_user(
             None, account, role=chosen, group=group, limit=limit, weight=weight, engine=engine, paused=paused
         )
     typer.echo(f"Changed {name}.")
@@ -101,8 +101,8 @@ def change(
 def token(name: Name, data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Print a fresh token, this once; older ones stay valid."""
     with desk_of(data, database) as desk:
-        account = desk.user(name)
-        made = desk.new_token(None, account)
+        account = desk.accounts.user(name)
+        made = desk.accounts.new_token(None, account)
     if as_json:
         typer.echo(json.dumps({"id": account.id, "name": account.name, "role": account.role.value, "token": made}))
     else:
@@ -113,5 +113,5 @@ def token(name: Name, data: Data = None, database: Database = None, as_json: Jso
 def revoke(name: Name, data: Data = None, database: Database = None) -> None:
     """Make all tokens and sessions of an account useless."""
     with desk_of(data, database) as desk:
-        count = desk.revoke(None, desk.user(name))
+        count = desk.accounts.revoke(None, desk.accounts.user(name))
     typer.echo(f"Revoked {count} {'token' if count == 1 else 'tokens'} of {name}.")

@@ -60,9 +60,9 @@ async def submit(
 ) -> answers.Submitted | Response:
     """Upload documents to be tested. Limits and backlogs are checked before the body is read."""
     async with _one_at_a_time(request, account, idempotency_key):
-        earlier = await house.threads(house.desk.known, account, idempotency_key)
+        earlier = await house.threads(house.desk.tasks.known, account, idempotency_key)
         if earlier is None:
-            await house.threads(house.desk.room, account)
+            await house.threads(house.desk.tasks.room, account)
         if told_length(request.headers) > (house.settings.max_batch_mb + 1) << 20:
             raise TooLarge(f"The upload is larger than {house.settings.max_batch_mb} MB.", hint="Upload in parts.")
         content_type = request.headers.get("Content-Type", "")
@@ -72,7 +72,7 @@ async def submit(
         batch = await _submit(request, account, house, received, idempotency_key)
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
     whole = sum(batch.counts.values())
-    tasks = await house.threads(house.desk.tasks, account, batch=batch.id, status="", cursor="", limit=whole)
+    tasks = await house.threads(house.desk.tasks.page, account, batch=batch.id, status="", cursor="", limit=whole)
     shown = [shapes.task(task) for task in tasks]
     return {**shapes.batch(batch), "tasks": shown, "rejected": _rejected(received)}
 
@@ -80,7 +80,7 @@ async def submit(
 async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> Batch:
     try:
         order = _order(received, key, house.desk.clock.now())
-        batch, fresh = await house.threads(house.desk.submit, account, order)
+        batch, fresh = await house.threads(house.desk.tasks.submit, account, order)
     except (Refused, StorageFull, Busy):
         await house.threads(received.discard)
         raise  # after any other error the batch may be there, so its files must stay
@@ -154,5 +154,5 @@ async def _one_at_a_time(request: Request, account: Account, key: str) -> AsyncG
 @router.get("/{batch}", responses=problems.may(404))
 async def one(batch: str, account: Asker, house: Parts) -> answers.Batch:
     """A batch, its counts by status, and its percent."""
-    found: Batch = await house.threads(house.desk.batch, account, BatchId(batch))
+    found: Batch = await house.threads(house.desk.tasks.batch, account, BatchId(batch))
     return shapes.batch(found)

@@ -75,7 +75,7 @@ async def several(
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> answers.Page[answers.DeadLetter]:
     """Tasks that failed for good, the latest first: one's own, or everybody's for admins."""
-    found = await house.threads(house.desk.dead, account, chosen, cursor, limit + 1)
+    found = await house.threads(house.desk.dead.page, account, chosen, cursor, limit + 1)
     onward = cursor_of(found[limit - 1].task) if len(found) > limit else None
     return shapes.page([shapes.dead_letter(letter, account) for letter in found[:limit]], onward)
 
@@ -83,14 +83,14 @@ async def several(
 @router.get("/causes")
 async def causes(account: Asker, house: Parts, chosen: Chosen) -> answers.Page[answers.Cause]:
     """How many there are of each cause, the most frequent first."""
-    found = await house.threads(house.desk.causes, account, chosen)
+    found = await house.threads(house.desk.dead.causes, account, chosen)
     return shapes.page([{"code": code, "count": count} for code, count in found.items()])
 
 
 @router.post("/replay", responses=problems.may(403))
 async def replay(asked: Asked, request: Request, account: Asker, house: Parts) -> answers.Replayed:
     """Start them again, after their last finished step; what finds no room in a backlog stays, and is told."""
-    handled = await _handle(house, house.desk.replay, account, asked)
+    handled = await _handle(house, house.desk.dead.replay, account, asked)
     if handled.done:
         request.app.state.wake()
     return {"replayed": handled.done, **shapes.left(handled)}
@@ -99,7 +99,7 @@ async def replay(asked: Asked, request: Request, account: Asker, house: Parts) -
 @router.post("/discard", responses=problems.may(403))
 async def discard(asked: Asked, account: Asker, house: Parts) -> answers.Discarded:
     """They are dead letters no more: failed tasks of which nobody is told again."""
-    handled = await _handle(house, house.desk.discard, account, asked)
+    handled = await _handle(house, house.desk.dead.discard, account, asked)
     return {"discarded": handled.done, **shapes.left(handled)}
 
 

@@ -47,7 +47,7 @@ async def caller_of(connection: HTTPConnection) -> Caller | None:
     house = house_of(connection)
     scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and (token := token.strip()):
-        found = await house.threads(house.desk.account_of_token, token)
+        found = await house.threads(house.desk.accounts.of_token, token)
         return Caller(found[0]) if found else None
     if (cookie := connection.cookies.get(COOKIE)) is None:
         return None
@@ -55,7 +55,7 @@ async def caller_of(connection: HTTPConnection) -> Caller | None:
         session = str(house.signer.loads(cookie, max_age=house.settings.session_hours * 3600))
     except BadSignature:
         return None
-    account = await house.threads(house.desk.account_of_session, session)
+    account = await house.threads(house.desk.accounts.of_session, session)
     return Caller(account, session) if account else None
 
 

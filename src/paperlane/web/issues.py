@@ -22,5 +22,5 @@ class Review(BaseModel, extra="forbid"):
 @router.patch("/{issue}")
 async def review(issue: str, said: Review, account: Asker, house: Parts, language: Language) -> answers.Issue:
     """Accept or dismiss an issue, or comment on it."""
-    found = await house.threads(house.desk.review, account, issue, said.status, said.reason, said.comment)
+    found = await house.threads(house.desk.documents.review, account, issue, said.status, said.reason, said.comment)
     return shapes.issue(found, language)

@@ -110,7 +110,7 @@ async def sign_in(
     """Sign in by token, or at once by a link that is good for one time; then go on to `next`."""
     onward = RedirectResponse(_own(goal), 303)
     spends = once and "only_head" not in request.scope
-    if spends and (session := await house.threads(house.desk.use_link, once)) is not None:
+    if spends and (session := await house.threads(house.desk.accounts.use_link, once)) is not None:
         set_cookie(onward, request, house, session)
         return onward
     if await account_of(request) is not None:

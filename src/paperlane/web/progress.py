@@ -79,9 +79,9 @@ async def _serve(socket: WebSocket, house: House, account: Account, task: str, b
 
 def _followed(house: House, account: Account, task: str, batch: str) -> Sequence[Task]:
     if task:
-        return [house.desk.task(account, TaskId(task))]
-    whole = sum(house.desk.batch(account, BatchId(batch)).counts.values())
-    return house.desk.tasks(account, batch=BatchId(batch), status="", cursor="", limit=whole)
+        return [house.desk.tasks.one(account, TaskId(task))]
+    whole = sum(house.desk.tasks.batch(account, BatchId(batch)).counts.values())
+    return house.desk.tasks.page(account, batch=BatchId(batch), status="", cursor="", limit=whole)
 
 
 async def _until_gone(

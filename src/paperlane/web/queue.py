@@ -26,8 +26,8 @@ class Limit(BaseModel, extra="forbid"):
 
 def look_at(house: House, account: Asker, most: int = 100) -> answers.Queue:
     """The queue as this account may see it, with at most so many users one by one."""
-    found = house.desk.queue(account, most)
-    return shapes.queue(found, house.desk.names([lane.user for lane in found.lanes]))
+    found = house.desk.operating.queue(account, most)
+    return shapes.queue(found, house.desk.accounts.names([lane.user for lane in found.lanes]))
 
 
 @router.get("", responses=problems.may(422))
@@ -40,12 +40,12 @@ async def look(account: Asker, house: Parts, limit: Annotated[int, Query(ge=1, l
 async def pause(account: Admin, house: Parts, asked: Pause | None = None) -> answers.Queue:
     """Start no more tasks on an engine, or start them again; running ones go on. Without a body: pause `database`."""
     asked = asked or Pause()
-    await house.threads(house.desk.pause, account, asked.engine, paused=asked.paused)
+    await house.threads(house.desk.operating.pause, account, asked.engine, paused=asked.paused)
     return await house.threads(look_at, house, account)
 
 
 @router.put("/limit", responses=problems.may(403, 422))
 async def limit(asked: Limit, account: Admin, house: Parts) -> answers.Queue:
     """Change the whole system's limit while everything runs; lowered, it kills nothing and starts nothing more."""
-    await house.threads(house.desk.limit, account, asked.max_running)
+    await house.threads(house.desk.operating.limit, account, asked.max_running)
     return await house.threads(look_at, house, account)

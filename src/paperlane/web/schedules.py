@@ -53,7 +53,7 @@ async def several(
 ) -> answers.Page[answers.Schedule]:
     """One's own schedules, by name; or a user's, for admins."""
     owner = _owner(account, user)
-    found = await house.threads(house.desk.schedules, account, owner, after=cursor, limit=limit + 1)
+    found = await house.threads(house.desk.schedules.page, account, owner, after=cursor, limit=limit + 1)
     onward = found[limit - 1].name if len(found) > limit else None
     return shapes.page([shapes.schedule(schedule) for schedule in found[:limit]], onward)
 
@@ -62,7 +62,7 @@ async def several(
 async def add(asked: NewSchedule, account: Asker, house: Parts) -> answers.Schedule:
     """Test the documents of a batch again and again, each time as a new batch."""
     plan = Plan(asked.name, asked.cron, BatchId(asked.batch), asked.timezone, asked.priority)
-    return shapes.schedule(await house.threads(house.desk.add_schedule, account, plan))
+    return shapes.schedule(await house.threads(house.desk.schedules.add, account, plan))
 
 
 @router.patch("/{name}", responses=problems.may(403, 404))
@@ -70,10 +70,10 @@ async def change(name: str, asked: Change, account: Asker, house: Parts, user: U
     """Change a schedule, pause it, or let it go on; what is missed in a pause is not made up for."""
     given = asked.model_dump(exclude_none=True)
     owner = _owner(account, user)
-    return shapes.schedule(await house.threads(house.desk.change_schedule, account, owner, name, **given))
+    return shapes.schedule(await house.threads(house.desk.schedules.change, account, owner, name, **given))
 
 
 @router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT, responses=problems.may(403, 404))
 async def remove(name: str, account: Asker, house: Parts, user: User = None) -> None:
     """Test these documents no more; what was tested stays."""
-    await house.threads(house.desk.remove_schedule, account, _owner(account, user), name)
+    await house.threads(house.desk.schedules.remove, account, _owner(account, user), name)

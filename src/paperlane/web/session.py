@@ -37,13 +37,13 @@ def set_cookie(response: Response, request: Request, house: House, session: str)
 async def sign_in(asked: SignIn, request: Request, response: Response, house: Parts) -> answers.User:
     """Begin a session of the page."""
     check_origin(request)
-    found = await house.threads(house.desk.account_of_token, asked.token.strip())
+    found = await house.threads(house.desk.accounts.of_token, asked.token.strip())
     if found is None:
         raise SignInNeeded(
             "This token is not known.", code="unknown_token", hint="Ask an admin for one: paperlane user token NAME."
         )
     account, digest = found
-    set_cookie(response, request, house, await house.threads(house.desk.begin_session, account, digest))
+    set_cookie(response, request, house, await house.threads(house.desk.accounts.begin_session, account, digest))
     return shapes.account(account)
 
 
@@ -59,5 +59,5 @@ async def sign_out(request: Request, response: Response, house: Parts) -> None:
     caller = await caller_of(request)
     if caller and caller.session:
         check_origin(request)
-        await house.threads(house.desk.end_session, caller.session)
+        await house.threads(house.desk.accounts.end_session, caller.session)
     response.delete_cookie(COOKIE, samesite="lax", httponly=True)

@@ -29,7 +29,7 @@ async def several(
 ) -> answers.Page[answers.Task]:
     """One's tasks, newest first; a batch's in its order."""
     found = await house.threads(
-        house.desk.tasks,
+        house.desk.tasks.page,
         account,
         batch=BatchId(batch) if batch else None,
         status=status,
@@ -43,25 +43,25 @@ async def several(
 @router.get("/{task}")
 async def one(task: str, account: Asker, house: Parts) -> answers.Task:
     """A task."""
-    return shapes.task(await house.threads(house.desk.task, account, TaskId(task)))
+    return shapes.task(await house.threads(house.desk.tasks.one, account, TaskId(task)))
 
 
 @router.post("/{task}/cancel", responses=problems.may(403, 409))
 async def cancel(task: str, account: Asker, house: Parts) -> answers.Task:
     """Stop a task: a queued one at once, a running one at its next step."""
-    return shapes.task(await house.threads(house.desk.cancel, account, TaskId(task)))
+    return shapes.task(await house.threads(house.desk.tasks.cancel, account, TaskId(task)))
 
 
 @router.post("/{task}/retry", responses=problems.may(403, 409, 429))
 async def retry(task: str, account: Asker, house: Parts) -> answers.Task:
     """Start a failed or cancelled task again, after its last finished step."""
-    return shapes.task(await house.threads(house.desk.retry, account, TaskId(task)))
+    return shapes.task(await house.threads(house.desk.tasks.retry, account, TaskId(task)))
 
 
 @router.get("/{task}/attempts")
 async def attempts(task: str, account: Asker, house: Parts) -> answers.Page[answers.Attempt]:
     """Every attempt with its steps."""
-    found = await house.threads(house.desk.attempts, account, TaskId(task))
+    found = await house.threads(house.desk.tasks.attempts, account, TaskId(task))
     return shapes.page([shapes.attempt(attempt) for attempt in found])
 
 
@@ -79,7 +79,13 @@ async def issues(
     """A task's issues in reading order."""
     after = int(cursor) if cursor else -1
     found = await house.threads(
-        house.desk.issues, account, TaskId(task), severity=severity, status=status, after=after, limit=limit + 1
+        house.desk.documents.issues,
+        account,
+        TaskId(task),
+        severity=severity,
+        status=status,
+        after=after,
+        limit=limit + 1,
     )
     onward = str(found[limit - 1].position) if len(found) > limit else None
     return shapes.page([shapes.issue(issue, language) for issue in found[:limit]], onward)
@@ -101,7 +107,7 @@ async def report(
     form: Annotated[str, Query(alias="format", json_schema_extra={"enum": list(REPORTS)})] = "html",
 ) -> Response:
     """The report as a download."""
-    content, media_type, name = await house.threads(house.desk.report, account, TaskId(task), form, language)
+    content, media_type, name = await house.threads(house.desk.documents.report, account, TaskId(task), form, language)
     plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("?", "_")
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
     return Response(content, media_type=media_type, headers={"Content-Disposition": disposition})
@@ -112,7 +118,7 @@ async def document(task: str, request: Request, account: Asker, house: Parts) ->
     """The document's text and structure, for showing it beside its issues; of several, some wait for the others."""
 
     def whole() -> JSONResponse:  # of a large document, to write it out takes as long as to read it
-        return JSONResponse(house.desk.document(account, TaskId(task)))
+        return JSONResponse(house.desk.documents.text(account, TaskId(task)))
 
     async with request.app.state.readers:
         return await house.threads(whole)

@@ -67,14 +67,14 @@ async def add(asked: NewUser, admin: Admin, house: Parts) -> answers.Added:
     """A new account, with a token that is shown this once."""
 
     def make() -> answers.Added:
-        account = house.desk.add_user(admin, asked.name, asked.role, asked.group, asked.limit, asked.weight)
-        return {**_shape(house, account), "token": house.desk.new_token(admin, account)}
+        account = house.desk.accounts.add_user(admin, asked.name, asked.role, asked.group, asked.limit, asked.weight)
+        return {**_shape(house, account), "token": house.desk.accounts.new_token(admin, account)}
 
     return await house.threads(make)
 
 
 def _of(house: House, user: int) -> Account:
-    return house.desk.user_of(UserId(user))
+    return house.desk.accounts.user_of(UserId(user))
 
 
 @router.get("/{user}", responses=problems.may(404))
@@ -88,7 +88,7 @@ async def change(user: User, asked: Change, admin: Admin, house: Parts) -> answe
     """Change an account or its lane, while everything runs."""
 
     def write() -> answers.User:
-        changed = house.desk.change_user(admin, _of(house, user), **asked.model_dump(exclude_none=True))
+        changed = house.desk.accounts.change_user(admin, _of(house, user), **asked.model_dump(exclude_none=True))
         return _shape(house, changed)
 
     return await house.threads(write)
@@ -97,10 +97,10 @@ async def change(user: User, asked: Change, admin: Admin, house: Parts) -> answe
 @router.post("/{user}/token", status_code=HTTPStatus.CREATED, responses=problems.may(404))
 async def token(user: User, admin: Admin, house: Parts) -> answers.Token:
     """A fresh token; it is shown this once."""
-    return {"token": await house.threads(lambda: house.desk.new_token(admin, _of(house, user)))}
+    return {"token": await house.threads(lambda: house.desk.accounts.new_token(admin, _of(house, user)))}
 
 
 @router.post("/{user}/revoke", responses=problems.may(404))
 async def revoke(user: User, admin: Admin, house: Parts) -> answers.Revoked:
     """Make all tokens and sessions of an account useless."""
-    return {"revoked": await house.threads(lambda: house.desk.revoke(admin, _of(house, user)))}
+    return {"revoked": await house.threads(lambda: house.desk.accounts.revoke(admin, _of(house, user)))}

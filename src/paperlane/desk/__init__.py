@@ -1,0 +1,59 @@
+"""The desk: whatever a person can ask for, and the one place that decides whether they may.
+
+Something that belongs to somebody else is answered exactly as something that does not exist. Admins run everybody's
+tasks; documents, issues and reports are their owner's alone.
+"""
+
+from dataclasses import dataclass
+
+from paperlane.blobs import Blobs
+from paperlane.clock import Clock
+from paperlane.desk.accounts import Accounts
+from paperlane.desk.choices import ENGINES
+from paperlane.desk.dead import DeadLetters, together
+from paperlane.desk.documents import Documents
+from paperlane.desk.moments import moment_of
+from paperlane.desk.operating import Operating
+from paperlane.desk.schedules import Plan, Schedules
+from paperlane.desk.tasks import STATES, Order, Tasks
+from paperlane.desk.uploads import estimated_cost, name_of
+from paperlane.ledger import Ledger
+from paperlane.rollout import RollOut
+
+__all__ = [
+    "ENGINES",
+    "STATES",
+    "Accounts",
+    "DeadLetters",
+    "Desk",
+    "Documents",
+    "Operating",
+    "Order",
+    "Plan",
+    "Schedules",
+    "Tasks",
+    "estimated_cost",
+    "moment_of",
+    "name_of",
+    "together",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One part for each subject. All their methods are synchronous, and take the account that asks.
+
+    Where None may stand in its place, that is somebody at the machine itself, who may do anything. What the subjects
+    share, which comes first, is for what no rights decide.
+    """
+
+    ledger: Ledger
+    blobs: Blobs
+    clock: Clock
+    rollout: RollOut
+    tasks: Tasks
+    documents: Documents
+    dead: DeadLetters
+    schedules: Schedules
+    accounts: Accounts
+    operating: Operating

@@ -1,0 +1,191 @@
+"""Accounts, by whatever they are known: a name, a token, a session, a link."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from paperlane.clock import Clock
+from paperlane.desk.choices import check_engine
+from paperlane.desk.trail import Trail
+from paperlane.errors import Conflict
+from paperlane.ledger import Ledger
+from paperlane.ledger.sense import clean
+from paperlane.model.tasks import UserId
+from paperlane.records import accounts
+from paperlane.records.accounts import Account, Role
+from paperlane.rollout import RollOut
+from paperlane.settings import Settings
+
+_AUTO = "auto"
+"""What stands for an engine where roll-outs are to say which."""
+
+_FIRST_ADMIN = "admin"
+_LINK_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Accounts with their lanes, and what they sign in with."""
+
+    ledger: Ledger
+    settings: Settings
+    clock: Clock
+    rollout: RollOut
+    trail: Trail
+
+    def add_user(
+        self, by: Account | None, name: str, role: Role, group: str, limit: int | None, weight: float | None
+    ) -> Account:
+        """A new account with its lane; limits by role where none is given."""
+        made: list[Account] = []
+        now = self.clock.now()
+
+        def write(connection: Connection) -> UserId:
+            made.append(accounts.add(connection, name, role, group, now))
+            self.trail.note(connection, by, now, "user added", {"name": name, "role": role})
+            return made[-1].id
+
+        self.ledger.lane(
+            write,
+            max_running=self._usual_limit(role) if limit is None else limit,
+            weight=weight,
+            engine=lambda connection, user: self.rollout.engine_for(connection, user, made[-1].group, ""),
+        )
+        return made[-1]
+
+    def _usual_limit(self, role: Role) -> int:
+        return self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
+
+    def users(self) -> Sequence[Account]:
+        """All accounts."""
+        return self.ledger.read(accounts.everyone)
+
+    def names(self, users: Sequence[UserId]) -> Mapping[int, str]:
+        """What these accounts are called; those that there are not are left out."""
+        return self.ledger.read(lambda connection: accounts.names(connection, users))
+
+    def user(self, name: str) -> Account:
+        """The account of this name, or NotFound."""
+        return self.ledger.read(lambda connection: accounts.named(connection, name))
+
+    def user_of(self, user: UserId) -> Account:
+        """The account of this id, or NotFound."""
+        return self.ledger.read(lambda connection: accounts.of_id(connection, user))
+
+    def change_user(
+        self,
+        by: Account | None,
+        account: Account,
+        *,
+        role: Role | None = None,
+        group: str | None = None,
+        limit: int | None = None,
+        weight: float | None = None,
+        engine: str | None = None,
+        paused: bool | None = None,
+    ) -> Account:
+        """Change an account and its lane while everything runs; a lowered limit kills nothing.
+
+        Another role brings its usual limit with it, where none is given and the lane had that of the role before. A
+        named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`.
+        """
+        now = self.clock.now()
+        asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
+        changes = {name: value for name, value in asked.items() if value is not None}
+        pinned = None if engine is None else "" if engine == _AUTO else engine
+        if pinned:
+            check_engine(pinned)
+        usual = None
+        if role is not None and limit is None:
+            limit, usual = self._usual_limit(role), self._usual_limit(account.role)
+
+        def also(connection: Connection) -> None:
+            if role not in {None, Role.ADMIN} and accounts.holders(connection, Role.ADMIN) == [account.id]:
+                raise Conflict(
+                    f"{account.name} is the last admin.", code="last_admin", hint="Make somebody else an admin first."
+                )
+            accounts.change(connection, account.id, role, group, pinned)
+            if usual is not None and (terms := accounts.terms(connection, account.id)) is not None:
+                changes["limit"] = terms.limit
+            self.trail.note(connection, by, now, "user changed", {"name": account.name, **changes})
+
+        def to(connection: Connection, user: UserId) -> str:
+            self.rollout.hold(connection)  # or somebody else may be changing this account
+            found = accounts.of_id(connection, user)
+            own = found.pinned if pinned is None else pinned
+            return self.rollout.engine_for(connection, user, found.group if group is None else clean(group), own)
+
+        self.ledger.lane(
+            account.id, max_running=limit, weight=weight, engine=None if (engine, group) == (None, None) else to,
+            paused=paused, instead_of=usual, also=also,
+        )  # fmt: skip
+        return self.user_of(account.id)
+
+    def new_token(self, by: Account | None, account: Account) -> str:
+        """A fresh token; it is shown this once."""
+        now = self.clock.now()
+
+        def write(connection: Connection) -> str:
+            self.trail.note(connection, by, now, "token made", {"name": account.name})
+            return accounts.new_token(connection, account.id, now)
+
+        return self.ledger.write(write)
+
+    def revoke(self, by: Account | None, account: Account) -> int:
+        """Make all tokens of an account useless."""
+        now = self.clock.now()
+
+        def write(connection: Connection) -> int:
+            count = accounts.revoke(connection, account.id, now)
+            self.trail.note(connection, by, now, "tokens revoked", {"name": account.name, "count": count})
+            return count
+
+        return self.ledger.write(write)
+
+    def of_token(self, token: str) -> tuple[Account, str] | None:
+        """Who holds this token, and the token's hash."""
+        return self.ledger.read(lambda connection: accounts.of_token(connection, token))
+
+    def of_session(self, session: str) -> Account | None:
+        """Whose session of the page this is, while it lasts."""
+        return self.ledger.read(lambda connection: accounts.of_session(connection, session))
+
+    def begin_session(self, account: Account, token: str) -> str:
+        """A session of the page, on the token of this hash."""
+        now, seconds = self.clock.now(), self.settings.session_hours * 3600.0
+        return self.ledger.write(lambda c: accounts.begin_session(c, account.id, token, now, seconds))
+
+    def end_session(self, session: str) -> None:
+        """Sign out."""
+        self.ledger.write(lambda c: accounts.end_session(c, session))
+
+    def use_link(self, secret: str) -> str | None:
+        """Spend a one-time link: the session that it begins; None for a void one, for which nothing is written."""
+        now = self.clock.now()
+        if not self.ledger.read(lambda connection: accounts.is_link(connection, secret, now)):
+            return None
+        return self.ledger.write(lambda connection: accounts.use_link(connection, secret, now))
+
+    def first_sign_in(self) -> str | None:
+        """The path of a link that signs an admin in once; None as soon as one holds a token or has signed in.
+
+        Several services may start, each with its link: all are good until one is used.
+        """
+        now = self.clock.now()
+        if self.ledger.read(lambda connection: accounts.can_sign_in(connection, Role.ADMIN)):
+            return None
+        account = self._first_admin()
+        link = self.ledger.write(lambda c: accounts.new_link(c, account.id, now, _LINK_SECONDS))
+        return f"/sign-in?once={link}"
+
+    def _first_admin(self, number: int = 1) -> Account:
+        """The oldest admin; one is made where there is none, by the first name that nobody has."""
+        for account in self.users():
+            if account.role is Role.ADMIN:
+                return account
+        name = _FIRST_ADMIN if number == 1 else f"{_FIRST_ADMIN}-{number}"
+        try:
+            return self.add_user(None, name, Role.ADMIN, "", None, None)
+        except Conflict:  # a user is called so; or another service starts too, and was first
+            return self._first_admin(number + 1)

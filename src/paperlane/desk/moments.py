@@ -1,0 +1,33 @@
+"""Times as people say them."""
+
+from datetime import UTC, datetime
+from math import isfinite
+
+from paperlane.errors import BadRequest
+
+_TIME = "Write it as 2027-01-31T08:00:00Z."
+_TEN_DIGITS = 1e9  # seconds since 1970: in 2001
+
+
+def moment_of(said: str) -> float:
+    """Seconds since 1970 of a time that is said so, or in ISO 8601 (UTC without an offset). BadRequest for no time.
+
+    Eight digits are a date. Other numbers of less than ten digits are no time: 2027 means no second of 1970.
+    """
+    if len(said) == len("20270131") and said.isdecimal():
+        return _seconds(said)
+    try:
+        at = float(said)
+    except ValueError:
+        return _seconds(said)
+    if not isfinite(at) or 0 < at < _TEN_DIGITS:
+        raise BadRequest(f"{said!r} is no time.", hint=_TIME)
+    return at
+
+
+def _seconds(said: str) -> float:
+    try:
+        at = datetime.fromisoformat(said)
+    except ValueError as error:
+        raise BadRequest(f"{said!r} is no time.", hint=_TIME) from error
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,16 @@
+"""Who may do what."""
+
+from paperlane.errors import NotAllowed
+from paperlane.model.tasks import UserId
+from paperlane.records.accounts import Account, Role
+
+
+def runs(by: Account | None, owner: UserId) -> bool:
+    """Are the owner's tasks theirs to run? One's own are, and everybody's for admins and at the machine itself."""
+    return by is None or by.operates or by.id == owner
+
+
+def check_may_change(account: Account) -> None:
+    """NotAllowed for who only looks."""
+    if account.role is Role.VIEWER:
+        raise NotAllowed("A viewer changes nothing.", hint="Ask an admin for the role user.")

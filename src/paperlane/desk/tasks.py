@@ -1,0 +1,131 @@
+"""Tasks that people submit, follow, cancel or retry: one's own, or everybody's for admins."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from paperlane.clock import Clock, NewId
+from paperlane.desk.choices import check_priority
+from paperlane.desk.rights import check_may_change, runs
+from paperlane.desk.trail import Trail
+from paperlane.desk.uploads import to_test
+from paperlane.errors import BadRequest, NotFound
+from paperlane.ledger import Also, Ledger
+from paperlane.model.documents import Upload
+from paperlane.model.tasks import Batch, BatchId, NewBatch, PastAttempt, State, Task, TaskId
+from paperlane.records import documents
+from paperlane.records.accounts import Account
+
+STATES: Mapping[str, Sequence[State]] = {
+    "queued": (State.READY, State.WAITING, State.LEASED),
+    **{state.value: (state,) for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)},
+}
+"""The states of the ledger behind each status that people see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants to be tested. `run_at` is seconds since 1970, 0 for now; `key` their Idempotency-Key."""
+
+    uploads: Sequence[Upload]
+    name: str = ""
+    priority: int = 5
+    run_at: float = 0.0
+    key: str = ""
+
+    @property
+    def content(self) -> str:
+        """A hash of what is wanted: the same key must always mean the same."""
+        files = [(upload.name, upload.sha256) for upload in self.uploads]
+        return hashlib.sha256(json.dumps([files, self.name, self.priority, self.run_at]).encode()).hexdigest()
+
+    def checked(self) -> Self:
+        """Itself, when it makes sense; BadRequest otherwise."""
+        check_priority(self.priority)
+        if len(self.key) > 200:  # noqa: PLR2004  the column's length
+            raise BadRequest("The Idempotency-Key is too long.", hint="Use at most 200 characters.")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Batches and their tasks, from their submission on."""
+
+    ledger: Ledger
+    clock: Clock
+    new_id: NewId
+    trail: Trail
+    check_folder: Callable[[], None]
+    """Raises Unmounted where a file that came now would lie apart from the others."""
+
+    def room(self, account: Account) -> None:
+        """May this account upload now? TooMany past a backlog limit, NotAllowed for viewers, Unmounted: no folder."""
+        check_may_change(account)
+        self.ledger.room(account.id)
+        self.check_folder()
+
+    def known(self, account: Account, key: str) -> Batch | None:
+        """The batch that came under this Idempotency-Key before."""
+        return self.ledger.known(account.id, key) if key else None
+
+    def submit(self, account: Account, order: Order) -> tuple[Batch, bool]:
+        """All on disk, or nothing; False beside a batch that was there under this key."""
+        check_may_change(account)
+        order.checked()
+        uploads = {TaskId(self.new_id()): upload for upload in order.uploads}
+        batch = NewBatch(
+            BatchId(self.new_id()),
+            account.id,
+            [to_test(task, upload) for task, upload in uploads.items()],
+            order.name,
+            order.priority,
+            order.run_at,
+            order.key,
+            order.content,
+        )
+        now = self.clock.now()
+        return self.ledger.submit(batch, lambda connection: documents.add(connection, account.id, uploads, now))
+
+    def batch(self, account: Account, batch: BatchId) -> Batch:
+        """A batch of this account's, or NotFound."""
+        found = self.ledger.batch(batch)
+        if not runs(account, found.user):
+            raise NotFound("There is no such batch.")
+        return found
+
+    def page(self, account: Account, *, batch: BatchId | None, status: str, cursor: str, limit: int) -> Sequence[Task]:
+        """A page of one's own tasks, newest first; or of a batch, in its order."""
+        if status and status not in STATES:
+            raise BadRequest(f"There is no status {status!r}.", hint=f"Choose one of {', '.join(STATES)}.")
+        if batch is not None:
+            self.batch(account, batch)
+        user = account.id if batch is None else None
+        return self.ledger.tasks(user=user, batch=batch, states=STATES.get(status, ()), cursor=cursor, limit=limit)
+
+    def one(self, account: Account, task: TaskId) -> Task:
+        """A task of this account's, or NotFound."""
+        found = self.ledger.task(task)
+        if not runs(account, found.user):
+            raise NotFound("There is no such task.")
+        return found
+
+    def attempts(self, account: Account, task: TaskId) -> Sequence[PastAttempt]:
+        """A task's history."""
+        return self.ledger.attempts(self.one(account, task).id)
+
+    def cancel(self, by: Account | None, task: TaskId) -> Task:
+        """Stop a task: one's own, or anybody's for admins and at the machine itself."""
+        return self.ledger.cancel(task, self._acting(by, task, "task cancelled"))
+
+    def retry(self, by: Account | None, task: TaskId) -> Task:
+        """Start a failed or cancelled task again, likewise."""
+        return self.ledger.retry(task, self._acting(by, task, "task replayed"))
+
+    def _acting(self, by: Account | None, task: TaskId, what: str) -> Also | None:
+        """What is written down of somebody's act on a task, if anything. NotFound or NotAllowed where they may not."""
+        if by is not None:
+            self.one(by, task)
+            check_may_change(by)
+        return self.trail.noting(by, what, {"task": task})
