@@ -11,12 +11,12 @@ from typing import BinaryIO
 import structlog
 
 from paperlane.clock import Clock, SortableIds, SystemClock
-from paperlane.engines import Carrier, Puller
+from paperlane.engines import Carrier, Puller, Traits
 from paperlane.errors import Misconfigured
 from paperlane.ledger import AlsoFired, Files, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
-from paperlane.model.tasks import Lease
+from paperlane.model.tasks import EVERYTHING, Channel, Lease
 from paperlane.patience import Stopped
 from paperlane.scheduling.dispatcher import dispatch
 from paperlane.scheduling.periodic import fire_due
@@ -32,6 +32,7 @@ from paperlane.work.worker import at_work, drain
 log = structlog.get_logger(__name__)
 
 _THREADS = 8
+_TO_TELL = 30.0  # seconds that a part of an attempt leaves of an engine's time, to write down what it has reached
 _LONGEST_NAME = 100  # characters of a machine's name, so that the token beside it is not cut off
 
 
@@ -85,13 +86,19 @@ class Host:
             )
 
     @asynccontextmanager
-    async def working(self, engine: str, slots: int, stop: asyncio.Event | None = None) -> AsyncGenerator[Attempts]:
+    async def working(
+        self, engine: Traits, slots: int, stop: asyncio.Event | None = None, channel: Channel = EVERYTHING
+    ) -> AsyncGenerator[Attempts]:
         """A worker's attempts, while it is a member of the ledger; Stopped when told to stop while it cannot join."""
         pid, host = os.getpid(), socket.gethostname()[:_LONGEST_NAME] + (self.token and f"/{self.token}")
-        membership = Membership(self.ledger, engine, host, pid, slots, SortableIds(self.clock), self.chain.version)
+        new_id = SortableIds(self.clock)
+        membership = Membership(self.ledger, engine.name, host, pid, slots, new_id, self.chain.version, channel)
         heartbeat = Heartbeat(self.ledger, membership, self.heartbeat or self.ledger.rules.lease / 3, self.clock)
-        threads = Threads(f"{engine}-worker", _THREADS)
-        attempts = Attempts(self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock)
+        threads = Threads(f"{engine.name}-worker", _THREADS)
+        longest = max(engine.longest_attempt / 2, engine.longest_attempt - _TO_TELL)
+        attempts = Attempts(
+            self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock, longest
+        )
         try:
             async with at_work(attempts, heartbeat, stop):
                 yield attempts
@@ -99,17 +106,19 @@ class Host:
             threads.close()
 
     @asynccontextmanager
-    async def _woken(self, engine: str, slots: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Attempts, Wakeup]]:
+    async def _woken(
+        self, engine: Traits, slots: int, stop: asyncio.Event, channel: Channel = EVERYTHING
+    ) -> AsyncGenerator[tuple[Attempts, Wakeup]]:
         """A worker's attempts, and its engine's bell."""
-        async with self.working(engine, slots, stop) as attempts:
-            with closing(Wakeup(self.ledger, engine, attempts.threads)) as wakeup:
+        async with self.working(engine, slots, stop, channel) as attempts:
+            with closing(Wakeup(self.ledger, engine.name, attempts.threads)) as wakeup:
                 yield attempts, wakeup
 
     async def pull(self, engine: Puller, slots: int, stop: asyncio.Event) -> None:
         """Be a worker of a pull engine until told to stop; then drain."""
         name = engine.traits.name
         with suppress(Stopped):
-            async with self._woken(name, slots, stop) as (attempts, wakeup), asyncio.TaskGroup() as running:
+            async with self._woken(engine.traits, slots, stop) as (attempts, wakeup), asyncio.TaskGroup() as running:
                 membership = attempts.heartbeat.membership
                 turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
                 self._look_after(running, attempts.threads, stop)
@@ -119,12 +128,20 @@ class Host:
                 await drain(attempts, self.grace, serving)
 
     async def push(
-        self, engine: Carrier, slots: int, stop: asyncio.Event, ready: Callable[[Wakeup], None] | None = None
+        self,
+        engine: Carrier,
+        slots: int,
+        stop: asyncio.Event,
+        ready: Callable[[Wakeup], None] | None = None,
+        channel: Channel = EVERYTHING,
     ) -> None:
-        """Be a worker and the dispatcher of a push engine until told to stop; `ready` is told its bell."""
-        name = engine.traits.name
+        """Be a worker and the dispatcher of a push engine until told to stop; `ready` is told its bell.
+
+        The worker serves the `channel`; its dispatcher leases for all channels of the engine.
+        """
+        name, woken = engine.traits.name, self._woken(engine.traits, slots, stop, channel)
         with suppress(Stopped):
-            async with self._woken(name, slots, stop) as (attempts, wakeup), asyncio.TaskGroup() as running:
+            async with woken as (attempts, wakeup), asyncio.TaskGroup() as running:
                 self._look_after(running, attempts.threads, stop)
                 membership = attempts.heartbeat.membership
 

@@ -14,11 +14,12 @@ from typing import Any, BinaryIO
 import pytest
 from tests.ledger.conftest import VirtualClock
 from tests.work.conftest import rounds
-from tests.work.counting import COUNTING, ONE, HereAndNow
+from tests.work.counting import COUNTING, ONE, THREE, TWO, HereAndNow
 
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
+from paperlane.engines.database import Database
 from paperlane.errors import PaperlaneError, StorageFull, Unreadable
 from paperlane.hosting import Host
 from paperlane.ledger import Note, Rules, results
@@ -29,14 +30,19 @@ from paperlane.model.tasks import (
     Attempt,
     BatchId,
     Cancelled,
+    Channel,
     Completed,
     Ended,
     Failed,
     Lease,
     NewBatch,
     NewTask,
+    Outcome,
+    Paused,
     Progress,
     Retry,
+    Stage,
+    State,
     TaskId,
     UserId,
     WorkerId,
@@ -77,7 +83,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     migrate(dialect.writer)
     ledger = SqlLedger(dialect, Rules(retry_delay=0.001), files=Whole(Folder(tmp_path / "files")))
     steps = HereAndNow()
-    async with Host(ledger, COUNTING, steps).working("database", 5) as attempts:
+    async with Host(ledger, COUNTING, steps).working(Database.traits, 5) as attempts:
         yield Desk(ledger, steps, attempts)
     ledger.close()
 
@@ -425,6 +431,101 @@ async def test_an_attempt_that_takes_too_long_is_retried(desk: Desk):
     ended = await desk.attempts(desk.claim())
     assert isinstance(ended.outcome, Retry)
     assert ended.outcome.fault.code == "task_timeout"
+
+
+MODEL_TWO = replace(TWO, stage=Stage.MODEL)
+
+
+async def in_two_stages(value: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+    return await run(THREE, await run(MODEL_TWO, await run(ONE, value)))
+
+
+def serve(desk: Desk, *stages: Stage) -> None:
+    desk.attempts.heartbeat.membership.channel = Channel(frozenset(stages))
+
+
+async def test_an_attempt_pauses_where_its_worker_does_not_serve_the_next_steps_stage(desk: Desk):
+    desk.attempts.chain = replace(COUNTING, run=in_two_stages)
+    desk.attempts.clock = clock = VirtualClock()
+    desk.steps.before = lambda _step, _value: clock.pass_time(3)
+    desk.ledger.lane(UserId(1), engine="pushed")
+    name = desk.submit(sum=4)
+    desk.ledger.register(WorkerId("other"), "pushed", "host", 1, 5)  # whose slots make room
+    parts: list[tuple[list[str], Outcome]] = []
+    for stages in ([Stage.CPU], [Stage.MODEL], [Stage.CPU, Stage.MODEL]):
+        serve(desk, *stages)
+        (lease,) = desk.ledger.lease("pushed", 1)
+        assert lease.stage in stages
+        ended = await desk.attempts(lease)
+        parts.append((list(desk.steps.ran), ended.outcome))
+        desk.ledger.finish(desk.worker, [ended])
+        desk.steps.ran.clear()
+    assert parts == [
+        (["one"], Paused(Stage.MODEL, 3.0)),
+        (["two"], Paused(Stage.CPU, 3.0)),
+        (["three"], Completed(3.0, {"sum": 7})),
+    ]
+    task = desk.ledger.task(name)
+    assert (task.state, task.attempt, task.summary) == (State.COMPLETED, 1, {"sum": 7})
+    percents = [event.percent for event in desk.ledger.events(name)]
+    assert percents == sorted(percents)
+
+
+async def test_no_step_begins_when_more_than_half_of_a_parts_time_has_gone(desk: Desk):
+    desk.attempts.longest = 10.0
+    desk.attempts.clock = clock = VirtualClock()
+    desk.steps.before = lambda _step, _value: clock.pass_time(4)
+    desk.submit()
+    ended = await desk.attempts(desk.claim())
+    assert (desk.steps.ran, ended.outcome) == (["one", "two"], Paused(Stage.CPU, 8.0))
+
+
+async def test_a_part_that_is_cut_off_goes_on_in_another_one_after_what_it_has_reached(
+    desk: Desk, pass_time: Callable[[float], None]
+):
+    desk.attempts.longest = 100.0
+
+    async def slow(step: str) -> None:
+        if step == "two":
+            pass_time(150)
+            await asyncio.Event().wait()
+
+    desk.steps.before = lambda step, _value: slow(step)
+    desk.submit()
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Paused)
+    assert (desk.steps.ran, ended.outcome.stage) == (["one"], Stage.CPU)
+
+
+async def test_a_step_that_takes_longer_than_a_part_may_is_too_slow(desk: Desk, pass_time: Callable[[float], None]):
+    """Else it would begin anew in part after part."""
+    desk.attempts.longest = 100.0
+
+    async def slow() -> None:
+        pass_time(150)
+        await asyncio.Event().wait()
+
+    desk.steps.before = lambda _step, _value: slow()
+    desk.submit()
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Retry)
+    assert ended.outcome.fault.code == "task_timeout"
+
+
+async def test_a_part_that_only_waited_for_others_goes_on_in_another_one(
+    desk: Desk, pass_time: Callable[[float], None]
+):
+    desk.attempts.longest = 100.0
+
+    async def wait() -> None:
+        with waiting():
+            pass_time(150)
+            await asyncio.Event().wait()
+
+    desk.steps.before = lambda _step, _value: wait()
+    desk.submit()
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Paused)
 
 
 async def test_an_attempt_that_waits_for_others_is_not_late_and_ends_when_its_worker_stops(

@@ -42,7 +42,7 @@ def on_renew(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], 
 
 
 async def test_it_beats_three_times_within_the_ledgers_lease(ledger: SqlLedger):
-    async with Host(ledger, COUNTING, HereAndNow()).working("database", 1) as attempts:
+    async with Host(ledger, COUNTING, HereAndNow()).working(Database.traits, 1) as attempts:
         assert attempts.heartbeat.seconds == pytest.approx(0.3)
 
 
@@ -64,7 +64,7 @@ async def test_it_stops_its_work_when_no_heartbeat_comes_through_for_a_lease(
 
     on_renew(fail)
     steps.before = lambda _step, _value: asyncio.Event().wait()
-    async with Host(ledger, COUNTING, steps, heartbeat=0.05).working("database", 1) as attempts:
+    async with Host(ledger, COUNTING, steps, heartbeat=0.05).working(Database.traits, 1) as attempts:
         (lease,) = ledger.step("database", attempts.heartbeat.membership.worker, [], 1)
         async with asyncio.timeout(60):
             ended = await attempts(lease)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.work.counting import COUNTING, HereAndNow
 
+from paperlane.engines.database import Database
 from paperlane.hosting import Host, open_ledger
 from paperlane.serving import bury
 from paperlane.threads import Threads
@@ -74,7 +75,7 @@ async def test_a_dead_worker_is_buried_and_none_of_the_same_machines_name_and_pr
     """Containers may share a host name, and each counts its processes from 1."""
     ledger, threads = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), Threads("test")
     dead, live = (Host(ledger, COUNTING, HereAndNow(), token=token) for token in ("dead", "live"))
-    async with dead.working("database", 1), live.working("database", 1):
+    async with dead.working(Database.traits, 1), live.working(Database.traits, 1):
         await bury(ledger, threads, "dead")
         (left,) = ledger.members()
         assert left.host.endswith("/live")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from paperlane.model.tasks import Ended, Lease
@@ -14,7 +15,7 @@ class Traits:
 
     name: str
     pulled: bool
-    longest_attempt: float = 0.0  # seconds, 0: no limit of its own
+    longest_attempt: float = inf  # seconds for which it lets a lease run; an attempt that takes longer is run in parts
 
 
 class RunAttempt(Protocol):

@@ -25,6 +25,7 @@ from paperlane.errors import (
 from paperlane.ledger import Also, Ledger, Note
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
+    FIRST,
     Attempt,
     Cancelled,
     Checkpoint,
@@ -34,8 +35,10 @@ from paperlane.model.tasks import (
     Fault,
     Lease,
     Outcome,
+    Paused,
     Progress,
     Retry,
+    Stage,
     WorkerId,
     Yielded,
 )
@@ -62,10 +65,18 @@ class Drained(Exception):
 
 
 @dataclass(slots=True)
+class PartEnds(Exception):
+    """The rest is for workers of this stage, or for another part of the same one, as the time of this part is up."""
+
+    stage: Stage
+
+
+@dataclass(slots=True)
 class Attempts:
     """Runs attempts for one worker; `__call__` is the one door for running work and never raises.
 
-    `told` maps each running attempt to its latest progress, until that is written down.
+    `told` maps each running attempt to its latest progress, until that is written down. What carries leases here may
+    let none run for more than `longest` seconds: an attempt that takes longer is run in parts.
     """
 
     ledger: Ledger
@@ -75,6 +86,7 @@ class Attempts:
     heartbeat: Heartbeat
     threads: Threads
     clock: Clock
+    longest: float = inf
     draining: bool = False
     told: dict[Lease, Progress] = field(default_factory=dict)
     begins: Gathering[Lease, Attempt] = field(init=False)
@@ -160,11 +172,13 @@ class Attempts:
         attempt = await patiently(lambda: self.begins(self.heartbeat.membership.worker, lease), "an attempt")
         self._workers[lease] = attempt.worker
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
-        steps = _Steps(self, attempt)
+        steps, part = _Steps(self, attempt, self.clock.monotonic()), asyncio.timeout(self.longest)
         try:
-            async with own_time(attempt.seconds):
+            async with part, own_time(attempt.seconds) as steps.took:
                 last = await self.chain.run(Saved(attempt.payload), steps)
         except TimeoutError as error:
+            if part.expired() and steps.may_part:
+                raise PartEnds(steps.stage) from error
             raise steps.waits_for or error  # noqa: B904  its time went while it waited, which is not the task's fault
         summary = await self.threads(self.chain.summary, last.content) if self.chain.summary is not None else {}
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
@@ -181,6 +195,8 @@ class Attempts:
                 return Completed(seconds, run.result().summary)
             case StaleLease():
                 return Yielded(why="lost")  # another attempt owns the task now; the ledger will pass this by
+            case PartEnds(stage):
+                return Paused(stage, seconds)
             case Drained():
                 return Yielded(why="the worker stopped", seconds=seconds)  # for steps that are kept
             case CancelRequested():
@@ -205,7 +221,10 @@ class _Steps:
 
     attempts: Attempts
     attempt: Attempt
+    began: float  # by the monotonic clock
     percent: float = 0.0
+    stage: Stage = FIRST  # of the step that it has come to
+    took: Callable[[], float] = lambda: 0.0  # of its own time, in seconds
     waits_for: Unavailable | None = None
     left: set[str] = field(default_factory=set)  # steps whose results this attempt itself has kept
 
@@ -220,6 +239,9 @@ class _Steps:
             return Saved(kept)
         if here.draining:
             raise Drained
+        self.stage = step.stage
+        if step.stage not in here.heartbeat.membership.channel.stages or self._is_late():
+            raise PartEnds(step.stage)
         await self._note(Note(lease, Progress(step.name, begins)))
         result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
@@ -227,6 +249,15 @@ class _Steps:
         await self._save(Checkpoint(step.name, key, result), after, also)
         self.left.add(step.name)
         return Saved(result)
+
+    def _is_late(self) -> bool:
+        """Has more than half of the part's time gone? Then a step that begins now may be cut off, and its work lost."""
+        return bool(self.left) and self.attempts.clock.monotonic() - self.began > self.attempts.longest / 2
+
+    @property
+    def may_part(self) -> bool:
+        """Would another part come further than this one, which was cut off? It left a result, or had to wait."""
+        return bool(self.left) or self.took() < self.attempts.longest / 2
 
     async def _kept(self, step: str, key: str) -> bytes | None:
         """The result of a step that was done before. Nobody is asked of one that left none: only this attempt could."""

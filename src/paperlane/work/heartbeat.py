@@ -9,7 +9,7 @@ import structlog
 from paperlane.clock import Clock
 from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
-from paperlane.model.tasks import Lease, WorkerId
+from paperlane.model.tasks import EVERYTHING, Channel, Lease, WorkerId
 from paperlane.patience import Patience
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,7 @@ class Membership:
     slots: int
     new_id: Callable[[], str]
     version: int = 1
+    channel: Channel = EVERYTHING
     worker: WorkerId = field(default=WorkerId(""))
     granted: int = 0
 
@@ -42,7 +43,7 @@ class Membership:
 
     def ask_for_slots(self) -> None:
         """Ask for what the system's limit did not grant yet."""
-        entry = (self.worker, self.engine, self.host, self.pid, self.slots, self.version)
+        entry = (self.worker, self.engine, self.host, self.pid, self.slots, self.version, self.channel)
         self.granted = self.ledger.register(*entry)
 
 

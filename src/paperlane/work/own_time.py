@@ -1,7 +1,7 @@
 """The time that an attempt may take: it stands still while the attempt waits for what others use."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 
@@ -9,12 +9,16 @@ _limit: ContextVar[asyncio.Timeout | None] = ContextVar("limit", default=None)
 
 
 @asynccontextmanager
-async def own_time(seconds: float) -> AsyncGenerator[None]:
-    """TimeoutError for what is inside when it has taken more seconds than it spent `waiting`."""
+async def own_time(seconds: float) -> AsyncGenerator[Callable[[], float]]:
+    """TimeoutError for what is inside when it has taken more seconds than it spent `waiting`; tells how many it took.
+
+    Asked while something inside waits, it tells less.
+    """
+    now = asyncio.get_running_loop().time
     async with asyncio.timeout(seconds) as limit:
         token = _limit.set(limit)
         try:
-            yield
+            yield lambda: seconds - ((limit.when() or now() + seconds) - now())
         finally:
             _limit.reset(token)
 
