@@ -52,6 +52,7 @@ class Found:
     tasks: int = 0
     effects: int = 0
     attempts: int = 0
+    paused: int = 0  # parts that others followed
     states: dict[str, int] = field(default_factory=dict)
     samples: int = 0
     healed_after: float = 0.0
@@ -257,7 +258,7 @@ class Soak:
                 acknowledged[note["acknowledged"]] = note["size"]
             elif "cancelled" in note:
                 cancelled.add(note["cancelled"])
-        tasks = self._rows("SELECT id, batch_id, state, fault FROM tasks")
+        tasks = self._rows("SELECT id, batch_id, state, fault, payload FROM tasks")
         of_batch: dict[str, list[str]] = defaultdict(list)
         for task in tasks:
             of_batch[task["batch_id"]].append(task["id"])
@@ -279,7 +280,9 @@ class Soak:
         for task in tasks:
             code = json.loads(task["fault"] or "{}").get("code", "")
             poisoned = code == "poison" and crashes[task["id"]] >= RULES.max_crashes
-            if task["state"] == "failed" and not poisoned and code != "step_crashed":
+            # one that fails at each try may do so the last time by being stopped for as long as a part may last
+            meant = b"fault in" in bytes(task["payload"]) and code in {"step_crashed", "task_timeout"}
+            if task["state"] == "failed" and not (poisoned or meant):
                 found.failed_without_reason.append(f"{task['id']} {code} {crashes[task['id']]}")
         found.drifted = [json.dumps(note) for note in self.notes("worker") if "drifted" in note]
         if drifted := self.ledger.recover().drifted:
@@ -298,6 +301,7 @@ class Soak:
         effects = Counter((row["task_id"], row["step"]) for row in self._rows("SELECT task_id, step FROM effects"))
         found.effects = effects.total()
         found.attempts = self._rows("SELECT count(*) AS n FROM attempts")[0]["n"]
+        found.paused = self._rows("SELECT count(*) AS n FROM attempts WHERE outcome = 'paused'")[0]["n"]
         found.effects_doubled = [f"{task} {step}" for (task, step), times in effects.items() if times > 1]
         found.effects_missing = [
             f"{task} {step}"

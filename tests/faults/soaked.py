@@ -24,6 +24,7 @@ from tests.work.counting import HereAndNow, count
 
 from paperlane import logs
 from paperlane.clock import SortableIds, SystemClock
+from paperlane.engines import Traits
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.errors import Conflict, TooMany, Unavailable
@@ -104,6 +105,12 @@ def effect(task: TaskId, step: str, _result: bytes) -> Also:
     return write
 
 
+class Short(Inline):
+    """Lets nothing run for long, so that attempts have parts: a pause comes after a quarter of this time."""
+
+    traits = Traits("inline", pulled=False, longest_attempt=0.6)
+
+
 async def work(url: str, notes: Notes, engine: str, point: str) -> None:
     """Work until killed."""
     ledger = FaultyLedger(SqlLedger(connect(url), RULES), notes, point)
@@ -114,7 +121,7 @@ async def work(url: str, notes: Notes, engine: str, point: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if engine == "inline":
-        await host.push(Inline(SLOTS), SLOTS, stop)
+        await host.push(Short(SLOTS), SLOTS, stop)
     else:
         await host.pull(Database(), SLOTS, stop)
 
