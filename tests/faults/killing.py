@@ -258,7 +258,7 @@ class Soak:
                 acknowledged[note["acknowledged"]] = note["size"]
             elif "cancelled" in note:
                 cancelled.add(note["cancelled"])
-        tasks = self._rows("SELECT id, batch_id, state, fault, payload FROM tasks")
+        tasks = self._rows("SELECT id, batch_id, state, fault FROM tasks")
         of_batch: dict[str, list[str]] = defaultdict(list)
         for task in tasks:
             of_batch[task["batch_id"]].append(task["id"])
@@ -280,9 +280,7 @@ class Soak:
         for task in tasks:
             code = json.loads(task["fault"] or "{}").get("code", "")
             poisoned = code == "poison" and crashes[task["id"]] >= RULES.max_crashes
-            # one that fails at each try may do so the last time by being stopped for as long as a part may last
-            meant = b"fault in" in bytes(task["payload"]) and code in {"step_crashed", "task_timeout"}
-            if task["state"] == "failed" and not (poisoned or meant):
+            if task["state"] == "failed" and not poisoned and code != "step_crashed":
                 found.failed_without_reason.append(f"{task['id']} {code} {crashes[task['id']]}")
         found.drifted = [json.dumps(note) for note in self.notes("worker") if "drifted" in note]
         if drifted := self.ledger.recover().drifted:

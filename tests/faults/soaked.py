@@ -20,20 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
-from tests.work.counting import HereAndNow, count
+from tests.work.counting import STEPS, HereAndNow, count
 
 from paperlane import logs
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.engines import Traits
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.errors import Conflict, TooMany, Unavailable
 from paperlane.hosting import Host
 from paperlane.ledger import Also, Rules
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
+from paperlane.model.steps import RunStep, Saved
+from paperlane.model.tasks import BatchId, NewBatch, NewTask, Stage, TaskId, UserId
 from paperlane.settings import Settings
 from paperlane.work import Chain
+from paperlane.work.attempt import PartEnds
 
 RULES = Rules(
     lease=2.0, undelivered=3.0, retry_delay=0.2, max_crashes=4, user_backlog=80, system_backlog=240, system_limit=8
@@ -105,10 +106,13 @@ def effect(task: TaskId, step: str, _result: bytes) -> Also:
     return write
 
 
-class Short(Inline):
-    """Lets nothing run for long, so that attempts have parts: a pause comes after a quarter of this time."""
-
-    traits = Traits("inline", pulled=False, longest_attempt=0.6)
+async def count_in_parts(value: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+    """The same steps, with a pause before some of them, as if the next one were another worker's."""
+    for step in STEPS.values():
+        if random.random() < 0.2:
+            raise PartEnds(random.choice(list(Stage)))
+        value = await run(step, value)
+    return value
 
 
 async def work(url: str, notes: Notes, engine: str, point: str) -> None:
@@ -116,12 +120,13 @@ async def work(url: str, notes: Notes, engine: str, point: str) -> None:
     ledger = FaultyLedger(SqlLedger(connect(url), RULES), notes, point)
     steps = HereAndNow()
     steps.before = lambda _step, _value: asyncio.sleep(random.uniform(0, 0.1))
-    chain = Chain(count, also=effect, summary=json.loads)
+    pushed = engine == "inline"  # of what workers pull, nobody would hand the next part over
+    chain = Chain(count_in_parts if pushed else count, also=effect, summary=json.loads)
     host = Host(ledger, chain, steps, heartbeat=0.5, sweep=SWEEP)  # type: ignore[arg-type]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    if engine == "inline":
-        await host.push(Short(SLOTS), SLOTS, stop)
+    if pushed:
+        await host.push(Inline(SLOTS), SLOTS, stop)
     else:
         await host.pull(Database(), SLOTS, stop)
 

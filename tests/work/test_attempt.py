@@ -20,7 +20,7 @@ from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.engines.database import Database
-from paperlane.errors import PaperlaneError, StorageFull, Unreadable
+from paperlane.errors import PaperlaneError, StorageFull, Unavailable, Unreadable
 from paperlane.hosting import Host
 from paperlane.ledger import Note, Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
@@ -526,6 +526,19 @@ async def test_a_part_that_only_waited_for_others_goes_on_in_another_one(
     desk.submit()
     ended = await desk.attempts(desk.claim())
     assert isinstance(ended.outcome, Paused)
+
+
+async def test_a_part_that_waited_for_the_ledger_goes_on_in_another_one(desk: Desk, pass_time: Callable[[float], None]):
+    desk.attempts.longest = 100.0
+    loop = asyncio.get_running_loop()
+
+    def away(_worker: WorkerId, _notes: Sequence[Note]) -> Sequence[None]:
+        loop.call_soon_threadsafe(pass_time, 150)
+        raise Unavailable("The database is away.")
+
+    desk.attempts.notes.call = away
+    desk.submit()
+    assert isinstance((await desk.attempts(desk.claim())).outcome, Paused)
 
 
 async def test_an_attempt_that_waits_for_others_is_not_late_and_ends_when_its_worker_stops(

@@ -257,7 +257,8 @@ class _Steps:
     @property
     def may_part(self) -> bool:
         """Would another part come further than this one, which was cut off? It left a result, or had to wait."""
-        return bool(self.left) or self.took() < self.attempts.longest / 2
+        waited = self.waits_for is not None or self.took() < self.attempts.longest / 2
+        return bool(self.left) or waited
 
     async def _kept(self, step: str, key: str) -> bytes | None:
         """The result of a step that was done before. Nobody is asked of one that left none: only this attempt could."""
