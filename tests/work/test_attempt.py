@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -530,10 +531,11 @@ async def test_a_part_that_only_waited_for_others_goes_on_in_another_one(
 
 async def test_a_part_that_waited_for_the_ledger_goes_on_in_another_one(desk: Desk, pass_time: Callable[[float], None]):
     desk.attempts.longest = 100.0
-    loop = asyncio.get_running_loop()
+    loop, tries = asyncio.get_running_loop(), count(1)
 
     def away(_worker: WorkerId, _notes: Sequence[Note]) -> Sequence[None]:
-        loop.call_soon_threadsafe(pass_time, 150)
+        if next(tries) > 1:  # by now the attempt knows that it waits
+            loop.call_soon_threadsafe(pass_time, 150)
         raise Unavailable("The database is away.")
 
     desk.attempts.notes.call = away
