@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -183,13 +184,17 @@ class Service:
         self.process.kill()
         self.process.communicate()
 
-    def user(self, name: str, role: Role = Role.USER, limit: int | None = None) -> httpx.Client:
-        """A client signed in as a new user, who is made here: `paperlane user add` takes a start for it."""
+    def user(self, name: str = "", role: Role = Role.USER, limit: int | None = None) -> httpx.Client:
+        """A client signed in as a new user, who is made here: `paperlane user add` takes a start for it.
+
+        Who is given no name gets one that nobody has.
+        """
         named = {name.removeprefix("PAPERLANE_").lower(): value for name, value in self.environment.items()}
         settings = Settings(data=self.data, **named)  # type: ignore[arg-type]  as text, as in the environment
         with closing(open_ledger(settings)) as ledger:
             desk = open_desk(settings, ledger)
-            return self.client(desk.new_token(None, desk.add_user(None, name, role, "", limit, None)))
+            account = desk.add_user(None, name or f"user-{token_hex(4)}", role, "", limit, None)
+            return self.client(desk.new_token(None, account))
 
     def client(self, token: str) -> httpx.Client:
         """A client with this token; it need not read what the system trusts, for it speaks plain HTTP."""
@@ -197,6 +202,38 @@ class Service:
         url = f"{self.url}/api/v1/"
         self.clients.append(httpx.Client(base_url=url, headers=headers, timeout=60, verify=False))
         return self.clients[-1]
+
+    def end(self) -> None:
+        """Kill what still runs, and close what was opened here."""
+        for client in self.clients:
+            client.close()
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+
+ONE_SANDBOX = {"sandboxes": 1}  # a worker: each child takes half a second of a core before its first step
+
+
+def service_of(data: Path, database: str, kind: str, **given: object) -> Service:
+    """A service with these settings, not started yet; an SQLite database is the one in its data folder."""
+    environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in (ONE_SANDBOX | given).items()}
+    if kind in SERVERS:
+        environment["PAPERLANE_DATABASE_URL"] = database
+    return Service(data, environment, database)
+
+
+@contextmanager
+def shared_service(folder: Path, databases: Databases, kind: str = KINDS[0], **given: object) -> Iterator[Service]:
+    """A service on which each test has users of its own: to start one takes longer than most of them."""
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    database = databases.bare(kind, folder) if kind in SERVERS else new_file(data / "paperlane.db")
+    service = service_of(data, database, kind, **given)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.end()
 
 
 @pytest.fixture
@@ -209,27 +246,21 @@ def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> It
 
     def make(*, beside: Service | None = None, bare: bool = False, **given: object) -> Service:
         data = tmp_path / f"data{len(made)}" if beside is None else beside.data
-        environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in given.items()}
         database = f"sqlite:///{data}/paperlane.db"
         if beside is not None:
             database = beside.database
         elif kind in SERVERS:
             database = request.getfixturevalue("new_database")()
-        if kind in SERVERS:
-            environment["PAPERLANE_DATABASE_URL"] = database
-        elif beside is None and not bare:
+        elif not bare:
             data.mkdir(mode=0o700)
             new_file(data / "paperlane.db")
-        made.append(Service(data, environment, database))
+        made.append(service_of(data, database, kind, **given))
         made[-1].start()
         return made[-1]
 
     yield make
     for service in made:
-        for client in service.clients:
-            client.close()
-        if service.process is not None and service.process.poll() is None:
-            service.kill()
+        service.end()
 
 
 @contextmanager
