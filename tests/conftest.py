@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pysqlite3 import dbapi2
 from tests.databases import KINDS, SERVERS, Databases, new_file
+from tests.forking import Command
 from tools.servers import Missing
 
 from paperlane.assembly import open_desk, open_ledger
@@ -109,7 +110,8 @@ class Service:
     data: Path
     environment: dict[str, str]
     database: str
-    process: subprocess.Popen[str] | None = None
+    loads: bool = False  # as where a shell starts it; others are forked from a process in which it is loaded
+    process: Command | subprocess.Popen[str] | None = None
     url: str = ""
     clients: list[httpx.Client] = field(default_factory=list)
 
@@ -121,12 +123,17 @@ class Service:
     def begin(self) -> None:
         """Start its process."""
         with (self.data.parent / "stderr.txt").open("a") as stderr:
+            command = ("serve", "--port", "0", "--data", str(self.data))
+            environment = {**os.environ, **self.environment}
+            if not self.loads:
+                self.process = Command(*command, stderr=stderr, environment=environment)
+                return
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(self.data)],
+                [sys.executable, "-m", "paperlane", *command],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env={**os.environ, **self.environment},
+                env=environment,
                 start_new_session=True,
             )
 
@@ -240,7 +247,8 @@ def shared_service(folder: Path, databases: Databases, kind: str = KINDS[0], **g
 def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Callable[..., Service]]:
     """Makes services with their settings, on new databases or on a given one; each is stopped at the end.
 
-    The databases have their tables, but for an SQLite one where a `bare` one is asked for.
+    The databases have their tables, but for an SQLite one where a `bare` one is asked for: that is a first start, and
+    as a shell would do it.
     """
     made: list[Service] = []
 
@@ -255,6 +263,7 @@ def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> It
             data.mkdir(mode=0o700)
             new_file(data / "paperlane.db")
         made.append(service_of(data, database, kind, **given))
+        made[-1].loads = bare
         made[-1].start()
         return made[-1]
 

@@ -14,6 +14,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from tests.conftest import Service, needs, until
 from tests.databases import WAYS, Databases, Ways
+from tests.forking import Command
 from tests.service.test_service import ended, upload
 from tools.servers import Missing, Server
 from websockets.exceptions import InvalidStatus
@@ -265,15 +266,9 @@ def service(url: str, tmp_path: Path) -> Iterator[Service]:
         made.kill()
 
 
-def paperlane(service: Service, *command: str) -> subprocess.Popen[str]:
+def paperlane(service: Service, *command: str) -> Command:
     """Another process of the same installation."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "paperlane", *command, "--data", str(service.data)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **service.environment},
-    )
+    return Command(*command, "--data", str(service.data), environment={**os.environ, **service.environment})
 
 
 @contextmanager
