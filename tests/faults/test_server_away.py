@@ -1,8 +1,6 @@
 """A database server that goes away, comes back or comes late: calls say so meanwhile, and work again after it."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -275,9 +273,9 @@ def paperlane(service: Service, *command: str) -> Command:
 def worker_of(service: Service) -> Iterator[Callable[[], list[str]]]:
     """A worker that somebody starts; gives its log so far, and ends it in order."""
     path = service.data.parent / "worker.txt"
-    command = [sys.executable, "-m", "paperlane", "worker", "--data", str(service.data)]
+    environment = {**os.environ, **service.environment}
     with path.open("w") as log:
-        process = subprocess.Popen(command, stderr=log, env={**os.environ, **service.environment})
+        process = Command("worker", "--data", str(service.data), stderr=log, environment=environment)
     try:
         yield lambda: path.read_text().splitlines()
         assert process.poll() is None, path.read_text()
@@ -285,7 +283,7 @@ def worker_of(service: Service) -> Iterator[Callable[[], list[str]]]:
         assert process.wait(60) == 0
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def failed_tries(lines: list[str]) -> list[str]:

@@ -269,7 +269,7 @@ def test_a_worker_killed_at_each_step_of_a_document_costs_only_that_step(new_ser
     batch = upload(client, SLOW * 4)
     name = TaskId(batch["tasks"][0]["id"])
     reached = ["", *STEPS]
-    for number, _ in enumerate(STEPS):
+    for number in range(len(STEPS)):
         until(lambda number=number: reached.index(ledger.task(name).step) > number)
         (worker,) = until(service.workers)
         os.kill(worker, signal.SIGKILL)
