@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pysqlite3 import dbapi2
 from tests.databases import KINDS, SERVERS, Databases, new_file
+from tests.forking import Command
 from tools.servers import Missing
 
 from paperlane.assembly import open_desk, open_ledger
@@ -108,7 +110,8 @@ class Service:
     data: Path
     environment: dict[str, str]
     database: str
-    process: subprocess.Popen[str] | None = None
+    loads: bool = False  # as where a shell starts it; others are forked from a process in which it is loaded
+    process: Command | subprocess.Popen[str] | None = None
     url: str = ""
     clients: list[httpx.Client] = field(default_factory=list)
 
@@ -120,12 +123,17 @@ class Service:
     def begin(self) -> None:
         """Start its process."""
         with (self.data.parent / "stderr.txt").open("a") as stderr:
+            command = ("serve", "--port", "0", "--data", str(self.data))
+            environment = {**os.environ, **self.environment}
+            if not self.loads:
+                self.process = Command(*command, stderr=stderr, environment=environment)
+                return
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--data", str(self.data)],
+                [sys.executable, "-m", "paperlane", *command],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env={**os.environ, **self.environment},
+                env=environment,
                 start_new_session=True,
             )
 
@@ -183,13 +191,17 @@ class Service:
         self.process.kill()
         self.process.communicate()
 
-    def user(self, name: str, role: Role = Role.USER, limit: int | None = None) -> httpx.Client:
-        """A client signed in as a new user, who is made here: `paperlane user add` takes a start for it."""
+    def user(self, name: str = "", role: Role = Role.USER, limit: int | None = None) -> httpx.Client:
+        """A client signed in as a new user, who is made here: `paperlane user add` takes a start for it.
+
+        Who is given no name gets one that nobody has.
+        """
         named = {name.removeprefix("PAPERLANE_").lower(): value for name, value in self.environment.items()}
         settings = Settings(data=self.data, **named)  # type: ignore[arg-type]  as text, as in the environment
         with closing(open_ledger(settings)) as ledger:
-            desk = open_desk(settings, ledger)
-            return self.client(desk.accounts.new_token(None, desk.accounts.add_user(None, name, role, "", limit, None)))
+            accounts = open_desk(settings, ledger).accounts
+            account = accounts.add_user(None, name or f"user-{token_hex(4)}", role, "", limit, None)
+            return self.client(accounts.new_token(None, account))
 
     def client(self, token: str) -> httpx.Client:
         """A client with this token; it need not read what the system trusts, for it speaks plain HTTP."""
@@ -198,38 +210,66 @@ class Service:
         self.clients.append(httpx.Client(base_url=url, headers=headers, timeout=60, verify=False))
         return self.clients[-1]
 
+    def end(self) -> None:
+        """Kill what still runs, and close what was opened here."""
+        for client in self.clients:
+            client.close()
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+
+ONE_SANDBOX = {"sandboxes": 1}  # a worker: each child takes half a second of a core before its first step
+
+
+def service_of(data: Path, database: str, kind: str, **given: object) -> Service:
+    """A service with these settings, not started yet; an SQLite database is the one in its data folder."""
+    environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in (ONE_SANDBOX | given).items()}
+    if kind in SERVERS:
+        environment["PAPERLANE_DATABASE_URL"] = database
+    return Service(data, environment, database)
+
+
+@contextmanager
+def shared_service(folder: Path, databases: Databases, kind: str = KINDS[0], **given: object) -> Iterator[Service]:
+    """A service on which each test has users of its own: to start one takes longer than most of them."""
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    database = databases.bare(kind, folder) if kind in SERVERS else new_file(data / "paperlane.db")
+    service = service_of(data, database, kind, **given)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.end()
+
 
 @pytest.fixture
 def new_service(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Callable[..., Service]]:
     """Makes services with their settings, on new databases or on a given one; each is stopped at the end.
 
-    The databases have their tables, but for an SQLite one where a `bare` one is asked for.
+    The databases have their tables, but for an SQLite one where a `bare` one is asked for: that is a first start, and
+    as a shell would do it.
     """
     made: list[Service] = []
 
     def make(*, beside: Service | None = None, bare: bool = False, **given: object) -> Service:
         data = tmp_path / f"data{len(made)}" if beside is None else beside.data
-        environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in given.items()}
         database = f"sqlite:///{data}/paperlane.db"
         if beside is not None:
             database = beside.database
         elif kind in SERVERS:
             database = request.getfixturevalue("new_database")()
-        if kind in SERVERS:
-            environment["PAPERLANE_DATABASE_URL"] = database
-        elif beside is None and not bare:
+        elif not bare:
             data.mkdir(mode=0o700)
             new_file(data / "paperlane.db")
-        made.append(Service(data, environment, database))
+        made.append(service_of(data, database, kind, **given))
+        made[-1].loads = bare
         made[-1].start()
         return made[-1]
 
     yield make
     for service in made:
-        for client in service.clients:
-            client.close()
-        if service.process is not None and service.process.poll() is None:
-            service.kill()
+        service.end()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 from sqlalchemy import select
-from tests.cli import forking
+from tests import forking
 from tests.conftest import Service, needs, until
 from tests.databases import new_file
 from typer.main import get_command

@@ -1,8 +1,6 @@
 """A database server that goes away, comes back or comes late: calls say so meanwhile, and work again after it."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from tests.conftest import Service, needs, until
 from tests.databases import WAYS, Databases, Ways
+from tests.forking import Command
 from tests.service.test_service import ended, upload
 from tools.servers import Missing, Server
 from websockets.exceptions import InvalidStatus
@@ -265,24 +264,18 @@ def service(url: str, tmp_path: Path) -> Iterator[Service]:
         made.kill()
 
 
-def paperlane(service: Service, *command: str) -> subprocess.Popen[str]:
+def paperlane(service: Service, *command: str) -> Command:
     """Another process of the same installation."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "paperlane", *command, "--data", str(service.data)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **service.environment},
-    )
+    return Command(*command, "--data", str(service.data), environment={**os.environ, **service.environment})
 
 
 @contextmanager
 def worker_of(service: Service) -> Iterator[Callable[[], list[str]]]:
     """A worker that somebody starts; gives its log so far, and ends it in order."""
     path = service.data.parent / "worker.txt"
-    command = [sys.executable, "-m", "paperlane", "worker", "--data", str(service.data)]
+    environment = {**os.environ, **service.environment}
     with path.open("w") as log:
-        process = subprocess.Popen(command, stderr=log, env={**os.environ, **service.environment})
+        process = Command("worker", "--data", str(service.data), stderr=log, environment=environment)
     try:
         yield lambda: path.read_text().splitlines()
         assert process.poll() is None, path.read_text()
@@ -290,7 +283,7 @@ def worker_of(service: Service) -> Iterator[Callable[[], list[str]]]:
         assert process.wait(60) == 0
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def failed_tries(lines: list[str]) -> list[str]:

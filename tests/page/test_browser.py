@@ -19,8 +19,10 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
-from tests.conftest import Service
-from tests.databases import new_file
+from tests.conftest import Service, shared_service
+from tests.databases import Databases
+
+from paperlane.records.accounts import Role
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
@@ -106,14 +108,10 @@ def visit(browser: Browser) -> Iterator[Visit]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service on which each test has a user of its own: to start one takes longer than most of them."""
-    data = tmp_path_factory.mktemp("shared") / "data"
-    data.mkdir(mode=0o700)
-    service = Service(data, {"PAPERLANE_WORKERS": "1"}, new_file(data / "paperlane.db"))
-    service.start()
-    yield service
-    service.kill()
+def shared(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service on which each test has a user of its own."""
+    with shared_service(tmp_path_factory.mktemp("shared"), all_databases, workers=1) as service:
+        yield service
 
 
 def sign_in(page: Page, user: httpx.Client) -> None:
@@ -446,21 +444,16 @@ def test_what_fails_says_why_where_it_was_asked_for(cut_page: Page):
     expect(page.locator("mark").first).to_be_visible()
 
 
-def test_a_viewer_is_offered_nothing_to_change(visit: Visit, new_service: Callable[..., Service]):
-    service = new_service(workers=1)
-    admin = visit(service.first_link())
-    eve = service.user("eve")
-    viewer = visit(f"{service.url}/queue")
+def test_a_viewer_is_offered_nothing_to_change(visit: Visit, shared: Service):
+    adam, eve = shared.user(role=Role.ADMIN), shared.user()
+    viewer = visit(f"{shared.url}/queue")
     sign_in(viewer, eve)
     expect(viewer.get_by_role("heading", name="Queue")).to_be_visible()  # where one was going
     viewer.get_by_role("link", name="Documents").click()
     drop(viewer, **{"gate.md": TEXT, "locked.docx": b"\xd0\xcf\x11\xe0"})
     expect(viewer.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
     waiting(viewer, 1)
-    changed = admin.request.patch(
-        f"{service.url}/api/v1/users/{eve.get('session').json()['id']}", data={"role": "viewer"}
-    )
-    assert changed.ok
+    assert adam.patch(f"users/{eve.get('session').json()['id']}", json={"role": "viewer"}).is_success
     viewer.reload()
     expect(viewer.locator("#tasks li")).to_have_count(3)
     expect(viewer.locator("#tasks button:visible, #drop")).to_have_count(0)
