@@ -306,7 +306,9 @@ class Auditor:
     def _part(self, before: TaskRow, row: TaskRow, *, paused: bool) -> None:
         """A turn begins with its first part. A pause ends one, keeps the engine and pays."""
         if paused:
-            self.expect(row.parted == 1 and row.engine == before.engine, "3: paused, and not kept for its engine", row)
+            self.expect(
+                row.parted == row.fence and row.engine == before.engine, "3: paused, and not kept for its engine", row
+            )
             self.expect(row.charged <= before.charged, "9: a pause is charged for", before, row)
             self.expect(row.used >= before.used, "9: what parts used falls", before, row)
         elif row.state in UNDER_WAY and before.state in UNDER_WAY:

@@ -1,20 +1,25 @@
 """An attempt in parts: it pauses between two stages, keeps its turn, and is handed over by channel."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select, update
 from tests.databases import IN_MEMORY, KINDS
 from tests.ledger.conftest import Bench
 from tests.ledger.test_contract import BUSY
 
 from paperlane.errors import StaleLease
+from paperlane.ledger.schema import tasks, workers
 from paperlane.model.tasks import (
     EVERYTHING,
     Channel,
     Checkpoint,
     Completed,
     Ended,
+    Failed,
     Lease,
+    Letters,
     Outcome,
     Paused,
     Progress,
@@ -224,9 +229,10 @@ class TestPaying:
     def test_the_time_of_an_attempt_is_that_of_all_its_parts(self, pushed: Bench):
         pushed.submit(1)
         who = worker(pushed, "a")
-        for used in (600.0, 2_500.0, 1_000.0):
+        for took, left in ((600.0, 3_600.0), (2_500.0, 3_000.0), (1_000.0, 500.0)):
             (lease,) = pushed.ledger.lease("pushed", 10)
-            end(pushed, lease, who, Paused(Stage.CPU, used))
+            assert pushed.ledger.begin(lease, who).seconds == left
+            pushed.ledger.finish(who, [Ended(lease, Paused(Stage.CPU, 3_000.0, took))])  # it waited for the rest
         (lease,) = pushed.ledger.lease("pushed", 10)
         assert pushed.ledger.begin(lease, who).seconds == 0.0
 
@@ -332,6 +338,95 @@ class TestChannels:
         end(pushed, lease, even, Completed(1.0))
         worker(pushed, "odd", Channel(shard=1, shards=2))
         assert [lease.task for lease in pushed.ledger.lease("pushed", 10)] == [bad]
+
+    @pytest.mark.parametrize("crowd", [UserId(2), UserId(4)])
+    def test_what_must_run_alone_comes_to_its_turn_beside_a_busy_shard(self, pushed: Bench, crowd: UserId):
+        (bad,) = pushed.submit(1)
+        for name in ("first", "second"):
+            who = worker(pushed, name)
+            (lease,) = pushed.ledger.lease("pushed", 1)
+            pushed.ledger.begin(lease, who)
+            pushed.ledger.leave(who)
+        pushed.submit(crowd, 9)
+        even = worker(pushed, "even", Channel(shard=0, shards=2))
+        out = list(pushed.ledger.lease("pushed", 10))
+        odd = worker(pushed, "odd", Channel(shard=1, shards=2))
+        assert pushed.ledger.lease("pushed", 10) == []
+        for lease in out:
+            end(pushed, lease, even, Completed(1.0))
+        (alone,) = pushed.ledger.lease("pushed", 10)
+        assert alone.task == bad
+        assert pushed.ledger.lease("pushed", 10) == []
+        end(pushed, alone, odd, Completed(1.0))
+        assert len(pushed.ledger.lease("pushed", 10)) == 2
+
+    def test_a_narrow_channel_is_filled_as_soon_as_a_wide_one(self, pushed: Bench):
+        pushed.submit(1, 9)
+        pushed.submit(2, 9)
+        wide = worker(pushed, "wide", Channel(shard=0, shards=2), 4)
+        narrow = worker(pushed, "narrow", Channel(shard=1, shards=2), 1)
+        served = Counter[UserId]()
+        for _ in range(6):
+            for lease in pushed.ledger.lease("pushed", 2):
+                served[lease.user] += 1
+                end(pushed, lease, wide if lease.user == 2 else narrow, Completed(1.0))
+        assert served[UserId(1)] >= 3
+
+    def test_a_worker_without_slots_serves_nothing(self, pushed: Bench):
+        """What waits for it would else keep its turns for ever, and nothing would begin."""
+        pushed.submit(1, 3)
+        parses, asks = worker(pushed, "parses", CPU, 2), worker(pushed, "asks", MODEL, 0)
+        for lease in pushed.ledger.lease("pushed", 10):
+            end(pushed, lease, parses, TO_MODEL)
+        for _ in range(3):
+            pushed.clock.pass_time(20)
+            pushed.ledger.renew(parses, [])
+            pushed.ledger.renew(asks, [])
+            assert pushed.ledger.lease("pushed", 10) == []
+        assert pushed.ledger.recover().undelivered == 2
+
+    def test_a_lowered_limit_of_the_system_leaves_each_channel_a_slot(self, pushed: Bench):
+        worker(pushed, "parses", CPU, 10)
+        worker(pushed, "asks", MODEL, 10)
+        pushed.worker("pulls", 10)
+        pushed.ledger.limit(3)
+        assert [member.slots for member in pushed.ledger.members()] == [1, 1, 1]
+        pushed.ledger.limit(2)
+        slots = {member.id: member.slots for member in pushed.ledger.members()}
+        assert slots == {"parses": 1, "asks": 0, "pulls": 1}
+
+    def test_what_another_process_took_back_and_handed_out_is_no_part(self, pushed: Bench):
+        """One of an older version leaves `parted` as it was."""
+        (name,) = pushed.submit(1)
+        who = worker(pushed, "a")
+        (lease,) = pushed.ledger.lease("pushed", 10)
+        end(pushed, lease, who, TO_MODEL)
+        parted = select(tasks.c.parted).where(tasks.c.id == name)
+        before = pushed.ledger.read(lambda connection: connection.scalar(parted))
+        pushed.clock.pass_time(61)
+        pushed.ledger.recover()
+        pushed.ledger.renew(who, [])
+        other = worker(pushed, "b")
+        (lease,) = pushed.ledger.lease("pushed", 10)
+        pushed.ledger.write(lambda connection: connection.execute(update(tasks).values(parted=before)) and None)
+        assert pushed.ledger.lease("pushed", 10) == []
+        assert pushed.ledger.begin(lease, other).number == 1
+
+    def test_a_stage_that_this_version_does_not_know_is_passed_by(self, pushed: Bench):
+        (name,) = pushed.submit(1)
+        worker(pushed, "newer", MODEL)
+        pushed.ledger.write(lambda connection: connection.execute(update(workers).values(stages="gpu,model")) and None)
+        worker(pushed, "a")
+        assert [lease.task for lease in pushed.ledger.lease("pushed", 10)] == [name]
+        assert MODEL in {member.channel for member in pushed.ledger.members()}
+
+    def test_parts_are_no_tries_of_a_dead_letter(self, pushed: Bench):
+        pushed.submit(1)
+        who = worker(pushed, "a")
+        for outcome in (TO_MODEL, TO_MODEL, Failed(BUSY)):
+            (lease,) = pushed.ledger.lease("pushed", 10)
+            end(pushed, lease, who, outcome)
+        assert [letter.tries for letter in pushed.ledger.dead(Letters())] == [1]
 
     def test_workers_that_serve_all_and_workers_that_serve_one_stage_share(self, pushed: Bench):
         pushed.submit(1, 9)

@@ -1,22 +1,22 @@
 """Handing out leases for push engines: by channel, no more than its live workers have room for; parts go first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, select, update
 
 from paperlane.ledger import Rules
-from paperlane.ledger.claims import There, lease_of, next_turns, outlook_of, silent
+from paperlane.ledger.claims import Outlook, There, lease_of, next_turns, outlook_of, silent, suspect_waits
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
 from paperlane.ledger.lanes import Lanes
-from paperlane.ledger.schema import UNDER_WAY, engines, tasks, workers
+from paperlane.ledger.schema import IS_BETWEEN, UNDER_WAY, engines, tasks, workers
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import EVERYTHING, FIRST, Channel, Lease, Stage
 
-_BETWEEN = Prepared(  # two parts: they wait to be handed over, who began first before others
+_BETWEEN = Prepared(  # two parts: they wait to be handed over, whose last part began first before others
     select(*WHOLE_TURN, tasks.c.lease_until)
-    .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), tasks.c.parted == 1)
+    .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), IS_BETWEEN)
     .order_by(tasks.c.begun_at, tasks.c.id)
     .with_for_update(of=tasks, skip_locked=True)
 )
@@ -29,9 +29,9 @@ def words_of(channel: Channel) -> Change:
 
 
 def channel_of(stages: str, shard: int, shards: int) -> Channel:
-    """What a worker's row tells of the channel that it serves."""
-    named = frozenset(map(Stage, stages.split(","))) if stages else EVERYTHING.stages
-    return Channel(named, shard, shards)
+    """What a worker's row tells of the channel that it serves. Stages that only newer versions know are left out."""
+    named = {stage for stage in Stage if stage.value in stages.split(",")} if stages else EVERYTHING.stages
+    return Channel(frozenset(named), shard, shards)
 
 
 @dataclass(slots=True)
@@ -43,6 +43,7 @@ class _Room:
     """
 
     of: dict[Channel, int]
+    slots: dict[Channel, int]
     whole: int
     there: There
 
@@ -59,23 +60,30 @@ class _Room:
 
 def _room(writing: Writing, engine: str, rules: Rules) -> _Room:
     live = select(workers).where(~silent(writing.now, rules))
-    room, serves = _Room({}, 0, There(0, 0)), dict[str, Channel | None]([("", None)])
+    room, serves = _Room({}, {}, 0, There(0, 0)), dict[str, Channel | None]([("", None)])
     for worker in writing.connection.execute(live):
         channel = channel_of(worker.stages, worker.shard, worker.shards)
         serves[worker.id] = channel
-        if worker.engine == engine:
-            room.of[channel] = room.of.get(channel, 0) + worker.slots
+        if worker.engine == engine and worker.slots > 0:  # one that was granted none serves nothing
+            room.slots[channel] = room.slots.get(channel, 0) + worker.slots
             room.whole += worker.slots
-    by = (tasks.c.stage, tasks.c.user_id, tasks.c.parted, tasks.c.worker_id)
+    room.of.update(room.slots)
+    unbegun: dict[tuple[str, int], int] = {}
+    by = (tasks.c.stage, tasks.c.user_id, IS_BETWEEN, tasks.c.worker_id)
     out = select(*by, func.count(), func.max(tasks.c.crashes)).where(UNDER_WAY, tasks.c.engine == engine).group_by(*by)
-    for stage, user, parted, worker, count, crashes in writing.connection.execute(out):
+    for stage, user, between, worker, count, crashes in writing.connection.execute(out):
         room.there = There(room.there.held + count, max(room.there.crashes, crashes))
         if worker in serves:
             room.whole -= count
             room.take(serves[worker], count)
-        if not (worker or parted):
-            for _ in range(count):  # handed out, and not begun: nobody knows yet at which worker it will be
-                room.take(room.widest(Stage(stage), user))
+        if not (worker or between):
+            unbegun[stage, user] = count
+    for (stage, user), count in unbegun.items():  # nobody knows yet at which worker each will be
+        serving = [channel for channel in room.of if channel.serves(Stage(stage), user)]
+        if len(serving) == 1:
+            room.take(serving[0], count)
+        for _ in range(count if len(serving) > 1 else 0):
+            room.take(max(serving, key=room.of.__getitem__))
     return room
 
 
@@ -93,22 +101,50 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
     most -= len(found) + len(parts)
     turns: list[Change] = []
     outlook = outlook_of(writing, engine)
-    for channel in sorted(room.of, key=lambda channel: -room.of[channel]):
-        free = min(most - len(turns), room.of[channel], room.whole)
-        if FIRST not in channel.stages or free <= 0:
+    beginning = _in_order(writing, held, engine, room, outlook, rules)
+    for channel, share in [*_shares(beginning, room, most), *((channel, most) for channel in beginning[1:])]:
+        free = min(share, most - len(turns), room.of[channel], room.whole)
+        if free <= 0:
             continue
         given = next_turns(writing, held, engine, free, room.there, outlook, lambda: True, rules, channel)
         to = {"state": "leased", "engine": engine, "worker_id": "", "lease_until": writing.now + rules.undelivered}
-        to |= {"stage": FIRST.value, "parted": 0}  # a process that knows no parts may have taken one back
-        move(
-            writing,
-            (Move(task, {**to, "fence": task["fence"] + 1, "charged": task["charged"]}, "leased") for task in given),
-        )
+        move(writing, (Move(task, {**to, **_begins(task)}, "leased") for task in given))
         room.whole -= len(given)
         room.there = room.there.beside(given)
         room.take(channel, len(given))
         turns += given
     return [*found, *parts, *(lease_of({**task, "stage": FIRST.value}, 1) for task in turns)]
+
+
+def _in_order(
+    writing: Writing, held: Lanes, engine: str, room: _Room, outlook: Outlook, rules: Rules
+) -> Sequence[Channel]:
+    """The channels where turns begin, the emptiest first. Where a task waits that must run alone, its channel is first.
+
+    And nothing begins in any of them while something runs: in a busy system it would else never come to its turn.
+    """
+    beginning = [channel for channel in room.of if FIRST in channel.stages]
+    beginning.sort(key=lambda channel: -room.of[channel] / room.slots[channel])
+    if len(beginning) <= 1 or not outlook.suspects:  # in one channel, that is seen to where turns are given
+        return beginning
+    held.store()  # the search reads whose lanes are runnable
+    alone = [channel for channel in beginning if suspect_waits(writing, engine, outlook, rules, channel)]
+    if alone and room.there.held:
+        return ()
+    return [*alone, *(channel for channel in beginning if channel not in alone)]
+
+
+def _shares(channels: Sequence[Channel], room: _Room, most: int) -> Iterator[tuple[Channel, int]]:
+    """How much of what is asked for is each channel's by its slots: a wide one shall not take all of it each time."""
+    slots = sum(room.slots[channel] for channel in channels)
+    for channel in channels:
+        yield channel, most if len(channels) == 1 else max(1, most * room.slots[channel] // slots)
+
+
+def _begins(task: Change) -> Change:
+    """What is a new turn's own. A process that knows no parts may have taken one back, and left its stage."""
+    stage = {} if task["stage"] == FIRST.value else {"stage": FIRST.value}
+    return {"fence": task["fence"] + 1, "charged": task["charged"], **stage}
 
 
 def _hand_over(writing: Writing, engine: str, room: _Room, most: int, rules: Rules) -> Sequence[Lease]:
@@ -142,7 +178,7 @@ def _handed_out(writing: Writing, engine: str, rules: Rules) -> list[Lease]:
         UNDER_WAY,
         tasks.c.worker_id == "",
         tasks.c.engine == engine,
-        tasks.c.parted == 0,
+        ~IS_BETWEEN,
         tasks.c.lease_until.in_(until),
     )
     return [lease_of(dict(row), 0) for row in writing.connection.execute(asked).mappings()]

@@ -206,8 +206,7 @@ def next_turns(
         come_due(writing, held)
     if outlook.suspects:
         held.store()  # the search for them reads whose lanes are runnable
-        suspect = {"engine": engine, "crashes": suspicious, "knows": outlook.knows}
-        suspect |= {"shard": channel.shard, "shards": channel.shards}
+        suspect = _suspect_of(engine, outlook, rules, channel)
         if there.held == 0:
             if found := hold_free(writing, held, _SUSPECT, suspect):
                 held.give(found[0])
@@ -218,6 +217,16 @@ def next_turns(
     fit = Fit(suspicious, outlook.knows)
     spare, usual = outlook.suspects, rules.user_limit
     return give_turns(writing, held, engine, room, fit, channel, spare=spare, usual_limit=usual, keep_free=keep_free)
+
+
+def suspect_waits(writing: Writing, engine: str, outlook: Outlook, rules: Rules, channel: Channel) -> bool:
+    """Does a task that must run alone wait for a turn in this channel? Lanes must be stored before."""
+    return bool(writing.soon(_SUSPECT.owners, _suspect_of(engine, outlook, rules, channel)).tuples())
+
+
+def _suspect_of(engine: str, outlook: Outlook, rules: Rules, channel: Channel) -> Change:
+    crashes = {"crashes": max(1, rules.max_crashes - 1), "knows": outlook.knows}
+    return {"engine": engine, **crashes, "shard": channel.shard, "shards": channel.shards}
 
 
 def _suspects(whose: ColumnElement[bool], most: int) -> Select[()]:

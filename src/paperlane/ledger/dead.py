@@ -103,8 +103,8 @@ def _meant(which: Letters) -> Iterator[ColumnElement[bool]]:
 
 
 def _tries(connection: Connection, ids: Sequence[TaskId]) -> Mapping[str, int]:
-    asked = select(attempts.c.task_id, func.count()).where(attempts.c.task_id.in_(ids)).group_by(attempts.c.task_id)
-    return {row[0]: row[1] for row in connection.execute(asked)}
+    asked = select(attempts.c.task_id, func.count()).where(attempts.c.task_id.in_(ids), attempts.c.outcome != "paused")
+    return {row[0]: row[1] for row in connection.execute(asked.group_by(attempts.c.task_id))}
 
 
 def replay(writing: Writing, lanes: Lanes, which: Letters, cursor: str, rules: Rules, *, backlog: Backlog) -> "Acted":

@@ -41,6 +41,10 @@ POISON = Fault(
 )
 
 
+IN_ONE: Change = {"stage": FIRST.value, "parted": 0, "used": 0.0, "took": 0.0}
+"""What a task is that is in no later part."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """What an outcome makes of a task: `how` is the word for the history.
@@ -87,10 +91,11 @@ def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Cal
             return Ending(to, "retry", seconds)
         case Yielded(after, why, seconds):
             return Ending(_queued(now, after, attempt=task["retries"], message=why), "yielded", seconds)
-        case Paused(stage, seconds):
-            to = {"state": "leased", "fence": task["fence"] + 1, "stage": stage.value, "parted": 1, "worker_id": ""}
-            until = {"lease_until": now + rules.undelivered, "used": task["used"] + seconds}
-            return Ending({**to, **until}, "paused", seconds)
+        case Paused(stage, seconds, took):
+            fence = task["fence"] + 1
+            to = {"state": "leased", "fence": fence, "parted": fence, "stage": stage.value, "worker_id": ""}
+            all_parts = {"used": task["used"] + seconds, "took": task["took"] + took}
+            return Ending({**to, **all_parts, "lease_until": now + rules.undelivered}, "paused", seconds)
 
 
 def _delay(retries: int, rules: Rules) -> float:
@@ -104,8 +109,10 @@ def _sensible(outcome: Outcome) -> Outcome:
     if not 0 <= outcome.seconds <= _LONGEST:
         outcome = replace(outcome, seconds=min(max(0.0, outcome.seconds), _LONGEST))  # in this order, a NaN is 0
     match outcome:
-        case Completed() | Cancelled() | Paused():
+        case Completed() | Cancelled():
             return outcome
+        case Paused(_, seconds, took):
+            return replace(outcome, took=min(max(0.0, took), seconds))  # in this order, a NaN is 0
         case Failed(fault) | Retry(fault):
             short = Fault(fault.code[:LONGEST_CODE], cut(fault.message), cut(fault.hint))
             return replace(outcome, fault=short)
@@ -179,4 +186,4 @@ def give_back(lane: Lane, task: Change, ended: Ending) -> Change:
     if ended.used is not None and ended.how != "yielded":  # a part of the work tells nothing of the whole
         lane.learn(task["cost"], task["used"] + ended.used)
     in_parts = task["parted"] or task["used"] or task["stage"] != FIRST.value
-    return {"charged": 0.0, **({"stage": FIRST.value, "parted": 0, "used": 0.0} if in_parts else {})}
+    return {"charged": 0.0, **(IN_ONE if in_parts else {})}

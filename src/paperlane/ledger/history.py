@@ -35,7 +35,7 @@ WHOLE_TURN = tuple(
     tasks.c[name]
     for name in (
         "id", "user_id", "state", "stage", "cost", "charged", "run", "fence", "retries", "crashes", "cancel",
-        "worker_id", "started_at", "percent", "dead", "run_at", "engine", "parted", "used",
+        "worker_id", "started_at", "percent", "dead", "run_at", "engine", "parted", "used", "took",
     )
 )  # fmt: skip
 """What deciding about a task takes."""
@@ -46,11 +46,11 @@ HEAD = tuple(
 """What giving it a turn takes."""
 
 _KINDS: dict[str, Kind] = {
-    "state": "key", "stage": "key", "parted": "int", "used": "float", "charged": "float", "run": "int", "fence": "int",
-    "attempt": "int", "retries": "int", "crashes": "int", "cancel": "int", "engine": "key", "worker_id": "key",
-    "lease_until": "float", "run_at": "float", "started_at": "float", "begun_at": "float", "finished_at": "float",
-    "step": "text", "percent": "float", "message": "text", "fault": "text", "cause": "key", "dead": "int",
-    "summary": "text",
+    "state": "key", "stage": "key", "parted": "int", "used": "float", "took": "float", "charged": "float",
+    "run": "int", "fence": "int", "attempt": "int", "retries": "int", "crashes": "int", "cancel": "int",
+    "engine": "key", "worker_id": "key", "lease_until": "float", "run_at": "float", "started_at": "float",
+    "begun_at": "float", "finished_at": "float", "step": "text", "percent": "float", "message": "text",
+    "fault": "text", "cause": "key", "dead": "int", "summary": "text",
 }  # fmt: skip
 
 

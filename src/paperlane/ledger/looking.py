@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, select
 from paperlane.ledger.claims import NEXT_DUE, PAUSED
 from paperlane.ledger.dialects import Dialect, Fit
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.schema import RUNNABLE, UNDER_WAY, lanes, tasks
+from paperlane.ledger.schema import IS_BETWEEN, RUNNABLE, UNDER_WAY, lanes, tasks
 from paperlane.ledger.turns import BARREN
 
 _IN_TURN = (
@@ -18,7 +18,7 @@ _IN_TURN = (
 _LANE = _IN_TURN.limit(1).scalar_subquery()
 _BETWEEN = (
     select(tasks.c.id)
-    .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), tasks.c.parted == 1)
+    .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), IS_BETWEEN)
     .limit(1)
     .scalar_subquery()
 )

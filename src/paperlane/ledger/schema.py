@@ -186,10 +186,11 @@ tasks = Table(
     Column("priority", Integer, nullable=False),
     Column("sort_key", Double, nullable=False),
     Column("stage", key(12), nullable=False),  # of the part that it is in
-    Column("parted", Integer, nullable=False, server_default="0"),  # 1 between two parts, until the next is handed over
+    Column("parted", Integer, nullable=False, server_default="0"),  # the fence of a part that waits to be handed over
     Column("version", Integer, nullable=False, server_default="1"),  # of its payload: workers must know it
     Column("cost", Double, nullable=False),  # slot-seconds, as estimated
     Column("used", Double, nullable=False, server_default="0"),  # slot-seconds, by the parts before this one
+    Column("took", Double, nullable=False, server_default="0"),  # of them, of the attempt's own time
     Column("charged", Double, nullable=False, server_default="0"),  # to its lane for its turn, in virtual time
     Column("run", Integer, nullable=False, server_default="1"),  # rises when a person starts an ended task again
     Column("fence", Integer, nullable=False, server_default="0"),
@@ -225,6 +226,9 @@ tasks = Table(
     Index("tasks_dead_user", "user_id", "dead", "finished_at", "id", "cause", **_partial(DEAD)),
     Index("tasks_user", "user_id", "id"),
 )
+
+IS_BETWEEN = tasks.c.parted == tasks.c.fence
+"""Two parts, of a task that is leased. Whoever leases it anew makes that void, also a process that knows no parts."""
 
 _LAST_OF_ALL = literal_column("'~'", String())  # ids are of digits and letters, which come before it
 _last_task = case((batches.c.last_task == literal_column("''"), _LAST_OF_ALL), else_=batches.c.last_task)

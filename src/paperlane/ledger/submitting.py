@@ -11,7 +11,7 @@ from paperlane.ledger import Rules
 from paperlane.ledger.backlog import RETRY_AFTER, Backlog, is_full, too_many, waiting_of
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.endings import Ending, give_back
+from paperlane.ledger.endings import IN_ONE, Ending, give_back
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import hold, wanted
 from paperlane.ledger.lanes import Lanes
@@ -209,6 +209,7 @@ def cancel(writing: Writing, task: TaskId) -> bool:
 _AFRESH = {
     "state": "ready", "attempt": 0, "retries": 0, "crashes": 0, "cancel": 0, "fault": None, "cause": "", "dead": 0,
     "summary": None, "percent": 0.0, "step": "", "message": "", "started_at": 0.0, "finished_at": 0.0, "run_at": 0.0,
+    **IN_ONE,
 }  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, func, select, update
 
 from paperlane.errors import CancelRequested, StaleLease
 from paperlane.ledger import Note
@@ -28,7 +29,8 @@ from paperlane.model.tasks import (
     WorkerId,
 )
 
-_MEMBERS = select(workers.c.id, workers.c.slots, workers.c.engine).order_by(workers.c.id)
+_SERVES = (workers.c.stages, workers.c.shard, workers.c.shards)
+_MEMBERS = select(workers.c.id, workers.c.slots, workers.c.engine, *_SERVES).order_by(workers.c.id)
 
 
 def register(writing: Writing, worker: Change, otherwise: int) -> int:
@@ -52,9 +54,10 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
 def limit(writing: Writing, max_running: int | None, otherwise: int, first: str) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
-    Each engine keeps a slot while there are any, `first` before others: else its tasks would wait as long as the limit
-    holds. Beyond that each worker keeps its proportional share, to the slot, and starts nothing until it runs less than
-    that; what one runs beyond its share, others do without. Raised, the workers ask for more with their next heartbeat.
+    Each channel of each engine keeps a slot while there are any, those of `first` before others: else tasks would wait
+    as long as the limit holds. Beyond that each worker keeps its proportional share, to the slot, and starts nothing
+    until it runs less than that; what one runs beyond its share, others do without. Raised, the workers ask for more
+    with their next heartbeat.
     """
     connection = writing.connection
     connection.execute(select(system.c.id).with_for_update())
@@ -63,12 +66,24 @@ def limit(writing: Writing, max_running: int | None, otherwise: int, first: str)
     rows = connection.execute(_MEMBERS.with_for_update()).all()
     granted = {WorkerId(row.id): row.slots for row in rows}
     if sum(granted.values()) > allowed:
-        widest = {row.engine: WorkerId(row.id) for row in sorted(rows, key=lambda row: row.slots) if row.slots > 0}
-        least = [widest[engine] for engine in sorted(widest, key=lambda engine: (engine != first, engine))][:allowed]
-        shares = _shares(granted, least, allowed)
+        shares = _shares(granted, _least(rows, first)[:allowed], allowed)
         held = _UnderWay.of(connection).at(shares, {WorkerId(row.id): row.engine for row in rows})
         for worker, slots in _without_beyond(shares, held).items():
             connection.execute(update(workers).where(workers.c.id == worker).values(slots=slots))
+
+
+def _least(members: Sequence[Row[*tuple[Any, ...]]], first: str) -> Sequence[WorkerId]:
+    """The widest worker of each channel, in the order in which they keep a slot: first one of each engine."""
+    widest: dict[str, dict[object, WorkerId]] = {}
+    for row in sorted(members, key=lambda row: row.slots):
+        if row.slots > 0:
+            widest.setdefault(row.engine, {})[row.stages, row.shard, row.shards] = WorkerId(row.id)
+    order = [
+        (at, engine != first, engine, worker)
+        for engine, of in widest.items()
+        for at, (_, worker) in enumerate(sorted(of.items(), key=str))
+    ]
+    return [worker for *_, worker in sorted(order)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +199,7 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
 def _running(given_rows: GivenRows) -> tuple[Prepared, Given]:
     """What the worker runs of given leases."""
     given = leases_given(given_rows)
-    columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "used", "payload"))
+    columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "took", "payload"))
     return Prepared(select_by_key(select(*columns).where(*running_under(given)), given.table, tasks)), given
 
 
@@ -214,7 +229,7 @@ def attempts(
             row["attempt"],
             max_attempts,
             bytes(row["payload"]),
-            max(0.0, seconds - row["used"]),
+            max(0.0, seconds - row["took"]),
             frozenset(steps.get(lease.task, ())),
         )
         for lease in leases

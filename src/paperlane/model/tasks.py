@@ -135,11 +135,13 @@ class Paused:
     """The rest is for workers of this `stage`; the same one where the time of one part was up.
 
     The turn is kept and no attempt is used: the ledger issues the next lease at once, and whoever dispatches for the
-    engine hands it over. `seconds` of slot time were used by this part, and are paid.
+    engine hands it over. `seconds` of slot time were used by this part, and are paid; `took` of them were the attempt's
+    own time, of which it has no more for being in parts.
     """
 
     stage: Stage
     seconds: float = 0.0
+    took: float = 0.0
 
 
 Outcome = Completed | Retry | Failed | Cancelled | Yielded | Paused

@@ -25,7 +25,6 @@ from paperlane.errors import (
 from paperlane.ledger import Also, Ledger, Note
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
-    FIRST,
     Attempt,
     Cancelled,
     Checkpoint,
@@ -57,6 +56,7 @@ Takes = ParamSpec("Takes")
 _LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cannot be reached, when the worker stops
 _OUR_DISK = 60.0  # seconds for which an attempt waits for room on a disk, or for a file, and then without a slot
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
+_LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
 
@@ -66,9 +66,13 @@ class Drained(Exception):
 
 @dataclass(slots=True)
 class PartEnds(Exception):
-    """The rest is for workers of this stage, or for another part of the same one, as the time of this part is up."""
+    """The rest is for workers of this stage, or for another part of the same one, as the time of this part is up.
+
+    It took so many seconds of the attempt's own time.
+    """
 
     stage: Stage
+    took: float = 0.0
 
 
 @dataclass(slots=True)
@@ -142,7 +146,8 @@ class Attempts:
     async def _ended(self, lease: Lease) -> tuple[Ended, WorkerId]:
         """How the attempt ended, and the worker that the ledger knows it by: its identity may have changed since."""
         began = self.clock.monotonic()
-        self._running[lease] = asyncio.create_task(self._run(lease))
+        until = asyncio.get_running_loop().time() + self.longest
+        self._running[lease] = asyncio.create_task(self._run(lease, until))
         try:
             await asyncio.wait({self._running[lease]})
             outcome = self._outcome(lease, self._running[lease], self.clock.monotonic() - began)
@@ -168,17 +173,18 @@ class Attempts:
             self._stops.setdefault(lease, why)
             running.cancel()
 
-    async def _run(self, lease: Lease) -> Completed:
+    async def _run(self, lease: Lease, until: float) -> Completed:
+        """Its part may last `until` this time of the loop."""
         attempt = await patiently(lambda: self.begins(self.heartbeat.membership.worker, lease), "an attempt")
         self._workers[lease] = attempt.worker
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
-        steps, part = _Steps(self, attempt, self.clock.monotonic()), asyncio.timeout(self.longest)
+        steps, part = _Steps(self, attempt, until, lease.stage), asyncio.timeout_at(until)
         try:
             async with part, own_time(attempt.seconds) as steps.took:
                 last = await self.chain.run(Saved(attempt.payload), steps)
         except TimeoutError as error:
             if part.expired() and steps.may_part:
-                raise PartEnds(steps.stage) from error
+                raise steps.part_ends() from error
             raise steps.waits_for or error  # noqa: B904  its time went while it waited, which is not the task's fault
         summary = await self.threads(self.chain.summary, last.content) if self.chain.summary is not None else {}
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
@@ -195,8 +201,8 @@ class Attempts:
                 return Completed(seconds, run.result().summary)
             case StaleLease():
                 return Yielded(why="lost")  # another attempt owns the task now; the ledger will pass this by
-            case PartEnds(stage):
-                return Paused(stage, seconds)
+            case PartEnds(stage, took):
+                return Paused(stage, seconds, took)
             case Drained():
                 return Yielded(why="the worker stopped", seconds=seconds)  # for steps that are kept
             case CancelRequested():
@@ -221,9 +227,9 @@ class _Steps:
 
     attempts: Attempts
     attempt: Attempt
-    began: float  # by the monotonic clock
+    until: float  # this time of the loop the part may last
+    stage: Stage  # of the step that it has come to
     percent: float = 0.0
-    stage: Stage = FIRST  # of the step that it has come to
     took: Callable[[], float] = lambda: 0.0  # of its own time, in seconds
     waits_for: Unavailable | None = None
     left: set[str] = field(default_factory=set)  # steps whose results this attempt itself has kept
@@ -237,28 +243,36 @@ class _Steps:
         if (kept := await self._kept(step.name, key)) is not None:
             await self._note(Note(lease, after, resumed=True))
             return Saved(kept)
-        if here.draining:
-            raise Drained
         self.stage = step.stage
         if step.stage not in here.heartbeat.membership.channel.stages or self._is_late():
-            raise PartEnds(step.stage)
+            raise self.part_ends()
+        if here.draining:
+            raise Drained
         await self._note(Note(lease, Progress(step.name, begins)))
         result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
         also = None if here.chain.also is None else await here.threads(here.chain.also, lease.task, step.name, result)
+        self.left.add(step.name)  # from here on it may be written down, whatever is heard of that
         await self._save(Checkpoint(step.name, key, result), after, also)
-        self.left.add(step.name)
         return Saved(result)
 
     def _is_late(self) -> bool:
         """Has more than half of the part's time gone? Then a step that begins now may be cut off, and its work lost."""
-        return bool(self.left) and self.attempts.clock.monotonic() - self.began > self.attempts.longest / 2
+        return bool(self.left) and self._rest() < self.attempts.longest / 2
+
+    def _rest(self) -> float:
+        """Seconds that are left of the part's time."""
+        return self.until - asyncio.get_running_loop().time()
+
+    def part_ends(self) -> PartEnds:
+        """This part ends before the step that it has come to."""
+        return PartEnds(self.stage, self.took())
 
     @property
     def may_part(self) -> bool:
         """Would another part come further than this one, which was cut off? It left a result, or had to wait."""
-        waited = self.waits_for is not None or self.took() < self.attempts.longest / 2
-        return bool(self.left) or waited
+        waited = self.attempts.longest - self._rest() - self.took()
+        return bool(self.left) or self.waits_for is not None or waited > self.attempts.longest * _LONG_WAIT
 
     async def _kept(self, step: str, key: str) -> bytes | None:
         """The result of a step that was done before. Nobody is asked of one that left none: only this attempt could."""
