@@ -530,8 +530,10 @@ class Auditor:
         return [row for mine in self.of_user.values() for state in UNDER_WAY for row in mine[state].values()]
 
     def _served(self, lane: LaneRow, engine: str) -> bool:
-        ready = self.of_user[lane.user]["ready"].values()
-        return lane.engine == engine and lane.runnable and any(row.crashes < SUSPECT for row in ready)
+        """Could the lane be given a turn of one that needs not run alone? A place is kept for one that must."""
+        alone = [row.crashes >= SUSPECT for row in self.of_user[lane.user]["ready"].values()]
+        free = lane.limit - lane.running - any(alone)
+        return lane.engine == engine and lane.runnable and free > 0 and not all(alone)
 
     def idles(self, engine: str) -> bool:
         """Is there room at a push engine for a turn that a lane could be given, or for a part that waits?"""

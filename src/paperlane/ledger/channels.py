@@ -101,8 +101,7 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
     most -= len(found) + len(parts)
     turns: list[Change] = []
     outlook = outlook_of(writing, engine)
-    beginning = _in_order(writing, held, engine, room, outlook, rules)
-    for channel, share in [*_shares(beginning, room, most), *((channel, most) for channel in beginning[1:])]:
+    for channel, share in _shares(_in_order(writing, held, engine, room, outlook, rules), room, most):
         free = min(share, most - len(turns), room.of[channel], room.whole)
         if free <= 0:
             continue
@@ -135,10 +134,15 @@ def _in_order(
 
 
 def _shares(channels: Sequence[Channel], room: _Room, most: int) -> Iterator[tuple[Channel, int]]:
-    """How much of what is asked for is each channel's by its slots: a wide one shall not take all of it each time."""
+    """How much of what is asked for each channel is given: by its slots, and then what the others leave.
+
+    Else a wide channel, where there is always something, would take all of it each time.
+    """
     slots = sum(room.slots[channel] for channel in channels)
+    for channel in channels if len(channels) > 1 else ():
+        yield channel, max(1, most * room.slots[channel] // slots)
     for channel in channels:
-        yield channel, most if len(channels) == 1 else max(1, most * room.slots[channel] // slots)
+        yield channel, most
 
 
 def _begins(task: Change) -> Change:
