@@ -85,6 +85,14 @@ def opened(url: str) -> Dialect:
     return dialect
 
 
+@cache
+def kept(url: str) -> Dialect:
+    """An open database that is kept for the next test: on a server, to connect and to put statements into words takes
+    longer than most tests do.
+    """
+    return opened(url)
+
+
 def migrated(url: str) -> Dialect:
     """The database, brought to this version."""
     dialect = opened(url)

@@ -37,7 +37,7 @@ from paperlane.work import Chain
 from paperlane.work.attempt import PartEnds
 
 RULES = Rules(
-    lease=2.0, undelivered=3.0, retry_delay=0.2, max_crashes=4, user_backlog=80, system_backlog=240, system_limit=8
+    lease=2.0, undelivered=3.0, retry_delay=0.2, max_crashes=4, user_backlog=40, system_backlog=120, system_limit=8
 )
 LIMITS = {1: 2, 2: 3, 3: 1, 4: 2, 5: 2}
 ENGINES = {1: "database", 2: "database", 3: "database", 4: "inline", 5: "inline"}

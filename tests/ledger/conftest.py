@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.databases import KINDS, Databases, opened
+from tests.databases import KINDS, SERVERS, Databases, kept, opened
 from tests.ledger.invariants import check_invariants
 
 from paperlane.ledger import Files, Rules
@@ -61,10 +61,11 @@ def new_batch(name: str, user: int, tasks: int, **more: object) -> NewBatch:
 def make_bench(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
     urls = databases.urls(request.param, tmp_path)
+    on_server = request.param in SERVERS
 
     def make(files: Files | None = None, **rules: object) -> Bench:
         clock = VirtualClock()
-        dialect = opened(next(urls))
+        dialect = kept(next(urls)) if on_server else opened(next(urls))
         ledger = SqlLedger(dialect, Rules(**rules), clock=clock, chance=lambda: 0.5, files=files)  # type: ignore[arg-type]
         made.append(Bench(ledger, clock))
         return made[-1]
@@ -74,7 +75,7 @@ def make_bench(request: pytest.FixtureRequest, databases: Databases, tmp_path: P
         for bench in made:
             check_invariants(bench.ledger, *bench.meant)
     finally:
-        for bench in made:
+        for bench in made if not on_server else ():
             bench.ledger.close()
 
 
