@@ -53,7 +53,7 @@ class _Room:
         return max(serving, key=self.of.__getitem__, default=None)
 
     def take(self, channel: Channel | None, count: int = 1) -> None:
-        """So many more are out there."""
+        """So many more are out there; of a channel that no live worker of the engine serves, nobody has room."""
         if channel in self.of:
             self.of[channel] -= count
 

@@ -64,7 +64,7 @@ class Drained(Exception):
     """The worker stops, so the attempt goes no further; its checkpoints stay."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # as any exception: itself, and hashable
 class PartEnds(Exception):
     """The rest is for workers of this stage, or for another part of the same one, as the time of this part is up.
 
