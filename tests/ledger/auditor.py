@@ -16,7 +16,8 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
    the save of one under another key and else never; `_tell`: no step runs again that is kept under its key.
 7. `_tell`: events are numbered without a gap, percent never falls within a run.
 8. `_tell` and `_starts`: after a cancel that was acknowledged nothing begins.
-9. `_turns`: who is served is who had the least; `_lane`: a lane that becomes runnable starts at the clock.
+9. `_turns`: who is served is who had the least; `_lane`: a lane that becomes runnable starts at its shard's clock;
+   `_divided`: where an engine's users come to other shards, each keeps its lead over its clock.
 10. `World.heal`: once the faults are over, everything ends within lease, sweep and poll.
 12. `_starts`, `_channels`: no more leases are out at an engine, or in a channel of it, than live workers have slots.
 14. `_in_a_file`: no row names a file that is not there, but one that a story lost; `Disk`: none is removed that a row
@@ -101,6 +102,20 @@ class LaneRow:
 
 
 @dataclass(slots=True)
+class Clocks:
+    """Of each engine those of its shards, and how many there are."""
+
+    at: dict[tuple[str, int], float] = field(default_factory=dict)
+    shards: dict[str, int] = field(default_factory=dict)
+
+    def of(self, lane: LaneRow) -> float:
+        return self.at.get((lane.engine, lane.user % self.shards.get(lane.engine, 1)), 0.0)
+
+    def copy(self) -> "Clocks":
+        return Clocks(dict(self.at), dict(self.shards))
+
+
+@dataclass(slots=True)
 class Told:
     """What a task's events told so far."""
 
@@ -118,7 +133,7 @@ _TABLES = {
     "attempts": "task_id, fence, ended_at, worker_id",
     "checkpoints": "task_id, step, key, fence, file",
     "workers": "id, engine, slots, seen_at, stages, shard, shards",
-    "clocks": "engine, band, vtime",
+    "clocks": "engine, band, vtime, shards",
     "engines": "name, paused",
     "batches": "id, user_id, key, created_at",
     "schedules": "id, user_id, cron, paused, next_at, last_at, last_batch, refused_at",
@@ -158,7 +173,7 @@ class Auditor:
     workers: dict[str, tuple[str, int]] = field(default_factory=dict)  # engine, slots
     channels: dict[str, Channel] = field(default_factory=dict)  # of workers
     seen: dict[str, float] = field(default_factory=dict)  # workers' last signs of life
-    clocks: dict[tuple[str, int], float] = field(default_factory=dict)
+    clocks: Clocks = field(default_factory=Clocks)
     paused: set[str] = field(default_factory=set)
     batches: dict[str, tuple[int, str, float]] = field(default_factory=dict)  # user, key, when
     sizes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -199,7 +214,7 @@ class Auditor:
         self.commits += 1
         moved: dict[str, list[TaskRow]] = {}  # each task's states in this transaction, the one before first
         lanes_before: dict[int, LaneRow | None] = {}
-        clocks_before = dict(self.clocks)
+        clocks_before = self.clocks.copy()
         saved = set[tuple[str, str]]()
         kept: dict[tuple[str, str], str] = {}  # by this transaction, with the key that was kept before
         gone = set[tuple[str, str, str]]()
@@ -226,9 +241,14 @@ class Auditor:
                     self.workers[values[0]], self.seen[values[0]] = (values[1], values[2]), values[3]
                     self.channels[values[0]] = channel_of(*values[4:7])
                 case "clocks", "INSERT" | "UPDATE":
-                    of = (values[0], values[1])
-                    self.expect(values[2] >= self.clocks.get(of, 0.0), "9: the clock falls", values)
-                    self.clocks[of] = values[2]
+                    engine, shard, vtime, shards = values[:4]
+                    self.expect(vtime >= self.clocks.at.get((engine, shard), 0.0), "9: the clock falls", values)
+                    self.clocks.at[engine, shard] = vtime
+                    if shard == 0:
+                        self.clocks.shards[engine] = shards
+                case "clocks", "DELETE":
+                    engine, shard = values[:2]
+                    self.expect(shard >= self.clocks.shards[engine], "9: a clock is gone", values)
                 case "engines", _:
                     (self.paused.add if values[1] else self.paused.discard)(values[0])
                 case "batches", _:
@@ -253,6 +273,8 @@ class Auditor:
         users_of_gone = {row.user for row in self.archive.gone}
         for user in {*lanes_before, *(self.tasks[task].user for task in moved), *users_of_gone}:
             self._lane(user, lanes_before.get(user, self.lanes.get(user)), clocks_before)
+        if clocks_before.shards != self.clocks.shards:
+            self._divided({**self.lanes, **lanes_before}, clocks_before)
         started = [self.tasks[task] for task, states in moved.items() if _started(states)]
         over = [self.tasks[task] for task, states in moved.items() if _handed_over(states)]
         if started:
@@ -427,7 +449,7 @@ class Auditor:
             not (completed and row.id in self.cancelled), "8: completed after its cancel was acknowledged", row.id
         )
 
-    def _lane(self, user: int, before: LaneRow | None, clocks: dict[tuple[str, int], float]) -> None:
+    def _lane(self, user: int, before: LaneRow | None, clocks: Clocks) -> None:
         lane, mine = self.lanes[user], self.of_user[user]
         counted = (len(mine["ready"]), len(mine["waiting"]), len(mine["leased"]) + len(mine["running"]))
         self.expect((lane.ready, lane.waiting, lane.running) == counted, "5: counters", lane, "counted", counted)
@@ -435,8 +457,15 @@ class Auditor:
         off = abs(lane.vtime - lane.served - charged)
         self.expect(off <= NEAR * (1 + abs(lane.vtime)), "9: virtual time is off by", off, lane)
         if lane.runnable and (before is None or not before.runnable):
-            clock = clocks.get((lane.engine, lane.band), 0.0)
+            clock = clocks.of(lane)
             self.expect(lane.served >= clock - NEAR, "9: idleness earned credit", lane, clock)
+
+    def _divided(self, lanes_before: dict[int, LaneRow | None], clocks: Clocks) -> None:
+        for user, before in lanes_before.items():
+            now = self.lanes[user]
+            if before is not None and before.engine == now.engine:
+                was, lead = before.served - clocks.of(before), now.served - self.clocks.of(now)
+                self.expect(abs(lead - was) <= NEAR * (1 + abs(now.served)), "9: lead", was, "became", lead, "of", now)
 
     def _starts(self, started: list[TaskRow]) -> None:
         """Turns were given: none past a limit, none that nobody has room for."""

@@ -10,7 +10,7 @@ from tests.ledger.conftest import Bench
 from tests.ledger.test_contract import BUSY
 
 from paperlane.errors import StaleLease
-from paperlane.ledger.schema import tasks, workers
+from paperlane.ledger.schema import lanes, tasks, workers
 from paperlane.model.tasks import (
     EVERYTHING,
     Channel,
@@ -446,6 +446,10 @@ class TestChannels:
         worker(pushed, "a", channel, 1)  # it asks again, as with each heartbeat
         assert [member.channel for member in pushed.ledger.members()] == [channel]
 
+    def test_users_are_divided_into_so_many_shards_only(self, bench: Bench):
+        with pytest.raises(ValueError, match="1000 shards at most, not 1001"):
+            worker(bench, "a", Channel(shard=0, shards=1_001))
+
     @pytest.mark.parametrize(
         "channel",
         [Channel(frozenset()), Channel(shard=2, shards=2), Channel(shard=-1), Channel(shards=0)],
@@ -454,3 +458,94 @@ class TestChannels:
     def test_a_channel_that_no_task_could_come_through_is_refused(self, bench: Bench, channel: Channel):
         with pytest.raises(ValueError, match="No task comes through"):
             worker(bench, "a", channel)
+
+
+class TestClocksOfShards:
+    """A shard's virtual time goes on as its own users are served: a user alone in one is soon far ahead of a crowd."""
+
+    SLOW, FAST = (UserId(2), UserId(4)), UserId(1)
+
+    @pytest.fixture
+    def shards(self, pushed: Bench) -> Bench:
+        """Two shards that have come to about 100 s and 1,000 s, where much waits."""
+        for user in (6, 7, 8):
+            pushed.ledger.lane(UserId(user), engine="pushed", max_running=10)
+        even = worker(pushed, "even", Channel(shard=0, shards=2), 2)
+        odd = worker(pushed, "odd", Channel(shard=1, shards=2), 1)
+        pushed.submit(self.FAST, 40)
+        for user in self.SLOW:
+            pushed.submit(user, 40)
+        for _ in range(10):
+            self.serve(pushed, {even: 10.0, odd: 100.0})
+        return pushed
+
+    @staticmethod
+    def serve(bench: Bench, seconds: dict[WorkerId, float]) -> list[int]:
+        """Everything that has room runs so long at its worker, and ends; whose it was."""
+        leases = list(bench.ledger.lease("pushed", 10))
+        channels = {member.id: member.channel for member in bench.ledger.members()}
+        for lease in leases:
+            who = next(name for name in seconds if channels[name].serves(lease.stage, lease.user))
+            end(bench, lease, who, Completed(seconds[who]))
+        return [lease.user for lease in leases]
+
+    def served(self, bench: Bench, user: int) -> float:
+        asked = select(lanes.c.served).where(lanes.c.user_id == user)
+        return float(bench.ledger.read(lambda connection: connection.execute(asked).scalar_one()))
+
+    def test_who_comes_to_a_slow_one_has_its_share_at_once(self, shards: Bench):
+        shards.submit(UserId(6), 40)
+        turns = [
+            user for _ in range(6) for user in self.serve(shards, {WorkerId("even"): 10.0, WorkerId("odd"): 100.0})
+        ]
+        even = [user for user in turns if user != self.FAST]
+        assert Counter(even) == {2: 4, 4: 4, 6: 4}
+
+    def test_who_comes_to_a_fast_one_has_no_credit(self, shards: Bench):
+        shards.submit(UserId(3), 40)
+        turns = [
+            user for _ in range(6) for user in self.serve(shards, {WorkerId("even"): 10.0, WorkerId("odd"): 100.0})
+        ]
+        assert Counter(user for user in turns if user not in self.SLOW) == {1: 3, 3: 3}
+
+    @pytest.mark.parametrize("shards_then", [1, 3])
+    def test_where_shards_come_together_nobody_is_owed_what_the_others_were_faster(
+        self, shards: Bench, shards_then: int
+    ):
+        apart = self.served(shards, 1) - self.served(shards, 2)
+        assert apart == pytest.approx(900.0)
+        for name in ("even", "odd"):
+            shards.ledger.leave(WorkerId(name))
+        all_of_them = {
+            worker(shards, f"{at}", Channel(shard=at, shards=shards_then)): 10.0 for at in range(shards_then)
+        }
+        assert abs(self.served(shards, 1) - self.served(shards, 2)) <= 100.0
+        for user in (3, 6, 7):
+            shards.submit(user, 40)
+        turns = Counter(user for _ in range(30) for user in self.serve(shards, all_of_them))
+        of_shard = {user: turns[user] for user in (1, 4, 7)} if shards_then == 3 else turns
+        assert max(of_shard.values()) - min(of_shard.values()) <= 10
+
+    def test_where_shards_are_split_each_goes_on_at_the_clock_of_the_whole(self, shards: Bench):
+        before = {user: self.served(shards, user) for user in (1, 2, 4)}
+        for name in ("even", "odd"):
+            shards.ledger.leave(WorkerId(name))
+        quarters = {worker(shards, f"{at}", Channel(shard=at, shards=4)): 10.0 for at in range(4)}
+        assert {user: self.served(shards, user) for user in (1, 2, 4)} == before
+        for user in (5, 6, 8):
+            shards.submit(user, 40)
+        turns = Counter(user for _ in range(10) for user in self.serve(shards, quarters))
+        assert turns[5] >= 4
+        assert min(turns[6], turns[8]) >= 9
+
+    def test_a_lane_that_moves_to_a_shard_takes_its_lead_over_the_clock_there(self, shards: Bench):
+        clock = self.served(shards, 2)
+        shards.submit(UserId(6), 40)
+        shards.ledger.lane(UserId(6), engine="database")
+        shards.ledger.lane(UserId(6), engine="pushed")
+        assert self.served(shards, 6) == pytest.approx(clock, abs=11.0)
+
+    def test_a_worker_of_a_later_stage_does_not_divide_users(self, shards: Bench):
+        worker(shards, "asks", Channel(frozenset({Stage.MODEL}), 0, 3))
+        shards.submit(UserId(6), 40)
+        assert self.served(shards, 6) < 200.0

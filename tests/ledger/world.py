@@ -58,6 +58,7 @@ CHANNELS = (
     [EVERYTHING],
     [Channel(frozenset({Stage.CPU})), Channel(frozenset({Stage.MODEL}))],
     [Channel(shard=0, shards=2), Channel(shard=1, shards=2)],
+    [Channel(shard=shard, shards=3) for shard in range(3)],
     [Channel(frozenset({Stage.CPU}), 0, 2), Channel(frozenset({Stage.CPU}), 1, 2), Channel(frozenset({Stage.MODEL}))],
 )
 LONGEST_PUT_OFF = 22.0 + 10.0  # the last retry, and by what clocks may be apart

@@ -3,7 +3,8 @@
 The virtual time of a lane is the work it was given, in slot-seconds divided by its weight; the runnable lane with the
 lowest one is next (Goyal, Vin and Cheng: Start-time Fair Queuing, 1996). What ended is in it as it was used, what runs
 as it is expected. A lane that becomes runnable counts as served up to the clock at least, so being idle earns no
-credit; the clock is made of what was used, never of what was expected, so nobody waits for wrong estimates.
+credit; the clock is made of what was used, never of what was expected, so nobody waits for wrong estimates. Shards of
+an engine's users have a clock each: one that is slow, as many share few slots, must not take a faster one's time.
 """
 
 import math
@@ -26,7 +27,7 @@ from paperlane.model.tasks import EVERYTHING, Channel
 Answer = TypeVar("Answer")
 
 Of = tuple[str, int]
-"""An engine and a band."""
+"""An engine and a shard of its users: whose clock."""
 
 _CHANGING: dict[str, Kind] = {
     "engine": "key", "weight": "float", "max_running": "int", "running": "int", "ready": "int", "waiting": "int",
@@ -117,10 +118,11 @@ class Lanes:
         self._taken: dict[int, Lane] = {}
         self._coming: list[Asked] = []
         self._clocks: dict[Of, float] | None = None
+        self._shards: dict[str, int] = {}
         self._clocks_coming: Asked | None = None
         self._counts: int | None = None
         self._foreseen: dict[Of, tuple[Asked, Asked]] = {}
-        self._begun: dict[Of, float] = {}
+        self._begun: dict[int, float] = {}
 
     def ask(self, users: Iterable[int], *, wait: bool = True) -> None:
         """Lock these users' lanes, before all that is asked for after; they are held as soon as one is looked at.
@@ -169,8 +171,9 @@ class Lanes:
     def move(self, lane: Lane, engine: str) -> None:
         """The lane goes to another engine with its own lead over the clock there, within bounds."""
         self._keep_clock(engine)
-        lead = lane.served - self._clock.get((lane.engine, lane.band), 0.0)
-        served = self._clock.get((engine, lane.band), 0.0) + min(max(lead, -_HEAD_START), _HEAD_START)
+        lead = lane.served - self._clock.get(self._of(lane.engine, lane.user), 0.0)
+        clock = self._clock.get(self._of(engine, lane.user), 0.0)
+        served = clock + min(max(lead, -_HEAD_START), _HEAD_START)
         lane.vtime += served - lane.served
         lane.served = served
         lane.engine = engine
@@ -200,24 +203,23 @@ class Lanes:
         self._taken |= {lane.user: lane for lane in found}
         return found
 
-    def foresee(self, engine: str) -> None:
+    def foresee(self, engine: str, channel: Channel = EVERYTHING) -> None:
         """Turns will be given: ask for what the clock will take, so that it comes with other answers."""
-        of = (engine, 0)
-        if of not in self._foreseen:
+        of = (engine, channel.shard)
+        if of not in self._foreseen and channel.shards == self._shards_of(engine):
             self._foreseen[of] = (self._ask_first(of), _ask_clock(self._writing, of))
 
     def give(self, task: Change) -> None:
         """A ready task of a held lane gets a turn; the engine's clock comes up to what its lane had used."""
         lane = self[task["user_id"]]
-        of = (lane.engine, lane.band)
-        self._begun[of] = max(lane.served, self._begun.get(of, 0.0))
+        self._begun[lane.user] = lane.served
         lane.give(task)
 
     def _join(self) -> None:
         """Lanes that became runnable start at the clock."""
         for lane in self._held.values():
             if lane.runnable and not lane.was_runnable:
-                lane.start_at(self._clock.get((lane.engine, lane.band), 0.0))
+                lane.start_at(self._clock.get(self._of(lane.engine, lane.user), 0.0))
                 self._writing.woken.add(lane.engine)
             lane.was_runnable = lane.runnable
 
@@ -260,21 +262,32 @@ class Lanes:
     def _clock(self) -> dict[Of, float]:
         if self._clocks is None:
             self._clocks = {}
-            for engine, band, vtime, *counts in self.ask_clocks().tuples():
-                self._clocks[engine, band] = vtime
+            for engine, shard, shards, vtime, *counts in self.ask_clocks().tuples():
+                self._clocks[engine, shard] = vtime
+                self._shards[engine] = max(shards, self._shards.get(engine, 1))
                 self._counts = counts[0] if counts else None
         return self._clocks
+
+    def _shards_of(self, engine: str) -> int:
+        _ = self._clock
+        return self._shards.get(engine, 1)
+
+    def _of(self, engine: str, user: int) -> Of:
+        return engine, user % self._shards_of(engine)
 
     def _reached(self) -> dict[Of, float]:
         """How far clocks come: to what lanes had used as they began, or have used now where that passes no lane by.
 
         So a lane that was alone has no debt when another one comes, and nobody comes behind those who wait.
         """
-        reached = dict(self._begun)
+        reached: dict[Of, float] = {}
+        for user, served in self._begun.items():
+            of = self._of(self._held[user].engine, user)
+            reached[of] = max(served, reached.get(of, 0.0))
         settled: dict[Of, float] = {}
         for lane in self._held.values():
             if lane.has_settled:
-                of = (lane.engine, lane.band)
+                of = self._of(lane.engine, lane.user)
                 settled[of] = max(lane.served, settled.get(of, 0.0))
         for of, served in settled.items():
             if served > max(self._clock.get(of, 0.0), reached.get(of, 0.0)):
@@ -283,13 +296,18 @@ class Lanes:
 
     def _ahead(self, of: Of) -> list[float]:
         """How far those have come who wait for a turn: each held lane, and the first of all others."""
-        waiting = [lane.vtime for lane in self._held.values() if (lane.engine, lane.band) == of and lane.runnable]
+        here = (lane for lane in self._held.values() if self._of(lane.engine, lane.user) == of)
+        waiting = [lane.vtime for lane in here if lane.runnable]
         first, _ = self._foreseen.get(of) or (self._ask_first(of), None)
         return [*waiting, *(vtime for (vtime,) in first.tuples())]
 
     def _ask_first(self, of: Of) -> Asked:
-        _, first, given = _others(self._writing.dialect.given, in_shard=False)
-        asked = {"engine": of[0], "band": of[1], "most": 1, **given.bind(self._held)}
+        engine, shard = of
+        shards = self._shards_of(engine)
+        _, first, given = _others(self._writing.dialect.given, in_shard=shards > 1)
+        asked = {"engine": engine, "band": 0, "most": 1, **given.bind(self._held)}
+        if shards > 1:
+            asked |= {"shard": shard, "shards": shards}
         return self._writing.soon(first, asked)
 
 
@@ -347,7 +365,7 @@ def _others(given_rows: GivenRows, *, in_shard: bool) -> tuple[Prepared, Prepare
     return Prepared(locked), Prepared(in_turn.add_columns(lanes.c.vtime)), given
 
 
-_clocks = select(clocks.c.engine, clocks.c.band, clocks.c.vtime)
+_clocks = select(clocks.c.engine, clocks.c.band, clocks.c.shards, clocks.c.vtime)
 _CLOCKS = Prepared(_clocks)
 _CLOCKS_AND_BACKLOG = Prepared(
     _clocks.add_columns(select(backlog.c.counts).with_for_update(read=True, key_share=True).scalar_subquery())
@@ -356,19 +374,19 @@ _CLOCKS_AND_BACKLOG = Prepared(
 
 _CLOCK = Prepared(
     select(clocks.c.vtime)
-    .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
+    .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_shard"))
     .with_for_update(skip_locked=True)
 )
 _SET_CLOCK = Prepared(
     update(clocks)
-    .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_band"))
+    .where(clocks.c.engine == bindparam("of_engine"), clocks.c.band == bindparam("of_shard"))
     .values(vtime=bindparam("to_vtime"))
 )
 
 
 def _ask_clock(writing: Writing, of: Of) -> Asked:
     """The clock, locked; none where another transaction is at it: nobody shall wait for a clock's row."""
-    return writing.soon(_CLOCK, {"of_engine": of[0], "of_band": of[1]})
+    return writing.soon(_CLOCK, {"of_engine": of[0], "of_shard": of[1]})
 
 
 def _advance(writing: Writing, of: Of, now: float | None, vtime: float) -> None:
@@ -377,4 +395,4 @@ def _advance(writing: Writing, of: Of, now: float | None, vtime: float) -> None:
     The next one that settles brings it to about the same, so it lags by a step at most.
     """
     if now is not None and now < vtime:
-        writing.soon(_SET_CLOCK, {"of_engine": of[0], "of_band": of[1], "to_vtime": vtime})
+        writing.soon(_SET_CLOCK, {"of_engine": of[0], "of_shard": of[1], "to_vtime": vtime})

@@ -142,11 +142,12 @@ lanes = Table(
     **_kept_room(50),
 )
 
-clocks = Table(
+clocks = Table(  # one for each shard of an engine's users
     "clocks",
     metadata,
     Column("engine", key(40), primary_key=True),
-    Column("band", Integer, primary_key=True, autoincrement=False),
+    Column("band", Integer, primary_key=True, autoincrement=False),  # the shard
+    Column("shards", Integer, nullable=False, server_default="1"),  # how many there are, at the first of them
     Column("vtime", Double, nullable=False),
     **_kept_room(50),
 )

@@ -24,6 +24,7 @@ def _length(column: Column[Any]) -> int:
 
 
 LARGEST_LIMIT = 1_000_000
+MOST_SHARDS = 1_000  # each has a clock, which every submit and every claim reads
 LEAST_WEIGHT, LARGEST_WEIGHT = 0.01, 100.0  # beyond it shares mean nothing
 LONGEST_MESSAGE = 2_000  # characters: as JSON, with a hint as long, it fits in 64 KB, MariaDB's longest text
 LONGEST_STEP, LONGEST_HOST = _length(tasks.c.step), _length(workers.c.host)
@@ -132,7 +133,7 @@ def check_user(user: int) -> None:
 def check_worker(worker: WorkerId, engine: str, slots: int, version: int, channel: Channel) -> None:
     """ValueError for a worker that would be mistaken for another: "" is nobody. It may have no slots.
 
-    Also for a channel that no task could come through.
+    Also for a channel that no task could come through, or one of more shards than are kept apart.
     """
     check_text("A worker's id", worker, workers.c.id)
     check_text("An engine's name", engine, engines.c.name)
@@ -140,8 +141,10 @@ def check_worker(worker: WorkerId, engine: str, slots: int, version: int, channe
         raise ValueError(f"A worker has 0 to {LARGEST_LIMIT} slots, not {slots}")
     if not 1 <= version <= _LARGEST_INTEGER:
         raise ValueError(f"Versions of payloads count from 1: {version}")
-    if not (channel.stages and 0 <= channel.shard < channel.shards <= _LARGEST_INTEGER):
+    if not (channel.stages and 0 <= channel.shard < channel.shards):
         raise ValueError(f"No task comes through this channel: {channel}")
+    if channel.shards > MOST_SHARDS:
+        raise ValueError(f"Users are divided into {MOST_SHARDS} shards at most, not {channel.shards}")
 
 
 def check_notes(notes: Sequence[Note]) -> None:

@@ -533,9 +533,8 @@ class SqlLedger:
             "pid": pid,
             "slots": slots,
             "version": version,
-            **channels.words_of(channel),
         }
-        return self._change(lambda writing: working.register(writing, entry, self.rules.system_limit))
+        return self._change(lambda writing: working.register(writing, entry, channel, self.rules.system_limit))
 
     def leave(self, worker: WorkerId) -> Recovery:
         check_text("A worker's id", worker, workers.c.id)  # "" stands at each lease that nobody has begun

@@ -90,7 +90,7 @@ class _Turns:
                 wanted[line.lane.user] = line.asked + more
                 ahead_of -= more
         asked = self.writing.soon(*self.writing.dialect.heads(wanted, self.fit))
-        self.held.foresee(self.engine)
+        self.held.foresee(self.engine, self.channel)
         seen = dict.fromkeys(wanted, 0)
         for row in asked.rows():
             user = row["user_id"]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, bindparam, delete, func, select, update
 
 from paperlane.errors import CancelRequested, StaleLease
-from paperlane.ledger import Note
+from paperlane.ledger import Note, channels
 from paperlane.ledger.claims import hold_worker, slots_granted, start
 from paperlane.ledger.dialects import Dialect, Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
@@ -18,9 +18,12 @@ from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
 from paperlane.ledger.holding import held_by, leases_given, running_under
 from paperlane.ledger.schema import UNDER_WAY, checkpoints, events, system, tasks, workers
 from paperlane.ledger.sense import LONGEST_STEP, cut
+from paperlane.ledger.shards import divide
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
+    FIRST,
     Attempt,
+    Channel,
     Lease,
     Progress,
     Renewal,
@@ -33,10 +36,11 @@ _SERVES = (workers.c.stages, workers.c.shard, workers.c.shards)
 _MEMBERS = select(workers.c.id, workers.c.slots, workers.c.engine, *_SERVES).order_by(workers.c.id)
 
 
-def register(writing: Writing, worker: Change, otherwise: int) -> int:
+def register(writing: Writing, worker: Change, channel: Channel, otherwise: int) -> int:
     """Enter the worker, or its wish for more slots; what the system's limit leaves is granted.
 
-    Registrations take turns at one row: two at once would be granted the same slots.
+    Registrations take turns at one row: two at once would be granted the same slots. Who joins where turns begin tells
+    into how many shards its engine's users are divided.
     """
     connection = writing.connection
     limited = connection.scalar(select(system.c.max_running).with_for_update())
@@ -47,7 +51,10 @@ def register(writing: Writing, worker: Change, otherwise: int) -> int:
     granted = max(0, min(worker["slots"], most - sum(max(slots[other], held[other]) for other in slots)))
     seen = {"slots": granted, "seen_at": writing.now}
     if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
-        connection.execute(writing.dialect.insert_new(workers), {**worker, **seen, "started_at": writing.now})
+        entry = {**worker, **channels.words_of(channel), **seen, "started_at": writing.now}
+        connection.execute(writing.dialect.insert_new(workers), entry)
+        if FIRST in channel.stages:
+            divide(writing, worker["engine"], channel.shards)
     return granted
 
 
