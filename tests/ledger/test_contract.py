@@ -1,6 +1,7 @@
 """What the ledger promises, whatever database keeps it."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -268,6 +269,31 @@ class TestTurns:
         task = bench.ledger.task(name)
         assert (task.state, task.attempt, task.engine) == (State.RUNNING, 1, "database")
         assert claim(bench, worker) == []
+
+    def test_who_comes_is_not_behind_who_waits_though_another_has_used_much(self, bench: Bench):
+        """What a turn used counts once it is over: the clock must not pass by who waited for it."""
+        worker = bench.worker(slots=1)
+        bench.submit(1, 2)
+        bench.submit(2, 2)
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1_000.0))])
+        bench.submit(3, 2)
+        turns: list[int] = []
+        for _ in range(4):
+            (lease,) = claim(bench, worker)
+            turns.append(lease.user)
+            bench.ledger.finish(worker, [Ended(lease, Completed(10.0))])
+        assert Counter(turns) == {2: 2, 3: 2}
+        assert turns[:2] in ([2, 3], [3, 2])
+
+    def test_nobody_has_a_second_turn_in_a_claim_before_others_had_a_first(self, bench: Bench):
+        bench.submit(1, 6)
+        for user in range(2, 9):
+            bench.submit(user)
+        for user in range(9, 21):
+            bench.submit(user, 6)
+        turns = Counter(lease.user for lease in claim(bench, bench.worker(slots=16), 16))
+        assert turns[1] == 2  # an eighth of the room is one turn
 
     def test_a_user_never_has_more_running_than_the_limit(self, bench: Bench):
         bench.submit(1, 30)
