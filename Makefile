@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go into a venv that is activated
+ENGINES := arq celery rq
 PROCESSES ?= 4# twice as many as the least machine has cores: many tests wait
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -18,7 +19,7 @@ help: ## list what can be done
 serve: .venv/base ## run the service at http://127.0.0.1:8400 (ARGS="--port 9000 --data DIR")
 	@exec $(BIN)/paperlane serve $(ARGS)
 
-test: .venv/dev ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
+test: .venv/dev $(ENGINES:%=build/engine-%/made) ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
 	@tools/test-needs
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 
@@ -47,6 +48,9 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	@for set in base dev; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	pyproject.toml $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; done
+	@for engine in $(ENGINES); do \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	pyproject.toml --extra $$engine -o requirements/engine-$$engine.txt; done
 	@for set in peers-main peers-arq; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	requirements/$$set.in -o requirements/$$set.txt; done
@@ -64,6 +68,14 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 
 .venv/dev: .venv/base requirements/dev.txt
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# An environment for each engine that others carry: ARQ and Celery want different versions of the same library.
+build/engine-%/made: requirements/engine-%.txt .venv/uv pyproject.toml
+	@rm -rf build/engine-$*
+	@$(PYTHON) -m venv build/engine-$*
+	@$(BIN)/uv pip install --quiet --python build/engine-$*/bin/python --require-hashes -r $<
+	@$(BIN)/uv pip install --quiet --python build/engine-$*/bin/python --no-deps -e .
 	@touch $@
 
 build/peers-%/made: requirements/peers-%.txt .venv/uv

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import cache, partial
 from math import inf
+from pathlib import Path
 from typing import BinaryIO
 
 import structlog
@@ -16,16 +17,18 @@ from sqlalchemy import Connection
 from paperlane import hosting
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
+from paperlane.carriers import carrier_of
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import Accounts, DeadLetters, Desk, Documents, Operating, Schedules, Tasks
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
-from paperlane.errors import Misconfigured, Unmounted, Unreadable
-from paperlane.hosting import Host
+from paperlane.engines.door import Door
+from paperlane.errors import Unmounted, Unreadable
+from paperlane.hosting import Host, dispatch_for
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import UPLOAD_VERSION, Report, Severity, Upload
-from paperlane.model.tasks import NewBatch, TaskId
+from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Stage, TaskId
 from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
 from paperlane.records import accounts, documents
@@ -238,15 +241,45 @@ async def host_of(settings: Settings, ledger: Ledger, token: str = "") -> AsyncG
         )
 
 
-async def run_worker(settings: Settings, engine: str, slots: int, stop: asyncio.Event, token: str = "") -> None:
-    """A worker process of a pull engine, until told to stop; then it drains. Its supervisor knows it by `token`."""
-    if engine != Database.traits.name:
-        raise Misconfigured(f"There are no worker processes for the engine {engine!r}.", hint="Use --engine database.")
+async def run_worker(settings: Settings, stop: asyncio.Event, token: str = "") -> None:
+    """A worker process of the engine `database`, until told to stop; then it drains.
+
+    Its supervisor knows it by `token`.
+    """
+    async with _hosting(settings, stop, token) as host:
+        if host is not None:
+            await host.pull(Database(), settings.slots, stop)
+
+
+async def run_beside(settings: Settings, engine: str, door: Path, stop: asyncio.Event) -> None:
+    """The worker beside another maker's program, which brings what arrives through the door; until told to stop."""
+    stages = frozenset({Stage(settings.stage)}) if settings.stage else EVERYTHING.stages
+    channel = Channel(stages, settings.shard, settings.shards)
+    async with carrier_of(settings, engine, Door(door)) as carrier, _hosting(settings, stop) as host:
+        if host is not None:
+            await host.push(carrier, settings.slots, stop, channel=channel)
+
+
+async def run_dispatcher(settings: Settings, engine: str, stop: asyncio.Event) -> None:
+    """A dispatcher of a push engine, alone, until told to stop."""
+    async with carrier_of(settings, engine) as carrier:
+        if (ledger := await reach_ledger(settings, stop)) is None:
+            return
+        try:
+            await dispatch_for(ledger, carrier, stop, settings.sweep_seconds, clock, record_documents)
+        finally:
+            ledger.close()
+
+
+@asynccontextmanager
+async def _hosting(settings: Settings, stop: asyncio.Event, token: str = "") -> AsyncGenerator[Host | None]:
+    """What runs tasks, as soon as the ledger can be reached; None when told to stop before."""
     if (ledger := await reach_ledger(settings, stop)) is None:
+        yield None
         return
     try:
         async with host_of(settings, ledger, token) as host:
-            await host.pull(Database(), slots, stop)
+            yield host
     finally:
         ledger.close()
 

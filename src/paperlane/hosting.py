@@ -121,7 +121,7 @@ class Host:
             async with self._woken(engine.traits, slots, stop) as (attempts, wakeup), asyncio.TaskGroup() as running:
                 membership = attempts.heartbeat.membership
                 turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
-                self._look_after(running, attempts.threads, stop)
+                _look_after(running, self.ledger, self.sweep, attempts.threads, stop, self.clock, self.fired)
                 serving = running.create_task(engine.serve(turns, attempts, lambda: membership.granted, stop))
                 log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
                 await stop.wait()
@@ -142,7 +142,7 @@ class Host:
         name, woken = engine.traits.name, self._woken(engine.traits, slots, stop, channel)
         with suppress(Stopped):
             async with woken as (attempts, wakeup), asyncio.TaskGroup() as running:
-                self._look_after(running, attempts.threads, stop)
+                _look_after(running, self.ledger, self.sweep, attempts.threads, stop, self.clock, self.fired)
                 membership = attempts.heartbeat.membership
 
                 def room() -> int:
@@ -163,14 +163,43 @@ class Host:
                 if unbegun := serving.result():
                     await self._hand_back(unbegun, attempts.threads)
 
-    def _look_after(self, running: asyncio.TaskGroup, threads: Threads, stop: asyncio.Event) -> None:
-        """What every process does beside its work, so that it is done as long as one lives."""
-        running.create_task(sweep(self.ledger, self.sweep, threads, stop))
-        new_id = SortableIds(self.clock)
-        running.create_task(fire_due(self.ledger, self.sweep, threads, stop, new_id, self.fired))
-
     async def _hand_back(self, unbegun: Sequence[Lease], threads: Threads) -> None:
         try:
             await threads(self.ledger.hand_back, unbegun)
         except Exception:
             log.exception("deliveries could not be handed back; the sweep takes them back", leases=len(unbegun))
+
+
+async def dispatch_for(
+    ledger: Ledger,
+    engine: Carrier,
+    stop: asyncio.Event,
+    seconds: float = 10.0,
+    clock: Clock | None = None,
+    fired: AlsoFired | None = None,
+) -> None:
+    """Be a dispatcher of a push engine, and no worker, until told to stop; sweep every so many `seconds`."""
+    name = engine.traits.name
+    threads = Threads(f"{name}-dispatcher", _THREADS)
+    try:
+        with closing(Wakeup(ledger, name, threads)) as wakeup:
+            async with asyncio.TaskGroup() as running:
+                _look_after(running, ledger, seconds, threads, stop, clock or SystemClock(), fired)
+                log.info("dispatcher ready", engine=name)
+                await dispatch(ledger, name, engine.room, engine.deliver, threads, wakeup, stop)
+    finally:
+        threads.close()
+
+
+def _look_after(
+    running: asyncio.TaskGroup,
+    ledger: Ledger,
+    seconds: float,
+    threads: Threads,
+    stop: asyncio.Event,
+    clock: Clock,
+    fired: AlsoFired | None,
+) -> None:
+    """What every process does beside its work, so that it is done as long as one lives."""
+    running.create_task(sweep(ledger, seconds, threads, stop))
+    running.create_task(fire_due(ledger, seconds, threads, stop, SortableIds(clock), fired))

@@ -38,7 +38,21 @@ class Settings(BaseSettings):
         4, ge=1, le=1_000_000, description="Tasks that the web process runs at once for the engine `inline`."
     )
     sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
-    engine: str = Field("database", pattern="^(database|inline)$", description="The engine of users without one.")
+    engine: str = Field(
+        "database", pattern="^(database|inline|arq|celery|rq)$", description="The engine of users without one."
+    )
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="The Redis of the engines `arq`, `rq` and `celery`; a database of its own for each installation.",
+    )
+    amqp_url: str = Field("", description="The RabbitMQ of the engine `celery`; empty: it goes through Redis.")
+    stage: str = Field(
+        "",
+        pattern="^(cpu|model)?$",
+        description="What a worker of `celery` runs: `cpu` (reading documents), `model` (asking a model); empty: both.",
+    )
+    shards: int = Field(1, ge=1, le=1_000, description="Into how many queues the engine `arq` divides the users.")
+    shard: int = Field(0, ge=0, description="Which of them a worker of `arq` serves: users whose id leaves it as rest.")
 
     system_limit: int = Field(100, ge=1, le=1_000_000, description="Tasks that run at once in the whole system.")
     user_limit: int = Field(
@@ -111,6 +125,15 @@ class Settings(BaseSettings):
     def _for_ever(cls, given: object) -> object:
         """An environment has no other way to say so."""
         return None if given == "" else given
+
+    @field_validator("shard")
+    @classmethod
+    def _of_the_shards(cls, shard: int, info: ValidationInfo) -> int:
+        """Nobody's tasks would come to this worker."""
+        if shard >= (shards := info.data.get("shards", shard + 1)):
+            said = "Input should be less than {shards}, the number of shards"
+            raise PydanticCustomError("no_such_shard", said, {"shards": shards})
+        return shard
 
     @field_validator("heartbeat_seconds")
     @classmethod

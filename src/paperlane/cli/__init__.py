@@ -6,7 +6,7 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
-from paperlane.cli import check, doctor, migrate, queue, rollout, schedule, serve, user, worker
+from paperlane.cli import check, dispatcher, doctor, migrate, queue, rollout, schedule, serve, user, worker
 from paperlane.errors import PaperlaneError
 
 _IMPORTS = 50_000  # objects more before garbage is looked for: at every 700 it took a tenth of a start, and found none
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command()(check.check)
 app.command()(serve.serve)
 app.command()(worker.worker)
+app.command()(dispatcher.dispatcher)
 app.command()(migrate.migrate)
 app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")

@@ -3,34 +3,72 @@
 import asyncio
 import os
 import sys
+from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from paperlane.cli.installation import Data, Database, existing
+from paperlane.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from paperlane.settings import Settings
 
 
 def worker(
-    engine: Annotated[str, typer.Option(help="The engine to work for.")] = "database",
+    engine: Annotated[str, typer.Option(help="The engine to work for: database, arq, celery or rq.")] = "database",
     slots: Annotated[int | None, typer.Option(min=1, help="Tasks to run at once.")] = None,
+    stage: Annotated[str | None, typer.Option(help="For celery: run only this part of tasks, cpu or model.")] = None,
+    shard: Annotated[int | None, typer.Option(min=0, help="For arq: the shard of users to serve.")] = None,
     data: Data = None,
     database: Database = None,
     supervised: Annotated[str, typer.Option(hidden=True, help="End with the parent, which knows it by this.")] = "",
+    door: Annotated[Path | None, typer.Option(hidden=True, help="Run what the parent brings here.")] = None,
 ) -> None:
     """Run a worker process until Ctrl-C or SIGTERM; running steps end first, the rest is handed back."""
     from paperlane import assembly, logs
+    from paperlane.carriers import CARRIED
 
-    settings = existing(slots=slots, data=data, database=database)
+    settings = existing(slots=slots, stage=stage, shard=shard, data=data, database=database)
+    if engine in CARRIED and door is None:
+        _become(engine, settings)
+    if engine not in {"database", *CARRIED}:
+        raise Misconfigured(
+            f"There are no worker processes for the engine {engine!r}.",
+            hint=f"Name one of database, {', '.join(CARRIED)}.",
+        )
     logs.configure(settings)
 
     async def run() -> None:
         stop = assembly.stop_on_signals()
-        if supervised:
+        if supervised or door is not None:
             _stop_with_parent(stop)
-        await assembly.run_worker(settings, engine, settings.slots, stop, supervised)
+        if door is None:
+            await assembly.run_worker(settings, stop, supervised)
+        else:
+            await assembly.run_beside(settings, engine, door, stop)
 
     asyncio.run(run())
+
+
+def _become(engine: str, settings: "Settings") -> None:
+    """Go on as the engine's own program, which starts a worker beside it; options are settings there."""
+    asyncio.run(_reach_broker(engine, settings))
+    chosen = {"slots": settings.slots, "stage": settings.stage, "shard": settings.shard, "data": settings.data}
+    given = {f"PAPERLANE_{name.upper()}": str(value) for name, value in chosen.items()}
+    given["PAPERLANE_DATABASE_URL"] = settings.database
+    os.execve(  # noqa: S606  this very interpreter
+        sys.executable, [sys.executable, "-m", f"paperlane.entry.{engine}"], {**os.environ, **given}
+    )
+
+
+async def _reach_broker(engine: str, settings: "Settings") -> None:
+    """What is wrong with the settings is told in a sentence, and here: the program would only log it."""
+    from paperlane.carriers import carrier_of
+
+    async with carrier_of(settings, engine):
+        return
 
 
 def _stop_with_parent(stop: asyncio.Event) -> None:

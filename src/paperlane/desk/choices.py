@@ -2,13 +2,13 @@
 
 from paperlane.errors import BadRequest
 
-ENGINES = ("database", "inline")
+ENGINES = ("database", "inline", "arq", "celery", "rq")
 
 
 def check_engine(name: str) -> None:
     """BadRequest for an engine that there is not."""
     if name not in ENGINES:
-        raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose {' or '.join(ENGINES)}.")
+        raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose one of {', '.join(ENGINES)}.")
 
 
 def check_priority(priority: int) -> None:

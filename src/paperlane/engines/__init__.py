@@ -25,7 +25,10 @@ class RunAttempt(Protocol):
 
 
 class RunAndFinish(Protocol):
-    """The same, with the outcome told to the ledger: what a push engine calls for each arrival."""
+    """The same, with the outcome told to the ledger: what a push engine calls for each arrival.
+
+    Cancelled, it stops the attempt, and is over once that is handed back; no try is used.
+    """
 
     async def __call__(self, lease: Lease) -> None: ...
 

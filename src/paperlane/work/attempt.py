@@ -57,6 +57,7 @@ _LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cann
 _OUR_DISK = 60.0  # seconds for which an attempt waits for room on a disk, or for a file, and then without a slot
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
+_WHY = {"drained": "the worker stopped", "abandoned": "whoever carried it went away"}
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
 
@@ -112,7 +113,10 @@ class Attempts:
         return (await self._ended(lease))[0]
 
     async def and_finish(self, lease: Lease) -> None:
-        """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over."""
+        """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
+
+        Cancelled, it stops the attempt, and is over once that is handed back.
+        """
         if lease in self._running:
             log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
             return  # an outcome of its own would end the attempt that runs
@@ -121,10 +125,10 @@ class Attempts:
         def patience(_: Unavailable) -> float:
             return _LAST_WORDS if self.draining else inf
 
-        try:
-            await patiently(lambda: self.ends(worker, ended), "an outcome", patience)
-        except Exception:
-            log.exception("an outcome could not be told; the sweep takes the task back", task=lease.task)
+        telling = asyncio.create_task(patiently(lambda: self.ends(worker, ended), "an outcome", patience))
+        await _over(telling, lambda: None)
+        if (error := telling.exception()) is not None:
+            log.error("an outcome could not be told; the sweep takes the task back", task=lease.task, exc_info=error)
 
     def _finish(self, worker: WorkerId, ended: Sequence[Ended]) -> Sequence[None]:
         self.ledger.finish(worker, ended)
@@ -149,7 +153,7 @@ class Attempts:
         until = asyncio.get_running_loop().time() + self.longest
         self._running[lease] = asyncio.create_task(self._run(lease, until))
         try:
-            await asyncio.wait({self._running[lease]})
+            await _over(self._running[lease], lambda: self._stop(lease, "abandoned"))
             outcome = self._outcome(lease, self._running[lease], self.clock.monotonic() - began)
         finally:
             self.heartbeat.drop(lease)
@@ -195,7 +199,7 @@ class Attempts:
             why = self._stops.get(lease)
             if why == "cancelled":
                 return Cancelled(seconds)
-            return Yielded(why="the worker stopped" if why == "drained" else "lost")
+            return Yielded(why=_WHY.get(why or "", "lost"))
         match run.exception():
             case None:
                 return Completed(seconds, run.result().summary)
@@ -322,6 +326,15 @@ class _Steps:
         blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))  # pyright: ignore[reportArgumentType]  a type, not a value
         with await self._told(lambda: self.attempts.threads(_opened, self.attempts.open_file, blob)) as file:
             return await self.attempts.isolated(step.name, value.content, file, tell)
+
+
+async def _over(task: asyncio.Task[Any], cancelled: Callable[[], None]) -> None:
+    """Return when the task is over; what cancels the caller meanwhile is told instead."""
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled()
 
 
 def _opened(open_file: Callable[[str], BinaryIO], blob: str) -> BinaryIO:

@@ -1,0 +1,40 @@
+"""The engines whose leases other makers' programs carry, by name; a library is loaded only where it is chosen."""
+
+from contextlib import AbstractAsyncContextManager
+
+from paperlane.engines import Carrier
+from paperlane.engines.door import Door
+from paperlane.errors import Misconfigured
+from paperlane.settings import Settings
+
+CARRIED = ("arq", "celery", "rq")
+
+
+def carrier_of(settings: Settings, engine: str, door: Door | None = None) -> AbstractAsyncContextManager[Carrier]:
+    """What hands an engine's leases over and, with a door, runs what arrives; its broker was reached once.
+
+    Misconfigured when the engine's library is missing, or its broker cannot be used.
+    """
+    try:
+        match engine:
+            case "arq":
+                from paperlane.engines.arq import opened  # noqa: PLC0415
+
+                return opened(settings.redis_url, settings.shards, door)
+            case "celery":
+                from paperlane.engines.celery import opened  # noqa: PLC0415
+
+                return opened(settings.amqp_url or settings.redis_url, door)
+            case "rq":
+                from paperlane.engines.rq import opened  # noqa: PLC0415
+
+                return opened(settings.redis_url, door)
+            case _:
+                raise Misconfigured(
+                    f"Nothing is handed over for the engine {engine!r}.", hint=f"Name one of {', '.join(CARRIED)}."
+                )
+    except ImportError as error:
+        raise Misconfigured(
+            f"The engine {engine} needs a library that is not installed ({error.name}).",
+            hint=f"Install it: pip install 'paperlane[{engine}]'.",
+        ) from error

@@ -1,0 +1,73 @@
+"""Paperlane's own worker process beside another maker's program, kept alive as long as that lives."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event, Thread
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 10.0  # seconds before a process that died is started again
+_LAST_WORDS = 10.0  # seconds that it may take to end beyond its grace
+
+
+class Beside:
+    """Starts `command --door PATH`, and again where it dies, on a thread: whoever loads this may fork and has no loop.
+
+    The process has a pipe as its standard input, which ends with this one however that dies: it drains then.
+    """
+
+    def __init__(self, command: Sequence[str], grace: float) -> None:
+        self._command = command
+        self._grace = grace
+        self._folder = Path(tempfile.mkdtemp(prefix="paperlane-door-"))  # nobody else may enter it
+        self._stopping = Event()
+        self._keeper = Thread(target=self._keep, name="worker-beside", daemon=True)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def door(self) -> Path:
+        """Where leases are brought to."""
+        return self._folder / "door"
+
+    def start(self) -> None:
+        """Start the process."""
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """Let it drain: what is brought there ends now, or is handed back within its grace."""
+        self._stopping.set()
+        if (process := self._process) is not None and process.stdin is not None:
+            process.stdin.close()
+
+    def close(self) -> None:
+        """Wait until it has ended; it is killed when it does not within its grace."""
+        self.stop()
+        self._keeper.join(self._grace + _LAST_WORDS)
+        if self._keeper.is_alive() and (process := self._process) is not None:
+            log.warning("the worker did not end in time and is killed", pid=process.pid)
+            process.kill()
+            self._keeper.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def leave_to_parent(self) -> None:
+        """In a fork of this process: what this end of the pipe keeps alive shall end with the parent alone."""
+        if (process := self._process) is not None and process.stdin is not None:
+            os.close(process.stdin.fileno())
+
+    def _keep(self) -> None:
+        delay = _FIRST_DELAY
+        while not self._stopping.is_set():
+            with subprocess.Popen(  # noqa: S603  this very interpreter
+                [*self._command, "--door", str(self.door)], stdin=subprocess.PIPE, start_new_session=True
+            ) as self._process:
+                code = self._process.wait()
+            if not self._stopping.is_set():
+                log.error("the worker beside ended and is started again", code=code, again_in=delay)
+                self._stopping.wait(delay)
+                delay = min(2 * delay, _LONGEST_DELAY)

@@ -1,0 +1,44 @@
+"""What every address of a broker must be."""
+
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from paperlane.errors import Misconfigured
+
+
+def checked(url: str, schemes: Collection[str], setting: str) -> SplitResult:
+    """The parts of a broker's address. Misconfigured for one that is none, or that anybody on the network could use."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  whether it is a number is looked at only here
+    except ValueError as error:
+        raise _no_address(setting, schemes) from error
+    if parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
+        raise _no_address(setting, schemes)
+    if not parts.password and parts.hostname and not _is_here(parts.hostname):
+        raise Misconfigured(
+            f"The broker on {parts.hostname} would be used without a password.",
+            hint=f"Set one there, and name it in {setting}: {parts.scheme}://:PASSWORD@{parts.hostname}/...",
+        )
+    return parts
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    parts = urlsplit(url)
+    where = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=where, query="").geturl()
+
+
+def _no_address(setting: str, schemes: Collection[str]) -> Misconfigured:
+    return Misconfigured(
+        f"{setting} is no address of a broker.", hint=f"Write {' or '.join(f'{scheme}://HOST' for scheme in schemes)}."
+    )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
