@@ -18,7 +18,7 @@ help: ## list what can be done
 serve: .venv/base ## run the service at http://127.0.0.1:8400 (ARGS="--port 9000 --data DIR")
 	@exec $(BIN)/paperlane serve $(ARGS)
 
-test: .venv/dev ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
+test: .venv/dev build/moto/made ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
 	@tools/test-needs
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 
@@ -47,7 +47,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	@for set in base dev; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	pyproject.toml $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; done
-	@for set in peers-main peers-arq; do \
+	@for set in moto peers-main peers-arq; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -66,10 +66,10 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-build/peers-%/made: requirements/peers-%.txt .venv/uv
-	@rm -rf build/peers-$*
-	@$(PYTHON) -m venv build/peers-$*
-	@$(BIN)/uv pip install --quiet --python build/peers-$*/bin/python --require-hashes -r $<
+build/%/made: requirements/%.txt .venv/uv
+	@rm -rf build/$*
+	@$(PYTHON) -m venv build/$*
+	@$(BIN)/uv pip install --quiet --python build/$*/bin/python --require-hashes -r $<
 	@touch $@
 
 .PHONY: help serve test check bench mutants soak format lock
