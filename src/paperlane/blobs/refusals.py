@@ -7,7 +7,7 @@ from paperlane.errors import StorageFull, StoreAway, StoreRefuses
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
-_METADATA = re.compile(r"//169\.254\.169\.254|//\[?fd00:ec2::254")  # where a machine of AWS is told its role
+_METADATA = re.compile(r"/latest/(?:api/token|meta-data)\b")  # where a machine of AWS is told its role
 _GONE = "NoSuchKey"
 _FULL = frozenset({"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"})  # MinIO's and Ceph's
 _FULL_STATUS = 507
