@@ -36,8 +36,8 @@ class Settings(BaseSettings):
     database_wait_seconds: float | None = Field(
         None,
         ge=0,
-        description="How long `serve` and `worker` wait at their start for a database that cannot be reached; "
-        "empty: for ever, 0: not at all.",
+        description="How long `serve` and `worker` wait at their start for a database, or a bucket, that cannot be "
+        "reached; empty: for ever, 0: not at all.",
     )
     host: str = Field("127.0.0.1", description="Address that `paperlane serve` listens on.")
     port: int = Field(8400, ge=0, le=65535, description="Port that `paperlane serve` listens on; 0 picks a free one.")

@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.buckets import Buckets
 
-from paperlane.blobs import Store
+from paperlane.blobs import Store, s3
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.s3 import Bucket, open_bucket
 
@@ -17,7 +18,9 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def open_it(buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Bucket]:
-    """Opens a bucket, a new one where none is given, by a port that leads to it."""
+    """Opens a bucket, a new one where none is given, by a port that leads to it; who tries again does so at once."""
+    for wait in ("_FIRST_WAIT", "_LONGEST_WAIT"):
+        monkeypatch.setattr(s3, wait, timedelta(milliseconds=1))
 
     def opened(address: str = "", port: int = 0, room: str = "blobs", **more: Any) -> Bucket:
         for name, value in {**buckets.environment(port), **more}.items():

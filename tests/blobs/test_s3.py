@@ -3,7 +3,7 @@
 import builtins
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,16 @@ def test_a_404_of_what_stands_before_the_store_loses_no_file(open_it: Open, body
         assert_all_raise(open_it(port=port), StoreRefuses, r"^The store of files refuses: 404\.$")
 
 
+def test_a_file_is_gone_where_the_store_says_that_it_has_none_of_that_name(open_it: Open):
+    """Some stores say so of one to be removed too."""
+    with answering(Answer(404, said("NoSuchKey"))) as port:
+        bucket = open_it(port=port)
+        with pytest.raises(FileNotFoundError):
+            bucket.open(SOME)
+        assert not bucket.holds(SOME)
+        bucket.remove(SOME)
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -161,15 +171,28 @@ def test_a_silent_store_is_given_up_and_then_those_that_follow_do_not_wait(
             now[0] += s3._REST / 2.5
 
 
-def test_a_download_that_breaks_off_is_no_file(open_it: Open, buckets: Buckets, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(s3, "_RETRIES", 0)
+def test_a_download_leaves_nothing_on_this_machine_also_when_it_breaks_off(
+    open_it: Open, buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with way_to(buckets.server.port) as way:
         bucket = open_it(port=way.port)
         (reference,) = stored(bucket, LARGE)
+        with bucket.open(reference) as file:
+            assert list(tmp_path.iterdir()) == []
+            assert file.read() == LARGE
         pieces = bucket._pieces(bucket._key(reference))
-        way.cut()
+
+        def broken_off(_bucket: Bucket, _key: str) -> Iterator[bytes]:
+            yield next(pieces)
+            way.cut()
+            yield from pieces
+
+        monkeypatch.setattr(Bucket, "_pieces", broken_off)
+        monkeypatch.setattr(s3, "_PIECE", 1 << 10)
         with pytest.raises(StoreAway):
-            b"".join(pieces)
+            bucket.open(reference)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_larger_than_what_is_sent_at_once_comes_in_parts(open_it: Open, monkeypatch: pytest.MonkeyPatch):

@@ -13,11 +13,11 @@ from tests.faults.conftest import Waits
 from tests.faults.forwarding import Way, way_to
 from tests.work.counting import COUNTING, ONE, HereAndNow
 
-from paperlane import assembly
+from paperlane import assembly, serving
 from paperlane.blobs.s3 import Bucket, open_bucket
 from paperlane.blobs.whole import Whole
 from paperlane.engines.database import Database
-from paperlane.errors import Misconfigured, StoreAway
+from paperlane.errors import Misconfigured, StoreAway, StoreRefuses
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Rules, results
 from paperlane.ledger.sql import SqlLedger
@@ -152,6 +152,19 @@ class TestStarting:
         made = await opening
         assert made is not None
         made.close()
+
+    async def test_a_service_does_not_wait_for_a_store_that_takes_no_mark(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Who may list and not write gets that far."""
+
+        def refuse(*_: object) -> None:
+            raise StoreRefuses("The store of files refuses: 403 AccessDenied.")
+
+        monkeypatch.setattr(serving, "owns_files", refuse)
+        free = settings.model_copy(update={"blobs": "", "port": 0, "workers": 0})
+        with pytest.raises(Misconfigured, match="403 AccessDenied"):
+            await serving.serve(free, asyncio.Event(), lambda *_: None, lambda _: None)
 
     async def test_it_waits_no_longer_than_it_was_told(self, settings: Settings, way: Way):
         way.cut()

@@ -83,22 +83,29 @@ def test_hosts_share_the_database_and_a_bucket_which_dies_while_tasks_wait_for_i
     assert SECRET not in service.log()
 
 
-def test_an_upload_in_whose_middle_the_service_is_killed_leaves_nothing(
+def test_a_service_that_is_killed_in_an_uploads_middle_leaves_nothing_and_waits_for_its_bucket_to_start_again(
     new_service: Callable[..., Service], buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    for name, value in {**buckets.environment(), "TMPDIR": str(tmp_path / "tmp")}.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "tmp").mkdir()
-    service = new_service(workers=0, blobs=buckets.new())
-    client = service.user("ann")
-    with begun(client):
-        until(lambda: any(str(tmp_path / "tmp") in name for name in open_files(service)))
-        service.kill()
-    assert list((tmp_path / "tmp").iterdir()) == []
-    assert list(open_bucket(service.environment["PAPERLANE_BLOBS"], "blobs").written(0, 1e12)) == []
-    service.start()
-    client.base_url = httpx.URL(f"{service.url}/api/v1/")
-    upload(client, "Fine.")
+    with way_to(buckets.server.port) as way:
+        for name, value in {**buckets.environment(way.port), "TMPDIR": str(tmp_path / "tmp")}.items():
+            monkeypatch.setenv(name, value)
+        (tmp_path / "tmp").mkdir()
+        service = new_service(workers=0, blobs=buckets.new())
+        client = service.user("ann")
+        with begun(client):
+            until(lambda: any(str(tmp_path / "tmp") in name for name in open_files(service)))
+            service.kill()
+        assert list((tmp_path / "tmp").iterdir()) == []
+        assert list(open_bucket(service.environment["PAPERLANE_BLOBS"], "blobs").written(0, 1e12)) == []
+        way.cut()
+        service.begin()
+        service.url = service.says(r"listens at (\S+) and waits for its database or its bucket")
+        assert httpx.get(f"{service.url}/healthz").status_code == 200
+        assert httpx.get(f"{service.url}/readyz").status_code == 503
+        way.mend()
+        service.says("(ready) at")
+        client.base_url = httpx.URL(f"{service.url}/api/v1/")
+        upload(client, "Fine.")
 
 
 def open_files(service: Service) -> list[str]:

@@ -86,6 +86,19 @@ async def test_an_upload_during_which_the_store_dies_is_refused_as_a_whole(house
     assert (await house["ann"].post("/batches", files=FILE)).status_code == 202
 
 
+async def test_what_is_wrong_with_an_upload_is_told_though_what_came_of_it_cannot_be_removed(house: House, way: Way):
+    async def body() -> AsyncIterator[bytes]:
+        head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.md"\r\n\r\n'
+        yield head + b"Fine. " * 60_000 + b"\r\n" + head
+        while not files_in(house):
+            await asyncio.sleep(0.01)
+        way.cut()
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await house["ann"].post("/batches", content=body(), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 async def test_a_full_store_refuses_the_upload(house: House, buckets: Buckets, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(type(house.desk.blobs), "is_marked", lambda *_: True)
     with answering(Answer(507, said("XMinioStorageFull"))) as port:
@@ -147,7 +160,10 @@ async def test_a_schedule_goes_though_the_store_of_its_files_is_away(house: Hous
     assert (await house["ann"].delete("/schedules/yearly")).status_code == 204
 
 
-async def test_nothing_is_removed_from_a_bucket_that_another_ledger_came_to(house: House, run: Run):
+async def test_nothing_is_removed_from_a_bucket_that_another_ledger_came_to(house: House, tmp_path: Path):
+    (tmp_path / "paperlane.db").touch()  # whose files are in its own folder, not here
+    beside = house.settings.model_copy(update={"data": tmp_path, "database_url": house.settings.database})
+    assert assembly.owns_files(beside, house.ledger)
     assert assembly.owns_files(house.settings, house.ledger)
     house.desk.blobs.mark("another")
     assert not assembly.owns_files(house.settings, house.ledger)
