@@ -27,7 +27,7 @@ def _start() -> None:
     from paperlane.carriers import slots_of  # noqa: PLC0415
     from paperlane.settings import Settings  # noqa: PLC0415
 
-    settings = Settings()
+    settings = Settings()  # pyright: ignore[reportCallIssue]  each has a default
     logs.configure(settings)
     slots = slots_of(settings, "rq")
     command = (sys.executable, "-m", "paperlane", "worker", "--engine", "rq", "--slots", str(slots))
