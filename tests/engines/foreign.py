@@ -20,7 +20,7 @@ def main() -> None:
         case "rq":
             from paperlane.engines.rq import Program
 
-            Program(settings.redis_url, given.slots, beside, GRACE).run()
+            Program(settings.redis_url, given.slots, beside, GRACE, spawn=settings.rq_spawn).run()
         case other:
             sys.exit(f"There is no program for {other}.")
 
