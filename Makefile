@@ -19,7 +19,7 @@ help: ## list what can be done
 serve: .venv/base ## run the service at http://127.0.0.1:8400 (ARGS="--port 9000 --data DIR")
 	@exec $(BIN)/paperlane serve $(ARGS)
 
-test: .venv/dev $(ENGINES:%=build/engine-%/made) ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
+test: .venv/dev build/moto/made $(ENGINES:%=build/engine-%/made) ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
 	@tools/test-needs
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 
@@ -57,8 +57,8 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	pyproject.toml $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; done
 	@for engine in $(ENGINES); do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	pyproject.toml --extra $$engine -o requirements/engine-$$engine.txt; done
-	@for set in peers-main peers-arq; do \
+	pyproject.toml --extra $$engine --extra s3 -o requirements/engine-$$engine.txt; done
+	@for set in moto peers-main peers-arq; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -85,10 +85,10 @@ build/engine-%/made: requirements/engine-%.txt .venv/uv pyproject.toml
 	@$(BIN)/uv pip install --quiet --python build/engine-$*/bin/python --no-deps -e .
 	@touch $@
 
-build/peers-%/made: requirements/peers-%.txt .venv/uv
-	@rm -rf build/peers-$*
-	@$(PYTHON) -m venv build/peers-$*
-	@$(BIN)/uv pip install --quiet --python build/peers-$*/bin/python --require-hashes -r $<
+build/%/made: requirements/%.txt .venv/uv
+	@rm -rf build/$*
+	@$(PYTHON) -m venv build/$*
+	@$(BIN)/uv pip install --quiet --python build/$*/bin/python --require-hashes -r $<
 	@touch $@
 
 .PHONY: help serve test check bench engines $(ENGINES:%=engine-%) mutants soak format lock
