@@ -135,7 +135,7 @@ async def opened(url: str, door: Door | None) -> AsyncGenerator[Rq]:
             await threads(redis.ping)
         except (RedisError, OSError, ValueError) as error:
             raise Misconfigured(
-                f"The Redis at {without_password(url)} cannot be used: {error}.",
+                f"The Redis at {without_password(url)} cannot be used: {str(error).rstrip('.')}.",
                 hint=f"Start it, or name another one in {REDIS}.",
             ) from error
         try:
