@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         pattern="^(cpu|model)?$",
         description="What a worker of `celery` runs: `cpu` (reading documents), `model` (asking a model); empty: both.",
     )
+    rq_spawn: bool = Field(
+        False, description="Whether a worker of `rq` starts a process for each task instead of forking one (macOS)."
+    )
     shards: int = Field(1, ge=1, le=1_000, description="Into how many queues the engine `arq` divides the users.")
     shard: int = Field(0, ge=0, description="Which of them a worker of `arq` serves: users whose id leaves it as rest.")
 

@@ -17,6 +17,10 @@ def main() -> None:
             from paperlane.engines.arq import Program
 
             Program(settings.redis_url, settings.shards, settings.shard, given.slots, beside, GRACE).run()
+        case "rq":
+            from paperlane.engines.rq import Program
+
+            Program(settings.redis_url, given.slots, beside, GRACE, spawn=settings.rq_spawn).run()
         case other:
             sys.exit(f"There is no program for {other}.")
 
