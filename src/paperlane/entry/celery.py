@@ -1,0 +1,55 @@
+"""What Celery loads: `celery -A paperlane.entry.celery worker`, or by itself as `paperlane worker --engine celery`."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from celery import signals
+
+from paperlane import logs
+from paperlane.engines.celery import program
+from paperlane.entry import loaded
+from paperlane.model.tasks import EVERYTHING, Stage
+
+
+def _worker(slots: int, stage: str) -> Sequence[str]:
+    """What starts our worker beside Celery's."""
+    ours = [sys.executable, "-m", "paperlane", "worker", "--engine", "celery"]
+    return [*ours, "--slots", str(slots), "--stage", stage]
+
+
+with loaded() as settings:
+    app = program(
+        settings.amqp_url or settings.redis_url,
+        _worker,
+        settings.grace_seconds,
+        {Stage(settings.stage)} if settings.stage else EVERYTHING.stages,
+        settings.slots if "slots" in settings.model_fields_set else None,
+    )
+
+
+def _log(loglevel: int | None = None, **_told: Any) -> None:
+    """As all of Paperlane does; as much of Celery's own as `-l` asks for."""
+    logs.configure(settings)
+    if loglevel is not None:
+        logging.getLogger("celery").setLevel(loglevel)
+
+
+signals.setup_logging.connect(_log, weak=False)
+
+
+def main() -> None:
+    """Be a worker, of a name that no other one has."""
+    app.worker_main(
+        [
+            "worker",
+            f"--hostname=paperlane-{settings.stage or 'all'}-{os.getpid()}@%h",
+            f"--loglevel={settings.log_level}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
