@@ -10,6 +10,18 @@ from paperlane.settings import Settings
 CARRIED = ("arq", "celery", "rq")
 
 
+_USUAL_SLOTS = {("arq", ""): 50, ("celery", "cpu"): 10, ("celery", "model"): 20, ("celery", ""): 10, ("rq", ""): 10}
+"""Of a worker, where nobody asked for a number: by engine and stage. Waiting for a model takes no processor."""
+
+
+def slots_of(settings: Settings, engine: str) -> int:
+    """How many tasks a worker of this engine runs at once."""
+    if "slots" in settings.model_fields_set:
+        return settings.slots
+    stage = settings.stage if engine == "celery" else ""
+    return _USUAL_SLOTS.get((engine, stage), settings.slots)
+
+
 def carrier_of(settings: Settings, engine: str, door: Door | None = None) -> AbstractAsyncContextManager[Carrier]:
     """What hands an engine's leases over and, with a door, runs what arrives; its broker was reached once.
 

@@ -25,7 +25,7 @@ class Beside:
     def __init__(self, command: Sequence[str], grace: float) -> None:
         self._command = command
         self._grace = grace
-        self._folder = Path(tempfile.mkdtemp(prefix="paperlane-door-"))  # nobody else may enter it
+        self._folder: Path | None = None
         self._stopping = Event()
         self._theirs, ours = os.pipe()  # one for every start: a fork between two finds it as it is
         self._ours = os.fdopen(ours, "wb", buffering=0)
@@ -34,11 +34,13 @@ class Beside:
 
     @property
     def door(self) -> Path:
-        """Where leases are brought to."""
+        """Where leases are brought to, once it was started."""
+        assert self._folder is not None
         return self._folder / "door"
 
     def start(self) -> None:
         """Start the process."""
+        self._folder = Path(tempfile.mkdtemp(prefix="paperlane-door-"))  # nobody else may enter it
         self._keeper.start()
 
     def stop(self) -> None:
@@ -48,6 +50,8 @@ class Beside:
 
     def close(self) -> None:
         """Wait until it has ended; it is killed when it does not within its grace."""
+        if self._folder is None:
+            return
         self.stop()
         self._keeper.join(self._grace + _LAST_WORDS)
         if self._keeper.is_alive() and (process := self._process) is not None:

@@ -32,7 +32,6 @@ _DOOR = "PAPERLANE_DOOR"  # in the environment: children that are no forks have 
 _ROOM = 100  # leases that a dispatcher may hand over at once: the ledger gives no more than workers have slots for
 _PATIENCE = 5.0  # seconds for which a broker may be silent
 _HEARTBEAT = 30  # seconds after which RabbitMQ and its clients give each other up
-_SLOTS = {Stage.CPU: 10, Stage.MODEL: 20}  # children of a worker that serves this stage alone; of all, as of the first
 _MEMORY = {Stage.CPU: 500 * 1_024, Stage.MODEL: 1_024 * 1_024}  # KiB of a child before another one takes its place
 _PRIORITIES = 10  # on RabbitMQ; the ledger has ordered what comes, so all that Paperlane sends has the same
 
@@ -137,17 +136,21 @@ class Publisher:
 
 
 def program(
-    url: str, command: Command, grace: float, stages: Collection[Stage] = EVERYTHING.stages, slots: int | None = None
+    url: str,
+    command: Command,
+    grace: float,
+    slots: Callable[[str], int],
+    stages: Collection[Stage] = EVERYTHING.stages,
 ) -> Celery:
     """The application that Celery's own commands load; its worker starts a worker of ours beside it.
 
-    The queues of `stages` are consumed where `-Q` does not say otherwise, by `slots` children where `-c` does not.
-    Misconfigured when the address of the broker makes no sense.
+    The queues of `stages` are consumed where `-Q` does not say otherwise. Where `-c` does not, there are as many children
+    as `slots` says for the one stage that they serve, or for all (""). Misconfigured when the broker's address makes no
+    sense.
     """
     app = _configured(url, grace)
     _task_of(app)
-    app.conf.worker_concurrency = slots
-    _Side(app, command, grace, stages).join()
+    _Side(app, command, grace, slots, stages).join()
     return app
 
 
@@ -231,10 +234,18 @@ def _task_of(app: Celery) -> Task:
 class _Side:
     """The worker beside Celery's: it begins before that forks, and drains when that is told to stop."""
 
-    def __init__(self, app: Celery, command: Command, grace: float, stages: Collection[Stage]) -> None:
+    def __init__(
+        self,
+        app: Celery,
+        command: Command,
+        grace: float,
+        slots: Callable[[str], int],
+        stages: Collection[Stage],
+    ) -> None:
         self._app = app
         self._command = command
         self._grace = grace
+        self._slots = slots
         self._stages = stages
         self._beside: Beside | None = None
 
@@ -250,15 +261,13 @@ class _Side:
         queues = self._app.amqp.queues
         queues.select(options.get("queues") or [QUEUES[stage] for stage in self._stages])
         queues.deselect(options.get("exclude_queues") or [])
-        stages = self._consumed()
         conf = self._app.conf
-        conf.worker_concurrency = conf.worker_concurrency or _SLOTS[Stage(min(stages))]
-        conf.worker_max_memory_per_child = max(_MEMORY[stage] for stage in stages)
+        conf.worker_concurrency = self._slots(self._stage())
+        conf.worker_max_memory_per_child = max(_MEMORY[stage] for stage in self._consumed())
 
     def _start(self, instance: Any, **_told: object) -> None:
-        stages = self._consumed()
         slots = max(instance.autoscale) if instance.autoscale else instance.concurrency
-        self._beside = Beside(self._command(slots, "" if len(stages) > 1 else stages[0]), self._grace)
+        self._beside = Beside(self._command(slots, self._stage()), self._grace)
         self._beside.start()
         os.environ[_DOOR] = str(self._beside.door)
         atexit.register(self._beside.close)
@@ -270,6 +279,11 @@ class _Side:
     def _stop(self, **_told: object) -> None:
         if self._beside is not None:
             self._beside.stop()
+
+    def _stage(self) -> str:
+        """The one that is served; "" for all."""
+        stages = self._consumed()
+        return "" if len(stages) > 1 else stages[0]
 
     def _consumed(self) -> Sequence[Stage]:
         return [stage for stage, name in QUEUES.items() if name in self._app.amqp.queues.consume_from]

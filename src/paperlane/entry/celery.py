@@ -9,6 +9,7 @@ from typing import Any
 from celery import signals
 
 from paperlane import logs
+from paperlane.carriers import slots_of
 from paperlane.engines.celery import program
 from paperlane.entry import loaded
 from paperlane.model.tasks import EVERYTHING, Stage
@@ -25,8 +26,8 @@ with loaded() as settings:
         settings.amqp_url or settings.redis_url,
         _worker,
         settings.grace_seconds,
+        lambda stage: slots_of(settings.model_copy(update={"stage": stage}), "celery"),
         {Stage(settings.stage)} if settings.stage else EVERYTHING.stages,
-        settings.slots if "slots" in settings.model_fields_set else None,
     )
 
 

@@ -1,0 +1,189 @@
+"""The engine `arq`: jobs of ARQ on Redis, each of which brings one lease to the worker beside it.
+
+The ledger decides what runs, how often and for how long; of ARQ's own retries only the one is used that runs a job anew
+whose process went away, and what it brings then is refused. A job's id holds the fence: ARQ refuses an id whose result
+it keeps. JSON instead of pickle, for whoever reaches Redis could have anything run otherwise.
+"""
+
+import asyncio
+import atexit
+import json
+import signal
+import time
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import unquote
+
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from arq.worker import Function, Worker, create_worker, func
+from redis.asyncio.retry import Retry
+from redis.backoff import EqualJitterBackoff
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TooSlow
+
+from paperlane.engines import RunAndFinish, Traits
+from paperlane.engines.beside import Beside
+from paperlane.engines.brokers import checked, without_password
+from paperlane.engines.door import Door, Visitor, lease_of, words_of
+from paperlane.errors import Misconfigured
+from paperlane.model.tasks import Lease
+
+_QUEUE = "paperlane:arq"
+_FUNCTION = "paperlane.run"
+_LONGEST = 600  # seconds that a job may take
+_KEPT = 3_600  # seconds that its end can be looked up
+_TRIES = 3
+_UNREAD = 86_400_000  # milliseconds after which a job that nobody fetched is no more
+_POLL = 0.1  # seconds between two looks for jobs
+_HEALTH = 30  # seconds between two signs of life, which `arq --check` reads
+_AT_ONCE = 100
+_IMPATIENT = 3  # seconds in which Redis must answer a dispatcher
+
+
+def queue_of(user: int, shards: int) -> str:
+    """The queue of a user's leases; a worker process serves one."""
+    return f"{_QUEUE}:{user % shards}" if shards > 1 else _QUEUE
+
+
+def _words(value: object) -> bytes:
+    return json.dumps(value, default=repr).encode()  # an error that is kept as a job's result is told in words
+
+
+def _settings(url: str) -> RedisSettings:
+    try:
+        settings = RedisSettings.from_dsn(url)
+    except (ValueError, RuntimeError) as error:
+        raise Misconfigured(
+            "PAPERLANE_REDIS_URL is no address of a Redis.", hint="Write redis://HOST:6379/0."
+        ) from error
+    settings.password = settings.password and unquote(settings.password)
+    return settings
+
+
+class Arq:
+    """Pushes: what a Redis that is emptied forgets is handed out again by the ledger."""
+
+    traits = Traits("arq", pulled=False, longest_attempt=_LONGEST)
+
+    def __init__(self, redis: ArqRedis, shards: int, door: Door | None) -> None:
+        self._redis = redis
+        self._shards = shards
+        self._door = door
+
+    def room(self) -> int:
+        """How many more leases may be handed over now: the ledger counts them by the slots of live workers."""
+        return _AT_ONCE
+
+    async def deliver(self, leases: Sequence[Lease]) -> None:
+        """Put a job for each lease into its user's queue, all in one round trip.
+
+        ARQ's own way takes three for each, to see whether a job is there already; a lease has a fence of its own.
+        """
+        now = time.time_ns() // 1_000_000
+        async with asyncio.timeout(_IMPATIENT), self._redis.pipeline(transaction=True) as together:
+            for lease in leases:
+                name = f"{lease.task}:{lease.fence}"
+                job = serialize_job(_FUNCTION, (), words_of(lease), None, now, serializer=_words)
+                together.psetex(job_key_prefix + name, _UNREAD, job)
+                together.zadd(queue_of(lease.user, self._shards), {name: now})
+            await together.execute()
+
+    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> Sequence[Lease]:
+        """Run what ARQ's program beside brings."""
+        if self._door is None:
+            await stop.wait()
+            return ()
+        return await self._door.serve(run, stop)
+
+
+@asynccontextmanager
+async def opened(url: str, shards: int, door: Door | None) -> AsyncGenerator[Arq]:
+    """The engine on a Redis that answers. Misconfigured for an address that is none, or where none does."""
+    checked(url, ("redis", "rediss"), "PAPERLANE_REDIS_URL")
+    settings = _settings(url)
+    settings.conn_timeout, settings.conn_retries = _IMPATIENT, 0
+    try:
+        redis = await create_pool(settings, job_serializer=_words, job_deserializer=json.loads)
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Misconfigured(
+            f"The Redis at {without_password(url)} cannot be used: {error}.",
+            hint="Start it, or name another one in PAPERLANE_REDIS_URL.",
+        ) from error
+    try:
+        yield Arq(redis, shards, door)
+    finally:
+        await redis.aclose(close_connection_pool=True)  # type: ignore[attr-defined]
+
+
+class Program:
+    """ARQ's own program: `settings` are what `arq` calls its WorkerSettings.
+
+    `command` starts the worker beside, which must have `slots` too; it drains for `grace` seconds when this one ends.
+    """
+
+    def __init__(self, url: str, shards: int, shard: int, slots: int, command: Sequence[str], grace: float) -> None:
+        self._beside = Beside(command, grace)
+        self._threads = ThreadPoolExecutor(slots, "arq-brings")
+        self._idle: list[Visitor] = []
+        redis = _settings(url)
+        # while Redis is away its commands wait: ARQ itself would end with all that it runs
+        redis.retry = Retry(EqualJitterBackoff(cap=2, base=0.05), -1)
+        redis.retry_on_error = [Unreachable, TooSlow]
+        self.settings: dict[str, Any] = {
+            "functions": [self._function()],
+            "queue_name": queue_of(shard, shards),
+            "redis_settings": redis,
+            "max_jobs": slots,
+            "job_timeout": _LONGEST,
+            "keep_result": _KEPT,
+            "max_tries": _TRIES,
+            "poll_delay": _POLL,
+            "health_check_interval": _HEALTH,
+            "job_completion_wait": max(1, round(grace)),
+            "job_serializer": _words,
+            "job_deserializer": json.loads,
+            "log_results": False,
+            "on_startup": self._start,
+            "on_shutdown": self._stop,
+        }
+
+    def _function(self) -> Function:
+        async def run(_context: dict[str, Any], **words: object) -> None:
+            await self._bring(lease_of(words))
+
+        return func(run, name=_FUNCTION)
+
+    def run(self) -> None:
+        """Be that program until told to stop: the worker beside drains at once, and what it runs ends then."""
+        worker = create_worker(self.settings)  # type: ignore[arg-type]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            worker.loop.add_signal_handler(number, self._end, worker, number)
+        worker.run()
+
+    def _end(self, worker: Worker, number: signal.Signals) -> None:
+        self._beside.stop()
+        worker.handle_sig_wait_for_completion(number)
+
+    async def _start(self, _context: dict[str, Any]) -> None:
+        self._beside.start()
+        atexit.register(self._beside.close)  # ARQ does not tell the end of a program whose Redis went away
+
+    async def _stop(self, _context: dict[str, Any]) -> None:
+        await asyncio.to_thread(self._beside.close)
+        for visitor in self._idle:
+            visitor.close()
+
+    async def _bring(self, lease: Lease) -> None:
+        visitor = self._idle.pop() if self._idle else Visitor(self._beside.door)
+        call = asyncio.get_running_loop().run_in_executor(self._threads, visitor.bring, lease)
+        try:
+            await asyncio.shield(call)
+        except asyncio.CancelledError:
+            visitor.leave()
+            raise
+        self._idle.append(visitor)

@@ -1,0 +1,101 @@
+"""The worker beside another maker's program, which counts instead of testing documents.
+
+What a task's payload asks for: `{"wait in two": PATH}` writes PATH.at when that step is about to run, and runs it once
+PATH is there; `{"dies in": "two"}` kills this process there; `{"log": PATH}` gets a line for each step that was run.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import BinaryIO
+
+from tests.work.counting import COUNTING, ONE, THREE, TWO, HereAndNow
+
+from paperlane import logs
+from paperlane.carriers import carrier_of
+from paperlane.engines.door import Door
+from paperlane.hosting import Host
+from paperlane.ledger import Rules
+from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.model.steps import RunStep, Saved
+from paperlane.model.tasks import EVERYTHING, Channel, Stage
+from paperlane.settings import Settings
+
+LEASE = 3.0
+RULES = Rules(lease=LEASE, undelivered=3.0, retry_delay=0.05)
+
+
+def options() -> argparse.ArgumentParser:
+    """What the worker beside is told; its program tells it the door besides."""
+    asked = argparse.ArgumentParser()
+    asked.add_argument("engine")
+    asked.add_argument("--url", help="of the ledger")
+    asked.add_argument("--broker", help="address")
+    asked.add_argument("--slots", type=int, default=4)
+    asked.add_argument("--stage", default="")
+    asked.add_argument("--shard", type=int, default=0)
+    asked.add_argument("--shards", type=int, default=1)
+    return asked
+
+
+def settings_of(given: argparse.Namespace) -> Settings:
+    """The settings that name the broker."""
+    where = {"amqp_url": given.broker} if given.broker.startswith("amqp") else {"redis_url": given.broker}
+    return Settings(
+        slots=given.slots, stage=given.stage, shard=given.shard, shards=given.shards, log_level="warning", **where
+    )
+
+
+class Steps(HereAndNow):
+    """Counts as it is told by the payload."""
+
+    async def __call__(self, step: str, value: bytes, file: BinaryIO | None, progress: object) -> bytes:
+        self.before = _as_told
+        result = await super().__call__(step, value, file, progress)  # type: ignore[arg-type]
+        if path := json.loads(value).get("log"):
+            with Path(str(path)).open("a") as log:
+                log.write(f"{step}\n")
+        return result
+
+
+async def _as_told(step: str, value: dict[str, object]) -> None:
+    if path := value.get(f"wait in {step}"):
+        Path(f"{path}.at").touch()
+        while not Path(str(path)).exists():
+            await asyncio.sleep(0.01)
+    if value.get("dies in") == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def in_two_stages(value: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+    """The chain whose steps after the first ask a model."""
+    asks, ends = replace(TWO, stage=Stage.MODEL), replace(THREE, stage=Stage.MODEL)
+    return await run(ends, await run(asks, await run(ONE, value)))
+
+
+async def main() -> None:
+    """Work until standard input ends."""
+    asked = options()
+    asked.add_argument("--door", type=Path)
+    given = asked.parse_args()
+    settings = settings_of(given)
+    logs.configure(settings)
+    ledger = SqlLedger(connect(given.url), RULES)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    Thread(target=lambda: [sys.stdin.read(), loop.call_soon_threadsafe(stop.set)], daemon=True).start()
+    stages = frozenset({Stage(given.stage)}) if given.stage else EVERYTHING.stages
+    channel = Channel(stages, given.shard, given.shards)
+    async with carrier_of(settings, given.engine, Door(given.door)) as carrier:
+        host = Host(ledger, replace(COUNTING, run=in_two_stages), Steps(), heartbeat=0.5, sweep=0.5, grace=1.0)
+        await host.push(carrier, given.slots, stop, channel=channel)
+    ledger.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
