@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from threading import local
+from threading import Thread, local
 from typing import Any
 
 import structlog
@@ -144,9 +144,9 @@ def program(
 ) -> Celery:
     """The application that Celery's own commands load; its worker starts a worker of ours beside it.
 
-    The queues of `stages` are consumed where `-Q` does not say otherwise. Where `-c` does not, there are as many children
-    as `slots` says for the one stage that they serve, or for all (""). Misconfigured when the broker's address makes no
-    sense.
+    The queues of `stages` are consumed where `-Q` does not say otherwise. Where `-c` does not, there are as many
+    children as `slots` says for the one stage that they serve, or for all (""). Misconfigured when the address of the
+    broker makes no sense.
     """
     app = _configured(url, grace)
     _task_of(app)
@@ -277,8 +277,10 @@ class _Side:
             self._beside.leave_to_parent()
 
     def _stop(self, **_told: object) -> None:
+        """Let it drain; where it does not, what children wait for is given up: until then Celery waits for them."""
         if self._beside is not None:
             self._beside.stop()
+            Thread(target=self._beside.close, name="worker-beside-end", daemon=True).start()
 
     def _stage(self) -> str:
         """The one that is served; "" for all."""
