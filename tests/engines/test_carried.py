@@ -217,12 +217,14 @@ class TestFaults:
         asleep = service.workers()
         for pid in asleep:
             os.kill(pid, signal.SIGSTOP)
-        service.start()
-        service.until(lambda: service.ledger.task(name).fence > 1, "another lease")
-        path.touch()
-        service.completed([name])
-        for pid in asleep:
-            os.kill(pid, signal.SIGCONT)
+        try:
+            service.start()
+            service.until(lambda: bool(service.ledger.attempts(name)), "the loss of the first lease")
+            path.touch()
+            service.completed([name])
+        finally:
+            for pid in asleep:
+                os.kill(pid, signal.SIGCONT)
         service.completed(service.submit(service.user(), 4))
         assert [past.outcome for past in service.ledger.attempts(name)][-1] == "completed"
         assert steps_of(service, name)[-1] == "three"

@@ -133,7 +133,7 @@ class Program:
         redis = _settings(url)
         # while Redis is away its commands wait: ARQ itself would end with all that it runs
         redis.retry = Retry(EqualJitterBackoff(cap=2, base=0.05), -1)
-        redis.retry_on_error = [Unreachable, TooSlow]
+        redis.retry_on_error = [Unreachable, TooSlow, OSError]  # the last one where nobody listens
         self.settings: dict[str, Any] = {
             "functions": [self._function()],
             "queue_name": queue_of(shard, shards),
