@@ -1,6 +1,5 @@
 """Another maker's program with the counting worker beside it: `python -m tests.engines.foreign ENGINE --url ...`."""
 
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -23,11 +22,11 @@ def main() -> None:
 
             Program(settings.redis_url, settings.shards, settings.shard, given.slots, beside, GRACE).run()
         case "celery":
-            from paperlane.engines.celery import program
+            from paperlane.engines.celery import program, run
 
             stages = frozenset({Stage(given.stage)}) if given.stage else EVERYTHING.stages
             app = program(given.broker, partial(_beside_celery, beside), GRACE, lambda _stage: given.slots, stages)
-            app.worker_main(["worker", f"--hostname={os.getpid()}@%h", "--loglevel=INFO"])
+            run(app, "counting", "info")
         case other:
             sys.exit(f"There is no program for {other}.")
 

@@ -154,6 +154,12 @@ def program(
     return app
 
 
+def run(app: Celery, name: str, level: str) -> None:
+    """Be the application's worker until told to stop; no other one has its name."""
+    quiet = ("--without-mingle", "--without-gossip")  # the ledger knows what its workers would tell each other
+    app.worker_main(["worker", *quiet, f"--hostname={name}-{os.getpid()}@%h", f"--loglevel={level}"])
+
+
 def _configured(url: str, grace: float = 0.0) -> Celery:
     """Celery as it carries leases: it keeps nothing, repeats nothing, and reads nothing but JSON."""
     parts = checked(url, ("redis", "rediss", "amqp", "amqps"), _setting(url))
@@ -217,9 +223,11 @@ def _task_of(app: Celery) -> Task:
     here = local()  # a visit for each child, and for each thread where these are the children
 
     def run(*given: object, **words: object) -> None:
-        if given:
-            raise ValueError(f"This is no lease: {given!r:.100}")
-        lease = lease_of(words)
+        try:
+            lease = lease_of(given or words)
+        except ValueError as error:
+            log.warning("what arrived is refused", why=str(error))
+            raise
         if not hasattr(here, "visitor"):
             here.visitor = Visitor(Path(os.environ[_DOOR]))
         here.visitor.bring(lease)

@@ -1,7 +1,6 @@
 """What Celery loads: `celery -A paperlane.entry.celery worker`, or by itself as `paperlane worker --engine celery`."""
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from celery import signals
 
 from paperlane import logs
 from paperlane.carriers import slots_of
-from paperlane.engines.celery import program
+from paperlane.engines.celery import program, run
 from paperlane.entry import loaded
 from paperlane.model.tasks import EVERYTHING, Stage
 
@@ -40,17 +39,5 @@ def _log(loglevel: int | None = None, **_told: Any) -> None:
 
 signals.setup_logging.connect(_log, weak=False)
 
-
-def main() -> None:
-    """Be a worker, of a name that no other one has."""
-    app.worker_main(
-        [
-            "worker",
-            f"--hostname=paperlane-{settings.stage or 'all'}-{os.getpid()}@%h",
-            f"--loglevel={settings.log_level}",
-        ]
-    )
-
-
 if __name__ == "__main__":
-    main()
+    run(app, f"paperlane-{settings.stage or 'all'}", settings.log_level)
