@@ -36,6 +36,13 @@ bench: .venv/dev build/peers-main/made build/peers-arq/made ## run the benchmark
 	@tools/bench-needs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+engines: .venv/dev $(ENGINES:%=build/engine-%/made) ## show what every engine promises, case by case (ARGS="-k faults -n 2")
+	@tools/test-needs
+	@$(BIN)/python tools/engines.py $(ARGS)
+
+$(ENGINES:%=engine-%): engine-%: build/engine-%/made ## (engine-arq, engine-celery, engine-rq) what a worker of it needs
+	@echo "Now: build/$@/bin/paperlane worker --engine $*"
+
 mutants: .venv/dev ## put faults into the ledger and show which test catches each (ARGS="-k fence")
 	@$(BIN)/python tools/mutants.py $(ARGS)
 
@@ -86,4 +93,4 @@ build/peers-%/made: requirements/peers-%.txt .venv/uv
 	@$(BIN)/uv pip install --quiet --python build/peers-$*/bin/python --require-hashes -r $<
 	@touch $@
 
-.PHONY: help serve test check bench mutants soak format lock
+.PHONY: help serve test check bench engines $(ENGINES:%=engine-%) mutants soak format lock

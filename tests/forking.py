@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -166,8 +167,9 @@ def main() -> None:
     """Fork a command for each message, until there are no more."""
     asking = socket.socket(fileno=os.dup(0))
     for module in pkgutil.walk_packages(paperlane.__path__, "paperlane."):
-        if not module.name.startswith(("paperlane.__main__", "paperlane.migrations.")):
-            import_module(module.name)
+        if not module.name.startswith(("paperlane.__main__", "paperlane.migrations.", "paperlane.entry.")):
+            with suppress(ModuleNotFoundError):  # of a library that only an environment of its own has
+                import_module(module.name)
     gc.freeze()
     keepers = set[int]()
     while True:

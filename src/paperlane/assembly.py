@@ -23,6 +23,7 @@ from paperlane.desk import Accounts, DeadLetters, Desk, Documents, Operating, Sc
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.engines.door import Door
+from paperlane.engines.pool import Pool
 from paperlane.errors import Unmounted, Unreadable
 from paperlane.hosting import Host, dispatch_for
 from paperlane.ledger import Also, Kept, Ledger, Rules
@@ -65,6 +66,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
         max_crashes=settings.max_crashes,
         user_limit=settings.user_limit,
         engine=settings.engine,
+        engine_backlogs={Pool.traits.name: settings.pool_backlog},
     )
     return hosting.open_ledger(settings.database, rules, settings.task_seconds, Whole(open_results(settings)))
 

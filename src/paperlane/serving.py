@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from paperlane.assembly import host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
+from paperlane.engines.pool import Pool
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import Ledger
 from paperlane.patience import Stopped, patiently
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
 _LOOK_FOR_ROLL_OUTS = 60.0  # seconds
+_USUAL_POOL = 10  # slots of the engine `pool`, where it is the default one
 _GOODBYE = 5  # seconds that open requests get at the end
 
 
@@ -128,19 +130,28 @@ def listen(settings: Settings) -> socket.socket:
     return listening
 
 
-def divide_limit(settings: Settings) -> tuple[int, int]:
-    """The slots that `inline` asks for, and each worker: who registers first must not take what the others need.
+def divide_limit(settings: Settings) -> tuple[int, int, int]:
+    """The slots that `inline` and `pool` ask for, and each worker: who registers first must not take what others need.
 
     Where all together want more than the system's limit, each gets its proportional share, and at least 1. Of a limit
     of 1 only the default engine gets something.
     """
     workers = settings.workers or int(settings.engine == Database.traits.name)  # none here: one that people start
-    wanted = workers * settings.slots + settings.inline_slots
+    here = {Inline.traits.name: settings.inline_slots, Pool.traits.name: _pool_slots(settings)}
+    wanted = workers * settings.slots + sum(here.values())
     if workers == 0 or wanted <= settings.system_limit:
-        return settings.inline_slots, settings.slots
-    least = int(settings.system_limit > 1 or settings.engine == Inline.traits.name)
-    inline = max(least, settings.system_limit * settings.inline_slots // wanted)
-    return inline, max(1, ceil((settings.system_limit - inline) / workers))
+        return *here.values(), settings.slots  # type: ignore[return-value]
+    for engine, slots in here.items():
+        least = int(settings.system_limit > 1 or settings.engine == engine)
+        here[engine] = max(least, settings.system_limit * slots // wanted) if slots else 0
+    of_each = max(1, ceil((settings.system_limit - sum(here.values())) / workers))
+    return *here.values(), of_each  # type: ignore[return-value]
+
+
+def _pool_slots(settings: Settings) -> int:
+    if settings.pool_slots is not None:
+        return settings.pool_slots
+    return _USUAL_POOL if settings.engine == Pool.traits.name else 0
 
 
 async def serve(
@@ -177,8 +188,10 @@ async def serve(
             return
         async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
-            slots, of_each_worker = divide_limit(settings)
-            pushing = running.create_task(host.push(Inline(slots), slots, stop, bell.set_result))
+            inline, pool, of_each_worker = divide_limit(settings)
+            pushing = running.create_task(host.push(Inline(inline), inline, stop, bell.set_result))
+            if pool:
+                running.create_task(host.pull(Pool(), pool, stop))
             await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
             if not bell.done():  # told to stop before it could join
                 return

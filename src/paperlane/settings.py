@@ -43,9 +43,17 @@ class Settings(BaseSettings):
     inline_slots: int = Field(
         4, ge=1, le=1_000_000, description="Tasks that the web process runs at once for the engine `inline`."
     )
+    pool_slots: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="Tasks that the web process runs at once for the engine `pool`; empty: 10 where that is the "
+        "default engine, else none.",
+    )
+    pool_backlog: int = Field(100, ge=1, description="Tasks that may wait for the engine `pool`.")
     sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
     engine: str = Field(
-        "database", pattern="^(database|inline|arq|celery|rq)$", description="The engine of users without one."
+        "database", pattern="^(database|inline|pool|arq|celery|rq)$", description="The engine of users without one."
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
@@ -126,9 +134,9 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")
     log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for people, or for programs.")
 
-    @field_validator("database_wait_seconds", mode="before")
+    @field_validator("database_wait_seconds", "pool_slots", mode="before")
     @classmethod
-    def _for_ever(cls, given: object) -> object:
+    def _without_a_number(cls, given: object) -> object:
         """An environment has no other way to say so."""
         return None if given == "" else given
 

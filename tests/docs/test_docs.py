@@ -14,7 +14,6 @@ from paperlane import errors
 from paperlane.catalog import CODES, WORDS
 from paperlane.checks import CHECKS
 from paperlane.cli import app
-from paperlane.desk import ENGINES
 from paperlane.formats import FORMATS
 from paperlane.model.tasks import Queue
 from paperlane.reports import REPORTS
@@ -167,7 +166,6 @@ def test_what_is_told_not_to_be_there_yet_is_not():
     told = section("http.md", "Not there yet")
     assert not {*REPORTS} & {*re.findall(r"`(\w+)`", told)}
     assert not {*get_command(app).commands} & {*re.findall(r"`(\w+)`", told)}  # type: ignore[attr-defined]
-    assert {*re.findall(r"engines (`\w+`) and (`\w+`)", told)} == {tuple(f"`{name}`" for name in ENGINES)}
     prefixes = [re.findall(r'prefix="([^"]+)"', path.read_text()) for path in (ROOT / "src/paperlane/web").glob("*.py")]
     assert not {prefix for found in prefixes for prefix in found} & {*re.findall(r"`(/\w+)`", told)}
 

@@ -13,6 +13,7 @@ from tests.work.counting import COUNTING, HereAndNow
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
+from paperlane.engines.pool import Pool
 from paperlane.hosting import Host
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger, connect
@@ -40,6 +41,8 @@ class Service:
         match self.engine:
             case "database":
                 self.serving = asyncio.create_task(self.host.pull(Database(), SLOTS, self.stop))
+            case "pool":
+                self.serving = asyncio.create_task(self.host.pull(Pool(), SLOTS, self.stop))
             case _:
                 self.serving = asyncio.create_task(self.host.push(Inline(SLOTS), SLOTS, self.stop))
 
@@ -66,7 +69,7 @@ class Service:
         return [self.ledger.task(name) for name in names]
 
 
-@pytest.fixture(params=["database", "inline"])
+@pytest.fixture(params=["database", "inline", "pool"])
 async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
     dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
     migrate(dialect.writer)

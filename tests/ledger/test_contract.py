@@ -212,6 +212,62 @@ class TestSubmitting:
         assert len(bench.ledger.tasks(limit=200)) == 120
 
 
+class TestBoundEngines:
+    """So much may wait for an engine only, whoever submits it."""
+
+    @pytest.fixture
+    def pool(self, make_bench: MakeBench) -> Bench:
+        bench = make_bench(engine_backlogs={"pool": 5})
+        for user in (1, 2):
+            bench.ledger.lane(UserId(user), engine="pool")
+        return bench
+
+    def test_past_it_all_are_refused_and_others_are_not(self, pool: Bench):
+        pool.submit(1, 3)
+        with pytest.raises(TooMany, match="3 tasks wait for the engine pool already, and 3 came") as refused:
+            pool.submit(2, 3)
+        assert refused.value.code == "system_busy"
+        assert {lane.user for lane in pool.ledger.queue().lanes} == {1}
+        pool.submit(2, 2)
+        with pytest.raises(TooMany):
+            pool.ledger.room(UserId(1))
+        pool.ledger.room(UserId(3))
+        pool.submit(3, 9)
+
+    def test_what_runs_does_not_wait(self, pool: Bench):
+        pool.submit(1, 5)
+        assert len(pool.ledger.step("pool", pool.worker(engine="pool"), [], 2)) == 2
+        pool.submit(2, 2)
+
+    def test_what_waits_for_its_time_waits(self, pool: Bench):
+        pool.submit(1, 5, run_at=pool.clock.now() + 60)
+        with pytest.raises(TooMany):
+            pool.submit(2)
+
+    def test_many_at_once_do_not_pass_it_together(self, pool: Bench):
+        for user in range(10, 20):
+            pool.ledger.lane(UserId(user), engine="pool")
+
+        def submit(user: int) -> bool:
+            try:
+                pool.ledger.submit(new_batch(f"of{user}", user, 1))
+            except TooMany:
+                return False
+            return True
+
+        with ThreadPoolExecutor(10) as threads:
+            accepted = sum(threads.map(submit, range(10, 20)))
+        assert accepted == 5
+
+    def test_who_has_no_lane_yet_is_of_the_default_engine(self, make_bench: MakeBench):
+        bench = make_bench(engine="pool", engine_backlogs={"pool": 2})
+        bench.submit(1, 2)
+        with pytest.raises(TooMany):
+            bench.ledger.room(UserId(2))
+        with pytest.raises(TooMany):
+            bench.submit(2)
+
+
 class TestSubmittingMany:
     def test_all_batches_of_all_users_are_there(self, bench: Bench):
         batches = [new_batch(f"b{user}", user, 3) for user in range(1, 41)]

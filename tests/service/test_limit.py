@@ -1,4 +1,4 @@
-"""How `serve` divides the system's limit between the engine `inline` and its workers."""
+"""How `serve` divides the system's limit between the engines `inline` and `pool` and its workers."""
 
 import pytest
 
@@ -7,19 +7,24 @@ from paperlane.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("given", "inline", "of_each_worker"),
+    ("given", "inline", "pool", "of_each_worker"),
     [
-        ({}, 4, 10),
-        ({"system_limit": 24}, 4, 10),
-        ({"system_limit": 12}, 2, 5),
-        ({"system_limit": 4}, 1, 2),
-        ({"system_limit": 2}, 1, 1),
-        ({"system_limit": 1}, 0, 1),
-        ({"system_limit": 1, "engine": "inline"}, 1, 1),
-        ({"system_limit": 100, "workers": 20}, 1, 5),
-        ({"system_limit": 4, "workers": 0}, 1, 3),
-        ({"system_limit": 4, "workers": 0, "engine": "inline"}, 4, 10),
+        ({}, 4, 0, 10),
+        ({"system_limit": 24}, 4, 0, 10),
+        ({"system_limit": 12}, 2, 0, 5),
+        ({"system_limit": 4}, 1, 0, 2),
+        ({"system_limit": 2}, 1, 0, 1),
+        ({"system_limit": 1}, 0, 0, 1),
+        ({"system_limit": 1, "engine": "inline"}, 1, 0, 1),
+        ({"system_limit": 100, "workers": 20}, 1, 0, 5),
+        ({"system_limit": 4, "workers": 0}, 1, 0, 3),
+        ({"system_limit": 4, "workers": 0, "engine": "inline"}, 4, 0, 10),
+        ({"engine": "pool"}, 4, 10, 10),
+        ({"engine": "pool", "workers": 0, "pool_slots": 6}, 4, 6, 10),
+        ({"engine": "pool", "system_limit": 17}, 2, 5, 5),
+        ({"engine": "pool", "system_limit": 1}, 0, 1, 1),
+        ({"pool_slots": 5, "system_limit": 29}, 4, 5, 10),
     ],
 )
-def test_nobody_takes_what_the_others_need(given: dict[str, object], inline: int, of_each_worker: int):
-    assert divide_limit(Settings(**given)) == (inline, of_each_worker)  # type: ignore[arg-type]
+def test_nobody_takes_what_the_others_need(given: dict[str, object], inline: int, pool: int, of_each_worker: int):
+    assert divide_limit(Settings(**given)) == (inline, pool, of_each_worker)  # type: ignore[arg-type]

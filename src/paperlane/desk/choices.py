@@ -2,7 +2,7 @@
 
 from paperlane.errors import BadRequest
 
-ENGINES = ("database", "inline", "arq", "celery", "rq")
+ENGINES = ("database", "inline", "pool", "arq", "celery", "rq")
 
 
 def check_engine(name: str) -> None:

@@ -5,7 +5,7 @@ is proved by the contract suite in `tests/ledger`, on every database.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol, TypeVar
 
@@ -190,6 +190,9 @@ class Rules:
     user_schedules: int = 100
     user_limit: int = 10  # of a lane that nobody set up
     engine: str = "database"  # likewise
+    engine_backlogs: Mapping[str, int] = field(
+        default_factory=dict
+    )  # how many may wait for an engine, where it matters
 
     def __post_init__(self) -> None:
         """Misconfigured for a number that makes no sense."""

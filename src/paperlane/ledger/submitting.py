@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, literal, select, update
 from paperlane.errors import BadRequest, Conflict, NotFound, TooMany
 from paperlane.ledger import Rules
 from paperlane.ledger.backlog import RETRY_AFTER, Backlog, is_full, too_many, waiting_of
+from paperlane.ledger.bounds import check_engine, check_engines
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.endings import IN_ONE, Ending, give_back
@@ -24,6 +25,7 @@ from paperlane.model.tasks import FIRST, Batch, BatchId, NewBatch, TaskId, UserI
 def check_room(connection: Connection, user: UserId, rules: Rules) -> None:
     """Raise TooMany when the user's or the system's backlog is full."""
     _check_own(waiting_of(connection, user), 1, rules)
+    check_engine(connection, user, rules)
     if is_full(connection, rules):
         raise too_many()
 
@@ -64,6 +66,7 @@ def submit(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog: Bac
             return earlier
     for user, tasks_of_user in coming.items():
         _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
+    check_engines(writing, held, coming, rules)
     if room() < coming.total():
         raise too_many()
     _write(writing, new, rules)

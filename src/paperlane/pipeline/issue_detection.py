@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
 from paperlane.model.documents import Coverage, Document, Findings, Issue, Notice, Passages
 from paperlane.model.steps import Job, Step
+from paperlane.model.tasks import Stage
 
 _MOST_OF_ONE = 500  # issues of one check; past it a reader learns nothing from a further one
 
@@ -82,4 +83,4 @@ class _Found:
             self.broken[f"{check.name}: {kind}"] = Notice("check_failed", said, params)
 
 
-ISSUE_DETECTION = Step("issue_detection", 3, tuple[Document, Passages], Findings, detect, share=40)
+ISSUE_DETECTION = Step("issue_detection", 3, tuple[Document, Passages], Findings, detect, share=40, stage=Stage.MODEL)

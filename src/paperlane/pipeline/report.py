@@ -4,6 +4,7 @@ import re
 
 from paperlane.model.documents import Document, Findings, Report
 from paperlane.model.steps import Job, Step
+from paperlane.model.tasks import Stage
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
@@ -35,4 +36,5 @@ def report(subject: tuple[Document, Findings], _job: Job) -> Report:
     )
 
 
-REPORT = Step("report", 2, tuple[Document, Findings], Report, report, share=10)
+# its stage is that of the step before: to go back to another worker for so little would take longer
+REPORT = Step("report", 2, tuple[Document, Findings], Report, report, share=10, stage=Stage.MODEL)

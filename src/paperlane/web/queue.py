@@ -14,7 +14,7 @@ router = APIRouter(prefix="/queue", tags=["queue"], responses=problems.may(401, 
 class Pause(BaseModel, extra="forbid"):
     """Whether an engine starts tasks."""
 
-    engine: Literal["database", "inline", "arq", "celery", "rq"] = "database"
+    engine: Literal["database", "inline", "pool", "arq", "celery", "rq"] = "database"
     paused: Annotated[bool, Field(strict=True)] = True
 
 

@@ -40,7 +40,7 @@ class Change(BaseModel, extra="forbid"):
     group: Group | None = None
     limit: Limit | None = None
     weight: Weight | None = None
-    engine: Literal["database", "inline", "arq", "celery", "rq", "auto"] | None = None
+    engine: Literal["database", "inline", "pool", "arq", "celery", "rq", "auto"] | None = None
     paused: Annotated[bool, Field(strict=True)] | None = None
 
 

@@ -1,0 +1,55 @@
+"""Runs what every engine promises on each of them, and prints which case holds on which: `make engines`."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).parents[1]
+SUITES = ("tests/engines/test_contract.py", "tests/engines/test_carried.py")
+DATABASE = {"test_contract": "SQLite", "test_carried": "PostgreSQL"}
+_HOLDS, _FAILS, _SKIPPED = "holds", "FAILS", "not run"
+
+
+def results_of(report: Path) -> dict[str, dict[str, str]]:
+    """What became of each case: by case, then by engine and database; and why something was not run."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for case in ET.parse(report).iter("testcase"):  # written by pytest a moment ago
+        name, _, parameters = case.get("name", "").partition("[")
+        suite = case.get("classname", "").split(".")[2]
+        engine, _, more = parameters.rstrip("]").partition("-")
+        words = re.sub(r"^test_", "", name).replace("_", " ") + (f" {more}" if more else "")
+        fate = _FAILS if case.find("failure") is not None or case.find("error") is not None else _HOLDS
+        if (skipped := case.find("skipped")) is not None:
+            fate = f"{_SKIPPED}: {skipped.get('message', '')}"
+        found[words][f"{engine}, {DATABASE[suite]}"] = fate
+    return found
+
+
+def table(found: dict[str, dict[str, str]]) -> str:
+    """One line a case, one column an engine on a database; "" where a case is not asked of an engine."""
+    columns = sorted({column for fates in found.values() for column in fates})
+    reasons = sorted({fate for fates in found.values() for fate in fates.values() if fate.startswith(_SKIPPED)})
+    lines = [f"| case | {' | '.join(columns)} |", f"| --- |{' --- |' * len(columns)}"]
+    for case, fates in found.items():
+        lines.append(f"| {case} | {' | '.join(fates.get(column, '').split(':')[0] for column in columns)} |")
+    return "\n".join([*lines, *(["", *reasons] if reasons else [])])
+
+
+def main() -> int:
+    """The table; what pytest's exit code is."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", *SUITES, f"--junitxml={report}", "-o", "junit_family=xunit2"]
+        code = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, env=os.environ, check=False).returncode
+        if report.exists():
+            print(table(results_of(report)))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
