@@ -23,10 +23,11 @@ test: .venv/dev build/moto/made $(ENGINES:%=build/engine-%/made) ## run every te
 	@tools/test-needs
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 
-check: .venv/dev ## format, lint, types, import rules, docs
+check: .venv/dev $(ENGINES:%=build/engine-%/made) ## format, lint, types, import rules, docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
+	@for engine in $(ENGINES); do $(BIN)/python tools/engine_types.py $$engine || exit 1; done
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest --quiet tests/docs
 

@@ -6,9 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 from typing_extensions import override
 
 from paperlane.errors import Misconfigured
@@ -189,6 +195,21 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The ledger's address, the embedded default resolved."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
+
+
+def settings_of(**given: Any) -> Settings:
+    """The settings, with the options that were given; Misconfigured names what makes no sense."""
+    if (url := given.pop("database", None)) is not None:
+        given["database_url"] = url
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except SettingsError as error:
+        raise Misconfigured(f"A setting cannot be read: {error}.", hint='Lists are written as JSON: ["a"].') from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        where = f"the option --{name}" if name in given else f"PAPERLANE_{name.upper()} or paperlane.toml"
+        raise Misconfigured(f"The setting {name} makes no sense: {first['msg']}.", hint=f"See {where}.") from error
 
 
 def _in_file() -> dict[str, Any]:

@@ -26,7 +26,12 @@ from paperlane.model.tasks import BatchId, Lease, NewBatch, NewTask, State, Task
 
 new_id = SortableIds(SystemClock())
 PATIENCE = 60.0  # seconds
-ENGINES = {"arq": ("arq", servers.redis), "rq": ("rq", servers.redis)}
+ENGINES = {
+    "arq": ("arq", servers.redis),
+    "celery on Redis": ("celery", servers.redis),
+    "celery on RabbitMQ": ("celery", servers.rabbitmq),
+    "rq": ("rq", servers.redis),
+}
 """By the name of a case: the engine, and what starts its broker."""
 
 

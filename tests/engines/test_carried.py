@@ -86,7 +86,7 @@ class TestTurns:
         most = 0
         path.touch()
         while not all(service.ledger.task(name).state.ended for name in names):
-            lanes = [lane for lane in service.ledger.queue().lanes if lane.user == user]  # none, once all has ended
+            lanes = [lane for lane in service.ledger.queue().lanes if lane.user == user]  # none once all have ended
             most = max([most, *(lane.running + lane.leased for lane in lanes)])
         assert 1 <= most <= 2
         service.completed(names)

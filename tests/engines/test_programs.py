@@ -22,6 +22,7 @@ from paperlane.records import accounts
 CARRIED = ("arq", "celery", "rq")
 PLAIN = {
     "arq": ("arq", "paperlane.entry.arq.WorkerSettings"),
+    "celery": ("celery", "-A", "paperlane.entry.celery", "worker"),
 }
 """The commands of other makers that load Paperlane's part themselves."""
 

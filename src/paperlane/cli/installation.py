@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paperlane.errors import Misconfigured
-from paperlane.settings import Settings
+from paperlane.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from paperlane.desk import Desk
@@ -71,21 +71,3 @@ def desk_in(context: typer.Context, data: Data, database: Database) -> "Generato
     before: dict[str, Any] = context.obj or {}
     with desk_of(data or before.get("data"), database or before.get("database")) as desk:
         yield desk
-
-
-def settings_of(**given: Any) -> Settings:
-    """The settings, with the options that were given; Misconfigured names what makes no sense."""
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    if (url := given.pop("database", None)) is not None:
-        given["database_url"] = url
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except SettingsError as error:
-        raise Misconfigured(f"A setting cannot be read: {error}.", hint='Lists are written as JSON: ["a"].') from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        where = f"the option --{name}" if name in given else f"PAPERLANE_{name.upper()} or paperlane.toml"
-        raise Misconfigured(f"The setting {name} makes no sense: {first['msg']}.", hint=f"See {where}.") from error

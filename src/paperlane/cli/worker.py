@@ -55,9 +55,7 @@ def worker(
 def _become(engine: str, settings: "Settings") -> None:
     """Go on as the engine's own program, which starts a worker beside it; options are settings there."""
     asyncio.run(_reach_broker(engine, settings))
-    chosen = {"stage": settings.stage, "shard": settings.shard, "data": settings.data}
-    if "slots" in settings.model_fields_set:
-        chosen["slots"] = settings.slots
+    chosen = settings.model_dump(include={"slots", "stage", "shard", "data"}, exclude_unset=True)
     given = {f"PAPERLANE_{name.upper()}": str(value) for name, value in chosen.items()}
     given["PAPERLANE_DATABASE_URL"] = settings.database
     os.execve(  # noqa: S606  this very interpreter

@@ -153,7 +153,7 @@ class Program:
         }
 
     def _function(self) -> Function:
-        async def run(_context: dict[str, Any], **words: object) -> None:
+        async def run(ctx: dict[Any, Any], **words: object) -> None:  # noqa: ARG001  ARQ's own name
             await self._bring(lease_of(words))
 
         return func(run, name=_FUNCTION)

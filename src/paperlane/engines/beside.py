@@ -27,6 +27,8 @@ class Beside:
         self._grace = grace
         self._folder: Path | None = None
         self._stopping = Event()
+        self._theirs, ours = os.pipe()  # one for every start: a fork between two finds it as it is
+        self._ours = os.fdopen(ours, "wb", buffering=0)
         self._keeper = Thread(target=self._keep, name="worker-beside", daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,8 +46,7 @@ class Beside:
     def stop(self) -> None:
         """Let it drain: what is brought there ends now, or is handed back within its grace."""
         self._stopping.set()
-        if (process := self._process) is not None and process.stdin is not None:
-            process.stdin.close()
+        self._ours.close()
 
     def close(self) -> None:
         """Wait until it has ended; it is killed when it does not within its grace."""
@@ -61,14 +62,13 @@ class Beside:
 
     def leave_to_parent(self) -> None:
         """In a fork of this process: what this end of the pipe keeps alive shall end with the parent alone."""
-        if (process := self._process) is not None and process.stdin is not None:
-            os.close(process.stdin.fileno())
+        self._ours.close()
 
     def _keep(self) -> None:
         delay = _FIRST_DELAY
         while not self._stopping.is_set():
             with subprocess.Popen(  # noqa: S603  this very interpreter
-                [*self._command, "--door", str(self.door)], stdin=subprocess.PIPE, start_new_session=True
+                [*self._command, "--door", str(self.door)], stdin=self._theirs, start_new_session=True
             ) as self._process:
                 code = self._process.wait()
             if not self._stopping.is_set():

@@ -179,7 +179,7 @@ class Visitor:
                 connection.connect(str(self._door))
             except OSError as error:
                 connection.close()
-                if self._left or time.monotonic() > until:
+                if self._left or time.monotonic() > until or not self._door.parent.exists():  # nobody will open it
                     raise Shut(f"The worker beside does not answer: {error.strerror}.") from error
                 time.sleep(_KNOCK)
             else:

@@ -4,12 +4,14 @@ import sys
 
 from paperlane.carriers import slots_of
 from paperlane.engines.arq import Program
-from paperlane.settings import Settings
+from paperlane.entry import loaded
 
-_settings = Settings()
-_slots = slots_of(_settings, "arq")
-_command = (sys.executable, "-m", "paperlane", "worker", "--engine", "arq", "--slots", str(_slots))
-_program = Program(_settings.redis_url, _settings.shards, _settings.shard, _slots, _command, _settings.grace_seconds)
+with loaded() as _settings:
+    _slots = slots_of(_settings, "arq")
+    _command = (sys.executable, "-m", "paperlane", "worker", "--engine", "arq", "--slots", str(_slots))
+    _program = Program(
+        _settings.redis_url, _settings.shards, _settings.shard, _slots, _command, _settings.grace_seconds
+    )
 
 WorkerSettings = _program.settings
 """What ARQ calls so; `arq --check` reads it too."""

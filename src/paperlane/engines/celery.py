@@ -1,0 +1,299 @@
+"""The engine `celery`: leases go through its queues, and its children bring them to the worker beside them."""
+
+import atexit
+import os
+import ssl
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from threading import Thread, local
+from typing import Any
+
+import structlog
+from celery import Celery, Task, signals
+from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
+from kombu.messaging import Producer
+
+from paperlane.engines import RunAndFinish, Traits
+from paperlane.engines.beside import Beside
+from paperlane.engines.brokers import checked, without_password
+from paperlane.engines.door import Door, Shut, Visitor, lease_of, words_of
+from paperlane.errors import Misconfigured
+from paperlane.model.tasks import EVERYTHING, Lease, Stage
+from paperlane.threads import Threads
+
+log = structlog.get_logger(__name__)
+
+TASK = "paperlane.run"
+QUEUES = {Stage.CPU: "file_processing", Stage.MODEL: "ai_processing"}
+
+_DOOR = "PAPERLANE_DOOR"  # in the environment: children that are no forks have nothing else of their parent
+_ROOM = 100  # leases that a dispatcher may hand over at once: the ledger gives no more than workers have slots for
+_PATIENCE = 5.0  # seconds for which a broker may be silent
+_HEARTBEAT = 30  # seconds after which RabbitMQ and its clients give each other up
+_MEMORY = {Stage.CPU: 500 * 1_024, Stage.MODEL: 1_024 * 1_024}  # KiB of a child before another one takes its place
+_PRIORITIES = 10  # on RabbitMQ; the ledger has ordered what comes, so all that Paperlane sends has the same
+
+Command = Callable[[int, str], Sequence[str]]
+"""What starts a worker with so many slots, for a stage or all (""); the path of its door comes behind."""
+
+
+@asynccontextmanager
+async def opened(url: str, door: Door | None) -> "AsyncGenerator[Carrier]":
+    """What publishes to the broker at `url`, which answered. Misconfigured when it cannot be used."""
+    publisher, threads = Publisher(url), Threads("celery-publisher")
+    try:
+        await threads(publisher.reach)
+        yield Carrier(publisher, threads, door)
+    finally:
+        await threads(publisher.close)
+        threads.close()
+
+
+class Carrier:
+    """Pushes leases into Celery's queues, one for each stage; what its children bring through the door is run."""
+
+    traits = Traits("celery", pulled=False)
+
+    def __init__(self, publisher: "Publisher", threads: Threads, door: Door | None) -> None:
+        self._publisher = publisher
+        self._threads = threads
+        self._door = door
+
+    def room(self) -> int:
+        """What is asked of the ledger at once."""
+        return _ROOM
+
+    async def deliver(self, leases: Sequence[Lease]) -> None:
+        """Returns when the broker has confirmed each; raises, within seconds, when it does not."""
+        await self._threads(self._publisher.publish, leases)
+
+    async def serve(self, run: RunAndFinish, stop: Any) -> Sequence[Lease]:
+        """Run what Celery's children bring, until told to stop."""
+        if self._door is None:
+            await stop.wait()
+            return ()
+        return await self._door.serve(run, stop)
+
+
+class Publisher:
+    """Sends leases to a broker, from one thread; a connection that failed is not used again."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._setting = _setting(url)
+        self._app = _configured(url)
+        self._task = _task_of(self._app)
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
+
+    def reach(self) -> None:
+        """Connect. Misconfigured, without its password, when the broker does not let us in within seconds."""
+        try:
+            self._connect()
+        except Exception as error:
+            why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+            raise Misconfigured(
+                f"The broker at {without_password(self._url)} cannot be used: {why}.",
+                hint=f"Start it, or name another one in {self._setting}.",
+            ) from error
+
+    def publish(self, leases: Iterable[Lease]) -> None:
+        """Send each to the queue of its stage; its task is known by its document there."""
+        try:
+            producer = self._producer or self._connect()
+            for lease in leases:
+                self._task.apply_async(
+                    kwargs=words_of(lease),
+                    task_id=f"{lease.task}.{lease.fence}",
+                    queue=QUEUES[lease.stage],
+                    producer=producer,
+                    retry=False,  # the dispatcher hands back what could not be sent
+                    confirm_timeout=_PATIENCE,
+                    shadow=f"paperlane.{lease.stage}",
+                    argsrepr="",
+                    kwargsrepr=f"user={lease.user}",
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Keep no connection."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            with suppress(Exception):  # it is broken, or we go: the broker sees either
+                connection.collect(_PATIENCE)
+                connection.close()
+
+    def _connect(self) -> Producer:
+        options = {"confirm_publish": True, "read_timeout": _PATIENCE, "write_timeout": _PATIENCE, **_silence()}
+        self._connection = connection = self._app.connection_for_write(transport_options=options, heartbeat=0)
+        connection.connect()
+        self._producer = producer = Producer(connection.channel(), auto_declare=False)
+        return producer
+
+
+def program(
+    url: str,
+    command: Command,
+    grace: float,
+    slots: Callable[[str], int],
+    stages: Collection[Stage] = EVERYTHING.stages,
+) -> Celery:
+    """The application that Celery's own commands load; its worker starts a worker of ours beside it.
+
+    The queues of `stages` are consumed where `-Q` does not say otherwise. Where `-c` does not, there are as many
+    children as `slots` says for the one stage that they serve, or for all (""). Misconfigured when the address of the
+    broker makes no sense.
+    """
+    app = _configured(url, grace)
+    _task_of(app)
+    _Side(app, command, grace, slots, stages).join()
+    return app
+
+
+def run(app: Celery, name: str, level: str) -> None:
+    """Be the application's worker until told to stop; no other one has its name."""
+    quiet = ("--without-mingle", "--without-gossip")  # the ledger knows what its workers would tell each other
+    app.worker_main(["worker", *quiet, f"--hostname={name}-{os.getpid()}@%h", f"--loglevel={level}"])
+
+
+def _configured(url: str, grace: float = 0.0) -> Celery:
+    """Celery as it carries leases: it keeps nothing, repeats nothing, and reads nothing but JSON."""
+    parts = checked(url, ("redis", "rediss", "amqp", "amqps"), _setting(url))
+    app = Celery("paperlane", broker=url, set_as_current=False)
+    on_redis = parts.scheme.startswith("redis")
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        event_serializer="json",
+        task_ignore_result=True,
+        # The ledger hands out again what is lost, so nothing waits for its end to be acknowledged: on Redis, where
+        # nothing is fetched without a free child. RabbitMQ counts what is not acknowledged, and would send a busy
+        # worker what another one is free for. What it sends again after a lost connection is passed over when begun.
+        task_acks_late=not on_redis,
+        task_queues=[Queue(name, Exchange(name), name, max_priority=_PRIORITIES) for name in QUEUES.values()],
+        task_default_queue=QUEUES[Stage.CPU],
+        task_create_missing_queues=False,  # a worker of a queue that nobody fills is a mistake in its -Q
+        broker_transport_options=_silence() if on_redis else {},
+        broker_use_ssl=_certified(parts.scheme, parts.hostname or ""),
+        broker_heartbeat=_HEARTBEAT,
+        broker_connection_timeout=_PATIENCE,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=on_redis,
+        worker_enable_prefetch_count_reduction=False,  # after a connection was lost: what runs is acknowledged
+        worker_detect_quorum_queues=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_lost_wait=1.0,  # seconds before a child that was killed frees its place
+        worker_soft_shutdown_timeout=grace,
+        worker_send_task_events=True,  # Flower shows tasks
+    )
+    return app
+
+
+def _silence() -> Mapping[str, Any]:
+    """How long Redis may be silent; RabbitMQ's clients take none of it."""
+    return {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE, "socket_keepalive": True}
+
+
+def _certified(scheme: str, host: str) -> Mapping[str, Any] | None:
+    """With TLS, whom the broker's certificate must name: the libraries would take any."""
+    match scheme:
+        case "rediss":
+            return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+        case "amqps":
+            return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": host}
+        case _:
+            return None
+
+
+def _setting(url: str) -> str:
+    """Which one gave the address; both, where that cannot be seen."""
+    named = {"amqp": "PAPERLANE_AMQP_URL", "redi": "PAPERLANE_REDIS_URL"}
+    return named.get(url[:4], "PAPERLANE_AMQP_URL or PAPERLANE_REDIS_URL")
+
+
+def _task_of(app: Celery) -> Task:
+    """The one task that the application has."""
+    here = local()  # a visit for each child, and for each thread where these are the children
+
+    def run(*given: object, **words: object) -> None:
+        try:
+            lease = lease_of(given or words)
+        except ValueError as error:
+            log.warning("what arrived is refused", why=str(error))
+            raise
+        if not hasattr(here, "visitor"):
+            here.visitor = Visitor(Path(os.environ[_DOOR]))
+        here.visitor.bring(lease)
+
+    app.task(run, name=TASK, max_retries=0, throws=(ValueError, Shut), typing=False)
+    app.finalize()
+    for name in set(app.tasks) - {TASK}:
+        app.tasks.unregister(name)  # those that Celery brings would run whatever a message names
+    return app.tasks[TASK]
+
+
+class _Side:
+    """The worker beside Celery's: it begins before that forks, and drains when that is told to stop."""
+
+    def __init__(
+        self,
+        app: Celery,
+        command: Command,
+        grace: float,
+        slots: Callable[[str], int],
+        stages: Collection[Stage],
+    ) -> None:
+        self._app = app
+        self._command = command
+        self._grace = grace
+        self._slots = slots
+        self._stages = stages
+        self._beside: Beside | None = None
+
+    def join(self) -> None:
+        """Be told when a worker of Celery starts; its other commands send none of this."""
+        signals.celeryd_init.connect(self._size, weak=False)
+        signals.celeryd_after_setup.connect(self._start, weak=False)
+        signals.worker_process_init.connect(self._leave_to_parent, weak=False)
+        signals.worker_shutting_down.connect(self._stop, weak=False)
+
+    def _size(self, options: Mapping[str, Any], **_told: object) -> None:
+        """Queues, children and their memory, where the command line does not say."""
+        queues = self._app.amqp.queues
+        queues.select(options.get("queues") or [QUEUES[stage] for stage in self._stages])
+        queues.deselect(options.get("exclude_queues") or [])
+        conf = self._app.conf
+        conf.worker_concurrency = self._slots(self._stage())
+        conf.worker_max_memory_per_child = max(_MEMORY[stage] for stage in self._consumed())
+
+    def _start(self, instance: Any, **_told: object) -> None:
+        slots = max(instance.autoscale) if instance.autoscale else instance.concurrency
+        self._beside = Beside(self._command(slots, self._stage()), self._grace)
+        self._beside.start()
+        os.environ[_DOOR] = str(self._beside.door)
+        atexit.register(self._beside.close)
+
+    def _leave_to_parent(self, **_told: object) -> None:
+        if self._beside is not None:
+            self._beside.leave_to_parent()
+
+    def _stop(self, **_told: object) -> None:
+        """Let it drain; where it does not, what children wait for is given up: until then Celery waits for them."""
+        if self._beside is not None:
+            self._beside.stop()
+            Thread(target=self._beside.close, name="worker-beside-end", daemon=True).start()
+
+    def _stage(self) -> str:
+        """The one that is served; "" for all."""
+        stages = self._consumed()
+        return "" if len(stages) > 1 else stages[0]
+
+    def _consumed(self) -> Sequence[Stage]:
+        return [stage for stage, name in QUEUES.items() if name in self._app.amqp.queues.consume_from]
