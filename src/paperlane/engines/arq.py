@@ -16,10 +16,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote
 
+import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
-from arq.worker import Function, Worker, create_worker, func
+from arq.worker import Function, Worker, func
 from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import ConnectionError as Unreachable
@@ -32,6 +33,8 @@ from paperlane.engines.brokers import checked, without_password
 from paperlane.engines.door import Door, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
+
+log = structlog.get_logger(__name__)
 
 _QUEUE = "paperlane:arq"
 _FUNCTION = "paperlane.run"
@@ -120,6 +123,26 @@ async def opened(url: str, shards: int, door: Door | None) -> AsyncGenerator[Arq
         await redis.aclose(close_connection_pool=True)  # type: ignore[attr-defined]
 
 
+class _Steady(Worker):
+    """ARQ's worker, which goes on where its Redis went away in the middle of a step; by itself it would end."""
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """One after the other; the place of one that could not be started is free again."""
+        for job in job_ids:
+            try:
+                await super().start_jobs([job])
+            except (RedisError, OSError) as error:
+                self._release_sem_dec_counter_on_complete()
+                log.warning("a job could not be started", why=str(error))
+                return
+
+    async def _poll_iteration(self) -> None:
+        try:
+            await super()._poll_iteration()
+        except (RedisError, OSError) as error:
+            log.warning("Redis cannot be used", why=str(error))
+
+
 class Program:
     """ARQ's own program: `settings` are what `arq` calls its WorkerSettings.
 
@@ -160,7 +183,7 @@ class Program:
 
     def run(self) -> None:
         """Be that program until told to stop: the worker beside drains at once, and what it runs ends then."""
-        worker = create_worker(self.settings)  # type: ignore[arg-type]
+        worker = _Steady(**self.settings)
         for number in (signal.SIGINT, signal.SIGTERM):
             worker.loop.add_signal_handler(number, self._end, worker, number)
         worker.run()
@@ -184,6 +207,7 @@ class Program:
         try:
             await asyncio.shield(call)
         except asyncio.CancelledError:
+            call.add_done_callback(lambda gone: gone.exception() and None)  # that it was given up, as is known
             visitor.leave()
             raise
         self._idle.append(visitor)

@@ -1,7 +1,9 @@
 """ARQ's program for Paperlane: `paperlane worker --engine arq`, or `arq paperlane.entry.arq.WorkerSettings`."""
 
+import logging
 import sys
 
+from paperlane import logs
 from paperlane.carriers import slots_of
 from paperlane.engines.arq import Program
 from paperlane.entry import loaded
@@ -17,4 +19,6 @@ WorkerSettings = _program.settings
 """What ARQ calls so; `arq --check` reads it too."""
 
 if __name__ == "__main__":
+    logs.configure(_settings)
+    logging.getLogger("arq").setLevel(_settings.log_level.upper())
     _program.run()
