@@ -250,6 +250,20 @@ class TestRedis:
         service.until(lambda: asked(service, "SCARD", "rq:workers") == SLOTS, "the names of RQ's workers")
         service.until(lambda: {pid_of(service, name) for name in names(service)} == {*workers(service)}, "their ids")
 
+    def test_away_while_a_task_runs_it_is_waited_for_by_the_same_workers(self, service: Carried):
+        path = service.file()
+        user = service.user()
+        names = service.submit(user, SLOTS, **{"wait in two": str(path)})
+        service.until(lambda: sum(bool(children(pid)) for pid in workers(service)) == SLOTS, "work for both")
+        before, already = workers(service), service.said.count("Redis cannot be used")
+        service.broker.kill()
+        path.touch()
+        service.until(lambda: service.said.count("Redis cannot be used") == already + SLOTS, "what both tell")
+        service.broker.start()
+        service.completed([*names, *service.submit(user, 2)])
+        assert workers(service) == before
+        assert "Traceback" not in service.said.rpartition("Redis cannot be used")[2]
+
     def test_one_that_stands_still_holds_no_dispatcher(self, service: Carried):
         already = service.said.count("tasks cannot be handed over")
         assert service.broker.process is not None

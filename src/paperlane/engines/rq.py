@@ -151,8 +151,8 @@ def _connected(url: str, **options: float) -> Redis:
 
     Each work-horse connects: it says hello in no more words than it must, a fifth of what RQ itself does there.
     """
-    brief = {"lib_name": None, "lib_version": None, "protocol": 2}
-    return Redis.from_url(url, socket_connect_timeout=_IMPATIENT, retry=Retry(NoBackoff(), 1), **brief, **options)
+    once = Retry(NoBackoff(), 1)
+    return Redis.from_url(url, socket_connect_timeout=_IMPATIENT, retry=once, driver_info=None, protocol=2, **options)
 
 
 class LeaseJob(Job):
@@ -223,6 +223,17 @@ class LeaseWorker(Worker):
             self.connection.hset(self.key, mapping=self.serialize())
 
     @override
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job; where Redis went away meanwhile, wait for its end all the same, and then for Redis."""
+        try:
+            super().execute_job(job, queue)
+        except (Unreachable, TooSlow):
+            self.wait_for_horse()
+            self._horse_pid = 0
+            self.executions.clear()
+            _reach(self.connection, lambda: self._stop_requested)
+
+    @override
     def run_maintenance_tasks(self) -> None:
         """Clean up, as far as what lies there can be read: none of it is needed."""
         try:
@@ -233,9 +244,10 @@ class LeaseWorker(Worker):
     @override
     def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:
         """Commands (stop a job, shut down) go on to be heard after one that is none, and when Redis is there again."""
-        rq_log.warning("a command could not be heard: %s", exc)
         if isinstance(exc, (Unreachable, TooSlow, OSError)):
             time.sleep(_LATEST)
+        else:
+            rq_log.warning("what arrived is no command and is passed over: %r", exc)
 
 
 class SpawningWorker(LeaseWorker, SpawnWorker):
@@ -253,7 +265,8 @@ def serve(url: str, *, spawn: bool = False) -> None:
     """Be one RQ worker until told to stop, or until standard input ends; then what it runs ends first."""
     _log_as_rq_does()
     Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
-    redis = _reached(url)
+    redis = _connected(url)
+    _reach(redis)
     gc.collect()
     gc.freeze()  # what was loaded until now is copied into no work-horse by looking at it
     try:
@@ -277,18 +290,19 @@ def _log_as_rq_does() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s [%(levelname)s] rq: %(message)s")
 
 
-def _reached(url: str) -> Redis:
-    """A Redis that answers."""
-    redis, seconds = _connected(url), _SOONEST
-    while True:
+def _reach(redis: Redis, stops: Callable[[], bool] = lambda: False) -> None:
+    """Return once Redis answers, or when it `stops`."""
+    seconds = _SOONEST
+    while not stops():
         try:
             redis.ping()
         except (RedisError, OSError) as error:
-            rq_log.warning("Redis cannot be used, and is asked again: %s", error)
+            if seconds == _SOONEST:
+                rq_log.warning("Redis cannot be used, and is asked again and again: %s", error)
             time.sleep(seconds)
             seconds = min(2 * seconds, _LATEST)
         else:
-            return redis
+            return
 
 
 def _end_with_parent() -> None:
