@@ -7,7 +7,6 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go into a venv that is activated
 ENGINES := arq celery rq
-TYPED := arq celery# those whose types are checked
 PROCESSES ?= 4# twice as many as the least machine has cores: many tests wait
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -20,15 +19,15 @@ help: ## list what can be done
 serve: .venv/base ## run the service at http://127.0.0.1:8400 (ARGS="--port 9000 --data DIR")
 	@exec $(BIN)/paperlane serve $(ARGS)
 
-test: .venv/dev $(ENGINES:%=build/engine-%/made) ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
+test: .venv/dev build/moto/made $(ENGINES:%=build/engine-%/made) ## run every test (TESTS="tests/ledger -k turns" for some, PROCESSES=1 for one after the other)
 	@tools/test-needs
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 
-check: .venv/dev $(TYPED:%=build/engine-%/made) ## format, lint, types, import rules, docs
+check: .venv/dev $(ENGINES:%=build/engine-%/made) ## format, lint, types, import rules, docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
-	@for engine in $(TYPED); do $(BIN)/python tools/engine_types.py $$engine || exit 1; done
+	@for engine in $(ENGINES); do $(BIN)/python tools/engine_types.py $$engine || exit 1; done
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest --quiet tests/docs
 
@@ -59,8 +58,8 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	pyproject.toml $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; done
 	@for engine in $(ENGINES); do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	pyproject.toml --extra $$engine -o requirements/engine-$$engine.txt; done
-	@for set in peers-main peers-arq; do \
+	pyproject.toml --extra $$engine --extra s3 -o requirements/engine-$$engine.txt; done
+	@for set in moto peers-main peers-arq; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -87,10 +86,10 @@ build/engine-%/made: requirements/engine-%.txt .venv/uv pyproject.toml
 	@$(BIN)/uv pip install --quiet --python build/engine-$*/bin/python --no-deps -e .
 	@touch $@
 
-build/peers-%/made: requirements/peers-%.txt .venv/uv
-	@rm -rf build/peers-$*
-	@$(PYTHON) -m venv build/peers-$*
-	@$(BIN)/uv pip install --quiet --python build/peers-$*/bin/python --require-hashes -r $<
+build/%/made: requirements/%.txt .venv/uv
+	@rm -rf build/$*
+	@$(PYTHON) -m venv build/$*
+	@$(BIN)/uv pip install --quiet --python build/$*/bin/python --require-hashes -r $<
 	@touch $@
 
 .PHONY: help serve test check bench engines $(ENGINES:%=engine-%) mutants soak format lock

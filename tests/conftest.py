@@ -18,9 +18,10 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from pysqlite3 import dbapi2
+from tests.buckets import Buckets
 from tests.databases import KINDS, SERVERS, Databases, new_file
 from tests.forking import Command
-from tools.servers import Missing
+from tools.servers import Missing, moto
 
 from paperlane.assembly import open_desk, open_ledger
 from paperlane.ledger.sql import SqlLedger, connect
@@ -77,6 +78,18 @@ def databases(request: pytest.FixtureRequest, all_databases: Databases) -> Datab
         except Missing as missing:
             needs(str(missing), there=False)
     return all_databases
+
+
+@pytest.fixture(scope="session")
+def buckets() -> Iterator[Buckets]:
+    """Buckets of an S3 server; where it is not installed the test is skipped, or fails in CI."""
+    try:
+        server = moto()
+    except Missing as missing:
+        needs(str(missing), there=False)
+        raise
+    yield Buckets(server)
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,16 @@ from typing import Self
 import psycopg
 import pymysql
 
+ROOT = Path(__file__).parents[1]
+
 _PATIENCE = 60.0  # seconds that a server may take to start or to end
 
 
 class Missing(Exception):
-    """The server is not installed; `package` is Debian's name for it."""
+    """The server is not installed; `package` is Debian's name for it, or what `make` installs."""
 
-    def __init__(self, package: str) -> None:
-        super().__init__(f"{package} is not installed (on Debian and Ubuntu: apt install {package})")
+    def __init__(self, package: str, how: str = "on Debian and Ubuntu: apt install {}") -> None:
+        super().__init__(f"{package} is not installed ({how.format(package)})")
         self.package = package
 
 
@@ -47,7 +49,7 @@ class Server:
 
     command: Sequence[str]
     folder: Path
-    user: str  # that it runs as when we are root, for servers refuse to be root
+    user: str  # that it runs as when we are root, for most refuse to be root; "" for us
     port: int
     ready: Callable[[], object]
     end: signal.Signals
@@ -103,12 +105,12 @@ class Server:
 
 
 def _as(user: str) -> dict[str, str]:
-    return {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}  # type: ignore[dict-item]
+    return {"user": user, "group": user, "extra_groups": []} if user and os.geteuid() == 0 else {}  # type: ignore[dict-item]
 
 
 def _folder(user: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="paperlane-"))
-    if os.geteuid() == 0:
+    if user and os.geteuid() == 0:
         entry = pwd.getpwnam(user)
         os.chown(folder, entry.pw_uid, entry.pw_gid)
     return folder
@@ -254,3 +256,21 @@ def rabbitmq() -> Server:
         [_found("epmd", "erlang-base"), "-kill"],
     )
     return made.start()
+
+
+def moto() -> Server:
+    """An S3 server whose buckets are in its memory: killed or stopped, it starts again with nothing."""
+    server = ROOT / "build/moto/bin/moto_server"
+    if not server.exists():
+        raise Missing("moto", "make build/moto/made")
+    folder, port = _folder(""), free_port()
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> None:
+        with socket.create_connection(("127.0.0.1", port), 1) as asked:
+            asked.sendall(b"GET /moto-api/ HTTP/1.0\r\n\r\n")
+            if not asked.recv(64).startswith(b"HTTP/1.1 200"):
+                raise ConnectionError("moto is still starting")
+
+    command = [str(server), "-H", "127.0.0.1", "-p", str(port)]
+    return Server(command, folder, "", port, ready, signal.SIGTERM, url).start()

@@ -8,14 +8,16 @@ from dataclasses import asdict
 from functools import cache, partial
 from math import inf
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from paperlane import hosting
+from paperlane.blobs import Store
 from paperlane.blobs.folder import Folder
+from paperlane.blobs.s3 import open_bucket
 from paperlane.blobs.whole import Whole
 from paperlane.carriers import carrier_of
 from paperlane.clock import SortableIds, SystemClock
@@ -24,7 +26,7 @@ from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.engines.door import Door
 from paperlane.engines.pool import Pool
-from paperlane.errors import Unmounted, Unreadable
+from paperlane.errors import Misconfigured, StoreRefuses, Unmounted, Unreadable
 from paperlane.hosting import Host, dispatch_for
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
@@ -41,6 +43,8 @@ from paperlane.threads import apart
 from paperlane.work import Chain
 
 log = structlog.get_logger(__name__)
+
+Given = TypeVar("Given")
 
 _SOON = 1.0  # seconds of a start that nobody wonders about
 _DAY = 86_400.0
@@ -74,14 +78,14 @@ def open_ledger(settings: Settings) -> SqlLedger:
 async def reach_ledger(
     settings: Settings, stop: asyncio.Event, waits: Callable[[], None] = lambda: None
 ) -> SqlLedger | None:
-    """The ledger, as soon as its database can be reached; None when told to stop before, whatever it waits for.
+    """The ledger, as soon as its database and the store of files can be reached; None when told to stop before.
 
-    `waits` is called once when that takes longer than a start usually does. Unavailable when the database cannot be
+    `waits` is called once when that takes longer than a start usually does. Unavailable when one of them cannot be
     reached for `database_wait_seconds`: whoever started this process tries again then.
     """
     most = inf if settings.database_wait_seconds is None else settings.database_wait_seconds
     # apart: to connect may take seconds, and to wait for another process that migrates minutes
-    opening = asyncio.create_task(patiently(lambda: apart(open_ledger, settings), "starting", lambda _: most))
+    opening = asyncio.create_task(patiently(lambda: apart(_open_all, settings), "starting", lambda _: most))
     stopping = asyncio.create_task(stop.wait())
     try:
         for patience in (_SOON, None):
@@ -95,14 +99,34 @@ async def reach_ledger(
         opening.cancel()
 
 
-def open_blobs(settings: Settings) -> Folder:
+def _open_all(settings: Settings) -> SqlLedger:
+    at_start(open_blobs(settings).check)
+    return open_ledger(settings)
+
+
+def at_start(ask: Callable[[], Given]) -> Given:
+    """What it gives; Misconfigured where the store of files refuses, which at a start is no outage."""
+    try:
+        return ask()
+    except StoreRefuses as error:
+        raise Misconfigured(error.message, hint=error.hint) from error
+
+
+def open_blobs(settings: Settings) -> Store:
     """Where the uploaded files lie."""
-    return Folder(settings.data / "blobs")
+    return _store(settings, "blobs")
 
 
-def open_results(settings: Settings) -> Folder:
+def open_results(settings: Settings) -> Store:
     """Where large results of steps lie: apart, or who looks for uploads that nothing names would have to know them."""
-    return Folder(settings.data / "results")
+    return _store(settings, "results")
+
+
+def _store(settings: Settings, room: str) -> Store:
+    return _bucket(settings.blobs, room) if settings.blobs else Folder(settings.data / room)
+
+
+_bucket = cache(open_bucket)  # each has connections of its own
 
 
 def open_desk(settings: Settings, ledger: Ledger) -> Desk:
@@ -174,25 +198,38 @@ def kept_of(settings: Settings) -> Kept:
 
 
 def owns_files(settings: Settings, ledger: Ledger) -> bool:
-    """Do all files of the data folder belong to this ledger? Then those that it does not name may be removed.
+    """Do all files of the data folder, or the bucket, belong to this ledger? Then it may remove what it does not name.
 
-    Each ledger that was ever served over the folder leaves a mark in it; an embedded database counts as one. Where it
-    finds less than half of the newest files that it names it leaves none: the folder's disk is not mounted, or it is
-    another folder, to which some came since.
+    Each ledger that was ever served over it leaves a mark in it; an embedded database counts as one of its folder.
+    Where it finds less than half of the newest files that it names it leaves none: the folder's disk is not mounted, or
+    it is another folder or bucket, to which some came since.
     """
     blobs, mark = open_blobs(settings), _mark_of(ledger)
     if not blobs.is_marked(mark):
         named = ledger.read(lambda connection: documents.newest_files(connection, _SAMPLE))
         if 2 * sum(map(blobs.holds, named)) < len(named):
-            log.warning(
-                "the uploads are not in the data folder, and new ones are refused; is its disk mounted?",
-                folder=str(settings.data),
-                if_they_are_lost=f"touch {blobs.mark_of(mark)}",
-            )
+            _warn_of_lost(settings, blobs.mark_of(mark))
             return False
     alone = blobs.mark(mark)
+    if settings.blobs:
+        return alone
     embedded = settings.data.absolute() / "paperlane.db"
     return alone and (settings.database == f"sqlite:///{embedded}" or not embedded.exists())
+
+
+def _warn_of_lost(settings: Settings, mark: Path | str) -> None:
+    if settings.blobs:
+        log.warning(
+            "the uploads are not in the bucket, and new ones are refused; is it the right one?",
+            bucket=settings.blobs,
+            if_they_are_lost=f"make the empty object {mark}",
+        )
+    else:
+        log.warning(
+            "the uploads are not in the data folder, and new ones are refused; is its disk mounted?",
+            folder=str(settings.data),
+            if_they_are_lost=f"touch {mark}",
+        )
 
 
 def _mark_of(ledger: Ledger) -> str:
@@ -201,27 +238,32 @@ def _mark_of(ledger: Ledger) -> str:
 
 
 def _check_folder(settings: Settings, mark: str) -> None:
-    """Unmounted where the ledger has left no mark: its files are in another folder, or soon hidden beneath a disk."""
+    """Unmounted where the ledger has left no mark: its files are elsewhere, or soon hidden beneath a disk."""
     with suppress(OSError):  # a share that is away answers so
         if open_blobs(settings).is_marked(mark):
             return
-    raise Unmounted(
-        f"The data folder {settings.data} is not the one that files were stored in.",
-        hint="Mount its disk, or name the right folder with --data.",
-    )
+    place = settings.blobs or f"The data folder {settings.data}"
+    raise Unmounted(f"{place} is not the one that files were stored in.", hint=_right_place(settings))
+
+
+def _right_place(settings: Settings) -> str:
+    if settings.blobs:
+        return "Name the right bucket in PAPERLANE_BLOBS."
+    return "Mount its disk, or name the right folder with --data."
 
 
 def _open_upload(settings: Settings, ledger: Ledger, reference: str) -> BinaryIO:
-    """An uploaded file, for reading. FileNotFoundError when it is lost; Unreadable while its folder is not there."""
+    """An uploaded file, for reading. FileNotFoundError when it is lost; Unreadable where files lie elsewhere."""
     blobs = open_blobs(settings)
     try:
         return blobs.open(reference)
     except (FileNotFoundError, NotADirectoryError) as error:
         if blobs.is_marked(_mark_of(ledger)):
             raise
+        place = "bucket" if settings.blobs else "data folder"
         raise Unreadable(
-            "The task's file cannot be read: the data folder is not the one that it was stored in.",
-            hint="Mount its disk, or name the right folder with --data.",
+            f"The task's file cannot be read: the {place} is not the one that it was stored in.",
+            hint=_right_place(settings),
         ) from error
 
 

@@ -315,6 +315,13 @@ CODES: Mapping[str, Told] = {
             "请稍后再试；若仍如此，请告知管理员。",
         ),
     ),
+    "store_unavailable": Told(
+        ("The store of files cannot be used at the moment.", "文件存储暂时无法使用。"),
+        (
+            "Try again in a little while; if it stays, tell who runs this service.",
+            "请稍后再试；若仍如此，请告知管理员。",
+        ),
+    ),
     "storage_full": Told(
         ("There is no room left to store anything.", "存储空间已满。"),
         (

@@ -8,6 +8,8 @@ PaperlaneError            code, message, hint
 |  |- Busy                others hold what is asked for (HTTP 503)
 |  |- Unreadable          a file is there and cannot be read now
 |  |- Unmounted           files cannot be stored where the others are (HTTP 503)
+|  |- StoreAway           the store of files cannot be used now (HTTP 503)
+|  |  |- StoreRefuses     it answers, and lets us do nothing until somebody mends that
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
@@ -137,6 +139,19 @@ class Unmounted(Unavailable):
     """The folder of files is not there, or not the one that the others were stored in. Nothing was stored."""
 
     code = "folder_unavailable"
+
+
+class StoreAway(Unavailable):
+    """The store of files does not answer, or says that it cannot now. No file is lost, and none is half there.
+
+    Whether a file was written or removed is not known.
+    """
+
+    code = "store_unavailable"
+
+
+class StoreRefuses(StoreAway):
+    """The store answers, and refuses: by our rights, or for a bucket that is not there. Somebody must mend that."""
 
 
 class DocumentError(PaperlaneError):

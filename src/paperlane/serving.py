@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from paperlane.assembly import host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
+from paperlane.assembly import at_start, host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.engines.pool import Pool
@@ -183,7 +183,7 @@ async def serve(
             first_sign_in = await patiently(lambda: threads(desk.accounts.first_sign_in), "starting", stop=stop)
             # leaves the mark before the first upload, for others to see
             with _in_data_folder():
-                await patiently(lambda: threads(owns), "starting", stop=stop)
+                await patiently(lambda: threads(at_start, owns), "starting", stop=stop)
         except Stopped:
             return
         async with asyncio.TaskGroup() as running:

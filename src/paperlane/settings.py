@@ -1,5 +1,6 @@
 """Every setting, with its default: from `PAPERLANE_*` in the environment, or from `paperlane.toml`."""
 
+import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing_extensions import override
 from paperlane.errors import Misconfigured
 
 _FILE = Path("paperlane.toml")
+_SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"  # begins with no dot, so none leads out of the others
+_BUCKET = re.compile(rf"s3://{_SEGMENT}(/{_SEGMENT})*/?")
 
 
 class Settings(BaseSettings):
@@ -27,14 +30,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PAPERLANE_", extra="forbid", frozen=True, allow_inf_nan=False)
 
     data: Path = Field(
-        Path("paperlane-data"), description="Folder for the embedded database, the uploads and large results of steps."
+        Path("paperlane-data"),
+        description="Folder for the embedded database and the page's key, and for files that are in no bucket.",
+    )
+    blobs: str = Field(
+        "",
+        description="Where the uploads and large results of steps are; empty: in the data folder. "
+        "`s3://BUCKET` or `s3://BUCKET/PREFIX`: in a bucket that all hosts share.",
     )
     database_url: str = Field("", description="Where the ledger is; empty: an SQLite file in the data folder.")
     database_wait_seconds: float | None = Field(
         None,
         ge=0,
-        description="How long `serve` and `worker` wait at their start for a database that cannot be reached; "
-        "empty: for ever, 0: not at all.",
+        description="How long `serve` and `worker` wait at their start for a database, or a bucket, that cannot be "
+        "reached; empty: for ever, 0: not at all.",
     )
     host: str = Field("127.0.0.1", description="Address that `paperlane serve` listens on.")
     port: int = Field(8400, ge=0, le=65535, description="Port that `paperlane serve` listens on; 0 picks a free one.")
@@ -64,6 +73,9 @@ class Settings(BaseSettings):
         "",
         pattern="^(cpu|model)?$",
         description="What a worker of `celery` runs: `cpu` (reading documents), `model` (asking a model); empty: both.",
+    )
+    rq_spawn: bool = Field(
+        False, description="Whether a worker of `rq` starts a process for each task instead of forking one (macOS)."
     )
     shards: int = Field(1, ge=1, le=1_000, description="Into how many queues the engine `arq` divides the users.")
     shard: int = Field(0, ge=0, description="Which of them a worker of `arq` serves: users whose id leaves it as rest.")
@@ -148,6 +160,14 @@ class Settings(BaseSettings):
             said = "Input should be less than {shards}, the number of shards"
             raise PydanticCustomError("no_such_shard", said, {"shards": shards})
         return shard
+
+    @field_validator("blobs")
+    @classmethod
+    def _a_bucket(cls, address: str) -> str:
+        """Written in one way only, for who asks whether two are the same."""
+        if address and _BUCKET.fullmatch(address) is None:
+            raise PydanticCustomError("no_bucket", "Input should be s3://BUCKET or s3://BUCKET/PREFIX")
+        return address.rstrip("/")
 
     @field_validator("heartbeat_seconds")
     @classmethod

@@ -1,4 +1,4 @@
-"""Files by reference: whole, private, and nowhere else."""
+"""What holds of files in a folder only: rights, times, and a disk without room."""
 
 import os
 from collections.abc import Iterator
@@ -11,27 +11,6 @@ from paperlane.blobs.whole import Whole
 from paperlane.errors import StorageFull
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    return Folder(tmp_path / "blobs")
-
-
-@pytest.mark.parametrize("count", [1, 20])
-def test_what_was_written_can_be_read(folder: Folder, count: int):
-    references: list[str] = []
-    for number in range(count):
-        writing = folder.create(beside=references[0] if references else "")
-        writing.write(b"one ")
-        writing.write(str(number).encode())
-        writing.close()
-        references.append(writing.reference)
-    folder.keep(references)
-    assert len({reference[:2] for reference in references}) == 1
-    for number, reference in enumerate(references):
-        with folder.open(reference) as file:
-            assert file.read() == f"one {number}".encode()
-
-
 def test_a_file_is_its_owners_only(folder: Folder):
     writing = folder.create()
     writing.close()
@@ -40,28 +19,7 @@ def test_a_file_is_its_owners_only(folder: Folder):
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
-def test_what_is_discarded_or_removed_is_gone(folder: Folder):
-    kept, discarded = folder.create(), folder.create()
-    kept.close()
-    discarded.write(b"x")
-    discarded.discard()
-    folder.remove(kept.reference)
-    folder.remove(kept.reference)
-    assert list(folder.path.glob("*/*")) == []
-    with pytest.raises(FileNotFoundError):
-        folder.open(kept.reference)
-
-
-@pytest.mark.parametrize("reference", ["", "../../etc/passwd", "0" * 31, "0" * 31 + "/", "G" * 32])
-def test_a_reference_leads_nowhere_else(folder: Folder, reference: str):
-    with pytest.raises(FileNotFoundError):
-        folder.open(reference)
-    with pytest.raises(FileNotFoundError):
-        folder.remove(reference)
-
-
-def test_files_are_found_by_when_they_were_written(folder: Folder):
-    assert list(folder.written(0, 1e12)) == []
+def test_files_are_found_by_when_they_were_written_to_the_second(folder: Folder):
     old, fresh = folder.create(), folder.create()
     for writing in (old, fresh):
         writing.write(b"x")
@@ -73,14 +31,6 @@ def test_files_are_found_by_when_they_were_written(folder: Folder):
     assert list(folder.written(1_000, 2_000)) == [old.reference]
     assert list(folder.written(0, 1_000)) == []
     assert list(folder.written(2_000, 1e12)) == [fresh.reference]
-
-
-def test_a_folder_knows_whether_one_ledger_only_ever_used_it(folder: Folder):
-    assert folder.mark("one")
-    assert folder.mark("one")
-    assert not folder.mark("two")
-    assert not folder.mark("one")
-    assert list(folder.written(0, 1e12)) == []
 
 
 @pytest.fixture
@@ -98,17 +48,6 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(os, "open", no_room)
     yield
     os.close(full)
-
-
-def test_whole_contents_are_there_until_they_are_removed(folder: Folder):
-    whole = Whole(folder)
-    one, other = whole.write(b"one"), whole.write(b"")
-    assert (whole.read(one), whole.read(other)) == (b"one", b"")
-    whole.remove(one)
-    whole.remove(one)
-    with pytest.raises(FileNotFoundError):
-        whole.read(one)
-    assert list(folder.written(0, 1e12)) == [other]
 
 
 @pytest.mark.usefixtures("full_disk")

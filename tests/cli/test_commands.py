@@ -692,6 +692,10 @@ def test_only_the_service_loads_the_web():
     assert loaded_by("paperlane.assembly, paperlane.checking", "fastapi", "starlette", "uvicorn", "alembic") == "[]"
 
 
+def test_only_who_keeps_files_in_a_bucket_loads_its_library():
+    assert loaded_by("paperlane.assembly, paperlane.serving, paperlane.blobs.s3", "obstore") == "[]"
+
+
 def test_a_file_is_tested_without_a_ledger():
     assert loaded_by("paperlane.checking, paperlane.work.child", "sqlalchemy", "alembic", "structlog") == "[]"
 

@@ -30,6 +30,7 @@ ENGINES = {
     "arq": ("arq", servers.redis),
     "celery on Redis": ("celery", servers.redis),
     "celery on RabbitMQ": ("celery", servers.rabbitmq),
+    "rq": ("rq", servers.redis),
 }
 """By the name of a case: the engine, and what starts its broker."""
 

@@ -27,6 +27,10 @@ def main() -> None:
             stages = frozenset({Stage(given.stage)}) if given.stage else EVERYTHING.stages
             app = program(given.broker, partial(_beside_celery, beside), GRACE, lambda _stage: given.slots, stages)
             run(app, "counting", "info")
+        case "rq":
+            from paperlane.engines.rq import Program
+
+            Program(settings.redis_url, given.slots, beside, GRACE, spawn=settings.rq_spawn).run()
         case other:
             sys.exit(f"There is no program for {other}.")
 

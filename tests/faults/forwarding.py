@@ -56,10 +56,11 @@ class Way:
     to: int
     listening: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     pairs: list[_Pair] = field(default_factory=list)
+    port: int = field(init=False)
+    running: Thread | None = None
 
-    @property
-    def port(self) -> int:
-        return self.listening.getsockname()[1]
+    def __post_init__(self) -> None:
+        self.port = self.listening.getsockname()[1]
 
     def run(self) -> None:
         with suppress(OSError):
@@ -67,6 +68,28 @@ class Way:
                 client, _ = self.listening.accept()
                 self.pairs.append(_Pair(client, socket.create_connection(("127.0.0.1", self.to))))
                 self.pairs[-1].start()
+
+    def start(self) -> None:
+        """Forward until it is cut."""
+        self.running = Thread(target=self.run, daemon=True)
+        self.running.start()
+
+    def cut(self) -> None:
+        """Connections end, and new ones are refused, as where a server's process has died."""
+        if self.running is None:
+            return
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.running.join()
+        self.listening.close()
+        for pair in self.pairs:
+            pair.close()
+        self.running = None
+
+    def mend(self) -> None:
+        """The server is there again, at the same port."""
+        self.listening = socket.create_server(("127.0.0.1", self.port))
+        self.pairs.clear()
+        self.start()
 
     def fall_silent(self, *, acknowledging: bool = False) -> None:
         """Whatever is connected now hears nothing more; new connections are good.
@@ -82,13 +105,8 @@ class Way:
 def way_to(port: int) -> Iterator[Way]:
     """Such a way, until the end of the block."""
     way = Way(port)
-    running = Thread(target=way.run, daemon=True)
-    running.start()
+    way.start()
     try:
         yield way
     finally:
-        way.listening.shutdown(socket.SHUT_RDWR)
-        way.listening.close()
-        running.join()
-        for pair in way.pairs:
-            pair.close()
+        way.cut()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 from tests.conftest import taken
+from tests.faults.conftest import Waits
 from tests.ledger.invariants import check_invariants
 from tests.work.counting import COUNTING, HereAndNow
 
@@ -20,7 +21,6 @@ from paperlane.engines.inline import Inline
 from paperlane.errors import Busy, PaperlaneError, Unavailable
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Note, Rules
-from paperlane.ledger.dialects import sqlite
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, Recovery, State, TaskId, UserId, WorkerId
 from paperlane.patience import Patience, patiently
@@ -30,33 +30,6 @@ from paperlane.threads import Threads
 from paperlane.work import attempt
 
 TASK = TaskId("task")
-
-
-@dataclass
-class Waits:
-    """How often anybody found the database away and waited, with all waits short."""
-
-    count: int = 0
-
-    async def more(self, times: int) -> None:
-        wanted = self.count + times
-        async with asyncio.timeout(60):
-            while self.count < wanted:
-                await asyncio.sleep(0.005)
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
-    counted, really = Waits(), Patience.wait
-
-    def wait(patience: Patience) -> float:
-        counted.count += 1
-        really(patience)
-        return 0.02
-
-    monkeypatch.setattr(Patience, "wait", wait)
-    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.01)
-    return counted
 
 
 @dataclass

@@ -42,6 +42,11 @@ def test_the_wait_for_a_database_may_be_for_ever(monkeypatch: pytest.MonkeyPatch
     assert settings_of().database_wait_seconds is None
 
 
+@pytest.mark.parametrize("given", ["s3://papers", "s3://papers/", "s3://papers/a/b_c/", ""])
+def test_a_bucket_is_written_in_one_way(given: str):
+    assert settings_of(blobs=given).blobs == given.rstrip("/")
+
+
 def test_services_that_start_at_once_share_one_whole_secret(tmp_path: Path):
     settings = settings_of(data=tmp_path / "data")
     with ThreadPoolExecutor(8) as starting:

@@ -1,23 +1,31 @@
 """The application over a real ledger, with two users, a viewer and an admin."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 from tests.databases import new_file
 from tests.reading import results_of
 
 from paperlane import assembly
 from paperlane.desk import Desk
+from paperlane.ledger import Doubt, Kept
+from paperlane.ledger.schema import chores
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.steps import Saved
 from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, TaskId, WorkerId
 from paperlane.records.accounts import Role
+from paperlane.retention import Places, Removed, clean
 from paperlane.settings import Settings
+from paperlane.threads import Threads
 from paperlane.web.app import create_app
+
+Run = Callable[..., Coroutine[None, None, Removed | None]]
 
 
 @dataclass
@@ -91,3 +99,24 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         for client in made[0].clients.values():
             await client.aclose()
     ledger.close()
+
+
+@pytest.fixture
+async def run(house: House) -> AsyncIterator[Run]:
+    """One run of this process, whose turn it always is."""
+    threads = Threads("retention")
+
+    async def run_now(kept: Kept | None = None, *, orphans: bool | Callable[[], bool] = True) -> Removed | None:
+        house.ledger.write(lambda c: c.execute(update(chores).values(next_at=0.0)) and None)
+        chosen = kept or assembly.kept_of(Settings())
+        asked = (lambda: orphans) if isinstance(orphans, bool) else orphans
+        done = await clean(house.ledger, places_of(house), chosen, threads, asyncio.Event(), asked)
+        assert not isinstance(done, Doubt), done.why
+        return done
+
+    yield run_now
+    threads.close()
+
+
+def places_of(house: House) -> Places:
+    return Places(house.desk.blobs, assembly.open_results(house.settings))

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,44 +12,22 @@ import pytest
 from sqlalchemy import func, select, text, update
 from structlog.testing import capture_logs
 from tests.ledger.test_unknown_commits import lost_answer
-from tests.web.conftest import House
+from tests.web.conftest import House, Run, places_of
 from tests.web.test_interface import TEXT, blobs_of
 from tests.web.test_schedules import add, fire
 
 from paperlane import retention
-from paperlane.assembly import kept_of, open_results
+from paperlane.assembly import kept_of
 from paperlane.blobs.folder import Folder
-from paperlane.ledger import Doubt, Kept, results
+from paperlane.ledger import Kept, results
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.schema import chores, tasks
+from paperlane.ledger.schema import tasks
 from paperlane.records.schema import documents, issues, users
-from paperlane.retention import Places, Removed, clean, keep_house
+from paperlane.retention import Removed, clean, keep_house
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 
 DAY = 86_400.0
-Run = Callable[..., Coroutine[None, None, Removed | None]]
-
-
-@pytest.fixture
-async def run(house: House) -> AsyncIterator[Run]:
-    """One run of this process, whose turn it always is."""
-    threads = Threads("retention")
-
-    async def run_now(kept: Kept | None = None, *, orphans: bool | Callable[[], bool] = True) -> Removed | None:
-        house.ledger.write(lambda c: c.execute(update(chores).values(next_at=0.0)) and None)
-        chosen = kept or kept_of(Settings())
-        asked = (lambda: orphans) if isinstance(orphans, bool) else orphans
-        done = await clean(house.ledger, places_of(house), chosen, threads, asyncio.Event(), asked)
-        assert not isinstance(done, Doubt), done.why
-        return done
-
-    yield run_now
-    threads.close()
-
-
-def places_of(house: House) -> Places:
-    return Places(house.desk.blobs, open_results(house.settings))
 
 
 def results_in(house: House) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from paperlane.errors import Busy, PaperlaneError, StaleLease, StorageFull
+from paperlane.errors import Busy, PaperlaneError, StaleLease, StorageFull, StoreAway
 from paperlane.model.tasks import WorkerId
 from paperlane.threads import Threads
 from paperlane.work import gathering
@@ -135,9 +135,9 @@ async def test_a_refusal_is_for_the_one_that_is_refused(ask: Gathering[int, int]
     assert len(ledger.made) == 2
 
 
-@pytest.mark.parametrize("error", [ValueError("spoilt"), StorageFull("There is no room.")])
+@pytest.mark.parametrize("error", [ValueError("spoilt"), StorageFull("There is no room."), StoreAway("It is away.")])
 async def test_what_one_of_them_causes_is_not_for_the_others(
-    ask: Gathering[int, int], ledger: Ledger, error: ValueError | StorageFull
+    ask: Gathering[int, int], ledger: Ledger, error: ValueError | StorageFull | StoreAway
 ):
     ledger.fails = lambda ones: error if 2 in ones else None
     assert await asked(ask, ledger, [1, 2, 3]) == [10, error, 30]

@@ -1,40 +1,25 @@
 """Files in a folder of this machine; an upload's files share a subfolder, so that few flushes put all on disk."""
 
-import errno
 import os
-import re
-import secrets
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import structlog
 
-from paperlane.errors import StorageFull
+from paperlane.blobs.references import checked, is_reference, new_reference
+from paperlane.blobs.room import with_room
 
 log = structlog.get_logger(__name__)
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_REFERENCE = re.compile(r"[0-9a-f]{32}")
 _FLUSHES_AT_ONCE = 8  # file systems put flushes that come together on disk together
 _FEW = 4
 _MARK = "ledger-"
-
-
-@contextmanager
-def _with_room() -> Generator[None]:
-    """StorageFull instead of what the system says of a disk without room."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise StorageFull(
-            f"There is no room to write a file: {error.strerror}.", hint="Free some space on the data folder's disk."
-        ) from error
+_with_room = partial(with_room, "the data folder's disk")
 
 
 class _File:
@@ -76,7 +61,7 @@ class Folder:
     path: Path
 
     def create(self, beside: str = "") -> _File:
-        reference = (beside[:2] or secrets.token_hex(1)) + secrets.token_hex(15)
+        reference = new_reference(beside)
         place = self._place(reference)
         with _with_room():
             if not place.parent.is_dir():
@@ -113,29 +98,25 @@ class Folder:
                 continue
             for path in paths:
                 with suppress(OSError):  # removed meanwhile, or not ours to look at
-                    if _REFERENCE.fullmatch(path.name) and since <= path.stat().st_mtime < before:
+                    if is_reference(path.name) and since <= path.stat().st_mtime < before:
                         yield path.name
 
+    def check(self) -> None:
+        """A folder is looked at by who first writes to it."""
+
     def mark(self, owner: str) -> bool:
-        """Say whose files lie here; is that the only one who ever did? `owner` is part of a file's name."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.mark_of(owner).touch(mode=0o600)
         return len(list(self.path.glob(f"{_MARK}*"))) == 1
 
     def is_marked(self, owner: str) -> bool:
-        """Did this owner say so here? Not so where a disk is not mounted."""
         return self.mark_of(owner).exists()
 
     def mark_of(self, owner: str) -> Path:
-        """The empty file that says so."""
         return self.path / f"{_MARK}{owner}"
 
     def holds(self, reference: str) -> bool:
-        """Is this file here?"""
         return self._place(reference).exists()
 
     def _place(self, reference: str) -> Path:
-        """A reference is 32 hex digits, so it cannot lead out of the folder."""
-        if _REFERENCE.fullmatch(reference) is None:
-            raise FileNotFoundError(reference)
-        return self.path / reference[:2] / reference
+        return self.path / checked(reference)[:2] / reference

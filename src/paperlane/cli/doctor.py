@@ -26,7 +26,7 @@ def doctor(data: Data = None, database: Database = None, as_json: Json = False) 
     settings = settings_of(data=data, database=database)
     found = [
         finding
-        for look in (_python, _environment, _sqlite, _folder, _ledger, _isolation)
+        for look in (_python, _environment, _sqlite, _folder, _bucket, _ledger, _isolation)
         for finding in _careful(look, settings)
     ]
     show([asdict(finding) for finding in found], as_json=as_json, empty="")
@@ -87,6 +87,14 @@ def _folder(settings: Settings) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(existing).free / 2**30
     yield Finding("data folder", "ok" if free > 1 else "warning", f"{folder}, {free:.1f} GiB free")
+
+
+def _bucket(settings: Settings) -> Iterator[Finding]:
+    if settings.blobs:
+        from paperlane.assembly import open_blobs
+
+        open_blobs(settings).check()
+        yield Finding("bucket", "ok", settings.blobs)
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:

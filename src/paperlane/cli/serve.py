@@ -27,7 +27,7 @@ def serve(
             typer.echo(f"Sign in as an admin, once, within the hour: {url}{sign_in}")
 
     def waits(url: str) -> None:
-        typer.echo(f"Paperlane listens at {url} and waits for its database")
+        typer.echo(f"Paperlane listens at {url} and waits for its database{' or its bucket' * bool(settings.blobs)}")
 
     async def run() -> None:
         await serving.serve(settings, assembly.stop_on_signals(), announce, waits)

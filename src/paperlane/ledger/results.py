@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from paperlane.errors import Unreadable
+from paperlane.errors import StoreAway, Unreadable
 from paperlane.ledger import Files, Note
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.prepared import Prepared, Row
@@ -159,7 +159,7 @@ class Results:
         """Remove files that no row names any more; what cannot be removed now is found by who looks for such files."""
         for file in files:
             if file and self.files is not None:
-                with suppress(OSError):
+                with suppress(OSError, StoreAway):
                     self.files.remove(file)
 
     def _of_steps(self, writing: Writing, stored: Sequence[Stored]) -> Mapping[tuple[str, str], dict[str, Row]]:

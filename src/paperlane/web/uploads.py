@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import PurePosixPath, PureWindowsPath
@@ -14,7 +15,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from paperlane.blobs import Blobs, Writing
-from paperlane.errors import BadRequest, DocumentError, TookTooLong, TooLarge
+from paperlane.errors import BadRequest, DocumentError, StoreAway, TookTooLong, TooLarge
 from paperlane.formats import recognise
 from paperlane.model.documents import Upload
 from paperlane.settings import Settings
@@ -53,9 +54,10 @@ class Received:
     fields: dict[str, str] = field(default_factory=dict)
 
     def discard(self) -> None:
-        """Delete the accepted files again."""
-        for upload in self.uploads:
-            self.blobs.remove(upload.blob)
+        """Delete the accepted files again; while their store is away, who looks for such files finds them later."""
+        with suppress(StoreAway):
+            for upload in self.uploads:
+                self.blobs.remove(upload.blob)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from paperlane.errors import (
     StaleLease,
     StepFault,
     StorageFull,
+    StoreAway,
     Unavailable,
     Unreadable,
 )
@@ -54,7 +55,7 @@ Given = TypeVar("Given")
 Takes = ParamSpec("Takes")
 
 _LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cannot be reached, when the worker stops
-_OUR_DISK = 60.0  # seconds for which an attempt waits for room on a disk, or for a file, and then without a slot
+_OUR_DISK = 60.0  # seconds for which an attempt waits for room, for a file or their store, and then without a slot
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
 _WHY = {"drained": "the worker stopped", "abandoned": "whoever carried it went away"}
@@ -305,12 +306,13 @@ class _Steps:
     async def _told(self, ask: Callable[[], Awaitable[Given]]) -> Given:
         """What it gives. While the ledger cannot be reached the attempt waits, until its lease is over.
 
-        For a disk, or a file, it waits a minute. Heartbeats come through meanwhile, so the lease would set no end.
+        For a disk, a file or the store of files it waits a minute. Heartbeats come through meanwhile, so the lease
+        would set no end.
         """
 
         def most(error: Unavailable) -> float:
             self.waits_for = error
-            return _OUR_DISK if isinstance(error, StorageFull | Unreadable) else inf
+            return _OUR_DISK if isinstance(error, StorageFull | Unreadable | StoreAway) else inf
 
         given = await patiently(ask, f"task {self.attempt.lease.task}", most)
         self.waits_for = None
@@ -338,7 +340,7 @@ async def _over(task: asyncio.Task[Any], cancelled: Callable[[], None]) -> None:
 
 
 def _opened(open_file: Callable[[str], BinaryIO], blob: str) -> BinaryIO:
-    """The file of a step. DocumentError when it is lost, Unreadable when it is there and cannot be read now."""
+    """The file of a step. DocumentError when it is lost, Unreadable or StoreAway when it cannot be read now."""
     try:
         return open_file(blob)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from paperlane.errors import PaperlaneError, StorageFull, Unavailable, Unreadable
+from paperlane.errors import PaperlaneError, StorageFull, StoreAway, Unavailable, Unreadable
 from paperlane.model.tasks import WorkerId
 from paperlane.threads import Threads
 
@@ -91,7 +91,8 @@ class Gathering(Generic[One, Answer]):
         try:
             return self.call(worker, ones)
         except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
-            if len(ones) == 1 or (isinstance(error, Unavailable) and not isinstance(error, StorageFull | Unreadable)):
+            of_files = isinstance(error, StorageFull | Unreadable | StoreAway)
+            if len(ones) == 1 or (isinstance(error, Unavailable) and not of_files):
                 return [error] * len(ones)
         return [answer for one in ones for answer in self._answers(worker, [one])]
 
