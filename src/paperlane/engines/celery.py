@@ -232,7 +232,7 @@ def _task_of(app: Celery) -> Task:
             here.visitor = Visitor(Path(os.environ[_DOOR]))
         here.visitor.bring(lease)
 
-    app.task(run, name=TASK, max_retries=0, throws=(ValueError, Shut), typing=False)
+    app.task(run, name=TASK, shared=False, max_retries=0, throws=(ValueError, Shut), typing=False)
     app.finalize()
     for name in set(app.tasks) - {TASK}:
         app.tasks.unregister(name)  # those that Celery brings would run whatever a message names
