@@ -125,25 +125,14 @@ def test_a_batch_moves_from_engine_to_engine_while_it_runs(new_service: Callable
 
 
 @pytest.mark.parametrize("engine", CARRIED)
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("redis://127.0.0.1:1/0", "127.0.0.1:1"),
-        ("redis://broker.example:6379/0", "The broker on broker.example would be used without a password."),
-        ("http://127.0.0.1:6379", "is no address of a broker"),
-        ("redis://:secret@127.0.0.1:1/0", "127.0.0.1:1"),
-    ],
-    ids=["nobody answers", "no password", "no broker", "a password"],
-)
-def test_a_bad_address_is_told_at_the_start(tmp_path: Path, engine: str, url: str, sentence: str):
+@pytest.mark.parametrize("command", ["worker", "dispatcher"])
+def test_a_broker_that_cannot_be_used_is_told_at_the_start(tmp_path: Path, engine: str, command: str):
     new_file(tmp_path / "paperlane.db")
-    for command in ("worker", "dispatcher"):
-        code, told = said(
-            engine, "paperlane", command, "--engine", engine, "--data", str(tmp_path), PAPERLANE_REDIS_URL=url
-        )
-        assert (code, told.count("\n")) == (2, 1), told
-        assert sentence in told
-        assert "secret" not in told
+    options = ("paperlane", command, "--engine", engine, "--data", str(tmp_path))
+    code, told = said(engine, *options, PAPERLANE_REDIS_URL="redis://:secret@127.0.0.1:1/0")
+    assert (code, told.count("\n")) == (2, 1), told
+    assert "127.0.0.1:1" in told
+    assert "secret" not in told
 
 
 @pytest.mark.parametrize("engine", CARRIED)
@@ -158,9 +147,8 @@ def test_a_missing_library_is_told_at_the_start(tmp_path: Path, engine: str):
     assert f"pip install 'paperlane[{engine}]'" in told
 
 
-@pytest.mark.parametrize("engine", ["kafka", "inline", "pool"])
-def test_an_engine_without_workers_is_told(tmp_path: Path, engine: str):
+def test_an_engine_without_workers_is_told(tmp_path: Path):
     new_file(tmp_path / "paperlane.db")
-    code, told = said("arq", "paperlane", "worker", "--engine", engine, "--data", str(tmp_path))
+    code, told = said("arq", "paperlane", "worker", "--engine", "inline", "--data", str(tmp_path))
     assert code == 2
     assert "Name one of database, arq, celery, rq." in told

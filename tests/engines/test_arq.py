@@ -1,0 +1,101 @@
+"""What ARQ adds: jobs that anybody may have written to Redis, queues for shards of users, its own look at workers."""
+
+import json
+import os
+import pickle
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import ROOT
+from tests.databases import Databases
+from tests.engines.carried import Carried, carried
+from tests.engines.test_rq import asked
+
+from paperlane.engines.door import words_of
+from paperlane.model.tasks import Lease, TaskId, UserId
+
+QUEUE = "paperlane:arq"
+LEASE = words_of(Lease(TaskId("nobody"), 1))
+
+
+@pytest.fixture(scope="module")
+def service(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carried]:
+    with carried("arq", all_databases, tmp_path_factory.mktemp("arq")) as made:
+        made.start()
+        made.workers()
+        yield made
+
+
+class Evil:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+def put(service: Carried, name: str, job: bytes, queue: str = QUEUE) -> None:
+    """A job as ARQ writes it down, by whoever reaches Redis."""
+    now = str(time.time_ns() // 1_000_000)
+    asked(service, "PSETEX", f"arq:job:{name}", "60000", job)
+    asked(service, "ZADD", queue, now, name)
+
+
+def job(function: str, **words: object) -> bytes:
+    return json.dumps({"t": None, "f": function, "a": [], "k": words, "et": time.time_ns() // 1_000_000}).encode()
+
+
+def test_a_forged_pickle_runs_nothing(service: Carried):
+    path = service.file()
+    pickled = pickle.dumps({"t": None, "f": "paperlane.run", "a": (Evil(path),), "k": LEASE, "et": 1})
+    assert pickle.loads(pickle.dumps(Evil(service.file()))) == 0  # where it is unpickled it does run
+    put(service, "pickled", pickled)
+    service.completed(service.submit(service.user(), 2))
+    service.until(lambda: asked(service, "ZSCORE", QUEUE, "pickled") is None, "the end of the forged job")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "forged"),
+    [
+        ("unknown", job("os.system", command="touch")),
+        ("junk", job("paperlane.run", task=1, fence="x")),
+        ("more", job("paperlane.run", **LEASE, ctx=1)),
+        ("list", b"[]"),
+    ],
+)
+def test_what_is_no_lease_is_refused_and_stops_nobody(service: Carried, name: str, forged: bytes):
+    put(service, name, forged)
+    service.completed(service.submit(service.user(), 2))
+    service.until(lambda: asked(service, "ZSCORE", QUEUE, name) is None, "the end of the forged job")
+    assert service.programs[0].poll() is None
+
+
+def test_arq_itself_tells_whether_a_worker_lives(service: Carried):
+    service.until(lambda: asked(service, "EXISTS", f"{QUEUE}:health-check") == 1, "a sign of life")
+    command = [Path(service.python).parent / "arq", "--check", "paperlane.entry.arq.WorkerSettings"]
+    given = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PAPERLANE_REDIS_URL": service.broker.url}
+    assert subprocess.run(command, env=given, capture_output=True, check=False).returncode == 0
+    asked(service, "DEL", f"{QUEUE}:health-check")
+    assert subprocess.run(command, env=given, capture_output=True, check=False).returncode == 1
+
+
+def test_each_shard_of_users_has_a_queue_and_a_worker(
+    all_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+):
+    with carried("arq", all_databases, tmp_path_factory.mktemp("shards")) as service:
+        users = [service.user() for _ in range(4)]
+        tasks = {user: service.submit(user, 3) for user in users}
+        service.start(2, "--shards", "2", "--shard", "1")
+        odd = [name for user in users if user % 2 for name in tasks[UserId(user)]]
+        service.completed(odd)
+        even = [name for user in users if not user % 2 for name in tasks[UserId(user)]]
+        assert {service.ledger.task(name).status for name in even} == {"queued"}
+        service.start(2, "--shards", "2", "--shard", "0")
+        service.completed(even)
+        assert {member.channel.shard for member in service.ledger.members()} == {0, 1}

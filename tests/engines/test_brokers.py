@@ -1,0 +1,43 @@
+"""Addresses of brokers: what is none, or could be used by anybody on the network, is refused with a sentence."""
+
+import pytest
+
+from paperlane.engines.brokers import checked, without_password
+from paperlane.errors import Misconfigured
+
+SCHEMES = ("redis", "rediss", "unix")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://127.0.0.1:6379/0",
+        "redis://[::1]:6379/3",
+        "redis://:word@broker.example:6379/0",
+        "rediss://user:word@broker.example",
+        "unix:///run/redis.sock",
+    ],
+)
+def test_a_good_one_is_taken(url: str):
+    assert checked(url, SCHEMES, "PAPERLANE_REDIS_URL").scheme == url.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "redis", "redis:", "redis://", "http://127.0.0.1:6379", "redis://127.0.0.1:port/0", "redis://[::1/0"]
+)
+def test_what_is_none_is_refused(url: str):
+    with pytest.raises(Misconfigured, match="PAPERLANE_REDIS_URL is no address of a broker") as refused:
+        checked(url, SCHEMES, "PAPERLANE_REDIS_URL")
+    assert "redis://HOST" in refused.value.hint
+
+
+@pytest.mark.parametrize("url", ["redis://broker.example:6379/0", "redis://user@10.0.0.7", "redis://user:@10.0.0.7"])
+def test_one_elsewhere_needs_a_password(url: str):
+    with pytest.raises(Misconfigured, match="would be used without a password") as refused:
+        checked(url, SCHEMES, "PAPERLANE_REDIS_URL")
+    assert "PAPERLANE_REDIS_URL" in refused.value.hint
+
+
+def test_a_password_is_never_shown():
+    assert without_password("redis://user:word@broker.example:6379/0?password=word") == "redis://broker.example:6379/0"
