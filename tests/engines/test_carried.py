@@ -191,12 +191,15 @@ class TestFaults:
         assert log.read_text().split() == ALL
 
     def test_the_worker_beside_is_killed_and_its_tasks_go_on(self, service: Carried):
-        path, log = service.file(), service.file()
-        names = service.submit(service.user(), 2, log=str(log), **{"wait in two": str(path)})
-        service.at(path)
+        log, user = service.file(), service.user()
+        paths = [service.file(), service.file()]
+        names = [name for path in paths for name in service.submit(user, log=str(log), **{"wait in two": str(path)})]
+        for path in paths:
+            service.at(path)  # both of them: what was run and not saved yet would run again
         for pid in service.workers():
             os.kill(pid, signal.SIGKILL)
-        path.touch()
+        for path in paths:
+            path.touch()
         service.completed(names)
         assert sorted(log.read_text().split()) == sorted(ALL * 2)
 
