@@ -32,9 +32,11 @@ def without_password(url: str) -> str:
 
 
 def _no_address(setting: str, schemes: Collection[str]) -> Misconfigured:
-    return Misconfigured(
-        f"{setting} is no address of a broker.", hint=f"Write {' or '.join(f'{scheme}://HOST' for scheme in schemes)}."
-    )
+    return Misconfigured(f"{setting} is no address of a broker.", hint=f"Write {' or '.join(map(_form, schemes))}.")
+
+
+def _form(scheme: str) -> str:
+    return f"{scheme}://{'/PATH' if scheme == 'unix' else 'HOST'}"
 
 
 def _is_here(host: str) -> bool:
