@@ -297,11 +297,16 @@ async def run_worker(settings: Settings, stop: asyncio.Event, token: str = "") -
 
 async def run_beside(settings: Settings, engine: str, door: Path, stop: asyncio.Event) -> None:
     """The worker beside another maker's program, which brings what arrives through the door; until told to stop."""
-    stages = frozenset({Stage(settings.stage)}) if settings.stage else EVERYTHING.stages
-    channel = Channel(stages, settings.shard, settings.shards)
     async with carrier_of(settings, engine, Door(door)) as carrier, _hosting(settings, stop) as host:
         if host is not None:
-            await host.push(carrier, settings.slots, stop, channel=channel)
+            await host.push(carrier, settings.slots, stop, channel=_channel_of(settings, engine))
+
+
+def _channel_of(settings: Settings, engine: str) -> Channel:
+    """What a worker of this engine serves: only Celery has a queue for each stage, and ARQ one for each shard."""
+    if engine == "celery" and settings.stage:
+        return Channel(frozenset({Stage(settings.stage)}))
+    return Channel(shard=settings.shard, shards=settings.shards) if engine == "arq" else EVERYTHING
 
 
 async def run_dispatcher(settings: Settings, engine: str, stop: asyncio.Event) -> None:

@@ -146,7 +146,7 @@ class Host:
                 membership = attempts.heartbeat.membership
 
                 def room() -> int:
-                    return engine.room() - (membership.slots - membership.granted)
+                    return engine.room(membership.granted)
 
                 async def run(lease: Lease) -> None:
                     try:
@@ -186,7 +186,7 @@ async def dispatch_for(
             async with asyncio.TaskGroup() as running:
                 _look_after(running, ledger, seconds, threads, stop, clock or SystemClock(), fired)
                 log.info("dispatcher ready", engine=name)
-                await dispatch(ledger, name, engine.room, engine.deliver, threads, wakeup, stop)
+                await dispatch(ledger, name, lambda: engine.room(0), engine.deliver, threads, wakeup, stop)
     finally:
         threads.close()
 

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from paperlane.assembly import at_start, host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
+from paperlane.carriers import CARRIED, slots_of
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.engines.pool import Pool
@@ -137,15 +138,19 @@ def divide_limit(settings: Settings) -> tuple[int, int, int]:
     of 1 only the default engine gets something.
     """
     workers = settings.workers or int(settings.engine == Database.traits.name)  # none here: one that people start
+    elsewhere = slots_of(settings, settings.engine) if settings.engine in CARRIED else 0  # a worker that they start
     here = {Inline.traits.name: settings.inline_slots, Pool.traits.name: _pool_slots(settings)}
-    wanted = workers * settings.slots + sum(here.values())
-    if workers == 0 or wanted <= settings.system_limit:
+    wanted = workers * settings.slots + elsewhere + sum(here.values())
+    if workers + elsewhere == 0 or wanted <= settings.system_limit:
         return *here.values(), settings.slots  # type: ignore[return-value]
-    for engine, slots in here.items():
+
+    def share(engine: str, slots: int) -> int:
         least = int(settings.system_limit > 1 or settings.engine == engine)
-        here[engine] = max(least, settings.system_limit * slots // wanted) if slots else 0
-    of_each = max(1, ceil((settings.system_limit - sum(here.values())) / workers))
-    return *here.values(), of_each  # type: ignore[return-value]
+        return max(least, settings.system_limit * slots // wanted) if slots else 0
+
+    shares = [share(engine, slots) for engine, slots in here.items()]
+    left = settings.system_limit - sum(shares) - share(settings.engine, elsewhere)
+    return *shares, max(1, ceil(left / max(1, workers)))  # type: ignore[return-value]
 
 
 def _pool_slots(settings: Settings) -> int:
@@ -189,7 +194,7 @@ async def serve(
         async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             inline, pool, of_each_worker = divide_limit(settings)
-            pushing = running.create_task(host.push(Inline(inline), inline, stop, bell.set_result))
+            pushing = running.create_task(host.push(Inline(), inline, stop, bell.set_result))
             if pool:
                 running.create_task(host.pull(Pool(), pool, stop))
             await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)

@@ -39,15 +39,15 @@ class Evil:
         return os.system, (f"touch {self.path}",)
 
 
-def put(service: Carried, name: str, job: bytes, queue: str = QUEUE) -> None:
+def put(service: Carried, name: str | bytes, job: bytes) -> None:
     """A job as ARQ writes it down, by whoever reaches Redis."""
     now = str(time.time_ns() // 1_000_000)
-    asked(service, "PSETEX", f"arq:job:{name}", "60000", job)
-    asked(service, "ZADD", queue, now, name)
+    asked(service, "PSETEX", b"arq:job:" + (name.encode() if isinstance(name, str) else name), "60000", job)
+    asked(service, "ZADD", QUEUE, now, name)
 
 
 def job(function: str, **words: object) -> bytes:
-    return json.dumps({"t": None, "f": function, "a": [], "k": words, "et": time.time_ns() // 1_000_000}).encode()
+    return json.dumps({"t": None, "f": function, "a": [], "k": words, "et": 1_700_000_000_000}).encode()
 
 
 def test_a_forged_pickle_runs_nothing(service: Carried):
@@ -67,9 +67,13 @@ def test_a_forged_pickle_runs_nothing(service: Carried):
         ("junk", job("paperlane.run", task=1, fence="x")),
         ("more", job("paperlane.run", **LEASE, ctx=1)),
         ("list", b"[]"),
+        ("odd", b'{"t": "x", "f": "paperlane.run", "a": [], "k": {}, "et": 1}'),
+        ("later", b'{"t": null, "f": "paperlane.run", "a": [], "k": {}, "et": "x"}'),
+        (b"\xff\xfe", b"{}"),
     ],
+    ids=["a function", "no lease", "too much", "a list", "odd tries", "odd times", "a name that is no text"],
 )
-def test_what_is_no_lease_is_refused_and_stops_nobody(service: Carried, name: str, forged: bytes):
+def test_what_is_no_lease_is_refused_and_stops_nobody(service: Carried, name: str | bytes, forged: bytes):
     put(service, name, forged)
     service.completed(service.submit(service.user(), 2))
     service.until(lambda: asked(service, "ZSCORE", QUEUE, name) is None, "the end of the forged job")
@@ -99,3 +103,15 @@ def test_each_shard_of_users_has_a_queue_and_a_worker(
         service.start(2, "--shards", "2", "--shard", "0")
         service.completed(even)
         assert {member.channel.shard for member in service.ledger.members()} == {0, 1}
+
+
+def test_without_its_redis_it_can_be_stopped_still(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory):
+    with carried("arq", all_databases, tmp_path_factory.mktemp("away")) as service:
+        program = service.start()
+        service.workers()
+        service.until(lambda: asked(service, "EXISTS", f"{QUEUE}:health-check") == 1, "a sign of life")
+        service.broker.kill()
+        program.terminate()
+        assert program.wait(60) == 0
+        assert not service.ledger.members()
+        service.broker.start()

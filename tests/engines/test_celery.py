@@ -91,6 +91,21 @@ def test_a_child_that_is_killed_hands_its_lease_back_and_the_task_ends_once(serv
     assert sorted(log.read_text().split()) == sorted(ALL * 2)
 
 
+@on_redis
+def test_celerys_own_command_to_end_drains_too(service: Carried):
+    path, log = service.file(), service.file()
+    (name,) = service.submit(service.user(), log=str(log), **{"wait in two": str(path)})
+    service.at(path)
+    (program,) = service.programs
+    words = f"from celery import Celery; Celery(broker={service.broker.url!r}).control.shutdown()"
+    subprocess.run([service.python, "-c", words], check=True, timeout=60)
+    program.wait(60)
+    assert (service.ledger.task(name).status, service.ledger.task(name).attempt) == ("queued", 0)
+    path.touch()
+    service.running()
+    service.completed([name])
+
+
 def test_what_comes_does_not_wait_behind_a_busy_worker_while_another_one_is_free(house: Carried):
     house.stop()
     for _ in range(2):

@@ -47,7 +47,7 @@ class Carried:
     channel: Channel
     traits = Traits("brokered", pulled=False)
 
-    def room(self) -> int:
+    def room(self, _granted: int) -> int:
         return 100
 
     async def deliver(self, leases: Sequence[Lease]) -> None:
@@ -139,6 +139,12 @@ async def test_each_user_is_served_by_their_shard(workers: Workers):
         mine = {name for user, of_user in names.items() if user % SHARDS == channel.shard for name in of_user}
         assert {lease.task for lease in carried} == mine
         assert len(steps[channel].ran) == 3 * len(mine)
+
+
+async def test_a_worker_that_is_granted_far_fewer_slots_than_it_asks_for_is_handed_what_fits(workers: Workers):
+    names = workers.submit(1, 4)
+    workers.start([Channel()], slots=3 * workers.ledger.rules.system_limit)
+    await workers.completed(names)
 
 
 async def test_what_waits_for_the_next_stage_holds_no_slot_of_this_one(workers: Workers):

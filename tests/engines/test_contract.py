@@ -44,7 +44,7 @@ class Service:
             case "pool":
                 self.serving = asyncio.create_task(self.host.pull(Pool(), SLOTS, self.stop))
             case _:
-                self.serving = asyncio.create_task(self.host.push(Inline(SLOTS), SLOTS, self.stop))
+                self.serving = asyncio.create_task(self.host.push(Inline(), SLOTS, self.stop))
 
     async def drain(self) -> None:
         self.stop.set()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class House:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     serving: "asyncio.Task[object] | None" = None
     visitors: list[Visitor] = field(default_factory=list)
+    heard: Callable[[], None] = lambda: None
 
     def visitor(self) -> Visitor:
         self.visitors.append(Visitor(self.at))
@@ -41,6 +43,7 @@ class House:
 
     async def run(self, lease: Lease) -> None:
         self.begun.append(lease)
+        self.heard()
         try:
             await self.go_on.wait()
             self.ended.append(lease)
@@ -169,3 +172,37 @@ async def test_who_is_refused_is_told(house: House):
     assert lease_of(words_of(LEASE)) == LEASE
     with pytest.raises(ValueError, match="refused"):
         await asyncio.to_thread(house.visitor().bring, bad)
+
+
+async def test_who_is_interrupted_gives_up_what_is_under_way(house: House, monkeypatch: pytest.MonkeyPatch):
+    visitor = house.visitor()
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(line: bytes) -> bytes:
+        assert visitor._connection is not None
+        visitor._connection.sendall(line)
+        assert begun.wait(30)
+        raise Interrupted
+
+    begun = threading.Event()
+    house.heard = begun.set
+    await asyncio.to_thread(visitor._knock)
+    monkeypatch.setattr(visitor, "_answer", interrupt)
+    with pytest.raises(Interrupted):
+        await asyncio.to_thread(visitor.bring, LEASE)
+    await house.until(lambda: house.handed_back == [LEASE])
+
+
+async def test_who_says_more_before_it_is_answered_gives_up_what_is_under_way(house: House):
+    reader, writer = await asyncio.open_unix_connection(house.at)
+    line = json.dumps(words_of(LEASE)).encode() + b"\n"
+    writer.write(line)
+    await house.until(lambda: house.begun == [LEASE])
+    writer.write(line)
+    assert await reader.readline() == b"ended\n"
+    assert house.handed_back == [LEASE]
+    house.go_on.set()
+    assert await reader.readline() == b"ended\n"
+    writer.close()

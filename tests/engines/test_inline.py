@@ -18,7 +18,7 @@ LEASES = [Lease(TaskId("one"), 1), Lease(TaskId("two"), 1)]
 
 @pytest.mark.parametrize("waiting", [False, True])
 async def test_what_arrives_as_it_stops_is_not_begun(*, waiting: bool):
-    inline, stop = Inline(2), asyncio.Event()
+    inline, stop = Inline(), asyncio.Event()
     begun: list[Lease] = []
 
     async def run(lease: Lease) -> None:
@@ -28,9 +28,9 @@ async def test_what_arrives_as_it_stops_is_not_begun(*, waiting: bool):
     for _ in range(5 * waiting):
         await asyncio.sleep(0)
     await inline.deliver(LEASES)
-    assert inline.room() == 0
+    assert inline.room(2) == 0
     stop.set()
-    assert (await serving, begun, inline.room()) == (LEASES, [], 2)
+    assert (await serving, begun, inline.room(2)) == (LEASES, [], 2)
 
 
 @pytest.mark.parametrize("stops", ["while the dispatcher is at the ledger", "when it has delivered"])
@@ -52,7 +52,7 @@ async def test_a_drain_leaves_no_turn_taken(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setattr(SqlLedger, "lease", lease_and_stop)
     names = [TaskId(f"task{number}") for number in range(3)]
     ledger.submit(NewBatch(BatchId("batch"), UserId(1), [NewTask(name, b"{}") for name in names]))
-    await Host(ledger, COUNTING, steps).push(StopsOnDelivery(2), 2, stop)
+    await Host(ledger, COUNTING, steps).push(StopsOnDelivery(), 2, stop)
     assert {ledger.task(name).state for name in names} == {State.READY}
     assert steps.ran == []
     ledger.close()
@@ -75,6 +75,6 @@ async def test_the_next_task_begins_as_soon_as_one_has_ended(tmp_path: Path, mon
 
     steps.before = stop_at_the_last
     async with asyncio.timeout(60):
-        await Host(ledger, COUNTING, steps).push(Inline(1), 1, stop)
+        await Host(ledger, COUNTING, steps).push(Inline(), 1, stop)
     assert {ledger.task(name).state for name in names} == {State.COMPLETED}
     ledger.close()

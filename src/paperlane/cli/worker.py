@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from pathlib import Path
 from threading import Thread
@@ -31,6 +32,9 @@ def worker(
     from paperlane.carriers import CARRIED
 
     settings = existing(slots=slots, stage=stage, shard=shard, data=data, database=database)
+    for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
+        if given and engine != whose:
+            raise Misconfigured(f"{option} is for the engine {whose}, not for {engine}.", hint=f"Leave {option} out.")
     if engine in CARRIED and door is None:
         _become(engine, settings)
     if engine not in {"database", *CARRIED}:
@@ -50,6 +54,8 @@ def worker(
             await assembly.run_beside(settings, engine, door, stop)
 
     asyncio.run(run())
+    if door is not None:
+        shutil.rmtree(door.parent, ignore_errors=True)  # whoever made it may have been killed
 
 
 def _become(engine: str, settings: "Settings") -> None:

@@ -63,8 +63,11 @@ class Carrier(Protocol):
 
     traits: Traits
 
-    def room(self) -> int:
-        """How many more leases may be handed over now."""
+    def room(self, granted: int) -> int:
+        """How many more leases may be handed over now, where this worker was granted so many slots.
+
+        What a broker takes goes to any worker of the engine, and the ledger counts their slots.
+        """
         ...
 
     async def deliver(self, leases: Sequence[Lease]) -> None:

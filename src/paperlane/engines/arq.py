@@ -57,6 +57,15 @@ def _words(value: object) -> bytes:
     return json.dumps(value, default=repr).encode()  # an error that is kept as a job's result is told in words
 
 
+def _read(job: bytes) -> dict[str, Any]:
+    """A job as ARQ writes it. ValueError for anything else."""
+    match json.loads(job):
+        case {"t": None | int(), "f": str(), "a": list(), "k": dict(), "et": int()} as read:
+            return read
+        case _:
+            raise ValueError("This is no job of ARQ.")
+
+
 def _settings(url: str) -> RedisSettings:
     try:
         settings = RedisSettings.from_dsn(url)
@@ -65,6 +74,7 @@ def _settings(url: str) -> RedisSettings:
             "PAPERLANE_REDIS_URL is no address of a Redis.", hint="Write redis://HOST:6379/0."
         ) from error
     settings.password = settings.password and unquote(settings.password)
+    settings.ssl_check_hostname = True  # with TLS: any certificate for any other host would do
     return settings
 
 
@@ -78,7 +88,7 @@ class Arq:
         self._shards = shards
         self._door = door
 
-    def room(self) -> int:
+    def room(self, granted: int) -> int:  # noqa: ARG002  the engine's workers share what it carries
         """How many more leases may be handed over now: the ledger counts them by the slots of live workers."""
         return _AT_ONCE
 
@@ -135,12 +145,27 @@ class _Steady(Worker):
                 self._release_sem_dec_counter_on_complete()
                 log.warning("a job could not be started", why=str(error))
                 return
+            except Exception as error:  # noqa: BLE001  whatever a stranger's job is, it must not come again
+                self._release_sem_dec_counter_on_complete()
+                await self.pool.zrem(self.queue_name, job)
+                log.warning("a job that is none was thrown away", why=repr(error))
 
     async def _poll_iteration(self) -> None:
         try:
             await super()._poll_iteration()
         except (RedisError, OSError) as error:
             log.warning("Redis cannot be used", why=str(error))
+        except Exception:
+            log.exception("a job ended in a way that ARQ does not know")
+
+    async def close(self) -> None:
+        """Also where Redis is away, which would be told that this worker is gone."""
+        try:
+            await super().close()
+        except (RedisError, OSError) as error:
+            log.warning("Redis cannot be told that this worker ends", why=str(error))
+            if self.on_shutdown is not None:
+                await self.on_shutdown(self.ctx)
 
 
 class Program:
@@ -154,8 +179,7 @@ class Program:
         self._threads = ThreadPoolExecutor(slots, "arq-brings")
         self._idle: list[Visitor] = []
         redis = _settings(url)
-        # while Redis is away its commands wait: ARQ itself would end with all that it runs
-        redis.retry = Retry(EqualJitterBackoff(cap=2, base=0.05), -1)
+        redis.retry = Retry(EqualJitterBackoff(cap=1, base=0.05), 5)  # some seconds: whoever stops it waits for them
         redis.retry_on_error = [Unreachable, TooSlow, OSError]  # the last one where nobody listens
         self.settings: dict[str, Any] = {
             "functions": [self._function()],
@@ -169,7 +193,7 @@ class Program:
             "health_check_interval": _HEALTH,
             "job_completion_wait": max(1, round(grace)),
             "job_serializer": _words,
-            "job_deserializer": json.loads,
+            "job_deserializer": _read,
             "log_results": False,
             "on_startup": self._start,
             "on_shutdown": self._stop,

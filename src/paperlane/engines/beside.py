@@ -59,6 +59,9 @@ class Beside:
             process.kill()
             self._keeper.join()
         shutil.rmtree(self._folder, ignore_errors=True)
+        theirs, self._theirs = self._theirs, -1
+        if theirs >= 0:
+            os.close(theirs)
 
     def leave_to_parent(self) -> None:
         """In a fork of this process: what this end of the pipe keeps alive shall end with the parent alone."""
@@ -67,11 +70,18 @@ class Beside:
     def _keep(self) -> None:
         delay = _FIRST_DELAY
         while not self._stopping.is_set():
-            with subprocess.Popen(  # noqa: S603  this very interpreter
-                [*self._command, "--door", str(self.door)], stdin=self._theirs, start_new_session=True
-            ) as self._process:
-                code = self._process.wait()
-            if not self._stopping.is_set():
-                log.error("the worker beside ended and is started again", code=code, again_in=delay)
-                self._stopping.wait(delay)
-                delay = min(2 * delay, _LONGEST_DELAY)
+            try:
+                code = self._run()
+            except OSError as error:  # the machine has no room for another process now
+                log.error("the worker beside cannot be started", why=str(error), again_in=delay)  # noqa: TRY400
+            else:
+                if not self._stopping.is_set():
+                    log.error("the worker beside ended and is started again", code=code, again_in=delay)
+            self._stopping.wait(delay)
+            delay = min(2 * delay, _LONGEST_DELAY)
+
+    def _run(self) -> int:
+        command = [*self._command, "--door", str(self.door)]
+        self.door.parent.mkdir(mode=0o700, exist_ok=True)  # it takes the folder along where it ends by itself
+        with subprocess.Popen(command, stdin=self._theirs, start_new_session=True) as self._process:  # noqa: S603
+            return self._process.wait()

@@ -61,7 +61,7 @@ class Carrier:
         self._threads = threads
         self._door = door
 
-    def room(self) -> int:
+    def room(self, granted: int) -> int:  # noqa: ARG002  the engine's workers share what it carries
         """What is asked of the ledger at once."""
         return _ROOM
 
@@ -256,6 +256,7 @@ class _Side:
         self._slots = slots
         self._stages = stages
         self._beside: Beside | None = None
+        self._stopped = False
 
     def join(self) -> None:
         """Be told when a worker of Celery starts; its other commands send none of this."""
@@ -277,8 +278,19 @@ class _Side:
         slots = max(instance.autoscale) if instance.autoscale else instance.concurrency
         self._beside = Beside(self._command(slots, self._stage()), self._grace)
         self._beside.start()
+        self._drain_with(instance)
         os.environ[_DOOR] = str(self._beside.door)
         atexit.register(self._beside.close)
+
+    def _drain_with(self, worker: Any) -> None:
+        """Celery's own command `shutdown`, which Flower gives, sends no signal."""
+        stop = worker.stop
+
+        def stop_both(*given: Any, **more: Any) -> Any:
+            self._stop()
+            return stop(*given, **more)
+
+        worker.stop = stop_both
 
     def _leave_to_parent(self, **_told: object) -> None:
         if self._beside is not None:
@@ -286,7 +298,8 @@ class _Side:
 
     def _stop(self, **_told: object) -> None:
         """Let it drain; where it does not, what children wait for is given up: until then Celery waits for them."""
-        if self._beside is not None:
+        if self._beside is not None and not self._stopped:
+            self._stopped = True
             self._beside.stop()
             Thread(target=self._beside.close, name="worker-beside-end", daemon=True).start()
 

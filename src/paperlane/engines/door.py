@@ -100,7 +100,7 @@ class Door:
             self._inside.add(running)
             running.add_done_callback(self._inside.discard)
             await asyncio.wait({running, next_line}, return_when=asyncio.FIRST_COMPLETED)
-            if next_line.done() and not next_line.result():
+            if next_line.done() and not running.done():  # it says more before it was answered, or went away
                 log.warning("whoever brought a task went away; it is handed back", task=lease.task, fence=lease.fence)
                 running.cancel()
             await running
@@ -132,13 +132,21 @@ class Visitor:
         Brought again to a worker that was started again, a lease that was begun before is passed over there.
         """
         line = json.dumps(words_of(lease)).encode() + b"\n"
+        try:
+            answer = self._until_answered(line)
+        except BaseException:  # a signal of who runs this, most likely: what is under way is given up
+            self.close()
+            raise
+        if answer != _ENDED:
+            raise ValueError(f"The worker refused {words_of(lease)}.")
+
+    def _until_answered(self, line: bytes) -> bytes:
         while not (answer := self._answer(line)):
             self.close()
             if self._left:
                 raise Shut("Whoever brought the task went away.")
             self._knock()
-        if answer != _ENDED:
-            raise ValueError(f"The worker refused {words_of(lease)}.")
+        return answer
 
     def leave(self) -> None:
         """Go away, from another thread: what is under way is handed back."""
@@ -162,7 +170,7 @@ class Visitor:
 
     def _answer(self, line: bytes) -> bytes:
         """The line that came back; nothing where the door is shut."""
-        if self._connection is None or self._answers is None:
+        if self._connection is None or self._answers is None or self._left:
             return b""
         try:
             self._connection.sendall(line)
@@ -180,7 +188,7 @@ class Visitor:
             except OSError as error:
                 connection.close()
                 if self._left or time.monotonic() > until or not self._door.parent.exists():  # nobody will open it
-                    raise Shut(f"The worker beside does not answer: {error.strerror}.") from error
+                    raise Shut(f"The worker beside does not answer: {error.strerror or error}.") from error
                 time.sleep(_KNOCK)
             else:
                 self._connection, self._answers = connection, connection.makefile("rb")

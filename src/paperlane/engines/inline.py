@@ -12,14 +12,13 @@ class Inline:
 
     traits = Traits("inline", pulled=False)
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
+    def __init__(self) -> None:
         self._carried = 0
         self._arrivals: asyncio.Queue[Lease] = asyncio.Queue()
 
-    def room(self) -> int:
+    def room(self, granted: int) -> int:
         """How many more leases this process can run at once."""
-        return self._slots - self._carried
+        return granted - self._carried
 
     async def deliver(self, leases: Sequence[Lease]) -> None:
         """Hand over to this process."""

@@ -95,7 +95,7 @@ class Rq:
         self._threads = threads
         self._door = door
 
-    def room(self) -> int:
+    def room(self, granted: int) -> int:  # noqa: ARG002  the engine's workers share what it carries
         """How many more leases may be handed over now: the ledger counts them by the slots of live workers."""
         return _AT_ONCE
 
