@@ -365,7 +365,7 @@ def test_the_queue_is_shown_paused_and_mended(tmp_path: Path):
     done = paperlane("queue", "pause", "nope", *at)
     assert (done.returncode, done.stderr) == (
         2,
-        "paperlane: There is no engine 'nope'. Choose database or inline.\n",
+        "paperlane: There is no engine 'nope'. Choose one of database, inline, pool, arq, celery, rq.\n",
     )
 
 

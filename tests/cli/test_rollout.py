@@ -57,7 +57,10 @@ def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):
 
 def test_what_makes_no_sense_is_said_in_one_sentence(anns: Path):
     for arguments, said in (
-        (("set", "teleport", 10), "paperlane: There is no engine 'teleport'. Choose database or inline.\n"),
+        (
+            ("set", "teleport", 10),
+            "paperlane: There is no engine 'teleport'. Choose one of database, inline, pool, arq, celery, rq.\n",
+        ),
         (
             ("set", "inline", 1),
             (

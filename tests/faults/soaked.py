@@ -126,7 +126,7 @@ async def work(url: str, notes: Notes, engine: str, point: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if pushed:
-        await host.push(Inline(SLOTS), SLOTS, stop)
+        await host.push(Inline(), SLOTS, stop)
     else:
         await host.pull(Database(), SLOTS, stop)
 

@@ -46,7 +46,7 @@ class Worker:
 
     def start(self) -> "asyncio.Task[None]":
         host = Host(self.ledger, COUNTING, self.steps, heartbeat=0.1, sweep=0.05, grace=0.2)
-        engine = Database() if self.engine == "database" else Inline(1)
+        engine = Database() if self.engine == "database" else Inline()
         run = host.pull(engine, 1, self.stop) if isinstance(engine, Database) else host.push(engine, 1, self.stop)
         return asyncio.create_task(run)
 

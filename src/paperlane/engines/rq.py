@@ -55,9 +55,7 @@ _ENDED_KEPT, _FAILED_KEPT = 300, 86_400  # seconds for which a job that ended ca
 _UNREAD = 600  # seconds after which a job that nobody fetched is no more: its lease was given to another one
 _AT_ONCE = 100
 _IMPATIENT = 3.0  # seconds in which Redis must answer a dispatcher
-_ALIVE = (
-    20  # seconds for which RQ believes in a silent worker; it asks for jobs for 5, and waits for no answer after 15
-)
+_ALIVE = 20  # seconds for which RQ believes in a silent worker; it asks for jobs for 5, and waits for 15 at most
 _SOONEST, _LATEST = 0.2, 5.0  # seconds before an RQ worker that ended is started again, and Redis is asked again
 _LAST_WORDS = 10.0  # seconds that RQ's workers may take to end beyond the grace
 _PLAIN = frozenset(ascii_letters + digits + "-")
