@@ -27,10 +27,10 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TooSlow
 
-from paperlane.engines import RunAndFinish, Traits
+from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
 from paperlane.engines.brokers import checked, without_password
-from paperlane.engines.door import Door, Visitor, lease_of, words_of
+from paperlane.engines.door import Brought, Door, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
 
@@ -44,7 +44,6 @@ _TRIES = 3
 _UNREAD = 86_400_000  # milliseconds after which a job that nobody fetched is no more
 _POLL = 0.1  # seconds between two looks for jobs
 _HEALTH = 30  # seconds between two signs of life, which `arq --check` reads
-_AT_ONCE = 100
 _IMPATIENT = 3  # seconds in which Redis must answer a dispatcher
 
 
@@ -78,7 +77,7 @@ def _settings(url: str) -> RedisSettings:
     return settings
 
 
-class Arq:
+class Arq(Brought):
     """Pushes: what a Redis that is emptied forgets is handed out again by the ledger."""
 
     traits = Traits("arq", pulled=False, longest_attempt=_LONGEST)
@@ -86,11 +85,7 @@ class Arq:
     def __init__(self, redis: ArqRedis, shards: int, door: Door | None) -> None:
         self._redis = redis
         self._shards = shards
-        self._door = door
-
-    def room(self, granted: int) -> int:  # noqa: ARG002  the engine's workers share what it carries
-        """How many more leases may be handed over now: the ledger counts them by the slots of live workers."""
-        return _AT_ONCE
+        super().__init__(door)
 
     async def deliver(self, leases: Sequence[Lease]) -> None:
         """Put a job for each lease into its user's queue, all in one round trip.
@@ -105,13 +100,6 @@ class Arq:
                 together.psetex(job_key_prefix + name, _UNREAD, job)
                 together.zadd(queue_of(lease.user, self._shards), {name: now})
             await together.execute()
-
-    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> Sequence[Lease]:
-        """Run what ARQ's program beside brings."""
-        if self._door is None:
-            await stop.wait()
-            return ()
-        return await self._door.serve(run, stop)
 
 
 @asynccontextmanager

@@ -15,10 +15,10 @@ from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.messaging import Producer
 
-from paperlane.engines import RunAndFinish, Traits
+from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
 from paperlane.engines.brokers import checked, without_password
-from paperlane.engines.door import Door, Shut, Visitor, lease_of, words_of
+from paperlane.engines.door import Brought, Door, Shut, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import EVERYTHING, Lease, Stage
 from paperlane.threads import Threads
@@ -29,7 +29,6 @@ TASK = "paperlane.run"
 QUEUES = {Stage.CPU: "file_processing", Stage.MODEL: "ai_processing"}
 
 _DOOR = "PAPERLANE_DOOR"  # in the environment: children that are no forks have nothing else of their parent
-_ROOM = 100  # leases that a dispatcher may hand over at once: the ledger gives no more than workers have slots for
 _PATIENCE = 5.0  # seconds for which a broker may be silent
 _HEARTBEAT = 30  # seconds after which RabbitMQ and its clients give each other up
 _MEMORY = {Stage.CPU: 500 * 1_024, Stage.MODEL: 1_024 * 1_024}  # KiB of a child before another one takes its place
@@ -51,7 +50,7 @@ async def opened(url: str, door: Door | None) -> "AsyncGenerator[Carrier]":
         threads.close()
 
 
-class Carrier:
+class Carrier(Brought):
     """Pushes leases into Celery's queues, one for each stage; what its children bring through the door is run."""
 
     traits = Traits("celery", pulled=False)
@@ -59,22 +58,11 @@ class Carrier:
     def __init__(self, publisher: "Publisher", threads: Threads, door: Door | None) -> None:
         self._publisher = publisher
         self._threads = threads
-        self._door = door
-
-    def room(self, granted: int) -> int:  # noqa: ARG002  the engine's workers share what it carries
-        """What is asked of the ledger at once."""
-        return _ROOM
+        super().__init__(door)
 
     async def deliver(self, leases: Sequence[Lease]) -> None:
         """Returns when the broker has confirmed each; raises, within seconds, when it does not."""
         await self._threads(self._publisher.publish, leases)
-
-    async def serve(self, run: RunAndFinish, stop: Any) -> Sequence[Lease]:
-        """Run what Celery's children bring, until told to stop."""
-        if self._door is None:
-            await stop.wait()
-            return ()
-        return await self._door.serve(run, stop)
 
 
 class Publisher:

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 _ENDED, _REFUSED = b"ended\n", b"refused\n"
 _LONGEST_LINE = 4_096  # bytes
+_AT_ONCE = 100  # leases that a dispatcher may hand over
 _PATIENCE = 30.0  # seconds for which a visitor waits for the door to open: a worker that was killed is started again
 _KNOCK = 0.1  # seconds between two knocks
 
@@ -106,6 +107,24 @@ class Door:
             await running
             writer.write(_ENDED)
             await writer.drain()
+
+
+class Brought:
+    """What the engines have in common whose leases other makers' programs bring; without a door they only deliver."""
+
+    def __init__(self, door: Door | None) -> None:
+        self._door = door
+
+    def room(self, granted: int) -> int:  # noqa: ARG002  the engine's workers share what it carries
+        """How many more leases may be handed over now: the ledger counts them by the slots of live workers."""
+        return _AT_ONCE
+
+    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> Sequence[Lease]:
+        """Run what is brought, until told to stop."""
+        if self._door is None:
+            await stop.wait()
+            return ()
+        return await self._door.serve(run, stop)
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

@@ -33,10 +33,10 @@ from rq.serializers import JSONSerializer
 from rq.worker_registration import register
 from typing_extensions import override
 
-from paperlane.engines import RunAndFinish, Traits
+from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
 from paperlane.engines.brokers import checked, without_password
-from paperlane.engines.door import Door, Visitor, lease_of, words_of
+from paperlane.engines.door import Brought, Door, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
 from paperlane.patience import Patience
@@ -53,7 +53,6 @@ DOOR, REDIS = "PAPERLANE_DOOR", "PAPERLANE_REDIS_URL"
 _LONGEST = 600  # seconds that a job may take
 _ENDED_KEPT, _FAILED_KEPT = 300, 86_400  # seconds for which a job that ended can be looked at
 _UNREAD = 600  # seconds after which a job that nobody fetched is no more: its lease was given to another one
-_AT_ONCE = 100
 _IMPATIENT = 3.0  # seconds in which Redis must answer a dispatcher
 _ALIVE = 20  # seconds for which RQ believes in a silent worker; it asks for jobs for 5, and waits for 15 at most
 _SOONEST, _LATEST = 0.2, 5.0  # seconds before an RQ worker that ended is started again, and Redis is asked again
@@ -83,7 +82,7 @@ def id_of(lease: Lease) -> str:
     return f"{task}-{lease.fence}"
 
 
-class Rq:
+class Rq(Brought):
     """Pushes: what a Redis that is emptied forgets is handed out again by the ledger."""
 
     traits = Traits("rq", pulled=False, longest_attempt=_LONGEST)
@@ -91,22 +90,11 @@ class Rq:
     def __init__(self, redis: Redis, threads: Threads, door: Door | None) -> None:
         self._queue = Queue(QUEUE, redis, serializer=JSONSerializer)
         self._threads = threads
-        self._door = door
-
-    def room(self, granted: int) -> int:  # noqa: ARG002  the engine's workers share what it carries
-        """How many more leases may be handed over now: the ledger counts them by the slots of live workers."""
-        return _AT_ONCE
+        super().__init__(door)
 
     async def deliver(self, leases: Sequence[Lease]) -> None:
         """Put a job for each lease into the queue, all in one transaction."""
         await self._threads(self._queue.enqueue_many, [self._job(lease) for lease in leases])
-
-    async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> Sequence[Lease]:
-        """Run what RQ's work-horses bring."""
-        if self._door is None:
-            await stop.wait()
-            return ()
-        return await self._door.serve(run, stop)
 
     @staticmethod
     def _job(lease: Lease) -> Any:

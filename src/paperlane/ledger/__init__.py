@@ -190,9 +190,7 @@ class Rules:
     user_schedules: int = 100
     user_limit: int = 10  # of a lane that nobody set up
     engine: str = "database"  # likewise
-    engine_backlogs: Mapping[str, int] = field(
-        default_factory=dict
-    )  # how many may wait for an engine, where it matters
+    engine_backlogs: Mapping[str, int] = field(default_factory=dict)  # how many may wait for these engines
 
     def __post_init__(self) -> None:
         """Misconfigured for a number that makes no sense."""
