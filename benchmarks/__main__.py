@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks import machine, page, serving
+from benchmarks.engines import carried
 from benchmarks.figures import Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
 from benchmarks.ledger.databases import Databases
@@ -27,6 +28,10 @@ def _served(name: str) -> Measure:
     return Measure(lambda _databases, rounds: serving.measured(name, rounds), 3)
 
 
+def _carried(name: str) -> Measure:
+    return Measure(lambda databases, rounds: carried.measured(name, databases, rounds), 5)
+
+
 PARTS: Mapping[str, Measure] = {
     "drain.postgresql": Measure(drain.postgresql, 45),
     "drain.sqlite": Measure(drain.sqlite, 12),
@@ -37,6 +42,7 @@ PARTS: Mapping[str, Measure] = {
     "fairness": Measure(fairness.measured, 3),
     "snapshot": Measure(snapshot.measured, 10),
     "plain": Measure(plain.measured, 15),
+    **{f"engines.{name}": _carried(name) for name in carried.ENGINES},
     **{f"service.{name}": _served(name) for name in serving.PARTS},
 }
 

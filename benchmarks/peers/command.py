@@ -3,18 +3,18 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 _GRACE = 8.0  # seconds: some workers never end when asked in the middle of a queue
 
 
 @contextmanager
-def running(command: Sequence[str]) -> Iterator[None]:
+def running(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """The worker, until the block ends; it is asked to end, and killed with its children when it does not."""
-    worker = subprocess.Popen(command, start_new_session=True)
+    worker = subprocess.Popen(command, start_new_session=True, env=environment)
     try:
-        yield
+        yield worker
     finally:
         worker.terminate()
         try:

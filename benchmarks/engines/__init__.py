@@ -1,0 +1,1 @@
+"""Tasks through Paperlane on other makers' programs, beside the same programs without it."""
