@@ -143,7 +143,7 @@ def working(ledger: SqlLedger) -> Calls:
         yield lambda step=step: ledger.save(held, WORKER, Checkpoint("parse", "k", b""), Progress(step, 1))
     for key in ("", "k" * 65, "a\0b"):
         yield lambda key=key: ledger.save(held, WORKER, Checkpoint("parse", key, b""), MARK)
-    yield lambda: ledger.note(WORKER, [Note(held, MARK), Note(held, MARK)])
+    yield lambda: ledger.note(WORKER, [Note(held, MARK, checkpoint=made), Note(held, MARK, checkpoint=made)])
     yield lambda: ledger.note(WORKER, [Note(held, MARK, also=lambda _: None)])
 
 

@@ -482,8 +482,11 @@ class Ledger(Protocol):
         """The same for several leases at once; for each its attempt, or why it must not begin."""
         ...
 
-    def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
-        """End attempts without claiming."""
+    def finish(self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = ()) -> None:
+        """End attempts without claiming; what they tell of their last steps is written down in the same commit.
+
+        Nothing of an attempt is written that is late, or whose task is cancelled. ValueError as from `note`.
+        """
         ...
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
@@ -493,9 +496,9 @@ class Ledger(Protocol):
     def note(self, worker: WorkerId, notes: Sequence[Note]) -> Sequence[StaleLease | CancelRequested | None]:
         """Write down what several attempts tell of their steps, in one commit; for each, why it must not go on, if so.
 
-        Of such a one nothing is written. A step's result is kept once: the first one of a step and a key stays, as long
-        as it can be read; those under other keys of the step, of another input or version, are dropped with it.
-        ValueError where a lease is there twice: what it tells has an order.
+        Of such a one nothing is written. What one tells of several steps stays in its order. A step's result is kept
+        once: the first one of a step and a key stays, as long as it can be read; those under other keys of the step, of
+        another input or version, are dropped with it. ValueError for two results of one attempt.
         """
         ...
 

@@ -58,14 +58,24 @@ class Ending:
 
 
 def end(
-    writing: Writing, held: Lanes, worker: WorkerId, ended: Sequence[Ended], rules: Rules, jitter: Callable[[], float]
+    writing: Writing,
+    held: Lanes,
+    worker: WorkerId,
+    ended: Sequence[Ended],
+    rules: Rules,
+    jitter: Callable[[], float],
+    before: Callable[[Sequence[Change]], object] = lambda _: None,
 ) -> int:
-    """End attempts that this worker still holds, and tell how many; late ones are dropped: others own the task now."""
+    """End attempts that this worker still holds, and tell how many; late ones are dropped: others own the task now.
+
+    With `before` is done what must be done while their tasks are locked, and still run.
+    """
     if not ended:
         return 0
     outcomes = {(one.lease.task, one.lease.fence): one.outcome for one in ended}
     asked, parameters = held_by(writing, worker, [one.lease for one in ended])
     found = hold(writing, held, asked, parameters, likely=[one.lease.user for one in ended])
+    before(found)
     outcome_of = ((task, outcomes[task["id"], task["fence"]]) for task in found)
     settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
     return len(found)

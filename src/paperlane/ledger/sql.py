@@ -46,6 +46,7 @@ from paperlane.ledger.backlog import Backlog
 from paperlane.ledger.claims import There
 from paperlane.ledger.dead import Act
 from paperlane.ledger.dialects import Dialect, address
+from paperlane.ledger.history import Change
 from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.lanes import Lanes, with_lanes
 from paperlane.ledger.results import Results
@@ -74,6 +75,7 @@ from paperlane.ledger.standing import Standing
 from paperlane.ledger.sweeper import Sweeper
 from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
+from paperlane.ledger.working import Halted
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
@@ -104,6 +106,9 @@ from paperlane.model.tasks import (
 )
 
 Given = TypeVar("Given")
+
+Keep = Callable[[Callable[[Sequence[Note]], Halted]], Halted]
+"""Has notes written down by what it is given, keeps the results among them, and says which are refused."""
 
 
 def connect(url: str) -> Dialect:
@@ -585,28 +590,32 @@ class SqlLedger:
         return begun
 
     def begin_all(self, worker: WorkerId, leases: Sequence[Lease]) -> Sequence[Attempt | StaleLease]:
-        most, seconds, refused = self.rules.max_retries + 1, self.task_seconds, dict[Lease, StaleLease]()
-
-        def running(of: Sequence[Lease]) -> Mapping[Lease, Attempt]:
-            return self._ask(lambda c: working.attempts(c, self.dialect, worker, of, most, seconds)) if of else {}
-
         sensible = [lease for lease in leases if is_lease(lease)]
-        begun = running(sensible)
-        if waiting := [lease for lease in sensible if lease not in begun]:
+
+        def work(writing: Writing) -> Mapping[Lease, Attempt | StaleLease]:
+            return working.begin(writing, worker, sensible, self.rules, self.task_seconds)
+
+        begun: Mapping[Lease, Attempt | StaleLease] = {}
+        if sensible:
             with self._standing.alone(worker):
                 try:
-                    refused = self._change(lambda writing: working.begin(writing, waiting, worker, self.rules.lease))
+                    begun = self._change(work)
                 except StaleLease as gone:  # the worker itself
-                    refused = dict.fromkeys(waiting, gone)
-            begun = {**begun, **running([lease for lease in waiting if lease not in refused])}
-        return [begun.get(lease) or refused.get(lease) or working.stale(lease) for lease in leases]
+                    begun = dict.fromkeys(sensible, gone)
+        return [begun.get(lease) or working.stale(lease) for lease in leases]
 
-    def finish(self, worker: WorkerId, ended: Sequence[Ended]) -> None:
-        def work(writing: Writing, lanes: Lanes) -> None:
-            endings.end(writing, lanes, worker, ended, self.rules, self.chance)
+    def finish(self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = ()) -> None:
+        def tell(writing: Writing, keep: Keep) -> None:
+            def last(running: Sequence[Change]) -> None:
+                keep(lambda left: working.note_of(writing, running, left))
+
+            def work(writing: Writing, lanes: Lanes) -> None:
+                endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)
+
+            with_lanes(work)(writing)
 
         with self._standing.alone(worker):
-            self._with_lanes(work)
+            self._keep_results(notes, tell)
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
@@ -628,14 +637,26 @@ class SqlLedger:
             raise refused
 
     def note(self, worker: WorkerId, notes: Sequence[Note]) -> Sequence[StaleLease | CancelRequested | None]:
+        def tell(writing: Writing, keep: Keep) -> Halted:
+            return keep(lambda left: working.note(writing, worker, left))
+
+        refused = self._keep_results(notes, tell)
+        return [refused.get(note.lease) for note in notes]
+
+    def _keep_results(self, notes: Sequence[Note], tell: Callable[[Writing, Keep], Given]) -> Given:
+        """A write transaction that keeps results of steps.
+
+        It is given what does so: called with what writes the other things that notes tell, of those that were not told
+        by an earlier try, and says which are refused.
+        """
         check_notes(notes)
         stored = self._results.store(notes)
         unsure: list[float] = []
         useless: set[str] = set()  # files of results; also those that a try dropped whose commit's answer was lost
 
-        def work(writing: Writing) -> Sequence[StaleLease | CancelRequested | None]:
-            kept = self._results.were_kept(writing, notes, stored) if writing.again else {}
-            refused = working.note(writing, worker, [note for note in notes if note.lease not in kept])
+        def keep(writing: Writing, write: Callable[[Sequence[Note]], Halted]) -> Halted:
+            kept = self._results.were_kept(writing, notes, stored) if writing.again and notes else {}
+            refused = write([note for note in notes if note.lease not in kept])
             fresh = [one for one in stored if one.lease not in kept and one.lease not in refused]
             named, dropped = self._results.keep(writing, fresh)
             if not writing.again:
@@ -647,10 +668,10 @@ class SqlLedger:
             for note in notes:
                 if note.also is not None and note.lease not in kept and note.lease not in refused:
                     note.also(writing.connection)
-            return [refused.get(note.lease) for note in notes]
+            return refused
 
         try:
-            refused = self._change(work, unsure=unsure)
+            given = self._change(lambda writing: tell(writing, partial(keep, writing)), unsure=unsure)
         except Exception as error:
             if not unsure:  # else they may be named by a commit whose answer was lost
                 self._results.remove(one.row.file for one in stored)
@@ -658,7 +679,7 @@ class SqlLedger:
             # whoever took it for one note's own fault would write the others down again
             raise Unavailable(f"The answer to a commit was lost, and then: {error}") from error
         self._results.remove(useless)
-        return refused
+        return given
 
     def checkpoint(self, task: TaskId, step: str, key: str = "") -> bytes | None:
         def ask() -> Mapping[str, Any] | None:

@@ -1,7 +1,7 @@
 """What workers say while they run: who they are, that they live, how far they have come."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, bindparam, delete, func, select, update
 
 from paperlane.errors import CancelRequested, StaleLease
-from paperlane.ledger import Note, channels
+from paperlane.ledger import Note, Rules, channels
 from paperlane.ledger.claims import hold_worker, slots_granted, start
-from paperlane.ledger.dialects import Dialect, Given, GivenRows
+from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
@@ -165,15 +165,17 @@ _VERSION = Prepared(select(workers.c.version).where(workers.c.id == bindparam("w
 @cache
 def _to_begin(given_rows: GivenRows) -> tuple[Prepared, Given]:
     given = given_rows("begun", of_task="key")
-    columns = (*WHOLE_TURN, tasks.c.version)
+    columns = (*WHOLE_TURN, *(tasks.c[name] for name in ("version", "step", "payload")))
     asked = select(*columns).where(tasks.c.id == given.table.c.of_task).order_by(tasks.c.id)
     return Prepared(select_by_key(asked, given.table, tasks).with_for_update(of=tasks)), given
 
 
-def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: float) -> dict[Lease, StaleLease]:
-    """The leases run at this worker, but for those that must not, and why; the same again for the same worker.
+def begin(
+    writing: Writing, worker: WorkerId, leases: Sequence[Lease], rules: Rules, seconds: float
+) -> dict[Lease, Attempt | StaleLease]:
+    """The leases run at this worker: their attempts, or why one must not. The same again for the same worker.
 
-    Compare-and-set from leased.
+    Compare-and-set from leased. An attempt may take so many `seconds` in all its parts.
     """
     held = hold_worker(writing, worker)
     asked, given = _to_begin(writing.dialect.given)
@@ -181,14 +183,15 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
     version = writing.soon(_VERSION, {"worker": worker})
     slots_granted(held)
     rows, knows = {row["id"]: row for row in locked.rows()}, version.value()
-    refused: dict[Lease, StaleLease] = {}
+    begun: dict[Lease, Change] = {}
+    refused: dict[Lease, Attempt | StaleLease] = {}
     turns: dict[str, list[Change]] = {}
     for lease in dict.fromkeys(leases):
         row = rows.get(lease.task)
         if row is None or row["fence"] != lease.fence:
             refused[lease] = stale(lease)
         elif row["state"] == "running" and row["worker_id"] == worker:
-            continue
+            begun[lease] = row
         elif row["state"] != "leased":
             refused[lease] = stale(lease)
         elif row["version"] > knows:  # it joined after the lease was handed out
@@ -196,52 +199,37 @@ def begin(writing: Writing, leases: Sequence[Lease], worker: WorkerId, length: f
                 f"Task {lease.task} has a payload of version {row['version']}, this worker knows {knows}."
             )
         else:
+            begun[lease] = row
             turns.setdefault(row["engine"], []).append(row)
+    kept = _steps_kept(writing, begun.values())
     for engine, of_engine in turns.items():
-        start(writing, of_engine, engine, worker, length, handed_out=True)
-    return refused
-
-
-@cache
-def _running(given_rows: GivenRows) -> tuple[Prepared, Given]:
-    """What the worker runs of given leases."""
-    given = leases_given(given_rows)
-    columns = (tasks.c[name] for name in ("id", "fence", "user_id", "attempt", "step", "took", "payload"))
-    return Prepared(select_by_key(select(*columns).where(*running_under(given)), given.table, tasks)), given
-
-
-def attempts(
-    connection: Connection,
-    dialect: Dialect,
-    worker: WorkerId,
-    leases: Sequence[Lease],
-    max_attempts: int,
-    seconds: float,
-) -> dict[Lease, Attempt]:
-    """What the worker must know of those of these leases that run there."""
-    asked, given = _running(dialect.given)
-    bound = given.bind([lease.task for lease in leases], [lease.fence for lease in leases])
-    rows = {(row["id"], row["fence"]): row for row in asked.on(connection, {**bound, "worker": worker}).rows()}
-    steps: dict[str, set[str]] = {}
-    # under its first lease a task that tells of no step has left no result; under a later one it may be a replay
-    if again := [row["id"] for row in rows.values() if row["fence"] > 1 or row["step"]]:
-        of_them = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id.in_(again))
-        for task, step in connection.execute(of_them):
-            steps.setdefault(task, set()).add(step)
-    return {
+        start(writing, of_engine, engine, worker, rules.lease, handed_out=True)
+    return refused | {
         lease: Attempt(
             lease,
             worker,
             UserId(row["user_id"]),
-            row["attempt"],
-            max_attempts,
+            row["retries"] + 1,
+            rules.max_retries + 1,
             bytes(row["payload"]),
             max(0.0, seconds - row["took"]),
-            frozenset(steps.get(lease.task, ())),
+            frozenset(kept.get(lease.task, ())),
         )
-        for lease in leases
-        if (row := rows.get((lease.task, lease.fence))) is not None
+        for lease, row in begun.items()
     }
+
+
+def _steps_kept(writing: Writing, rows: Iterable[Change]) -> Mapping[str, set[str]]:
+    """Of which steps earlier attempts or parts left results, by task.
+
+    Under its first lease a task that tells of no step has left none; under a later one it may be a replay.
+    """
+    steps: dict[str, set[str]] = {}
+    if again := [row["id"] for row in rows if row["fence"] > 1 or row["step"]]:
+        of_them = select(checkpoints.c.task_id, checkpoints.c.step).where(checkpoints.c.task_id.in_(again))
+        for task, step in writing.connection.execute(of_them):
+            steps.setdefault(task, set()).add(step)
+    return steps
 
 
 def stale(lease: Lease) -> StaleLease:
@@ -301,21 +289,37 @@ def _further(task: Change, progress: Progress, kind: str) -> Move:
     return Move(task, to, kind)
 
 
-def note(writing: Writing, worker: WorkerId, notes: Sequence[Note]) -> dict[Lease, StaleLease | CancelRequested]:
-    """Write down what attempts tell of their steps, but for those that must not go on: why not."""
-    held = _locked(writing, worker, [note.lease for note in notes])
+Halted = Mapping[Lease, StaleLease | CancelRequested]
+"""Attempts that must not go on, and why."""
+
+
+def note(writing: Writing, worker: WorkerId, notes: Sequence[Note]) -> Halted:
+    """Write down what attempts tell of their steps, but for those that must not go on."""
+    held = _locked(writing, worker, list({note.lease for note in notes}))
+    return note_of(writing, held.values(), notes)
+
+
+def note_of(writing: Writing, held: Iterable[Change], notes: Sequence[Note]) -> Halted:
+    """The same of tasks that the worker runs, which are locked; what an attempt tells stays in its order."""
+    running = {(task["id"], task["fence"]): task for task in held}
     refused: dict[Lease, StaleLease | CancelRequested] = {}
-    moves: list[Move] = []
-    noted = _noted(writing, [task["id"] for task in held.values()], [note.kind for note in notes])
+    rounds: list[list[Move]] = []  # what each tells first, what it tells then
+    told = Counter[Lease]()
+    noted = _noted(writing, [task for task, _ in running], [note.kind for note in notes])
     for note in notes:
-        task = held.get((note.lease.task, note.lease.fence))
+        task = running.get((note.lease.task, note.lease.fence))
         if task is None:
             refused[note.lease] = stale(note.lease)
         elif task["cancel"]:
             refused[note.lease] = CancelRequested("Somebody cancelled the task.")
         elif (task["id"], note.kind) not in noted:
-            moves.append(_further(task, note.progress, note.kind))
-    move(writing, moves)
+            further = _further(task, note.progress, note.kind)
+            running[task["id"], task["fence"]] = {**task, "percent": further.to["percent"]}
+            rounds += [[]] if told[note.lease] == len(rounds) else []
+            rounds[told[note.lease]].append(further)
+            told[note.lease] += 1
+    for some in rounds:
+        move(writing, some)
     return refused
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
 from typing import Any, BinaryIO, ParamSpec, TypeVar
@@ -23,7 +24,7 @@ from paperlane.errors import (
     Unavailable,
     Unreadable,
 )
-from paperlane.ledger import Also, Ledger, Note
+from paperlane.ledger import Ledger, Note
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
     Attempt,
@@ -47,6 +48,7 @@ from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
 from paperlane.work.gathering import Gathering
 from paperlane.work.heartbeat import Heartbeat
+from paperlane.work.notes import Notes
 from paperlane.work.own_time import own_time
 
 log = structlog.get_logger(__name__)
@@ -59,7 +61,12 @@ _OUR_DISK = 60.0  # seconds for which an attempt waits for room, for a file or t
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
 _WHY = {"drained": "the worker stopped", "abandoned": "whoever carried it went away"}
+_OURS = "internal_error"
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
+
+
+Told = tuple[Ended, Sequence[Note]]
+"""How an attempt ended, and what it told last."""
 
 
 class Drained(Exception):
@@ -96,22 +103,23 @@ class Attempts:
     draining: bool = False
     told: dict[Lease, Progress] = field(default_factory=dict)
     begins: Gathering[Lease, Attempt] = field(init=False)
-    notes: Gathering[Note, None] = field(init=False)
-    ends: Gathering[Ended, None] = field(init=False)
+    notes: Gathering[Sequence[Note], None] = field(init=False)
+    ends: Gathering[Told, None] = field(init=False)
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
-    _workers: dict[Lease, WorkerId] = field(default_factory=dict)
+    _steps: dict[Lease, "_Steps"] = field(default_factory=dict)
     _stops: dict[Lease, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """What many attempts tell at once goes into one transaction."""
         self.begins = Gathering(self.ledger.begin_all, self.threads)
-        self.notes = Gathering(self.ledger.note, self.threads)
+        self.notes = Gathering(self._note, self.threads)
         self.ends = Gathering(self._finish, self.threads)
 
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
-        return (await self._ended(lease))[0]
+        with self._held(lease):
+            return Ended(lease, await self._outcome(lease, self._run_and_tell(lease)))
 
     async def and_finish(self, lease: Lease) -> None:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
@@ -121,19 +129,39 @@ class Attempts:
         if lease in self._running:
             log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
             return  # an outcome of its own would end the attempt that runs
-        ended, worker = await self._ended(lease)
-
-        def patience(_: Unavailable) -> float:
-            return _LAST_WORDS if self.draining else inf
-
-        telling = asyncio.create_task(patiently(lambda: self.ends(worker, ended), "an outcome", patience))
-        await _over(telling, lambda: None)
+        with self._held(lease):
+            ended = Ended(lease, await self._outcome(lease, self._run(lease)))
+            telling = asyncio.create_task(self._tell_end(ended))
+            await _over(telling, lambda: None)
         if (error := telling.exception()) is not None:
             log.error("an outcome could not be told; the sweep takes the task back", task=lease.task, exc_info=error)
 
-    def _finish(self, worker: WorkerId, ended: Sequence[Ended]) -> Sequence[None]:
-        self.ledger.finish(worker, ended)
-        return [None] * len(ended)
+    async def _tell_end(self, ended: Ended) -> None:
+        """With what it told last. Where that cannot be written down, the attempt ends as if it had found out before."""
+        steps = self._steps.get(ended.lease)
+        worker = self.heartbeat.membership.worker if steps is None else steps.attempt.worker
+        if steps is not None and (notes := steps.notes.waiting):
+            try:
+                await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
+            except Exception as error:
+                if isinstance(error, Unavailable) and not _is_of_files(error):
+                    raise
+                ended = Ended(ended.lease, _outcome_of(error, ended.outcome.seconds))
+            else:
+                return
+        await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
+
+    def _patience(self, error: Unavailable) -> float:
+        return _LAST_WORDS if self.draining else _OUR_DISK if _is_of_files(error) else inf
+
+    def _finish(self, worker: WorkerId, told: Sequence[Told]) -> Sequence[None]:
+        self.ledger.finish(worker, [ended for ended, _ in told], [note for _, notes in told for note in notes])
+        return [None] * len(told)
+
+    def _note(self, worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[StaleLease | CancelRequested | None]:
+        notes = [note for some in told for note in some]
+        refused = dict(zip((note.lease for note in notes), self.ledger.note(worker, notes), strict=True))
+        return [refused[some[0].lease] for some in told]
 
     async def tell_progress(self) -> None:
         """Write down the latest progress of every attempt."""
@@ -148,42 +176,68 @@ class Attempts:
         async with self._telling:
             return
 
-    async def _ended(self, lease: Lease) -> tuple[Ended, WorkerId]:
-        """How the attempt ended, and the worker that the ledger knows it by: its identity may have changed since."""
-        began = self.clock.monotonic()
-        until = asyncio.get_running_loop().time() + self.longest
-        self._running[lease] = asyncio.create_task(self._run(lease, until))
+    @contextmanager
+    def _held(self, lease: Lease) -> Generator[None]:
+        """What is known of a lease while it is this worker's, and no longer."""
         try:
-            await _over(self._running[lease], lambda: self._stop(lease, "abandoned"))
-            outcome = self._outcome(lease, self._running[lease], self.clock.monotonic() - began)
+            yield
         finally:
             self.heartbeat.drop(lease)
             self.told.pop(lease, None)
-            del self._running[lease]
+            self._steps.pop(lease, None)
+            self._running.pop(lease, None)
             self._stops.pop(lease, None)
-            worker = self._workers.pop(lease, self.heartbeat.membership.worker)
-        return Ended(lease, outcome), worker
+
+    async def _outcome(self, lease: Lease, run: Coroutine[Any, Any, Completed]) -> Outcome:
+        """How running it ended."""
+        began = self.clock.monotonic()
+        running = self._running[lease] = asyncio.create_task(run)
+        await _over(running, lambda: self.stop(lease, "abandoned"))
+        seconds = self.clock.monotonic() - began
+        if running.cancelled():
+            why = self._stops.get(lease)
+            return Cancelled(seconds) if why == "cancelled" else Yielded(why=_WHY.get(why or "", "lost"))
+        if (error := running.exception()) is None:
+            return replace(running.result(), seconds=seconds)
+        outcome = _outcome_of(error, seconds)
+        if isinstance(outcome, Retry) and outcome.fault.code == _OURS:
+            log.error("an attempt failed", task=lease.task, fence=lease.fence, exc_info=error)
+        return outcome
 
     def stop_all(self, why: str) -> None:
         """End every attempt now."""
         for lease in tuple(self._running):
-            self._stop(lease, why)
+            self.stop(lease, why)
 
     def _stopper(self, lease: Lease) -> Callable[[str], None]:
         loop = asyncio.get_running_loop()
-        return lambda why: loop.call_soon_threadsafe(self._stop, lease, why) and None
+        return lambda why: loop.call_soon_threadsafe(self.stop, lease, why) and None
 
-    def _stop(self, lease: Lease, why: str) -> None:
+    def stop(self, lease: Lease, why: str) -> None:
+        """End this attempt now; the first reason counts."""
         if (running := self._running.get(lease)) is not None:
             self._stops.setdefault(lease, why)
             running.cancel()
 
-    async def _run(self, lease: Lease, until: float) -> Completed:
-        """Its part may last `until` this time of the loop."""
+    async def _run_and_tell(self, lease: Lease) -> Completed:
+        """For an outcome that is told by others: nothing is left to tell beside it."""
+        try:
+            completed = await self._run(lease)
+        except (StaleLease, CancelRequested):
+            raise
+        except Exception:
+            if (steps := self._steps.get(lease)) is not None:
+                await steps.notes.write()
+            raise
+        await self._steps[lease].notes.write()
+        return completed
+
+    async def _run(self, lease: Lease) -> Completed:
+        until = asyncio.get_running_loop().time() + self.longest
         attempt = await patiently(lambda: self.begins(self.heartbeat.membership.worker, lease), "an attempt")
-        self._workers[lease] = attempt.worker
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
-        steps, part = _Steps(self, attempt, until, lease.stage), asyncio.timeout_at(until)
+        steps = self._steps[lease] = _Steps(self, attempt, until, lease.stage)
+        part = asyncio.timeout_at(until)
         try:
             async with part, own_time(attempt.seconds) as steps.took:
                 last = await self.chain.run(Saved(attempt.payload), steps)
@@ -194,36 +248,6 @@ class Attempts:
         summary = await self.threads(self.chain.summary, last.content) if self.chain.summary is not None else {}
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
         return Completed(summary=summary)
-
-    def _outcome(self, lease: Lease, run: asyncio.Task[Completed], seconds: float) -> Outcome:
-        if run.cancelled():
-            why = self._stops.get(lease)
-            if why == "cancelled":
-                return Cancelled(seconds)
-            return Yielded(why=_WHY.get(why or "", "lost"))
-        match run.exception():
-            case None:
-                return Completed(seconds, run.result().summary)
-            case StaleLease():
-                return Yielded(why="lost")  # another attempt owns the task now; the ledger will pass this by
-            case PartEnds(stage, took):
-                return Paused(stage, seconds, took)
-            case Drained():
-                return Yielded(why="the worker stopped", seconds=seconds)  # for steps that are kept
-            case CancelRequested():
-                return Cancelled(seconds)
-            case DocumentError() as error:
-                return Failed(error.fault, seconds)
-            case StepFault() as error:
-                return Retry(error.fault, seconds)
-            case Unavailable() as error:
-                return Yielded(_OUR_DISK, error.message, seconds)
-            case TimeoutError():
-                return Retry(_TOO_SLOW, seconds)
-            case error:
-                log.error("an attempt failed", task=lease.task, fence=lease.fence, exc_info=error)
-                what = type(error).__name__
-                return Retry(Fault("internal_error", f"Something went wrong on our side ({what})."), seconds)
 
 
 @dataclass(slots=True)
@@ -237,7 +261,12 @@ class _Steps:
     percent: float = 0.0
     took: Callable[[], float] = lambda: 0.0  # of its own time, in seconds
     waits_for: Unavailable | None = None
-    left: set[str] = field(default_factory=set)  # steps whose results this attempt itself has kept
+    left: set[str] = field(default_factory=set)  # steps whose results this attempt itself has made
+    notes: Notes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What it tells waits until it must be written down."""
+        self.notes = Notes(self._tell, self._halt)
 
     async def __call__(self, step: Step[In, Out], value: Saved[In]) -> Saved[Out]:
         here, lease = self.attempts, self.attempt.lease
@@ -246,19 +275,22 @@ class _Steps:
         small = len(value.content) <= _FEW
         key = _key(step, value.content) if small else await here.threads(_key, step, value.content)
         if (kept := await self._kept(step.name, key)) is not None:
-            await self._note(Note(lease, after, resumed=True))
+            self.notes.waiting.append(Note(lease, after, resumed=True))
             return Saved(kept)
         self.stage = step.stage
         if step.stage not in here.heartbeat.membership.channel.stages or self._is_late():
             raise self.part_ends()
         if here.draining:
             raise Drained
-        await self._note(Note(lease, Progress(step.name, begins)))
-        result = await self._isolated(step, value, begins)
+        self.notes.waiting.append(Note(lease, Progress(step.name, begins)))
+        if self.notes.has_result:
+            await self.notes.write()
+        async with self.notes.soon():
+            result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
         also = None if here.chain.also is None else await here.threads(here.chain.also, lease.task, step.name, result)
-        self.left.add(step.name)  # from here on it may be written down, whatever is heard of that
-        await self._save(Checkpoint(step.name, key, result), after, also)
+        self.left.add(step.name)
+        self.notes.waiting.append(Note(lease, after, checkpoint=Checkpoint(step.name, key, result), also=also))
         return Saved(result)
 
     def _is_late(self) -> bool:
@@ -283,25 +315,29 @@ class _Steps:
         """The result of a step that was done before. Nobody is asked of one that left none: only this attempt could."""
         if step not in self.attempt.kept | self.left:
             return None
+        if self.notes.has_result:
+            await self.notes.write()
         return await self._told(lambda: self.attempts.threads(self._look_up, step, key))
 
     def _look_up(self, step: str, key: str) -> bytes | None:
         return self.attempts.ledger.checkpoint(self.attempt.lease.task, step, key)
 
-    async def _note(self, note: Note) -> None:
-        await self._told(lambda: self.attempts.notes(self.attempt.worker, note))
-
-    async def _save(self, made: Checkpoint, after: Progress, also: Also | None) -> None:
-        """Once, also where a commit's answer was lost: before another try is looked whether it is there."""
+    async def _tell(self, notes: Sequence[Note]) -> None:
+        """Once, also where a commit's answer was lost: before another try is looked whether the result is there."""
+        made = next((note.checkpoint for note in notes if note.checkpoint is not None), None)
         tries = count()
 
-        async def save() -> None:
-            if next(tries) and await self.attempts.threads(self._look_up, made.step, made.key) is not None:
-                return
-            note = Note(self.attempt.lease, after, checkpoint=made, also=also)
-            await self.attempts.notes(self.attempt.worker, note)
+        async def tell() -> None:
+            if next(tries) == 0 or made is None or not await self._is_kept(made):
+                await self.attempts.notes(self.attempt.worker, notes)
 
-        await self._told(save)
+        await self._told(tell)
+
+    async def _is_kept(self, made: Checkpoint) -> bool:
+        return await self.attempts.threads(self._look_up, made.step, made.key) is not None
+
+    def _halt(self, why: StaleLease | CancelRequested) -> None:
+        self.attempts.stop(self.attempt.lease, "cancelled" if isinstance(why, CancelRequested) else "lost")
 
     async def _told(self, ask: Callable[[], Awaitable[Given]]) -> Given:
         """What it gives. While the ledger cannot be reached the attempt waits, until its lease is over.
@@ -312,7 +348,7 @@ class _Steps:
 
         def most(error: Unavailable) -> float:
             self.waits_for = error
-            return _OUR_DISK if isinstance(error, StorageFull | Unreadable | StoreAway) else inf
+            return _OUR_DISK if _is_of_files(error) else inf
 
         given = await patiently(ask, f"task {self.attempt.lease.task}", most)
         self.waits_for = None
@@ -328,6 +364,35 @@ class _Steps:
         blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))  # pyright: ignore[reportArgumentType]  a type, not a value
         with await self._told(lambda: self.attempts.threads(_opened, self.attempts.open_file, blob)) as file:
             return await self.attempts.isolated(step.name, value.content, file, tell)
+
+
+def _outcome_of(error: BaseException, seconds: float) -> Outcome:
+    """What an error makes of an attempt."""
+    match error:
+        case StaleLease():
+            return Yielded(why="lost")  # another attempt owns the task now; the ledger will pass this by
+        case PartEnds(stage, took):
+            return Paused(stage, seconds, took)
+        case Drained():
+            return Yielded(why="the worker stopped", seconds=seconds)  # for steps that are kept
+        case CancelRequested():
+            return Cancelled(seconds)
+        case DocumentError():
+            return Failed(error.fault, seconds)
+        case StepFault():
+            return Retry(error.fault, seconds)
+        case Unavailable():
+            return Yielded(_OUR_DISK, error.message, seconds)
+        case TimeoutError():
+            return Retry(_TOO_SLOW, seconds)
+        case _:
+            what = type(error).__name__
+            return Retry(Fault(_OURS, f"Something went wrong on our side ({what})."), seconds)
+
+
+def _is_of_files(error: Unavailable) -> bool:
+    """Is it a disk, a file or the store of files, and not the ledger itself, that cannot be used?"""
+    return isinstance(error, StorageFull | Unreadable | StoreAway)
 
 
 async def _over(task: asyncio.Task[Any], cancelled: Callable[[], None]) -> None:
