@@ -143,7 +143,8 @@ def working(ledger: SqlLedger) -> Calls:
         yield lambda step=step: ledger.save(held, WORKER, Checkpoint("parse", "k", b""), Progress(step, 1))
     for key in ("", "k" * 65, "a\0b"):
         yield lambda key=key: ledger.save(held, WORKER, Checkpoint("parse", key, b""), MARK)
-    yield lambda: ledger.note(WORKER, [Note(held, MARK, checkpoint=made), Note(held, MARK, checkpoint=made)])
+    done = Note(held, MARK, checkpoint=Checkpoint("parse", "k", b""))
+    yield lambda: ledger.note(WORKER, [done, done])
     yield lambda: ledger.note(WORKER, [Note(held, MARK, also=lambda _: None)])
 
 

@@ -253,7 +253,7 @@ async def test_deliveries_that_come_together_share_their_commits(desk: Desk, mon
     desk.attempts.chain = replace(COUNTING, summary=None)  # or each ended when a thread had made its summary
     names = [desk.submit() for _ in range(4)]
     await asyncio.gather(*map(desk.attempts.and_finish, desk.ledger.lease("database", 4)))
-    assert calls == [("begins", 4), *[("notes", 4)] * 6, ("ends", 4)]
+    assert calls == [("begins", 4), *[("notes", 4)] * 2, ("ends", 4)]
     assert {desk.ledger.task(name).status for name in names} == {"completed"}
 
 
@@ -276,9 +276,9 @@ async def test_an_outcome_is_told_under_the_identity_that_began_it(desk: Desk, m
     (lease,) = desk.ledger.lease("database", 1)
     told, finish = [], SqlLedger.finish
 
-    def note(asked: SqlLedger, worker: WorkerId, ended: Sequence[Ended]) -> None:
+    def note(asked: SqlLedger, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note]) -> None:
         told.append(worker)
-        finish(asked, worker, ended)
+        finish(asked, worker, ended, notes)
 
     monkeypatch.setattr(SqlLedger, "finish", note)
     delivered = asyncio.create_task(desk.attempts.and_finish(lease))
@@ -288,6 +288,13 @@ async def test_an_outcome_is_told_under_the_identity_that_began_it(desk: Desk, m
     await delivered
     assert told == [desk.worker]
     assert desk.ledger.task(lease.task).status == "completed"
+
+
+async def until_begun(desk: Desk, name: TaskId, step: str) -> None:
+    """Until it is on disk that this step begins."""
+    async with asyncio.timeout(60):
+        while ("step", step) not in [(event.kind, event.step) for event in desk.ledger.events(name)]:
+            await asyncio.sleep(0.005)
 
 
 async def test_progress_is_told_between_two_steps(desk: Desk):
@@ -321,9 +328,9 @@ async def test_progress_does_not_come_after_what_follows_it(desk: Desk, monkeypa
         saved.wait(0.5)  # what must not overtake it has time to
         progress(asked, worker, reports)
 
-    def note(worker: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
-        refused = write(worker, notes)
-        if notes[0].checkpoint is not None:
+    def note(worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[PaperlaneError | None]:
+        refused = write(worker, told)
+        if told[0][0].checkpoint is not None:
             saved.set()
         return refused
 
@@ -332,6 +339,7 @@ async def test_progress_does_not_come_after_what_follows_it(desk: Desk, monkeypa
     ) -> bytes:
         result = await desk.steps(step, value, file, tell)
         if step == "one":
+            await until_begun(desk, name, step)
             telling.append(asyncio.create_task(desk.attempts.tell_progress()))
             await asyncio.sleep(0)
         return result
@@ -570,11 +578,14 @@ async def test_a_part_that_only_waited_for_others_goes_on_in_another_one(
     assert ended.outcome.took < 1.0  # of the attempt's own time
 
 
-async def test_a_part_that_waited_for_the_ledger_goes_on_in_another_one(desk: Desk, pass_time: Callable[[float], None]):
+async def test_a_part_that_waited_for_the_ledger_goes_on_in_another_one(
+    desk: Desk, pass_time: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
     desk.attempts.longest = 100.0
     loop, tries = asyncio.get_running_loop(), count(1)
 
-    def away(_worker: WorkerId, _notes: Sequence[Note]) -> Sequence[None]:
+    def away(_worker: WorkerId, _told: Sequence[Sequence[Note]]) -> Sequence[None]:
         if next(tries) > 1:  # by now the attempt knows that it waits
             loop.call_soon_threadsafe(pass_time, 150)
         raise Unavailable("The database is away.")
@@ -617,10 +628,10 @@ async def test_an_attempt_that_finds_no_room_for_a_result_hands_its_turn_back_an
 
     write = desk.attempts.notes.call
 
-    def full(worker: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
-        if any(note.checkpoint is not None for note in notes):
+    def full(worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[PaperlaneError | None]:
+        if any(note.checkpoint is not None for notes in told for note in notes):
             raise StorageFull("There is no room.")
-        return write(worker, notes)
+        return write(worker, told)
 
     monkeypatch.setattr(desk.attempts.notes, "call", full)
     if ends == "patience":

@@ -498,7 +498,7 @@ class Ledger(Protocol):
 
         Of such a one nothing is written. What one tells of several steps stays in its order. A step's result is kept
         once: the first one of a step and a key stays, as long as it can be read; those under other keys of the step, of
-        another input or version, are dropped with it. ValueError for two results of one attempt.
+        another input or version, are dropped with it. ValueError for two results of one step.
         """
         ...
 

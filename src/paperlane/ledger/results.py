@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -127,16 +127,24 @@ class Results:
             writing.soon(*writing.dialect.insertion(checkpoints, fresh))
         return named, useless
 
-    def were_kept(self, writing: Writing, notes: Sequence[Note], stored: Sequence[Stored]) -> Mapping[Lease, str]:
-        """Of which leases did an earlier try keep the result? Their files ("" for none).
+    def were_kept(
+        self, writing: Writing, notes: Sequence[Note], stored: Sequence[Stored]
+    ) -> Mapping[Lease, Collection[str]]:
+        """Of which leases did an earlier try keep the results? Their files ("" for none).
 
         Asked under the locks that it held, of all these notes.
         """
         of = sorted({note.lease.task for note in notes})
         writing.connection.execute(select(tasks.c.id).where(tasks.c.id.in_(of)).order_by(tasks.c.id).with_for_update())
         there = self._of_steps(writing, stored)
-        rows = ((one.lease, there.get((one.lease.task, one.step), {}).get(one.key)) for one in stored)
-        return {lease: str(row["file"]) for lease, row in rows if row is not None and self._is_whole(row)}
+        kept, lost = dict[Lease, set[str]](), set[Lease]()
+        for one in stored:
+            row = there.get((one.lease.task, one.step), {}).get(one.key)
+            if row is not None and self._is_whole(row):
+                kept.setdefault(one.lease, set()).add(str(row["file"]))
+            else:
+                lost.add(one.lease)
+        return {lease: files for lease, files in kept.items() if lease not in lost}
 
     def of(self, ask: Callable[[], Mapping[str, Any] | None], task: TaskId, step: str) -> bytes | None:
         """The result of the row that is asked for; None when its file is lost, which is as if it had never been kept.

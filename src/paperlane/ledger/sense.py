@@ -148,7 +148,7 @@ def check_worker(worker: WorkerId, engine: str, slots: int, version: int, channe
 
 
 def check_notes(notes: Sequence[Note]) -> None:
-    """ValueError for what is no name of a step, for a result that would not be found again, for two of a lease.
+    """ValueError for what is no name of a step, for a result that would not be found again, for two of one step.
 
     Asking for the key "" means the newest result. Also for what is to be written beside a result where there is none.
     """
@@ -159,9 +159,9 @@ def check_notes(notes: Sequence[Note]) -> None:
             check_text("A checkpoint's key", note.checkpoint.key, checkpoints.c.key)
         elif note.also is not None:
             raise ValueError("Others write beside a step's result, not where there is none")
-    done = [(note.lease.task, note.lease.fence) for note in notes if note.checkpoint is not None]
-    if len(set(done)) < len(done):
-        raise ValueError("An attempt tells of one step that is done at a time, not of several")
+    results = [(note.lease, note.checkpoint.step) for note in notes if note.checkpoint is not None]
+    if len(set(results)) < len(results):
+        raise ValueError("An attempt has one result of a step to tell at a time, not several")
 
 
 def check_chore(name: str, seconds: float) -> None:

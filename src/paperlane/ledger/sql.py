@@ -662,7 +662,7 @@ class SqlLedger:
             if not writing.again:
                 useless.clear()
             useless.update(dropped, (one.row.file for one in stored if one.row.file))
-            useless.difference_update(kept.values(), named)
+            useless.difference_update(named, *kept.values())
             if writing.again:
                 useless.difference_update(results.named(writing.connection, sorted(useless)))
             for note in notes:

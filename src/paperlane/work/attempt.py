@@ -6,7 +6,6 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import count
 from math import inf
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
@@ -119,7 +118,9 @@ class Attempts:
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
         with self._held(lease):
-            return Ended(lease, await self._outcome(lease, self._run_and_tell(lease)))
+            ended = Ended(lease, await self._outcome(lease, self._run(lease, tell=True)))
+            await self._tell_rest(lease)
+            return ended
 
     async def and_finish(self, lease: Lease) -> None:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
@@ -130,7 +131,7 @@ class Attempts:
             log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
             return  # an outcome of its own would end the attempt that runs
         with self._held(lease):
-            ended = Ended(lease, await self._outcome(lease, self._run(lease)))
+            ended = Ended(lease, await self._outcome(lease, self._run(lease, tell=False)))
             telling = asyncio.create_task(self._tell_end(ended))
             await _over(telling, lambda: None)
         if (error := telling.exception()) is not None:
@@ -164,10 +165,10 @@ class Attempts:
         return [refused[some[0].lease] for some in told]
 
     async def tell_progress(self) -> None:
-        """Write down the latest progress of every attempt."""
+        """Write down the latest progress of every attempt; of one whose step's start is not on disk yet, later."""
         async with self._telling:
-            reports = list(self.told.items())
-            self.told.clear()
+            early = {lease for lease, steps in self._steps.items() if steps.notes.waiting}
+            reports = [(lease, self.told.pop(lease)) for lease in tuple(self.told) if lease not in early]
             await self.threads(self.ledger.progress, self.heartbeat.membership.worker, reports)
 
     async def keep_silent(self, lease: Lease) -> None:
@@ -219,20 +220,8 @@ class Attempts:
             self._stops.setdefault(lease, why)
             running.cancel()
 
-    async def _run_and_tell(self, lease: Lease) -> Completed:
-        """For an outcome that is told by others: nothing is left to tell beside it."""
-        try:
-            completed = await self._run(lease)
-        except (StaleLease, CancelRequested):
-            raise
-        except Exception:
-            if (steps := self._steps.get(lease)) is not None:
-                await steps.notes.write()
-            raise
-        await self._steps[lease].notes.write()
-        return completed
-
-    async def _run(self, lease: Lease) -> Completed:
+    async def _run(self, lease: Lease, *, tell: bool) -> Completed:
+        """With `tell` all that it tells is on disk at its end; else its last notes wait, for its outcome."""
         until = asyncio.get_running_loop().time() + self.longest
         attempt = await patiently(lambda: self.begins(self.heartbeat.membership.worker, lease), "an attempt")
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
@@ -241,13 +230,33 @@ class Attempts:
         try:
             async with part, own_time(attempt.seconds) as steps.took:
                 last = await self.chain.run(Saved(attempt.payload), steps)
+                if tell:
+                    await steps.write()
         except TimeoutError as error:
             if part.expired() and steps.may_part:
                 raise steps.part_ends() from error
-            raise steps.waits_for or error  # noqa: B904  its time went while it waited, which is not the task's fault
+            if steps.waits_for is not None:  # its time went while it waited, which is not the task's fault
+                steps.notes.waiting.clear()
+                raise steps.waits_for from error
+            raise
+        finally:
+            await steps.notes.close()
         summary = await self.threads(self.chain.summary, last.content) if self.chain.summary is not None else {}
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
         return Completed(summary=summary)
+
+    async def _tell_rest(self, lease: Lease) -> None:
+        """What an attempt that failed has not told yet: its result may be kept, and its history whole."""
+        steps = self._steps.get(lease)
+        if steps is None or not steps.notes.waiting:
+            return
+        worker, notes = steps.attempt.worker, steps.notes.waiting
+        try:
+            await patiently(lambda: self.notes(worker, notes), f"task {lease.task}", lambda _: _OUR_DISK)
+        except (StaleLease, CancelRequested):
+            return  # as its outcome will find
+        except Exception:
+            log.exception("what an attempt told last is lost", task=lease.task, fence=lease.fence)
 
 
 @dataclass(slots=True)
@@ -262,6 +271,7 @@ class _Steps:
     took: Callable[[], float] = lambda: 0.0  # of its own time, in seconds
     waits_for: Unavailable | None = None
     left: set[str] = field(default_factory=set)  # steps whose results this attempt itself has made
+    unsure: bool = False  # may what was told last be on disk, though that was not heard?
     notes: Notes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -275,22 +285,21 @@ class _Steps:
         small = len(value.content) <= _FEW
         key = _key(step, value.content) if small else await here.threads(_key, step, value.content)
         if (kept := await self._kept(step.name, key)) is not None:
-            self.notes.waiting.append(Note(lease, after, resumed=True))
+            self.notes.add(Note(lease, after, resumed=True))
             return Saved(kept)
         self.stage = step.stage
         if step.stage not in here.heartbeat.membership.channel.stages or self._is_late():
             raise self.part_ends()
         if here.draining:
             raise Drained
-        self.notes.waiting.append(Note(lease, Progress(step.name, begins)))
+        self.notes.add(Note(lease, Progress(step.name, begins)))
         if self.notes.has_result:
-            await self.notes.write()
-        async with self.notes.soon():
-            result = await self._isolated(step, value, begins)
+            await self.write()
+        result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
         also = None if here.chain.also is None else await here.threads(here.chain.also, lease.task, step.name, result)
         self.left.add(step.name)
-        self.notes.waiting.append(Note(lease, after, checkpoint=Checkpoint(step.name, key, result), also=also))
+        self.notes.add(Note(lease, after, checkpoint=Checkpoint(step.name, key, result), also=also))
         return Saved(result)
 
     def _is_late(self) -> bool:
@@ -316,22 +325,28 @@ class _Steps:
         if step not in self.attempt.kept | self.left:
             return None
         if self.notes.has_result:
-            await self.notes.write()
+            await self.write()
         return await self._told(lambda: self.attempts.threads(self._look_up, step, key))
 
     def _look_up(self, step: str, key: str) -> bytes | None:
         return self.attempts.ledger.checkpoint(self.attempt.lease.task, step, key)
 
+    async def write(self) -> None:
+        """All that it told is on disk. What cannot be written is dropped: the attempt ends with that error."""
+        try:
+            await self._told(self.notes.write)
+        except Exception:
+            self.notes.waiting.clear()
+            raise
+
     async def _tell(self, notes: Sequence[Note]) -> None:
-        """Once, also where a commit's answer was lost: before another try is looked whether the result is there."""
+        """Once, also where a commit's answer was lost: before another try is looked whether a result is there."""
         made = next((note.checkpoint for note in notes if note.checkpoint is not None), None)
-        tries = count()
-
-        async def tell() -> None:
-            if next(tries) == 0 or made is None or not await self._is_kept(made):
-                await self.attempts.notes(self.attempt.worker, notes)
-
-        await self._told(tell)
+        if self.unsure and made is not None and await self._is_kept(made):
+            return
+        self.unsure = True
+        await self.attempts.notes(self.attempt.worker, notes)
+        self.unsure = False
 
     async def _is_kept(self, made: Checkpoint) -> bool:
         return await self.attempts.threads(self._look_up, made.step, made.key) is not None

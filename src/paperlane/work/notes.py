@@ -1,60 +1,79 @@
 """What an attempt tells of its steps, written down together as far as nobody loses by it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from paperlane.errors import CancelRequested, StaleLease
+from paperlane.errors import CancelRequested, StaleLease, Unavailable
 from paperlane.ledger import Note
 
 _A_MOMENT = 0.05  # seconds: nobody who looks on sees the start of a shorter step before its end
+_LATER = 1.0  # seconds after which a ledger that could not be used is asked again
 
 
 @dataclass(slots=True)
 class Notes:
-    """Of one attempt, in their order: they wait for each other until `write` is called, or the attempt has ended.
+    """Of one attempt, in their order: `waiting` are those that are not written down yet.
 
-    `tell` writes several down at once. `halt` is told why the attempt must not go on, where that is found meanwhile.
+    None waits for much longer than a moment, for others to come or the attempt to end. `tell` tries to write several
+    down at once, and is given the same ones again after Unavailable; `halt` is told why the attempt must not go on,
+    where that is found while it runs.
     """
 
     tell: Callable[[Sequence[Note]], Awaitable[None]]
     halt: Callable[[StaleLease | CancelRequested], None]
     waiting: list[Note] = field(default_factory=list)
+    _tried: int = 0  # so many of them may be on disk
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _timer: asyncio.TimerHandle | None = None
+    _closed: bool = False
+    _later: asyncio.Task[None] | None = None
+
+    def add(self, note: Note) -> None:
+        """Have it written down within a moment."""
+        self.waiting.append(note)
+        self._write_in(_A_MOMENT)
 
     @property
     def has_result(self) -> bool:
-        """Is there a step's result among them, which must be on disk before another step begins?"""
+        """Does a step's result wait, which must be on disk before another step begins?"""
         return any(note.checkpoint is not None for note in self.waiting)
 
     async def write(self) -> None:
         """Have all of them on disk. StaleLease or CancelRequested when the attempt must not go on."""
         async with self._writing:
-            if some := tuple(self.waiting):
+            while self.waiting:
+                some = self.waiting[: self._tried or len(self.waiting)]
+                self._tried = len(some)
                 await self.tell(some)
-                del self.waiting[: len(some)]
+                del self.waiting[: self._tried]
+                self._tried = 0
 
-    @asynccontextmanager
-    async def soon(self) -> AsyncGenerator[None]:
-        """They are written down while what is inside takes longer than a moment; else they wait on."""
-        writing = asyncio.create_task(self._after_a_moment())
-        try:
-            yield
-            if self._writing.locked():
-                await asyncio.wait({writing})
-        finally:
-            writing.cancel()
-            await _over(writing)  # a call that was made is waited for: what it writes shall not be told again
-        if not writing.cancelled():
-            writing.result()
+    async def close(self) -> None:
+        """From here on nothing is written down in the background; raises what went wrong there."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._later is not None:
+            await _over(self._later)  # what it writes shall not be told again
+            self._later.result()
 
-    async def _after_a_moment(self) -> None:
-        await asyncio.sleep(_A_MOMENT)
+    def _write_in(self, seconds: float) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._write_later)
+
+    def _write_later(self) -> None:
+        self._timer = None
+        if not self._writing.locked():
+            self._later = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
         try:
             await self.write()
         except (StaleLease, CancelRequested) as error:
             self.halt(error)
+        except Unavailable:  # whoever must have them on disk waits for the ledger, and tells of it
+            self._write_in(_LATER)
 
 
 async def _over(task: asyncio.Task[None]) -> None:
