@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, select, update
 
 from paperlane.ledger import Rules
-from paperlane.ledger.claims import Outlook, There, lease_of, next_turns, outlook_of, silent, suspect_waits
+from paperlane.ledger.claims import OUTLOOK, Outlook, There, is_silent, lease_of, next_turns, suspect_waits
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
 from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import IS_BETWEEN, UNDER_WAY, engines, tasks, workers
-from paperlane.ledger.writing import Writing
+from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.tasks import EVERYTHING, FIRST, Channel, Lease, Stage
 
 _BETWEEN = Prepared(  # two parts: they wait to be handed over, whose last part began first before others
@@ -19,6 +19,16 @@ _BETWEEN = Prepared(  # two parts: they wait to be handed over, whose last part 
     .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), IS_BETWEEN)
     .order_by(tasks.c.begun_at, tasks.c.id)
     .with_for_update(of=tasks, skip_locked=True)
+)
+
+
+_ENGINE = Prepared(select(engines.c.name).where(engines.c.name == bindparam("engine")).with_for_update())
+_MEMBERS = Prepared(select(*(workers.c[x] for x in ("id", "engine", "slots", "seen_at", "stages", "shard", "shards"))))
+_BY = (tasks.c.stage, tasks.c.user_id, IS_BETWEEN, tasks.c.worker_id)
+_OUT = Prepared(
+    select(*_BY, func.count(), func.max(tasks.c.crashes))
+    .where(UNDER_WAY, tasks.c.engine == bindparam("engine"))
+    .group_by(*_BY)
 )
 
 
@@ -58,20 +68,40 @@ class _Room:
             self.of[channel] -= count
 
 
-def _room(writing: Writing, engine: str, rules: Rules) -> _Room:
-    live = select(workers).where(~silent(writing.now, rules))
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What is known where leases are asked for; all of it is asked together, under the lock of the engine's row."""
+
+    members: Asked
+    out: Asked
+    between: Asked
+    outlook: Asked
+
+
+def _ask(writing: Writing, engine: str) -> _Asking:
+    """Dispatchers of an engine take turns at its row: two at once would each fill the room that both see."""
+    of = {"engine": engine}
+    row = writing.soon(_ENGINE, of)
+    asking = _Asking(*(writing.soon(asked, of) for asked in (_MEMBERS, _OUT, _BETWEEN, OUTLOOK)))
+    if row.value() is None:
+        writing.connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
+        return _ask(writing, engine)
+    return asking
+
+
+def _room(asking: _Asking, engine: str, now: float, rules: Rules) -> _Room:
     room, serves = _Room({}, {}, 0, There(0, 0)), dict[str, Channel | None]([("", None)])
-    for worker in writing.connection.execute(live):
-        channel = channel_of(worker.stages, worker.shard, worker.shards)
-        serves[worker.id] = channel
-        if worker.engine == engine and worker.slots > 0:  # one that was granted none serves nothing
-            room.slots[channel] = room.slots.get(channel, 0) + worker.slots
-            room.whole += worker.slots
+    for worker in asking.members.rows():
+        if is_silent(worker["seen_at"], now, rules):
+            continue
+        channel = channel_of(worker["stages"], worker["shard"], worker["shards"])
+        serves[worker["id"]] = channel
+        if worker["engine"] == engine and worker["slots"] > 0:  # one that was granted none serves nothing
+            room.slots[channel] = room.slots.get(channel, 0) + worker["slots"]
+            room.whole += worker["slots"]
     room.of.update(room.slots)
     unbegun: dict[tuple[str, int], int] = {}
-    by = (tasks.c.stage, tasks.c.user_id, IS_BETWEEN, tasks.c.worker_id)
-    out = select(*by, func.count(), func.max(tasks.c.crashes)).where(UNDER_WAY, tasks.c.engine == engine).group_by(*by)
-    for stage, user, between, worker, count, crashes in writing.connection.execute(out):
+    for stage, user, between, worker, count, crashes in asking.out.tuples():
         room.there = There(room.there.held + count, max(room.there.crashes, crashes))
         if worker in serves:
             room.whole -= count
@@ -88,19 +118,15 @@ def _room(writing: Writing, engine: str, rules: Rules) -> _Room:
 
 
 def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
-    """Leases for a push engine: what waits between two parts, and then new turns, which begin at the first stage.
-
-    Dispatchers of an engine take turns at its row: two at once would each fill the room that both see.
-    """
-    connection = writing.connection
-    connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
-    connection.execute(select(engines.c.name).where(engines.c.name == engine).with_for_update())
+    """Leases for a push engine: what waits between two parts, and then new turns, which begin at the first stage."""
+    held.ask_clocks()
+    asking = _ask(writing, engine)
     found = _handed_out(writing, engine, rules) if writing.again else []
-    room = _room(writing, engine, rules)
-    parts = _hand_over(writing, engine, room, most - len(found), rules)
+    room = _room(asking, engine, writing.now, rules)
+    parts = _hand_over(writing, asking.between, room, most - len(found), rules)
     most -= len(found) + len(parts)
     turns: list[Change] = []
-    outlook = outlook_of(writing, engine)
+    outlook = Outlook(*asking.outlook.tuples()[0])
     for channel, share in _shares(_in_order(writing, held, engine, room, outlook, rules), room, most):
         free = min(share, most - len(turns), room.of[channel], room.whole)
         if free <= 0:
@@ -151,17 +177,16 @@ def _begins(task: Change) -> Change:
     return {"fence": task["fence"] + 1, "charged": task["charged"], **stage}
 
 
-def _hand_over(writing: Writing, engine: str, room: _Room, most: int, rules: Rules) -> Sequence[Lease]:
+def _hand_over(writing: Writing, between: Asked, room: _Room, most: int, rules: Rules) -> Sequence[Lease]:
     """Parts for which there is room in a channel.
 
     The others keep their turns as long as somebody asks here and their channel has a live worker. Else the sweep gives
     them back, as what nobody began.
     """
-    asked = writing.soon(_BETWEEN, {"engine": engine}).rows()
     until = writing.now + rules.undelivered
     over: list[Change] = []
     kept: list[str] = []
-    for task in asked:
+    for task in between.rows():
         if (channel := room.widest(Stage(task["stage"]), task["user_id"])) is None:
             continue
         if len(over) < most and room.of[channel] > 0:

@@ -62,6 +62,11 @@ def silent(now: float, rules: Rules) -> ColumnElement[bool]:
     return or_(workers.c.seen_at <= now - rules.lease, workers.c.seen_at > now + 2 * rules.lease)
 
 
+def is_silent(seen_at: float, now: float, rules: Rules) -> bool:
+    """The same of a row that was read."""
+    return not now - rules.lease < seen_at <= now + 2 * rules.lease
+
+
 PAUSED = select(engines.c.paused).where(engines.c.name == bindparam("engine")).scalar_subquery()
 NEXT_DUE = select(tasks.c.run_at).where(WAITING, tasks.c.run_at > 0).order_by(tasks.c.run_at).limit(1).scalar_subquery()
 
@@ -83,7 +88,7 @@ _AT_WORKER = Prepared(
     )
 )
 _OF_WORKER = _outlook(workers.c.id == bindparam("worker"))
-_OF_ENGINE = _outlook(workers.c.engine == bindparam("engine"))
+OUTLOOK = _outlook(workers.c.engine == bindparam("engine"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +111,6 @@ class Outlook:
     next_due: float | None
     suspects: int
     knows: int
-
-
-def outlook_of(writing: Writing, engine: str) -> Outlook:
-    """What is known at an engine."""
-    return Outlook(*writing.soon(_OF_ENGINE, {"engine": engine}).tuples()[0])
 
 
 _FIRST_LIVE = Prepared(
