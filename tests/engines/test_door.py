@@ -5,15 +5,16 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paperlane.engines import door as doors
-from paperlane.engines.door import Door, Shut, Visitor, lease_of, words_of
+from paperlane.engines.door import AsyncVisitor, Door, Shut, Visitor, lease_of, words_of
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId
 
 LEASE = Lease(TaskId("one"), 3, Stage.MODEL, UserId(5))
@@ -70,10 +71,24 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         visitor.close()
 
 
-async def test_who_brings_a_lease_waits_until_it_has_ended(house: House):
-    visitor = house.visitor()
+Bring = Callable[[Lease], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(params=["thread", "loop"])
+async def bring(house: House, request: pytest.FixtureRequest) -> AsyncIterator[Bring]:
+    """What brings leases, one after the other."""
+    if request.param == "thread":
+        visitor = house.visitor()
+        yield lambda lease: asyncio.to_thread(visitor.bring, lease)
+    else:
+        visitor = AsyncVisitor(house.at)
+        yield visitor.bring
+        visitor.close()
+
+
+async def test_who_brings_a_lease_waits_until_it_has_ended(house: House, bring: Bring):
     for times in (1, 2):
-        bringing = asyncio.create_task(asyncio.to_thread(visitor.bring, LEASE))
+        bringing = asyncio.create_task(bring(LEASE))
         await house.until(lambda times=times: len(house.begun) == times)
         assert not bringing.done()
         house.go_on.set()
@@ -82,7 +97,7 @@ async def test_who_brings_a_lease_waits_until_it_has_ended(house: House):
     assert house.ended == [LEASE, LEASE]
 
 
-@pytest.mark.parametrize("how", ["killed", "leaves"])
+@pytest.mark.parametrize("how", ["killed", "cancelled"])
 async def test_what_is_under_way_is_handed_back_when_who_brought_it_goes_away(house: House, how: str):
     if how == "killed":
         code = f"from tests.engines.test_door import *; Visitor(Path({str(house.at)!r})).bring(LEASE)"
@@ -91,23 +106,21 @@ async def test_what_is_under_way_is_handed_back_when_who_brought_it_goes_away(ho
         process.kill()
         await process.wait()
     else:
-        visitor = house.visitor()
-        bringing = asyncio.create_task(asyncio.to_thread(visitor.bring, LEASE))
+        bringing = asyncio.create_task(AsyncVisitor(house.at).bring(LEASE))
         await house.until(lambda: house.begun == [LEASE])
-        visitor.leave()
-        with pytest.raises(Shut):
+        bringing.cancel()
+        with pytest.raises(asyncio.CancelledError):
             await bringing
     await house.until(lambda: house.handed_back == [LEASE])
 
 
-async def test_a_door_that_is_shut_for_a_while_is_waited_for(house: House):
+async def test_a_door_that_is_shut_for_a_while_is_waited_for(house: House, bring: Bring):
     house.go_on.set()
-    visitor = house.visitor()
-    await asyncio.to_thread(visitor.bring, LEASE)
+    await bring(LEASE)
     house.stop.set()
     assert house.serving is not None
     await house.serving
-    bringing = asyncio.create_task(asyncio.to_thread(visitor.bring, LEASE))
+    bringing = asyncio.create_task(bring(LEASE))
     house.open()
     await bringing
     assert house.ended == [LEASE, LEASE]
@@ -117,6 +130,8 @@ async def test_a_door_that_stays_shut_is_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(doors, "_PATIENCE", 0.0)
     with pytest.raises(Shut, match="does not answer"):
         await asyncio.to_thread(Visitor(tmp_path / "none").bring, LEASE)
+    with pytest.raises(Shut, match="does not answer"):
+        await AsyncVisitor(tmp_path / "none").bring(LEASE)
 
 
 async def test_what_comes_while_it_stops_is_not_begun(house: House):
@@ -167,11 +182,11 @@ async def test_a_line_without_end_is_not_kept(house: House):
     assert house.begun == []
 
 
-async def test_who_is_refused_is_told(house: House):
+async def test_who_is_refused_is_told(bring: Bring):
     bad = Lease(TaskId("one"), 3, Stage.CPU, None)  # type: ignore[arg-type]
     assert lease_of(words_of(LEASE)) == LEASE
     with pytest.raises(ValueError, match="refused"):
-        await asyncio.to_thread(house.visitor().bring, bad)
+        await bring(bad)
 
 
 async def test_who_is_interrupted_gives_up_what_is_under_way(house: House, monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,6 @@ import json
 import signal
 import time
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote
@@ -30,7 +29,7 @@ from redis.exceptions import TimeoutError as TooSlow
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
 from paperlane.engines.brokers import checked, without_password
-from paperlane.engines.door import Brought, Door, Visitor, lease_of, words_of
+from paperlane.engines.door import AsyncVisitor, Brought, Door, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
 
@@ -164,8 +163,7 @@ class Program:
 
     def __init__(self, url: str, shards: int, shard: int, slots: int, command: Sequence[str], grace: float) -> None:
         self._beside = Beside(command, grace)
-        self._threads = ThreadPoolExecutor(slots, "arq-brings")
-        self._idle: list[Visitor] = []
+        self._idle: list[AsyncVisitor] = []
         redis = _settings(url)
         redis.retry = Retry(EqualJitterBackoff(cap=1, base=0.05), 5)  # some seconds: whoever stops it waits for them
         redis.retry_on_error = [Unreachable, TooSlow, OSError]  # the last one where nobody listens
@@ -214,12 +212,6 @@ class Program:
             visitor.close()
 
     async def _bring(self, lease: Lease) -> None:
-        visitor = self._idle.pop() if self._idle else Visitor(self._beside.door)
-        call = asyncio.get_running_loop().run_in_executor(self._threads, visitor.bring, lease)
-        try:
-            await asyncio.shield(call)
-        except asyncio.CancelledError:
-            call.add_done_callback(lambda gone: gone.exception() and None)  # that it was given up, as is known
-            visitor.leave()
-            raise
+        visitor = self._idle.pop() if self._idle else AsyncVisitor(self._beside.door)
+        await visitor.bring(lease)  # cancelled, it hands back
         self._idle.append(visitor)

@@ -11,12 +11,13 @@ import asyncio
 import json
 import socket
 import time
+from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import structlog
+from typing_extensions import override
 
 from paperlane.engines import RunAndFinish
 from paperlane.model.tasks import Lease, Stage, TaskId, UserId
@@ -53,60 +54,94 @@ class Door:
 
     def __init__(self, at: Path) -> None:
         self._at = at
-        self._inside: set[asyncio.Task[None]] = set()
-        self._visitors: set[asyncio.StreamWriter] = set()
-        self._unbegun: list[Lease] = []
 
     async def serve(self, run: RunAndFinish, stop: asyncio.Event) -> Sequence[Lease]:
         """Run what is brought until told to stop; when all that ran has ended, what was brought and not begun."""
+        unbegun: list[Lease] = []
+        visits: set[_Visit] = set()
 
         async def take(lease: Lease) -> None:
             if stop.is_set():
-                self._unbegun.append(lease)
+                unbegun.append(lease)
             else:
                 await run(lease)
 
-        async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._visitors.add(writer)
-            try:
-                await self._serve_visitor(reader, writer, take)
-            except OSError as error:
-                log.warning("whoever brought tasks went away", why=error.strerror)
-            finally:
-                self._visitors.discard(writer)
-                writer.close()
-
         self._at.unlink(missing_ok=True)  # of a worker that was killed
-        async with await asyncio.start_unix_server(visited, self._at, limit=_LONGEST_LINE):
+        loop = asyncio.get_running_loop()
+        async with await loop.create_unix_server(lambda: _Visit(take, visits), self._at):
             await stop.wait()
-            while self._inside:
-                await asyncio.wait(self._inside)
-            for idle in self._visitors:
+            while inside := {visit.running for visit in visits if visit.running is not None}:
+                await asyncio.wait(inside)
+                await asyncio.sleep(0)  # they are answered
+            for idle in visits:
                 idle.close()
-        return self._unbegun
+        return unbegun
 
-    async def _serve_visitor(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, take: RunAndFinish
-    ) -> None:
-        next_line = asyncio.create_task(_line(reader))
-        while line := await next_line:
-            next_line = asyncio.create_task(_line(reader))
+
+class _Visit(asyncio.Protocol):
+    """Somebody who brings leases, and is answered when each has ended; whoever goes away before gives it up."""
+
+    def __init__(self, take: RunAndFinish, visits: "set[_Visit]") -> None:
+        self.running: asyncio.Task[None] | None = None
+        self._take = take
+        self._visits = visits
+        self._lines: deque[bytes] = deque()
+        self._rest = b""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._visits.add(self)
+
+    def close(self) -> None:
+        """Let it go away."""
+        self._transport.close()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Take the next line, when the one before was answered; one that comes before that is an interruption."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._lines.extend(lines)
+        if len(self._rest) > _LONGEST_LINE:
+            self._transport.abort()
+        elif self.running is None:
+            self._next()
+        elif lines:
+            self._give_up()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._visits.discard(self)
+        self._lines.clear()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        if self.running is not None:
+            log.warning("whoever brought a task went away; it is handed back", task=self.running.get_name())
+            asyncio.get_running_loop().call_soon(self.running.cancel)  # once it has started, for else nobody hands back
+
+    def _next(self) -> None:
+        while self._lines and self.running is None:
             try:
-                lease = lease_of(json.loads(line))
+                lease = lease_of(json.loads(self._lines.popleft()))
             except ValueError as error:
                 log.warning("what was brought is refused", why=str(error))
-                writer.write(_REFUSED)
-                continue
-            running = asyncio.create_task(take(lease))
-            self._inside.add(running)
-            running.add_done_callback(self._inside.discard)
-            await asyncio.wait({running, next_line}, return_when=asyncio.FIRST_COMPLETED)
-            if next_line.done() and not running.done():  # it says more before it was answered, or went away
-                log.warning("whoever brought a task went away; it is handed back", task=lease.task, fence=lease.fence)
-                running.cancel()
-            await running
-            writer.write(_ENDED)
-            await writer.drain()
+                self._transport.write(_REFUSED)
+            else:
+                self.running = asyncio.create_task(self._run(lease), name=f"{lease.task}, lease {lease.fence}")
+        if self._lines:
+            self._give_up()
+
+    async def _run(self, lease: Lease) -> None:
+        try:
+            await self._take(lease)
+        except Exception:
+            log.exception("a task that was brought could not be run", task=lease.task)
+        finally:
+            self.running = None
+            self._transport.write(_ENDED)
+            self._next()
 
 
 class Brought:
@@ -127,15 +162,6 @@ class Brought:
         return await self._door.serve(run, stop)
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    """The next line; nothing where there is none any more."""
-    try:
-        line = await reader.readline()
-    except (OSError, ValueError):  # reset, or longer than any lease
-        return b""
-    return line if line.endswith(b"\n") else b""
-
-
 class Visitor:
     """Brings leases to a door, one after the other, and waits until each has ended."""
 
@@ -143,7 +169,6 @@ class Visitor:
         self._door = door
         self._connection: socket.socket | None = None
         self._answers: BinaryIO | None = None
-        self._left = False
 
     def bring(self, lease: Lease) -> None:
         """Return when the lease has ended. Shut when the door does not open; ValueError where the lease is none.
@@ -156,23 +181,13 @@ class Visitor:
         except BaseException:  # a signal of who runs this, most likely: what is under way is given up
             self.close()
             raise
-        if answer != _ENDED:
-            raise ValueError(f"The worker refused {words_of(lease)}.")
+        _check(answer, lease)
 
     def _until_answered(self, line: bytes) -> bytes:
         while not (answer := self._answer(line)):
             self.close()
-            if self._left:
-                raise Shut("Whoever brought the task went away.")
             self._knock()
         return answer
-
-    def leave(self) -> None:
-        """Go away, from another thread: what is under way is handed back."""
-        self._left = True
-        if (connection := self._connection) is not None:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Keep no connection."""
@@ -189,7 +204,7 @@ class Visitor:
 
     def _answer(self, line: bytes) -> bytes:
         """The line that came back; nothing where the door is shut."""
-        if self._connection is None or self._answers is None or self._left:
+        if self._connection is None or self._answers is None:
             return b""
         try:
             self._connection.sendall(line)
@@ -206,9 +221,64 @@ class Visitor:
                 connection.connect(str(self._door))
             except OSError as error:
                 connection.close()
-                if self._left or time.monotonic() > until or not self._door.parent.exists():  # nobody will open it
-                    raise Shut(f"The worker beside does not answer: {error.strerror or error}.") from error
+                _is_shut(self._door, until, error)
                 time.sleep(_KNOCK)
             else:
                 self._connection, self._answers = connection, connection.makefile("rb")
                 return
+
+
+class AsyncVisitor:
+    """The same for a program with a loop; cancelled, it gives up what is under way."""
+
+    def __init__(self, door: Path) -> None:
+        self._door = door
+        self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def bring(self, lease: Lease) -> None:
+        """Return when the lease has ended. Shut when the door does not open; ValueError where the lease is none."""
+        line = json.dumps(words_of(lease)).encode() + b"\n"
+        try:
+            while not (answer := await self._answer(line)):
+                self.close()
+                await self._knock()
+        except BaseException:
+            self.close()
+            raise
+        _check(answer, lease)
+
+    def close(self) -> None:
+        """Keep no connection."""
+        if self._ends is not None:
+            self._ends[1].close()
+            self._ends = None
+
+    async def _answer(self, line: bytes) -> bytes:
+        if self._ends is None:
+            return b""
+        reader, writer = self._ends
+        try:
+            writer.write(line)
+            return await reader.readline()
+        except OSError:
+            return b""
+
+    async def _knock(self) -> None:
+        until = time.monotonic() + _PATIENCE
+        while self._ends is None:
+            try:
+                self._ends = await asyncio.open_unix_connection(self._door)
+            except OSError as error:
+                _is_shut(self._door, until, error)
+                await asyncio.sleep(_KNOCK)
+
+
+def _is_shut(door: Path, until: float, why: OSError) -> None:
+    """Shut when it has not opened until this monotonic time, or nobody will open it."""
+    if time.monotonic() > until or not door.parent.exists():
+        raise Shut(f"The worker beside does not answer: {why.strerror or why}.") from why
+
+
+def _check(answer: bytes, lease: Lease) -> None:
+    if answer != _ENDED:
+        raise ValueError(f"The worker refused {words_of(lease)}.")
