@@ -31,7 +31,7 @@ check: .venv/dev $(ENGINES:%=build/engine-%/made) ## format, lint, types, import
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest --quiet tests/docs
 
-bench: .venv/dev build/peers-main/made build/peers-arq/made ## run the benchmarks (ARGS="drain pickup --quick")
+bench: .venv/dev build/peers-main/made build/peers-arq/made $(ENGINES:%=build/engine-%/made) ## run the benchmarks (ARGS="drain pickup --quick")
 	@tools/bench-needs
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.engines.carried import BARE, ENGINES
 from benchmarks.figures import OURS, Figure
 from benchmarks.ledger.drain import PGBENCH_8
 from benchmarks.ledger.plain import PLAIN
@@ -58,6 +59,7 @@ def _plain(deep: str, depth: int, bound: float) -> list[Aim]:
     ]
 
 
+_KEPT = {"arq": 0.7, "celery": 0.7, "rq": 0.95}  # of what the program reaches by itself
 _DATABASES = ("postgresql", "sqlite", "mariadb")
 _DRAIN = "Drain of no-op tasks, 100 in flight"
 _PG = "drain.postgresql.100"
@@ -97,6 +99,9 @@ AIMS: Sequence[Aim] = (
     *_each("Jain's index of what each was given meanwhile", "fairness.{}.jain.1", ">=", 0.999),
     *_each("Weights 1:2:4, furthest from their share", "fairness.{}.weights", "<=", 3),
     *_each("Drain under a snapshot held open, last fifth / first", "snapshot.{}", ">=", 0.4),
+    *(Aim("Tasks through another maker's program", f"engines.{name}.drain", ">=", _KEPT[one.engine], BARE)
+      for name, one in ENGINES.items()),
+    *(Aim("Pick-up by it, p50, beyond its own", f"engines.{name}.pickup.beyond", "<=", 10) for name in ENGINES),
     *_plain("100k", 100_000, 100),
     *_plain("1M", 1_000_000, 1_000),
     Aim("A batch of 50 answered while idle, median", f"{_CREATION}, idle, median", "<", 500, stretch=100),

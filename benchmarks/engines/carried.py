@@ -253,6 +253,8 @@ def measured(name: str, databases: Databases, rounds: Rounds) -> list[Figure]:
     for point in ("p50", "p95"):
         others = {BARE: pickups.more(BARE, point)}
         figures += compared(f"{name}.pickup.{point}", "ms", pickups.more(OURS, point), others, failed=pickups.failed)
+    beyond = [ours - bare for ours, bare in zip(*(pickups.more(who, "p50") for who in kinds), strict=False)]
+    figures.append(median(f"{name}.pickup.beyond", "ms", beyond))
     figures += compared(f"{name}.cpu", "us/task", drains.cpu(OURS), {BARE: drains.cpu(BARE)})
     for what in ("engine", "ledger"):
         figures.append(median(f"{name}.cpu.{what}", "us/task", drains.more(OURS, what)))

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, delete, event, insert, select
@@ -32,6 +33,7 @@ from paperlane.model.tasks import (
     Lease,
     NewBatch,
     NewTask,
+    Outcome,
     Progress,
     Retry,
     State,
@@ -867,6 +869,74 @@ class TestCheckpoints:
             )
         assert [bench.ledger.checkpoint(lease.task, "parse") for lease in (first, second)] == [None, None]
         assert bench.ledger.task(first.task).percent == 0
+
+    def test_what_one_tells_of_several_steps_stays_in_its_order(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        first, second = claim(bench, worker)
+        made = Checkpoint("parse", "k", b"x")
+        notes = [
+            Note(first, Progress("parse", 0)),
+            Note(second, Progress("parse", 35), checkpoint=made),
+            Note(second, Progress("check", 35)),
+            Note(first, Progress("parse", 35), checkpoint=made),
+            Note(first, Progress("check", 20)),
+            Note(second, Progress("check", 70), checkpoint=replace(made, step="check")),
+        ]
+        assert bench.ledger.note(worker, notes) == [None] * 6
+        told = {
+            lease: [(x.kind, x.step, x.percent) for x in bench.ledger.events(lease.task)][2:]
+            for lease in (first, second)
+        }
+        assert told == {
+            first: [("step", "parse", 0), ("saved", "parse", 35), ("step", "check", 35)],  # no percentage falls
+            second: [("saved", "parse", 35), ("step", "check", 35), ("saved", "check", 70)],
+        }
+        assert bench.ledger.task(second.task).percent == 70
+        assert bench.ledger.checkpoint(second.task, "check") == b"x"
+
+    @pytest.mark.parametrize(
+        ("outcome", "how"),
+        [(Completed(1.0), "completed"), (Failed(BUSY), "failed"), (Retry(BUSY), "retry"), (Yielded(), "yielded")],
+        ids=lambda given: given if isinstance(given, str) else "",
+    )
+    def test_an_attempt_ends_with_what_it_told_last(self, bench: Bench, outcome: Outcome, how: str):
+        (name, _) = bench.submit(1, 2)
+        worker = bench.worker()
+        leases = claim(bench, worker)
+        wrote: list[str] = []
+        made = Checkpoint("parse", "k", b"x")
+        notes = [
+            Note(leases[0], Progress("parse", 0)),
+            Note(leases[0], Progress("parse", 35), checkpoint=made, also=lambda _: wrote.append("also")),
+        ]
+        bench.ledger.finish(worker, [Ended(lease, outcome) for lease in leases], notes)
+        kinds = [(event.kind, event.step) for event in bench.ledger.events(name)][2:]
+        assert kinds == [("step", "parse"), ("saved", "parse"), (how, "parse")]
+        assert (bench.ledger.checkpoint(name, "parse", "k"), wrote) == (b"x", ["also"])
+        assert {bench.ledger.task(lease.task).status for lease in leases} != {"running"}
+
+    @pytest.mark.parametrize("why", ["late", "cancelled"])
+    def test_of_an_attempt_that_may_not_end_so_nothing_is_written(self, bench: Bench, why: str):
+        (name, _) = bench.submit(1, 2)
+        worker = bench.worker()
+        bad, good = claim(bench, worker)
+        if why == "late":
+            bench.ledger.finish(worker, [Ended(bad, Yielded(after=60.0))])
+        else:
+            bench.ledger.cancel(name)
+        before = len(bench.ledger.events(name))
+        wrote: list[Lease] = []
+
+        def last(lease: Lease) -> Note:
+            made = Checkpoint("parse", "k", b"x")
+            return Note(lease, Progress("parse", 35), checkpoint=made, also=lambda _: wrote.append(lease))
+
+        ended = [Ended(lease, Completed(1.0)) for lease in (bad, good)]
+        bench.ledger.finish(worker, ended, [last(bad), last(good)])
+        assert [event.kind for event in bench.ledger.events(name)][before:] == ([] if why == "late" else ["cancelled"])
+        assert (bench.ledger.checkpoint(name, "parse"), wrote) == (None, [good])
+        assert bench.ledger.task(good.task).status == "completed"
 
     def test_an_attempt_is_told_which_steps_left_results(self, bench: Bench):
         bench.submit(1, 2)

@@ -22,7 +22,18 @@ from paperlane.errors import CancelRequested, StaleLease, StorageFull, Unavailab
 from paperlane.ledger import Kept, Mark, Note, results, retention, working
 from paperlane.ledger.results import LARGE
 from paperlane.ledger.schema import checkpoints
-from paperlane.model.tasks import Cancelled, Checkpoint, Completed, Ended, Lease, Progress, TaskId, UserId, WorkerId
+from paperlane.model.tasks import (
+    Cancelled,
+    Checkpoint,
+    Completed,
+    Ended,
+    Lease,
+    Progress,
+    TaskId,
+    UserId,
+    WorkerId,
+    Yielded,
+)
 
 MakeBench = Callable[..., Bench]
 DAY = 86_400.0
@@ -101,6 +112,16 @@ class TestWhere:
         result = random.Random(3).randbytes(packet + 1)
         save(bench, lease, result)
         assert bench.ledger.checkpoint(lease.task, "parse", "k") == result
+
+    @pytest.mark.parametrize("late", [False, True], ids=["held", "late"])
+    def test_a_large_result_that_is_told_at_the_end_lies_in_a_file_only_where_it_counts(
+        self, bench: Bench, lease: Lease, folder: Path, *, late: bool
+    ):
+        if late:
+            bench.ledger.finish(WORKER, [Ended(lease, Yielded(after=60.0))])
+        bench.ledger.finish(WORKER, [Ended(lease, Completed(1.0))], [done(lease, LARGE_ONE)])
+        assert len(files(folder)) == len(rows(bench)) == (0 if late else 1)
+        assert bench.ledger.checkpoint(lease.task, "parse", "k") == (None if late else LARGE_ONE)
 
     def test_what_is_small_when_it_is_packed_lies_in_its_row(self, bench: Bench, lease: Lease, folder: Path):
         text = b"shall " * LARGE

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from tests.ledger.conftest import Bench, new_batch
+from tests.ledger.invariants import RAN_AGAIN
 from tests.ledger.test_dead import fail
 
 from paperlane.errors import CancelRequested, NotFound, Unavailable
@@ -123,6 +124,42 @@ class TestEitherWay:
         assert bench.ledger.checkpoint(saves.task, "parse", "k") == b"x"
         assert bench.ledger.checkpoint(cancelled.task, "parse") is None
         assert len(wrote) == (1 if committed else 2)
+
+    def test_an_attempt_ends_once_with_what_it_told_last(self, bench: Bench, *, committed: bool):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        leases = bench.ledger.step("database", worker, [], 2)
+        wrote: list[int] = []
+        made = Checkpoint("parse", "k", b"x")
+        notes = [
+            Note(leases[0], Progress("parse", 0)),
+            Note(leases[1], Progress("parse", 0)),
+            Note(leases[1], Progress("parse", 35), checkpoint=made, also=lambda _: wrote.append(1)),
+        ]
+        with lost_answer(bench, committed=committed):
+            bench.ledger.finish(worker, [Ended(lease, Completed(1.0)) for lease in leases], notes)
+        told = [[event.kind for event in bench.ledger.events(lease.task)][2:] for lease in leases]
+        assert told == [["step", "completed"], ["step", "saved", "completed"]]
+        assert bench.ledger.checkpoint(leases[1].task, "parse", "k") == b"x"
+        assert len(wrote) == (1 if committed else 2)  # with a transaction that was rolled back, or not at all
+
+    def test_what_is_told_of_several_steps_is_told_once(self, bench: Bench, *, committed: bool):
+        """Of two results one may have been there before: what an earlier try has written, it has written whole."""
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = bench.ledger.step("database", worker, [], 1)
+        bench.ledger.save(lease, worker, Checkpoint("parse", "k", b"x"), Progress("parse", 35))
+        bench.meant = (RAN_AGAIN,)
+        bench.clock.pass_time(1)
+        notes = [
+            Note(lease, Progress(step, percent), checkpoint=Checkpoint(step, "k", b"x"))
+            for step, percent in (("parse", 35), ("check", 70))
+        ]
+        with lost_answer(bench, committed=committed):
+            bench.ledger.note(worker, notes)
+        steps = [(event.kind, event.step) for event in bench.ledger.events(lease.task)][2:]
+        assert steps == [("saved", "parse"), ("saved", "parse"), ("saved", "check")]
+        assert bench.ledger.checkpoint(lease.task, "check", "k") == b"x"
 
     def test_a_task_is_started_again_once(self, bench: Bench, *, committed: bool):
         (name,) = bench.submit(1)

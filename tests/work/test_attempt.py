@@ -49,7 +49,7 @@ from paperlane.model.tasks import (
     WorkerId,
     Yielded,
 )
-from paperlane.work import attempt
+from paperlane.work import attempt, notes
 from paperlane.work.attempt import Attempts
 from paperlane.work.gathering import Gathering
 from paperlane.work.own_time import waiting
@@ -694,3 +694,131 @@ async def test_a_file_that_cannot_be_read_for_long_costs_no_try(desk: Desk, monk
     ended = await desk.attempts(desk.claim())
     assert isinstance(ended.outcome, Yielded)
     assert (ended.outcome.after, ended.outcome.why) == (0.001, "The task's file cannot be read: Permission denied.")
+
+
+def last_result(told: Sequence[tuple[Ended, Sequence[Note]]]) -> bool:
+    """Does any of these ends bring a step's result along?"""
+    return any(note.checkpoint is not None for _, notes in told for note in notes)
+
+
+async def delivered(desk: Desk, **payload: object) -> TaskId:
+    """A task, after its delivery was run and the ledger was told."""
+    name = desk.submit(**payload)
+    (lease,) = desk.ledger.lease("database", 1)
+    await desk.attempts.and_finish(lease)
+    return name
+
+
+class TestTellingTogether:
+    async def test_the_start_of_a_step_is_on_disk_while_it_runs(self, desk: Desk):
+        name = desk.submit()
+        desk.steps.before = lambda step, _value: until_begun(desk, name, step)
+        assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
+
+    async def test_a_result_is_on_disk_while_a_step_beside_it_runs(self, desk: Desk):
+        name = desk.submit()
+
+        async def until_kept() -> None:
+            while desk.ledger.checkpoint(name, "one") is None:
+                await asyncio.sleep(0.005)
+
+        async def beside(payload: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+            first, _ = await asyncio.gather(run(ONE, payload), run(TWO, payload))
+            return first
+
+        desk.attempts.chain = replace(COUNTING, run=beside)
+        desk.steps.before = lambda step, _value: until_kept() if step == "two" else None
+        assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
+
+    @pytest.mark.parametrize("why", ["cancelled", "lost"])
+    async def test_who_finds_that_it_must_not_go_on_stops_in_the_middle_of_its_step(self, desk: Desk, why: str):
+        name = desk.submit()
+        lease = desk.claim()
+        if why == "cancelled":
+            desk.ledger.cancel(name)
+        else:
+            desk.ledger.finish(desk.worker, [Ended(lease, Yielded(after=60.0))])
+        desk.steps.before = lambda _step, _value: asyncio.Event().wait()
+        async with asyncio.timeout(60):
+            outcome = (await desk.attempts(lease)).outcome
+        assert isinstance(outcome, Cancelled) if why == "cancelled" else outcome == Yielded(why="lost")
+
+    async def test_no_step_begins_before_the_result_of_the_one_before_is_on_disk(self, desk: Desk):
+        kept: list[bytes | None] = []
+        name = desk.submit()
+        desk.steps.before = lambda step, _value: (
+            kept.append(desk.ledger.checkpoint(name, "one")) if step == "two" else None
+        )
+        await desk.attempts(desk.claim())
+        assert kept == [b'{"sum":1}']
+
+    async def test_the_last_result_is_told_with_the_end(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        told: list[Sequence[Sequence[Note]]] = []
+        monkeypatch.setattr(desk.attempts.notes, "call", told.append)
+        desk.attempts.chain = replace(COUNTING, run=lambda payload, run: run(ONE, payload), summary=None)
+        name = await delivered(desk)
+        assert told == []
+        assert [event.kind for event in desk.ledger.events(name)][2:] == ["begun", "step", "saved", "completed"]
+
+    async def test_where_an_attempt_fails_at_once_its_history_tells_in_which_step(self, desk: Desk):
+        name = await delivered(desk, **{"fault in one": "document"})
+        assert [(event.kind, event.step) for event in desk.ledger.events(name)][3:] == [
+            ("step", "one"),
+            ("failed", "one"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("error", "status", "told"),
+        [
+            (StorageFull("There is no room."), "queued", "There is no room."),
+            (ValueError("odd"), "queued", "Something went wrong on our side (ValueError)."),
+        ],
+        ids=["no room", "a fault"],
+    )
+    async def test_where_the_last_result_cannot_be_written_the_task_comes_again(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception, status: str, told: str
+    ):
+        monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
+        finish = desk.attempts.ends.call
+
+        def fail(worker: WorkerId, ends: Sequence[tuple[Ended, Sequence[Note]]]) -> Sequence[PaperlaneError | None]:
+            if last_result(ends):
+                raise error
+            return finish(worker, ends)
+
+        monkeypatch.setattr(desk.attempts.ends, "call", fail)
+        async with asyncio.timeout(60):
+            name = await delivered(desk)
+        task = desk.ledger.task(name)
+        assert (task.status, task.message) == (status, told)
+        assert desk.ledger.checkpoint(name, "three") is None
+
+    async def test_a_ledger_that_is_away_at_the_end_is_waited_for(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        finish, tries = desk.attempts.ends.call, count()
+
+        def away(worker: WorkerId, ends: Sequence[tuple[Ended, Sequence[Note]]]) -> Sequence[PaperlaneError | None]:
+            if next(tries) == 0:
+                raise Unavailable("The database is away.")
+            return finish(worker, ends)
+
+        monkeypatch.setattr(desk.attempts.ends, "call", away)
+        name = await delivered(desk)
+        assert desk.ledger.task(name).status == "completed"
+        assert desk.ledger.checkpoint(name, "three") is not None
+
+    async def test_the_start_of_a_step_is_told_once_a_ledger_that_was_away_is_back(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(notes, "_LATER", 0.01)
+        write, tries = desk.attempts.notes.call, count()
+
+        def away(worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[PaperlaneError | None]:
+            if next(tries) == 0:
+                raise Unavailable("The database is away.")
+            return write(worker, told)
+
+        monkeypatch.setattr(desk.attempts.notes, "call", away)
+        name = desk.submit()
+        desk.steps.before = lambda step, _value: until_begun(desk, name, step)
+        assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
+        assert [event.kind for event in desk.ledger.events(name)].count("step") == 3
