@@ -100,8 +100,7 @@ class Publisher:
                     retry=False,  # the dispatcher hands back what could not be sent
                     confirm_timeout=_PATIENCE,
                     shadow=f"paperlane.{lease.stage}",
-                    argsrepr="",
-                    kwargsrepr=f"user={lease.user}",
+                    kwargsrepr=repr({"user": lease.user}),  # Flower looks for kwargs:user=7 in no other form
                 )
         except BaseException:
             self.close()
