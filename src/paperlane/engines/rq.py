@@ -37,7 +37,7 @@ from typing_extensions import override
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
-from paperlane.engines.brokers import checked, without_password
+from paperlane.engines.brokers import SCHEMES, checked, without_password
 from paperlane.engines.door import Brought, Door, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
@@ -115,7 +115,7 @@ class Rq(Brought):
 @asynccontextmanager
 async def opened(url: str, door: Door | None) -> AsyncGenerator[Rq]:
     """The engine on a Redis that answers. Misconfigured for an address that is none, or where none does."""
-    checked(url, ("redis", "rediss", "unix"), REDIS)
+    checked(url, SCHEMES["rq"], REDIS)
     threads = Threads("rq-broker")
     try:
         try:
