@@ -22,6 +22,17 @@ def slots_of(settings: Settings, engine: str) -> int:
     return _USUAL_SLOTS.get((engine, stage), settings.slots)
 
 
+def broker_of(settings: Settings, engine: str) -> str:
+    """The setting that names the broker of an engine."""
+    return "amqp_url" if engine == "celery" and settings.amqp_url else "redis_url"
+
+
+async def reach(settings: Settings, engine: str) -> None:
+    """Go to an engine's broker as its workers do; Misconfigured as `carrier_of` says."""
+    async with carrier_of(settings, engine):
+        return
+
+
 def carrier_of(settings: Settings, engine: str, door: Door | None = None) -> AbstractAsyncContextManager[Carrier]:
     """What hands an engine's leases over and, with a door, runs what arrives; its broker was reached once.
 

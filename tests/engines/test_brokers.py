@@ -39,5 +39,13 @@ def test_one_elsewhere_needs_a_password(url: str):
     assert "PAPERLANE_REDIS_URL" in refused.value.hint
 
 
-def test_a_password_is_never_shown():
-    assert without_password("redis://user:word@broker.example:6379/0?password=word") == "redis://broker.example:6379/0"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:word@broker.example:6379/0?password=word", "redis://broker.example:6379/0"),
+        ("amqp://guest:word@127.0.0.1//#word", "amqp://127.0.0.1//"),
+        ("unix://:word@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str):
+    assert without_password(url) == shown

@@ -91,6 +91,23 @@ def test_a_child_that_is_killed_hands_its_lease_back_and_the_task_ends_once(serv
     assert sorted(log.read_text().split()) == sorted(ALL * 2)
 
 
+def test_flower_is_told_whose_task_it_is_and_what_is_done_with_it(service: Carried):
+    heard = service.file()
+    with heard.open("w") as told:
+        listen = [service.python, "-m", "tests.engines.listen", service.broker.url]
+        listener = subprocess.Popen(listen, cwd=ROOT, stdout=told)
+    try:
+        service.until(lambda: "listening" in heard.read_text(), "one who listens to events")
+        user = service.user()
+        (name,) = service.submit(user)
+        service.until(lambda: name in heard.read_text(), "what is told of the task")
+    finally:
+        listener.kill()
+        listener.wait()
+    (line,) = [line for line in heard.read_text().splitlines() if name in line]
+    assert line == f"paperlane.cpu {name}.1 () {{'user': {user}}}"
+
+
 @on_redis
 def test_celerys_own_command_to_end_drains_too(service: Carried):
     path, log = service.file(), service.file()

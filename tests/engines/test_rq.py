@@ -275,6 +275,11 @@ class TestRedis:
             service.broker.process.send_signal(signal.SIGCONT)
         service.completed(names)
 
+    def test_tells_where_each_worker_is(self, service: Carried):
+        here = {f"{socket.gethostname()}-{pid}" for pid in workers(service)}
+        assert len(here) == SLOTS
+        service.until(lambda: here <= {name.rpartition("-")[0] for name in names(service)}, "the names of both")
+
     def test_tells_which_task_a_job_is_of_and_forgets_it_soon(self, service: Carried):
         user = service.user()
         (name,) = service.submit(user)

@@ -1,6 +1,6 @@
 """`paperlane doctor`: tells what is wrong with this installation, and what is as it should be."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +10,9 @@ from paperlane.cli.installation import Data, Database, Json, settings_of
 from paperlane.cli.output import show, waiting_in_vain
 from paperlane.errors import PaperlaneError
 from paperlane.settings import Settings
+
+_BROKERS = {"redis_url": ("redis", "rq"), "amqp_url": ("rabbitmq", "celery")}
+"""By the setting that names it: what it is called, and the engine that takes most kinds of addresses there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +27,35 @@ class Finding:
 def doctor(data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Examine this installation. Exit code 1 when something must be mended."""
     settings = settings_of(data=data, database=database)
-    found = [
-        finding
-        for look in (_python, _environment, _sqlite, _folder, _bucket, _ledger, _isolation)
-        for finding in _careful(look, settings)
-    ]
+    engines = {settings.engine: False}  # that carry somebody, and whether a live worker serves them; as far as is known
+    looks: Mapping[str, Callable[[], Iterator[Finding]]] = {
+        "python": _python,
+        "environment": _environment,
+        "sqlite": _sqlite,
+        "folder": lambda: _folder(settings),
+        "bucket": lambda: _bucket(settings),
+        "ledger": lambda: _ledger(settings, engines),
+        "brokers": lambda: _brokers(settings, engines),
+        "isolation": _isolation,
+    }
+    found = [finding for what, look in looks.items() for finding in _careful(what, look)]
     show([asdict(finding) for finding in found], as_json=as_json, empty="")
     if any(finding.state == "error" for finding in found):
         raise typer.Exit(1)
 
 
-def _careful(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+def _careful(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
-        yield from look(settings)
+        yield from look()
     except Exception as error:  # noqa: BLE001  the doctor reports what is broken, whatever it is
         from paperlane.ledger.troubles import said
 
         known = isinstance(error, PaperlaneError)
         detail = f"{error.message} {error.hint}".rstrip() if known else f"{type(error).__name__}: {said(error)}"
-        yield Finding(look.__name__.strip("_"), "error", detail)
+        yield Finding(what, "error", detail)
 
 
-def _python(_settings: Settings) -> Iterator[Finding]:
+def _python() -> Iterator[Finding]:
     import platform
 
     from paperlane import __version__
@@ -53,7 +63,7 @@ def _python(_settings: Settings) -> Iterator[Finding]:
     yield Finding("paperlane", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
 
 
-def _environment(_settings: Settings) -> Iterator[Finding]:
+def _environment() -> Iterator[Finding]:
     import os
 
     known = {f"PAPERLANE_{name.upper()}" for name in Settings.model_fields}
@@ -62,7 +72,7 @@ def _environment(_settings: Settings) -> Iterator[Finding]:
         yield Finding("environment", "warning", f"no setting of this version: {', '.join(unknown)}")
 
 
-def _sqlite(_settings: Settings) -> Iterator[Finding]:
+def _sqlite() -> Iterator[Finding]:
     from pysqlite3 import dbapi2
 
     from paperlane.ledger.dialects.sqlite import SAFE_VERSION
@@ -97,10 +107,13 @@ def _bucket(settings: Settings) -> Iterator[Finding]:
         yield Finding("bucket", "ok", settings.blobs)
 
 
-def _ledger(settings: Settings) -> Iterator[Finding]:
+def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
+    """Also tells `engines` of those that carry somebody, and which of them are served."""
     from paperlane import migrations
     from paperlane.ledger.dialects.address import shown
     from paperlane.ledger.sql import SqlLedger, connect
+    from paperlane.records.accounts import by_engine
+    from paperlane.rollout import rules
 
     path = settings.database.removeprefix("sqlite:///")
     if path != settings.database and not Path(path).exists():
@@ -133,6 +146,8 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         paused = [engine.name for engine in queue.engines if engine.paused]
         waits = f"{queue.queued} queued, {queue.running} running, oldest waits {queue.oldest:.0f} s"
         serving = {member.engine for member in live if member.slots}
+        rolled_out = {rule.engine for rule in ledger.read(rules.in_force) if rule.percent}
+        engines |= {engine: engine in serving for engine in {*engines, *ledger.read(by_engine), *rolled_out}}
         for waiting in queue.unreadable:
             yield Finding(f"versions of {waiting.engine}", "warning", waiting_in_vain(waiting))
         if queue.repairs:
@@ -146,7 +161,67 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         ledger.close()
 
 
-def _isolation(_settings: Settings) -> Iterator[Finding]:
+def _brokers(settings: Settings, engines: Mapping[str, bool]) -> Iterator[Finding]:
+    """Those that are set, or that an engine goes through which carries somebody; and what its workers need here."""
+    from paperlane.carriers import CARRIED, broker_of
+
+    through: dict[str, list[str]] = {
+        setting: [] for setting in _BROKERS if setting in settings.model_fields_set and getattr(settings, setting)
+    }
+    for engine in CARRIED:
+        if engine in engines:
+            through.setdefault(broker_of(settings, engine), []).append(engine)
+    for setting, used in through.items():
+        yield _broker(settings, setting, used)
+    for engine in CARRIED if through else ():
+        library = f"library of {engine}"
+        if version := _installed(engine):
+            yield Finding(library, "ok", version)
+        elif engine in engines:
+            hint = f"pip install 'paperlane[{engine}]', or make engine-{engine}"
+            state = "ok" if engines[engine] else "warning"
+            yield Finding(library, state, f"not installed here; where its workers are to run: {hint}")
+
+
+def _broker(settings: Settings, setting: str, used: Sequence[str]) -> Finding:
+    """How it looks from here; where a library of its engines is here, as their workers see it."""
+    import asyncio
+
+    from paperlane.carriers import CARRIED, broker_of, reach
+    from paperlane.engines.brokers import SCHEMES, checked, without_password
+    from paperlane.engines.greeting import greet
+
+    name, url = f"PAPERLANE_{setting.upper()}", getattr(settings, setting)
+    what, widest = _BROKERS[setting]
+    here = [engine for engine in CARRIED if broker_of(settings, engine) == setting and _installed(engine)]
+    try:
+        for engine in used or here or [widest]:
+            checked(url, SCHEMES[engine], name)
+        with_library = next((engine for engine in used or here if engine in here), None)
+        if with_library is None:
+            does = greet(url, name)
+        else:
+            asyncio.run(reach(settings, with_library))
+            does = f"lets {with_library} in"
+    except PaperlaneError as error:
+        # where nobody set it, it may be set where the workers are; and what nobody goes through may be away
+        state = "error" if used and setting in settings.model_fields_set else "warning"
+        return Finding(what, state, f"{error.message} {error.hint}")
+    whose = f"for {', '.join(used)}" if used else "nobody's tasks go through it yet"
+    return Finding(what, "ok", f"{without_password(url)} {does}; {whose}")
+
+
+def _installed(package: str) -> str:
+    """Its version; "" where it is not here."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _isolation() -> Iterator[Finding]:
     from paperlane.work.isolation import probe
 
     for what, state in asdict(probe()).items():

@@ -60,21 +60,15 @@ def worker(
 
 def _become(engine: str, settings: "Settings") -> None:
     """Go on as the engine's own program, which starts a worker beside it; options are settings there."""
-    asyncio.run(_reach_broker(engine, settings))
+    from paperlane.carriers import reach
+
+    asyncio.run(reach(settings, engine))  # what is wrong is told in a sentence here: the program would only log it
     chosen = settings.model_dump(include={"slots", "stage", "shard", "data"}, exclude_unset=True)
     given = {f"PAPERLANE_{name.upper()}": str(value) for name, value in chosen.items()}
     given["PAPERLANE_DATABASE_URL"] = settings.database
     os.execve(  # noqa: S606  this very interpreter
         sys.executable, [sys.executable, "-m", f"paperlane.entry.{engine}"], {**os.environ, **given}
     )
-
-
-async def _reach_broker(engine: str, settings: "Settings") -> None:
-    """What is wrong with the settings is told in a sentence, and here: the program would only log it."""
-    from paperlane.carriers import carrier_of
-
-    async with carrier_of(settings, engine):
-        return
 
 
 def _stop_with_parent(stop: asyncio.Event) -> None:

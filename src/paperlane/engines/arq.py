@@ -28,7 +28,7 @@ from redis.exceptions import TimeoutError as TooSlow
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
-from paperlane.engines.brokers import checked, without_password
+from paperlane.engines.brokers import SCHEMES, checked, without_password
 from paperlane.engines.door import AsyncVisitor, Brought, Door, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
@@ -104,7 +104,7 @@ class Arq(Brought):
 @asynccontextmanager
 async def opened(url: str, shards: int, door: Door | None) -> AsyncGenerator[Arq]:
     """The engine on a Redis that answers. Misconfigured for an address that is none, or where none does."""
-    checked(url, ("redis", "rediss"), "PAPERLANE_REDIS_URL")
+    checked(url, SCHEMES["arq"], "PAPERLANE_REDIS_URL")
     settings = _settings(url)
     settings.conn_timeout, settings.conn_retries = _IMPATIENT, 0
     try:

@@ -1,10 +1,17 @@
 """What every address of a broker must be."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from paperlane.errors import Misconfigured
+
+SCHEMES: Mapping[str, Collection[str]] = {
+    "arq": ("redis", "rediss"),
+    "celery": ("redis", "rediss", "amqp", "amqps"),
+    "rq": ("redis", "rediss", "unix"),
+}
+"""Of the brokers that each engine goes through."""
 
 
 def checked(url: str, schemes: Collection[str], setting: str) -> SplitResult:
@@ -28,7 +35,7 @@ def without_password(url: str) -> str:
     """The address as it may be shown."""
     parts = urlsplit(url)
     where = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=where, query="").geturl()
+    return f"{parts.scheme}://{where}{parts.path}"
 
 
 def _no_address(setting: str, schemes: Collection[str]) -> Misconfigured:

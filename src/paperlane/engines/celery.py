@@ -17,7 +17,7 @@ from kombu.messaging import Producer
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
-from paperlane.engines.brokers import checked, without_password
+from paperlane.engines.brokers import SCHEMES, checked, without_password
 from paperlane.engines.door import Brought, Door, Shut, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import EVERYTHING, Lease, Stage
@@ -106,8 +106,8 @@ class Publisher:
             name=TASK,
             kwargs=words_of(lease),
             shadow=f"paperlane.{lease.stage}",
-            argsrepr="",
-            kwargsrepr=f"user={lease.user}",
+            argsrepr="()",
+            kwargsrepr=repr({"user": lease.user}),  # Flower looks for kwargs:user=7 in no other form
             ignore_result=True,
         )
         producer.publish(
@@ -166,7 +166,7 @@ def run(app: Celery, name: str, level: str) -> None:
 
 def _configured(url: str, grace: float = 0.0) -> Celery:
     """Celery as it carries leases: it keeps nothing, repeats nothing, and reads nothing but JSON."""
-    parts = checked(url, ("redis", "rediss", "amqp", "amqps"), _setting(url))
+    parts = checked(url, SCHEMES["celery"], _setting(url))
     app = Celery("paperlane", broker=url, set_as_current=False)
     on_redis = parts.scheme.startswith("redis")
     app.conf.update(

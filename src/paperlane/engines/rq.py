@@ -14,6 +14,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
+from socket import gethostname
 from string import ascii_letters, digits
 from threading import Thread
 from typing import Any
@@ -35,7 +37,7 @@ from typing_extensions import override
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
-from paperlane.engines.brokers import checked, without_password
+from paperlane.engines.brokers import SCHEMES, checked, without_password
 from paperlane.engines.door import Brought, Door, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
@@ -113,7 +115,7 @@ class Rq(Brought):
 @asynccontextmanager
 async def opened(url: str, door: Door | None) -> AsyncGenerator[Rq]:
     """The engine on a Redis that answers. Misconfigured for an address that is none, or where none does."""
-    checked(url, ("redis", "rediss", "unix"), REDIS)
+    checked(url, SCHEMES["rq"], REDIS)
     threads = Threads("rq-broker")
     try:
         try:
@@ -256,10 +258,15 @@ def serve(url: str, *, spawn: bool = False) -> None:
     gc.collect()
     gc.freeze()  # what was loaded until now is copied into no work-horse by looking at it
     try:
-        (SpawningWorker if spawn else LeaseWorker)(redis).work(logging_level="WARNING")
+        (SpawningWorker if spawn else LeaseWorker)(redis, _name()).work(logging_level="WARNING")
     except RedisError as error:
         rq_log.warning("this worker ends, for Redis went away: %s", error)
         sys.exit(1)
+
+
+def _name() -> str:
+    """Of an RQ worker: where it is, for people, and a part by chance, for RQ takes a dead one for alive a while."""
+    return f"{gethostname()}-{os.getpid()}-{token_hex(3)}"
 
 
 def be_horse(url: str, worker: str, job: str, execution: str) -> None:
