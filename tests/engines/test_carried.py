@@ -64,6 +64,18 @@ class TestWork:
         assert [past.outcome for past in service.ledger.attempts(name)] == ["retry", "retry", "retry", "failed"]
         assert log.read_text().split() == ["one"]
 
+    def test_what_takes_longer_than_it_may_is_tried_again_and_then_fails(self, house: Carried):
+        """And leaves nothing in the one slot there is."""
+        house.stop()
+        house.start(1, "--task-seconds", "0.5")
+        log = house.file()
+        (task,) = house.ended(house.submit(house.user(), log=str(log), **{"wait in two": str(house.file())}))
+        assert (task.state, task.attempt, task.fault and task.fault.code) == (State.FAILED, 4, "task_timeout")
+        assert [past.outcome for past in house.ledger.attempts(task.id)] == ["retry", "retry", "retry", "failed"]
+        assert set(log.read_text().split()) == {"one"}
+        assert [quick.state for quick in house.ended(house.submit(house.user()))] == [State.COMPLETED]
+        house.stop()
+
     def test_what_cannot_pass_fails_at_once_with_its_cause(self, service: Carried):
         (task,) = service.ended(service.submit(service.user(), **{"fault in one": "document"}))
         assert (task.state, task.attempt) == (State.FAILED, 1)
