@@ -1,4 +1,7 @@
-"""Runs what every engine promises on each of them, and prints which case holds on which: `make engines`."""
+"""Runs what every engine promises on each of them, and prints which case holds on which: `make engines`.
+
+What has a long form takes it here (`--whole`): each engine's broker is away for two minutes, not for seconds.
+"""
 
 import os
 import re
@@ -44,7 +47,17 @@ def main() -> int:
     """The table; what pytest's exit code is."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", *SUITES, f"--junitxml={report}", "-o", "junit_family=xunit2"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--whole",
+            *SUITES,
+            f"--junitxml={report}",
+            "-o",
+            "junit_family=xunit2",
+        ]
         code = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, env=os.environ, check=False).returncode
         if report.exists():
             print(table(results_of(report)))

@@ -12,6 +12,7 @@ from tests.engines.carried import ENGINES, Carried, carried
 from paperlane.model.tasks import Lease, Stage, State, TaskId
 
 ALL = ["one", "two", "three"]
+AWAY = {False: 3.0, True: 120.0}  # seconds without a broker, in the short and in the long form
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -253,7 +254,7 @@ class TestFaults:
         assert (task.state, task.fault and task.fault.code) == (State.FAILED, "poison")
         service.completed(service.submit(service.user(), 2))
 
-    @pytest.mark.parametrize("how", ["is killed", "is away for a while", "comes back empty"])
+    @pytest.mark.parametrize("how", ["is killed", "comes back empty"])
     def test_the_broker(self, service: Carried, how: str):
         path = service.file()
         user = service.user(max_running=8)
@@ -262,9 +263,25 @@ class TestFaults:
         service.broker.kill()
         later = service.submit(user, 4)  # is accepted meanwhile
         path.touch()
-        if how == "is away for a while":
-            service.until(lambda: sum(service.ledger.task(name).state.ended for name in names) >= 1, "what was running")
         if how == "comes back empty":
             service.forget_all()
         service.broker.start()
         service.completed([*names, *later])
+
+    def test_the_broker_is_away_while_tasks_go_on_to_come(self, service: Carried, whole: bool):  # noqa: FBT001
+        """The one place where time itself must pass: after some, programs give up, or ask the more rarely."""
+        path = service.file()
+        user = service.user(max_running=8)
+        names = service.submit(user, 8, **{"wait in two": str(path)})
+        service.at(path)
+        before = [program.poll() for program in service.programs]
+        service.broker.kill()
+        path.touch()
+        back = time.monotonic() + AWAY[whole]
+        while time.monotonic() < back:
+            names += service.submit(user)
+            time.sleep(0.5)
+        service.until(lambda: any(service.ledger.task(name).state.ended for name in names), "what was running")
+        service.broker.start()
+        service.completed(names)
+        assert [program.poll() for program in service.programs] == before
