@@ -2,12 +2,14 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 from tests.databases import Databases
 from tests.engines.carried import ENGINES, Carried, carried
+from tools.servers import CERTIFICATE
 
 from paperlane.model.tasks import Lease, Stage, State, TaskId
 
@@ -285,3 +287,25 @@ class TestFaults:
         service.broker.start()
         service.completed(names)
         assert [program.poll() for program in service.programs] == before
+
+
+class TestEncrypted:
+    def test_a_broker_is_used_whose_certificate_is_trusted(self, house: Carried, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("SSL_CERT_FILE", str(house.broker.folder / CERTIFICATE))
+        house.stop()
+        house.start(2, broker=house.broker.secure_url)
+        house.completed(house.submit(house.user(), 2))
+        house.stop()
+
+    @pytest.mark.parametrize("why", ["is for another host", "nobody trusts"])
+    def test_a_broker_is_refused_whose_certificate(self, house: Carried, monkeypatch: pytest.MonkeyPatch, why: str):
+        url = house.broker.secure_url
+        if why == "is for another host":
+            monkeypatch.setenv("SSL_CERT_FILE", str(house.broker.folder / CERTIFICATE))
+            url = url.replace("localhost", "127.0.0.1")
+        monkeypatch.setenv("PAPERLANE_AMQP_URL" if url.startswith("amqp") else "PAPERLANE_REDIS_URL", url)
+        where = ("--engine", house.engine, "--data", str(house.folder), "--database", house.url)
+        command = [house.python, "-m", "paperlane", "worker", *where]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
+        assert "certificate verify failed" in ran.stderr
