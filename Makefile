@@ -35,7 +35,7 @@ bench: .venv/dev build/peers-main/made build/peers-arq/made $(ENGINES:%=build/en
 	@tools/bench-needs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-engines: .venv/dev $(ENGINES:%=build/engine-%/made) ## show what every engine promises, case by case (ARGS="-k faults -n 2")
+engines: .venv/dev build/moto/made $(ENGINES:%=build/engine-%/made) ## show what every engine promises, case by case, at length (ARGS="-k faults -n 2")
 	@tools/test-needs
 	@$(BIN)/python tools/engines.py $(ARGS)
 

@@ -43,6 +43,17 @@ def needs(what: str, *, there: bool) -> None:
         (pytest.fail if IN_CI else pytest.skip)(f"this needs {what}")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `make engines` asks for."""
+    parser.addoption("--whole", action="store_true", help="the long form of what has one")
+
+
+@pytest.fixture(scope="session")
+def whole(pytestconfig: pytest.Config) -> bool:
+    """Is there time for the long form of a test?"""
+    return pytestconfig.getoption("whole")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests that take a minute stand apart, each in another process's share and none at its end: all would wait."""
     longest = [item for item in items if item.get_closest_marker("timeout")]

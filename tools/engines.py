@@ -1,4 +1,7 @@
-"""Runs what every engine promises on each of them, and prints which case holds on which: `make engines`."""
+"""Runs what every engine promises on each of them, and prints which case holds on which: `make engines`.
+
+What has a long form takes it here (`--whole`): each engine's broker is away for two minutes, not for seconds.
+"""
 
 import os
 import re
@@ -10,8 +13,13 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parents[1]
-SUITES = ("tests/engines/test_contract.py", "tests/engines/test_carried.py")
-DATABASE = {"test_contract": "SQLite", "test_carried": "PostgreSQL"}
+SUITES = (
+    "tests/engines/test_contract.py",
+    "tests/engines/test_carried.py",
+    "tests/engines/test_programs.py::test_documents_are_tested_on_a_host_that_has_none_of_the_services_folders",
+    "tests/engines/test_programs.py::test_a_batch_moves_from_engine_to_engine_while_it_runs",
+)
+DATABASE = {"test_contract": "SQLite", "test_carried": "PostgreSQL", "test_programs": "PostgreSQL"}
 _HOLDS, _FAILS, _SKIPPED = "holds", "FAILS", "not run"
 
 
@@ -21,8 +29,9 @@ def results_of(report: Path) -> dict[str, dict[str, str]]:
     for case in ET.parse(report).iter("testcase"):  # written by pytest a moment ago
         name, _, parameters = case.get("name", "").partition("[")
         suite = case.get("classname", "").split(".")[2]
-        engine, _, more = parameters.rstrip("]").partition("-")
-        words = re.sub(r"^test_", "", name).replace("_", " ") + (f" {more}" if more else "")
+        given = [part for part in parameters.rstrip("]").split("-") if part not in {"", "postgresql"}]
+        engine, *more = given or ["one after the other"]
+        words = " ".join([re.sub(r"^test_", "", name).replace("_", " "), *more])
         fate = _FAILS if case.find("failure") is not None or case.find("error") is not None else _HOLDS
         if (skipped := case.find("skipped")) is not None:
             fate = f"{_SKIPPED}: {skipped.get('message', '')}"
@@ -44,7 +53,17 @@ def main() -> int:
     """The table; what pytest's exit code is."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", *SUITES, f"--junitxml={report}", "-o", "junit_family=xunit2"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--whole",
+            *SUITES,
+            f"--junitxml={report}",
+            "-o",
+            "junit_family=xunit2",
+        ]
         code = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, env=os.environ, check=False).returncode
         if report.exists():
             print(table(results_of(report)))

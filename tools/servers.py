@@ -54,6 +54,7 @@ class Server:
     ready: Callable[[], object]
     end: signal.Signals
     url: str = ""
+    secure_url: str = ""  # the same with TLS, where there is such a way
     environment: Mapping[str, str] = field(default_factory=dict)
     farewell: Sequence[str] = ()  # what ends what it left behind
     process: subprocess.Popen[bytes] | None = None
@@ -190,7 +191,22 @@ def mariadb(*, fsync: bool = False, **settings: object) -> Server:
     return made.start()
 
 
-def redis(*, fsync: bool = True) -> Server:
+CERTIFICATE = "tls/certificate.pem"
+"""Where a broker's certificate is in its folder. It is for `localhost`, and signed by nobody else."""
+
+
+def _certify(folder: Path, user: str) -> None:
+    (folder / "tls").mkdir()
+    if user and os.geteuid() == 0:
+        shutil.chown(folder / "tls", user, user)
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "tls/key.pem"]
+    uses = ["subjectAltName=DNS:localhost", "keyUsage=critical,digitalSignature,keyCertSign"]
+    added = [part for use in uses for part in ("-addext", use)]
+    openssl = _found("openssl", "openssl")
+    _make([openssl, "req", "-x509", *ec, *added, "-subj", "/CN=localhost", "-out", CERTIFICATE], folder, user)
+
+
+def redis(*, fsync: bool = True, tls: bool = False) -> Server:
     """A Redis server with an append-only file: on disk every second, Redis's own advice, or never."""
     server = _found("redis-server", "redis-server")
     user = "redis"
@@ -203,6 +219,16 @@ def redis(*, fsync: bool = True) -> Server:
         "appendonly": "yes" if fsync else "no",
         "appendfsync": "everysec",
     }
+    secure_url = ""
+    if tls:
+        _certify(folder, user)
+        given |= {
+            "tls-port": (secure := free_port()),
+            "tls-cert-file": folder / CERTIFICATE,
+            "tls-key-file": folder / "tls/key.pem",
+            "tls-auth-clients": "no",
+        }
+        secure_url = f"rediss://localhost:{secure}/0"
     options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
     def ready() -> None:
@@ -211,17 +237,28 @@ def redis(*, fsync: bool = True) -> Server:
             if not asked.recv(64).startswith(b"+PONG"):
                 raise ConnectionError("Redis is still loading")
 
-    made = Server([server, *options], folder, user, port, ready, signal.SIGTERM, f"redis://127.0.0.1:{port}/0")
+    url = f"redis://127.0.0.1:{port}/0"
+    made = Server([server, *options], folder, user, port, ready, signal.SIGTERM, url, secure_url)
     return made.start()
 
 
-def rabbitmq() -> Server:
+def rabbitmq(*, tls: bool = False) -> Server:
     """A RabbitMQ server without plugins; its port mapper is on a free port too, and ends with it."""
     server = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # Debian's own script changes the user, which is done here
     if not Path(server).exists():
         raise Missing("rabbitmq-server")
     user = "rabbitmq"
     folder, port = _folder(user), free_port()
+    secure_url = ""
+    if tls:
+        _certify(folder, user)
+        given = {
+            "listeners.ssl.1": f"127.0.0.1:{(secure := free_port())}",
+            "ssl_options.certfile": folder / CERTIFICATE,
+            "ssl_options.keyfile": folder / "tls/key.pem",
+        }
+        (folder / "tls/rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
+        secure_url = f"amqps://guest:guest@localhost:{secure}//"
     environment = {
         "HOME": str(folder),
         "ERL_EPMD_PORT": str(free_port()),
@@ -233,7 +270,7 @@ def rabbitmq() -> Server:
         "RABBITMQ_BASE": str(folder),
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "tls/rabbitmq.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
     }
@@ -252,6 +289,7 @@ def rabbitmq() -> Server:
         ready,
         signal.SIGTERM,
         f"amqp://guest:guest@127.0.0.1:{port}//",
+        secure_url,
         environment,
         [_found("epmd", "erlang-base"), "-kill"],
     )

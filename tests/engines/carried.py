@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -27,10 +28,10 @@ from paperlane.model.tasks import BatchId, Lease, NewBatch, NewTask, State, Task
 new_id = SortableIds(SystemClock())
 PATIENCE = 60.0  # seconds
 ENGINES = {
-    "arq": ("arq", servers.redis),
-    "celery on Redis": ("celery", servers.redis),
-    "celery on RabbitMQ": ("celery", servers.rabbitmq),
-    "rq": ("rq", servers.redis),
+    "arq": ("arq", partial(servers.redis, tls=True)),
+    "celery on Redis": ("celery", partial(servers.redis, tls=True)),
+    "celery on RabbitMQ": ("celery", partial(servers.rabbitmq, tls=True)),
+    "rq": ("rq", partial(servers.redis, tls=True)),
 }
 """By the name of a case: the engine, and what starts its broker."""
 
@@ -55,9 +56,9 @@ class Carried:
     programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
     users: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def start(self, slots: int = 4, *options: str) -> subprocess.Popen[bytes]:
+    def start(self, slots: int = 4, *options: str, broker: str = "") -> subprocess.Popen[bytes]:
         """A program with its worker beside, in a process group of its own."""
-        where = ("--url", self.url, "--broker", self.broker.url, "--slots", str(slots))
+        where = ("--url", self.url, "--broker", broker or self.broker.url, "--slots", str(slots))
         command = [self.python, "-m", "tests.engines.foreign", self.engine, *where, *options]
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PYTHONWARNINGS": "default"}
         with (self.folder / "programs.log").open("ab") as log:
@@ -84,7 +85,7 @@ class Carried:
     def forget_all(self) -> None:
         """What the broker, which does not run, has kept is lost."""
         for left in self.broker.folder.iterdir():
-            if left.name != "server.log":
+            if left.name not in {"server.log", "tls"}:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     @property

@@ -41,6 +41,7 @@ def options() -> argparse.ArgumentParser:
     asked.add_argument("--stage", default="")
     asked.add_argument("--shard", type=int, default=0)
     asked.add_argument("--shards", type=int, default=1)
+    asked.add_argument("--task-seconds", type=float, default=3_600.0, help="that an attempt may take")
     return asked
 
 
@@ -86,7 +87,7 @@ async def main() -> None:
     given = asked.parse_args()
     settings = settings_of(given)
     logs.configure(settings)
-    ledger = SqlLedger(connect(given.url), RULES)
+    ledger = SqlLedger(connect(given.url), RULES, given.task_seconds)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     Thread(target=lambda: [sys.stdin.read(), loop.call_soon_threadsafe(stop.set)], daemon=True).start()
     stages = frozenset({Stage(given.stage)}) if given.stage else EVERYTHING.stages

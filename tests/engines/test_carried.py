@@ -2,16 +2,19 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 from tests.databases import Databases
 from tests.engines.carried import ENGINES, Carried, carried
+from tools.servers import CERTIFICATE
 
 from paperlane.model.tasks import Lease, Stage, State, TaskId
 
 ALL = ["one", "two", "three"]
+AWAY = {False: 3.0, True: 120.0}  # seconds without a broker, in the short and in the long form
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -63,6 +66,18 @@ class TestWork:
         assert (task.state, task.attempt) == (State.FAILED, 4)
         assert [past.outcome for past in service.ledger.attempts(name)] == ["retry", "retry", "retry", "failed"]
         assert log.read_text().split() == ["one"]
+
+    def test_what_takes_longer_than_it_may_is_tried_again_and_then_fails(self, house: Carried):
+        """And leaves nothing in the one slot there is."""
+        house.stop()
+        house.start(1, "--task-seconds", "0.5")
+        log = house.file()
+        (task,) = house.ended(house.submit(house.user(), log=str(log), **{"wait in two": str(house.file())}))
+        assert (task.state, task.attempt, task.fault and task.fault.code) == (State.FAILED, 4, "task_timeout")
+        assert [past.outcome for past in house.ledger.attempts(task.id)] == ["retry", "retry", "retry", "failed"]
+        assert set(log.read_text().split()) == {"one"}
+        assert [quick.state for quick in house.ended(house.submit(house.user()))] == [State.COMPLETED]
+        house.stop()
 
     def test_what_cannot_pass_fails_at_once_with_its_cause(self, service: Carried):
         (task,) = service.ended(service.submit(service.user(), **{"fault in one": "document"}))
@@ -241,7 +256,7 @@ class TestFaults:
         assert (task.state, task.fault and task.fault.code) == (State.FAILED, "poison")
         service.completed(service.submit(service.user(), 2))
 
-    @pytest.mark.parametrize("how", ["is killed", "is away for a while", "comes back empty"])
+    @pytest.mark.parametrize("how", ["is killed", "comes back empty"])
     def test_the_broker(self, service: Carried, how: str):
         path = service.file()
         user = service.user(max_running=8)
@@ -250,9 +265,47 @@ class TestFaults:
         service.broker.kill()
         later = service.submit(user, 4)  # is accepted meanwhile
         path.touch()
-        if how == "is away for a while":
-            service.until(lambda: sum(service.ledger.task(name).state.ended for name in names) >= 1, "what was running")
         if how == "comes back empty":
             service.forget_all()
         service.broker.start()
         service.completed([*names, *later])
+
+    def test_the_broker_is_away_while_tasks_go_on_to_come(self, service: Carried, whole: bool):  # noqa: FBT001
+        """The one place where time itself must pass: after some, programs give up, or ask the more rarely."""
+        path = service.file()
+        user = service.user(max_running=8)
+        names = service.submit(user, 8, **{"wait in two": str(path)})
+        service.at(path)
+        before = [program.poll() for program in service.programs]
+        service.broker.kill()
+        path.touch()
+        back = time.monotonic() + AWAY[whole]
+        while time.monotonic() < back:
+            names += service.submit(user)
+            time.sleep(0.5)
+        service.until(lambda: any(service.ledger.task(name).state.ended for name in names), "what was running")
+        service.broker.start()
+        service.completed(names)
+        assert [program.poll() for program in service.programs] == before
+
+
+class TestEncrypted:
+    def test_a_broker_is_used_whose_certificate_is_trusted(self, house: Carried, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("SSL_CERT_FILE", str(house.broker.folder / CERTIFICATE))
+        house.stop()
+        house.start(2, broker=house.broker.secure_url)
+        house.completed(house.submit(house.user(), 2))
+        house.stop()
+
+    @pytest.mark.parametrize("why", ["is for another host", "nobody trusts"])
+    def test_a_broker_is_refused_whose_certificate(self, house: Carried, monkeypatch: pytest.MonkeyPatch, why: str):
+        url = house.broker.secure_url
+        if why == "is for another host":
+            monkeypatch.setenv("SSL_CERT_FILE", str(house.broker.folder / CERTIFICATE))
+            url = url.replace("localhost", "127.0.0.1")
+        monkeypatch.setenv("PAPERLANE_AMQP_URL" if url.startswith("amqp") else "PAPERLANE_REDIS_URL", url)
+        where = ("--engine", house.engine, "--data", str(house.folder), "--database", house.url)
+        command = [house.python, "-m", "paperlane", "worker", *where]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
+        assert "certificate verify failed" in ran.stderr

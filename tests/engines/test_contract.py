@@ -194,6 +194,17 @@ async def test_what_may_pass_is_retried_and_then_fails_with_its_cause(service: S
     assert [past.outcome for past in service.ledger.attempts(task.id)] == ["retry", "retry", "retry", "failed"]
 
 
+async def test_what_takes_longer_than_it_may_is_tried_again_and_then_fails(service: Service):
+    service.ledger.task_seconds = 0.2
+    service.steps.before = lambda step, _value: asyncio.Event().wait() if step == "two" else None
+    names = service.submit(1)
+    service.start()
+    (task,) = await service.ended(names)
+    assert (task.state, task.attempt, task.fault and task.fault.code) == (State.FAILED, 4, "task_timeout")
+    assert set(service.steps.ran) == {"one"}
+    assert [past.outcome for past in service.ledger.attempts(task.id)] == ["retry", "retry", "retry", "failed"]
+
+
 async def test_a_queued_and_a_running_task_are_cancelled(service: Service):
     begun = asyncio.Event()
 

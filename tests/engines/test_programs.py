@@ -2,22 +2,25 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import accumulate, pairwise
 from pathlib import Path
 from signal import SIGKILL
 
 import pytest
+from tests.buckets import Buckets
 from tests.conftest import ROOT, Service, needs, until
 from tests.databases import new_file
-from tests.engines.carried import interpreter
-from tests.ledger.invariants import check_invariants
-from tests.service.test_service import ended, upload
+from tests.engines.carried import ENGINES, interpreter
+from tests.forking import run
+from tests.service.test_buckets import LARGE, VAGUE
+from tests.service.test_service import assert_nothing_ran_twice, ended, upload
 from tools import servers
 from tools.servers import Missing, Server
 
-from paperlane.model.tasks import UserId
-from paperlane.records import accounts
+from paperlane.blobs.s3 import open_bucket
+from paperlane.model.tasks import PastAttempt, TaskId
 
 CARRIED = ("arq", "celery", "rq")
 PLAIN = {
@@ -25,12 +28,22 @@ PLAIN = {
     "celery": ("celery", "-A", "paperlane.entry.celery", "worker"),
 }
 """The commands of other makers that load Paperlane's part themselves."""
+ON_POSTGRESQL = pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Server]:
+    yield from running(servers.redis)
+
+
+@pytest.fixture(scope="module")
+def rabbitmq() -> Iterator[Server]:
+    yield from running(servers.rabbitmq)
+
+
+def running(start: Callable[[], Server]) -> Iterator[Server]:
     try:
-        made = servers.redis()
+        made = start()
     except Missing as missing:
         needs(str(missing), there=False)
         raise
@@ -39,12 +52,14 @@ def redis() -> Iterator[Server]:
 
 
 @contextmanager
-def program(engine: str, broker: str, service: Service, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command of an engine's environment, at work for a service's installation."""
+def program(
+    engine: str, broker: str, service: Service, *command: str, data: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command of an engine's environment, at work for a service's installation, or for its `data` elsewhere."""
     environment = {
         **os.environ,
         **service.environment,
-        "PAPERLANE_DATA": str(service.data),
+        "PAPERLANE_DATA": str(data or service.data),
         "PYTHONPATH": str(ROOT / "src"),
     }
     environment["PAPERLANE_AMQP_URL" if broker.startswith("amqp") else "PAPERLANE_REDIS_URL"] = broker
@@ -73,55 +88,80 @@ def said(engine: str, *command: str, **environment: str) -> tuple[int, str]:
     return ran.returncode, ran.stderr
 
 
-def check_documents_are_tested(service: Service, engine: str) -> None:
-    client = service.user()
-    tasks = ended(client, upload(client, "The gateway shall be fast.", "Fine."))
-    assert [(task["status"], task["engine"]) for task in tasks] == [("completed", engine)] * 2, service.log()
-    assert sum(task["issues"]["warning"] for task in tasks) == 1
-
-
-@pytest.mark.parametrize("engine", CARRIED)
-def test_documents_are_tested_by_its_worker(new_service: Callable[..., Service], redis: Server, engine: str):
-    service = new_service(workers=0, engine=engine)
-    with program(engine, redis.url, service, "paperlane", "worker", "--engine", engine, "--slots", "2"):
-        check_documents_are_tested(service, engine)
+@pytest.mark.parametrize("case", ["arq", "celery on Redis", "rq"])
+@ON_POSTGRESQL
+def test_documents_are_tested_on_a_host_that_has_none_of_the_services_folders(
+    new_service: Callable[..., Service],
+    buckets: Buckets,
+    redis: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+):
+    for name, value in buckets.environment().items():
+        monkeypatch.setenv(name, value)
+    engine = ENGINES[case][0]
+    service = new_service(workers=0, engine=engine, blobs=buckets.new())
+    client, command = service.user(), ("paperlane", "worker", "--engine", engine, "--slots", "2")
+    with program(engine, redis.url, service, *command, data=tmp_path / "elsewhere"):
+        batch = upload(client, VAGUE, LARGE, VAGUE)
+        found = {(task["status"], task["engine"], task["attempt"]) for task in ended(client, batch)}
+        assert found == {("completed", engine, 1)}, service.log()
+    first, large, _ = (task["id"] for task in batch["tasks"])
+    assert {issue["rule"] for issue in client.get(f"tasks/{first}/issues").json()["items"]} >= {"vague-term"}
+    assert client.get(f"tasks/{large}/document").json()["text"].count("The pump") == 1_000
+    assert len(list(open_bucket(service.environment["PAPERLANE_BLOBS"], "results").written(0, 1e12))) > 0
+    assert not [*tmp_path.glob("*/blobs"), *tmp_path.glob("*/results")]
+    assert_nothing_ran_twice(service)
 
 
 @pytest.mark.parametrize("engine", PLAIN)
 def test_its_own_command_does_the_same(new_service: Callable[..., Service], redis: Server, engine: str):
     service = new_service(workers=0, slots=2, engine=engine)
     with program(engine, redis.url, service, *PLAIN[engine]):
-        check_documents_are_tested(service, engine)
+        client = service.user()
+        tasks = ended(client, upload(client, "The gateway shall be fast.", "Fine."))
+        assert [(task["status"], task["engine"]) for task in tasks] == [("completed", engine)] * 2, service.log()
+        assert sum(task["issues"]["warning"] for task in tasks) == 1
 
 
-def test_a_batch_moves_from_engine_to_engine_while_it_runs(new_service: Callable[..., Service], redis: Server):
+@ON_POSTGRESQL
+def test_a_batch_moves_from_engine_to_engine_while_it_runs(
+    new_service: Callable[..., Service], redis: Server, rabbitmq: Server
+):
     service = new_service(workers=1, slots=2)
-    client = service.user(limit=2)
-    ledger = service.ledger()
-    user = UserId(max(ledger.read(lambda connection: [one.id for one in accounts.everyone(connection)])))
+    client, ledger, most = service.user(limit=2), service.ledger(), 0
+
+    def ended_on(*engines: str) -> int:
+        """Counts how many hold a turn, by the way."""
+        nonlocal most
+        most = max([most, *(lane.running + lane.leased for lane in ledger.queue().lanes)])
+        return sum(task.state.ended and task.engine in engines for task in ledger.tasks(limit=200))
+
     with ExitStack() as kept:
         for engine in CARRIED:
             command = ("paperlane", "worker", "--engine", engine, "--slots", "2")
-            kept.enter_context(program(engine, redis.url, service, *command))
+            kept.enter_context(program(engine, (rabbitmq if engine == "celery" else redis).url, service, *command))
         until(lambda: {member.engine for member in ledger.members()} >= {"database", *CARRIED})
-        batch = upload(client, *[f"The gateway {n} shall be fast. " * 20 for n in range(30)])
-        most = 0
-
-        def done() -> int:
-            nonlocal most
-            most = max([most, *(lane.running + lane.leased for lane in ledger.queue().lanes)])
-            return sum(task.state.ended for task in ledger.tasks(user=user, limit=100))
-
-        for moved, engine in enumerate([*CARRIED, "database"], 1):
-            until(lambda moved=moved: done() >= 5 * moved)
-            ledger.lane(user, engine=engine)
-        until(lambda: done() == 30)
+        batch = upload(client, *[f"The gateway {n} shall be fast. " * 20 for n in range(200)])
+        for before, engine in pairwise(["database", *CARRIED, "database"]):
+            until(lambda before=before: ended_on(before) >= 20)
+            moves = run(("rollout", "set", engine, "100", "--database", service.database), None)
+            assert moves.returncode == 0, moves.stderr
+        until(lambda: ended_on("database", *CARRIED) == 200)
         tasks = ended(client, batch)
-    assert {task["status"] for task in tasks} == {"completed"}
+    assert {(task["status"], task["attempt"]) for task in tasks} == {("completed", 1)}
     assert {task["engine"] for task in tasks} == {"database", *CARRIED}
-    assert most == 2
-    check_invariants(ledger)
+    attempts = [past for task in tasks for past in ledger.attempts(TaskId(task["id"]))]
+    assert (most, at_once(attempts)) == (2, 2)
     ledger.close()
+    assert_nothing_ran_twice(service)
+
+
+def at_once(attempts: Sequence[PastAttempt]) -> int:
+    """How many ran at the same time, at most."""
+    changes = sorted([(past.started_at, 1) for past in attempts] + [(past.ended_at, -1) for past in attempts])
+    return max(accumulate(change for _, change in changes))
 
 
 @pytest.mark.parametrize("engine", CARRIED)
