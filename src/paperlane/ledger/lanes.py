@@ -209,6 +209,11 @@ class Lanes:
         if of not in self._foreseen and channel.shards == self._shards_of(engine):
             self._foreseen[of] = (self._ask_first(of), _ask_clock(self._writing, of))
 
+    def look_back(self) -> None:
+        """Turns of the held lanes are over, and none is given: the same for their clocks."""
+        for of in {self._of(lane.engine, lane.user) for lane in self._held.values()} - self._foreseen.keys():
+            self._foreseen[of] = (self._ask_first(of), _ask_clock(self._writing, of))
+
     def give(self, task: Change) -> None:
         """A ready task of a held lane gets a turn; the engine's clock comes up to what its lane had used."""
         lane = self[task["user_id"]]

@@ -16,7 +16,7 @@ from paperlane.ledger import Files, Note
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.schema import IN_A_FILE, checkpoints, tasks
-from paperlane.ledger.writing import Writing
+from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.tasks import Lease, TaskId
 
 log = structlog.get_logger(__name__)
@@ -97,15 +97,23 @@ class Results:
             return Packed(packed)
         return Packed(b"", self.files.write(packed), hashlib.sha256(packed).hexdigest(), len(packed))
 
-    def keep(self, writing: Writing, stored: Sequence[Stored]) -> tuple[set[str], set[str]]:
+    def ask(self, writing: Writing, stored: Sequence[Stored]) -> Asked | None:
+        """Ask how many results are kept of these steps, for `keep`."""
+        if not stored:
+            return None
+        asked, given = _there(writing.dialect.given)
+        return writing.soon(asked, given.bind([one.lease.task for one in stored], [one.step for one in stored]))
+
+    def keep(self, writing: Writing, stored: Sequence[Stored], asked: Asked | None) -> tuple[set[str], set[str]]:
         """Keep results of steps, under the locks of their tasks; the files that their rows name then.
 
-        One that is there already stays as it is, unless its file is lost: then its step has run again for this one.
-        Those of the step under other keys, of another input or version, are dropped: nobody asks for them any more.
-        Their files stand beside it; nothing names them once this is committed.
+        It may have been asked for these and others before the locks were there: nobody but who holds a task's lease
+        keeps results of it. One that is there already stays as it is, unless its file is lost: then its step has run
+        again for this one. Those of the step under other keys, of another input or version, are dropped: nobody asks
+        for them any more. Their files stand beside it; nothing names them once this is committed.
         """
         named, useless, fresh = set[str](), set[str](), list[Row]()
-        there = self._of_steps(writing, stored)
+        there = self._of_steps(writing, asked)
         for one in stored:
             rows = dict(there.get((one.lease.task, one.step), {}))
             kept = rows.pop(one.key, None)
@@ -136,7 +144,7 @@ class Results:
         """
         of = sorted({note.lease.task for note in notes})
         writing.connection.execute(select(tasks.c.id).where(tasks.c.id.in_(of)).order_by(tasks.c.id).with_for_update())
-        there = self._of_steps(writing, stored)
+        there = self._of_steps(writing, self.ask(writing, stored))
         kept, lost = dict[Lease, set[str]](), set[Lease]()
         for one in stored:
             row = there.get((one.lease.task, one.step), {}).get(one.key)
@@ -170,16 +178,14 @@ class Results:
                 with suppress(OSError, StoreAway):
                     self.files.remove(file)
 
-    def _of_steps(self, writing: Writing, stored: Sequence[Stored]) -> Mapping[tuple[str, str], dict[str, Row]]:
-        """What is kept of these steps, each by its key: hardly ever anything."""
-        if not stored:
+    def _of_steps(self, writing: Writing, asked: Asked | None) -> Mapping[tuple[str, str], dict[str, Row]]:
+        """What is kept of the steps that were asked for, each by its key: hardly ever anything."""
+        if asked is None:
             return {}
-        asked, given = _there(writing.dialect.given)
-        counts = writing.soon(asked, given.bind([one.lease.task for one in stored], [one.step for one in stored]))
         columns = (checkpoints.c[name] for name in ("key", "file", "sha256", "bytes"))
         rows = select(*columns).where(*_OF_STEP)
         found: dict[tuple[str, str], dict[str, Row]] = {}
-        for task, step in [(task, step) for task, step, count in counts.tuples() if count]:
+        for task, step in [(task, step) for task, step, count in asked.tuples() if count]:
             of_step = writing.connection.execute(rows, _named({"task_id": task, "step": step})).mappings()
             found[task, step] = {row["key"]: dict(row) for row in of_step}
         return found

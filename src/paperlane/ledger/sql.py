@@ -76,7 +76,7 @@ from paperlane.ledger.sweeper import Sweeper
 from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
 from paperlane.ledger.working import Halted
-from paperlane.ledger.writing import Writing
+from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     EVERYTHING,
@@ -606,10 +606,12 @@ class SqlLedger:
 
     def finish(self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = ()) -> None:
         def tell(writing: Writing, keep: Keep) -> None:
-            def last(running: Sequence[Change]) -> None:
-                keep(lambda left: working.note_of(writing, running, left))
-
             def work(writing: Writing, lanes: Lanes) -> None:
+                def last(running: Sequence[Change]) -> None:
+                    lanes.look_back()
+                    keep(lambda left: working.note_of(writing, running, left))
+
+                lanes.ask_clocks()
                 endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)
 
             with_lanes(work)(writing)
@@ -654,11 +656,12 @@ class SqlLedger:
         unsure: list[float] = []
         useless: set[str] = set()  # files of results; also those that a try dropped whose commit's answer was lost
 
-        def keep(writing: Writing, write: Callable[[Sequence[Note]], Halted]) -> Halted:
+        def keep(writing: Writing, asked: Asked | None, write: Callable[[Sequence[Note]], Halted]) -> Halted:
             kept = self._results.were_kept(writing, notes, stored) if writing.again and notes else {}
             refused = write([note for note in notes if note.lease not in kept])
             fresh = [one for one in stored if one.lease not in kept and one.lease not in refused]
-            named, dropped = self._results.keep(writing, fresh)
+            asked = self._results.ask(writing, fresh) if writing.again else asked
+            named, dropped = self._results.keep(writing, fresh, asked)
             if not writing.again:
                 useless.clear()
             useless.update(dropped, (one.row.file for one in stored if one.row.file))
@@ -670,8 +673,12 @@ class SqlLedger:
                     note.also(writing.connection)
             return refused
 
+        def whole(writing: Writing) -> Given:
+            asked = None if writing.again else self._results.ask(writing, stored)
+            return tell(writing, partial(keep, writing, asked))
+
         try:
-            given = self._change(lambda writing: tell(writing, partial(keep, writing)), unsure=unsure)
+            given = self._change(whole, unsure=unsure)
         except Exception as error:
             if not unsure:  # else they may be named by a commit whose answer was lost
                 self._results.remove(one.row.file for one in stored)
