@@ -380,7 +380,8 @@ class World:
         told = list(worker.ended)
         self.acts(worker, [one.lease for one in told])
         if worker.engine == "pushed":
-            self.ledger.finish(worker.id, told)
+            with self.disk.tidy():
+                self.ledger.finish(worker.id, told, self._notes(worker, done))
             worker.ended.clear()
             return
         room = max(0, worker.granted - len(worker.held))
@@ -478,9 +479,20 @@ class World:
         if (worker := self.some(busy=True)) is None:
             return
         self.acts(worker, worker.held)
+        notes = self._notes(worker, worker.held)
+        with self.disk.tidy():
+            refused = self.ledger.note(worker.id, notes)
+        for lease, why in dict(zip((note.lease for note in notes), refused, strict=True)).items():
+            if why is not None:
+                worker.held.remove(lease)
+            if isinstance(why, CancelRequested):
+                worker.ended.append(Ended(lease, Cancelled(1.0)))
+
+    def _notes(self, worker: Worker, leases: Sequence[Lease]) -> list[Note]:
+        """What these tell of their next step, or of several."""
         self.sees.key = key = worker.key
         notes: list[Note] = []
-        for lease in worker.held:
+        for lease in leases:
             percent = 0.0
             for step in STEPS:
                 known = self.results.setdefault((lease.task, step), {})
@@ -497,14 +509,10 @@ class World:
                     result += self.random.randbytes(LARGE)
                 known.setdefault(key, set()).add(result)
                 notes.append(Note(lease, Progress(step, percent + 30), checkpoint=Checkpoint(step, key, result)))
-                break
-        with self.disk.tidy():
-            refused = self.ledger.note(worker.id, notes)
-        for note, why in zip(notes, refused, strict=True):
-            if why is not None:
-                worker.held.remove(note.lease)
-            if isinstance(why, CancelRequested):
-                worker.ended.append(Ended(note.lease, Cancelled(1.0)))
+                percent += 30
+                if self.random.random() < 0.6:
+                    break
+        return notes
 
     def upgrade(self) -> None:
         """Who comes now knows another version of each step; the others go on with theirs."""
