@@ -52,6 +52,7 @@ from paperlane.model.tasks import (
 from paperlane.work import attempt, notes
 from paperlane.work.attempt import Attempts
 from paperlane.work.gathering import Gathering
+from paperlane.work.notes import Telling
 from paperlane.work.own_time import waiting
 
 new_id = SortableIds(SystemClock())
@@ -328,9 +329,9 @@ async def test_progress_does_not_come_after_what_follows_it(desk: Desk, monkeypa
         saved.wait(0.5)  # what must not overtake it has time to
         progress(asked, worker, reports)
 
-    def note(worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[PaperlaneError | None]:
+    def note(worker: WorkerId, told: Sequence[Telling]) -> Sequence[PaperlaneError | None]:
         refused = write(worker, told)
-        if told[0][0].checkpoint is not None:
+        if told[0].notes[0].checkpoint is not None:
             saved.set()
         return refused
 
@@ -587,7 +588,7 @@ async def test_a_part_that_waited_for_the_ledger_goes_on_in_another_one(
     desk.attempts.longest = 100.0
     loop, tries = asyncio.get_running_loop(), count(1)
 
-    def away(_worker: WorkerId, _told: Sequence[Sequence[Note]]) -> Sequence[None]:
+    def away(_worker: WorkerId, _told: Sequence[Telling]) -> Sequence[None]:
         if next(tries) > 1:  # by now the attempt knows that it waits
             loop.call_soon_threadsafe(pass_time, 150)
         raise Unavailable("The database is away.")
@@ -630,8 +631,8 @@ async def test_an_attempt_that_finds_no_room_for_a_result_hands_its_turn_back_an
 
     write = desk.attempts.notes.call
 
-    def full(worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[PaperlaneError | None]:
-        if any(note.checkpoint is not None for notes in told for note in notes):
+    def full(worker: WorkerId, told: Sequence[Telling]) -> Sequence[PaperlaneError | None]:
+        if any(note.checkpoint is not None for one in told for note in one.notes):
             raise StorageFull("There is no room.")
         return write(worker, told)
 
@@ -754,8 +755,39 @@ class TestTellingTogether:
         await desk.attempts(desk.claim())
         assert kept == [b'{"sum":1}']
 
+    @pytest.mark.parametrize("how", ["pulled", "pushed"])
+    async def test_what_is_being_told_when_an_attempt_is_stopped_is_told_once(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, how: str
+    ):
+        begun, go_on, write = asyncio.Event(), threading.Event(), desk.attempts.notes.call
+        loop = asyncio.get_running_loop()
+        wrote: list[str] = []
+
+        def slow(worker: WorkerId, told: Sequence[Telling]) -> Sequence[PaperlaneError | None]:
+            loop.call_soon_threadsafe(begun.set)
+            assert go_on.wait(60)
+            return write(worker, told)
+
+        monkeypatch.setattr(desk.attempts.notes, "call", slow)
+        desk.attempts.chain = replace(COUNTING, also=lambda _task, step, _result: lambda _: wrote.append(step))
+        name = desk.submit()
+        if how == "pulled":
+            running = asyncio.create_task(desk.attempts(desk.claim()))
+        else:
+            (lease,) = desk.ledger.lease("database", 1)
+            running = asyncio.create_task(desk.attempts.and_finish(lease))
+        await begun.wait()  # the result of the first step is told with the start of the second one
+        desk.attempts.stop_all("drained")
+        await rounds()
+        go_on.set()
+        if (ended := await running) is not None:
+            desk.ledger.finish(desk.worker, [ended])
+        assert wrote == ["one"]
+        kinds = [event.kind for event in desk.ledger.events(name)]
+        assert kinds[-4:] == ["step", "saved", "step", "yielded"]
+
     async def test_the_last_result_is_told_with_the_end(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
-        told: list[Sequence[Sequence[Note]]] = []
+        told: list[object] = []
         monkeypatch.setattr(desk.attempts.notes, "call", told.append)
         desk.attempts.chain = replace(COUNTING, run=lambda payload, run: run(ONE, payload), summary=None)
         name = await delivered(desk)
@@ -814,7 +846,7 @@ class TestTellingTogether:
         monkeypatch.setattr(notes, "_LATER", 0.01)
         write, tries = desk.attempts.notes.call, count()
 
-        def away(worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[PaperlaneError | None]:
+        def away(worker: WorkerId, told: Sequence[Telling]) -> Sequence[PaperlaneError | None]:
             if next(tries) == 0:
                 raise Unavailable("The database is away.")
             return write(worker, told)

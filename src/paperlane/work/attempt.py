@@ -47,7 +47,7 @@ from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
 from paperlane.work.gathering import Gathering
 from paperlane.work.heartbeat import Heartbeat
-from paperlane.work.notes import Notes
+from paperlane.work.notes import Notes, Telling
 from paperlane.work.own_time import own_time
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ class Attempts:
     draining: bool = False
     told: dict[Lease, Progress] = field(default_factory=dict)
     begins: Gathering[Lease, Attempt] = field(init=False)
-    notes: Gathering[Sequence[Note], None] = field(init=False)
+    notes: Gathering[Telling, None] = field(init=False)
     ends: Gathering[Told, None] = field(init=False)
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
@@ -143,6 +143,8 @@ class Attempts:
         worker = self.heartbeat.membership.worker if steps is None else steps.attempt.worker
         if steps is not None and (notes := steps.notes.waiting):
             try:
+                if steps.unsure:  # they may be on disk, which is looked for where they are told by themselves
+                    await patiently(steps.notes.write, "an outcome", self._patience)
                 await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
             except Exception as error:
                 if isinstance(error, Unavailable) and not _is_of_files(error):
@@ -159,10 +161,12 @@ class Attempts:
         self.ledger.finish(worker, [ended for ended, _ in told], [note for _, notes in told for note in notes])
         return [None] * len(told)
 
-    def _note(self, worker: WorkerId, told: Sequence[Sequence[Note]]) -> Sequence[StaleLease | CancelRequested | None]:
-        notes = [note for some in told for note in some]
+    def _note(self, worker: WorkerId, told: Sequence[Telling]) -> Sequence[StaleLease | CancelRequested | None]:
+        notes = [note for one in told for note in one.notes]
         refused = dict(zip((note.lease for note in notes), self.ledger.note(worker, notes), strict=True))
-        return [refused[some[0].lease] for some in told]
+        for one in told:
+            one.done = refused[one.notes[0].lease] is None
+        return [refused[one.notes[0].lease] for one in told]
 
     async def tell_progress(self) -> None:
         """Write down the latest progress of every attempt; of one whose step's start is not on disk yet, later."""
@@ -250,9 +254,8 @@ class Attempts:
         steps = self._steps.get(lease)
         if steps is None or not steps.notes.waiting:
             return
-        worker, notes = steps.attempt.worker, steps.notes.waiting
         try:
-            await patiently(lambda: self.notes(worker, notes), f"task {lease.task}", lambda _: _OUR_DISK)
+            await patiently(steps.notes.write, f"task {lease.task}", lambda _: _OUR_DISK)
         except (StaleLease, CancelRequested):
             return  # as its outcome will find
         except Exception:
@@ -339,14 +342,17 @@ class _Steps:
             self.notes.waiting.clear()
             raise
 
-    async def _tell(self, notes: Sequence[Note]) -> None:
+    async def _tell(self, telling: Telling) -> None:
         """Once, also where a commit's answer was lost: before another try is looked whether a result is there."""
-        made = next((note.checkpoint for note in notes if note.checkpoint is not None), None)
+        made = next((note.checkpoint for note in telling.notes if note.checkpoint is not None), None)
         if self.unsure and made is not None and await self._is_kept(made):
+            telling.done, self.unsure = True, False
             return
         self.unsure = True
-        await self.attempts.notes(self.attempt.worker, notes)
-        self.unsure = False
+        try:
+            await self.attempts.notes(self.attempt.worker, telling)
+        finally:
+            self.unsure = not telling.done
 
     async def _is_kept(self, made: Checkpoint) -> bool:
         return await self.attempts.threads(self._look_up, made.step, made.key) is not None

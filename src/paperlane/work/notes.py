@@ -11,16 +11,24 @@ _A_MOMENT = 0.05  # seconds: nobody who looks on sees the start of a shorter ste
 _LATER = 1.0  # seconds after which a ledger that could not be used is asked again
 
 
+@dataclass(slots=True, eq=False)
+class Telling:
+    """Notes that are told together; `done` once they are on disk, also where whoever told them was cancelled then."""
+
+    notes: Sequence[Note]
+    done: bool = False
+
+
 @dataclass(slots=True)
 class Notes:
     """Of one attempt, in their order: `waiting` are those that are not written down yet.
 
     None waits for much longer than a moment, for others to come or the attempt to end. `tell` tries to write several
-    down at once, and is given the same ones again after Unavailable; `halt` is told why the attempt must not go on,
+    down at once, and is given the same ones again after it failed; `halt` is told why the attempt must not go on,
     where that is found while it runs.
     """
 
-    tell: Callable[[Sequence[Note]], Awaitable[None]]
+    tell: Callable[[Telling], Awaitable[None]]
     halt: Callable[[StaleLease | CancelRequested], None]
     waiting: list[Note] = field(default_factory=list)
     _tried: int = 0  # so many of them may be on disk
@@ -43,11 +51,14 @@ class Notes:
         """Have all of them on disk. StaleLease or CancelRequested when the attempt must not go on."""
         async with self._writing:
             while self.waiting:
-                some = self.waiting[: self._tried or len(self.waiting)]
-                self._tried = len(some)
-                await self.tell(some)
-                del self.waiting[: self._tried]
-                self._tried = 0
+                telling = Telling(self.waiting[: self._tried or len(self.waiting)])
+                self._tried = len(telling.notes)
+                try:
+                    await self.tell(telling)
+                finally:
+                    if telling.done:
+                        del self.waiting[: self._tried]
+                        self._tried = 0
 
     async def close(self) -> None:
         """From here on nothing is written down in the background; raises what went wrong there."""
