@@ -42,6 +42,7 @@ _KEPT = 3_600  # seconds that its end can be looked up
 _TRIES = 3
 _UNREAD = 86_400_000  # milliseconds after which a job that nobody fetched is no more
 _POLL = 0.1  # seconds between two looks for jobs
+_SOON = 0.01  # seconds, while jobs come and go
 _HEALTH = 30  # seconds between two signs of life, which `arq --check` reads
 _IMPATIENT = 3  # seconds in which Redis must answer a dispatcher
 
@@ -138,6 +139,19 @@ class _Steady(Worker):
                 log.warning("a job that is none was thrown away", why=repr(error))
 
     async def _poll_iteration(self) -> None:
+        """Soon again while jobs come and go: for a place that is free another job is on its way."""
+        before = self._counts
+        await self._poll_once()
+        while before != (before := self._counts):
+            await asyncio.sleep(_SOON)
+            await self._poll_once()
+
+    @property
+    def _counts(self) -> tuple[int, ...]:
+        """Another one where a job was begun or has ended."""
+        return len(self.tasks), self.jobs_complete, self.jobs_failed, self.jobs_retried
+
+    async def _poll_once(self) -> None:
         try:
             await super()._poll_iteration()
         except (RedisError, OSError) as error:

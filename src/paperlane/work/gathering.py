@@ -15,7 +15,8 @@ One = TypeVar("One")
 Answer = TypeVar("Answer")
 
 _AT_ONCE = 100  # asked for by one call, which holds locks for all of them
-_UNDER_WAY = 2  # calls: a slow one shall not hold all others up; of more, each would be shared by fewer
+_UNDER_WAY = 2  # calls at most: of more, each would be shared by fewer
+_SLOW = 0.05  # seconds after which a call is slow, and shall not hold all others up
 
 
 @dataclass(eq=False, slots=True)
@@ -29,6 +30,7 @@ class _Asked(Generic[One, Answer]):
 class Gathering(Generic[One, Answer]):
     """What is asked for while a call is under way is asked for together, by the next.
 
+    Beside a slow one another is made.
     `call` answers for each of what one worker asks for, in its order; an error among the answers is that one's alone.
     """
 
@@ -36,6 +38,8 @@ class Gathering(Generic[One, Answer]):
     threads: Threads
     _waiting: deque[_Asked[One, Answer]] = field(default_factory=deque)
     _calling: set[asyncio.Task[None]] = field(default_factory=set)
+    _made: int = 0
+    _looking: bool = False
 
     async def __call__(self, worker: WorkerId, one: One) -> Answer:
         """Its answer, or its error.
@@ -45,8 +49,10 @@ class Gathering(Generic[One, Answer]):
         """
         asked = _Asked(worker, one, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
-        if len(self._calling) < _UNDER_WAY:
-            self._calling.add(asyncio.create_task(self._make_calls()))
+        if not self._calling:
+            self._start()
+        elif not self._looking:
+            self._look_later()
         try:
             return await asyncio.shield(asked.answer)
         except asyncio.CancelledError:
@@ -60,6 +66,22 @@ class Gathering(Generic[One, Answer]):
                 asked.answer.exception()  # known now, or the loop would complain that nobody asked
             raise
 
+    def _start(self) -> None:
+        self._calling.add(asyncio.create_task(self._make_calls()))
+
+    def _look_later(self) -> None:
+        self._looking = True
+        asyncio.get_running_loop().call_later(_SLOW, self._look, self._made)
+
+    def _look(self, made: int) -> None:
+        """Somebody waits since so many calls were made: is the same one still under way?"""
+        self._looking = False
+        if self._waiting and len(self._calling) < _UNDER_WAY:
+            if self._made == made:
+                self._start()
+            else:
+                self._look_later()
+
     async def _make_calls(self) -> None:
         try:
             while self._waiting:
@@ -68,6 +90,7 @@ class Gathering(Generic[One, Answer]):
             self._calling.discard(_this_task())
 
     async def _make_one(self, some: Sequence[_Asked[One, Answer]]) -> None:
+        self._made += 1
         answers: Sequence[Answer | Exception] = ()
         try:
             answers = await self.threads(self._answers, some[0].worker, [asked.one for asked in some])
