@@ -58,6 +58,12 @@ def _plain(deep: str, depth: int, bound: float) -> list[Aim]:
     ]
 
 
+def _told(group: str, case: str) -> list[Aim]:
+    """Milliseconds; more where a database has no notices."""
+    bounds = {"postgresql": 500, "sqlite": 500, "mariadb": 1_500}
+    return [Aim(group, f"service.progress.{kind}.{case}, P99", "<", bound) for kind, bound in bounds.items()]
+
+
 _DATABASES = ("postgresql", "sqlite", "mariadb")
 _DRAIN = "Drain of no-op tasks, 100 in flight"
 _PG = "drain.postgresql.100"
@@ -103,6 +109,8 @@ AIMS: Sequence[Aim] = (
     Aim("A batch of 50 answered while busy, worst", f"{_CREATION}, workers busy, worst", "<", 500, stretch=100),
     Aim("Calls of the service meanwhile, p95", "service.creation.API while busy, P95", "<", 1_000, stretch=150),
     Aim("From an upload to the start of its task, p50", "service.waking.upload to start, P50", "<=", 50),
+    *_told("From a step's commit to its frame on a WebSocket, p99", "step to frame"),
+    *_told("The same with 200 tasks followed and the workers busy, p99", "step to frame while busy"),
     Aim("All processes killed in a batch of 50: from the new start until all goes on", _RECOVERY, "<", 90),
 )  # fmt: skip
 
