@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import machine, page, serving
+from benchmarks import machine, page, progress, serving
 from benchmarks.engines import carried
 from benchmarks.figures import Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
@@ -44,6 +44,7 @@ PARTS: Mapping[str, Measure] = {
     "plain": Measure(plain.measured, 15),
     **{f"engines.{name}": _carried(name) for name in carried.ENGINES},
     **{f"service.{name}": _served(name) for name in serving.PARTS},
+    "service.progress": Measure(progress.measured, 10),
 }
 
 

@@ -59,6 +59,12 @@ def _plain(deep: str, depth: int, bound: float) -> list[Aim]:
     ]
 
 
+def _told(group: str, case: str) -> list[Aim]:
+    """Milliseconds; more where a database has no notices."""
+    bounds = {"postgresql": 500, "sqlite": 500, "mariadb": 1_500}
+    return [Aim(group, f"service.progress.{kind}.{case}, P99", "<", bound) for kind, bound in bounds.items()]
+
+
 _KEPT = {"arq": 0.7, "celery": 0.7, "rq": 0.95}  # of what the program reaches by itself
 _DATABASES = ("postgresql", "sqlite", "mariadb")
 _DRAIN = "Drain of no-op tasks, 100 in flight"
@@ -108,6 +114,8 @@ AIMS: Sequence[Aim] = (
     Aim("A batch of 50 answered while busy, worst", f"{_CREATION}, workers busy, worst", "<", 500, stretch=100),
     Aim("Calls of the service meanwhile, p95", "service.creation.API while busy, P95", "<", 1_000, stretch=150),
     Aim("From an upload to the start of its task, p50", "service.waking.upload to start, P50", "<=", 50),
+    *_told("From a step's commit to its frame on a WebSocket, p99", "step to frame"),
+    *_told("The same with 200 tasks followed and the workers busy, p99", "step to frame while busy"),
     Aim("All processes killed in a batch of 50: from the new start until all goes on", _RECOVERY, "<", 90),
 )  # fmt: skip
 

@@ -73,7 +73,8 @@ class Service:
     def user(self, name: str, *options: str) -> httpx.Client:
         """A client signed in as a new user."""
         command = [sys.executable, "-m", "paperlane", "user", "add", name, "--json", "--data", str(self.data), *options]
-        made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        environment = {**os.environ, **self.environment}
+        made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
         return httpx.Client(
             base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {made['token']}"}, timeout=60
         )

@@ -147,7 +147,7 @@ def test_the_words_of_a_call_choose_parts():
         "drain.postgresql", "drain.sqlite", "drain.mariadb", "service.creation",
     ]  # fmt: skip
     assert wanted([]) == list(PARTS)
-    assert wanted(["service"]) == [f"service.{name}" for name in serving.PARTS]
+    assert wanted(["service"]) == [*(f"service.{name}" for name in serving.PARTS), "service.progress"]
     with pytest.raises(SystemExit, match="drainage"):
         wanted(["drainage"])
 

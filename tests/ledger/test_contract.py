@@ -1414,12 +1414,18 @@ class TestFollowing:
         ]
         assert bench.ledger.events(name, after=2) == events[2:]
 
-    def test_every_event_after_what_was_seen_of_each_task(self, bench: Bench):
-        one, two, three = bench.submit(1, 3)
+    def test_every_event_after_what_was_seen_of_each_task_in_order(self, bench: Bench):
+        names = bench.submit(1, 4)
         worker = bench.worker()
-        claim(bench, worker, 2)
-        moved = bench.ledger.moved({one: 1, two: 0, three: 1})
-        assert [(event.task, event.seq) for event in moved] == [(one, 2), (two, 1), (two, 2)]
+        for lease in claim(bench, worker, 3):
+            for percent in range(12):  # more than have one digit
+                bench.ledger.progress(worker, [(lease, Progress("parse", percent))])
+        one, two, three, four = names
+        told = {name: bench.ledger.events(name) for name in names}
+        assert [len(told[name]) for name in names] == [14, 14, 14, 1]
+        moved = bench.ledger.moved({four: 0, two: 3, three: 14, one: 0, TaskId("nobody's"): 0})
+        assert moved == [*told[one], *told[two][3:], *told[four]]
+        assert bench.ledger.moved({three: 14}) == bench.ledger.moved({}) == []
 
     def test_a_commit_changes_the_number(self, bench: Bench):
         before = bench.ledger.changed()

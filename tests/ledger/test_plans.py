@@ -9,7 +9,7 @@ from tests.ledger.plans import PRIMARY, Access, Plan, know_sizes, plans_of
 from tests.ledger.test_contract import BUSY
 
 from paperlane.ledger import Note
-from paperlane.ledger.schema import UNDER_WAY, attempts, checkpoints, lanes, tasks
+from paperlane.ledger.schema import UNDER_WAY, attempts, checkpoints, events, lanes, tasks
 from paperlane.ledger.unread import unreadable
 from paperlane.model.tasks import (
     Channel,
@@ -34,14 +34,14 @@ def old_task(user: int, state: str, n: int, now: float) -> dict[str, object]:
     return {
         "id": f"old{user}-{state}-{n}", "batch_id": f"old{user}", "position": n, "user_id": user, "state": state,
         "priority": 5, "sort_key": now, "stage": "cpu", "cost": 1.0, "run_at": now + 9_999, "created_at": now,
-        "seq": 0, "message": "", "payload": b"{}",
+        "seq": int(state == "completed"), "message": "", "payload": b"{}",
     }  # fmt: skip
 
 
 def fill(bench: Bench, users: int = 3_000) -> None:
     """So many lanes and tasks, most of them over, that no plan is chosen for their being few.
 
-    They are written as they are, without events: thousands of submits would take a minute.
+    They are written as they are: thousands of submits would take a minute.
     """
     each = {"completed": 10, "ready": 5, "waiting": 1}
     now = bench.clock.now()
@@ -73,9 +73,12 @@ def fill(bench: Bench, users: int = 3_000) -> None:
         }
         for name in over
     ]
+    told = {"seq": 1, "fence": 0, "kind": "completed", "status": "completed", "step": "", "percent": 100.0}
+    of_events = [told | {"task_id": name, "message": "", "at": now} for name in over]
 
     def write(connection: Connection) -> None:
         connection.execute(insert(attempts), of_attempts)
+        connection.execute(insert(events), of_events)
         connection.execute(insert(lanes), of_lanes)
         connection.execute(insert(tasks), of_tasks)
 

@@ -10,6 +10,9 @@ from tests.ledger.invariants import check_invariants
 from tests.service.test_service import SLOW, ended, frames, upload
 from tools.servers import Missing
 
+from paperlane.model.tasks import TaskId
+from paperlane.web import shapes
+
 
 @pytest.fixture(scope="module", params=KINDS)
 def service(
@@ -25,13 +28,15 @@ def service(
         yield made
 
 
-def test_progress_rises_and_a_reconnect_misses_nothing(service: Service):
+def test_all_that_workers_write_down_reaches_a_socket_in_order_once_and_a_reconnect_misses_nothing(service: Service):
     client = service.user()
     batch = upload(client, SLOW, "Fine.")
     told = frames(client, f"batch={batch['id']}")
+    assert len(told) > len(batch["tasks"])  # more than the present state of each
+    ledger = service.ledger()
     for task in batch["tasks"]:
         own = [frame for frame in told if frame["task"] == task["id"]]
-        assert [frame["seq"] for frame in own] == list(range(own[0]["seq"], own[-1]["seq"] + 1))
+        assert own[1:] == [shapes.frame(event) for event in ledger.events(TaskId(task["id"]), own[0]["seq"])]
         assert [frame["percent"] for frame in own] == sorted(frame["percent"] for frame in own)
         assert own[-1]["status"] == "completed"
     task = batch["tasks"][0]["id"]
@@ -39,6 +44,7 @@ def test_progress_rises_and_a_reconnect_misses_nothing(service: Service):
     assert [frame["seq"] for frame in whole] == list(range(1, len(whole) + 1))
     assert [frame["seq"] for frame in frames(client, f"task={task}&after=4")] == list(range(5, len(whole) + 1))
     assert [frame["status"] for frame in frames(client, f"task={task}")] == ["completed"]
+    ledger.close()
 
 
 def test_no_user_is_over_the_limit_while_many_upload_at_once(service: Service):

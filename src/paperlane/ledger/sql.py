@@ -304,7 +304,7 @@ class SqlLedger:
         return self._ask(lambda connection: views.events_after(connection, task, after, limit))
 
     def moved(self, seen: Mapping[TaskId, int]) -> Sequence[Event]:
-        return self._ask(lambda connection: views.moved_since(connection, seen))
+        return self._ask(lambda connection: views.moved_since(connection, self.dialect, seen))
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
         return self.dialect.listen(heard)

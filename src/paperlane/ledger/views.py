@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     func,
     literal,
     null,
-    or_,
     select,
     union_all,
 )
@@ -27,7 +27,9 @@ from sqlalchemy import (
 from paperlane.errors import NotFound
 from paperlane.ledger import Rules
 from paperlane.ledger.channels import channel_of
-from paperlane.ledger.dialects.keyed import by_no_index
+from paperlane.ledger.dialects import Dialect, Given, GivenRows
+from paperlane.ledger.dialects.keyed import by_no_index, select_by_key
+from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.schema import (
     BACKLOGGED,
     OF_BATCH,
@@ -63,7 +65,6 @@ from paperlane.model.tasks import (
     WorkerId,
 )
 
-_IDS_AT_ONCE = 500
 _Conditions = Sequence[ColumnElement[bool]]
 
 
@@ -224,7 +225,7 @@ def _steps(told: Iterable[RowMapping]) -> Iterable[StepTime]:
                 pass
 
 
-def _event(row: RowMapping) -> Event:
+def _event(row: RowMapping | Row) -> Event:
     return Event(
         task=TaskId(row["task_id"]),
         seq=row["seq"],
@@ -243,19 +244,25 @@ def events_after(connection: Connection, task: TaskId, after: int, limit: int) -
     return [_event(row) for row in connection.execute(asked).mappings()]
 
 
-def moved_since(connection: Connection, seen: Mapping[TaskId, int]) -> Sequence[Event]:
+@cache
+def _followed(given_rows: GivenRows) -> tuple[Prepared, Prepared, Given]:
+    """Which tasks have events after the seen ones, and these; MariaDB passes by all that a task has to find them."""
+    given = given_rows("followed", of_task="key", of_seq="int")
+    of_task, seen = given.table.c.of_task, given.table.c.of_seq
+    moved = select(tasks.c.id).where(tasks.c.id == of_task, tasks.c.seq > seen)
+    newer = select(events).where(events.c.task_id == of_task, events.c.seq > seen)
+    by_key = select_by_key(moved, given.table, tasks), select_by_key(newer, given.table, events)
+    return Prepared(by_key[0]), Prepared(by_key[1]), given
+
+
+def moved_since(connection: Connection, dialect: Dialect, seen: Mapping[TaskId, int]) -> Sequence[Event]:
     """Every event after the seen one of each task, in order within a task."""
-    found: list[Event] = []
-    ids = list(seen)
-    for at in range(0, len(ids), _IDS_AT_ONCE):
-        some = ids[at : at + _IDS_AT_ONCE]
-        numbers = connection.execute(select(tasks.c.id, tasks.c.seq).where(tasks.c.id.in_(some)))
-        late = [task for task, seq in numbers if seq > seen[task]]
-        if late:
-            newer = or_(*((events.c.task_id == task) & (events.c.seq > seen[task]) for task in late))
-            asked = select(events).where(newer).order_by(events.c.task_id, events.c.seq)
-            found.extend(_event(row) for row in connection.execute(asked).mappings())
-    return found
+    moved, newer, given = _followed(dialect.given)
+    late = [TaskId(task) for (task,) in moved.on(connection, given.bind(seen, seen.values())).tuples()]
+    if not late:
+        return []
+    found = map(_event, newer.on(connection, given.bind(late, map(seen.__getitem__, late))).rows())
+    return sorted(found, key=lambda event: (event.task, event.seq))  # MariaDB would make a table to sort even one
 
 
 def queue(
