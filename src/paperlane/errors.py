@@ -182,3 +182,7 @@ class Misconfigured(PaperlaneError):
     """The installation must be mended before this can work."""
 
     code = "misconfigured"
+
+
+OF_FILES = (StorageFull, Unreadable, Unmounted, StoreAway)
+"""A disk, a file or the store of files cannot be used, not the ledger itself."""

@@ -1,12 +1,15 @@
 """A commit whose answer is lost may have gone through or not: either way nothing is lost, and nothing doubled."""
 
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, insert, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
+from tests.conftest import until
 from tests.ledger.conftest import Bench, new_batch
 from tests.ledger.invariants import RAN_AGAIN
 from tests.ledger.test_dead import fail
@@ -14,6 +17,7 @@ from tests.ledger.test_dead import fail
 from paperlane.errors import CancelRequested, NotFound, Unavailable
 from paperlane.ledger import Chore, Note, writing
 from paperlane.ledger.dialects.prepared import Prepared
+from paperlane.ledger.schema import checkpoints, tasks
 from paperlane.ledger.transactions import Transactions
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
@@ -71,6 +75,34 @@ class Full(Exception):
 
 
 WHETHER = pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
+
+
+WAIT_FOR_A_LOCK = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+}
+
+
+@pytest.mark.parametrize("make_bench", ["postgresql", "mariadb"], indirect=True)
+def test_a_result_that_an_earlier_call_keeps_meanwhile_stays_as_it_is(bench: Bench):
+    """Its answer was lost, the result was not there when that was looked for, and it comes through after all."""
+    bench.submit(1)
+    worker = bench.worker()
+    (lease,) = bench.ledger.step("database", worker, [], 1)
+    row = {"task_id": lease.task, "step": "parse", "key": "k", "fence": lease.fence, "created_at": 1.0}
+    made = Checkpoint("parse", "k", b"later")
+    with bench.ledger.dialect.writer.connect() as connection, ThreadPoolExecutor(1) as pool:
+        earlier = connection.begin()
+        connection.execute(select(tasks.c.id).where(tasks.c.id == lease.task).with_for_update())
+        packed = {"result": zlib.compress(b"earlier"), "file": "", "sha256": "", "bytes": 0}
+        connection.execute(insert(checkpoints).values(**row, **packed))
+        told = pool.submit(bench.ledger.note, worker, [Note(lease, Progress("parse", 30), checkpoint=made)])
+        waiting = text(WAIT_FOR_A_LOCK[connection.dialect.name])
+        until(lambda: bench.ledger.read(lambda other: bool(other.scalar(waiting))))
+        earlier.commit()
+        assert told.result(60) == [None]
+    assert bench.ledger.checkpoint(lease.task, "parse", "k") == b"earlier"
 
 
 @WHETHER

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from structlog.testing import capture_logs
 from tests.ledger.conftest import VirtualClock
 from tests.work.conftest import rounds
 from tests.work.counting import COUNTING, ONE, THREE, TWO, HereAndNow
@@ -581,7 +582,7 @@ async def test_a_part_that_only_waited_for_others_goes_on_in_another_one(
     assert ended.outcome.took < 1.0  # of the attempt's own time
 
 
-async def test_a_part_that_waited_for_the_ledger_goes_on_in_another_one(
+async def test_a_part_that_waited_for_the_ledger_in_vain_gives_its_turn_back(
     desk: Desk, pass_time: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
@@ -595,7 +596,9 @@ async def test_a_part_that_waited_for_the_ledger_goes_on_in_another_one(
 
     desk.attempts.notes.call = away
     desk.submit()
-    assert isinstance((await desk.attempts(desk.claim())).outcome, Paused)
+    outcome = (await desk.attempts(desk.claim())).outcome
+    assert isinstance(outcome, Yielded)  # not paused: its result is lost, and the next part may be another stage's
+    assert outcome.why == "The database is away."
 
 
 async def test_an_attempt_that_waits_for_others_is_not_late_and_ends_when_its_worker_stops(
@@ -733,6 +736,19 @@ class TestTellingTogether:
         desk.steps.before = lambda step, _value: until_kept() if step == "two" else None
         assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
 
+    async def test_a_step_may_run_twice_at_once_with_other_inputs(self, desk: Desk):
+        both = asyncio.Barrier(2)
+
+        async def twice(payload: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+            first, _ = await asyncio.gather(run(ONE, payload), run(ONE, Saved(b'{"sum":5}')))
+            return first
+
+        desk.attempts.chain = replace(COUNTING, run=twice)
+        desk.steps.before = lambda _step, _value: both.wait()
+        name = desk.submit()
+        assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
+        assert [event.kind for event in desk.ledger.events(name)].count("saved") == 2
+
     @pytest.mark.parametrize("why", ["cancelled", "lost"])
     async def test_who_finds_that_it_must_not_go_on_stops_in_the_middle_of_its_step(self, desk: Desk, why: str):
         name = desk.submit()
@@ -821,11 +837,107 @@ class TestTellingTogether:
             return finish(worker, ends)
 
         monkeypatch.setattr(desk.attempts.ends, "call", fail)
-        async with asyncio.timeout(60):
-            name = await delivered(desk)
+        with capture_logs() as logs:
+            async with asyncio.timeout(60):
+                name = await delivered(desk)
         task = desk.ledger.task(name)
         assert (task.status, task.message) == (status, told)
         assert desk.ledger.checkpoint(name, "three") is None
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == (
+            ["an attempt failed"] if isinstance(error, ValueError) else []
+        )
+
+    @pytest.mark.parametrize("ends", ["completed", "failed", "yielded"])
+    async def test_what_could_not_be_written_once_in_the_background_costs_nothing(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, ends: str
+    ):
+        write, tries = desk.attempts.notes.call, count()
+
+        def odd(worker: WorkerId, told: Sequence[Telling]) -> Sequence[PaperlaneError | None]:
+            if next(tries) == 0:
+                raise RuntimeError("can't start new thread")
+            return write(worker, told)
+
+        async def until_failed() -> None:
+            (steps,) = desk.attempts._steps.values()
+            while not (next_try := steps.notes._later) or not next_try.done():
+                await asyncio.sleep(0.001)
+            if ends == "yielded":
+                desk.attempts.stop_all("abandoned")
+                await asyncio.Event().wait()
+
+        monkeypatch.setattr(desk.attempts.notes, "call", odd)
+        desk.steps.before = lambda step, _value: until_failed() if step == "one" else None
+        name = await delivered(desk, **({"fault in one": "document"} if ends == "failed" else {}))
+        assert [past.outcome for past in desk.ledger.attempts(name)] == [ends]
+        assert [event.kind for event in desk.ledger.events(name)].count("step") == (3 if ends == "completed" else 1)
+
+    async def test_who_drains_does_not_wait_for_a_ledger_that_is_away(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ):
+        def away(_worker: WorkerId, _told: Sequence[Telling]) -> Sequence[None]:
+            raise Unavailable("The database is away.")
+
+        begun = asyncio.Event()
+
+        async def for_ever() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(desk.attempts.notes, "call", away)
+        monkeypatch.setattr(attempt, "_OUR_DISK", 3_600.0)
+        desk.steps.before = lambda _step, _value: for_ever()
+        desk.submit()
+        running = asyncio.create_task(desk.attempts(desk.claim()))
+        await begun.wait()
+        desk.attempts.draining = True
+        desk.attempts.stop_all("drained")
+        async with asyncio.timeout(60):
+            assert (await running).outcome == Yielded(why="the worker stopped")
+
+    async def test_a_part_whose_result_is_lost_does_not_go_on_in_another_stage(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ):
+        def full(_worker: WorkerId, _told: Sequence[Telling]) -> Sequence[None]:
+            raise StorageFull("There is no room.")
+
+        async def in_parts(payload: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
+            return await run(replace(TWO, stage=Stage.MODEL), await run(ONE, payload))
+
+        monkeypatch.setattr(attempt, "_OUR_DISK", 0.001)
+        monkeypatch.setattr(desk.attempts.notes, "call", full)
+        monkeypatch.setattr(desk.attempts.heartbeat.membership, "channel", Channel(frozenset({Stage.CPU})))
+        desk.attempts.chain = replace(COUNTING, run=in_parts, summary=None)
+        desk.submit()
+        outcome = (await desk.attempts(desk.claim())).outcome
+        assert outcome == Yielded(0.001, "There is no room.", outcome.seconds)
+
+    async def test_another_attempt_begins_while_a_last_result_is_stored_slowly(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(results, "LARGE", 0)
+        go_on, inside, store = threading.Event(), asyncio.Event(), Whole.write
+        loop = asyncio.get_running_loop()
+
+        def slow(files: Whole, content: bytes) -> str:
+            loop.call_soon_threadsafe(inside.set)
+            assert go_on.wait(60)
+            return store(files, content)
+
+        desk.attempts.chain = replace(COUNTING, run=lambda payload, run: run(ONE, payload), summary=None)
+        names = [desk.submit() for _ in range(2)]
+        first, second = desk.ledger.lease("database", 2)
+        monkeypatch.setattr(Whole, "write", slow)
+        running = [asyncio.create_task(desk.attempts.and_finish(first))]
+        await inside.wait()
+        monkeypatch.setattr(Whole, "write", store)
+        running.append(asyncio.create_task(desk.attempts.and_finish(second)))
+        async with asyncio.timeout(60):
+            await running[1]
+        assert not running[0].done()
+        go_on.set()
+        await running[0]
+        assert {desk.ledger.task(name).status for name in names} == {"completed"}
 
     async def test_a_ledger_that_is_away_at_the_end_is_waited_for(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         finish, tries = desk.attempts.ends.call, count()

@@ -59,6 +59,7 @@ class Door:
         """Run what is brought until told to stop; when all that ran has ended, what was brought and not begun."""
         unbegun: list[Lease] = []
         visits: set[_Visit] = set()
+        shut = asyncio.Event()
 
         async def take(lease: Lease) -> None:
             if stop.is_set():
@@ -68,11 +69,12 @@ class Door:
 
         self._at.unlink(missing_ok=True)  # of a worker that was killed
         loop = asyncio.get_running_loop()
-        async with await loop.create_unix_server(lambda: _Visit(take, visits), self._at):
+        async with await loop.create_unix_server(lambda: _Visit(take, visits, shut), self._at):
             await stop.wait()
             while inside := {visit.running for visit in visits if visit.running is not None}:
                 await asyncio.wait(inside)
                 await asyncio.sleep(0)  # they are answered
+            shut.set()
             for idle in visits:
                 idle.close()
         return unbegun
@@ -81,10 +83,11 @@ class Door:
 class _Visit(asyncio.Protocol):
     """Somebody who brings leases, and is answered when each has ended; whoever goes away before gives it up."""
 
-    def __init__(self, take: RunAndFinish, visits: "set[_Visit]") -> None:
+    def __init__(self, take: RunAndFinish, visits: "set[_Visit]", shut: asyncio.Event) -> None:
         self.running: asyncio.Task[None] | None = None
         self._take = take
         self._visits = visits
+        self._shut = shut
         self._lines: deque[bytes] = deque()
         self._rest = b""
 
@@ -93,6 +96,8 @@ class _Visit(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._visits.add(self)
+        if self._shut.is_set():  # it was let in just before
+            transport.close()
 
     def close(self) -> None:
         """Let it go away."""
@@ -102,10 +107,11 @@ class _Visit(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take the next line, when the one before was answered; one that comes before that is an interruption."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        self._lines.extend(lines)
-        if len(self._rest) > _LONGEST_LINE:
+        if max(map(len, (self._rest, *lines))) > _LONGEST_LINE:
             self._transport.abort()
-        elif self.running is None:
+            return
+        self._lines.extend(lines)
+        if self.running is None:
             self._next()
         elif lines:
             self._give_up()
@@ -125,7 +131,7 @@ class _Visit(asyncio.Protocol):
         while self._lines and self.running is None:
             try:
                 lease = lease_of(json.loads(self._lines.popleft()))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 log.warning("what was brought is refused", why=str(error))
                 self._transport.write(_REFUSED)
             else:

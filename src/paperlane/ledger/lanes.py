@@ -210,7 +210,9 @@ class Lanes:
             self._foreseen[of] = (self._ask_first(of), _ask_clock(self._writing, of))
 
     def look_back(self) -> None:
-        """Turns of the held lanes are over, and none is given: the same for their clocks."""
+        """Turns of the held lanes are over, and none is given: the same for their clocks, where that saves a way."""
+        if self._writing.dialect.together is None:
+            return
         for of in {self._of(lane.engine, lane.user) for lane in self._held.values()} - self._foreseen.keys():
             self._foreseen[of] = (self._ask_first(of), _ask_clock(self._writing, of))
 

@@ -108,9 +108,10 @@ class Results:
         """Keep results of steps, under the locks of their tasks; the files that their rows name then.
 
         It may have been asked for these and others before the locks were there: nobody but who holds a task's lease
-        keeps results of it. One that is there already stays as it is, unless its file is lost: then its step has run
-        again for this one. Those of the step under other keys, of another input or version, are dropped: nobody asks
-        for them any more. Their files stand beside it; nothing names them once this is committed.
+        keeps results of it, and an earlier call of theirs that comes through meanwhile is in the way of the insert. One
+        that is there already stays as it is, unless its file is lost: then its step has run again for this one. Those
+        of the step under other keys, of another input or version, are dropped: nobody asks for them any more. Their
+        files stand beside it; nothing names them once this is committed.
         """
         named, useless, fresh = set[str](), set[str](), list[Row]()
         there = self._of_steps(writing, asked)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -616,8 +617,9 @@ class SqlLedger:
 
             with_lanes(work)(writing)
 
-        with self._standing.alone(worker):
-            self._keep_results(notes, tell)
+        if {note.lease for note in notes} - {one.lease for one in ended}:
+            raise ValueError("Notes beside outcomes are of the attempts that end, not of others")
+        self._keep_results(notes, tell, lambda: self._standing.alone(worker))
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
@@ -645,11 +647,16 @@ class SqlLedger:
         refused = self._keep_results(notes, tell)
         return [refused.get(note.lease) for note in notes]
 
-    def _keep_results(self, notes: Sequence[Note], tell: Callable[[Writing, Keep], Given]) -> Given:
+    def _keep_results(
+        self,
+        notes: Sequence[Note],
+        tell: Callable[[Writing, Keep], Given],
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Given:
         """A write transaction that keeps results of steps.
 
         It is given what does so: called with what writes the other things that notes tell, of those that were not told
-        by an earlier try, and says which are refused.
+        by an earlier try, and says which are refused. What it holds `around` it is not held while results are packed.
         """
         check_notes(notes)
         stored = self._results.store(notes)
@@ -660,7 +667,7 @@ class SqlLedger:
             kept = self._results.were_kept(writing, notes, stored) if writing.again and notes else {}
             refused = write([note for note in notes if note.lease not in kept])
             fresh = [one for one in stored if one.lease not in kept and one.lease not in refused]
-            asked = self._results.ask(writing, fresh) if writing.again else asked
+            asked = self._results.ask(writing, fresh) if asked is None else asked
             named, dropped = self._results.keep(writing, fresh, asked)
             if not writing.again:
                 useless.clear()
@@ -673,12 +680,19 @@ class SqlLedger:
                     note.also(writing.connection)
             return refused
 
-        def whole(writing: Writing) -> Given:
-            asked = None if writing.again else self._results.ask(writing, stored)
+        def whole(writing: Writing, *, early: bool) -> Given:
+            asked = self._results.ask(writing, stored) if early and not writing.again else None
             return tell(writing, partial(keep, writing, asked))
 
+        def change() -> Given:
+            try:
+                return self._change(partial(whole, early=True), unsure=unsure)
+            except IntegrityError:  # an earlier call of this attempt, whose answer was lost, came through meanwhile
+                return self._change(partial(whole, early=False), unsure=unsure)
+
         try:
-            given = self._change(whole, unsure=unsure)
+            with around():
+                given = change()
         except Exception as error:
             if not unsure:  # else they may be named by a commit whose answer was lost
                 self._results.remove(one.row.file for one in stored)

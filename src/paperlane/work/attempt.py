@@ -14,12 +14,11 @@ from pydantic import TypeAdapter
 
 from paperlane.clock import Clock
 from paperlane.errors import (
+    OF_FILES,
     CancelRequested,
     DocumentError,
     StaleLease,
     StepFault,
-    StorageFull,
-    StoreAway,
     Unavailable,
     Unreadable,
 )
@@ -60,7 +59,6 @@ _OUR_DISK = 60.0  # seconds for which an attempt waits for room, for a file or t
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
 _WHY = {"drained": "the worker stopped", "abandoned": "whoever carried it went away"}
-_OURS = "internal_error"
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
 
@@ -119,8 +117,9 @@ class Attempts:
         """The lease and how its attempt ended."""
         with self._held(lease):
             ended = Ended(lease, await self._outcome(lease, self._run(lease, tell=True)))
-            await self._tell_rest(lease)
-            return ended
+            telling = asyncio.create_task(self._tell_rest(ended))
+            await _over(telling, lambda: None)
+            return telling.result()
 
     async def and_finish(self, lease: Lease) -> None:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
@@ -147,15 +146,15 @@ class Attempts:
                     await patiently(steps.notes.write, "an outcome", self._patience)
                 await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
             except Exception as error:
-                if isinstance(error, Unavailable) and not _is_of_files(error):
+                if isinstance(error, Unavailable) and not isinstance(error, OF_FILES):
                     raise
-                ended = Ended(ended.lease, _outcome_of(error, ended.outcome.seconds))
+                ended = Ended(ended.lease, _failed(ended.lease, error, ended.outcome.seconds))
             else:
                 return
         await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
 
     def _patience(self, error: Unavailable) -> float:
-        return _LAST_WORDS if self.draining else _OUR_DISK if _is_of_files(error) else inf
+        return _LAST_WORDS if self.draining else _OUR_DISK if isinstance(error, OF_FILES) else inf
 
     def _finish(self, worker: WorkerId, told: Sequence[Told]) -> Sequence[None]:
         self.ledger.finish(worker, [ended for ended, _ in told], [note for _, notes in told for note in notes])
@@ -173,7 +172,8 @@ class Attempts:
         async with self._telling:
             early = {lease for lease, steps in self._steps.items() if steps.notes.waiting}
             reports = [(lease, self.told.pop(lease)) for lease in tuple(self.told) if lease not in early]
-            await self.threads(self.ledger.progress, self.heartbeat.membership.worker, reports)
+            if reports:
+                await self.threads(self.ledger.progress, self.heartbeat.membership.worker, reports)
 
     async def keep_silent(self, lease: Lease) -> None:
         """What was told of the last step is dropped, or written by now: it must not come after what follows."""
@@ -204,10 +204,7 @@ class Attempts:
             return Cancelled(seconds) if why == "cancelled" else Yielded(why=_WHY.get(why or "", "lost"))
         if (error := running.exception()) is None:
             return replace(running.result(), seconds=seconds)
-        outcome = _outcome_of(error, seconds)
-        if isinstance(outcome, Retry) and outcome.fault.code == _OURS:
-            log.error("an attempt failed", task=lease.task, fence=lease.fence, exc_info=error)
-        return outcome
+        return _failed(lease, error, seconds)
 
     def stop_all(self, why: str) -> None:
         """End every attempt now."""
@@ -249,17 +246,20 @@ class Attempts:
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
         return Completed(summary=summary)
 
-    async def _tell_rest(self, lease: Lease) -> None:
-        """What an attempt that failed has not told yet: its result may be kept, and its history whole."""
-        steps = self._steps.get(lease)
+    async def _tell_rest(self, ended: Ended) -> Ended:
+        """What an attempt that did not come to its end has not told yet. Where a result is lost, it ends by that."""
+        steps = self._steps.get(ended.lease)
         if steps is None or not steps.notes.waiting:
-            return
+            return ended
+        had_result = steps.notes.has_result()
         try:
-            await patiently(steps.notes.write, f"task {lease.task}", lambda _: _OUR_DISK)
+            await patiently(steps.notes.write, "notes", lambda _: 0.0 if self.draining else _OUR_DISK)
         except (StaleLease, CancelRequested):
-            return  # as its outcome will find
-        except Exception:
-            log.exception("what an attempt told last is lost", task=lease.task, fence=lease.fence)
+            return ended  # as its outcome will find
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told with the attempt
+            failed = _failed(ended.lease, error, ended.outcome.seconds)
+            return Ended(ended.lease, failed) if had_result else ended
+        return ended
 
 
 @dataclass(slots=True)
@@ -296,12 +296,14 @@ class _Steps:
         if here.draining:
             raise Drained
         self.notes.add(Note(lease, Progress(step.name, begins)))
-        if self.notes.has_result:
+        if self.notes.has_result():
             await self.write()
         result = await self._isolated(step, value, begins)
         await here.keep_silent(lease)
         also = None if here.chain.also is None else await here.threads(here.chain.also, lease.task, step.name, result)
         self.left.add(step.name)
+        while self.notes.has_result(step.name):  # of this step with another input; two are not told at once
+            await self.write()
         self.notes.add(Note(lease, after, checkpoint=Checkpoint(step.name, key, result), also=also))
         return Saved(result)
 
@@ -327,7 +329,7 @@ class _Steps:
         """The result of a step that was done before. Nobody is asked of one that left none: only this attempt could."""
         if step not in self.attempt.kept | self.left:
             return None
-        if self.notes.has_result:
+        if self.notes.has_result():
             await self.write()
         return await self._told(lambda: self.attempts.threads(self._look_up, step, key))
 
@@ -351,8 +353,11 @@ class _Steps:
         self.unsure = True
         try:
             await self.attempts.notes(self.attempt.worker, telling)
+        except (StaleLease, CancelRequested):
+            self.unsure = False
+            raise
         finally:
-            self.unsure = not telling.done
+            self.unsure &= not telling.done
 
     async def _is_kept(self, made: Checkpoint) -> bool:
         return await self.attempts.threads(self._look_up, made.step, made.key) is not None
@@ -369,7 +374,7 @@ class _Steps:
 
         def most(error: Unavailable) -> float:
             self.waits_for = error
-            return _OUR_DISK if _is_of_files(error) else inf
+            return _OUR_DISK if isinstance(error, OF_FILES) else inf
 
         given = await patiently(ask, f"task {self.attempt.lease.task}", most)
         self.waits_for = None
@@ -387,8 +392,8 @@ class _Steps:
             return await self.attempts.isolated(step.name, value.content, file, tell)
 
 
-def _outcome_of(error: BaseException, seconds: float) -> Outcome:
-    """What an error makes of an attempt."""
+def _failed(lease: Lease, error: BaseException, seconds: float) -> Outcome:
+    """What an error makes of an attempt; our own faults are logged."""
     match error:
         case StaleLease():
             return Yielded(why="lost")  # another attempt owns the task now; the ledger will pass this by
@@ -407,13 +412,9 @@ def _outcome_of(error: BaseException, seconds: float) -> Outcome:
         case TimeoutError():
             return Retry(_TOO_SLOW, seconds)
         case _:
+            log.error("an attempt failed", task=lease.task, fence=lease.fence, exc_info=error)
             what = type(error).__name__
-            return Retry(Fault(_OURS, f"Something went wrong on our side ({what})."), seconds)
-
-
-def _is_of_files(error: Unavailable) -> bool:
-    """Is it a disk, a file or the store of files, and not the ledger itself, that cannot be used?"""
-    return isinstance(error, StorageFull | Unreadable | StoreAway)
+            return Retry(Fault("internal_error", f"Something went wrong on our side ({what})."), seconds)
 
 
 async def _over(task: asyncio.Task[Any], cancelled: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from paperlane.errors import PaperlaneError, StorageFull, StoreAway, Unavailable, Unreadable
+from paperlane.errors import OF_FILES, PaperlaneError, Unavailable
 from paperlane.model.tasks import WorkerId
 from paperlane.threads import Threads
 
@@ -114,7 +114,7 @@ class Gathering(Generic[One, Answer]):
         try:
             return self.call(worker, ones)
         except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
-            of_files = isinstance(error, StorageFull | Unreadable | StoreAway)
+            of_files = isinstance(error, OF_FILES)
             if len(ones) == 1 or (isinstance(error, Unavailable) and not of_files):
                 return [error] * len(ones)
         return [answer for one in ones for answer in self._answers(worker, [one])]

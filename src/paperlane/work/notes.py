@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from paperlane.errors import CancelRequested, StaleLease, Unavailable
 from paperlane.ledger import Note
+
+log = structlog.get_logger(__name__)
 
 _A_MOMENT = 0.05  # seconds: nobody who looks on sees the start of a shorter step before its end
 _LATER = 1.0  # seconds after which a ledger that could not be used is asked again
@@ -23,9 +27,9 @@ class Telling:
 class Notes:
     """Of one attempt, in their order: `waiting` are those that are not written down yet.
 
-    None waits for much longer than a moment, for others to come or the attempt to end. `tell` tries to write several
-    down at once, and is given the same ones again after it failed; `halt` is told why the attempt must not go on,
-    where that is found while it runs.
+    None waits for longer than a moment while a step runs, for others to come or the attempt to end. `tell` tries to
+    write several down at once, and is given the same ones again after it failed; `halt` is told why the attempt must
+    not go on, where that is found while it runs.
     """
 
     tell: Callable[[Telling], Awaitable[None]]
@@ -42,10 +46,10 @@ class Notes:
         self.waiting.append(note)
         self._write_in(_A_MOMENT)
 
-    @property
-    def has_result(self) -> bool:
-        """Does a step's result wait, which must be on disk before another step begins?"""
-        return any(note.checkpoint is not None for note in self.waiting)
+    def has_result(self, of: str = "") -> bool:
+        """Does a result wait, of this step or of any? It must be on disk before another step begins."""
+        made = (note.checkpoint for note in self.waiting if note.checkpoint is not None)
+        return any(of in ("", one.step) for one in made)
 
     async def write(self) -> None:
         """Have all of them on disk. StaleLease or CancelRequested when the attempt must not go on."""
@@ -61,13 +65,12 @@ class Notes:
                         self._tried = 0
 
     async def close(self) -> None:
-        """From here on nothing is written down in the background; raises what went wrong there."""
+        """From here on nothing is written down in the background."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._later is not None:
             await _over(self._later)  # what it writes shall not be told again
-            self._later.result()
 
     def _write_in(self, seconds: float) -> None:
         if self._timer is None and not self._closed:
@@ -85,6 +88,8 @@ class Notes:
             self.halt(error)
         except Unavailable:  # whoever must have them on disk waits for the ledger, and tells of it
             self._write_in(_LATER)
+        except Exception:  # they wait on: whoever must have them on disk meets it again, if it is still there
+            log.exception("what an attempt tells could not be written down in the background")
 
 
 async def _over(task: asyncio.Task[None]) -> None:
