@@ -65,6 +65,10 @@ def _told(group: str, case: str) -> list[Aim]:
     return [Aim(group, f"service.progress.{kind}.{case}, P99", "<", bound) for kind, bound in bounds.items()]
 
 
+def _through(name: str) -> str:
+    return name.replace(".", " on ").replace("redis", "Redis").replace("rabbitmq", "RabbitMQ")
+
+
 _KEPT = {"arq": 0.7, "celery": 0.7, "rq": 0.95}  # of what the program reaches by itself
 _DATABASES = ("postgresql", "sqlite", "mariadb")
 _DRAIN = "Drain of no-op tasks, 100 in flight"
@@ -105,9 +109,10 @@ AIMS: Sequence[Aim] = (
     *_each("Jain's index of what each was given meanwhile", "fairness.{}.jain.1", ">=", 0.999),
     *_each("Weights 1:2:4, furthest from their share", "fairness.{}.weights", "<=", 3),
     *_each("Drain under a snapshot held open, last fifth / first", "snapshot.{}", ">=", 0.4),
-    *(Aim("Tasks through another maker's program", f"engines.{name}.drain", ">=", _KEPT[one.engine], BARE)
+    *(Aim(f"Tasks a second through {_through(name)}", f"engines.{name}.drain", ">=", _KEPT[one.engine], BARE)
       for name, one in ENGINES.items()),
-    *(Aim("Pick-up by it, p50, beyond its own", f"engines.{name}.pickup.beyond", "<=", 10) for name in ENGINES),
+    *(Aim(f"Pick-up through {_through(name)}, p50, beyond its own", f"engines.{name}.pickup.beyond", "<=", 10)
+      for name in ENGINES),
     *_plain("100k", 100_000, 100),
     *_plain("1M", 1_000_000, 1_000),
     Aim("A batch of 50 answered while idle, median", f"{_CREATION}, idle, median", "<", 500, stretch=100),
