@@ -22,7 +22,7 @@ from paperlane.errors import Busy, PaperlaneError, Unavailable
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Note, Rules
 from paperlane.ledger.sql import SqlLedger
-from paperlane.model.tasks import BatchId, NewBatch, NewTask, Recovery, State, TaskId, UserId, WorkerId
+from paperlane.model.tasks import BatchId, Ended, NewBatch, NewTask, Recovery, State, TaskId, UserId, WorkerId
 from paperlane.patience import Patience, patiently
 from paperlane.scheduling.sweeper import sweep
 from paperlane.settings import Settings
@@ -74,6 +74,11 @@ async def worker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     ledger.close()
 
 
+def results_of(notes: Sequence[Note]) -> set[str]:
+    """The steps whose results are told."""
+    return {note.checkpoint.step for note in notes if note.checkpoint is not None}
+
+
 @pytest.mark.parametrize("step", ["one", "three"])
 async def test_an_attempt_goes_on_where_it_was_and_uses_no_try(worker: Worker, waits: Waits, step: str):
     worker.hold_at(step)
@@ -92,16 +97,24 @@ async def test_an_attempt_goes_on_where_it_was_and_uses_no_try(worker: Worker, w
 
 
 async def test_an_outcome_is_kept_until_it_can_be_told(worker: Worker, waits: Waits, monkeypatch: pytest.MonkeyPatch):
-    real, away, loop = SqlLedger.note, ExitStack(), asyncio.get_running_loop()
+    save, finish, away, loop = SqlLedger.note, SqlLedger.finish, ExitStack(), asyncio.get_running_loop()
 
-    def save_and_lose(asked: SqlLedger, by: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
-        refused = real(asked, by, notes)
-        if notes[0].checkpoint is not None and notes[0].checkpoint.step == "three":
+    def lose(notes: Sequence[Note]) -> None:
+        if "three" in results_of(notes) and not worker.at.is_set():
             away.enter_context(taken(worker.path))
             loop.call_soon_threadsafe(worker.at.set)
+
+    def save_and_lose(asked: SqlLedger, by: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
+        refused = save(asked, by, notes)
+        lose(notes)
         return refused
 
+    def lose_first(asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note]) -> None:
+        lose(notes)
+        finish(asked, by, ended, notes)
+
     monkeypatch.setattr(SqlLedger, "note", save_and_lose)
+    monkeypatch.setattr(SqlLedger, "finish", lose_first)  # where the last result goes with the outcome
     running = worker.start()
     await worker.at.wait()
     await waits.more(10)
@@ -116,16 +129,24 @@ async def test_an_outcome_is_kept_until_it_can_be_told(worker: Worker, waits: Wa
 async def test_what_was_saved_although_the_answer_was_lost_is_not_saved_again(
     worker: Worker, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ):
-    real, lost = SqlLedger.note, set[str]()
+    save, finish, lost = SqlLedger.note, SqlLedger.finish, set[str]()
+
+    def lose(notes: Sequence[Note]) -> None:
+        if made := results_of(notes) - lost:
+            lost.update(made)
+            raise Unavailable("The connection broke.")
 
     def save_and_break(asked: SqlLedger, by: WorkerId, notes: Sequence[Note]) -> Sequence[PaperlaneError | None]:
-        refused = real(asked, by, notes)
-        if (made := notes[0].checkpoint) is not None and made.step not in lost:
-            lost.add(made.step)
-            raise Unavailable("The connection broke.")
+        refused = save(asked, by, notes)
+        lose(notes)
         return refused
 
+    def finish_and_break(asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note]) -> None:
+        finish(asked, by, ended, notes)
+        lose(notes)
+
     monkeypatch.setattr(SqlLedger, "note", save_and_break)
+    monkeypatch.setattr(SqlLedger, "finish", finish_and_break)
     running = worker.start()
     await worker.ended()
     worker.stop.set()
