@@ -92,7 +92,7 @@ def test_a_result_that_an_earlier_call_keeps_meanwhile_stays_as_it_is(bench: Ben
     (lease,) = bench.ledger.step("database", worker, [], 1)
     row = {"task_id": lease.task, "step": "parse", "key": "k", "fence": lease.fence, "created_at": 1.0}
     made = Checkpoint("parse", "k", b"later")
-    with bench.ledger.dialect.writer.connect() as connection, ThreadPoolExecutor(1) as pool:
+    with bench.ledger.dialect.unlimited.connect() as connection, ThreadPoolExecutor(1) as pool:
         earlier = connection.begin()
         connection.execute(select(tasks.c.id).where(tasks.c.id == lease.task).with_for_update())
         packed = {"result": zlib.compress(b"earlier"), "file": "", "sha256": "", "bytes": 0}
