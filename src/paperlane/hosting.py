@@ -18,7 +18,7 @@ from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.tasks import EVERYTHING, Channel, Lease
 from paperlane.patience import Stopped
-from paperlane.scheduling.dispatcher import dispatch
+from paperlane.scheduling.dispatcher import Dispatcher
 from paperlane.scheduling.periodic import fire_due
 from paperlane.scheduling.sweeper import sweep
 from paperlane.scheduling.turns import LedgerTurns
@@ -148,13 +148,17 @@ class Host:
                 def room() -> int:
                     return engine.room(membership.granted)
 
+                attempts.hands_out = dispatcher = Dispatcher(
+                    self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop
+                )
+
                 async def run(lease: Lease) -> None:
                     try:
                         await attempts.and_finish(lease)
                     finally:
-                        wakeup.ring()  # there is room now, which nobody else tells
+                        dispatcher.over()
 
-                running.create_task(dispatch(self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop))
+                running.create_task(dispatcher.run())
                 serving = running.create_task(engine.serve(run, stop))
                 if ready is not None:
                     ready(wakeup)
@@ -186,7 +190,7 @@ async def dispatch_for(
             async with asyncio.TaskGroup() as running:
                 _look_after(running, ledger, seconds, threads, stop, clock or SystemClock(), fired)
                 log.info("dispatcher ready", engine=name)
-                await dispatch(ledger, name, lambda: engine.room(0), engine.deliver, threads, wakeup, stop)
+                await Dispatcher(ledger, name, lambda: engine.room(0), engine.deliver, threads, wakeup, stop).run()
     finally:
         threads.close()
 

@@ -380,9 +380,12 @@ class World:
         told = list(worker.ended)
         self.acts(worker, [one.lease for one in told])
         if worker.engine == "pushed":
+            most = self.random.choice([0, self.random.randint(1, 5)])
             with self.disk.tidy():
-                self.ledger.finish(worker.id, told, self._notes(worker, done))
+                leases = self.ledger.finish(worker.id, told, self._notes(worker, done), "pushed", most)
             worker.ended.clear()
+            if leases is not None:
+                self.fly(leases, most)
             return
         room = max(0, worker.granted - len(worker.held))
         before = self._runs(worker)
@@ -614,7 +617,10 @@ class World:
 
     def dispatch(self) -> None:
         most = self.random.randint(1, 5)
-        leases = self.ledger.lease("pushed", most)
+        self.fly(self.ledger.lease("pushed", most), most)
+
+    def fly(self, leases: Sequence[Lease], most: int) -> None:
+        """A broker carries what was handed out."""
         self.took(leases, most)
         delay = self.random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0, 90.0])
         self.flying += [(self.clock.at + delay, lease) for lease in leases]

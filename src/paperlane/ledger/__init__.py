@@ -482,10 +482,14 @@ class Ledger(Protocol):
         """The same for several leases at once; for each its attempt, or why it must not begin."""
         ...
 
-    def finish(self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = ()) -> None:
+    def finish(
+        self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = (), engine: str = "", most: int = 0
+    ) -> Sequence[Lease] | None:
         """End attempts without claiming; what they tell of their last steps is written down in the same commit.
 
         Nothing of an attempt is written that is late, or whose task is cancelled. ValueError as from `note`.
+        With `most` the commit hands leases out to the push engine too, as `lease` does: None where none were asked for,
+        or another dispatcher hands some out just now, who may not see the room that this makes.
         """
         ...
 

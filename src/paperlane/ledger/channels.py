@@ -22,7 +22,8 @@ _BETWEEN = Prepared(  # two parts: they wait to be handed over, whose last part 
 )
 
 
-_ENGINE = Prepared(select(engines.c.name).where(engines.c.name == bindparam("engine")).with_for_update())
+_engine = select(engines.c.name).where(engines.c.name == bindparam("engine"))
+_ENGINE, _ENGINE_IF_FREE = Prepared(_engine.with_for_update()), Prepared(_engine.with_for_update(skip_locked=True))
 _MEMBERS = Prepared(select(*(workers.c[x] for x in ("id", "engine", "slots", "seen_at", "stages", "shard", "shards"))))
 _BY = (tasks.c.stage, tasks.c.user_id, IS_BETWEEN, tasks.c.worker_id)
 _OUT = Prepared(
@@ -72,21 +73,16 @@ class _Room:
 class _Asking:
     """What is known where leases are asked for; all of it is asked together, under the lock of the engine's row."""
 
+    row: Asked
     members: Asked
     out: Asked
     between: Asked
     outlook: Asked
 
 
-def _ask(writing: Writing, engine: str) -> _Asking:
+def _ask(writing: Writing, engine: str, row: Prepared) -> _Asking:
     """Dispatchers of an engine take turns at its row: two at once would each fill the room that both see."""
-    of = {"engine": engine}
-    row = writing.soon(_ENGINE, of)
-    asking = _Asking(*(writing.soon(asked, of) for asked in (_MEMBERS, _OUT, _BETWEEN, OUTLOOK)))
-    if row.value() is None:
-        writing.connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
-        return _ask(writing, engine)
-    return asking
+    return _Asking(*(writing.soon(asked, {"engine": engine}) for asked in (row, _MEMBERS, _OUT, _BETWEEN, OUTLOOK)))
 
 
 def _room(asking: _Asking, engine: str, now: float, rules: Rules) -> _Room:
@@ -120,7 +116,23 @@ def _room(asking: _Asking, engine: str, now: float, rules: Rules) -> _Room:
 def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
     """Leases for a push engine: what waits between two parts, and then new turns, which begin at the first stage."""
     held.ask_clocks()
-    asking = _ask(writing, engine)
+    asking = _ask(writing, engine, _ENGINE)
+    if asking.row.value() is None:
+        writing.connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
+        asking = _ask(writing, engine, _ENGINE)
+    return _given_out(writing, held, asking, engine, most, rules)
+
+
+def hand_out_if_free(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease] | None:
+    """The same in a transaction that holds lanes already: None where a dispatcher is at it, who must not be waited for.
+
+    Neither where the engine's row is not there yet.
+    """
+    asking = _ask(writing, engine, _ENGINE_IF_FREE)
+    return None if asking.row.value() is None else _given_out(writing, held, asking, engine, most, rules)
+
+
+def _given_out(writing: Writing, held: Lanes, asking: _Asking, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
     found = _handed_out(writing, engine, rules) if writing.again else []
     room = _room(asking, engine, writing.now, rules)
     parts = _hand_over(writing, asking.between, room, most - len(found), rules)

@@ -605,21 +605,25 @@ class SqlLedger:
                     begun = dict.fromkeys(sensible, gone)
         return [begun.get(lease) or working.stale(lease) for lease in leases]
 
-    def finish(self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = ()) -> None:
-        def tell(writing: Writing, keep: Keep) -> None:
-            def work(writing: Writing, lanes: Lanes) -> None:
+    def finish(
+        self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = (), engine: str = "", most: int = 0
+    ) -> Sequence[Lease] | None:
+        def tell(writing: Writing, keep: Keep) -> Sequence[Lease] | None:
+            def work(writing: Writing, lanes: Lanes) -> Sequence[Lease] | None:
                 def last(running: Sequence[Change]) -> None:
-                    lanes.look_back()
+                    if most <= 0:
+                        lanes.look_back()
                     keep(lambda left: working.note_of(writing, running, left))
 
                 lanes.ask_clocks()
                 endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)
+                return channels.hand_out_if_free(writing, lanes, engine, most, self.rules) if most > 0 else None
 
-            with_lanes(work)(writing)
+            return with_lanes(work)(writing)
 
         if {note.lease for note in notes} - {one.lease for one in ended}:
             raise ValueError("Notes beside outcomes are of the attempts that end, not of others")
-        self._keep_results(notes, tell, lambda: self._standing.alone(worker))
+        return self._keep_results(notes, tell, lambda: self._standing.alone(worker))
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
         return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))

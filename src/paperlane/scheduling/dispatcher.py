@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 
 import structlog
 
@@ -22,65 +23,110 @@ Deliver = Callable[[Sequence[Lease]], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class _Delivery:
-    """Hands leases over, or back to the ledger."""
+class Dispatcher:
+    """Hands leases of an engine over, `room()` at most at once; several dispatchers of one engine are harmless.
+
+    What cannot be delivered is handed back, without using a try; while a broker is away, one lease at a time shows
+    whether it is there again.
+    """
 
     ledger: Ledger
     engine: str
+    room: Callable[[], int]
     deliver: Deliver
     threads: Threads
-    patience: Patience = field(default_factory=Patience)
+    wakeup: Wakeup
+    stop: asyncio.Event
+    _broker: Patience = field(default_factory=Patience)
+    _given: list[Lease] = field(default_factory=list)
+    _looked: bool = True
+    _ended: bool = False
+    _lock: Lock = field(default_factory=Lock)
 
-    async def __call__(self, leases: Sequence[Lease], stop: asyncio.Event) -> None:
-        """Hand over, or give back what cannot be: some of it may have arrived, and is refused where it is begun."""
+    def most(self) -> int:
+        """How many leases may be handed over now; none once `stop` is set, as nothing is delivered then."""
+        if self.stop.is_set():
+            return 0
+        return min(self.room(), 1 if self._broker.failing else _AT_ONCE)
+
+    def beside(self, ended: int) -> int:
+        """The same for whoever writes so many outcomes, and may have leases handed out with them, which are to `take`.
+
+        None while the broker is away: these would be handed back one after the other.
+        """
+        return 0 if self._broker.failing or self.stop.is_set() else min(self.room() + ended, _AT_ONCE)
+
+    def take(self, leases: Sequence[Lease] | None) -> None:
+        """Leases that were handed out with outcomes; None where the ledger did not look. From any thread."""
+        with self._lock:
+            self._looked = leases is not None
+            if not self._ended:
+                self._given.extend(leases or ())
+                if leases:
+                    self.wakeup.ring()
+                return
+        try:
+            self.ledger.hand_back(leases or ())
+        except Exception:  # the outcomes are written
+            log.exception("leases could not be handed back; the sweep takes them back", leases=len(leases or ()))
+
+    def over(self) -> None:
+        """An attempt is over: there is room now, which nobody else tells where the ledger did not look for it."""
+        if not self._looked:
+            self.wakeup.ring()
+
+    async def run(self) -> None:
+        """Lease and deliver until told to stop."""
+        patience = Patience()
+        try:
+            while not self.stop.is_set():
+                try:
+                    if leases := self._taken():
+                        await self._hand_over(leases)  # the ledger was looked through with them
+                    elif leases := await self._leased():
+                        self.wakeup.took()
+                        await self._hand_over(leases)
+                        continue
+                    patience.worked()
+                except Unavailable as error:
+                    log.warning("the ledger cannot be used", engine=self.engine, why=error.message)
+                    await asyncio.sleep(patience.wait())
+                except Exception:
+                    log.exception("dispatch failed", engine=self.engine)
+                    await asyncio.sleep(patience.wait())
+                await self.wakeup.wait()
+        finally:
+            await self._end()
+
+    def _taken(self) -> Sequence[Lease]:
+        with self._lock:
+            given, self._given = self._given, []
+            return given
+
+    async def _leased(self) -> Sequence[Lease]:
+        """Without room the ledger is not asked: that would be a write transaction."""
+        return await self.threads(self.ledger.lease, self.engine, most) if (most := self.most()) > 0 else ()
+
+    async def _hand_over(self, leases: Sequence[Lease]) -> None:
+        """Or give back what cannot be: some of it may have arrived, and is refused where it is begun."""
+        if self.stop.is_set():
+            await self.threads(self.ledger.hand_back, leases)  # nobody would begin them
+            return
         try:
             await self.deliver(leases)
         except Exception as error:  # noqa: BLE001  each carrier's library has its own
-            seconds = self.patience.wait()
+            seconds = self._broker.wait()
             why = f"{type(error).__name__}: {error}"[:500]
             log.warning("tasks cannot be handed over", engine=self.engine, why=why, again_in=round(seconds, 1))
             await self.threads(self.ledger.hand_back, leases)
-            await pause(seconds, stop)
+            await pause(seconds, self.stop)
         else:
-            if self.patience.worked():
+            if self._broker.worked():
                 log.info("tasks can be handed over again", engine=self.engine)
 
-
-async def dispatch(
-    ledger: Ledger,
-    engine: str,
-    room: Callable[[], int],
-    deliver: Deliver,
-    threads: Threads,
-    wakeup: Wakeup,
-    stop: asyncio.Event,
-) -> None:
-    """Lease and deliver until told to stop, `room()` at most; several dispatchers of one engine are harmless.
-
-    Nothing is delivered once `stop` is set. What cannot be delivered is handed back, without using a try; while a
-    broker is away, one lease at a time shows whether it is there again.
-    """
-    patience, delivery = Patience(), _Delivery(ledger, engine, deliver, threads)
-    while not stop.is_set():
-        try:
-            most = min(room(), 1) if delivery.patience.failing else room()
-            leases = await _leased(ledger, engine, most, threads)
-            if leases and stop.is_set():
-                await threads(ledger.hand_back, leases)  # nobody would begin them
-            elif leases:
-                wakeup.took()
-                await delivery(leases, stop)
-                continue
-            patience.worked()
-        except Unavailable as error:
-            log.warning("the ledger cannot be used", engine=engine, why=error.message)
-            await asyncio.sleep(patience.wait())
-        except Exception:
-            log.exception("dispatch failed", engine=engine)
-            await asyncio.sleep(patience.wait())
-        await wakeup.wait()
-
-
-async def _leased(ledger: Ledger, engine: str, room: int, threads: Threads) -> Sequence[Lease]:
-    """Without room the ledger is not asked: that would be a write transaction."""
-    return await threads(ledger.lease, engine, min(room, _AT_ONCE)) if room > 0 else ()
+    async def _end(self) -> None:
+        """What was taken and not delivered goes back; what comes from here on does so at once."""
+        with self._lock:
+            self._ended = True
+        if leases := self._taken():
+            await self.threads(self.ledger.hand_back, leases)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, BinaryIO, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, Protocol, TypeVar
 
 import structlog
 from pydantic import TypeAdapter
@@ -66,6 +66,20 @@ Told = tuple[Ended, Sequence[Note]]
 """How an attempt ended, and what it told last."""
 
 
+class HandsOut(Protocol):
+    """Who hands leases over here, and would ask the ledger for some as soon as attempts have ended."""
+
+    engine: str
+
+    def beside(self, ended: int) -> int:
+        """How many leases the ledger may hand out with so many outcomes. From any thread."""
+        ...
+
+    def take(self, leases: Sequence[Lease] | None) -> None:
+        """These came; None where the ledger did not look for any. From any thread."""
+        ...
+
+
 class Drained(Exception):
     """The worker stops, so the attempt goes no further; its checkpoints stay."""
 
@@ -98,6 +112,7 @@ class Attempts:
     clock: Clock
     longest: float = inf
     draining: bool = False
+    hands_out: HandsOut | None = None
     told: dict[Lease, Progress] = field(default_factory=dict)
     begins: Gathering[Lease, Attempt] = field(init=False)
     notes: Gathering[Telling, None] = field(init=False)
@@ -157,7 +172,12 @@ class Attempts:
         return _LAST_WORDS if self.draining else _OUR_DISK if isinstance(error, OF_FILES) else inf
 
     def _finish(self, worker: WorkerId, told: Sequence[Told]) -> Sequence[None]:
-        self.ledger.finish(worker, [ended for ended, _ in told], [note for _, notes in told for note in notes])
+        """And what these make room for is handed out in the same commit."""
+        ended, notes = [ended for ended, _ in told], [note for _, notes in told for note in notes]
+        if (out := self.hands_out) is None:
+            self.ledger.finish(worker, ended, notes)
+        else:
+            out.take(self.ledger.finish(worker, ended, notes, out.engine, out.beside(len(ended))))
         return [None] * len(told)
 
     def _note(self, worker: WorkerId, told: Sequence[Telling]) -> Sequence[StaleLease | CancelRequested | None]:
