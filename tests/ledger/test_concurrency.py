@@ -1,5 +1,6 @@
 """Several processes at once, each a ledger of its own on one database: nobody is over a limit, nothing counts twice."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +12,14 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Connection, select, update
 from tests.conftest import until
-from tests.databases import Databases, migrated
+from tests.databases import SERVERS, Databases, migrated
 from tests.ledger.conftest import new_batch
 from tests.ledger.invariants import check_invariants
 from tests.ledger.test_contract import BUSY
 
 from paperlane.errors import Conflict, TooMany
 from paperlane.ledger import Kept, Rules
-from paperlane.ledger.schema import backlog, lanes, tasks
+from paperlane.ledger.schema import backlog, engines, lanes, tasks
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import Completed, Ended, Failed, Lease, Letters, NewTask, TaskId, UserId, WorkerId
@@ -73,6 +74,47 @@ def test_two_dispatchers_do_not_fill_the_same_room(processes: Callable[..., list
         leases: list[list[Lease]] = at_once(ledgers, lambda _, ledger: list(ledger.lease("pushed", 10)))  # type: ignore[assignment]
         assert sum(map(len, leases)) == 5
         ledgers[0].hand_back([lease for some in leases for lease in some])
+
+
+def test_who_ends_attempts_does_not_fill_the_room_that_a_dispatcher_fills(processes: Callable[..., list[SqlLedger]]):
+    """What all of them end makes room for two, for which they look all at once."""
+    ledgers = processes()
+    workers = [WorkerId(f"w{n}") for n, _ in enumerate(ledgers)]
+    for n, ledger in enumerate(ledgers):
+        ledger.register(workers[n], "pushed", "host", 1, 2)
+    for user in range(1, 41):
+        ledgers[0].lane(UserId(user), engine="pushed")
+        ledgers[0].submit(new_batch(f"b{user}", user, 10))
+    run = {worker: ledgers[0].lease("pushed", 1) for worker in workers}
+
+    def turn(n: int, ledger: SqlLedger) -> list[Lease]:
+        ended = [Ended(lease, Completed(1.0)) for lease in run[workers[n]] if ledger.begin(lease, workers[n])]
+        return list(ledger.finish(workers[n], ended, (), "pushed", 3) or ())
+
+    looked = 0
+    for _ in range(20):
+        new: list[list[Lease]] = at_once(ledgers, turn)  # type: ignore[assignment]
+        looked += sum(map(bool, new))
+        out = [*itertools.chain(*new), *ledgers[0].lease("pushed", 20)]
+        assert len(out) == 2 * len(ledgers)
+        ledgers[0].hand_back(out[len(ledgers) :])
+        run = {worker: [lease] for worker, lease in zip(workers, out, strict=False)}
+    assert looked
+
+
+@pytest.mark.parametrize("processes", sorted(SERVERS), indirect=True)
+def test_outcomes_do_not_wait_for_a_dispatcher(processes: Callable[..., list[SqlLedger]]):
+    ledger, other, *_ = processes()
+    worker = WorkerId("w")
+    ledger.register(worker, "database", "host", 1, 1)
+    ledger.submit(new_batch("b", 1, 2))
+    (lease,) = ledger.lease("database", 1)
+    ledger.begin(lease, worker)
+    with other.dialect.writer.begin() as dispatching:
+        dispatching.execute(select(engines).where(engines.c.name == "database").with_for_update())
+        assert ledger.finish(worker, [Ended(lease, Completed(1.0))], (), "database", 1) is None
+        assert ledger.task(lease.task).state.ended
+    assert len(ledger.finish(worker, [], (), "database", 1) or ()) == 1
 
 
 def test_a_backlog_is_not_filled_twice(processes: Callable[..., list[SqlLedger]]):

@@ -656,6 +656,26 @@ class TestPushing:
         assert bench.ledger.task(again.task).state is State.LEASED
         assert bench.ledger.begin(again, worker).number == 1
 
+    def test_what_ends_makes_room_for_what_is_handed_out_in_the_same_commit(self, bench: Bench):
+        older, newer, *_ = [bench.submit(user, 3) for user in (1, 2)]
+        worker = bench.worker(slots=2)
+        assert bench.ledger.finish(worker, [], (), "database", 5) is None  # nobody ever dispatched there
+        leases = bench.ledger.lease("database", 2)
+        for lease in leases:
+            bench.ledger.begin(lease, worker)
+        assert bench.ledger.finish(worker, [Ended(leases[0], Completed(9.0))]) is None
+        bench.ledger.lane(UserId(1), engine="database", max_running=1)
+        (lease,) = bench.ledger.finish(worker, [Ended(leases[0], Completed(9.0))], (), "database", 5) or ()
+        assert (lease.task, lease.fence, bench.ledger.task(lease.task).state) == (newer[1], 1, State.LEASED)
+        assert bench.ledger.finish(worker, [], (), "database", 5) == []
+        assert bench.ledger.begin(lease, worker).number == 1
+        ended = [Ended(leases[1], Completed(1.0)), Ended(lease, Completed(1.0))]
+        (one,) = bench.ledger.finish(worker, ended, (), "database", 1) or ()
+        assert one.task == newer[2]
+        assert [bench.ledger.task(name).state for name in (older[0], *newer[:2])] == [State.COMPLETED] * 3
+        bench.ledger.pause("database", paused=True)
+        assert bench.ledger.finish(worker, [], (), "database", 5) == []
+
     def test_a_delivery_that_will_not_be_begun_goes_back_at_once(self, bench: Bench):
         bench.submit(1, 2)
         worker = bench.worker(slots=2)

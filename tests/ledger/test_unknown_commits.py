@@ -3,21 +3,22 @@
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from tests.conftest import until
+from tests.databases import SERVERS
 from tests.ledger.conftest import Bench, new_batch
 from tests.ledger.invariants import RAN_AGAIN
 from tests.ledger.test_dead import fail
 
 from paperlane.errors import CancelRequested, NotFound, Unavailable
-from paperlane.ledger import Chore, Note, writing
+from paperlane.ledger import Chore, Note, transactions, writing
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.schema import checkpoints, tasks
+from paperlane.ledger.schema import checkpoints, engines, tasks
 from paperlane.ledger.transactions import Transactions
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
@@ -270,6 +271,19 @@ class TestEitherWay:
             assert bench.ledger.begin(lease, worker).number == 1
         assert bench.ledger.lease("database", 5) == []
 
+    def test_what_was_handed_out_with_outcomes_is_known_to_who_delivers_it(self, bench: Bench, *, committed: bool):
+        names = bench.submit(1, 4)
+        worker = bench.worker(slots=2)
+        leases = bench.ledger.lease("database", 2)
+        ended = [Ended(lease, Completed(1.0)) for lease in leases if bench.ledger.begin(lease, worker)]
+        bench.clock.pass_time(1)
+        with lost_answer(bench, committed=committed):
+            out = bench.ledger.finish(worker, ended, (), "database", 1) or ()
+        assert [lease.task for lease in out] == names[2:3]
+        assert [bench.ledger.begin(lease, worker).number for lease in out] == [1]
+        assert [bench.ledger.task(name).state for name in names[:2]] == [State.COMPLETED] * 2
+        assert [lease.task for lease in bench.ledger.lease("database", 5)] == names[3:]
+
     def test_what_was_begun_is_known_to_its_worker(self, bench: Bench, *, committed: bool):
         bench.submit(1, 2)
         worker = bench.worker()
@@ -404,3 +418,25 @@ def test_what_a_step_claimed_is_known_though_its_slots_were_taken_back(bench: Be
     assert bench.ledger.renew(worker, leases).lost == ()
     bench.ledger.finish(worker, [Ended(lease, Completed(1.0)) for lease in leases])
     assert all(len(bench.ledger.attempts(name)) == 1 for name in names)
+
+
+@pytest.mark.parametrize("make_bench", sorted(SERVERS), indirect=True)
+def test_what_was_handed_out_with_outcomes_is_found_while_another_dispatcher_is_at_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    first, second = bench.submit(1, 2)
+    worker = bench.worker(slots=1)
+    (lease,) = bench.ledger.lease("database", 1)
+    bench.ledger.begin(lease, worker)
+    bench.clock.pass_time(1)
+    with ExitStack() as dispatching:
+
+        def another_dispatches(_seconds: float) -> None:
+            connection = dispatching.enter_context(bench.ledger.dialect.writer.begin())
+            connection.execute(select(engines).where(engines.c.name == "database").with_for_update())
+
+        monkeypatch.setattr(transactions.time, "sleep", another_dispatches)
+        with lost_answer(bench, committed=True):
+            out = bench.ledger.finish(worker, [Ended(lease, Completed(1.0))], (), "database", 1) or ()
+    assert [lease.task for lease in out] == [second]
+    assert bench.ledger.task(first).state is State.COMPLETED

@@ -120,7 +120,8 @@ def hand_out(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules
     if asking.row.value() is None:
         writing.connection.execute(writing.dialect.insert_new(engines), {"name": engine, "paused": 0})
         asking = _ask(writing, engine, _ENGINE)
-    return _given_out(writing, held, asking, engine, most, rules)
+    found = _handed_out(writing, engine, rules) if writing.again else []
+    return [*found, *_given_out(writing, held, asking, engine, most - len(found), rules)]
 
 
 def hand_out_if_free(writing: Writing, held: Lanes, engine: str, most: int, rules: Rules) -> Sequence[Lease] | None:
@@ -129,14 +130,16 @@ def hand_out_if_free(writing: Writing, held: Lanes, engine: str, most: int, rule
     Neither where the engine's row is not there yet.
     """
     asking = _ask(writing, engine, _ENGINE_IF_FREE)
-    return None if asking.row.value() is None else _given_out(writing, held, asking, engine, most, rules)
+    found = _handed_out(writing, engine, rules) if writing.again else []
+    if asking.row.value() is None:
+        return found or None
+    return [*found, *_given_out(writing, held, asking, engine, most - len(found), rules)]
 
 
 def _given_out(writing: Writing, held: Lanes, asking: _Asking, engine: str, most: int, rules: Rules) -> Sequence[Lease]:
-    found = _handed_out(writing, engine, rules) if writing.again else []
     room = _room(asking, engine, writing.now, rules)
-    parts = _hand_over(writing, asking.between, room, most - len(found), rules)
-    most -= len(found) + len(parts)
+    parts = _hand_over(writing, asking.between, room, most, rules)
+    most -= len(parts)
     turns: list[Change] = []
     outlook = Outlook(*asking.outlook.tuples()[0])
     for channel, share in _shares(_in_order(writing, held, engine, room, outlook, rules), room, most):
@@ -150,7 +153,7 @@ def _given_out(writing: Writing, held: Lanes, asking: _Asking, engine: str, most
         room.there = room.there.beside(given)
         room.take(channel, len(given))
         turns += given
-    return [*found, *parts, *(lease_of({**task, "stage": FIRST.value}, 1) for task in turns)]
+    return [*parts, *(lease_of({**task, "stage": FIRST.value}, 1) for task in turns)]
 
 
 def _in_order(
