@@ -124,9 +124,13 @@ class Attempts:
 
     def __post_init__(self) -> None:
         """What many attempts tell at once goes into one transaction."""
-        self.begins = Gathering(self.ledger.begin_all, self.threads)
-        self.notes = Gathering(self._note, self.threads)
-        self.ends = Gathering(self._finish, self.threads)
+        self.begins = Gathering(self.ledger.begin_all, self.threads, self._is_alone)
+        self.notes = Gathering(self._note, self.threads, self._is_alone)
+        self.ends = Gathering(self._finish, self.threads, self._is_alone)
+
+    def _is_alone(self) -> bool:
+        """Does only one attempt run, or none? Then no other tells anything just now."""
+        return len(self._running) <= 1
 
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Generic, TypeVar
 
 from paperlane.errors import OF_FILES, PaperlaneError, Unavailable
@@ -16,6 +17,7 @@ Answer = TypeVar("Answer")
 
 _AT_ONCE = 100  # asked for by one call, which holds locks for all of them
 _UNDER_WAY = 2  # calls at most: of more, each would be shared by fewer
+_APART = 0.01  # seconds between the beginnings of two calls, where others may come meanwhile
 _SLOW = 0.05  # seconds after which a call is slow, and shall not hold all others up
 
 
@@ -28,17 +30,19 @@ class _Asked(Generic[One, Answer]):
 
 @dataclass(slots=True)
 class Gathering(Generic[One, Answer]):
-    """What is asked for while a call is under way is asked for together, by the next.
+    """What is asked for while a call is under way, or was made a moment ago, is asked for together, by the next.
 
-    Beside a slow one another is made.
+    Beside a slow one another is made. Who is the only one (`alone`) waits for nobody.
     `call` answers for each of what one worker asks for, in its order; an error among the answers is that one's alone.
     """
 
     call: Callable[[WorkerId, Sequence[One]], Sequence[Answer | PaperlaneError]]
     threads: Threads
+    alone: Callable[[], bool] = lambda: False
     _waiting: deque[_Asked[One, Answer]] = field(default_factory=deque)
     _calling: set[asyncio.Task[None]] = field(default_factory=set)
     _made: int = 0
+    _made_at: float = -inf
     _looking: bool = False
 
     async def __call__(self, worker: WorkerId, one: One) -> Answer:
@@ -85,9 +89,17 @@ class Gathering(Generic[One, Answer]):
     async def _make_calls(self) -> None:
         try:
             while self._waiting:
-                await self._make_one(self._next())
+                await self._let_others_come()
+                if self._waiting:
+                    await self._make_one(self._next())
         finally:  # at once: who asks from here on must not take it for one that will see them
             self._calling.discard(_this_task())
+
+    async def _let_others_come(self) -> None:
+        now = asyncio.get_running_loop().time
+        if not self.alone() and (left := self._made_at + _APART - now()) > 0:
+            await asyncio.sleep(left)
+        self._made_at = now()
 
     async def _make_one(self, some: Sequence[_Asked[One, Answer]]) -> None:
         self._made += 1
