@@ -156,6 +156,7 @@ class Host:
 
                 running.create_task(dispatch(self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop))
                 serving = running.create_task(engine.serve(run, stop))
+                log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
                 if ready is not None:
                     ready(wakeup)
                 await stop.wait()
