@@ -70,6 +70,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	@touch $@
 
 .venv/base: .venv/uv requirements/base.txt pyproject.toml
+	@echo "Installing what Paperlane needs into .venv" >&2
 	@$(INSTALL) --require-hashes -r requirements/base.txt
 	@$(INSTALL) --no-deps -e .
 	@touch $@
