@@ -81,6 +81,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 
 # An environment for each engine that others carry: ARQ and Celery want different versions of the same library.
 build/engine-%/made: requirements/engine-%.txt .venv/uv pyproject.toml
+	@echo "Installing what workers of $* need into build/engine-$*" >&2
 	@rm -rf build/engine-$*
 	@$(PYTHON) -m venv build/engine-$*
 	@$(BIN)/uv pip install --quiet --python build/engine-$*/bin/python --require-hashes -r $<
