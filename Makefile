@@ -65,12 +65,12 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 
 .venv/uv:
 	@[ -n "$(PYTHON)" ] || { echo "Paperlane needs Python 3.11 or later; install it, or name it: make PYTHON=..." >&2; exit 1; }
+	@echo "Installing what Paperlane needs into .venv" >&2
 	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
 .venv/base: .venv/uv requirements/base.txt pyproject.toml
-	@echo "Installing what Paperlane needs into .venv" >&2
 	@$(INSTALL) --require-hashes -r requirements/base.txt
 	@$(INSTALL) --no-deps -e .
 	@touch $@
