@@ -65,6 +65,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 
 .venv/uv:
 	@[ -n "$(PYTHON)" ] || { echo "Paperlane needs Python 3.11 or later; install it, or name it: make PYTHON=..." >&2; exit 1; }
+	@echo "Installing what Paperlane needs into .venv" >&2
 	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
@@ -80,6 +81,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 
 # An environment for each engine that others carry: ARQ and Celery want different versions of the same library.
 build/engine-%/made: requirements/engine-%.txt .venv/uv pyproject.toml
+	@echo "Installing what workers of $* need into build/engine-$*" >&2
 	@rm -rf build/engine-$*
 	@$(PYTHON) -m venv build/engine-$*
 	@$(BIN)/uv pip install --quiet --python build/engine-$*/bin/python --require-hashes -r $<

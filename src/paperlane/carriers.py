@@ -59,5 +59,5 @@ def carrier_of(settings: Settings, engine: str, door: Door | None = None) -> Abs
     except ImportError as error:
         raise Misconfigured(
             f"The engine {engine} needs a library that is not installed ({error.name}).",
-            hint=f"Install it: pip install 'paperlane[{engine}]'.",
+            hint=f"Where Paperlane's source is: make engine-{engine}; elsewhere: pip install 'paperlane[{engine}]'.",
         ) from error

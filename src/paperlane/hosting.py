@@ -160,6 +160,7 @@ class Host:
 
                 running.create_task(dispatcher.run())
                 serving = running.create_task(engine.serve(run, stop))
+                log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
                 if ready is not None:
                     ready(wakeup)
                 await stop.wait()

@@ -4,7 +4,7 @@ import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -61,17 +61,16 @@ class Settings(BaseSettings):
     )
     pool_backlog: int = Field(100, ge=1, description="Tasks that may wait for the engine `pool`.")
     sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
-    engine: str = Field(
-        "database", pattern="^(database|inline|pool|arq|celery|rq)$", description="The engine of users without one."
+    engine: Literal["database", "inline", "pool", "arq", "celery", "rq"] = Field(
+        "database", description="The engine of users without one."
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         description="The Redis of the engines `arq`, `rq` and `celery`; a database of its own for each installation.",
     )
     amqp_url: str = Field("", description="The RabbitMQ of the engine `celery`; empty: it goes through Redis.")
-    stage: str = Field(
+    stage: Literal["", "cpu", "model"] = Field(
         "",
-        pattern="^(cpu|model)?$",
         description="What a worker of `celery` runs: `cpu` (reading documents), `model` (asking a model); empty: both.",
     )
     rq_spawn: bool = Field(
@@ -143,8 +142,8 @@ class Settings(BaseSettings):
         14, ge=0, description="Days that each step of a completed task is kept; the report stays longer. 0: as long."
     )
 
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least that is logged.")
-    log_format: str = Field("text", pattern="^(text|json)$", description="Log lines for people, or for programs.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["text", "json"] = Field("text", description="Log lines for people, or for programs.")
 
     @field_validator("database_wait_seconds", "pool_slots", mode="before")
     @classmethod
@@ -157,7 +156,7 @@ class Settings(BaseSettings):
     def _of_the_shards(cls, shard: int, info: ValidationInfo) -> int:
         """Nobody's tasks would come to this worker."""
         if shard >= (shards := info.data.get("shards", shard + 1)):
-            said = "Input should be less than {shards}, the number of shards"
+            said = "Input should be less than {shards}, the number that PAPERLANE_SHARDS says"
             raise PydanticCustomError("no_such_shard", said, {"shards": shards})
         return shard
 

@@ -105,7 +105,7 @@ def test_the_password_is_tried_and_never_shown(examine: Examine, redis: Server):
 
 
 PASSWORDS = {
-    "": ("error", "cannot be used: it answers NOAUTH. Start it, or name another one in PAPERLANE_REDIS_URL."),
+    "": ("error", "cannot be used: it answers NOAUTH. Start it, or correct its address in PAPERLANE_REDIS_URL."),
     ":wr0ng@": ("error", "cannot be used: it answers WRONGPASS."),
     ":p%40ss@": ("ok", "lets us in; for arq"),
     "default:p%40ss@": ("ok", "lets us in; for arq"),
@@ -137,7 +137,7 @@ SENSELESS = {
     "redis://127.0.0.1:port": "PAPERLANE_REDIS_URL is no address of a broker. Write redis://HOST",
     "amqp://guest:guest@127.0.0.1": "PAPERLANE_REDIS_URL is no address of a broker. Write redis://HOST",
     "unix:///run/redis.sock": "PAPERLANE_REDIS_URL is no address of a broker. Write redis://HOST or rediss://HOST.",
-    GONE: f"The broker at {GONE} cannot be used: Connection refused. Start it, or name another one in PAPERLANE_REDIS",
+    GONE: f"The broker at {GONE} cannot be used: Connection refused. Start it, or correct its address in PAPERLANE_",
 }
 
 

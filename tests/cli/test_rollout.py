@@ -1,9 +1,14 @@
 """`paperlane rollout`: an engine is rolled out, shown and taken back at the machine."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 from tests.cli.test_commands import paperlane
+
+from paperlane.assembly import open_ledger
+from paperlane.model.tasks import WorkerId
+from paperlane.settings import Settings
 
 
 def engines(data: Path) -> dict[str, str]:
@@ -40,7 +45,18 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
     shown = rollout().splitlines()
     assert shown[0].split() == ["engine", "percent", "group", "set_at", "set_by"]
     assert shown[1].split()[:3] == ["inline", "100.0", "everybody"]
+    with closing(open_ledger(Settings(data=anns))) as ledger:
+        ledger.register(WorkerId("w"), "database", "here", 1, 2)
     assert rollout("rollback") == "Taken back: inline, 100 %; 1 user was moved.\n"
+    assert engines(anns) == {"ann": "database"}
+
+
+def test_going_back_to_an_engine_without_workers_is_done_and_told(anns: Path):
+    paperlane("rollout", "set", "inline", 100, "--force", "--data", anns)
+    done = paperlane("rollout", "rollback", "--data", anns)
+    assert (done.returncode, done.stdout) == (0, "Taken back: inline, 100 %; 1 user was moved.\n")
+    told = "paperlane: No worker of database is running, so its users' tasks wait."
+    assert done.stderr == f"{told} Start one, or roll out another engine.\n"
     assert engines(anns) == {"ann": "database"}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paperlane.engines.brokers import checked, without_password
+from paperlane.engines.brokers import checked, unusable, without_password
 from paperlane.errors import Misconfigured
 
 SCHEMES = ("redis", "rediss", "unix")
@@ -14,6 +14,7 @@ SCHEMES = ("redis", "rediss", "unix")
         "redis://localhost",
         "redis://127.0.0.1:6379/0",
         "redis://[::1]:6379/3",
+        "redis://localhost/",
         "redis://:word@broker.example:6379/0",
         "rediss://user:word@broker.example",
         "unix:///run/redis.sock",
@@ -30,6 +31,21 @@ def test_what_is_none_is_refused(url: str):
     with pytest.raises(Misconfigured, match="PAPERLANE_REDIS_URL is no address of a broker") as refused:
         checked(url, SCHEMES, "PAPERLANE_REDIS_URL")
     assert "redis://HOST" in refused.value.hint
+
+
+@pytest.mark.parametrize("url", ["redis://localhost/papers", "redis://localhost/-1", "rediss://localhost:6379/0/1"])
+def test_a_database_of_redis_is_a_number(url: str):
+    """RQ's client would take 0 instead, which may be another installation's."""
+    with pytest.raises(Misconfigured, match="The Redis database in PAPERLANE_REDIS_URL is no number") as refused:
+        checked(url, SCHEMES, "PAPERLANE_REDIS_URL")
+    assert refused.value.hint == f"Write {url.partition(':')[0]}://HOST:6379/0."
+
+
+@pytest.mark.parametrize("why", ["Connection refused", "Connection refused.", "Connection refused?\nAnd more."])
+def test_why_it_cannot_be_used_is_one_sentence(why: str):
+    told = unusable("redis://:word@127.0.0.1:1/0", why, "PAPERLANE_REDIS_URL")
+    assert told.message == "The broker at redis://127.0.0.1:1/0 cannot be used: Connection refused."
+    assert told.hint == "Start it, or correct its address in PAPERLANE_REDIS_URL."
 
 
 @pytest.mark.parametrize("url", ["redis://broker.example:6379/0", "redis://user@10.0.0.7", "redis://user:@10.0.0.7"])

@@ -125,6 +125,13 @@ def test_its_own_command_does_the_same(new_service: Callable[..., Service], redi
         assert sum(task["issues"]["warning"] for task in tasks) == 1
 
 
+@pytest.mark.parametrize("engine", CARRIED)
+def test_its_worker_says_when_it_is_ready(new_service: Callable[..., Service], redis: Server, engine: str):
+    service = new_service(workers=0)
+    with program(engine, redis.url, service, "paperlane", "worker", "--engine", engine, "--slots", "2"):
+        until(lambda: f"worker ready engine={engine} slots=2 " in service.log())
+
+
 @ON_POSTGRESQL
 def test_a_batch_moves_from_engine_to_engine_while_it_runs(
     new_service: Callable[..., Service], redis: Server, rabbitmq: Server
@@ -184,7 +191,13 @@ def test_a_missing_library_is_told_at_the_start(tmp_path: Path, engine: str):
         other = "arq"
     code, told = said(other, "paperlane", "worker", "--engine", engine, "--data", str(tmp_path))
     assert (code, told.count("\n")) == (2, 1), told
-    assert f"pip install 'paperlane[{engine}]'" in told
+    assert f"make engine-{engine}; elsewhere: pip install 'paperlane[{engine}]'" in told
+
+
+@pytest.mark.parametrize(("option", "whose"), [("--stage", "celery"), ("--shard", "arq")])
+def test_an_option_of_another_engine_is_told_before_what_it_says(tmp_path: Path, option: str, whose: str):
+    code, told = said("rq", "paperlane", "worker", "--engine", "rq", option, "7", "--data", str(tmp_path))
+    assert (code, told) == (2, f"paperlane: {option} is for the engine {whose}, not for rq. Leave {option} out.\n")
 
 
 def test_an_engine_without_workers_is_told(tmp_path: Path):

@@ -330,7 +330,7 @@ def test_a_password_that_redis_does_not_take_is_told(house: Carried, tmp_path: P
         assert redis.recv(64).startswith(b"+OK")
         house.until(lambda: _lets_in(house), "a Redis without a password")
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
-    assert f"The Redis at {house.broker.url} cannot be used" in ran.stderr
+    assert f"The broker at {house.broker.url} cannot be used" in ran.stderr
     assert "wrong" not in ran.stderr.replace("WRONGPASS", "")
 
 

@@ -212,7 +212,7 @@ def test_from_the_first_link_to_a_dismissed_issue(visit: Visit, new_service: Cal
     with page.expect_download() as download:
         page.get_by_role("link", name="JSON").click()
     found = json.loads(download.value.path().read_text())
-    assert download.value.suggested_filename == "gate.json"
+    assert download.value.suggested_filename == "gate.md.report.json"
     assert found["documents"][0]["counts"]["error"] == 1
 
 

@@ -31,6 +31,14 @@ def test_heartbeats_too_slow_for_the_lease_are_refused(given: dict[str, float]):
         settings_of(**given)
 
 
+@pytest.mark.parametrize(
+    ("given", "choices"), [({"engine": "kafka"}, "'celery' or 'rq'"), ({"stage": "gpu"}, "'cpu' or 'model'")]
+)
+def test_what_is_none_of_the_choices_is_refused_with_them(given: dict[str, str], choices: str):
+    with pytest.raises(Misconfigured, match=rf"makes no sense: Input should be .*{choices}\.$"):
+        settings_of(**given)
+
+
 def test_a_third_of_the_lease_is_fast_enough():
     assert settings_of(lease_seconds=3, heartbeat_seconds=1).heartbeat_seconds == 1
 

@@ -56,10 +56,11 @@ async def test_a_tested_document_has_issues_a_report_and_its_text(house: House):
     for issue in issues:
         assert document["text"][issue["location"]["start"] : issue["location"]["end"]] == issue["quote"]
         assert issue["status"] == "open"
-    for form, kind in (("json", "application/json"), ("html", "text/html"), ("text", "text/plain")):
+    kinds = {"json": ("json", "application/json"), "html": ("html", "text/html"), "text": ("txt", "text/plain")}
+    for form, (suffix, kind) in kinds.items():
         report = await house["ann"].get(f"/tasks/{task['id']}/report", params={"format": form})
         assert report.headers["content-type"].startswith(kind)
-        assert report.headers["content-disposition"].startswith('attachment; filename="0.')
+        assert report.headers["content-disposition"].startswith(f'attachment; filename="0.md.report.{suffix}"')
         assert b"vague-term" in report.content
     (attempt,) = (await house["ann"].get(f"/tasks/{task['id']}/attempts")).json()["items"]
     assert attempt["steps"][0]["step"] == "file_parsing"

@@ -1,13 +1,16 @@
 """`paperlane rollout`: which engine carries whose tasks."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_in
 from paperlane.cli.output import show
 from paperlane.errors import BadRequest
+
+if TYPE_CHECKING:
+    from paperlane.desk import Desk
 
 app = typer.Typer(help="Which engine carries whose tasks: set, rollback.", invoke_without_command=True)
 
@@ -95,8 +98,20 @@ def rollback(context: typer.Context, data: Data = None, database: Database = Non
     with desk_in(context, data, database) as desk:
         undone = desk.operating.roll_back(None)
         moved = sum(desk.rollout.settle())
+        unserved = _unserved(desk) if moved else []
     whose = f" of {undone.group}" if undone.group else ""
     typer.echo(f"Taken back: {undone.engine}, {undone.percent:g} %{whose}; {_moved(moved)}.")
+    for engine in unserved:
+        told = f"No worker of {engine} is running, so its users' tasks wait. Start one, or roll out another engine."
+        typer.echo(f"paperlane: {told}", err=True)
+
+
+def _unserved(desk: "Desk") -> list[str]:
+    """Engines that carry somebody and have no worker: to go back to one is not refused, for away is what was wanted."""
+    from paperlane.records.accounts import by_engine
+
+    served = {member.engine for member in desk.ledger.members() if member.live}
+    return sorted(desk.ledger.read(by_engine).keys() - served)
 
 
 def _moved(users: int) -> str:

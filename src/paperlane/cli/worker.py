@@ -31,10 +31,10 @@ def worker(
     from paperlane import assembly, logs
     from paperlane.carriers import CARRIED
 
-    settings = existing(slots=slots, stage=stage, shard=shard, data=data, database=database)
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
         if given and engine != whose:
             raise Misconfigured(f"{option} is for the engine {whose}, not for {engine}.", hint=f"Leave {option} out.")
+    settings = existing(slots=slots, stage=stage, shard=shard, data=data, database=database)
     if engine in CARRIED and door is None:
         _become(engine, settings)
     if engine not in {"database", *CARRIED}:

@@ -66,8 +66,8 @@ class Documents:
         if len(statuses) == len(report.issues):  # else the task starts again, and its issues are not yet written anew
             report = replace(report, statuses=statuses)
         content = REPORTS[form].render([report], (), language)
-        stem = upload_of(found).name.rpartition(".")[0] or "report"
-        return content, REPORTS[form].media_type, stem + REPORTS[form].suffix
+        name = f"{upload_of(found).name}.report{REPORTS[form].suffix}"  # no other document's, nor this one itself
+        return content, REPORTS[form].media_type, name
 
     def text(self, account: Account, task: TaskId) -> Mapping[str, Any]:
         """The document's text and structure. Conflict while it was not read yet."""

@@ -28,7 +28,7 @@ from redis.exceptions import TimeoutError as TooSlow
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
-from paperlane.engines.brokers import SCHEMES, checked, without_password
+from paperlane.engines.brokers import SCHEMES, checked, unusable
 from paperlane.engines.door import AsyncVisitor, Brought, Door, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
@@ -111,10 +111,7 @@ async def opened(url: str, shards: int, door: Door | None) -> AsyncGenerator[Arq
     try:
         redis = await create_pool(settings, job_serializer=_words, job_deserializer=json.loads)
     except (RedisError, OSError, TimeoutError) as error:
-        raise Misconfigured(
-            f"The Redis at {without_password(url)} cannot be used: {error}.",
-            hint="Start it, or name another one in PAPERLANE_REDIS_URL.",
-        ) from error
+        raise unusable(url, str(error), "PAPERLANE_REDIS_URL") from error
     try:
         yield Arq(redis, shards, door)
     finally:

@@ -1,5 +1,6 @@
 """What every address of a broker must be."""
 
+import re
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -13,6 +14,8 @@ SCHEMES: Mapping[str, Collection[str]] = {
 }
 """Of the brokers that each engine goes through."""
 
+_NUMBERED, _NUMBER = ("redis", "rediss"), re.compile("[0-9]*")
+
 
 def checked(url: str, schemes: Collection[str], setting: str) -> SplitResult:
     """The parts of a broker's address. Misconfigured for one that is none, or that anybody on the network could use."""
@@ -23,12 +26,25 @@ def checked(url: str, schemes: Collection[str], setting: str) -> SplitResult:
         raise _no_address(setting, schemes) from error
     if parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
         raise _no_address(setting, schemes)
+    if parts.scheme in _NUMBERED and not _NUMBER.fullmatch(parts.path.strip("/")):  # one client would take it for 0
+        raise Misconfigured(
+            f"The Redis database in {setting} is no number.", hint=f"Write {parts.scheme}://HOST:6379/0."
+        )
     if not parts.password and parts.hostname and not _is_here(parts.hostname):
         raise Misconfigured(
             f"The broker on {parts.hostname} would be used without a password.",
             hint=f"Set one there, and name it in {setting}: {parts.scheme}://:PASSWORD@{parts.hostname}/...",
         )
     return parts
+
+
+def unusable(url: str, why: str, setting: str) -> Misconfigured:
+    """What is told of a broker that does not let us in: `why`, in whoever's words, within a sentence of ours."""
+    said = why.partition("\n")[0].rstrip(".?! ")
+    return Misconfigured(
+        f"The broker at {without_password(url)} cannot be used: {said}.",
+        hint=f"Start it, or correct its address in {setting}.",
+    )
 
 
 def without_password(url: str) -> str:

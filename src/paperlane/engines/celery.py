@@ -17,9 +17,8 @@ from kombu.messaging import Producer
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
-from paperlane.engines.brokers import SCHEMES, checked, without_password
+from paperlane.engines.brokers import SCHEMES, checked, unusable
 from paperlane.engines.door import Brought, Door, Shut, Visitor, lease_of, words_of
-from paperlane.errors import Misconfigured
 from paperlane.model.tasks import EVERYTHING, Lease, Stage
 from paperlane.threads import Threads
 
@@ -80,11 +79,7 @@ class Publisher:
         try:
             self._connect()
         except Exception as error:
-            why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-            raise Misconfigured(
-                f"The broker at {without_password(self._url)} cannot be used: {why}.",
-                hint=f"Start it, or name another one in {self._setting}.",
-            ) from error
+            raise unusable(self._url, str(error) or type(error).__name__, self._setting) from error
 
     def publish(self, leases: Iterable[Lease]) -> None:
         """Send each to the queue of its stage; its task is known by its document there."""

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from paperlane.engines.brokers import without_password
-from paperlane.errors import Misconfigured
+from paperlane.engines.brokers import unusable
 
 _PATIENCE = 3.0  # seconds
 _PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
@@ -34,10 +33,7 @@ def greet(url: str, setting: str) -> str:
                 case _:
                     return "listens"
     except OSError as error:
-        raise Misconfigured(
-            f"The broker at {without_password(url)} cannot be used: {error.strerror or error}.",
-            hint=f"Start it, or name another one in {setting}.",
-        ) from error
+        raise unusable(url, error.strerror or str(error), setting) from error
 
 
 def _connected(parts: SplitResult) -> socket.socket:

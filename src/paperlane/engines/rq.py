@@ -37,7 +37,7 @@ from typing_extensions import override
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
-from paperlane.engines.brokers import SCHEMES, checked, without_password
+from paperlane.engines.brokers import SCHEMES, checked, unusable
 from paperlane.engines.door import Brought, Door, Visitor, lease_of, words_of
 from paperlane.errors import Misconfigured
 from paperlane.model.tasks import Lease
@@ -122,10 +122,7 @@ async def opened(url: str, door: Door | None) -> AsyncGenerator[Rq]:
             redis = _connected(url, socket_timeout=_IMPATIENT)
             await threads(redis.ping)
         except (RedisError, OSError, ValueError) as error:
-            raise Misconfigured(
-                f"The Redis at {without_password(url)} cannot be used: {str(error).rstrip('.')}.",
-                hint=f"Start it, or name another one in {REDIS}.",
-            ) from error
+            raise unusable(url, str(error), REDIS) from error
         try:
             yield Rq(redis, threads, door)
         finally:
