@@ -43,6 +43,14 @@ async def test_an_upload_is_answered_with_its_tasks(house: House):
     assert (found["name"], found["counts"]) == ("specs", {"queued": 2})
 
 
+async def test_an_upload_counts_its_tasks_as_it_shows_them(house: House):
+    """Workers may be at them before it is answered."""
+    house.app.state.wake = house.work
+    batch = await house.upload("ann", TEXT, "Fine.")
+    assert [(task["status"], task["percent"]) for task in batch["tasks"]] == [("completed", 100.0)] * 2
+    assert (batch["counts"], batch["percent"]) == ({"completed": 2}, 100.0)
+
+
 async def test_a_tested_document_has_issues_a_report_and_its_text(house: House):
     (task,) = (await house.upload("ann", TEXT))["tasks"]
     house.work()

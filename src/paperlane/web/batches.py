@@ -1,9 +1,12 @@
 """`/batches`: uploads, and what became of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
+from statistics import fmean
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -73,6 +76,8 @@ async def submit(
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
     whole = sum(batch.counts.values())
     tasks = await house.threads(house.desk.tasks.page, account, batch=batch.id, status="", cursor="", limit=whole)
+    counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
+    batch = replace(batch, counts=counts, percent=percent)  # some may have begun since it was submitted
     shown = [shapes.task(task) for task in tasks]
     return {**shapes.batch(batch), "tasks": shown, "rejected": _rejected(received)}
 
