@@ -70,6 +70,32 @@ async def test_what_is_asked_for_meanwhile_is_one_call(ask: Gathering[int, int],
     assert ledger.made == [(ONE, [0]), (ONE, [1, 2, 3])]
 
 
+@pytest.mark.parametrize("alone", [False, True])
+async def test_others_may_come_for_a_moment_after_a_call_unless_there_are_none(
+    ledger: Ledger, ask: Gathering[int, int], monkeypatch: pytest.MonkeyPatch, *, alone: bool
+):
+    ask.alone = lambda: alone
+    ledger.door.set()
+    assert await ask(ONE, 1) == 10
+    monkeypatch.setattr(gathering, "_APART", 3_600.0)
+    next_one = asyncio.create_task(ask(ONE, 2))
+    for _ in range(20 if not alone else 0):
+        await asyncio.sleep(0.001)
+    if alone:
+        async with asyncio.timeout(60):
+            assert await next_one == 20
+    else:
+        assert len(ledger.made) == 1
+        assert len(ask._waiting) == 1
+        next_one.cancel()
+
+
+async def test_what_comes_in_that_moment_shares_the_next_call(ledger: Ledger, ask: Gathering[int, int]):
+    ledger.door.set()
+    answers = [await ask(ONE, 1), *await asyncio.gather(*(ask(ONE, one) for one in (2, 3, 4)))]
+    assert (answers, [list(ones) for _, ones in ledger.made]) == ([10, 20, 30, 40], [[1], [2, 3, 4]])
+
+
 async def test_one_call_asks_for_so_many_at_most(
     ask: Gathering[int, int], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
