@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import ROOT
-from tests.databases import Databases
+from tests.databases import Databases, new_file
 from tests.engines.carried import Carried, carried
+from tests.engines.test_programs import said
 from tests.engines.test_rq import asked
 
 from paperlane.engines.door import words_of
@@ -115,3 +117,17 @@ def test_without_its_redis_it_can_be_stopped_still(all_databases: Databases, tmp
         assert program.wait(60) == 0
         assert not service.ledger.members()
         service.broker.start()
+
+
+def test_an_address_where_nobody_answers_is_refused_at_the_start(tmp_path: Path):
+    """Something else listens there, and waits for words of its own."""
+    new_file(tmp_path / "paperlane.db")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        given = {"PAPERLANE_REDIS_URL": where, "PAPERLANE_DATA": str(tmp_path)}
+        code, words = said("arq", "paperlane", "worker", "--engine", "arq", **given)
+    assert code == 2
+    assert words.endswith(
+        f"The broker at {where} cannot be used: it does not answer."
+        " Start it, or correct its address in PAPERLANE_REDIS_URL.\n"
+    )

@@ -65,3 +65,9 @@ def test_one_elsewhere_needs_a_password(url: str):
 )
 def test_a_password_is_never_shown(url: str, shown: str):
     assert without_password(url) == shown
+
+
+def test_who_does_not_answer_is_told_so_and_what_it_must_speak():
+    told = unusable("rediss://:word@127.0.0.1:1/0", "", "PAPERLANE_REDIS_URL")
+    assert told.message == "The broker at rediss://127.0.0.1:1/0 cannot be used: it does not answer."
+    assert told.hint.endswith("in PAPERLANE_REDIS_URL. It must speak TLS, as the address begins with rediss.")

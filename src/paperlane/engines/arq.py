@@ -109,7 +109,8 @@ async def opened(url: str, shards: int, door: Door | None) -> AsyncGenerator[Arq
     settings = _settings(url)
     settings.conn_timeout, settings.conn_retries = _IMPATIENT, 0
     try:
-        redis = await create_pool(settings, job_serializer=_words, job_deserializer=json.loads)
+        async with asyncio.timeout(2 * _IMPATIENT):  # something else may listen there, and wait for words of its own
+            redis = await create_pool(settings, job_serializer=_words, job_deserializer=json.loads)
     except (RedisError, OSError, TimeoutError) as error:
         raise unusable(url, str(error), "PAPERLANE_REDIS_URL") from error
     try:

@@ -14,6 +14,7 @@ SCHEMES: Mapping[str, Collection[str]] = {
 }
 """Of the brokers that each engine goes through."""
 
+_OVER_TLS = ("rediss", "amqps")
 _NUMBERED, _NUMBER = ("redis", "rediss"), re.compile("[0-9]*")
 
 
@@ -40,10 +41,12 @@ def checked(url: str, schemes: Collection[str], setting: str) -> SplitResult:
 
 def unusable(url: str, why: str, setting: str) -> Misconfigured:
     """What is told of a broker that does not let us in: `why`, in whoever's words, within a sentence of ours."""
-    said = why.partition("\n")[0].rstrip(".?! ")
+    said = why.partition("\n")[0].rstrip(".?! ") or "it does not answer"
+    scheme = urlsplit(url).scheme
+    speaks = f" It must speak TLS, as the address begins with {scheme}." if scheme in _OVER_TLS else ""
     return Misconfigured(
         f"The broker at {without_password(url)} cannot be used: {said}.",
-        hint=f"Start it, or correct its address in {setting}.",
+        hint=f"Start it, or correct its address in {setting}.{speaks}",
     )
 
 
