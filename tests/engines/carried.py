@@ -6,14 +6,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 from tests.conftest import ROOT, needs
 from tests.databases import Databases
-from tests.engines.house import IMPORTS, House, new_ledger
+from tests.engines.house import House, new_ledger
 from tools import servers
 from tools.servers import Missing, Server
 
@@ -27,6 +26,7 @@ ENGINES = {
     "rq": ("rq", partial(servers.redis, tls=True)),
 }
 """By the name of a case: the engine, and what starts its broker."""
+IMPORTS = {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
 
 
 def interpreter(engine: str) -> str:
@@ -36,16 +36,27 @@ def interpreter(engine: str) -> str:
     return str(path)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Carried(House):
     """An engine's ledger, broker and programs; each has its worker beside."""
 
-    broker: Server = field(kw_only=True)
-    module: ClassVar[str] = "tests.engines.foreign"
+    python: str
+    broker: Server
 
     def start(self, slots: int = 4, *options: str, broker: str = "") -> subprocess.Popen[bytes]:
-        """A program with its worker beside, in a process group of its own."""
-        return super().start(slots, "--broker", broker or self.broker.url, *options)
+        """A program with its worker beside."""
+        where = ("--url", self.url, "--broker", broker or self.broker.url, "--slots", str(slots))
+        command = [self.python, "-m", "tests.engines.foreign", self.engine, *where, *options]
+        environment = {**os.environ, **IMPORTS, "PYTHONWARNINGS": "default"}
+        with self.log() as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self.programs.append(process)
+        return process
+
+    def keep(self) -> None:
+        """They keep their workers themselves."""
 
     def deliver(self, leases: Sequence[Lease], times: int = 1) -> None:
         """Hand these over, as a dispatcher does, so many times."""
@@ -72,7 +83,7 @@ def carried(case: str, databases: Databases, folder: Path) -> Iterator[Carried]:
         needs(str(missing), there=False)
         raise
     try:
-        made = Carried(engine, *new_ledger("postgresql", databases, folder), folder, python, broker=broker)
+        made = Carried(engine, *new_ledger("postgresql", databases, folder), folder, python=python, broker=broker)
         try:
             yield made
         finally:

@@ -103,19 +103,19 @@ def _tell_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> 
 
 
 async def main() -> None:
-    """Work until standard input ends, or on SIGTERM."""
+    """Work until SIGTERM, or until standard input ends where a program brings the work."""
     asked = options()
     asked.add_argument("--door", type=Path)
-    asked.add_argument("--token", default="")
     given = asked.parse_args()
     settings = settings_of(given)
     logs.configure(settings)
     ledger = SqlLedger(connect(given.url), RULES, given.task_seconds)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    Thread(target=_tell_end_of_input, args=(loop, stop), daemon=True).start()
+    if given.door is not None:
+        Thread(target=_tell_end_of_input, args=(loop, stop), daemon=True).start()
     chain = replace(COUNTING, run=in_two_stages)
-    host = Host(ledger, chain, Steps(), heartbeat=0.5, sweep=0.5, grace=1.0, token=given.token)
+    host = Host(ledger, chain, Steps(), heartbeat=0.5, sweep=0.5, grace=1.0)
     match given.engine:
         case "inline":
             await host.push(Inline(), given.slots, stop)

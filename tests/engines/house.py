@@ -3,19 +3,18 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, Protocol
 
-from tests.conftest import ROOT, needs
+from tests.conftest import needs
 from tests.databases import Databases, migrated, new_file
 from tests.engines.counting_host import RULES
+from tests.forking import Command
 from tests.ledger.invariants import check_invariants
 from tools.servers import Missing
 
@@ -27,33 +26,46 @@ new_id = SortableIds(SystemClock())
 PATIENCE = 60.0  # seconds
 
 
+class Program(Protocol):
+    """As much of a process as tests need."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass
 class House:
-    """An engine's ledger and its programs; those of our own engines are kept as `serve`, or the system, keeps them."""
+    """An engine's ledger and its programs, each in a process group of its own: here those of our own engines."""
 
     engine: str
     ledger: SqlLedger
     url: str
     folder: Path
-    python: str = sys.executable
-    programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
     users: Iterator[int] = field(default_factory=lambda: count(1))
-    module: ClassVar[str] = "tests.engines.kept"
 
-    def start(self, slots: int = 4, *options: str) -> subprocess.Popen[bytes]:
-        """A program with its worker, in a process group of its own."""
-        command = [self.python, "-m", self.module, self.engine, "--url", self.url, "--slots", str(slots), *options]
-        with (self.folder / "programs.log").open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env={**os.environ, **IMPORTS, "PYTHONWARNINGS": "default"},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.programs.append(process)
-        return process
+    def start(self, slots: int = 4, *options: str) -> Program:
+        """A worker; of `inline` and `pool` it does as much of what the web process does as tasks need."""
+        told = (self.engine, "--url", self.url, "--slots", str(slots), *options)
+        with self.log() as log:
+            started = Command(*told, module="tests.engines.counting_host", stdout=log, stderr=log, cwd=self.folder)
+        self.programs.append(started)
+        return started
+
+    def keep(self) -> None:
+        """Start a worker where one was killed, as the system or `serve` does."""
+        for program in list(self.programs):
+            if program.poll() == -signal.SIGKILL:
+                self.programs.remove(program)
+                self.start()
+
+    def log(self) -> BinaryIO:
+        """Where programs write."""
+        return (self.folder / "programs.log").open("ab")
 
     def running(self) -> None:
         """Let one program at least be at work, with its worker."""
@@ -100,11 +112,12 @@ class House:
         return [task.id for task in new]
 
     def until(self, holds: Callable[[], bool], what: str = "") -> None:
-        """Wait until something holds; what the programs wrote is shown when it does not come."""
+        """Wait until something holds, and keep programs; what they wrote is shown when it does not come."""
         deadline = time.monotonic() + PATIENCE
         while not holds():
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what or 'it'} did not come:\n{self.said[-6_000:]}")
+            self.keep()
             time.sleep(0.02)
 
     def ended(self, names: Sequence[TaskId]) -> list[Task]:
@@ -153,7 +166,7 @@ class House:
         self.until(lambda: all(m.seen_at > before.get(m.id, 0.0) for m in self.ledger.members()), "a heartbeat")
 
     def kill_workers(self) -> None:
-        """As a machine that is out of memory does; whoever keeps them starts new ones."""
+        """As a machine does that is out of memory; whoever keeps them starts others."""
         for pid in self.workers():
             os.kill(pid, signal.SIGKILL)
 
@@ -188,6 +201,7 @@ class House:
             for program in self.programs:
                 with suppress(ProcessLookupError):
                     os.killpg(program.pid, signal.SIGKILL)
+                program.wait()
 
     def close(self) -> None:
         """End what still runs; what the ledger promises held."""
@@ -196,9 +210,6 @@ class House:
             check_invariants(self.ledger)
         finally:
             self.ledger.close()
-
-
-IMPORTS = {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
 
 
 def _stands(pid: int) -> bool:
