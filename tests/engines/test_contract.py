@@ -104,7 +104,7 @@ class TestWork:
 
 
 class TestProgress:
-    def test_is_told_without_a_gap_and_never_falls(self, service: House):
+    def test_progress_is_told_without_a_gap_and_never_falls(self, service: House):
         (name,) = service.submit(service.user())
         service.completed([name])
         events = list(service.ledger.events(name))
@@ -112,7 +112,7 @@ class TestProgress:
         percents = [event.percent for event in events]
         assert (percents, percents[-1]) == (sorted(percents), 100)
 
-    def test_tells_how_far_a_step_is_while_it_runs(self, service: House):
+    def test_a_step_tells_how_far_it_is_while_it_runs(self, service: House):
         path = service.file()
         (name,) = service.submit(service.user(), **{"wait in two": str(path)})
         service.until(lambda: service.ledger.task(name).message == "waits", "what the step tells")
@@ -460,7 +460,7 @@ class TestFaults:
 @with_a_broker
 class TestBroker:
     @pytest.mark.parametrize("how", ["is killed", "comes back empty"])
-    def test_that(self, service: Carried, how: str):
+    def test_the_broker(self, service: Carried, how: str):
         path = service.file()
         user = service.user(max_running=8)
         names = service.submit(user, 8, **{"wait in two": str(path)})  # half of them wait at the broker, or soon will
@@ -473,7 +473,7 @@ class TestBroker:
         service.broker.start()
         service.completed([*names, *later])
 
-    def test_is_away_while_tasks_go_on_to_come(self, service: Carried, whole: bool):  # noqa: FBT001
+    def test_the_broker_is_away_while_tasks_go_on_to_come(self, service: Carried, whole: bool):  # noqa: FBT001
         """The one place where time itself must pass: after some, programs give up, or ask the more rarely."""
         path = service.file()
         user = service.user(max_running=8)
@@ -491,7 +491,7 @@ class TestBroker:
         service.completed(names)
         assert [program.poll() for program in service.programs] == before
 
-    def test_is_used_whose_certificate_is_trusted(self, house: Carried, monkeypatch: pytest.MonkeyPatch):
+    def test_a_broker_is_used_whose_certificate_is_trusted(self, house: Carried, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("SSL_CERT_FILE", str(house.broker.folder / CERTIFICATE))
         house.stop()
         house.start(2, broker=house.broker.secure_url)
@@ -499,7 +499,7 @@ class TestBroker:
         house.stop()
 
     @pytest.mark.parametrize("why", ["is for another host", "nobody trusts"])
-    def test_is_refused_whose_certificate(self, house: Carried, monkeypatch: pytest.MonkeyPatch, why: str):
+    def test_a_broker_is_refused_whose_certificate(self, house: Carried, monkeypatch: pytest.MonkeyPatch, why: str):
         url = house.broker.secure_url
         if why == "is for another host":
             monkeypatch.setenv("SSL_CERT_FILE", str(house.broker.folder / CERTIFICATE))
