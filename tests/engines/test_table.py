@@ -6,7 +6,8 @@ from tools.engines import results_of, table
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.engines.test_contract.TestWork" name="test_it_ends_once[arq over PostgreSQL]"/>
-<testcase classname="tests.engines.test_contract.TestWork" name="test_it_ends_once[pool over SQLite]"><failure/></testcase>
+<testcase classname="tests.engines.test_contract.TestWork" name="test_it_ends_once[pool over SQLite]">
+  <failure/></testcase>
 <testcase classname="tests.engines.test_contract.TestBroker" name="test_the_broker[is killed-arq over PostgreSQL]"/>
 <testcase classname="tests.engines.test_contract.TestBroker" name="test_the_broker[is killed-rq over PostgreSQL]">
   <skipped message="Skipped: this needs redis-server"/></testcase>
