@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.conftest import ROOT, needs
+from tests.conftest import ROOT, needs, started
 from tests.databases import Databases
 from tests.engines.house import House, new_ledger
 from tools import servers
-from tools.servers import Missing, Server
+from tools.servers import Server
 
 from paperlane.engines.door import words_of
 from paperlane.model.tasks import Lease
@@ -77,16 +77,9 @@ def carried(case: str, databases: Databases, folder: Path) -> Iterator[Carried]:
     """A new broker, and a new ledger on PostgreSQL; no program is started yet."""
     engine, start_broker = ENGINES[case]
     python = interpreter(engine)
-    try:
-        broker = start_broker()
-    except Missing as missing:
-        needs(str(missing), there=False)
-        raise
-    try:
+    with started(start_broker) as broker:
         made = Carried(engine, *new_ledger("postgresql", databases, folder), folder, python=python, broker=broker)
         try:
             yield made
         finally:
             made.close()
-    finally:
-        broker.close()
