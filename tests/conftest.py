@@ -21,7 +21,8 @@ from pysqlite3 import dbapi2
 from tests.buckets import Buckets
 from tests.databases import KINDS, SERVERS, Databases, new_file
 from tests.forking import Command
-from tools.servers import Missing, moto
+from tools import servers
+from tools.servers import Missing, Server
 
 from paperlane.assembly import open_desk, open_ledger
 from paperlane.ledger.sql import SqlLedger, connect
@@ -91,16 +92,39 @@ def databases(request: pytest.FixtureRequest, all_databases: Databases) -> Datab
     return all_databases
 
 
-@pytest.fixture(scope="session")
-def buckets() -> Iterator[Buckets]:
-    """Buckets of an S3 server; where it is not installed the test is skipped, or fails in CI."""
+@contextmanager
+def started(start: Callable[[], Server]) -> Iterator[Server]:
+    """A server of its own; where it is not installed the test is skipped, or fails in CI."""
     try:
-        server = moto()
+        server = start()
     except Missing as missing:
         needs(str(missing), there=False)
         raise
-    yield Buckets(server)
-    server.close()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def buckets() -> Iterator[Buckets]:
+    """Buckets of an S3 server."""
+    with started(servers.moto) as server:
+        yield Buckets(server)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Server]:
+    """A Redis of this module's own."""
+    with started(servers.redis) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rabbitmq() -> Iterator[Server]:
+    """A RabbitMQ of this module's own."""
+    with started(servers.rabbitmq) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""Runs the command line in processes of its own that are forked from one in which all of it is loaded.
+"""Runs the command line, or another module, in processes of its own that are forked from one in which all is loaded.
 
 To load it takes ten times as long as most commands do, and most of what a service's start takes. `python -m
-tests.forking` reads one message a command from its standard input: JSON with its `arguments`, `cwd` and `environment`,
-beside it the files for its status and its output. To the first go the command's process id and then its exit code.
+tests.forking` reads one message a command from its standard input: JSON with its `module`, `arguments`, `cwd` and
+`environment`, beside it the files for its status and its output. To the first go the command's process id and then its
+exit code.
 """
 
 import atexit
@@ -63,11 +64,12 @@ class Command:
         stderr: IO[Any] | None = None,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        module: str = "paperlane",
     ) -> None:
         self.args = arguments
         self.returncode: int | None = None
         where = dict(os.environ if environment is None else environment)
-        asked = {"arguments": arguments, "cwd": str(cwd or Path.cwd()), "environment": where}
+        asked = {"module": module, "arguments": arguments, "cwd": str(cwd or Path.cwd()), "environment": where}
         self._status, status = _pipe("rb")
         self.stdout, out = _pipe("r") if stdout is None else (None, os.dup(stdout.fileno()))
         self.stderr, err = _pipe("r") if stderr is None else (None, os.dup(stderr.fileno()))
@@ -138,7 +140,9 @@ def run(arguments: Sequence[str], cwd: Path | None) -> "subprocess.CompletedProc
         return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
 
-def _become(files: Sequence[int], arguments: Sequence[str], cwd: str, environment: Mapping[str, str]) -> None:
+def _become(
+    files: Sequence[int], module: str, arguments: Sequence[str], cwd: str, environment: Mapping[str, str]
+) -> None:
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
@@ -146,8 +150,8 @@ def _become(files: Sequence[int], arguments: Sequence[str], cwd: str, environmen
     for number, file in enumerate([os.open(os.devnull, os.O_RDONLY), *files]):
         os.dup2(file, number)
     os.closerange(3, 64)  # all that those it was forked from had open
-    sys.argv = ["paperlane", *arguments]
-    runpy.run_module("paperlane", run_name="__main__", alter_sys=True)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _keep(status: int, *files: int, **asked: Any) -> None:

@@ -15,11 +15,11 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).parents[1]
 SUITES = (
     "tests/engines/test_contract.py",
-    "tests/engines/test_carried.py",
     "tests/engines/test_programs.py::test_documents_are_tested_on_a_host_that_has_none_of_the_services_folders",
     "tests/engines/test_programs.py::test_a_batch_moves_from_engine_to_engine_while_it_runs",
 )
-DATABASE = {"test_contract": "SQLite", "test_carried": "PostgreSQL", "test_programs": "PostgreSQL"}
+BEYOND = "PostgreSQL"
+"""The database of what is asked beside the contract, whose cases name theirs."""
 _HOLDS, _FAILS, _SKIPPED = "holds", "FAILS", "not run"
 
 
@@ -28,14 +28,17 @@ def results_of(report: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for case in ET.parse(report).iter("testcase"):  # written by pytest a moment ago
         name, _, parameters = case.get("name", "").partition("[")
-        suite = case.get("classname", "").split(".")[2]
         given = [part for part in parameters.rstrip("]").split("-") if part not in {"", "postgresql"}]
-        engine, *more = given or ["one after the other"]
+        engine = next((part for part in given if " over " in part), "")
+        if not engine:
+            engine = f"{given.pop(0) if given else 'one after the other'} over {BEYOND}"
+        more = [part for part in given if part != engine]
         words = " ".join([re.sub(r"^test_", "", name).replace("_", " "), *more])
+        about = case.get("classname", "").partition(".Test")[2] or "Documents"
         fate = _FAILS if case.find("failure") is not None or case.find("error") is not None else _HOLDS
         if (skipped := case.find("skipped")) is not None:
             fate = f"{_SKIPPED}: {skipped.get('message', '')}"
-        found[words][f"{engine}, {DATABASE[suite]}"] = fate
+        found[f"{about}: {words}"][engine] = fate
     return found
 
 

@@ -11,11 +11,10 @@ from threading import Thread
 
 import pytest
 from tests import forking
-from tests.conftest import ROOT, needs
+from tests.conftest import ROOT
 from tests.databases import new_file
 from tests.engines.carried import interpreter
-from tools import servers
-from tools.servers import Missing, Server
+from tools.servers import Server
 
 from paperlane.assembly import open_desk, open_ledger
 from paperlane.model.tasks import WorkerId
@@ -31,26 +30,6 @@ def data(tmp_path: Path) -> Path:
     """An installation's folder."""
     new_file(tmp_path / "paperlane.db")
     return tmp_path
-
-
-def server_of(start: Callable[[], Server]) -> Iterator[Server]:
-    try:
-        server = start()
-    except Missing as missing:
-        needs(str(missing), there=False)
-        raise
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Server]:
-    yield from server_of(servers.redis)
-
-
-@pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[Server]:
-    yield from server_of(servers.rabbitmq)
 
 
 Examine = Callable[..., dict[str, tuple[str, str]]]

@@ -1,7 +1,9 @@
-"""The worker beside another maker's program, which counts instead of testing documents.
+"""A worker that counts instead of testing documents: of our own engines, or beside another maker's program.
 
 What a task's payload asks for: `{"wait in two": PATH}` writes PATH.at when that step is about to run, and runs it once
-PATH is there; `{"dies in": "two"}` kills this process there; `{"log": PATH}` gets a line for each step that was run.
+PATH is there; `{"dies in": "two"}` kills this process there; `{"fails once in two": PATH}` fails there for a passing
+cause, unless PATH is there, and writes it; `{"bad in two until": PATH}` is a bad document as long as PATH is not there;
+`{"log": PATH}` gets a line for each step that was run.
 """
 
 import argparse
@@ -9,8 +11,9 @@ import asyncio
 import json
 import os
 import signal
-import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
@@ -19,7 +22,11 @@ from tests.work.counting import COUNTING, ONE, THREE, TWO, HereAndNow
 
 from paperlane import logs
 from paperlane.carriers import carrier_of
+from paperlane.engines.database import Database
 from paperlane.engines.door import Door
+from paperlane.engines.inline import Inline
+from paperlane.engines.pool import Pool
+from paperlane.errors import DocumentError, StepFault
 from paperlane.hosting import Host
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger, connect
@@ -32,11 +39,11 @@ RULES = Rules(lease=LEASE, undelivered=3.0, retry_delay=0.05)
 
 
 def options() -> argparse.ArgumentParser:
-    """What the worker beside is told; its program tells it the door besides."""
+    """What a worker is told; a program beside which it runs tells it the door besides."""
     asked = argparse.ArgumentParser()
     asked.add_argument("engine")
     asked.add_argument("--url", help="of the ledger")
-    asked.add_argument("--broker", help="address")
+    asked.add_argument("--broker", default="", help="address")
     asked.add_argument("--slots", type=int, default=4)
     asked.add_argument("--stage", default="")
     asked.add_argument("--shard", type=int, default=0)
@@ -56,22 +63,30 @@ def settings_of(given: argparse.Namespace) -> Settings:
 class Steps(HereAndNow):
     """Counts as it is told by the payload."""
 
-    async def __call__(self, step: str, value: bytes, file: BinaryIO | None, progress: object) -> bytes:
-        self.before = _as_told
-        result = await super().__call__(step, value, file, progress)  # type: ignore[arg-type]
+    async def __call__(
+        self, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
+    ) -> bytes:
+        self.before = partial(_as_told, progress)
+        result = await super().__call__(step, value, file, progress)
         if path := json.loads(value).get("log"):
             with Path(str(path)).open("a") as log:
                 log.write(f"{step}\n")
         return result
 
 
-async def _as_told(step: str, value: dict[str, object]) -> None:
+async def _as_told(progress: Callable[[float, str], None], step: str, value: dict[str, object]) -> None:
     if path := value.get(f"wait in {step}"):
+        progress(0.5, "waits")
         Path(f"{path}.at").touch()
         while not Path(str(path)).exists():
             await asyncio.sleep(0.01)
     if value.get("dies in") == step:
         os.kill(os.getpid(), signal.SIGKILL)
+    if (path := value.get(f"fails once in {step}")) and not Path(str(path)).exists():
+        Path(str(path)).touch()
+        raise StepFault("It went wrong.", code="step_crashed")
+    if (path := value.get(f"bad in {step} until")) and not Path(str(path)).exists():
+        raise DocumentError("The document is bad.", code="damaged_file", hint="Mend it.")
 
 
 async def in_two_stages(value: Saved[dict[str, object]], run: RunStep) -> Saved[dict[str, object]]:
@@ -80,8 +95,15 @@ async def in_two_stages(value: Saved[dict[str, object]], run: RunStep) -> Saved[
     return await run(ends, await run(asks, await run(ONE, value)))
 
 
+def _tell_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(0, 1):
+        pass
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(stop.set)
+
+
 async def main() -> None:
-    """Work until standard input ends."""
+    """Work until SIGTERM, or until standard input ends where a program brings the work."""
     asked = options()
     asked.add_argument("--door", type=Path)
     given = asked.parse_args()
@@ -89,12 +111,23 @@ async def main() -> None:
     logs.configure(settings)
     ledger = SqlLedger(connect(given.url), RULES, given.task_seconds)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    Thread(target=lambda: [sys.stdin.read(), loop.call_soon_threadsafe(stop.set)], daemon=True).start()
-    stages = frozenset({Stage(given.stage)}) if given.stage else EVERYTHING.stages
-    channel = Channel(stages, given.shard, given.shards)
-    async with carrier_of(settings, given.engine, Door(given.door)) as carrier:
-        host = Host(ledger, replace(COUNTING, run=in_two_stages), Steps(), heartbeat=0.5, sweep=0.5, grace=1.0)
-        await host.push(carrier, given.slots, stop, channel=channel)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if given.door is not None:
+        Thread(target=_tell_end_of_input, args=(loop, stop), daemon=True).start()
+    chain = replace(COUNTING, run=in_two_stages)
+    host = Host(ledger, chain, Steps(), heartbeat=0.5, sweep=0.5, grace=1.0)
+    match given.engine:
+        case "inline":
+            await host.push(Inline(), given.slots, stop)
+        case "pool":
+            await host.pull(Pool(), given.slots, stop)
+        case "database":
+            await host.pull(Database(), given.slots, stop)
+        case carried:
+            stages = frozenset({Stage(given.stage)}) if given.stage else EVERYTHING.stages
+            channel = Channel(stages, given.shard, given.shards)
+            async with carrier_of(settings, carried, Door(given.door)) as carrier:
+                await host.push(carrier, given.slots, stop, channel=channel)
     ledger.close()
 
 

@@ -10,14 +10,13 @@ from signal import SIGKILL
 
 import pytest
 from tests.buckets import Buckets
-from tests.conftest import ROOT, Service, needs, until
+from tests.conftest import ROOT, Service, until
 from tests.databases import new_file
 from tests.engines.carried import ENGINES, interpreter
 from tests.forking import run
 from tests.service.test_buckets import LARGE, VAGUE
 from tests.service.test_service import assert_nothing_ran_twice, ended, upload
-from tools import servers
-from tools.servers import Missing, Server
+from tools.servers import Server
 
 from paperlane.blobs.s3 import open_bucket
 from paperlane.model.tasks import PastAttempt, TaskId
@@ -29,26 +28,6 @@ PLAIN = {
 }
 """The commands of other makers that load Paperlane's part themselves."""
 ON_POSTGRESQL = pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Server]:
-    yield from running(servers.redis)
-
-
-@pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[Server]:
-    yield from running(servers.rabbitmq)
-
-
-def running(start: Callable[[], Server]) -> Iterator[Server]:
-    try:
-        made = start()
-    except Missing as missing:
-        needs(str(missing), there=False)
-        raise
-    yield made
-    made.close()
 
 
 @contextmanager
@@ -88,22 +67,23 @@ def said(engine: str, *command: str, **environment: str) -> tuple[int, str]:
     return ran.returncode, ran.stderr
 
 
-@pytest.mark.parametrize("case", ["arq", "celery on Redis", "rq"])
+@pytest.mark.parametrize("case", ENGINES)
 @ON_POSTGRESQL
 def test_documents_are_tested_on_a_host_that_has_none_of_the_services_folders(
     new_service: Callable[..., Service],
     buckets: Buckets,
-    redis: Server,
+    request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     case: str,
 ):
+    broker: Server = request.getfixturevalue("rabbitmq" if case.endswith("RabbitMQ") else "redis")
     for name, value in buckets.environment().items():
         monkeypatch.setenv(name, value)
     engine = ENGINES[case][0]
     service = new_service(workers=0, engine=engine, blobs=buckets.new())
     client, command = service.user(), ("paperlane", "worker", "--engine", engine, "--slots", "2")
-    with program(engine, redis.url, service, *command, data=tmp_path / "elsewhere"):
+    with program(engine, broker.url, service, *command, data=tmp_path / "elsewhere"):
         batch = upload(client, VAGUE, LARGE, VAGUE)
         found = {(task["status"], task["engine"], task["attempt"]) for task in ended(client, batch)}
         assert found == {("completed", engine, 1)}, service.log()
