@@ -213,8 +213,11 @@ class TestTurns:
         service.completed(names)
 
     def test_a_light_user_does_not_wait_for_a_heavy_ones_backlog(self, service: House):
-        heavy = service.submit(service.user(), 60)
+        path = service.file()
+        heavy = service.submit(service.user(), 60, **{"wait in one": str(path)})
+        service.run_at_once(4, heavy)  # or much of it would be over before anybody else comes
         light = service.submit(service.user(), 4)
+        path.touch()
         service.completed(light)
         last = max(service.ledger.task(name).started_at for name in light)
         service.completed(heavy)
