@@ -76,8 +76,9 @@ async def submit(
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
     whole = sum(batch.counts.values())
     tasks = await house.threads(house.desk.tasks.page, account, batch=batch.id, status="", cursor="", limit=whole)
-    counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
-    batch = replace(batch, counts=counts, percent=percent)  # some may have begun since it was submitted
+    if tasks:  # some may have begun since it was submitted; of a batch that comes again they may all be gone
+        counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
+        batch = replace(batch, counts=counts, percent=percent)
     shown = [shapes.task(task) for task in tasks]
     return {**shapes.batch(batch), "tasks": shown, "rejected": _rejected(received)}
 
