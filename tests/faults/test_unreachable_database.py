@@ -22,7 +22,7 @@ from paperlane.errors import Busy, PaperlaneError, Unavailable
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Note, Rules
 from paperlane.ledger.sql import SqlLedger
-from paperlane.model.tasks import BatchId, Ended, NewBatch, NewTask, Recovery, State, TaskId, UserId, WorkerId
+from paperlane.model.tasks import BatchId, Ended, Lease, NewBatch, NewTask, Recovery, State, TaskId, UserId, WorkerId
 from paperlane.patience import Patience, patiently
 from paperlane.scheduling.sweeper import sweep
 from paperlane.settings import Settings
@@ -109,9 +109,11 @@ async def test_an_outcome_is_kept_until_it_can_be_told(worker: Worker, waits: Wa
         lose(notes)
         return refused
 
-    def lose_first(asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note]) -> None:
+    def lose_first(
+        asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], engine: str = "", most: int = 0
+    ) -> Sequence[Lease] | None:
         lose(notes)
-        finish(asked, by, ended, notes)
+        return finish(asked, by, ended, notes, engine, most)
 
     monkeypatch.setattr(SqlLedger, "note", save_and_lose)
     monkeypatch.setattr(SqlLedger, "finish", lose_first)  # where the last result goes with the outcome
@@ -141,9 +143,12 @@ async def test_what_was_saved_although_the_answer_was_lost_is_not_saved_again(
         lose(notes)
         return refused
 
-    def finish_and_break(asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note]) -> None:
-        finish(asked, by, ended, notes)
+    def finish_and_break(
+        asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], engine: str = "", most: int = 0
+    ) -> Sequence[Lease] | None:
+        out = finish(asked, by, ended, notes, engine, most)
         lose(notes)
+        return out
 
     monkeypatch.setattr(SqlLedger, "note", save_and_break)
     monkeypatch.setattr(SqlLedger, "finish", finish_and_break)
