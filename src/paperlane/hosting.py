@@ -153,10 +153,12 @@ class Host:
                 )
 
                 async def run(lease: Lease) -> None:
+                    led_on = False
                     try:
-                        await attempts.and_finish(lease)
+                        led_on = await attempts.and_finish(lease)
                     finally:
-                        dispatcher.over()
+                        if not led_on:
+                            wakeup.ring()  # there is room now, which nobody else tells
 
                 running.create_task(dispatcher.run())
                 serving = running.create_task(engine.serve(run, stop))

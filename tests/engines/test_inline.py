@@ -9,10 +9,12 @@ from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane.engines.inline import Inline
 from paperlane.hosting import Host, open_ledger
+from paperlane.ledger import Note, channels
 from paperlane.ledger.sql import SqlLedger
-from paperlane.model.tasks import BatchId, Lease, NewBatch, NewTask, State, TaskId, UserId
+from paperlane.model.tasks import BatchId, Ended, Lease, NewBatch, NewTask, State, TaskId, UserId, WorkerId
 from paperlane.scheduling import wakeup
 
+FINISH = SqlLedger.finish
 LEASES = [Lease(TaskId("one"), 1), Lease(TaskId("two"), 1)]
 
 
@@ -58,8 +60,27 @@ async def test_a_drain_leaves_no_turn_taken(tmp_path: Path, monkeypatch: pytest.
     ledger.close()
 
 
-async def test_the_next_task_begins_as_soon_as_one_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def finish_alone(
+    ledger: SqlLedger, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], *_: object
+) -> Sequence[Lease] | None:
+    """Another dispatcher is at it each time, or holds the lanes: nothing is handed out with outcomes."""
+    return FINISH(ledger, worker, ended, notes) or ()
+
+
+def break_off(*_: object) -> Sequence[Lease]:
+    """What is handed out with outcomes breaks."""
+    raise ValueError("a stage that nobody knows")
+
+
+@pytest.mark.parametrize("others", ["nobody else", "others hand out", "handing out breaks"])
+async def test_the_next_task_begins_as_soon_as_one_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str
+):
     """Nobody else tells: the user may run more, so its lane was runnable all the time, only no slot was free."""
+    if others == "others hand out":
+        monkeypatch.setattr(SqlLedger, "finish", finish_alone)
+    if others == "handing out breaks":
+        monkeypatch.setattr(channels, "hand_out_if_free", break_off)
     hour = wakeup._Looks(first=3_600.0, slower=1.0, longest=3_600.0)
     for name, value in (("LONGEST_WAIT", 3_600.0), ("_TOLD", hour), ("_UNTOLD", hour)):
         monkeypatch.setattr(wakeup, name, value)
@@ -76,5 +97,5 @@ async def test_the_next_task_begins_as_soon_as_one_has_ended(tmp_path: Path, mon
     steps.before = stop_at_the_last
     async with asyncio.timeout(60):
         await Host(ledger, COUNTING, steps).push(Inline(), 1, stop)
-    assert {ledger.task(name).state for name in names} == {State.COMPLETED}
+    assert {(ledger.task(name).state, ledger.task(name).attempt) for name in names} == {(State.COMPLETED, 1)}
     ledger.close()

@@ -128,6 +128,19 @@ class TestPausing:
         assert [lease.task for lease in pushed.ledger.lease("pushed", 10)] == [lease.task]
         assert not pushed.ledger.runnable("pushed")
 
+    @pytest.mark.parametrize("begun", [False, True])
+    def test_a_stage_that_only_newer_versions_know_stops_nobody(self, pushed: Bench, *, begun: bool):
+        """A newer one beside this one left it there: handed out, or between two parts."""
+        (name,) = pushed.submit(1)
+        who = worker(pushed, "a")
+        (lease,) = pushed.ledger.lease("pushed", 10)
+        if begun:
+            end(pushed, lease, who, TO_MODEL)
+        of_name = update(tasks).where(tasks.c.id == name)
+        pushed.ledger.write(lambda connection: connection.execute(of_name.values(stage="print")))
+        (other,) = pushed.submit(2)
+        assert [lease.task for lease in pushed.ledger.lease("pushed", 10)] == [other]
+
     def test_cancelled_between_two_parts_it_ends_at_once(self, pushed: Bench):
         (name,) = pushed.submit(1)
         who = worker(pushed, "a")

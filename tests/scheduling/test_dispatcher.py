@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from paperlane.errors import Unavailable
 from paperlane.hosting import open_ledger
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import (
@@ -62,11 +63,11 @@ class Desk:
         """It has delivered what there was room for, and found nothing more."""
         await self.until(lambda: len(self.out) == 1 and len(self.asked) == 2)
 
-    def end(self, lease: Lease) -> Sequence[Lease] | None:
+    def end(self, lease: Lease) -> Sequence[Lease]:
         """The attempt ends, and what comes with its outcome."""
         self.ledger.begin(lease, WORKER)
         ended = [Ended(lease, Completed(1.0))]
-        return self.ledger.finish(WORKER, ended, (), "pushed", self.dispatcher.beside(len(ended)))
+        return self.ledger.finish(WORKER, ended, (), "pushed", self.dispatcher.beside(len(ended))) or ()
 
 
 @pytest.fixture
@@ -99,18 +100,8 @@ async def test_what_came_with_outcomes_is_delivered_without_another_look(desk: D
     for turn in range(3):
         desk.dispatcher.take(desk.end(desk.out[-1]))
         await desk.until(lambda turn=turn: len(desk.out) == turn + 2)
-        desk.dispatcher.over()
     assert [lease.task for lease in desk.out] == TASKS
     assert len(desk.asked) == 2
-
-
-async def test_where_the_ledger_did_not_look_it_is_asked_once_there_is_room(desk: Desk):
-    await desk.until_idle()
-    desk.ledger.begin(desk.out[0], WORKER)
-    desk.dispatcher.take(desk.ledger.finish(WORKER, [Ended(desk.out[0], Completed(1.0))]))
-    desk.dispatcher.over()
-    await desk.until(lambda: len(desk.out) == 2)
-    assert [lease.task for lease in desk.out] == TASKS[:2]
 
 
 async def test_what_comes_with_outcomes_once_it_stops_goes_back(desk: Desk):
@@ -136,4 +127,18 @@ async def test_while_the_broker_is_away_nothing_comes_with_outcomes(desk: Desk):
     desk.fails = False
     await desk.until(lambda: desk.dispatcher.wakeup.ring() or len(desk.out) == 2)  # it is tried again in a moment
     assert [lease.task for lease in desk.out] == TASKS[:2]
-    assert desk.dispatcher.beside(1) == 11
+    assert desk.dispatcher.beside(1) == 1
+
+
+async def test_it_ends_in_order_where_nothing_can_be_handed_back(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    def away(*_: object) -> None:
+        raise Unavailable("The ledger is away.")
+
+    await desk.until_idle()
+    came = desk.end(desk.out[0])
+    monkeypatch.setattr(SqlLedger, "hand_back", away)
+    desk.stop.set()
+    desk.dispatcher.take(came)
+    await desk.running
+    desk.dispatcher.take(came)
+    assert desk.ledger.task(TASKS[1]).state is State.LEASED

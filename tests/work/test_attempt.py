@@ -796,7 +796,7 @@ class TestTellingTogether:
         desk.attempts.stop_all("drained")
         await rounds()
         go_on.set()
-        if (ended := await running) is not None:
+        if isinstance(ended := await running, Ended):
             desk.ledger.finish(desk.worker, [ended])
         assert wrote == ["one"]
         kinds = [event.kind for event in desk.ledger.events(name)]

@@ -70,18 +70,18 @@ async def test_what_is_asked_for_meanwhile_is_one_call(ask: Gathering[int, int],
     assert ledger.made == [(ONE, [0]), (ONE, [1, 2, 3])]
 
 
-@pytest.mark.parametrize("alone", [False, True])
-async def test_others_may_come_for_a_moment_after_a_call_unless_there_are_none(
-    ledger: Ledger, ask: Gathering[int, int], monkeypatch: pytest.MonkeyPatch, *, alone: bool
+@pytest.mark.parametrize("few", [False, True])
+async def test_others_may_come_for_a_moment_after_a_call_unless_there_are_few(
+    ledger: Ledger, ask: Gathering[int, int], monkeypatch: pytest.MonkeyPatch, *, few: bool
 ):
-    ask.alone = lambda: alone
+    ask.few = lambda: few
     ledger.door.set()
     assert await ask(ONE, 1) == 10
     monkeypatch.setattr(gathering, "_APART", 3_600.0)
     next_one = asyncio.create_task(ask(ONE, 2))
-    for _ in range(20 if not alone else 0):
+    for _ in range(20 if not few else 0):
         await asyncio.sleep(0.001)
-    if alone:
+    if few:
         async with asyncio.timeout(60):
             assert await next_one == 20
     else:

@@ -33,6 +33,10 @@ _OUT = Prepared(
 )
 
 
+_KNOWN = {stage.value: stage for stage in Stage}
+"""The stages that this version knows: a newer one beside it may have left others."""
+
+
 def words_of(channel: Channel) -> Change:
     """A channel as it stands in a worker's row."""
     stages = "" if channel.stages == EVERYTHING.stages else ",".join(sorted(channel.stages))
@@ -105,7 +109,8 @@ def _room(asking: _Asking, engine: str, now: float, rules: Rules) -> _Room:
         if not (worker or between):
             unbegun[stage, user] = count
     for (stage, user), count in unbegun.items():  # nobody knows yet at which worker each will be
-        serving = [channel for channel in room.of if channel.serves(Stage(stage), user)]
+        known = _KNOWN.get(stage)
+        serving = [] if known is None else [channel for channel in room.of if channel.serves(known, user)]
         if len(serving) == 1:
             room.take(serving[0], count)
         for _ in range(count if len(serving) > 1 else 0):
@@ -202,7 +207,8 @@ def _hand_over(writing: Writing, between: Asked, room: _Room, most: int, rules: 
     over: list[Change] = []
     kept: list[str] = []
     for task in between.rows():
-        if (channel := room.widest(Stage(task["stage"]), task["user_id"])) is None:
+        stage = _KNOWN.get(task["stage"])
+        if stage is None or (channel := room.widest(stage, task["user_id"])) is None:
             continue
         if len(over) < most and room.of[channel] > 0:
             room.take(channel)

@@ -39,7 +39,6 @@ class Dispatcher:
     stop: asyncio.Event
     _broker: Patience = field(default_factory=Patience)
     _given: list[Lease] = field(default_factory=list)
-    _looked: bool = True
     _ended: bool = False
     _lock: Lock = field(default_factory=Lock)
 
@@ -50,30 +49,26 @@ class Dispatcher:
         return min(self.room(), 1 if self._broker.failing else _AT_ONCE)
 
     def beside(self, ended: int) -> int:
-        """The same for whoever writes so many outcomes, and may have leases handed out with them, which are to `take`.
+        """How many leases may be handed out with so many outcomes; whoever has them written is to `take` these.
 
-        None while the broker is away: these would be handed back one after the other.
+        As many as end, which have room where they ended. None while the broker is away: they would be handed back.
         """
-        return 0 if self._broker.failing or self.stop.is_set() else min(self.room() + ended, _AT_ONCE)
+        return 0 if self._broker.failing or self.stop.is_set() else ended
 
-    def take(self, leases: Sequence[Lease] | None) -> None:
-        """Leases that were handed out with outcomes; None where the ledger did not look. From any thread."""
+    def take(self, leases: Sequence[Lease]) -> None:
+        """Leases that were handed out with outcomes. From any thread."""
         with self._lock:
-            self._looked = leases is not None
             if not self._ended:
-                self._given.extend(leases or ())
-                if leases:
-                    self.wakeup.ring()
+                self._given.extend(leases)
+                self.wakeup.ring()
                 return
-        try:
-            self.ledger.hand_back(leases or ())
-        except Exception:  # the outcomes are written
-            log.exception("leases could not be handed back; the sweep takes them back", leases=len(leases or ()))
+        self._give_back(leases)
 
-    def over(self) -> None:
-        """An attempt is over: there is room now, which nobody else tells where the ledger did not look for it."""
-        if not self._looked:
-            self.wakeup.ring()
+    def _give_back(self, leases: Sequence[Lease]) -> None:
+        try:
+            self.ledger.hand_back(leases)
+        except Exception:
+            log.exception("leases could not be handed back; the sweep takes them back", leases=len(leases))
 
     async def run(self) -> None:
         """Lease and deliver until told to stop."""
@@ -129,4 +124,4 @@ class Dispatcher:
         with self._lock:
             self._ended = True
         if leases := self._taken():
-            await self.threads(self.ledger.hand_back, leases)
+            await self.threads(self._give_back, leases)

@@ -56,6 +56,7 @@ Takes = ParamSpec("Takes")
 
 _LAST_WORDS = 10.0  # seconds for which an outcome is told to a ledger that cannot be reached, when the worker stops
 _OUR_DISK = 60.0  # seconds for which an attempt waits for room, for a file or their store, and then without a slot
+_FEW_RUN = 8  # attempts: of these each would wait longer for others than all of them save
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
 _WHY = {"drained": "the worker stopped", "abandoned": "whoever carried it went away"}
@@ -75,8 +76,8 @@ class HandsOut(Protocol):
         """How many leases the ledger may hand out with so many outcomes. From any thread."""
         ...
 
-    def take(self, leases: Sequence[Lease] | None) -> None:
-        """These came; None where the ledger did not look for any. From any thread."""
+    def take(self, leases: Sequence[Lease]) -> None:
+        """These came. From any thread."""
         ...
 
 
@@ -116,7 +117,7 @@ class Attempts:
     told: dict[Lease, Progress] = field(default_factory=dict)
     begins: Gathering[Lease, Attempt] = field(init=False)
     notes: Gathering[Telling, None] = field(init=False)
-    ends: Gathering[Told, None] = field(init=False)
+    ends: Gathering[Told, bool] = field(init=False)
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
     _steps: dict[Lease, "_Steps"] = field(default_factory=dict)
@@ -124,13 +125,13 @@ class Attempts:
 
     def __post_init__(self) -> None:
         """What many attempts tell at once goes into one transaction."""
-        self.begins = Gathering(self.ledger.begin_all, self.threads, self._is_alone)
-        self.notes = Gathering(self._note, self.threads, self._is_alone)
-        self.ends = Gathering(self._finish, self.threads, self._is_alone)
+        self.begins = Gathering(self.ledger.begin_all, self.threads, self._are_few)
+        self.notes = Gathering(self._note, self.threads, self._are_few)
+        self.ends = Gathering(self._finish, self.threads, self._are_few)
 
-    def _is_alone(self) -> bool:
-        """Does only one attempt run, or none? Then no other tells anything just now."""
-        return len(self._running) <= 1
+    def _are_few(self) -> bool:
+        """Do so few attempts run that others seldom tell anything at the same time?"""
+        return len(self._running) <= _FEW_RUN
 
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
@@ -140,22 +141,25 @@ class Attempts:
             await _over(telling, lambda: None)
             return telling.result()
 
-    async def and_finish(self, lease: Lease) -> None:
+    async def and_finish(self, lease: Lease) -> bool:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
 
-        Cancelled, it stops the attempt, and is over once that is handed back.
+        Did leases come with its outcome, for which it made room? Cancelled, it stops the attempt, and is over once that
+        is handed back.
         """
         if lease in self._running:
             log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
-            return  # an outcome of its own would end the attempt that runs
+            return False  # an outcome of its own would end the attempt that runs
         with self._held(lease):
             ended = Ended(lease, await self._outcome(lease, self._run(lease, tell=False)))
             telling = asyncio.create_task(self._tell_end(ended))
             await _over(telling, lambda: None)
         if (error := telling.exception()) is not None:
             log.error("an outcome could not be told; the sweep takes the task back", task=lease.task, exc_info=error)
+            return False
+        return telling.result()
 
-    async def _tell_end(self, ended: Ended) -> None:
+    async def _tell_end(self, ended: Ended) -> bool:
         """With what it told last. Where that cannot be written down, the attempt ends as if it had found out before."""
         steps = self._steps.get(ended.lease)
         worker = self.heartbeat.membership.worker if steps is None else steps.attempt.worker
@@ -163,26 +167,34 @@ class Attempts:
             try:
                 if steps.unsure:  # they may be on disk, which is looked for where they are told by themselves
                     await patiently(steps.notes.write, "an outcome", self._patience)
-                await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
+                return await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
             except Exception as error:
                 if isinstance(error, Unavailable) and not isinstance(error, OF_FILES):
                     raise
                 ended = Ended(ended.lease, _failed(ended.lease, error, ended.outcome.seconds))
-            else:
-                return
-        await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
+        return await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
 
     def _patience(self, error: Unavailable) -> float:
         return _LAST_WORDS if self.draining else _OUR_DISK if isinstance(error, OF_FILES) else inf
 
-    def _finish(self, worker: WorkerId, told: Sequence[Told]) -> Sequence[None]:
-        """And what these make room for is handed out in the same commit."""
+    def _finish(self, worker: WorkerId, told: Sequence[Told]) -> Sequence[bool]:
+        """Did leases come with these outcomes? What breaks where some are handed out is not for what has ended."""
         ended, notes = [ended for ended, _ in told], [note for _, notes in told for note in notes]
-        if (out := self.hands_out) is None:
+        out, most = self.hands_out, 0 if self.hands_out is None else self.hands_out.beside(len(ended))
+        if out is None or most <= 0:
             self.ledger.finish(worker, ended, notes)
-        else:
-            out.take(self.ledger.finish(worker, ended, notes, out.engine, out.beside(len(ended))))
-        return [None] * len(told)
+            return [False] * len(told)
+        try:
+            leases = self.ledger.finish(worker, ended, notes, out.engine, most)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("outcomes are written without handing leases out", engine=out.engine)
+            self.ledger.finish(worker, ended, notes)
+            leases = ()
+        if leases:
+            out.take(leases)
+        return [bool(leases)] * len(told)
 
     def _note(self, worker: WorkerId, told: Sequence[Telling]) -> Sequence[StaleLease | CancelRequested | None]:
         notes = [note for one in told for note in one.notes]

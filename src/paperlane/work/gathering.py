@@ -32,13 +32,13 @@ class _Asked(Generic[One, Answer]):
 class Gathering(Generic[One, Answer]):
     """What is asked for while a call is under way, or was made a moment ago, is asked for together, by the next.
 
-    Beside a slow one another is made. Who is the only one (`alone`) waits for nobody.
+    Beside a slow one another is made. Where `few` ask at all, none waits for others.
     `call` answers for each of what one worker asks for, in its order; an error among the answers is that one's alone.
     """
 
     call: Callable[[WorkerId, Sequence[One]], Sequence[Answer | PaperlaneError]]
     threads: Threads
-    alone: Callable[[], bool] = lambda: False
+    few: Callable[[], bool] = lambda: False
     _waiting: deque[_Asked[One, Answer]] = field(default_factory=deque)
     _calling: set[asyncio.Task[None]] = field(default_factory=set)
     _made: int = 0
@@ -97,7 +97,7 @@ class Gathering(Generic[One, Answer]):
 
     async def _let_others_come(self) -> None:
         now = asyncio.get_running_loop().time
-        if not self.alone() and (left := self._made_at + _APART - now()) > 0:
+        if not self.few() and (left := self._made_at + _APART - now()) > 0:
             await asyncio.sleep(left)
         self._made_at = now()
 
