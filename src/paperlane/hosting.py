@@ -153,11 +153,11 @@ class Host:
                 )
 
                 async def run(lease: Lease) -> None:
-                    led_on = False
+                    filled = False
                     try:
-                        led_on = await attempts.and_finish(lease)
+                        filled = await attempts.and_finish(lease)
                     finally:
-                        if not led_on:
+                        if not filled:
                             wakeup.ring()  # there is room now, which nobody else tells
 
                 running.create_task(dispatcher.run())

@@ -144,8 +144,8 @@ class Attempts:
     async def and_finish(self, lease: Lease) -> bool:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
 
-        Did leases come with its outcome, for which it made room? Cancelled, it stops the attempt, and is over once that
-        is handed back.
+        Was the room that it leaves filled with its outcome? Cancelled, it stops the attempt, and is over once that is
+        handed back.
         """
         if lease in self._running:
             log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
@@ -178,7 +178,7 @@ class Attempts:
         return _LAST_WORDS if self.draining else _OUR_DISK if isinstance(error, OF_FILES) else inf
 
     def _finish(self, worker: WorkerId, told: Sequence[Told]) -> Sequence[bool]:
-        """Did leases come with these outcomes? What breaks where some are handed out is not for what has ended."""
+        """Did leases come for all that ended? What breaks where these are handed out is not for the outcomes."""
         ended, notes = [ended for ended, _ in told], [note for _, notes in told for note in notes]
         out, most = self.hands_out, 0 if self.hands_out is None else self.hands_out.beside(len(ended))
         if out is None or most <= 0:
@@ -189,12 +189,12 @@ class Attempts:
         except Unavailable:
             raise
         except Exception:
-            log.exception("outcomes are written without handing leases out", engine=out.engine)
-            self.ledger.finish(worker, ended, notes)
+            self.ledger.finish(worker, ended, notes)  # raises it again, if that is of the outcomes
+            log.exception("leases could not be handed out with outcomes", engine=out.engine)
             leases = ()
         if leases:
             out.take(leases)
-        return [bool(leases)] * len(told)
+        return [len(leases or ()) == most] * len(told)
 
     def _note(self, worker: WorkerId, told: Sequence[Telling]) -> Sequence[StaleLease | CancelRequested | None]:
         notes = [note for one in told for note in one.notes]
