@@ -72,9 +72,9 @@ def break_off(*_: object) -> Sequence[Lease]:
     raise ValueError("a stage that nobody knows")
 
 
-@pytest.mark.parametrize("others", ["nobody else", "others hand out", "handing out breaks"])
+@pytest.mark.parametrize(("others", "tasks"), [("nobody else", 20), ("others hand out", 20), ("handing out breaks", 3)])
 async def test_the_next_task_begins_as_soon_as_one_has_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str, tasks: int
 ):
     """Nobody else tells: the user may run more, so its lane was runnable all the time, only no slot was free."""
     if others == "others hand out":
@@ -86,7 +86,7 @@ async def test_the_next_task_begins_as_soon_as_one_has_ended(
         monkeypatch.setattr(wakeup, name, value)
     ledger, stop = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), asyncio.Event()
     ledger.lane(UserId(1), engine="inline", max_running=10)
-    names = [TaskId(f"task{number}") for number in range(20)]
+    names = [TaskId(f"task{number}") for number in range(tasks)]
     ledger.submit(NewBatch(BatchId("batch"), UserId(1), [NewTask(name, b"{}") for name in names]))
     steps = HereAndNow()
 
