@@ -42,12 +42,6 @@ class Dispatcher:
     _ended: bool = False
     _lock: Lock = field(default_factory=Lock)
 
-    def most(self) -> int:
-        """How many leases may be handed over now; none once `stop` is set, as nothing is delivered then."""
-        if self.stop.is_set():
-            return 0
-        return min(self.room(), 1 if self._broker.failing else _AT_ONCE)
-
     def beside(self, ended: int) -> int:
         """How many leases may be handed out with so many outcomes; whoever has them written is to `take` these.
 
@@ -77,7 +71,7 @@ class Dispatcher:
             while not self.stop.is_set():
                 try:
                     if leases := self._taken():
-                        await self._hand_over(leases)  # the ledger was looked through with them
+                        await self._hand_over(leases)  # where they do not fill the room, the bell rings too
                     elif leases := await self._leased():
                         self.wakeup.took()
                         await self._hand_over(leases)
@@ -100,7 +94,8 @@ class Dispatcher:
 
     async def _leased(self) -> Sequence[Lease]:
         """Without room the ledger is not asked: that would be a write transaction."""
-        return await self.threads(self.ledger.lease, self.engine, most) if (most := self.most()) > 0 else ()
+        most = min(self.room(), 1 if self._broker.failing else _AT_ONCE)
+        return await self.threads(self.ledger.lease, self.engine, most) if most > 0 else ()
 
     async def _hand_over(self, leases: Sequence[Lease]) -> None:
         """Or give back what cannot be: some of it may have arrived, and is refused where it is begun."""
