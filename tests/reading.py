@@ -78,7 +78,8 @@ def assert_damage_is_told(whole: bytes, name: str) -> None:
 
 def document_of(content: bytes | str, name: str = "text.md") -> Document:
     """The document in sections."""
-    return document_processing.process(parsed_of(content, name), NoJob())
+    raw = content.encode() if isinstance(content, str) else content
+    return document_processing.process((upload_of(raw, name), parsed_of(raw, name)), NoJob())
 
 
 def report_of(content: bytes | str, name: str = "text.md") -> Report:

@@ -146,13 +146,47 @@ def _blanked(content: str, block: Block) -> str:
     return _MARGIN.sub(lambda found: " " * len(found[0]), plain)
 
 
+REQUIREMENTS, TECHNICAL, STYLE_EN, STYLE_ZH = "requirements", "technical", "style-en", "style-zh"
+SOUND = (REQUIREMENTS, TECHNICAL)
+"""The profiles of checks whose faults are faults in any document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A choice of checks for a kind of document; several may be chosen together."""
+
+    title: Mapping[str, str]
+    why: str
+
+
+PROFILES: Mapping[str, Profile] = {
+    REQUIREMENTS: Profile(
+        {"en": "Requirements", "zh": "需求文档"},
+        "For documents that oblige somebody: what cannot be tested, is missing or contradicts itself. The default.",
+    ),
+    TECHNICAL: Profile(
+        {"en": "Technical documents", "zh": "技术文档"},
+        "For guides, manuals and notes: slips of language, structure and references, nothing of requirements' wording.",
+    ),
+    STYLE_EN: Profile(
+        {"en": "English style", "zh": "英文文体"},
+        "A house style for English prose and its typography, which well-written documents may break.",
+    ),
+    STYLE_ZH: Profile(
+        {"en": "Chinese style", "zh": "中文排版"},
+        "A house style for Chinese typography, which well-written documents may break.",
+    ),
+}
+DEFAULT_PROFILE = REQUIREMENTS
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A question asked of documents.
 
     `messages` and `suggestions` are sentences by language, with {params}; `flags` and `passes` are example documents
     (Markdown), which one test runs for all checks. A check that needs words of one language names those it has.
-    `worse` says which of its issues are errors where the others are not.
+    `worse` says which of its issues are errors where the others are not. `profiles` are those that ask it.
     """
 
     name: str
@@ -169,6 +203,7 @@ class Check:
     passes: Sequence[str]
     languages: Sequence[Language] = (Language.EN, Language.ZH)
     worse: str = ""
+    profiles: Sequence[str] = (REQUIREMENTS,)
 
 
 def _all() -> Iterator[Check]:

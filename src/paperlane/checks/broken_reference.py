@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import unquote
 
-from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.numerals import value_of
 from paperlane.model.documents import Section, Severity
 
@@ -162,6 +162,7 @@ CHECK = Check(
     confidence=0.8,
     scope=Scope.DOCUMENT,
     find=_find,
+    profiles=SOUND,
     messages={"en": "“{target}” is not in this document.", "zh": "文档中不存在“{target}”。"},
     suggestions={"en": "Correct the reference, or add what it names.", "zh": "请更正引用，或补充被引用的内容。"},
     flags=(

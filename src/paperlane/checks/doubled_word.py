@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.model.documents import BlockKind, Severity
 
 _ENGLISH = re.compile(
@@ -52,6 +52,7 @@ CHECK = Check(
     confidence=0.9,
     scope=Scope.PASSAGE,
     find=_find,
+    profiles=SOUND,
     messages={"en": "“{word}” stands twice.", "zh": "“{word}”重复出现。"},
     suggestions={"en": "Delete one, or write the word that is missing.", "zh": "请删除多余的一个，或补上遗漏的字词。"},
     flags=(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.model.documents import Severity
 
 
@@ -29,6 +29,7 @@ CHECK = Check(
     confidence=0.9,
     scope=Scope.DOCUMENT,
     find=_find,
+    profiles=SOUND,
     messages={
         "en": "The heading goes from level {from} to level {to}.",
         "zh": "标题从第 {from} 级直接跳到第 {to} 级。",

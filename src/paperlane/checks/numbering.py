@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.model.documents import BlockKind, Document, Section, Severity
 
@@ -145,6 +145,7 @@ CHECK = Check(
     confidence=0.85,
     scope=Scope.DOCUMENT,
     find=_find,
+    profiles=SOUND,
     messages={"en": "Number {number}: {en}.", "zh": "编号 {number}：{zh}。"},
     suggestions={
         "en": "Give each its own number, without gaps, or say which number was withdrawn.",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
 _MARK = re.compile(
@@ -72,6 +72,7 @@ CHECK = Check(
     confidence=0.95,
     scope=Scope.PASSAGE,
     find=_find,
+    profiles=SOUND,
     messages={"en": "“{word}” marks a point that is still open.", "zh": "“{word}”表明此处内容尚未确定。"},
     suggestions={
         "en": "Decide it, or name who decides it and by when.",

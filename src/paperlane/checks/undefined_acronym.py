@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.model.documents import BlockKind, Severity
 
 # "ORDER BY" is two words in capitals; [CTAP] is the name of a reference
@@ -57,6 +57,7 @@ CHECK = Check(
     confidence=0.6,
     scope=Scope.DOCUMENT,
     find=_find,
+    profiles=SOUND,
     messages={"en": "“{word}” is never spelled out.", "zh": "缩写“{word}”未给出全称。"},
     suggestions={
         "en": "Spell it out where it first stands, as in “service level objective (SLO)”, or in a glossary.",

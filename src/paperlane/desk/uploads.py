@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter, ValidationError
 
-from paperlane.model.documents import UPLOAD_VERSION, Upload
+from paperlane.model.documents import UPLOAD_VERSION, Brief, Upload
 from paperlane.model.tasks import NewTask, Task, TaskId
 
 _UPLOAD = TypeAdapter(Upload)
@@ -11,6 +11,7 @@ _UPLOAD = TypeAdapter(Upload)
 _SLOT_SECONDS_PER_MB = {"application/pdf": 1.5}
 _SLOT_SECONDS = 0.2
 _MOST_SLOT_SECONDS = 60.0
+_BEFORE_BRIEFS = 1  # the version of uploads without one
 
 
 def upload_of(task: Task) -> Upload:
@@ -33,8 +34,9 @@ def estimated_cost(upload: Upload) -> float:
 
 
 def to_test(task: TaskId, upload: Upload) -> NewTask:
-    """The task of testing a file."""
-    return NewTask(task, _UPLOAD.dump_json(upload), estimated_cost(upload), version=UPLOAD_VERSION)
+    """The task of testing a file; without a brief also for workers that know of none."""
+    version = _BEFORE_BRIEFS if upload.brief == Brief() else UPLOAD_VERSION
+    return NewTask(task, _UPLOAD.dump_json(upload), estimated_cost(upload), version=version)
 
 
 def to_test_again(task: Task) -> NewTask:

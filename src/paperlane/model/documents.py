@@ -39,8 +39,25 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-UPLOAD_VERSION = 1
+UPLOAD_VERSION = 2
 """Rises when uploads are written as an older Paperlane cannot read them: its workers leave them to newer ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """How a document shall be tested: by which checks, in whose words, and by which models.
+
+    `profiles` name choices of checks, () the default one; `also` and `without` are checks that are asked besides, or
+    not. `terms` is the team's glossary: each term or acronym, and what it means ("" where that goes without saying).
+    `ignored` are words and phrases of which no check complains. `models` are names from the settings, () for none.
+    """
+
+    profiles: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,7 @@ class Upload:
     bytes: int
     sha256: str
     blob: str
+    brief: Brief = Brief()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +118,24 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """A comment in the file that speaks to Paperlane ("paperlane: ignore vague-term"), and where in the text it stands.
+
+    `at` is the place of what follows it, or of what it is attached to; `words` are those behind "paperlane:".
+    """
+
+    at: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """What a format read from a file: the text, unchanged, and its structure.
 
     For Markdown and plain text, `text` is the decoded source itself; for other formats the extracted text, one block
     a line. `anchors` are the names that a link inside the document may point to. `unread` counts the pages, or
     parts, that hold something that could not be read: damaged ones, and pictures of text; a notice tells of them.
+    `remarks` are the file's comments to Paperlane.
     """
 
     name: str
@@ -118,6 +148,7 @@ class Parsed:
     pages: int = 0
     encoding: str = ""
     unread: int = 0
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +171,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed document in sections, with what the whole of it defines.
+    """A parsed document in sections, with what the whole of it defines, and how it shall be tested.
 
     `acronyms` maps each acronym that the document spells out to its expansion; `language` is the prevailing one.
     """
@@ -149,6 +180,7 @@ class Document:
     language: Language
     sections: tuple[Section, ...]
     acronyms: Mapping[str, str] = field(default_factory=dict)
+    brief: Brief = Brief()
 
     @property
     def text(self) -> str:

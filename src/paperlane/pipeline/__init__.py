@@ -20,7 +20,7 @@ STEPS: Mapping[str, Step[Any, Any]] = {
 async def test_document(upload: Saved[Upload], run: RunStep) -> Saved[Report]:
     """The chain. A step that is left out or swapped is a type error."""
     parsed = await run(FILE_PARSING, upload)
-    document = await run(DOCUMENT_PROCESSING, parsed)
+    document = await run(DOCUMENT_PROCESSING, upload.beside(parsed))
     passages = await run(SECTION_MERGE, document)
     findings = await run(ISSUE_DETECTION, document.beside(passages))
     return await run(REPORT, document.beside(findings))

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from paperlane.model.documents import BlockKind, Document, Language, Parsed, Section
+from paperlane.model.documents import BlockKind, Document, Language, Parsed, Section, Upload
 from paperlane.model.steps import Job, Step
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -28,12 +28,13 @@ _WORDS = re.compile(r"[A-Za-z]{3}|[\u3400-\u9fff]{2}")
 _LANGUAGE_SAMPLE = 200_000
 
 
-def process(parsed: Parsed, job: Job) -> Document:
+def process(subject: tuple[Upload, Parsed], job: Job) -> Document:
     """Sections in reading order; together they hold every block once, headings apart."""
+    upload, parsed = subject
     job.progress(0.1)
     sections = tuple(_sections(parsed))
     job.progress(0.7)
-    return Document(parsed, _language(parsed.text), sections, _acronyms(parsed))
+    return Document(parsed, _language(parsed.text), sections, _acronyms(parsed), upload.brief)
 
 
 def _language(text: str) -> Language:
@@ -98,4 +99,4 @@ def _glossary(parsed: Parsed) -> Iterator[tuple[str, str]]:
             yield cells[first], words[:90]
 
 
-DOCUMENT_PROCESSING = Step("document_processing", 2, Parsed, Document, process, share=10)
+DOCUMENT_PROCESSING = Step("document_processing", 3, tuple[Upload, Parsed], Document, process, share=10)
