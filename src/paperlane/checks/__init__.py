@@ -5,7 +5,7 @@ A check finds places; the framework makes issues of them, so that every quote st
 
 import hashlib
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from itertools import accumulate
 from operator import itemgetter
 from pkgutil import iter_modules
 
+from paperlane.checks.obligations import Clause, duties
 from paperlane.checks.sentences import sentences
 from paperlane.model.documents import (
     CONTEXT,
@@ -55,19 +56,31 @@ class Finding:
     anywhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prose:
     """A block of prose as the patterns of checks read it.
 
     In `text` code and addresses are blanked out, traditional characters stand as simplified ones, and a line break
     inside a Chinese sentence is left out. `written` is as long, in the document's own characters. `lines` tells where
-    each of the joined lines begins: in `text`, and in the document.
+    each of the joined lines begins: in `text`, and in the document. `lead` is the text that introduces the list in
+    which the block is an item, "" elsewhere.
     """
 
     block: Block
     text: str
     written: str
     lines: Sequence[tuple[int, int]]
+    lead: str = ""
+
+    @cached_property
+    def chinese(self) -> bool:
+        """Is there a Chinese character in it?"""
+        return not self.text.isascii() and _HAN.search(self.text) is not None
+
+    @cached_property
+    def duties(self) -> Sequence[Clause]:
+        """Its clauses that oblige somebody; a heading has none."""
+        return () if self.block.level else tuple(duties(self.text, self.lead))
 
     def finding(
         self, start: int, end: int, params: Mapping[str, str] | None = None, severity: Severity | None = None
@@ -86,29 +99,52 @@ class Prose:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a check looks at: a document, and the blocks `first` to `last` of it."""
+    """What a check looks at: a document, and the blocks `first` to `last` of it.
+
+    What is a part `of` the whole shares its prose, which is made once.
+    """
 
     document: Document
     first: int
     last: int
+    of: "Subject | None" = None
 
     @cached_property
     def prose(self) -> Sequence[Prose]:
         """The blocks that are written for people, headings included."""
-        parsed = self.document.parsed
-        return [
-            _prose(parsed.text[block.start : block.end], block)
-            for block in parsed.blocks[self.first : self.last]
-            if block.kind is not BlockKind.CODE
-        ]
+        blocks = self.document.parsed.blocks[self.first : self.last]
+        if self.of is None or not blocks:
+            return list(_written_for_people(self.document.text, blocks))
+        prose = self.of.prose
+        begin = bisect_left(prose, blocks[0].start, key=_start)
+        return prose[begin : bisect_right(prose, blocks[-1].start, key=_start)]
 
 
+def _start(prose: Prose) -> int:
+    return prose.block.start
+
+
+def _written_for_people(text: str, blocks: Iterable[Block]) -> Iterator[Prose]:
+    """Each block that is no code; what ends in a colon before the items of a list is their lead."""
+    lead = ""
+    for block in blocks:
+        if block.kind is BlockKind.CODE:
+            continue
+        item = block.kind is BlockKind.LIST_ITEM
+        prose = _prose(text[block.start : block.end], block, lead if item else "")
+        if not item:
+            lead = prose.text if prose.text[-8:].rstrip("*_ \t\r\n").endswith((":", "：")) else ""
+        yield prose
+
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
 # an address begins at a border and gives nothing back, or a long word without one would take its length squared
 _ADDRESS = re.compile(
     r"(?:https?://|www\.|mailto:)[^\s<>()\[\]（）【】，。；]+|(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.]+|"
     r"(?<![\w./-])(?:[\w.-]*+/){2,}[\w.-]+",
     re.ASCII,
 )
+_OF_ADDRESSES = ("/", "@", "www.", "mailto:")
 _MARGIN = re.compile(r"(?<=\n)[ \t]*>[> \t]*")  # of a quoted block
 _BROKEN = re.compile(r"(?<=[\u3400-\u9fff])[ \t]*+\r?\n[ \t]*+(?=[\u3400-\u9fff])")
 _BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a space
@@ -116,16 +152,26 @@ _BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a spa
 # Patterns are written in simplified Chinese with plain spaces. One character stands for one, so no place moves; only
 # those that the patterns use are here.
 _READ_AS = str.maketrans(
-    "萬與個為義於們價關內寫響圖聲夠實對盡儘屆並應強當錄據無時暫"
-    "沒靈現確經節補見認討論該詳較過這進適鐘長問須項級參況類標變條\xa0\u3000",
-    "万与个为义于们价关内写响图声够实对尽尽届并应强当录据无时暂"
-    "没灵现确经节补见认讨论该详较过这进适钟长问须项级参况类标变条  ",
+    "萬與業丟兩嚴個箇為麼義習爭於產億僅們價眾優會體儲剋關茲內寫況準幾齣則剛別彆製辦務區韆昇陞協單佔壓釐參蔘發髮變隻檯"
+    "臺颱號閤衕後嚮曏噸員週響迴團糰圍圖場塊壯聲處備復複夠頭學實寬對壽將爾儘盡侷層屆屬佈帶幫冪乾幹榦並併庫應開異彈強噹"
+    "當彔錄徑態總慣戶擴護擁據攝數無時顯暫朮術機來極構標歐沒註潔溫溼濕滿靈點狀環現電暢蓋盤碼確離種積穩簡類係繫約級組織"
+    "終經結絕統維縫網緻節範葯藥營慮補錶裝見觀規視計認討許論設証證話該詳誤說請諸讀貝負責質購費資軟較邊達過運還這進連遲"
+    "適埰寀採裡鍾鐘錯長門問間閱閾隊際麵頁項順須鬚顧頓預領頻額風飛馬驗魯齡\xa0\u3000",
+    "万与业丢两严个个为么义习争于产亿仅们价众优会体储克关兹内写况准几出则刚别别制办务区千升升协单占压厘参参发发变只台"
+    "台台号合同后向向吨员周响回团团围图场块壮声处备复复够头学实宽对寿将尔尽尽局层届属布带帮幂干干干并并库应开异弹强当"
+    "当录录径态总惯户扩护拥据摄数无时显暂术术机来极构标欧没注洁温湿湿满灵点状环现电畅盖盘码确离种积稳简类系系约级组织"
+    "终经结绝统维缝网致节范药药营虑补表装见观规视计认讨许论设证证话该详误说请诸读贝负责质购费资软较边达过运还这进连迟"
+    "适采采采里钟钟错长门问间阅阈队际面页项顺须须顾顿预领频额风飞马验鲁龄  ",
 )
+_READ_OTHERWISE = re.compile(f"[{''.join(map(chr, _READ_AS))}]")
 
 
-def _prose(written: str, block: Block) -> Prose:
-    content = _blanked(written.translate(_READ_AS), block)
-    breaks = list(_BROKEN.finditer(content))
+def _prose(written: str, block: Block, lead: str) -> Prose:
+    plain = written.isascii() or _READ_OTHERWISE.search(written) is None
+    content = _blanked(written if plain else written.translate(_READ_AS), block)
+    breaks = list(_BROKEN.finditer(content)) if "\n" in content and not content.isascii() else ()
+    if not breaks:
+        return Prose(block, content, written, ((0, block.start),), lead)
     begins = [0, *(found.end() for found in breaks)]
     ends = [*(found.start() for found in breaks), len(content)]
     joined = accumulate((end - begin for begin, end in zip(begins, ends, strict=True)), initial=0)
@@ -134,16 +180,30 @@ def _prose(written: str, block: Block) -> Prose:
         "".join(content[begin:end] for begin, end in zip(begins, ends, strict=True)),
         "".join(written[begin:end] for begin, end in zip(begins, ends, strict=True)),
         [(at, block.start + begin) for at, begin in zip(joined, begins, strict=False)],
+        lead,
     )
 
 
 def _blanked(content: str, block: Block) -> str:
     """As long as it was: what is no prose is blanked out, and so are the margins of a quoted block."""
-    letters = list(content)
+    if block.code:
+        content = "".join(_uncoded(content, block))
+    if any(sign in content for sign in _OF_ADDRESSES):
+        content = _ADDRESS.sub(_blank, content)
+    return _MARGIN.sub(lambda found: " " * len(found[0]), content) if ">" in content and "\n" in content else content
+
+
+def _uncoded(content: str, block: Block) -> Iterator[str]:
+    at = 0
     for start, end in block.code:
-        letters[start - block.start : end - block.start] = _BLANK * (end - start)
-    plain = _ADDRESS.sub(lambda found: _BLANK * len(found[0]), "".join(letters))
-    return _MARGIN.sub(lambda found: " " * len(found[0]), plain)
+        yield content[at : start - block.start]
+        yield _BLANK * (end - start)
+        at = end - block.start
+    yield content[at:]
+
+
+def _blank(found: re.Match[str]) -> str:
+    return _BLANK * len(found[0])
 
 
 REQUIREMENTS, TECHNICAL, STYLE_EN, STYLE_ZH = "requirements", "technical", "style-en", "style-zh"
@@ -343,6 +403,6 @@ def whole(document: Document) -> Subject:
     return Subject(document, 0, len(document.parsed.blocks))
 
 
-def part(document: Document, passage: Passage) -> Subject:
-    """A passage as a subject."""
-    return Subject(document, passage.first, passage.last)
+def part(subject: Subject, passage: Passage) -> Subject:
+    """A passage of a whole document as a subject."""
+    return Subject(subject.document, passage.first, passage.last, subject)

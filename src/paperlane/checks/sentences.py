@@ -10,6 +10,9 @@ _ENDS = re.compile(
     r"[。！？]+[”’」』）]*|(?:[.!?](?<!\betc\.)|\.(?=\s+[A-Z]|\s*$))(?=[\"')\]]*(?:\s|$))[\"')\]]*|\n\s*\n|"
     rf"\n(?=[ \t]*+{_BULLET})|[;；](?=(?:\s*+(?:and|or|及|和|或))?{_LABEL})"
 )
+LABEL = re.compile(_LABEL)
+"""What an item of a list begins with, where the list stands in one block."""
+
 _CLAUSE_ENDS = re.compile(rf"{_ENDS.pattern}|；|;(?=\s|$)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|vs|cf|fig|figs|no|nos|vol|sec|ch|approx|dr|mr|mrs|ms|st|al|resp|incl|ref)|"

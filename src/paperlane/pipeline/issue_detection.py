@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
-from paperlane.model.documents import Coverage, Document, Findings, Issue, Notice, Passages
+from paperlane.model.documents import Coverage, Document, Findings, Issue, Notice, Passage, Passages
 from paperlane.model.steps import Job, Step
 from paperlane.model.tasks import Stage
 
@@ -16,7 +16,7 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     document, passages = subject
     found = _Found(document)
     for number, passage in enumerate(passages.items):
-        found.passage(part(document, passage))
+        found.passage(passage)
         if number % max(1, len(passages.items) // 40) == 0:
             job.progress(0.8 * number / max(1, len(passages.items)), f"passage {number + 1} of {len(passages.items)}")
     found.document()
@@ -31,7 +31,7 @@ class _Found:
     """Collects issues, and what went wrong on the way: `broken` holds a notice for each reason of it."""
 
     def __init__(self, document: Document) -> None:
-        self._document = document
+        self._whole = whole(document)
         self._make = Issues(document)
         self._counts = dict.fromkeys(CHECKS, 0)
         self.issues: list[Issue] = []
@@ -40,17 +40,17 @@ class _Found:
         self.failed = 0
         self._breaks = 0
 
-    def passage(self, subject: Subject) -> None:
+    def passage(self, passage: Passage) -> None:
         """Ask the checks that look at one passage."""
+        subject = part(self._whole, passage)
         broken = [check for check in CHECKS.values() if check.scope is Scope.PASSAGE and not self._ask(check, subject)]
         self.failed += bool(broken)
 
     def document(self) -> None:
         """Ask the checks that must see everything."""
-        subject = whole(self._document)
         for check in CHECKS.values():
             if check.scope is Scope.DOCUMENT:
-                self._ask(check, subject)
+                self._ask(check, self._whole)
 
     def _ask(self, check: Check, subject: Subject) -> bool:
         """Could the check look at everything, and did each of its findings become an issue?"""

@@ -1,0 +1,93 @@
+"""Words that let a requirement off: "where possible", "as appropriate", "视情况"."""
+
+import re
+from collections.abc import Iterator
+
+from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.model.documents import Severity
+
+_ADVERB = r"(?:(?:reasonably|technically|practically|operationally|economically|humanly|commercially|deemed)\s+)?"
+_FEASIBLE = r"(?:possible|practicable|practical|feasible|achievable|workable|viable)"
+_NEEDED = r"(?:necessary|needed|required|appropriate|applicable|desired|desirable|suitable|relevant|advisable|warranted)"
+# after INCOSE's Guide to Writing Requirements, rule R8 (avoid escape clauses); what is "required by law" is a condition
+ESCAPE = re.compile(
+    r"(?<![\w-])(?:"
+    rf"(?:in\s?so|so|as)\s*(?:far|much|little|close(?:ly)?|low|high|long)\s+as\s+(?:(?:is|it\s+is)\s+)?{_ADVERB}"
+    rf"(?:{_FEASIBLE}|{_NEEDED}|can\s+be\s+(?:managed|achieved))|"
+    rf"as\s+{_ADVERB}(?:{_FEASIBLE}|{_NEEDED}|(?:it\s+)?sees\s+fit)|"
+    r"(?:if|when(?:ever)?|where(?:ver)?|unless|except\s+where|insofar\s+as|to\s+the\s+degree)\s+(?:and\s+(?:when|where|as)\s+)?"
+    r"(?:(?:it|this|that)\s+(?:is|proves|becomes|should\s+(?:be|prove)|can\s+be)\s+|should\s+(?:it|this)\s+(?:be|prove)\s+)?"
+    rf"(?:at\s+all\s+)?{_ADVERB}(?:not\s+)?(?:(?:im)?{_FEASIBLE}|infeasible|unfeasible|{_NEEDED}|reasonable|convenient)|"
+    r"(?:if|when(?:ever)?|where(?:ver)?)\s+(?:time|resources?|budgets?|circumstances|conditions|the\s+situation)\s+"
+    r"(?:permits?|allows?)|(?:time|resources|budget|circumstances)\s+permitting|"
+    r"as\s+(?:time|resources?|budgets?|circumstances|conditions|the\s+situation)\s+(?:permits?|allows?|requires?)|"
+    rf"(?:to|within)\s+(?:the|an)\s+(?:(?:maximum|greatest|fullest|largest|full)\s+)?(?:extent|degree)\s+"
+    rf"(?:that\s+(?:is|it\s+is)\s+)?{_ADVERB}(?:{_FEASIBLE}|{_NEEDED}|reasonable|permitted)|"
+    r"to\s+some\s+(?:extent|degree)|within\s+reason(?:able\s+(?:limits|bounds))?|"
+    r"(?:best|reasonable|commercially\s+reasonable|all\s+reasonable|every)[-\s]+(?:efforts?|endeavou?rs?)|"
+    r"in\s+principle|ideally|preferably|if\s+at\s+all|should\s+the\s+need\s+arise|as\s+the\s+case\s+may\s+be"
+    r")(?![\w-])(?!(?<!ort)(?<!orts)(?<!our)(?<!ours)\s+(?:by|for|to|in|under|that|of|according|pursuant)\b)|"
+    r"(?:(?<=[在于])(?:[一-龥]{0,6}?(?:允许|许可|可能|可行|必要|需要|适当|合适|适用|具备)的?(?:情况|条件|前提|范围|场合)之?[下内]?)|"
+    r"(?:条件|情况|时间|资源|环境|预算|技术)(?:允许|许可|具备)(?:时(?!间)|的话|的?(?:情况|条件)?下)|"
+    r"(?:如果?|若|倘若|要是|假如)(?:条件|情况|时间|资源)?(?:确?有(?:必要|可能|需要|条件)|可能|可行|必要|允许|合适|适用)(?:的话|时(?!间))?(?![一-龥]{0,3}的)|"
+    r"(?:确有)?(?:必要|需要|适当|可能|可行|合适|适用|有条件)时(?![间候刻段长区])|确有(?:必要|需要)(?:的|时)?|"
+    r"视(?:具体|实际|项目|业务|现场)?(?:情况|情形|需要|需求|条件|必要性?)(?:而定)?|"
+    r"(?:根据|按照?|依据?|结合)(?:具体|实际)(?:情况|需要|需求|情形)(?!的)|根据需要(?!的)|"
+    r"酌情|斟酌|原则上|尽可能|尽量|尽力(?:而为)?|力争|力求|争取|尽最大(?:的?努力|可能|限度)|最大(?:限度|程度)(?:地|上)?|"
+    r"在?合理(?:可行)?的?(?:范围|限度)之?内|理想(?:的?情况|状态)下|特殊情况除外|除非(?:不|无法)(?:可行|可能|实现)?|最好(?!的))",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    for prose in subject.prose:
+        for clause in prose.duties:
+            for found in ESCAPE.finditer(prose.text, clause.start, clause.end):
+                yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
+
+
+CHECK = Check(
+    name="escape-clause",
+    title={"en": "Escape clause", "zh": "免责性措辞"},
+    why="A requirement that holds only where it is possible or appropriate is met by whoever does nothing.",
+    category="ambiguity",
+    severity=Severity.WARNING,
+    confidence=0.8,
+    scope=Scope.PASSAGE,
+    find=_find,
+    messages={
+        "en": "“{word}” lets the requirement off: nobody can say when it holds.",
+        "zh": "“{word}”为该要求留下了退路，无法判断其何时必须满足。",
+    },
+    suggestions={
+        "en": "State the condition that can be tested, or delete the words.",
+        "zh": "请写明可验证的条件，或删去该措辞。",
+    },
+    flags=(
+        "The system shall encrypt data where possible.",
+        "As far as is reasonably practicable, the operator must log each access.",
+        "Logs should be kept as appropriate.",
+        "The unit shall be cleaned to the extent practical.",
+        "The page must, whenever it is feasible, show the price.",
+        "The supplier shall use best efforts to mend it.",
+        "The system shall:\n\n- log each access, if necessary\n- stop",
+        "系统应尽可能记录日志。",
+        "在条件允许的情况下，系统应加密数据。",
+        "原则上应由管理员审批。",
+        "必要时，系统应通知用户。",
+        "系统应视情况重启，如有可能须通知用户。",
+        "系統應盡可能記錄日誌。",
+        "系統應視情況重啟，並在條件允許時通知用戶。",
+    ),
+    passes=(
+        "The system shall encrypt data at rest.",
+        "Use a lock where possible.",
+        "The operator shall keep logs as required by law.",
+        "The server shall stop; use a lock if possible.",
+        "A data item shall be shown when required by the operator.",
+        "系统应加密存储的数据。",
+        "如有可能，可以加锁。",
+        "系统应在需要时间校准的设备上显示提示。",
+        "用户应视图操作。",
+    ),
+)

@@ -1,0 +1,114 @@
+"""Numbers in requirements without the unit that they need: "within 5", "不超过3"."""
+
+import re
+from collections.abc import Iterator
+
+from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.obligations import Clause
+from paperlane.model.documents import Severity
+
+_NUMBER = r"\d+(?:[.,]\d+)*+"
+_LIMIT = (
+    r"(?:(?:at\s+(?:least|most)|up\s+to|(?:no|not)\s+(?:be\s+)?(?:more|less|fewer|later|longer|greater|higher|lower|larger|smaller|bigger|slower|faster)\s+than|"
+    r"(?:more|less|fewer|longer|greater|higher|lower|larger|smaller|shorter|bigger|slower|faster|better)\s+than|exceed(?:s|ing)?|under|below|above|over|beyond|"
+    r"(?:a\s+)?(?:max(?:imum|\.)?|min(?:imum|\.)?)(?:\s+of)?|limited\s+to|as\s+(?:many|much)\s+as|a\s+total\s+of|[<>≤≥]=?)\s*)"
+)
+# nothing that it counts or measures follows
+_BARE = (
+    r"(?=\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or|when|while|if|for|in|during|at|under|after|before|with|without|whenever|"
+    r"unless|on|by|as|then|even|regardless|despite|from|since|until|because|so|where|which|to\s+(?!\d))\b))"
+    r"(?!\s*(?:,|and|or|to|[-–])\s+(?:[a-z]+\s+){0,3}\d)"
+)
+_MEASURED = (
+    r"\b(?:time(?:-?out)?s?|latency|delay|lag|duration|interval|period|lifetime|retention|lifespan|deadline|age|size|length|width|height|depth|"
+    r"thickness|diameter|radius|distance|weight|mass|temperature|pressure|voltage|current|power|energy|speed|velocity|rate|frequency|"
+    r"bandwidth|throughput|capacity|memory|storage|space|volume|availability|uptime|downtime|utili[sz]ation|usage|consumption|accuracy|"
+    r"precision|humidity|angle|noise|jitter|budget|cost|price|overhead|MTBF|MTTR)\b"
+)
+_TAKES = r"\b(?:support|handle|process|store|serve|accept|hold|sustain|keep|retain|contain|buffer|cache|allow|scale\s+to|accommodate|manage)\s+"
+_ENGLISH = re.compile(
+    rf"\bwithin\s+(?:a\s+maximum\s+of\s+)?(?P<within>{_NUMBER}){_BARE}(?!\s+(?:of|and)\b)|\b(?:every|after)\s+(?P<after>{_NUMBER}){_BARE}|"
+    rf"{_TAKES}{_LIMIT}(?P<takes>{_NUMBER}){_BARE}|"
+    rf"{_MEASURED}(?:\s+(?!number|count)[\w'’-]+){{0,8}}?\s+(?:{_LIMIT}|(?:be|is|are|of|to|at|equals?|=|than)\s+)(?P<measured>{_NUMBER}){_BARE}|"
+    rf"\b(?:shall|must|should|to)\s+(?:not\s+)?(?:be\s+)?{_LIMIT}(?P<least>{_NUMBER}){_BARE}",
+    re.IGNORECASE | re.ASCII,
+)
+_COUNTED = re.compile(
+    r"\b(?:numbers?|counts?|quantity|versions?|levels?|index|indices|priority|ports?|values?|ids?|identifiers?|codes?|ratio|factor|score|"
+    r"positions?|digits?|TLS|SSL|HTTP|Java|Python|Android|iOS|release|year)\b|\d\s?(?:[:x×*]|out\s+of)\s?\d",
+    re.IGNORECASE | re.ASCII,
+)
+_NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+\s?[百千万亿]?|[一二两三四五六七八九十百千万亿]+)"
+_BARE_ZH = r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下]|时(?![秒间段])|的?情况|[并且或则](?!\d)))"
+_MEASURED_ZH = (
+    r"(?:时间|时延|延迟|延时|时长|耗时|周期|间隔|超时|寿命|有效期|期限|保留期|长度|宽度|高度|深度|厚度|直径|半径|距离|重量|质量|温度|湿度|压力|电压|电流|"
+    r"功率|功耗|能耗|速度|速率|频率|带宽|吞吐量?|容量|内存|存储|磁盘|空间|大小|体积|面积|可用性|[利使占可成失错准命丢误][一-龥]{0,3}率|精度|分辨率|角度|成本|价格|费用|金额|年龄)"
+)
+_CHINESE = re.compile(
+    rf"在\s?(?P<within>{_NUMBER_ZH})(?=\s?[以之]?内)|"
+    rf"(?:不?(?:得|能|可|应)?(?:超过|多于|少于|达到)|至少|至多|最多|最少)(?:为|是|到|达到?|支持|保[留存])?\s?(?P<limit>{_NUMBER_ZH}){_BARE_ZH}|"
+    rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|[为在]|[<>≤≥＜＞]=?|至少|至多|最[大小长短多少])(?:等于)?\s?(?P<measured>{_NUMBER_ZH}){_BARE_ZH}",
+    re.ASCII,
+)
+_COUNTED_ZH = re.compile(
+    r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|级别?|版本|[系指]数|索引|下标|比[例值]|分值?|得分|并发量?|连接|阈值|[Tt][Ll][Ss]|JDK|Java)[^，。；\n]{0,12}$"
+)
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    for prose in subject.prose:
+        for clause in prose.duties:
+            for start, end in _places(prose, clause):
+                yield prose.finding(start, end, {"word": prose.said(start, end)})
+
+
+def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
+    """From the words that limit it to the number itself; what is only counted needs no unit."""
+    text = prose.text
+    for found in _ENGLISH.finditer(text, clause.start, clause.end):
+        number = found.span(found.lastgroup or 0)
+        if text[slice(*number)] != "0" and not _COUNTED.search(text, max(clause.start, found.start() - 60), number[0]):
+            yield (found.start() if found.lastgroup in {"within", "after"} else number[0]), number[1]
+    for found in _CHINESE.finditer(text, clause.start, clause.end) if prose.chinese else ():
+        number = found.span(found.lastgroup or 0)
+        if text[slice(*number)] != "0" and not _COUNTED_ZH.search(text, clause.start, number[0]):
+            yield number
+
+
+CHECK = Check(
+    name="missing-unit",
+    title={"en": "Missing unit", "zh": "缺少单位"},
+    why="Five of what? A number without its unit is read as seconds by one and as minutes by another.",
+    category="completeness",
+    severity=Severity.WARNING,
+    confidence=0.7,
+    scope=Scope.PASSAGE,
+    find=_find,
+    messages={"en": "“{word}” has no unit.", "zh": "“{word}”缺少单位。"},
+    suggestions={"en": "Write the unit, or what is counted.", "zh": "请写明单位或计数对象。"},
+    flags=(
+        "The system shall respond within 5.",
+        "The server must support at least 200.",
+        "The response time shall not exceed 3 under full load.",
+        "The session timeout should be 30.",
+        "The backup shall run every 12 and be kept.",
+        "系统应在5内响应。",
+        "响应时间应不超过3。",
+        "系统应支持超过100，并记录日志。",
+        "CPU 利用率不得高于80。",
+        "響應時間應不超過3。",
+    ),
+    passes=(
+        "The system shall respond within 5 s.",
+        "The server must support at least 200 users.",
+        "The number of retries shall not exceed 3.",
+        "The interval shall be between 5 and 10 s, the length at least 5 and at most 10 characters.",
+        "Clients must use TLS at least 1.2.",
+        "It runs within 5.",
+        "系统应在 5 秒内响应。",
+        "响应时间应不超过 3 秒。",
+        "重试次数应不超过3。",
+        "利用率不得高于80%。",
+        "不超过3。",
+    ),
+)

@@ -1,0 +1,82 @@
+"""Half-width punctuation in Chinese sentences, full-width in English ones, and full-width letters."""
+
+import re
+from collections.abc import Iterator
+
+from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.model.documents import Severity
+
+_WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+")
+# only what no house style asks for: a space behind the sign may be a style, numbers and names have signs of their own
+_IN_CHINESE = re.compile(
+    r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
+    r"(?<=[\u3400-\u9fff]{4})\.(?=\s*$|\n)|(?<=[\u3400-\u9fff]{5})\.(?=[\u3400-\u9fff]{5})(?![^.\n]{0,12}\.[\u3400-\u9fff])"
+)
+_SPACED = re.compile(r"(?<=[\u3400-\u9fff])[,;](?=\s[\u3400-\u9fff])")
+_FULL_STOPS = re.compile(r"[，。；]")
+_PAIR = re.compile(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
+_IN_ENGLISH = re.compile(r"[，。；：？！、（）]")
+_HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
+_SENTENCE = re.compile(r"[A-Za-z]{2,}[，；：、,;:]?\s?[a-z]{2,}[，；：、,;:]?\s?[a-z]{2,}", re.ASCII)
+_AROUND = 40  # characters on each side in which nothing Chinese may stand
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    for prose in subject.prose:
+        if not prose.text.isascii():
+            for start, end, to in sorted(_slips(prose)):
+                yield prose.finding(start, end, {"sign": prose.said(start, end), **_TO[to]})
+
+
+def _slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
+    """Where they stand, and the width that they should have."""
+    text = prose.text
+    yield from ((*found.span(), "half") for found in _WIDE.finditer(text))
+    if prose.chinese:
+        yield from ((*found.span(), "full") for found in _IN_CHINESE.finditer(text))
+        if _FULL_STOPS.search(text):
+            yield from ((*found.span(), "full") for found in _SPACED.finditer(text))
+        for found in _PAIR.finditer(text):
+            at = found.start() if found[0][0] == "(" else found.end() - 1
+            yield at, at + 1, "full"
+    if _SENTENCE.search(text):
+        for found in _IN_ENGLISH.finditer(text):
+            if not _HAN.search(text, max(0, found.start() - _AROUND), found.end() + _AROUND):
+                yield *found.span(), "half"
+
+
+_TO = {"half": {"width": "half-width", "width_zh": "半角"}, "full": {"width": "full-width", "width_zh": "全角"}}
+
+CHECK = Check(
+    name="mixed-width",
+    title={"en": "Wrong width of a character", "zh": "全角半角混用"},
+    why="A sign of the wrong width is a slip of the keyboard; searches, tables and programs take it for another sign.",
+    category="language",
+    severity=Severity.INFO,
+    confidence=0.8,
+    scope=Scope.PASSAGE,
+    find=_find,
+    profiles=SOUND,
+    messages={"en": "“{sign}” should be {width} here.", "zh": "此处的“{sign}”应使用{width}。"},
+    suggestions={"en": "Write its {width} form.", "zh": "请改用{width}形式。"},
+    flags=(
+        "系统应记录日志,并通知用户。",
+        "系统应记录日志;管理员应审核.",
+        "系统应记录日志, 并通知用户。",
+        "系统支持导出PDF,并通知用户。",
+        "超时为１２秒。",
+        "系统（以下简称平台)应记录日志。",
+        "The server shall log each request，and answer it.",
+        "The server shall stop（at once）.",
+        "系統應記錄日誌,並通知用戶。",
+    ),
+    passes=(
+        "系统应记录日志，并通知用户。",
+        "系统支持 PDF, DOCX 和 HTML；比例为 1:2，时间为 12:30。",
+        "版本号为主版本号.次版本号.修订号。",
+        "作者：张三, 李四, 王五",
+        "支持 PDF，DOCX。",
+        "The server shall log each request, and answer it.",
+        "The term 系统（平台） stands for the system.",
+    ),
+)

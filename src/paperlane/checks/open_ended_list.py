@@ -1,0 +1,77 @@
+"""Lists in requirements that do not say where they end: "etc.", "including but not limited to", "等"."""
+
+import re
+from collections.abc import Iterator
+
+from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.model.documents import Severity
+
+# 等 closes a complete list too, where a number follows (A、B、C等三种); it waits (应等用户确认) and is part of many words
+_AND_SO_ON = (
+    r"(?<![平相对同均高中初上下优何这此不稍头我你他幂一二两三四五六七八九十\d])"
+    r"(?<![应要须需先再会请得，。；：、（])(?<![应要须需先再会请得，。；：、（] )等"
+    r"(?!分(?![类别布组])|高(?![级危风性])|保(?![护存密障证留持])|[待于级价同效号式长比距宽额候到位离温压值差腰边速量幂]|"
+    r"[\s上以述这共全部计总]{0,4}(?:\d|[一二两三四五六七八九十几百]\s*[一-龥]))"
+)
+# after INCOSE's Guide to Writing Requirements, rule R9 (avoid open-ended clauses)
+OPEN = re.compile(
+    r"(?<![\w-])(?:etc\b\.?|et\s+cetera\b|(?:and|or)\s+(?:so\s+(?:on|forth)|the\s+like|suchlike|something\s+similar)\b|"
+    r"(?:and|or)\s+(?:(?:many|any|some)\s+)?(?:other\s+)?(?:others|similar(?:\s+ones)?|more)(?=\s*(?:[.,;)]|$))|"
+    r"(?:(?:including|includes?|comprising|such\s+as)\s*,?\s*)?(?:(?:but|and|which|that|is|are)\s+){0,2}not\s+(?:be\s+)?"
+    r"(?:necessarily\s+)?(?:limited|restricted|confined)\s+(?:only\s+)?to\b|"
+    r"(?:(?:including|includes?)\s*,?\s*)?(?:but\s+)?without\s+limitation\b|"
+    r"inter\s+alia\b|(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)\b|such\s+as\b)|"
+    r"(?:[,，、]\s{0,3}|(?<=[\w)）])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))|"
+    rf"等等(?!待)|(?:包括|包含|涵盖)?[，,]?但?(?:并)?不(?:仅|只)?(?:限于|局限于)|(?:诸如此|[一-龥](?<!总)之)类(?=[的，。；）]|$)|诸如|{_AND_SO_ON}",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    for prose in subject.prose:
+        for clause in prose.duties:
+            for found in OPEN.finditer(prose.text, clause.start, clause.end):
+                yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
+
+
+CHECK = Check(
+    name="open-ended-list",
+    title={"en": "Open-ended list", "zh": "未穷尽的列举"},
+    why="Nobody can build or test what a list leaves to be added, and each reader adds something else.",
+    category="completeness",
+    severity=Severity.WARNING,
+    confidence=0.7,
+    scope=Scope.PASSAGE,
+    find=_find,
+    messages={
+        "en": "“{word}” leaves the list open: what else belongs to it is anybody's guess.",
+        "zh": "“{word}”使列举不完整，其余内容无从得知。",
+    },
+    suggestions={
+        "en": "Name every item, or say where the complete list stands.",
+        "zh": "请列出全部项目，或指明完整清单所在位置。",
+    },
+    flags=(
+        "The system shall export PDF, DOCX, etc.",
+        "The log must hold the time, the user and so on.",
+        "Reports shall include, but are not limited to, cost and time.",
+        "The system shall accept formats such as PDF and DOCX.",
+        "The form shall ask for name, address, ...",
+        "系统应支持 PDF、DOCX 等格式。",
+        "日志必须包含时间、用户等。",
+        "报告应包括但不限于成本和进度。",
+        "系统应记录登录、退出等等。",
+        "系統應記錄登入、登出等操作。",
+        "系统应：\n\n- 导出 PDF、DOCX 等",
+    ),
+    passes=(
+        "The system shall export PDF and DOCX.",
+        "There are cats, dogs, etc.",
+        "The limit shall be such that no user waits.",
+        "系统应支持 PDF、DOCX、HTML 等三种格式。",
+        "系统应支持PDF、DOCX等2种格式。",
+        "接口应保证幂等，优先级相等时应等待用户确认。",
+        "系统应等用户确认后再提交，不等同于拒绝。",
+        "支持 PDF、DOCX 等格式。",
+    ),
+)

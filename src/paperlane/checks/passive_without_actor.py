@@ -1,0 +1,124 @@
+"""Obligations in the passive that do not say who has to act: "shall be encrypted", "应予以审批"."""
+
+import re
+from collections.abc import Iterator
+
+from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.obligations import Clause
+from paperlane.model.documents import Severity
+
+_IRREGULAR = (
+    r"(?:built|kept|sent|stored|written|rewritten|read|run|shown|taken|given|held|put|cut|drawn|chosen|done|made|brought|bound|begun|broken|frozen|thrown|"
+    r"hidden|overwritten|overridden|withdrawn|reset|shut|split|spent|sold|bought|caught|taught|told|undertaken|driven)"
+)
+# what says how something is, not what is done to it
+_STATE = (
+    r"(?!(?:bas|limit|locat|relat|requir|allow|permitt|suppos|consider|deem|nam|call|compos|connect|associat|interest|intend|defin|need|suit|expect|"
+    r"allocat|dedicat|structur|organi[sz]|siz|colou?r|shap|experienc|qualifi|align|involv|concern|concerned|support|handl|facilitat|accommodat|address|manag|"
+    r"prepar|sort|oblig|entitl|licens|aforemention|construed|interpret|understood|read\s+as|us)(?:ed)?\b)"
+)
+_PASSIVE = re.compile(
+    r"\b(?:shall|must|should)\s+(?:(?:not|never|also|always|only|all|then|first)\s+)*(?:\w+ly\s+)?be\s+(?:(?:\w+ly|also|always|first)\s+)*+"
+    rf"(?P<done>{_STATE}(?:\w+ed|{_IRREGULAR}))\b(?!\s*-)(?!\s+(?:to\b|than\b|as\s+(?:a|an|the|one|follows)\b))",
+    re.IGNORECASE | re.ASCII,
+)
+# whoever acts, or may: a noun of agents, or what the document builds
+_ACTOR = re.compile(
+    r"\b(?:by|who|whoever|I|we|you|they|it|user|system|software|application|app|service|client|party|parties|entity|entities|organi[sz]ation|company|team|staff|"
+    r"personnel|people|person|member|authority|authorities|government|customer|supplier|vendor|admin|process|program|function|component|module|"
+    r"device|unit|instance|wallet|platform|tool|product|api|callback|code|library|node|host|machine|engine|agent|\w+(?:[^aeiou\Wbmsd]er|[aeiou][^aeiou\W]er|der|ser|mer|tor|sor|ist|eer|ant)|"
+    r"department|office|board|committee|body|bodies|state|union|public|firm|sender|caller)s?\b(?!['’]s?\s)",
+    re.IGNORECASE | re.ASCII,
+)
+_NO_ACTOR = re.compile(
+    r"\b(?:number|parameter|header|folder|order|letter|character|identifier|integer|pointer|buffer|register|counter|timer|filter|layer|paper|power|matter|"
+    r"answer|error|vector|factor|descriptor|constructor|iterator|operator\s+symbol|behaviou?r|master|other|either|another|whether|never|ever|over|under|after|further|"
+    r"rather|later|lower|higher|greater|larger|smaller|longer|shorter|paramet\w+|container|router\s+table|separator|delimiter|cover|center|quarter|per|water|computer|"
+    r"monitor|sensor|motor|important|relevant|constant|variant|significant|list|exist|consist|consistent|persist|assist|"
+    r"instant|grant|want|quota|accordant|master|transfer|offer|refer|prefer|differ|answer|enter|alter|date|state|"
+    r"trigger|cluster|ledger|banner|footer|marker|placeholder|wrapper|loader|driver|latter|former|together|altogether|wherever|however|whichever|ether|any\s+other)s?\b",
+    re.IGNORECASE | re.ASCII,
+)
+_PASSIVE_ZH = re.compile(
+    r"(?<![对响相供适反效感呼])(?:应当?|应该|必须|须|需要?|不得)(?P<done>(?:被|予以|加以|得到|得以|受到|进行)[一-龥]{2,6}?)(?=[，。；、]|并|后|$)"
+)
+_ACTOR_ZH = re.compile(
+    r"由|系统|平台|软件|程序|服务|模块|用户|管理|[人员者方商]|客户|公司|部门|组织|机构|单位|团队|企业|供应|运营|开发|您|你|我|他|设备|装置|终端|组件|工具|接口|产品"
+)
+
+
+_SUBORDINATE = re.compile(
+    r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than|in\s+case|between)\b(?:\s+[\w/-]+){0,9}\s*$",
+    re.IGNORECASE | re.ASCII,
+)
+_MEANS = re.compile(r"\b(?:by|via|through|using|from|with|between|on\s+behalf)\b", re.IGNORECASE | re.ASCII)
+_WINDOW = 120
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    for prose in subject.prose:
+        for clause in prose.duties:
+            for found in _passives(prose, clause):
+                yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
+
+
+def _passives(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
+    """Only where nobody is named who could be meant: not behind it, not before its own subject, not in the list's lead."""
+    text = prose.text
+    passive = _PASSIVE.search(text, clause.start, clause.end)
+    if passive is not None and not _acts(prose.lead) and not _named(text, clause, passive):
+        yield passive
+    passive = _PASSIVE_ZH.search(text, clause.start, clause.end) if prose.chinese else None
+    if passive is not None and not _ACTOR_ZH.search(text, clause.start, clause.end) and not _ACTOR_ZH.search(prose.lead):
+        yield passive
+
+
+def _named(text: str, clause: Clause, passive: re.Match[str]) -> bool:
+    """What stands right before the verb has it done to it; who does it stands before a comma, or after "by"."""
+    before = text.rfind(",", clause.start, passive.start())
+    if _MEANS.search(text, passive.end(), clause.end) or _acts(text[clause.start : max(clause.start, before)]):
+        return True
+    return _SUBORDINATE.search(text, max(clause.start, passive.start() - _WINDOW), passive.start()) is not None
+
+
+def _acts(text: str) -> bool:
+    return _ACTOR.search(_NO_ACTOR.sub("", text)) is not None
+
+
+CHECK = Check(
+    name="passive-without-actor",
+    title={"en": "Passive without an actor", "zh": "被动句缺少执行者"},
+    why="Where nobody is named, each party can take the duty for another's.",
+    category="ambiguity",
+    severity=Severity.INFO,
+    confidence=0.4,
+    scope=Scope.PASSAGE,
+    find=_find,
+    messages={
+        "en": "“{word}” does not say who has to do it.",
+        "zh": "“{word}”没有说明由谁执行。",
+    },
+    suggestions={
+        "en": "Name who acts, as in “the server shall encrypt …”.",
+        "zh": "请写明执行者，例如“系统应加密……”。",
+    },
+    flags=(
+        "All passwords shall be encrypted.",
+        "Backups must be kept for 30 days.",
+        "The parameters should always be validated before use.",
+        "密码应被加密。",
+        "变更必须予以审批，并归档。",
+        "密碼應被加密。",
+    ),
+    passes=(
+        "The server shall encrypt all passwords.",
+        "All passwords shall be encrypted by the server.",
+        "When the server starts, the log shall be deleted.",
+        "The limit shall be based on the load.",
+        "The server shall ensure that:\n\n- passwords shall be encrypted",
+        "Passwords are encrypted.",
+        "系统应加密密码。",
+        "密码应由系统进行加密。",
+        "密码被加密。",
+    ),
+)

@@ -1,0 +1,146 @@
+"""Obligations whose verb no test can decide: "shall be able to", "shall support reporting", "应具备处理能力"."""
+
+import re
+from collections.abc import Iterator
+
+from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.obligations import Clause
+from paperlane.checks.sentences import LABEL
+from paperlane.model.documents import Severity
+
+_FOR_WHOM = r"(?:(?:the\s+|an?\s+)?(?:users?|operators?|administrators?|customers?|clients?)\s+(?:with\s+)?)?"
+_MEANS = (
+    r"(?:the\s+|an?\s+|some\s+)?(?:ability|capability|capacity|functionality|possibility|means|support|facility|facilities|mechanisms?|"
+    r"features?|options?|assistance|capabilities|functions?)\s+(?:to|of|for)"
+)
+# after INCOSE's Guide to Writing Requirements, rule R10 (avoid superfluous infinitives), and weak verbs beside it
+_ABLE = (
+    r"be\s+(?:able|designed|intended|expected|equipped|ready|in\s+a\s+position)\s+to|be\s+(?:capable|incapable)\s+of|be\s+(?:suitable|intended)\s+for|"
+    rf"have\s+{_MEANS}|(?:provide|offer|include|contain|feature)\s+{_FOR_WHOM}{_MEANS}"
+)
+_HOPEFUL = (
+    r"facilitate|accommodate|cater\s+(?:for|to)|cope\s+with|take\s+care\s+of|(?:provide|allow)\s+for|consider|be\s+considered|assist|help|aid|promote|encourage|foster|"
+    r"take\s+(?:\w+\s+){0,4}?into\s+(?:account|consideration)|be\s+taken\s+into\s+(?:account|consideration)|enhance|improve|strive\s+(?:to|for)|"
+    r"(?:try|attempt|aim|seek|endeavou?r)\s+(?:to|for|at)|contribute\s+to|be\s+(?:mindful|aware)\s+of|pay\s+attention\s+to|streamline"
+)
+_GENERIC = (
+    r"support|handle|process|manage|address|deal\s+with|work\s+with|interact\s+with|interface\s+with|integrate\s+with|"
+    r"be\s+(?:supported|handled|managed|facilitated|accommodated|addressed|catered\s+for|dealt\s+with|taken\s+care\s+of)"
+)
+_ADVERBS = r"(?:(?:also|always|further|both|thus|then|therefore|\w+ly)\s+)*+"
+_VERB = rf"{_ADVERBS}(?P<verb>(?P<able>{_ABLE})|(?P<hopeful>{_HOPEFUL})|(?P<generic>{_GENERIC}))(?![\w-])(?!\s*\))"
+_ITEM = re.compile(_VERB, re.IGNORECASE | re.ASCII)
+_ENGLISH = re.compile(
+    r"(?<![\w\"“'‘])(?:shall|must|should|will|(?:required|obliged|expected|needs?|ha(?:s|ve)|is|are)\s+to)\s+" + _VERB, re.IGNORECASE | re.ASCII
+)
+# what names something that a test can look at
+_EXACT = re.compile(
+    r"\d|\ufffc|[\"“”「《`|\[]|[:：]\s*\S|[:：]\s*$|\b(?:following|below|accordance|according\s+to|compl(?:y|iance|iant|ies|ying)|conform\w*|"
+    r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by|above))\b",
+    re.IGNORECASE | re.ASCII,
+)
+_NAMED = re.compile(
+    r"\b[A-Z]{2,}|[a-z][A-Z]|(?<=[\w,(] )[A-Z]\w+|(?<=\w)_\w|,\s*(?:and|or)\s|,.*\s(?:and|or)\s|"
+    r"\b(?:via|through|using|by|without|unless|until|if|when|each|every|all|both|only|at\s+least|between|same|whether|so\s+that|from)\b",
+    re.ASCII,
+)
+_FEW = 80  # characters of an obligation that leaves no room for a condition or a measure
+
+_OBLIGES_ZH = r"(?:应当?|应该|必须|[必须]须|须|需要?|要|务必)"
+_VERB_ZH = (
+    r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法)(?!被)|(?:能|可)?(?:具[备有]|拥有|提供)[^，。；,;：:、\n]{0,16}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
+    r"(?=\s*(?:[，。；,;]|并|$)))|"
+    r"(?P<hopeful>(?:有助|有利|便|致力|有益)于|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|适应|满足(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
+    r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|负责|对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持))))"
+)
+_ITEM_ZH = re.compile(_VERB_ZH, re.ASCII)
+_CHINESE = re.compile(rf"(?<![对响相供适反效感呼]){_OBLIGES_ZH}(?:同时|还|均|都|也|总是|全面)?{_VERB_ZH}", re.ASCII)
+_EXACT_ZH = re.compile(r"[\dA-Za-z\ufffc“”「《【\[`|：:]|如下|下列|以下|按照?|根据|依据|符合|遵[循守照]|规定", re.ASCII)
+_NAMED_ZH = re.compile(r"[、]|通过|使用|采用|利用|方式|经由?|并|且|和|或|如果|当|若|所有|每|全部|后|前|时|至少")
+_FEW_ZH = 16
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    for prose in subject.prose:
+        for clause in prose.duties:
+            for found in _verbs(prose, clause):
+                yield prose.finding(*found.span("verb"), {"word": prose.said(*found.span("verb"))})
+
+
+def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
+    """Weak verbs with nothing behind them that a test can look at; the emptier the verb, the less will do."""
+    text = prose.text
+    for found in _each(_ENGLISH, _ITEM, text, clause):
+        end = clause.end
+        if _EXACT.search(text, found.end(), end):
+            continue
+        if not found["generic"] or (end - found.end() <= _FEW and not _NAMED.search(text, found.end(), end)):
+            yield found
+    for found in _each(_CHINESE, _ITEM_ZH, text, clause) if prose.chinese else ():
+        end = clause.end
+        if _EXACT_ZH.search(text, found.start("verb"), end):
+            continue
+        if not found["generic"] or (end - found.end() <= _FEW_ZH and not _NAMED_ZH.search(text, found.start("verb"), end)):
+            yield found
+
+
+def _each(said: re.Pattern[str], item: re.Pattern[str], text: str, clause: Clause) -> Iterator[re.Match[str]]:
+    """Behind each word that obliges; an item of a list begins with the verb itself."""
+    yield from said.finditer(text, clause.start, clause.end)
+    if clause.at == clause.after:
+        label = LABEL.match(text, clause.start, clause.end)
+        found = item.match(text, label.end() if label else clause.start, clause.end)
+        if found is not None:
+            yield found
+
+
+CHECK = Check(
+    name="weak-verb",
+    title={"en": "Weak verb", "zh": "弱动词"},
+    why="A system that supports, handles or is able to do something has met the words whatever it really does.",
+    category="ambiguity",
+    severity=Severity.WARNING,
+    confidence=0.6,
+    scope=Scope.PASSAGE,
+    find=_find,
+    messages={
+        "en": "“{word}” says nothing that a test can decide.",
+        "zh": "“{word}”没有说明可以验证的行为。",
+    },
+    suggestions={
+        "en": "Say what is done, to what, when, and with what result.",
+        "zh": "请写明在何种条件下做什么、对象是什么、结果如何。",
+    },
+    flags=(
+        "The system shall be able to print reports.",
+        "The system shall support reporting.",
+        "The server must handle errors.",
+        "The module shall be capable of storing data.",
+        "The tool should facilitate the work of the team.",
+        "The page shall provide the user with the ability to search.",
+        "User preferences shall be taken into account.",
+        "The system shall:\n\n- support auditing\n- stop",
+        "系统应支持报表管理。",
+        "系统应具备数据处理能力。",
+        "平台应能够导出报表。",
+        "系统必须对异常进行处理。",
+        "系统应具备良好的可扩展性，并记录日志。",
+        "系统应可以导出报表。",
+        "系統應能夠匯出報表。",
+        "系统应：\n\n- 支持审计\n- 停机",
+    ),
+    passes=(
+        "The system shall support PDF and DOCX.",
+        "The system shall support the following formats: a and b.",
+        "The server shall handle at least 200 requests a second.",
+        "The system shall be able to print 20 pages a minute.",
+        "It is able to print, and supports reporting.",
+        "The process shall stop.",
+        "系统应支持 PDF 导出。",
+        "系统应具备每秒处理 200 个请求的能力。",
+        "系统应记录登录。",
+        "系统支持报表管理，用户可以导出报表。",
+        "系统应支持通过短信验证码登录。",
+        "服务器应处理下列请求：查询和删除。",
+    ),
+)
