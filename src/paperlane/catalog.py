@@ -29,6 +29,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "drop": ("Drop documents here", "将文档拖到此处"),
     "choose": ("or choose files", "或选择文件"),
     "formats": ("Markdown, HTML, text, PDF, DOCX", "支持 Markdown、HTML、纯文本、PDF、DOCX"),
+    "profiles": ("What is looked for", "检测方案"),
     "uploading": ("Uploading…", "正在上传…"),
     "rejected": ("Not accepted", "未接受"),
     "try again in": ("Try again in {seconds} s.", "请在 {seconds} 秒后重试。"),
@@ -333,6 +334,18 @@ CODES: Mapping[str, Told] = {
     "invalid_request": Told(
         ("Something in the request makes no sense.", "请求中有无效的内容。"),
         ("See /openapi.json for what is expected.", "请对照 /openapi.json 检查请求；若上传中断，请重新上传。"),
+    ),
+    "unknown_profile": Told(
+        ("There is no such profile of checks.", "没有这个检测方案。"),
+        ("See: paperlane checks.", "请运行 paperlane checks 查看可用的方案。"),
+    ),
+    "unknown_check": Told(
+        ("There is no such check.", "没有这个检查项。"),
+        ("See: paperlane checks.", "请运行 paperlane checks 查看可用的检查项。"),
+    ),
+    "no_checks": Told(
+        ("No check is left to be asked.", "没有选中任何检查项。"),
+        ("Choose another profile, or add a check.", "请换一个检测方案，或增加检查项。"),
     ),
     "request_timeout": Told(
         ("The upload stopped coming.", "上传中断，长时间没有收到数据。"), ("Send it again.", "请重新上传。")

@@ -35,6 +35,15 @@ def check(
         bool, typer.Option("--fail-on-untested", help="Exit with 1 also when a document was not tested, or not wholly.")
     ] = False,
     language: Annotated[str, typer.Option("--lang", metavar="en|zh", help="Language of the report.")] = "en",
+    profiles: Annotated[
+        list[str] | None, typer.Option("--profile", metavar="NAME", help="Ask the checks of this profile; several too.")
+    ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--check", metavar="NAME", help="Ask this check too; several too.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--no-check", metavar="NAME", help="Do not ask this check; several too.")
+    ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="A language model; this version has rules only.")] = "",
     no_model: Annotated[bool, typer.Option("--no-model", help="Use rules only.")] = False,  # noqa: FBT002
 ) -> None:
@@ -43,10 +52,14 @@ def check(
     Exit code 0: nothing at or above --fail-on. 1: something. 2: wrong usage, or no file could be read.
     A file that cannot be read is reported with its reason and does not stop the others.
     Documents in folders that this version cannot read are counted at the end.
+
+    Which checks are asked: --profile requirements,style-zh --no-check vague-term; paperlane checks lists them.
+    A comment in the document speaks too: paperlane: ignore vague-term, for the block behind it.
     """
     from rich.markup import escape
 
     from paperlane import checking
+    from paperlane.checks import brief_of
     from paperlane.reports import REPORTS, fault_line, visible
 
     if report not in REPORTS:
@@ -55,11 +68,19 @@ def check(
         raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
     if model and not no_model:
         raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
+    settings = settings_of()
+    brief = brief_of(profiles or settings.profiles, also or (), without or ())
     if output is not None:
         _look_ahead(output, paths, REPORTS[report].suffix)
     with progress_on_terminal() as tell:
         tested = asyncio.run(
-            checking.check(paths, settings_of(), lambda name, percent: tell(escape(visible(name)), percent), output)
+            checking.check(
+                paths,
+                settings,
+                lambda name, percent: tell(escape(visible(name)), percent),
+                [] if output is None else [output],
+                brief,
+            )
         )
     if not tested.reports and not tested.unreadable and not tested.passed_over:
         folders = ", ".join(map(str, paths))

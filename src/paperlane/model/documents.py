@@ -274,13 +274,17 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names."""
+    """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names.
+
+    `checks` were asked, as the `profiles` say and what the brief added or left out.
+    """
 
     issues: tuple[Issue, ...]
     coverage: Coverage
     judges: tuple[str, ...]
     checks: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +307,7 @@ class Report:
     notices: tuple[Notice, ...]
     issues: tuple[Issue, ...]
     statuses: tuple[Status, ...] = ()
+    profiles: tuple[str, ...] = ()
 
     @property
     def reviewed(self) -> Sequence[tuple[Issue, Status]]:

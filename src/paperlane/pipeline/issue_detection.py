@@ -1,9 +1,9 @@
-"""The fourth step: every check is asked of every passage, or of the whole document."""
+"""The fourth step: every check of the brief is asked of every passage, or of the whole document."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 
-from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
+from paperlane.checks import DEFAULT_PROFILE, Check, Issues, Scope, Subject, chosen, part, whole
 from paperlane.model.documents import Coverage, Document, Findings, Issue, Notice, Passages
 from paperlane.model.steps import Job, Step
 from paperlane.model.tasks import Stage
@@ -14,7 +14,8 @@ _MOST_OF_ONE = 500  # issues of one check; past it a reader learns nothing from 
 def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     """Issues in reading order. A passage on which a check breaks counts as failed; a notice names each that broke."""
     document, passages = subject
-    found = _Found(document)
+    checks = chosen(document.brief)
+    found = _Found(document, checks.values())
     for number, passage in enumerate(passages.items):
         found.passage(part(document, passage))
         if number % max(1, len(passages.items) // 40) == 0:
@@ -24,16 +25,18 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     tested = len(passages.items) - found.failed
     coverage = Coverage(tested, found.failed, document.parsed.unread, tuple(found.broken))
     notices = (*found.broken.values(), *found.notices.values())
-    return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS), notices)
+    profiles = document.brief.profiles or (DEFAULT_PROFILE,)
+    return Findings(tuple(issues), coverage, ("rules",), tuple(checks), notices, profiles)
 
 
 class _Found:
     """Collects issues, and what went wrong on the way: `broken` holds a notice for each reason of it."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, checks: Collection[Check]) -> None:
         self._document = document
+        self._checks = checks
         self._make = Issues(document)
-        self._counts = dict.fromkeys(CHECKS, 0)
+        self._counts = dict.fromkeys((check.name for check in checks), 0)
         self.issues: list[Issue] = []
         self.broken: dict[str, Notice] = {}
         self.notices: dict[str, Notice] = {}
@@ -42,13 +45,13 @@ class _Found:
 
     def passage(self, subject: Subject) -> None:
         """Ask the checks that look at one passage."""
-        broken = [check for check in CHECKS.values() if check.scope is Scope.PASSAGE and not self._ask(check, subject)]
+        broken = [check for check in self._checks if check.scope is Scope.PASSAGE and not self._ask(check, subject)]
         self.failed += bool(broken)
 
     def document(self) -> None:
         """Ask the checks that must see everything."""
         subject = whole(self._document)
-        for check in CHECKS.values():
+        for check in self._checks:
             if check.scope is Scope.DOCUMENT:
                 self._ask(check, subject)
 

@@ -55,6 +55,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "line": "line {line}, column {column}", "title": "Paperlane report",
         "untested": "Parts of this document were not tested",
         "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
+        "one profile": "profile {names}", "profiles": "profiles {names}",
         "one word": "1 word", "one section": "1 section", "one page": "1 page",
     },
     "zh": {
@@ -67,6 +68,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
         "untested": "本文档有部分内容未被检测",
         "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
+        "one profile": "检测方案 {names}", "profiles": "检测方案 {names}",
         "one word": "1 字", "one section": "1 节", "one page": "1 页",
     },
 }  # fmt: skip
@@ -174,3 +176,12 @@ def size_line(report: Report, language: str) -> str:
 def judges_line(report: Report, language: str) -> str:
     """What tested the document: rules, or the names of models."""
     return WORDS[language]["rules only"] if report.judges == ("rules",) else ", ".join(report.judges)
+
+
+def profiles_line(report: Report, language: str) -> str:
+    """The profiles whose checks were asked; "" for a report of before there were any."""
+    if not report.profiles:
+        return ""
+    words = WORDS[language]
+    said = words["one profile" if len(report.profiles) == 1 else "profiles"]
+    return said.format(names=words[", "].join(report.profiles))
