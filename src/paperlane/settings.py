@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     profiles: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Which profiles of checks are asked where nobody chooses, with commas between them."
     )
+    words: str = Field(
+        "", description="A file with the team's glossary and words to ignore, for `paperlane check` without `--words`."
+    )
     pool_backlog: int = Field(100, ge=1, description="Tasks that may wait for the engine `pool`.")
     sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
     engine: Literal["database", "inline", "pool", "arq", "celery", "rq"] = Field(

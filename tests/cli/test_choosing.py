@@ -60,3 +60,24 @@ def test_the_checks_are_listed_with_their_profiles(folder: Path):
     assert "vague-term" not in {one["check"] for one in listed["checks"]}
     assert [one["profile"] for one in listed["profiles"] if one["default"]] == ["requirements"]
     assert paperlane("checks", "--lang", "fr", cwd=folder).returncode == 2
+
+
+def test_a_file_of_words_takes_findings_away_and_the_summary_counts_them(folder: Path):
+    (folder / "words.txt").write_text("# ours\nSLO: service level objective\nfast\n")
+    said = paperlane("check", "bad.md", "--words", "words.txt", cwd=folder).stdout
+    assert "[vague-term]" not in said
+    assert said.endswith("bad.md: 1 error, 1 ignored; the one passage tested (rules only, profile requirements)\n")
+    (folder / "paperlane.toml").write_text('words = "words.txt"\n')
+    assert rules(cwd=folder) == ["tbd"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "No such file or directory"), (b"\xff\xfe\x00", "is no UTF-8"), (b"x" * 200_000, "too large")],
+)
+def test_words_that_cannot_be_read_are_wrong_usage(folder: Path, content: bytes | None, said: str):
+    if content is not None:
+        (folder / "words.txt").write_bytes(content)
+    done = paperlane("check", "bad.md", "--words", "words.txt", cwd=folder)
+    assert done.returncode == 2
+    assert said in done.stderr

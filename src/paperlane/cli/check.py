@@ -4,12 +4,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Annotated
 
 import typer
 
+from paperlane.cli.files import words_of
 from paperlane.cli.installation import settings_of
 from paperlane.cli.output import progress_on_terminal
 from paperlane.errors import BadRequest, Misconfigured
@@ -44,6 +46,9 @@ def check(
     without: Annotated[
         list[str] | None, typer.Option("--no-check", metavar="NAME", help="Do not ask this check; several too.")
     ] = None,
+    words: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="The team's glossary, and words to ignore.")
+    ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="A language model; this version has rules only.")] = "",
     no_model: Annotated[bool, typer.Option("--no-model", help="Use rules only.")] = False,  # noqa: FBT002
 ) -> None:
@@ -70,6 +75,9 @@ def check(
         raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
     settings = settings_of()
     brief = brief_of(profiles or settings.profiles, also or (), without or ())
+    if words is not None or settings.words:
+        said = words_of(words or Path(settings.words))
+        brief = replace(brief, terms=said.terms, ignored=tuple(said.ignored))
     if output is not None:
         _look_ahead(output, paths, REPORTS[report].suffix)
     with progress_on_terminal() as tell:

@@ -273,6 +273,19 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """How many findings are no issues, for somebody said so: in the document's `remarks`, or in the team's `words`."""
+
+    remarks: int = 0
+    words: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.remarks + self.words
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names.
 
@@ -285,6 +298,7 @@ class Findings:
     checks: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
     profiles: tuple[str, ...] = ()
+    ignored: Ignored = Ignored()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +322,7 @@ class Report:
     issues: tuple[Issue, ...]
     statuses: tuple[Status, ...] = ()
     profiles: tuple[str, ...] = ()
+    ignored: Ignored = Ignored()
 
     @property
     def reviewed(self) -> Sequence[tuple[Issue, Status]]:

@@ -34,6 +34,7 @@ def report(subject: tuple[Document, Findings], _job: Job) -> Report:
         notices=(*parsed.notices, *findings.notices),
         issues=findings.issues,
         profiles=findings.profiles,
+        ignored=findings.ignored,
     )
 
 

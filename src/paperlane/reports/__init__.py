@@ -50,6 +50,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "infos", "no issues": "no issues", "no issues in part": "no issues in what was tested",
         "nothing": "nothing could be tested", "tested": "{tested} of {all} passages tested",
         "whole": "all {all} passages tested", "whole one": "the one passage tested", "dismissed": "{n} dismissed",
+        "ignored": "{n} ignored",
         ", ": ", ", "; ": "; ", ": ": ": ", "(x)": " ({x})",
         "rules only": "rules only", "unreadable": "could not be read", "page": "page {page}",
         "line": "line {line}, column {column}", "title": "Paperlane report",
@@ -63,6 +64,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "个提示", "no issues": "未发现问题", "no issues in part": "已检测的部分未发现问题",
         "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个片段",
         "whole": "全部 {all} 个片段均已检测", "whole one": "全文已检测", "dismissed": "另有 {n} 个已忽略",
+        "ignored": "按注释或词表略过 {n} 个",
         ", ": "，", "; ": "；", ": ": "：", "(x)": "（{x}）",
         "rules only": "仅按规则检测", "unreadable": "无法读取", "page": "第 {page} 页",
         "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
@@ -158,6 +160,8 @@ def counts_line(report: Report, language: str) -> str:
     said = said or [words["no issues" if report.coverage.whole else "no issues in part"]]
     if report.dismissed:
         said.append(words["dismissed"].format(n=report.dismissed))
+    if report.ignored.total:
+        said.append(words["ignored"].format(n=report.ignored.total))
     return words[", "].join(said)
 
 
