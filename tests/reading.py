@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from paperlane.blobs import Blobs
 from paperlane.errors import DocumentError
 from paperlane.formats import read, recognise
-from paperlane.model.documents import Document, Parsed, Report, Upload
+from paperlane.model.documents import Brief, Document, Parsed, Report, Upload
 from paperlane.model.steps import Saved, Step
 from paperlane.pipeline import document_processing, test_document
 
@@ -30,10 +30,10 @@ class NoJob:
         return BytesIO(self.content)
 
 
-def upload_of(content: bytes, name: str) -> Upload:
+def upload_of(content: bytes, name: str, brief: Brief = Brief()) -> Upload:  # noqa: B008  frozen
     """An upload of these bytes."""
     form = recognise(name, content[:4096])
-    return Upload(PurePath(name).name, form.media_type, len(content), "0" * 64, "blob")
+    return Upload(PurePath(name).name, form.media_type, len(content), "0" * 64, "blob", brief)
 
 
 def parsed_of(content: bytes | str, name: str = "text.md") -> Parsed:
@@ -82,7 +82,7 @@ def document_of(content: bytes | str, name: str = "text.md") -> Document:
     return document_processing.process((upload_of(raw, name), parsed_of(raw, name)), NoJob())
 
 
-def report_of(content: bytes | str, name: str = "text.md") -> Report:
+def report_of(content: bytes | str, name: str = "text.md", brief: Brief = Brief()) -> Report:  # noqa: B008  frozen
     """The report, after the whole chain, each value saved and read again between two steps."""
     raw = content.encode() if isinstance(content, str) else content
 
@@ -90,7 +90,7 @@ def report_of(content: bytes | str, name: str = "text.md") -> Report:
         given: Any = TypeAdapter(step.takes).validate_json(value.content)
         return Saved(TypeAdapter[Any](step.gives).dump_json(step.run(given, NoJob(raw))))
 
-    upload: Saved[Upload] = Saved(TypeAdapter(Upload).dump_json(upload_of(raw, name)))
+    upload: Saved[Upload] = Saved(TypeAdapter(Upload).dump_json(upload_of(raw, name, brief)))
     saved = asyncio.run(test_document(upload, here))  # type: ignore[arg-type]
     return TypeAdapter(Report).validate_json(saved.content)
 

@@ -20,13 +20,14 @@ from paperlane.blobs.folder import Folder
 from paperlane.blobs.s3 import open_bucket
 from paperlane.blobs.whole import Whole
 from paperlane.carriers import carrier_of
+from paperlane.checks import brief_of
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import Accounts, DeadLetters, Desk, Documents, Operating, Schedules, Tasks
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.engines.door import Door
 from paperlane.engines.pool import Pool
-from paperlane.errors import Misconfigured, StoreRefuses, Unmounted, Unreadable
+from paperlane.errors import BadRequest, Misconfigured, StoreRefuses, Unmounted, Unreadable
 from paperlane.hosting import Host, dispatch_for
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
@@ -139,13 +140,23 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         blobs,
         clock,
         rollout,
-        Tasks(ledger, clock, new_id, trail, lambda: _check_folder(settings, mark())),
+        Tasks(ledger, clock, new_id, trail, lambda: _check_folder(settings, mark()), _profiles_of(settings)),
         Documents(ledger, clock),
         DeadLetters(ledger, clock, trail),
         Schedules(ledger, blobs, new_id, trail),
         Accounts(ledger, settings, clock, rollout, trail),
         Operating(ledger, clock, rollout, trail),
     )
+
+
+def _profiles_of(settings: Settings) -> Sequence[str]:
+    """Those that the settings name; Misconfigured where there is none such."""
+    if settings.profiles:  # else no check need be loaded
+        try:
+            brief_of(settings.profiles, (), ())
+        except BadRequest as error:
+            raise Misconfigured(f"The setting profiles makes no sense: {error.message}", hint=error.hint) from error
+    return settings.profiles
 
 
 def _whose(connection: Connection, after: int, most: int) -> Sequence[Whose]:

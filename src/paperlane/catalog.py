@@ -29,6 +29,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "drop": ("Drop documents here", "将文档拖到此处"),
     "choose": ("or choose files", "或选择文件"),
     "formats": ("Markdown, HTML, text, PDF, DOCX", "支持 Markdown、HTML、纯文本、PDF、DOCX"),
+    "profiles": ("What is looked for", "检测方案"),
     "uploading": ("Uploading…", "正在上传…"),
     "rejected": ("Not accepted", "未接受"),
     "try again in": ("Try again in {seconds} s.", "请在 {seconds} 秒后重试。"),
@@ -233,6 +234,27 @@ CODES: Mapping[str, Told] = {
             "检查项 {check} 发现的问题超过 {most} 个，仅列出前 {most} 个。",
         ),
     ),
+    "unknown_remark": Told(
+        ("A comment to Paperlane is not understood.", "有一处写给 Paperlane 的注释无法识别。"),
+        filled=(
+            "The comment “{remark}” in line {line} is not understood, or names no check.",
+            "第 {line} 行的注释“{remark}”无法识别，或未写明检查项。",
+        ),
+    ),
+    "unknown_check_in_remark": Told(
+        ("A comment names a check that there is not.", "有一处注释提到了不存在的检查项。"),
+        filled=(
+            "The comment “{remark}” in line {line} names {check}, which is no check.",
+            "第 {line} 行的注释“{remark}”提到的 {check} 不是检查项。",
+        ),
+    ),
+    "more_remarks": Told(
+        ("More comments to Paperlane were not understood.", "另有写给 Paperlane 的注释无法识别。"),
+        filled=(
+            "{count} more comments to Paperlane were not understood.",
+            "另有 {count} 处写给 Paperlane 的注释无法识别。",
+        ),
+    ),
     "check_failed": Told(
         (
             "A check broke off; issues that it would have found may be missing.",
@@ -333,6 +355,26 @@ CODES: Mapping[str, Told] = {
     "invalid_request": Told(
         ("Something in the request makes no sense.", "请求中有无效的内容。"),
         ("See /openapi.json for what is expected.", "请对照 /openapi.json 检查请求；若上传中断，请重新上传。"),
+    ),
+    "unknown_profile": Told(
+        ("There is no such profile of checks.", "没有这个检测方案。"),
+        ("See: paperlane checks.", "请运行 paperlane checks 查看可用的方案。"),
+    ),
+    "unknown_check": Told(
+        ("There is no such check.", "没有这个检查项。"),
+        ("See: paperlane checks.", "请运行 paperlane checks 查看可用的检查项。"),
+    ),
+    "invalid_words": Told(
+        ("A word of the list makes no sense.", "词表中有无效的词条。"),
+        ("Use 1 to 200 characters for each.", "每个词条请使用 1 至 200 个字符。"),
+    ),
+    "too_many_words": Told(
+        ("The list of words is too long.", "词表过长。"),
+        ("Keep at most 2,000 words, of 65,536 bytes together.", "最多保留 2000 个词条，总计不超过 65536 字节。"),
+    ),
+    "no_checks": Told(
+        ("No check is left to be asked.", "没有选中任何检查项。"),
+        ("Choose another profile, or add a check.", "请换一个检测方案，或增加检查项。"),
     ),
     "request_timeout": Told(
         ("The upload stopped coming.", "上传中断，长时间没有收到数据。"), ("Send it again.", "请重新上传。")

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path, PurePath
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from paperlane.errors import DocumentError, PaperlaneError, Unreadable
 from paperlane.formats import FORMATS, recognise
-from paperlane.model.documents import Report, Severity, Upload
+from paperlane.model.documents import Brief, Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
 from paperlane.pipeline import test_document
@@ -87,16 +87,24 @@ class _Direct:
             return Saved(await self.sandbox.run(step.name, value.content, file, progress))
 
 
-async def check(paths: Sequence[Path], settings: Settings, tell: Tell, but: Path | None = None) -> Tested:
-    """Test files, and whatever documents are in folders `but` one; several at once, reported in their order."""
-    files = {path: barred for path, barred in _files(paths) if path in paths or but is None or not is_same(path, but)}
+async def check(
+    paths: Sequence[Path],
+    settings: Settings,
+    tell: Tell,
+    but: Collection[Path] = (),
+    brief: Brief = Brief(),  # noqa: B008  frozen
+) -> Tested:
+    """Test files, and whatever documents are in folders `but` some; several at once, reported in their order."""
+    files = {
+        path: barred for path, barred in _files(paths) if path in paths or not any(is_same(path, one) for one in but)
+    }
     async with open_sandbox(settings) as sandbox:
         room = asyncio.Semaphore(sandbox.children)
 
         async def one(path: Path, barred: Fault | None) -> Report | Fault:
             async with room:
                 try:
-                    return barred or await _test(path, sandbox, lambda percent: tell(_name(path), percent))
+                    return barred or await _test(path, brief, sandbox, lambda percent: tell(_name(path), percent))
                 except PaperlaneError as error:
                     return error.fault
                 except (OSError, RuntimeError) as error:
@@ -177,9 +185,9 @@ def _name(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
+async def _test(path: Path, brief: Brief, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
     try:
-        upload = await apart(_upload, path)  # asyncio's own pool takes one thread more to end
+        upload = await apart(_upload, path, brief)  # asyncio's own pool takes one thread more to end
     except OSError as error:
         raise _cannot("file cannot be read", error.strerror) from error
     try:
@@ -189,14 +197,14 @@ async def _test(path: Path, sandbox: Sandbox, tell: Callable[[float], None]) -> 
     return _REPORT.validate_json(report.content)
 
 
-def _upload(path: Path) -> Upload:
+def _upload(path: Path, brief: Brief) -> Upload:
     with _opened(path) as file:
         form = recognise(path.name, file.read(_HEAD))
         file.seek(0)
         digest = hashlib.sha256()
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-        return Upload(_name(path), form.media_type, file.tell(), digest.hexdigest(), _name(path))
+        return Upload(_name(path), form.media_type, file.tell(), digest.hexdigest(), _name(path), brief)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -4,13 +4,14 @@ import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -58,6 +59,12 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Tasks that the web process runs at once for the engine `pool`; empty: 10 where that is the "
         "default engine, else none.",
+    )
+    profiles: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Which profiles of checks are asked where nobody chooses, with commas between them."
+    )
+    words: str = Field(
+        "", description="A file with the team's glossary and words to ignore, for `paperlane check` without `--words`."
     )
     pool_backlog: int = Field(100, ge=1, description="Tasks that may wait for the engine `pool`.")
     sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
@@ -150,6 +157,12 @@ class Settings(BaseSettings):
     def _without_a_number(cls, given: object) -> object:
         """An environment has no other way to say so."""
         return None if given == "" else given
+
+    @field_validator("profiles", mode="before")
+    @classmethod
+    def _by_commas(cls, given: object) -> object:
+        """In the environment a list is written as people write it."""
+        return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
 
     @field_validator("shard")
     @classmethod

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from tests.reading import document_of, report_of
 
 from paperlane import checks
-from paperlane.checks import CHECKS, say, whole
+from paperlane.checks import CHECKS, PROFILES, say, whole
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.checks.sentences import clauses, sentences
-from paperlane.model.documents import Language, Report
+from paperlane.model.documents import Brief, Language, Report
 
 FLAGS = [(check.name, text) for check in CHECKS.values() for text in check.flags]
 PASSES = [(check.name, text) for check in CHECKS.values() for text in check.passes]
 HAN = range(0x3400, 0xA000)
+EVERYTHING = Brief(profiles=tuple(PROFILES))
 
 
 def rules_of(report: Report) -> set[str]:
@@ -25,12 +26,12 @@ def rules_of(report: Report) -> set[str]:
 
 @pytest.mark.parametrize(("name", "text"), FLAGS)
 def test_a_check_flags_its_example(name: str, text: str):
-    assert name in rules_of(report_of(text))
+    assert name in rules_of(report_of(text, brief=EVERYTHING))
 
 
 @pytest.mark.parametrize(("name", "text"), PASSES)
 def test_a_check_passes_its_example(name: str, text: str):
-    assert name not in rules_of(report_of(text))
+    assert name not in rules_of(report_of(text, brief=EVERYTHING))
 
 
 @pytest.mark.parametrize("name", list(CHECKS))
@@ -48,7 +49,7 @@ def test_a_check_has_examples_and_words_in_each_of_its_languages(name: str):
 @pytest.mark.parametrize("name", list(CHECKS))
 def test_an_issue_can_be_said_in_both_languages(name: str):
     for text in CHECKS[name].flags:
-        for issue in report_of(text).issues:
+        for issue in report_of(text, brief=EVERYTHING).issues:
             assert (issue.message, issue.suggestion) == say(issue.rule, issue.params, "en")
             assert all(any(ord(letter) in HAN for letter in said) for said in say(issue.rule, issue.params, "zh"))
 

@@ -111,7 +111,7 @@ def test_each_error_code_of_a_document_has_its_line():
 
 
 def test_each_code_has_words_and_what_to_do_in_both_languages():
-    rooms = ("formats", "work", "ledger", "records", "rollout", "pipeline", "web", "desk", "checking.py")
+    rooms = ("formats", "work", "checks", "ledger", "records", "rollout", "pipeline", "web", "desk", "checking.py")
     codes = dict.fromkeys([*problems._CODES.values(), *KINDS.values()], False) | codes_of(*rooms)
     assert {"too_complex", "unknown_token", "poison", "issues_cut_off", "method_not_allowed"} <= codes.keys()
     for code, hint in codes.items():

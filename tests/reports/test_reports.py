@@ -73,7 +73,7 @@ def test_an_issue_knows_what_stands_around_it_in_its_block():
 def test_text_is_a_line_an_issue_and_a_summary():
     lines = said("text").splitlines()
     assert lines[0] == "text.md:3:47: warning: “fast” is vague: no test can decide it. [vague-term]"
-    assert "text.md: 1 error, 1 warning; the one passage tested (rules only)" in lines
+    assert "text.md: 1 error, 1 warning; the one passage tested (rules only, profile requirements)" in lines
     assert lines[-1] == "secret.pdf: could not be read [password_required]: The file asks for a password. Remove it."
 
 

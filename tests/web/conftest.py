@@ -17,6 +17,7 @@ from paperlane.desk import Desk
 from paperlane.ledger import Doubt, Kept
 from paperlane.ledger.schema import chores
 from paperlane.ledger.sql import SqlLedger
+from paperlane.model.documents import UPLOAD_VERSION
 from paperlane.model.steps import Saved
 from paperlane.model.tasks import Checkpoint, Completed, Ended, Progress, TaskId, WorkerId
 from paperlane.records.accounts import Role
@@ -52,7 +53,7 @@ class House:
     def work(self) -> None:
         """Run everything that waits, through the real steps."""
         worker = WorkerId("tester")
-        self.ledger.register(worker, "database", "host", 1, 50)
+        self.ledger.register(worker, "database", "host", 1, 50, UPLOAD_VERSION)
         while leases := self.ledger.step("database", worker, [], 50):
             for lease in leases:
                 attempt = self.ledger.begin(lease, worker)

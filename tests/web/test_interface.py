@@ -222,7 +222,7 @@ async def test_a_files_name_may_be_in_the_extended_form(house: House, said: str,
 @pytest.mark.parametrize("field", ["files", "other", "name"])
 async def test_an_upload_has_few_parts(house: House, field: str):
     for content in (("a.md", b"x"), (None, b"x")):
-        answer = await house["ann"].post("/batches", files=[(field, content)] * 41)
+        answer = await house["ann"].post("/batches", files=[(field, content)] * 61)
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert blobs_of(house) == []
 

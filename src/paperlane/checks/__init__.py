@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
@@ -18,10 +19,12 @@ from pkgutil import iter_modules
 
 from paperlane.checks.obligations import Clause, duties
 from paperlane.checks.sentences import sentences
+from paperlane.errors import BadRequest
 from paperlane.model.documents import (
     CONTEXT,
     Block,
     BlockKind,
+    Brief,
     Document,
     Issue,
     Language,
@@ -32,6 +35,7 @@ from paperlane.model.documents import (
 )
 
 _SPACE = re.compile(r"\s+")
+_LONGEST_NAME = 60  # characters of an unknown name that are told
 _AROUND = 300  # characters of a long sentence on each side that a fingerprint looks at
 
 
@@ -291,6 +295,45 @@ class _Checks(Mapping[str, Check]):
 
 
 CHECKS: Mapping[str, Check] = _Checks()
+
+
+def chosen(brief: Brief) -> Mapping[str, Check]:
+    """The checks that a brief asks for, by name: those of its profiles and `also`, but for those of `without`.
+
+    BadRequest for a name that there is not, with those there are, and where no check is left.
+    """
+    check_known("profile", brief.profiles, PROFILES)
+    check_known("check", (*brief.also, *brief.without), CHECKS)
+    profiles = {*(brief.profiles or (DEFAULT_PROFILE,))}
+    asked = {*brief.also, *(check.name for check in CHECKS.values() if profiles.intersection(check.profiles))}
+    left = {name: check for name, check in CHECKS.items() if name in asked and name not in brief.without}
+    if not left:
+        hint = "Choose another profile, or add a check; paperlane checks lists them."
+        raise BadRequest("No check is left to be asked.", code="no_checks", hint=hint)
+    return left
+
+
+def brief_of(profiles: Iterable[str], also: Iterable[str], without: Iterable[str]) -> Brief:
+    """The brief of what somebody named, each a name or several with commas between them. BadRequest as `chosen`."""
+    brief = Brief(names_in(profiles), names_in(also), names_in(without))
+    chosen(brief)
+    return brief
+
+
+def names_in(said: Iterable[str]) -> tuple[str, ...]:
+    """What stands between commas, each once."""
+    return tuple(dict.fromkeys(name for names in said for one in names.split(",") if (name := one.strip())))
+
+
+def check_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """BadRequest for the first of these profiles or checks that there is not; its hint names a near one, and all."""
+    for name in names:
+        if name not in (there := sorted(known)):
+            said = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+            near = get_close_matches(said, there, 1)
+            meant = f"Did you mean {near[0]}? " if near else ""
+            hint = f"{meant}Choose one of {', '.join(there)}."
+            raise BadRequest(f"There is no {kind} {said!r}.", code=f"unknown_{kind}", hint=hint)
 
 
 def say(rule: str, params: Mapping[str, str], language: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ _CODE = re.compile(r"[A-Z]{1,3}\d\w*")
 
 def _find(subject: Subject) -> Iterator[Finding]:
     """The first use of each; where most letters are capitals, and in cells, they may be any words."""
-    known = {*subject.document.acronyms}
+    known = {*subject.document.acronyms, *subject.document.brief.terms}
     for prose in subject.prose:
         letters = [character for character in prose.text if character.isalpha()]
         shouted = sum(character.isupper() for character in letters) > 0.6 * len(letters)

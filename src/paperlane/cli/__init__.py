@@ -6,7 +6,7 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
-from paperlane.cli import check, dispatcher, doctor, migrate, queue, rollout, schedule, serve, user, worker
+from paperlane.cli import check, checks, dispatcher, doctor, migrate, queue, rollout, schedule, serve, user, worker
 from paperlane.errors import PaperlaneError
 
 _IMPORTS = 50_000  # objects more before garbage is looked for: at every 700 it took a tenth of a start, and found none
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(check.check)
+app.command()(checks.checks)
 app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(dispatcher.dispatcher)

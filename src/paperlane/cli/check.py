@@ -4,12 +4,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Annotated
 
 import typer
 
+from paperlane.cli.files import words_of
 from paperlane.cli.installation import settings_of
 from paperlane.cli.output import progress_on_terminal
 from paperlane.errors import BadRequest, Misconfigured
@@ -37,6 +39,18 @@ def check(
         bool, typer.Option("--fail-on-untested", help="Exit with 1 also when a document was not tested, or not wholly.")
     ] = False,
     language: Annotated[str, typer.Option("--lang", metavar="en|zh", help="Language of the report.")] = "en",
+    profiles: Annotated[
+        list[str] | None, typer.Option("--profile", metavar="NAME", help="Ask the checks of this profile; several too.")
+    ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--check", metavar="NAME", help="Ask this check too; several too.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--no-check", metavar="NAME", help="Do not ask this check; several too.")
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="The team's glossary, and words to ignore.")
+    ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="A language model; this version has rules only.")] = "",
     no_model: Annotated[bool, typer.Option("--no-model", help="Use rules only.")] = False,  # noqa: FBT002
 ) -> None:
@@ -45,10 +59,14 @@ def check(
     Exit code 0: nothing at or above --fail-on. 1: something. 2: wrong usage, or no file could be read.
     A file that cannot be read is reported with its reason and does not stop the others.
     Documents in folders that this version cannot read are counted at the end.
+
+    Which checks are asked: --profile requirements,style-zh --no-check vague-term; paperlane checks lists them.
+    A comment in the document speaks too: paperlane: ignore vague-term, for the block behind it.
     """
     from rich.markup import escape
 
     from paperlane import checking
+    from paperlane.checks import brief_of
     from paperlane.reports import REPORTS, fault_line, visible
 
     if report not in REPORTS:
@@ -59,11 +77,22 @@ def check(
         raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
     if output is None and REPORTS[report].binary and sys.stdout.isatty():
         raise BadRequest(f"A terminal cannot show {report}.", hint="Name a file with -o, or send it to a program.")
+    settings = settings_of()
+    brief = brief_of(profiles or settings.profiles, also or (), without or ())
+    if words is not None or settings.words:
+        said = words_of(words or Path(settings.words))
+        brief = replace(brief, terms=said.terms, ignored=tuple(said.ignored))
     if output is not None:
         _look_ahead(output, paths, REPORTS[report].suffix)
     with progress_on_terminal() as tell:
         tested = asyncio.run(
-            checking.check(paths, settings_of(), lambda name, percent: tell(escape(visible(name)), percent), output)
+            checking.check(
+                paths,
+                settings,
+                lambda name, percent: tell(escape(visible(name)), percent),
+                [] if output is None else [output],
+                brief,
+            )
         )
     if not tested.reports and not tested.unreadable and not tested.passed_over:
         folders = ", ".join(map(str, paths))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 from paperlane.clock import Clock, NewId
@@ -13,7 +13,7 @@ from paperlane.desk.trail import Trail
 from paperlane.desk.uploads import to_test
 from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Also, Ledger
-from paperlane.model.documents import Upload
+from paperlane.model.documents import Brief, Upload
 from paperlane.model.tasks import Batch, BatchId, NewBatch, PastAttempt, State, Task, TaskId
 from paperlane.records import documents
 from paperlane.records.accounts import Account
@@ -39,7 +39,9 @@ class Order:
     def content(self) -> str:
         """A hash of what is wanted: the same key must always mean the same."""
         files = [(upload.name, upload.sha256) for upload in self.uploads]
-        return hashlib.sha256(json.dumps([files, self.name, self.priority, self.run_at]).encode()).hexdigest()
+        briefs = [asdict(upload.brief) for upload in self.uploads if upload.brief != Brief()]
+        content = [files, self.name, self.priority, self.run_at, *briefs]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def checked(self) -> Self:
         """Itself, when it makes sense; BadRequest otherwise."""
@@ -59,6 +61,8 @@ class Tasks:
     trail: Trail
     check_folder: Callable[[], None]
     """Raises Unmounted where a file that came now would lie apart from the others."""
+    profiles: Sequence[str] = ()
+    """Those of documents for which none is named; () for the usual one."""
 
     def room(self, account: Account) -> None:
         """May this account upload now? TooMany past a backlog limit, NotAllowed for viewers, Unmounted: no folder."""
@@ -74,7 +78,7 @@ class Tasks:
         """All on disk, or nothing; False beside a batch that was there under this key."""
         check_may_change(account)
         order.checked()
-        uploads = {TaskId(self.new_id()): upload for upload in order.uploads}
+        uploads = {TaskId(self.new_id()): self._briefed(upload) for upload in order.uploads}
         batch = NewBatch(
             BatchId(self.new_id()),
             account.id,
@@ -87,6 +91,11 @@ class Tasks:
         )
         now = self.clock.now()
         return self.ledger.submit(batch, lambda connection: documents.add(connection, account.id, uploads, now))
+
+    def _briefed(self, upload: Upload) -> Upload:
+        """The same, with what its owner left open in the brief."""
+        brief = upload.brief
+        return replace(upload, brief=replace(brief, profiles=brief.profiles or tuple(self.profiles)))
 
     def batch(self, account: Account, batch: BatchId) -> Batch:
         """A batch of this account's, or NotFound."""

@@ -273,14 +273,32 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """How many findings are no issues, for somebody said so: in the document's `remarks`, or in the team's `words`."""
+
+    remarks: int = 0
+    words: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.remarks + self.words
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names."""
+    """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names.
+
+    `checks` were asked, as the `profiles` say and what the brief added or left out.
+    """
 
     issues: tuple[Issue, ...]
     coverage: Coverage
     judges: tuple[str, ...]
     checks: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
+    profiles: tuple[str, ...] = ()
+    ignored: Ignored = Ignored()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +321,8 @@ class Report:
     notices: tuple[Notice, ...]
     issues: tuple[Issue, ...]
     statuses: tuple[Status, ...] = ()
+    profiles: tuple[str, ...] = ()
+    ignored: Ignored = Ignored()
 
     @property
     def reviewed(self) -> Sequence[tuple[Issue, Status]]:

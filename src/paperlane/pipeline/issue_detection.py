@@ -1,10 +1,12 @@
-"""The fourth step: every check is asked of every passage, or of the whole document."""
+"""The fourth step: every check of the brief is asked of every passage, or of the whole document."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 
-from paperlane.checks import CHECKS, Check, Issues, Scope, Subject, part, whole
-from paperlane.model.documents import Coverage, Document, Findings, Issue, Notice, Passage, Passages
+from paperlane.checks import DEFAULT_PROFILE, Check, Finding, Issues, Scope, Subject, chosen, part, whole
+from paperlane.checks.remarks import Remarks
+from paperlane.checks.words import Ignoring
+from paperlane.model.documents import Coverage, Document, Findings, Ignored, Issue, Notice, Passage, Passages
 from paperlane.model.steps import Job, Step
 from paperlane.model.tasks import Stage
 
@@ -14,7 +16,8 @@ _MOST_OF_ONE = 500  # issues of one check; past it a reader learns nothing from 
 def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     """Issues in reading order. A passage on which a check breaks counts as failed; a notice names each that broke."""
     document, passages = subject
-    found = _Found(document)
+    checks = chosen(document.brief)
+    found = _Found(document, checks.values())
     for number, passage in enumerate(passages.items):
         found.passage(passage)
         if number % max(1, len(passages.items) // 40) == 0:
@@ -23,17 +26,48 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     issues = sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))
     tested = len(passages.items) - found.failed
     coverage = Coverage(tested, found.failed, document.parsed.unread, tuple(found.broken))
-    notices = (*found.broken.values(), *found.notices.values())
-    return Findings(tuple(issues), coverage, ("rules",), tuple(CHECKS), notices)
+    notices = (*found.broken.values(), *found.notices.values(), *found.spared.notices)
+    profiles = document.brief.profiles or (DEFAULT_PROFILE,)
+    return Findings(tuple(issues), coverage, ("rules",), tuple(checks), notices, profiles, found.spared.counts)
+
+
+class _Spared:
+    """Findings that are no issues, for the document's own comments or the team's words say so."""
+
+    def __init__(self, document: Document) -> None:
+        self._text = document.text
+        self._remarks = Remarks(document)
+        self._words = Ignoring(document.brief.ignored)
+        self._by_remarks = self._by_words = 0
+
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """Of comments that were not understood."""
+        return self._remarks.notices
+
+    @property
+    def counts(self) -> Ignored:
+        """How many there were."""
+        return Ignored(self._by_remarks, self._by_words)
+
+    def take(self, check: Check, finding: Finding) -> bool:
+        """Is it one? Then it is counted."""
+        by_remarks = self._remarks.cover(check.name, finding.start)
+        by_words = not by_remarks and self._words.covers(self._text, finding.start, finding.end, finding.params)
+        self._by_remarks += by_remarks
+        self._by_words += by_words
+        return by_remarks or by_words
 
 
 class _Found:
     """Collects issues, and what went wrong on the way: `broken` holds a notice for each reason of it."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, checks: Collection[Check]) -> None:
         self._whole = whole(document)
+        self._checks = checks
         self._make = Issues(document)
-        self._counts = dict.fromkeys(CHECKS, 0)
+        self._counts = dict.fromkeys((check.name for check in checks), 0)
+        self.spared = _Spared(document)
         self.issues: list[Issue] = []
         self.broken: dict[str, Notice] = {}
         self.notices: dict[str, Notice] = {}
@@ -43,12 +77,12 @@ class _Found:
     def passage(self, passage: Passage) -> None:
         """Ask the checks that look at one passage."""
         subject = part(self._whole, passage)
-        broken = [check for check in CHECKS.values() if check.scope is Scope.PASSAGE and not self._ask(check, subject)]
+        broken = [check for check in self._checks if check.scope is Scope.PASSAGE and not self._ask(check, subject)]
         self.failed += bool(broken)
 
     def document(self) -> None:
         """Ask the checks that must see everything."""
-        for check in CHECKS.values():
+        for check in self._checks:
             if check.scope is Scope.DOCUMENT:
                 self._ask(check, self._whole)
 
@@ -57,16 +91,21 @@ class _Found:
         before = self._breaks
         with self._telling(check):
             for finding in check.find(subject):
-                if self._counts[check.name] >= _MOST_OF_ONE:
-                    most = _MOST_OF_ONE
-                    said = f"{check.name}: there are more than {most} issues, the first {most} are listed."
-                    params = {"check": check.name, "most": str(most)}
-                    self.notices[check.name] = Notice("issues_cut_off", said, params)
-                    break
-                self._counts[check.name] += 1
                 with self._telling(check):
+                    if self.spared.take(check, finding):
+                        continue
+                    if self._counts[check.name] >= _MOST_OF_ONE:
+                        self._cut_off(check)
+                        break
+                    self._counts[check.name] += 1
                     self.issues.append(self._make.of(check, finding))
         return self._breaks == before
+
+    def _cut_off(self, check: Check) -> None:
+        most = _MOST_OF_ONE
+        said = f"{check.name}: there are more than {most} issues, the first {most} are listed."
+        params = {"check": check.name, "most": str(most)}
+        self.notices[check.name] = Notice("issues_cut_off", said, params)
 
     @contextmanager
     def _telling(self, check: Check) -> Generator[None]:

@@ -33,6 +33,8 @@ def report(subject: tuple[Document, Findings], _job: Job) -> Report:
         checks=findings.checks,
         notices=(*parsed.notices, *findings.notices),
         issues=findings.issues,
+        profiles=findings.profiles,
+        ignored=findings.ignored,
     )
 
 

@@ -57,11 +57,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "infos", "no issues": "no issues", "no issues in part": "no issues in what was tested",
         "nothing": "nothing could be tested", "tested": "{tested} of {all} passages tested",
         "whole": "all {all} passages tested", "whole one": "the one passage tested", "dismissed": "{n} dismissed",
+        "ignored": "{n} ignored",
         ", ": ", ", "; ": "; ", ": ": ": ", "(x)": " ({x})",
         "rules only": "rules only", "unreadable": "could not be read", "page": "page {page}",
         "line": "line {line}, column {column}", "title": "Paperlane report",
         "untested": "Parts of this document were not tested",
         "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
+        "one profile": "profile {names}", "profiles": "profiles {names}",
         "one word": "1 word", "one section": "1 section", "one page": "1 page",
         "document": "Document", "issues": "Issues", "coverage": "Coverage", "documents": "Documents",
         "severity": "Severity", "rule": "Rule", "category": "Category", "message": "Message", "quote": "Quote",
@@ -77,11 +79,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "个提示", "no issues": "未发现问题", "no issues in part": "已检测的部分未发现问题",
         "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个片段",
         "whole": "全部 {all} 个片段均已检测", "whole one": "全文已检测", "dismissed": "另有 {n} 个已忽略",
+        "ignored": "按注释或词表略过 {n} 个",
         ", ": "，", "; ": "；", ": ": "：", "(x)": "（{x}）",
         "rules only": "仅按规则检测", "unreadable": "无法读取", "page": "第 {page} 页",
         "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
         "untested": "本文档有部分内容未被检测",
         "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
+        "one profile": "检测方案 {names}", "profiles": "检测方案 {names}",
         "one word": "1 字", "one section": "1 节", "one page": "1 页",
         "document": "文档", "issues": "问题", "coverage": "检测范围", "documents": "文档",
         "severity": "级别", "rule": "规则", "category": "类别", "message": "说明", "quote": "原文",
@@ -179,6 +183,8 @@ def counts_line(report: Report, language: str) -> str:
     said = said or [words["no issues" if report.coverage.whole else "no issues in part"]]
     if report.dismissed:
         said.append(words["dismissed"].format(n=report.dismissed))
+    if report.ignored.total:
+        said.append(words["ignored"].format(n=report.ignored.total))
     return words[", "].join(said)
 
 
@@ -197,3 +203,12 @@ def size_line(report: Report, language: str) -> str:
 def judges_line(report: Report, language: str) -> str:
     """What tested the document: rules, or the names of models."""
     return WORDS[language]["rules only"] if report.judges == ("rules",) else ", ".join(report.judges)
+
+
+def profiles_line(report: Report, language: str) -> str:
+    """The profiles whose checks were asked; "" for a report of before there were any."""
+    if not report.profiles:
+        return ""
+    words = WORDS[language]
+    said = words["one profile" if len(report.profiles) == 1 else "profiles"]
+    return said.format(names=words[", "].join(report.profiles))

@@ -33,10 +33,12 @@ def document(report: Report, language: str) -> dict[str, Any]:
         },
         "coverage": {**asdict(coverage), "whole": coverage.whole},
         "judges": list(report.judges),
+        "profiles": list(report.profiles),
         "checks": list(report.checks),
         "warnings": [{**asdict(notice), "message": notice_line(notice, language)} for notice in report.notices],
         "counts": {severity.value: report.count(severity) for severity in Severity},
         "dismissed": report.dismissed,
+        "ignored": asdict(report.ignored),
         "issues": [{**issue_of(issue, language), "status": status.value} for issue, status in report.reviewed],
     }
 

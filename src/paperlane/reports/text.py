@@ -15,6 +15,7 @@ from paperlane.reports import (
     folded,
     judges_line,
     notice_line,
+    profiles_line,
     said,
     visible,
 )
@@ -42,8 +43,8 @@ def _document(report: Report, language: str) -> Iterator[str]:
     for notice in report.notices:
         yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
     summary = dict.fromkeys((counts_line(report, language), coverage_line(report.coverage, language)))
-    judges = words["(x)"].format(x=judges_line(report, language))
-    yield f"{report.name}: {words['; '].join(summary)}{judges}"
+    judges = words[", "].join(filter(None, (judges_line(report, language), profiles_line(report, language))))
+    yield f"{report.name}: {words['; '].join(summary)}{words['(x)'].format(x=judges)}"
 
 
 def _issue(name: str, issue: Issue, language: str) -> Iterator[str]:

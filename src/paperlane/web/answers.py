@@ -54,6 +54,16 @@ class Document(TypedDict):
     sha256: str
 
 
+class Brief(TypedDict):
+    """How a document is tested; of the words of its owner's group how many there are."""
+
+    profiles: Sequence[str]
+    also: Sequence[str]
+    without: Sequence[str]
+    terms: int
+    ignored: int
+
+
 class Coverage(TypedDict):
     """Passages of the document by whether they were tested."""
 
@@ -77,6 +87,7 @@ class Task(TypedDict):
     batch: str
     owner: int
     document: Document
+    brief: Brief
     status: TaskStatus
     priority: int
     engine: EngineName | None

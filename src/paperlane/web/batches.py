@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
+from paperlane.checks import PROFILES
 from paperlane.desk import Order, moment_of
 from paperlane.errors import BadRequest, Busy, Refused, StorageFull, TooLarge
 from paperlane.ledger.sense import clean
@@ -39,6 +40,9 @@ _FORM: dict[str, Any] = {
                         "priority": {"type": "integer", "minimum": 0, "maximum": 9, "default": 5},
                         "run_at": {"type": "string", "format": "date-time"},
                         "name": {"type": "string"},
+                        "profile": {"type": "array", "items": {"type": "string", "enum": [*PROFILES]}},
+                        "check": {"type": "array", "items": {"type": "string"}},
+                        "no_check": {"type": "array", "items": {"type": "string"}},
                     },
                 }
             }
@@ -125,7 +129,8 @@ def _order(received: Received, key: str, now: float) -> Order:
         priority = int(fields.get("priority", "") or 5)
     except ValueError as error:
         raise BadRequest(f"There is no priority {fields['priority']!r}.", hint="Choose 0 to 9.") from error
-    return Order(received.uploads, clean(fields.get("name", "")), priority, _moment(fields.get("run_at", ""), now), key)
+    uploads = [replace(upload, brief=received.brief) for upload in received.uploads]
+    return Order(uploads, clean(fields.get("name", "")), priority, _moment(fields.get("run_at", ""), now), key)
 
 
 def _moment(said: str, now: float) -> float:

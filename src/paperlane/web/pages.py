@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from paperlane.catalog import words
+from paperlane.checks import DEFAULT_PROFILE, PROFILES
 from paperlane.web import language
 from paperlane.web.identity import Parts, account_of
 from paperlane.web.language import Language
@@ -71,11 +72,12 @@ def _sign_in_first(request: Request) -> Response:
 
 
 @router.get("/")
-async def documents(request: Request, lang: Language) -> Response:
+async def documents(request: Request, house: Parts, lang: Language) -> Response:
     """Upload documents and follow them."""
     if await account_of(request) is None:
         return _sign_in_first(request)
-    return await _show(request, "documents.html", lang)
+    usual = house.desk.tasks.profiles or (DEFAULT_PROFILE,)
+    return await _show(request, "documents.html", lang, profiles=PROFILES, usual=usual)
 
 
 @router.get("/tasks/{task}")

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from paperlane.checks import DEFAULT_PROFILE
 from paperlane.desk import name_of
 from paperlane.model.documents import Upload
 from paperlane.model.schedules import Schedule
@@ -42,6 +43,13 @@ def task(of: Task) -> answers.Task:
             "media_type": upload.media_type,
             "bytes": upload.bytes,
             "sha256": upload.sha256,
+        },
+        "brief": {
+            "profiles": upload.brief.profiles or [DEFAULT_PROFILE],
+            "also": upload.brief.also,
+            "without": upload.brief.without,
+            "terms": len(upload.brief.terms),
+            "ignored": len(upload.brief.ignored),
         },
         "status": of.status,
         "priority": of.priority,

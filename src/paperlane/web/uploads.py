@@ -15,9 +15,10 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from paperlane.blobs import Blobs, Writing
+from paperlane.checks import CHECKS, PROFILES, brief_of, check_known, names_in
 from paperlane.errors import BadRequest, DocumentError, StoreAway, TookTooLong, TooLarge
 from paperlane.formats import recognise
-from paperlane.model.documents import Upload
+from paperlane.model.documents import Brief, Upload
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web.bodies import arriving
@@ -27,11 +28,12 @@ _FEED = 1 << 18
 _LONGEST_FIELD = 4_096
 _LONGEST_NAME = 255
 _MOST_HEADERS = 20
-_MOST_FIELDS = 10  # parts that are no files: a few more than there are fields
+_MOST_FIELDS = 30  # parts that are no files: some fields come once for each name
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 _LONGEST_UPLOAD = 43_200.0  # seconds: after twice as many, retention removes files that no task names
 _LONGEST_BOUNDARY = 70  # bytes: RFC 2046, section 5.1.1
 _FIELDS = frozenset({"priority", "run_at", "name"})
+_NAMES = {"profile": ("profile", PROFILES), "check": ("check", CHECKS), "no_check": ("check", CHECKS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Received:
     uploads: list[Upload] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
+    brief: Brief = field(default_factory=Brief)
 
     def discard(self) -> None:
         """Delete the accepted files again; while their store is away, who looks for such files finds them later."""
@@ -85,6 +88,7 @@ class _Receiver:
         self._header = [b"", b""]
         self._size = 0
         self._parts = 0
+        self._named: dict[str, list[str]] = {name: [] for name in _NAMES}
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -114,9 +118,10 @@ class _Receiver:
             raise BadRequest("The body is no multipart form.", hint="Send the files as multipart/form-data.") from error
 
     def close(self) -> Received:
-        """Everything is here, and on disk for good. BadRequest when the form broke off."""
+        """Everything is here, and on disk for good. BadRequest when the form broke off, or leaves no check to ask."""
         if not self._ended:
             raise BadRequest("The upload broke off.", hint="Send it again.")
+        self.received.brief = brief_of(*(self._named[name] for name in _NAMES))
         self._blobs.keep([upload.blob for upload in self.received.uploads])
         return self.received
 
@@ -198,11 +203,19 @@ class _Receiver:
     def _end(self) -> None:
         part = self._part
         if part.file_name is None:
-            if part.field_name in _FIELDS:
-                self.received.fields[part.field_name] = part.value.decode("utf-8", "replace")
+            self._field_end(part.field_name, part.value.decode("utf-8", "replace"))
         else:
             self._file_end(part)
         self._part = _Part()
+
+    def _field_end(self, name: str, said: str) -> None:
+        """A wrong name is refused at once: files that come after it are not stored."""
+        if name in _FIELDS:
+            self.received.fields[name] = said
+        elif name in _NAMES:
+            kind, known = _NAMES[name]
+            check_known(kind, names_in([said]), known)
+            self._named[name].append(said)
 
     def _file_end(self, part: _Part) -> None:
         name = part.file_name or ""

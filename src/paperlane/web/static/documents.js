@@ -8,6 +8,7 @@ const more = document.getElementById("more");
 const said = document.getElementById("said");
 const drop = document.getElementById("drop");
 const files = document.getElementById("files");
+const profiles = document.getElementById("profiles");
 const told = document.getElementById("told");
 const rows = new Map();
 const ended = []; // tasks that are to be read out
@@ -171,6 +172,10 @@ function tell(lines) {
 async function upload(chosen) {
   if (!chosen.length) return;
   const form = new FormData();
+  const boxes = [...profiles.querySelectorAll("input")];
+  if (boxes.some((box) => box.checked !== box.defaultChecked)) {
+    for (const box of boxes) if (box.checked) form.append("profile", box.value); // before the files
+  }
   for (const file of chosen) form.append("files", file, file.name);
   tell([say("uploading")]);
   drop.setAttribute("aria-busy", "true");

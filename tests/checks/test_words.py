@@ -1,0 +1,74 @@
+"""A team's words: what they take away, and how a file says them."""
+
+import pytest
+from tests.reading import report_of
+
+from paperlane.checks.words import LARGEST, MOST, Words, words_in
+from paperlane.errors import BadRequest
+from paperlane.model.documents import Brief, Ignored, Report
+
+TEXT = "# One\n\nThe Fast\nTrack shall be fast and robust, and its SLO met.\n\n系统应尽快响应。\n"
+
+
+def heard(*ignored: str, text: str = TEXT, **terms: str) -> Report:
+    return report_of(text, brief=Brief(ignored=ignored, terms=terms))
+
+
+def quotes(report: Report) -> list[str]:
+    return [issue.quote for issue in report.issues]
+
+
+@pytest.mark.parametrize(
+    ("ignored", "left"),
+    [
+        ("fast", ["robust", "SLO", "尽快"]),  # in any case
+        ("Fast", ["fast", "robust", "SLO", "尽快"]),  # as it is written
+        ("FAST", ["Fast", "fast", "robust", "SLO", "尽快"]),
+        ("fast  track", ["fast", "robust", "SLO", "尽快"]),  # the one that stands inside
+        ("Fast Track", ["fast", "robust", "SLO", "尽快"]),
+        ("Fast track", ["Fast", "fast", "robust", "SLO", "尽快"]),
+        ("breakfast", ["Fast", "fast", "robust", "SLO", "尽快"]),
+        ("尽快响应", ["Fast", "fast", "robust", "SLO"]),
+        ("ｆａｓｔ", ["robust", "SLO", "尽快"]),  # of any width
+        ("SLO", ["Fast", "fast", "robust", "尽快"]),
+    ],
+)
+def test_an_ignored_word_takes_away_what_it_covers_and_no_more(ignored: str, left: list[str]):
+    report = heard(ignored)
+    assert quotes(report) == left
+    assert report.ignored == Ignored(words=5 - len(left))
+
+
+def test_a_word_that_a_check_names_is_meant_too():
+    text = "# One\n\nIt opens the the door.\n"
+    assert quotes(heard(text=text)) == ["the the"]
+    assert quotes(heard("the", text=text)) == []
+
+
+def test_an_acronym_of_the_glossary_is_spelled_out():
+    assert "SLO" not in quotes(heard(SLO=""))
+    assert "SLO" in quotes(heard(slo="no acronym"))
+    assert heard(SLO="").ignored == Ignored()
+
+
+def test_a_file_of_words_is_lines():
+    said = words_in("# glossary\nSLO: service level\nobjective:\n\n  robust \n10:1\n支付网关：PGW\nrobust\n")
+    assert dict(said.terms) == {"SLO": "service level", "objective": "", "支付网关": "PGW"}
+    assert list(said.ignored) == ["robust", "10:1"]
+    assert words_in(said.written()) == said
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (Words({"": "nothing"}), "invalid_words"),
+        (Words(ignored=["x" * 201]), "invalid_words"),
+        (Words(ignored=[f"w{number}" for number in range(MOST + 1)]), "too_many_words"),
+        (Words({"x": "y" * LARGEST}), "too_many_words"),
+    ],
+)
+def test_words_are_bounded(words: Words, code: str):
+    with pytest.raises(BadRequest) as refused:
+        words.checked()
+    assert refused.value.code == code
+    assert refused.value.hint
