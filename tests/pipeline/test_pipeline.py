@@ -5,13 +5,11 @@ from dataclasses import replace
 from time import process_time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.reading import NoJob, document_of, report_of
 
 from paperlane.checks import CHECKS, Finding, Subject
 from paperlane.model.documents import Language, Severity
-from paperlane.pipeline.section_merge import BUDGET, merge, tokens_of
+from paperlane.pipeline.section_merge import merge
 from paperlane.reports import REPORTS
 
 PARAGRAPH = "The gateway records the request and answers it. " * 8
@@ -50,35 +48,6 @@ def test_no_mark_of_an_acronym_takes_long():
     begin = process_time()
     document_of("a <abbr " + "title='" * 30_000)
     assert process_time() - begin < 3
-
-
-def test_tokens_are_right_for_chinese_and_english():
-    assert tokens_of("系统应在一秒内响应") == 9
-    assert tokens_of("The system shall answer within one second") == 9
-
-
-BLOCKS = st.sampled_from(
-    [
-        "# A\n\n",
-        "## B\n\n",
-        "### C\n\n",
-        "Short.\n\n",
-        PARAGRAPH + "\n\n",
-        PARAGRAPH * 5 + "\n\n",
-        "系统应响应。" * 300 + "\n\n",
-    ]
-)
-
-
-@given(st.lists(BLOCKS, max_size=25))
-def test_passages_hold_every_block_once_and_keep_to_their_budget(parts: list[str]):
-    document = document_of("".join(parts))
-    passages = merge(document, NoJob()).items
-    places = [place for passage in passages for place in range(passage.first, passage.last)]
-    assert places == list(range(len(document.parsed.blocks)))
-    assert [passage.id for passage in passages] == list(range(len(passages)))
-    for passage in passages:
-        assert passage.tokens <= BUDGET or passage.last - passage.first <= 2
 
 
 def test_short_sections_of_one_parent_are_tested_together():

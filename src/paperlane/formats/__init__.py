@@ -53,6 +53,7 @@ FORMATS: Mapping[str, Format] = {
     form.name: form
     for form in (
         Format("Markdown", "text/markdown", (".md", ".markdown", ".mdown"), "markdown"),
+        Format("reStructuredText", "text/x-rst", (".rst", ".rest"), "rst"),
         Format("HTML", "text/html", (".html", ".htm", ".xhtml"), "html"),
         Format("plain text", "text/plain", (".txt", ".text"), "text"),
         Format("PDF", "application/pdf", (".pdf",), "pdf"),
@@ -62,7 +63,7 @@ FORMATS: Mapping[str, Format] = {
 
 _BY_SUFFIX = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 _BY_MEDIA_TYPE = {form.media_type: form for form in FORMATS.values()}
-_TEXTS = ("markdown", "html", "text")
+_TEXTS = ("markdown", "rst", "html", "text")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # Archives, documents, programs and pictures, by the bytes that each begins with. Not HTML: it is text, misnamed or not.
 _NO_TEXTS = (

@@ -17,6 +17,7 @@ from paperlane.errors import DocumentError
 from paperlane.formats import Tell
 from paperlane.formats.encoding import decode
 from paperlane.formats.lines import line_starts, trimmed
+from paperlane.formats.spans import merged
 from paperlane.model.documents import Block, BlockKind, Link, Parsed, Upload
 
 _FENCE = re.compile(r"---[ \t]*[\r\n]")
@@ -262,20 +263,6 @@ def _html(content: str, *, to_end: bool = False) -> Iterator[tuple[int, int]]:
             yield opened.pop(name), tag.end()
     if to_end and opened:
         yield min(opened.values()), len(content)
-
-
-def merged(spans: Iterator[tuple[int, int]] | list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The same places as spans in order that do not overlap."""
-    last: tuple[int, int] | None = None
-    for start, end in sorted(spans):
-        if last is not None and start <= last[1]:
-            last = (last[0], max(last[1], end))
-        else:
-            if last is not None:
-                yield last
-            last = (start, end)
-    if last is not None:
-        yield last
 
 
 def _links(text: str, blocks: tuple[Block, ...]) -> Iterator[Link]:

@@ -173,7 +173,8 @@ class Section:
 class Document:
     """A parsed document in sections, with what the whole of it defines, and how it shall be tested.
 
-    `acronyms` maps each acronym that the document spells out to its expansion; `language` is the prevailing one.
+    `acronyms` maps each acronym that the document spells out to its expansion, `definitions` each term that it defines
+    to what it means; `language` is the prevailing one.
     """
 
     parsed: Parsed
@@ -181,6 +182,7 @@ class Document:
     sections: tuple[Section, ...]
     acronyms: Mapping[str, str] = field(default_factory=dict)
     brief: Brief = Brief()
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -190,9 +192,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Neighbouring text that is tested together: whole blocks `blocks[first:last]`, which span `text[start:end]`.
+    """Neighbouring text that is tested together: `text[start:end]`, and `blocks[first:last]`, which begin in it.
 
-    `path` is the heading path that its sections share. `tokens` is an estimate.
+    A block that is too long for one passage goes on in further ones, in which perhaps no other begins (`first` is
+    `last`). `path` is the heading path that its sections share; `tokens` is an estimate.
+    Context, not to be tested itself: `headers` is the first row of a table that the text begins in the middle of,
+    `terms` what the terms in the text mean, by the document's own definitions and the team's glossary.
     """
 
     id: int
@@ -202,11 +207,13 @@ class Passage:
     end: int
     path: tuple[str, ...]
     tokens: int
+    headers: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """A document cut into passages, in reading order; together they hold every block once."""
+    """A document cut into passages, in reading order; together they hold every block, each of which begins in one."""
 
     items: tuple[Passage, ...]
 

@@ -1,4 +1,4 @@
-"""The second step: a parsed file becomes a document with sections, a language and the acronyms that it spells out."""
+"""The second step: a parsed file becomes a document with sections, a language and the words that it defines."""
 
 import re
 from collections import defaultdict
@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from paperlane.model.documents import BlockKind, Document, Language, Parsed, Section, Upload
 from paperlane.model.steps import Job, Step
+from paperlane.pipeline.definitions import definitions
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]{2,}")
@@ -25,6 +26,9 @@ _EXPANDS = re.compile(
 _MARKED = re.compile(r"<abbr(?P<attributes>\s[^<>]*+)>(?P<acronym>[A-Z][A-Z0-9]{1,7})</abbr>")
 _TITLE = re.compile(r"\stitle=([\"'])(?P<words>[^<>]{4,200}?)\1")
 _WORDS = re.compile(r"[A-Za-z]{3}|[\u3400-\u9fff]{2}")
+_SPOKEN = re.compile(r"[^\W\d_](?:[\w-]*\w)?")
+_CLAUSE = re.compile(r"[.,;:!?。，；：！？、()（）]")
+_AROUND = " \t\r\n*_`“”\"'「」"
 _LANGUAGE_SAMPLE = 200_000
 
 
@@ -34,7 +38,11 @@ def process(subject: tuple[Upload, Parsed], job: Job) -> Document:
     job.progress(0.1)
     sections = tuple(_sections(parsed))
     job.progress(0.7)
-    return Document(parsed, _language(parsed.text), sections, _acronyms(parsed), upload.brief)
+    acronyms = _acronyms(parsed)
+    job.progress(0.9)
+    return Document(
+        parsed, _language(parsed.text), sections, acronyms, upload.brief, definitions(parsed, sections)
+    )  # fmt: skip
 
 
 def _language(text: str) -> Language:
@@ -75,15 +83,25 @@ def _acronyms(parsed: Parsed) -> Mapping[str, str]:
             continue
         content = parsed.text[block.start : block.end]
         for match in _EXPANDED.finditer(content):
-            words = content[max(0, match.start() - 90) : match.start()].rstrip()
-            if words:
-                found.setdefault(match["acronym"], words[-90:])
+            if words := _spelled_out(content[max(0, match.start() - 90) : match.start()], match["acronym"]):
+                found.setdefault(match["acronym"], words)
         for match in _EXPANDS.finditer(content):
             found.setdefault(match["acronym"], (match["words"] or match["said"]).strip())
         for match in _MARKED.finditer(content):
             if (title := _TITLE.search(match["attributes"])) is not None:
                 found.setdefault(match["acronym"], title["words"].strip())
     return {**dict(_glossary(parsed)), **found}
+
+
+def _spelled_out(before: str, acronym: str) -> str:
+    """The words in front of a bracket whose initials an acronym is; where they are not, those since the last mark."""
+    words = list(_SPOKEN.finditer(before))
+    for count in range(min(len(words), len(acronym)), 0, -1):
+        initials = "".join(part[0] for word in words[-count:] for part in word[0].split("-") if part)
+        if initials.upper() == acronym:
+            return before[words[-count].start() :].strip(_AROUND)
+    said = _CLAUSE.split(before.rstrip())[-1].strip(_AROUND)
+    return " ".join(said.split()[-len(acronym) - 2 :])
 
 
 def _glossary(parsed: Parsed) -> Iterator[tuple[str, str]]:
@@ -99,4 +117,4 @@ def _glossary(parsed: Parsed) -> Iterator[tuple[str, str]]:
             yield cells[first], words[:90]
 
 
-DOCUMENT_PROCESSING = Step("document_processing", 3, tuple[Upload, Parsed], Document, process, share=10)
+DOCUMENT_PROCESSING = Step("document_processing", 4, tuple[Upload, Parsed], Document, process, share=10)

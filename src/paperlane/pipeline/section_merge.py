@@ -1,89 +1,228 @@
-"""The third step: neighbouring text is cut and joined into passages that are tested as a whole."""
+"""The third step: neighbouring text is cut and joined into passages that are tested as a whole.
+
+What is cut or joined depends on what stands near it alone, so that an edit moves no border but its own: a document
+that is uploaded again gives the same passages but for the one that was edited.
+"""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
+from typing import NamedTuple
+from zlib import crc32
 
-from paperlane.model.documents import Block, BlockKind, Document, Passage, Passages
+from paperlane.checks.sentences import sentences
+from paperlane.model.documents import Block, BlockKind, Document, Passage, Passages, Section
 from paperlane.model.steps import Job, Step
+from paperlane.pipeline.terms import Terms
+from paperlane.pipeline.tokens import tokens_of
 
 BUDGET = 1_500
-"""Tokens that a passage may have; a single block that is longer stays whole."""
+"""Tokens that a passage has at most; what stands beside its text as context is not counted."""
 
 SHORTEST = 500
 """Characters below which a passage is joined with its neighbour inside the same parent section."""
 
-_HAN = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
-_WORD = re.compile(r"[A-Za-z0-9]+|[^\sA-Za-z0-9\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
-_PER_WORD = 1.3
-
-
-def tokens_of(text: str) -> int:
-    """An estimate of a text's tokens: one a Chinese character, 1.3 an English word, as common tokenizers make them."""
-    return len(_HAN.findall(text)) + int(_PER_WORD * len(_WORD.findall(text)))
+_HEADERS = 500  # characters of a table's first row that are context
+_WORD = re.compile(r"[^\W_\u3400-\u9fff]+|[\u3400-\u9fff]{1,3}")
+_ROOM = re.compile(r"\s+|(?<=[\u3000-\u303f\uff00-\uffef])")
 
 
 def merge(document: Document, job: Job) -> Passages:
     """Passages in reading order; together they hold every block once."""
     job.progress(0.1)
-    runs = list(_runs(document))
+    runs = [run for section in document.sections for run in _runs(document, section)]
+    job.progress(0.5)
+    terms, headers = Terms(document), _headers(document)
     job.progress(0.6)
-    return Passages(tuple(_passage(document, number, run) for number, run in enumerate(_joined(document, runs))))
+    return Passages(tuple(_passage(document, number, run, terms, headers) for number, run in enumerate(_joined(runs))))
 
 
+class _Atom(NamedTuple):
+    """What is cut no further: the blocks `first` to `last` that begin in `text[start:end]`.
+
+    `tokens` are those up to the next atom; in front of a `loose` one a cut parts no list, table or sentence.
+    """
+
+    first: int
+    last: int
+    start: int
+    end: int
+    tokens: int
+    loose: bool
+
+
+@dataclass(slots=True)
 class _Run:
-    """Blocks `first` to `last` of sections under one path."""
+    """Neighbouring blocks under one path. `level` is that of the heading that it begins with, 0 where there is none."""
 
-    __slots__ = ("first", "last", "path", "tokens")
+    first: int
+    last: int
+    start: int
+    end: int
+    tokens: int
+    path: tuple[str, ...]
+    level: int
 
-    def __init__(self, first: int, last: int, path: tuple[str, ...], tokens: int) -> None:
-        self.first, self.last, self.path, self.tokens = first, last, path, tokens
 
-
-def _runs(document: Document) -> Iterator[_Run]:
-    """Each section with its heading, cut at block borders where it is over the budget."""
+def _runs(document: Document, section: Section) -> Iterator[_Run]:
+    """A section with its heading, cut where it is over the budget."""
     text, blocks = document.text, document.parsed.blocks
-    for section in document.sections:
-        first = section.heading if section.heading >= 0 else section.first
-        begin, tokens = first, 0
-        for at in range(first, section.last):
-            own = tokens_of(text[blocks[at].start : blocks[at].end])
-            if tokens and tokens + own > BUDGET and not _same_row(blocks, at):
-                yield _Run(begin, at, section.path, tokens)
-                begin, tokens = at, 0
-            tokens += own
-        if begin < section.last:
-            yield _Run(begin, section.last, section.path, tokens)
+    first = section.heading if section.heading >= 0 else section.first
+    if first == section.last:
+        return
+    start, end = blocks[first].start, blocks[section.last - 1].end
+    if (tokens := tokens_of(text[start:end])) <= BUDGET:
+        yield _Run(first, section.last, start, end, tokens, section.path, section.level)
+        return
+    atoms = list(_atoms(text, blocks, first, section.last))
+    for begin, until in _cut(text, atoms):
+        tokens = tokens_of(text[atoms[begin].start : atoms[until - 1].end])
+        level = section.level if begin == 0 else 0
+        one, other = atoms[begin], atoms[until - 1]
+        yield _Run(one.first, other.last, one.start, other.end, tokens, section.path, level)
 
 
-def _same_row(blocks: tuple[Block, ...], at: int) -> bool:
-    one, other = blocks[at - 1], blocks[at]
-    cells = one.kind is BlockKind.TABLE_CELL and other.kind is BlockKind.TABLE_CELL
-    return cells and (one.table, one.row) == (other.table, other.row)
+def _atoms(text: str, blocks: Sequence[Block], first: int, last: int) -> Iterator[_Atom]:
+    """Blocks, and rows of tables; a row over the budget in cells, and a block over it in sentences."""
+    for _, group in groupby(range(first, last), lambda at: _row(blocks[at]) or at):
+        row = list(group)
+        whole = len(row) == 1 or tokens_of(text[blocks[row[0]].start : blocks[row[-1]].end]) <= BUDGET
+        for begin, until in [(row[0], row[-1] + 1)] if whole else [(at, at + 1) for at in row]:
+            yield from _pieces(text, blocks, begin, until, first)
 
 
-def _joined(document: Document, runs: list[_Run]) -> Iterator[_Run]:
-    """Short neighbours join while both have the same parent, or one is the other's parent."""
-    held: _Run | None = None
-    for run in runs:
-        if held is not None and _may_join(document, held, run):
-            held = _Run(held.first, run.last, _shared(held.path, run.path), held.tokens + run.tokens)
+def _row(block: Block) -> tuple[int, int] | None:
+    return (block.table, block.row) if block.kind is BlockKind.TABLE_CELL else None
+
+
+def _pieces(text: str, blocks: Sequence[Block], at: int, after: int, first: int) -> Iterator[_Atom]:
+    start, end = blocks[at].start, blocks[after - 1].end
+    until = blocks[after].start if after < len(blocks) else end
+    loose = at == first or not _goes_on(blocks[at - 1], blocks[at])
+    if after - at > 1 or tokens_of(text[start:end]) <= BUDGET:
+        yield _Atom(at, after, start, end, tokens_of(text[start:until]), loose)
+        return
+    spans = list(_sentences(text, blocks[at]))
+    for number, (begin, stop) in enumerate(spans):
+        beyond = spans[number + 1][0] if number + 1 < len(spans) else until
+        tokens = tokens_of(text[begin:beyond])
+        yield _Atom(at + (number > 0), after, begin, stop, tokens, loose and number == 0)
+
+
+def _goes_on(one: Block, other: Block) -> bool:
+    """Does the second go on with a list or a table?"""
+    return (
+        one.kind is other.kind and one.kind in {BlockKind.LIST_ITEM, BlockKind.TABLE_CELL} and one.table == other.table
+    )
+
+
+def _sentences(text: str, block: Block) -> Iterator[tuple[int, int]]:
+    """A block's sentences, or the lines of code; what is over the budget even so, cut between words or anywhere."""
+    written = text[block.start : block.end]
+    if block.kind is BlockKind.CODE:
+        spans = [found.span() for found in re.finditer(r"[^\r\n]+", written)]
+    else:
+        spans = list(sentences(written))
+    for start, end in spans:
+        if tokens_of(written[start:end]) <= BUDGET:
+            yield block.start + start, block.start + end
         else:
-            if held is not None:
-                yield held
-            held = run
-    if held is not None:
-        yield held
+            yield from _by_force(text, block.start + start, block.start + end)
 
 
-def _may_join(document: Document, one: _Run, other: _Run) -> bool:
-    blocks = document.parsed.blocks
-    short = min(
-        blocks[one.last - 1].end - blocks[one.first].start, blocks[other.last - 1].end - blocks[other.first].start
+def _by_force(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    most = BUDGET // 2  # characters, of which the worst takes two tokens
+    while end - start > most:
+        rooms = list(_ROOM.finditer(text, start + most // 2, start + most))
+        stop, begin = rooms[-1].span() if rooms else (start + most, start + most)
+        yield start, stop
+        start = begin
+    if start < end:
+        yield start, end
+
+
+_TIERS = ((True, BUDGET // 4, 0), (True, 0, SHORTEST), (False, BUDGET // 4, 0), (False, 0, 0))
+"""Where to cut, the best first: at a loose place or at any, with so many tokens and characters on either side."""
+
+
+def _cut(text: str, atoms: Sequence[_Atom]) -> Iterator[tuple[int, int]]:
+    """Ranges of atoms within the budget: a range over it is cut at its strongest place, and each half again.
+
+    A half that an edit does not touch is cut as it was before.
+    """
+    tokens = [0, *accumulate(atom.tokens for atom in atoms)]
+    strengths = [_strength(text[atom.start : atom.end]) for atom in atoms]
+    ahead = [(0, len(atoms))]
+    while ahead:
+        begin, until = ahead.pop()
+        if until - begin == 1 or tokens[until] - tokens[begin] <= BUDGET:
+            yield begin, until
+            continue
+        start, end = atoms[begin].start, atoms[until - 1].end
+        places: list[int] = []
+        for loose, least, shortest in _TIERS:
+            low = max(begin + 1, bisect_left(tokens, tokens[begin] + least))
+            high = min(until, bisect_left(tokens, tokens[until] - least + 1))
+            places = places or [
+                at
+                for at in range(low, high)
+                if (atoms[at].loose or not loose) and shortest <= atoms[at].start - start <= end - start - shortest
+            ]
+        middle = (tokens[begin] + tokens[until]) / 2
+        place = min(places, key=lambda at: (strengths[at], abs(tokens[at] - middle)))
+        ahead += [(place, until), (begin, place)]
+
+
+def _strength(text: str) -> tuple[int, int]:
+    """The least hash of two neighbouring words, then that of all; the strongest place to cut has the least.
+
+    An edit of other words leaves the first as it is; the second tells texts apart that say the same over and over.
+    """
+    words = _WORD.findall(text)
+    whole = crc32(text.encode())
+    return min((crc32(f"{one} {other}".encode()) for one, other in pairwise(words)), default=whole), whole
+
+
+def _joined(runs: Sequence[_Run]) -> Iterator[_Run]:
+    """Short neighbours join while both have the same parent, or one is the other's parent.
+
+    The deepest headings are asked first whether what they part shall join, and those of one level in an order that
+    their titles give: so an edit elsewhere changes no answer.
+    """
+    groups = list(runs)  # each at the place of its first run
+    ends = list(range(len(runs)))
+    begins = list(range(len(runs)))
+    order = sorted(
+        (at for at in range(1, len(runs)) if runs[at].level),
+        key=lambda at: (-runs[at].level, crc32("\n".join(runs[at].path).encode())),
     )
-    related = (
-        one.path[:1] == other.path[:1] and len(_shared(one.path, other.path)) >= min(len(one.path), len(other.path)) - 1
-    )
-    return short < SHORTEST and related and one.tokens + other.tokens <= BUDGET
+    for at in order:
+        left, right = begins[at - 1], ends[at]
+        if _may_join(groups[left], groups[at]):
+            groups[left] = _union(groups[left], groups[at])
+            ends[left], begins[right] = right, left
+    at = 0
+    while at < len(groups):
+        yield groups[at]
+        at = ends[at] + 1
+
+
+def _union(one: _Run, other: _Run) -> _Run:
+    path = _shared(one.path, other.path)
+    return _Run(one.first, other.last, one.start, other.end, one.tokens + other.tokens + 1, path, one.level)
+
+
+def _may_join(one: _Run, other: _Run) -> bool:
+    if min(one.end - one.start, other.end - other.start) >= SHORTEST or one.tokens + other.tokens >= BUDGET:
+        return False
+    shared = len(_shared(one.path, other.path))
+    depths = len(one.path), len(other.path)
+    if one.path[:1] != other.path[:1] or shared < min(*depths, max(depths) - 1):
+        return False
+    return one.level > 0 or shared == len(one.path)  # or the heading above what goes on would be lost
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,9 +232,29 @@ def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return one[:length]
 
 
-def _passage(document: Document, number: int, run: _Run) -> Passage:
-    blocks = document.parsed.blocks
-    return Passage(number, run.first, run.last, blocks[run.first].start, blocks[run.last - 1].end, run.path, run.tokens)
+def _passage(document: Document, number: int, run: _Run, terms: Terms, headers: Mapping[int, str]) -> Passage:
+    said = document.text[run.start : run.end]
+    first = _first(document.parsed.blocks, run)
+    cut = first.kind is BlockKind.TABLE_CELL and first.row > 1
+    above = headers.get(first.table, "") if cut else ""
+    return Passage(
+        number, run.first, run.last, run.start, run.end, run.path, run.tokens, above, terms.of(said)
+    )  # fmt: skip
 
 
-SECTION_MERGE = Step("section_merge", 1, Document, Passages, merge, share=5)
+def _first(blocks: Sequence[Block], run: _Run) -> Block:
+    """The block that a passage begins with, or inside of."""
+    begins = run.first < len(blocks) and blocks[run.first].start == run.start
+    return blocks[run.first if begins else run.first - 1]
+
+
+def _headers(document: Document) -> Mapping[int, str]:
+    """The first row of each table, on one line."""
+    cells: defaultdict[int, list[str]] = defaultdict(list)
+    for block in document.parsed.blocks:
+        if block.kind is BlockKind.TABLE_CELL and block.row == 1:
+            cells[block.table].append(" ".join(document.text[block.start : block.end].split()))
+    return {table: " | ".join(row)[:_HEADERS] for table, row in cells.items()}
+
+
+SECTION_MERGE = Step("section_merge", 2, Document, Passages, merge, share=5)
