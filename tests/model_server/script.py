@@ -38,6 +38,7 @@ SAYS = (
     "no_choices",
     "error",  # `status`
     "push",  # 429 whatever the rate
+    "quota",  # 429 that no pause mends
     "cut",  # the connection breaks off in the middle of the answer
     "drop",  # it closes without a word
     "hang",  # it never answers

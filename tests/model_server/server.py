@@ -15,7 +15,6 @@ from typing import Any
 from tests.model_server.script import Minute, Rule, Script, content
 
 _PASSAGE = re.compile(r"<<<BEGIN passage ([0-9a-f]{16})>>>\n(.*?)\n<<<END passage \1>>>", re.DOTALL)
-_FOR_EVER = 3_600.0
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Server:
         headers = {name.lower(): value.strip() for name, _, value in (h.partition(":") for h in head.splitlines()[1:])}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if path.endswith("/chat/completions") and method == "POST":
-            return await self._complete(writer, headers, json.loads(body))
+            return await self._complete(reader, writer, headers, json.loads(body))
         if path == "/script" and method == "POST":
             self.read(Script.of(json.loads(body)))
             return await self._answer(writer, 200, {})
@@ -64,7 +63,11 @@ class Server:
         return await self._answer(writer, 404, _error("there is nothing here"))
 
     async def _complete(
-        self, writer: asyncio.StreamWriter, headers: Mapping[str, str], asked: Mapping[str, Any]
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        headers: Mapping[str, str],
+        asked: Mapping[str, Any],
     ) -> bool:
         said = "\n".join(message["content"] for message in asked["messages"])
         found = _PASSAGE.search(said)
@@ -100,6 +103,9 @@ class Server:
         self.most = max(self.most, self.flight)
         try:
             await asyncio.sleep(script.latency(self.chance))
+            if rule is not None and rule.say == "hang":
+                await reader.read()  # until the other side gives up
+                return False
             return await self._say(writer, call, rule, passage, tokens, asked["model"])
         finally:
             self.flight -= 1
@@ -133,13 +139,12 @@ class Server:
         model: str,
     ) -> bool:
         say = rule.say if rule else ""
-        if say == "hang":
-            await asyncio.sleep(_FOR_EVER)
         if say == "drop":
             return False
-        if rule is not None and say in {"error", "push"}:
+        if rule is not None and say in {"error", "push", "quota"}:
             call["status"] = rule.status if say == "error" else 429
-            return await self._answer(writer, call["status"], _error("it broke"), rule.retry_after)
+            told = _error("it broke", "insufficient_quota" if say == "quota" else None)
+            return await self._answer(writer, call["status"], told, rule.retry_after)
         text = content(rule, passage)
         message = {"role": "assistant", "content": text, "refusal": "I cannot do that." if say == "refusal" else None}
         reason = {"length": "length", "filter": "content_filter"}.get(say, "stop")

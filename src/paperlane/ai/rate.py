@@ -184,7 +184,7 @@ def allot(standing: Standing, ask: Ask, limits: Limits, now: float) -> tuple[Sta
     if now < standing.at - _MINUTE:
         standing = Standing(at=now, reserve=0.0)
     now = max(now, standing.at)
-    standing = _heard(_moved(standing, now), ask.told, now)
+    standing = _heard(_corrected(_moved(standing, now), ask.told.corrections, limits), ask.told, now)
     standing, mine = _fetched(standing, ask, now)
     if standing.open_until > now or standing.closed_until > now:
         standing = replace(standing, rows=tuple(replace(row, granted=0) for row in standing.rows))
@@ -216,10 +216,17 @@ def _slot(at: float) -> int:
     return int(at / _SLOT)
 
 
+def _corrected(standing: Standing, corrections: Mapping[int, int], limits: Limits) -> Standing:
+    """Requests took more tokens than was granted, or less."""
+    if not corrections or not limits.tokens:
+        return standing
+    slots = tuple((at, count, max(0, tokens + corrections.get(at, 0))) for at, count, tokens in standing.slots)
+    reserve = standing.reserve - sum(corrections.values()) * _MINUTE / limits.tokens
+    return replace(standing, slots=slots, reserve=min(_RESERVE, reserve))
+
+
 def _heard(standing: Standing, told: Told, now: float) -> Standing:
     """What a worker learned, the good before the bad: it may all have happened at once."""
-    slots = tuple((at, count, max(0, tokens + told.corrections.get(at, 0))) for at, count, tokens in standing.slots)
-    standing = replace(standing, slots=slots)
     if told.succeeded:
         if standing.open_until <= now:  # what was under way when it broke tells nothing of now
             standing = replace(standing, openings=0, open_until=0.0, probe_until=0.0, refused=False)
