@@ -351,6 +351,20 @@ CODES: Mapping[str, Told] = {
             "请稍后再试；若仍如此，请告知管理员释放空间。",
         ),
     ),
+    "model_away": Told(
+        ("The language model cannot be asked at the moment.", "语言模型暂时无法使用。"),
+        (
+            "Nothing is lost: the document waits for it. If it stays, tell who runs this service.",
+            "文档会等待模型恢复，不会丢失；若持续如此，请告知管理员。",
+        ),
+    ),
+    "model_refused": Told(
+        ("The language model does not accept our questions.", "语言模型拒绝了我们的请求。"),
+        (
+            "Its key, name or address in the settings must be mended; documents wait for it.",
+            "请修正设置中的密钥、模型名称或地址；文档会等待。",
+        ),
+    ),
     "bad_request": Told(("The request makes no sense.", "请求无效。")),
     "invalid_request": Told(
         ("Something in the request makes no sense.", "请求中有无效的内容。"),

@@ -15,6 +15,7 @@ PaperlaneError            code, message, hint
 |- CancelRequested        somebody cancelled the task
 |- StepFault              a step broke its limits or its process died; another attempt may help
 |- Misconfigured          the installation must be mended first
+|- ModelAway              a model cannot be asked now; what asks it waits, and nothing of it failed
 """
 
 from paperlane.model.tasks import Fault
@@ -192,6 +193,20 @@ class Misconfigured(PaperlaneError):
     """The installation must be mended before this can work."""
 
     code = "misconfigured"
+
+
+class ModelAway(PaperlaneError):
+    """A model cannot be asked now: it is down, it refuses our key, or it told us to wait.
+
+    What wanted to ask is not at fault: it is worth another try `after` seconds from now, and uses none up. What was
+    answered before is stored.
+    """
+
+    code = "model_away"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", after: float = 30.0) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.after = after
 
 
 OF_FILES = (StorageFull, Unreadable, Unmounted, StoreAway)

@@ -1,12 +1,17 @@
 """Every setting, with its default: from `PAPERLANE_*` in the environment, or from `paperlane.toml`."""
 
+import os
 import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+<<<<<<< HEAD
+=======
+from urllib.parse import urlsplit
+>>>>>>> 7707ae3cfe7b1a4b9e563a9fadf3f065ad6ae7b4
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -23,6 +28,79 @@ from paperlane.errors import Misconfigured
 _FILE = Path("paperlane.toml")
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"  # begins with no dot, so none leads out of the others
 _BUCKET = re.compile(rf"s3://{_SEGMENT}(/{_SEGMENT})*/?")
+
+_KEY_ENV = "PAPERLANE_MODEL_API_KEY"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHARES = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_OPENAI = "https://api.openai.com/v1"
+
+
+class ModelTerms(BaseModel):
+    """One model that may be asked: where it is, how much it may be asked, and what that costs.
+
+    `name` is what people call it, `model` what its provider does. Its key stands in the environment's variable
+    `key_env` and nowhere else. Prices are of a million tokens, in `currency`. 0 requests or tokens a minute are no
+    limit. `context` is how many tokens a question and its answer may have together; `in_flight` how many questions one
+    worker has under way at once; `seconds` how long one answer may take.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    name: str = ""
+    model: str
+    base_url: str = _OPENAI
+    key_env: str = _KEY_ENV
+    price_in: float = Field(default=0.0, ge=0)
+    price_out: float = Field(default=0.0, ge=0)
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    requests_a_minute: int = Field(default=0, ge=0, le=1_000_000)
+    tokens_a_minute: int = Field(default=0, ge=0, le=1_000_000_000)
+    context: int = Field(default=16_000, ge=4_000, le=100_000_000)
+    in_flight: int = Field(default=200, ge=1, le=10_000)
+    seconds: float = Field(default=120.0, gt=0, le=3_600)
+
+    @field_validator("model", "name")
+    @classmethod
+    def _a_name(cls, name: str, info: ValidationInfo) -> str:
+        if _SHARES.fullmatch(name) is None and (name or info.field_name == "model"):
+            raise PydanticCustomError("no_name", "Input should be a name of at most 200 characters on one line")
+        return name
+
+    @field_validator("base_url")
+    @classmethod
+    def _an_address(cls, address: str) -> str:
+        """With no name, password or question in it: it stands in logs."""
+        try:
+            parts = urlsplit(address)
+            parts.port  # noqa: B018  whether it is a number is looked at only here
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise PydanticCustomError("no_address", "Input should be http://HOST/PATH or https://HOST/PATH")
+        if parts.query or parts.fragment:
+            raise PydanticCustomError("no_address", "Input should be an address that ends with its path")
+        return address.rstrip("/")
+
+    @field_validator("key_env")
+    @classmethod
+    def _a_variable(cls, name: str) -> str:
+        """Somebody may write the key itself here: it must not be shown."""
+        if _VARIABLE.fullmatch(name) is None:
+            raise PydanticCustomError("no_variable", "Input should name a variable of the environment, not hold a key")
+        return name
+
+    @property
+    def called(self) -> str:
+        """What people call it, and choose it by."""
+        return self.name or self.model
+
+    def key(self) -> str:
+        """What its provider knows us by; "" where nothing is set, as for a model in one's own house."""
+        return os.environ.get(self.key_env, "").strip()
+
+    def cost(self, tokens_in: int, tokens_out: int) -> float:
+        """What these tokens cost, in `currency`."""
+        return (tokens_in * self.price_in + tokens_out * self.price_out) / 1_000_000
 
 
 class Settings(BaseSettings):
@@ -149,6 +227,36 @@ class Settings(BaseSettings):
         14, ge=0, description="Days that each step of a completed task is kept; the report stays longer. 0: as long."
     )
 
+    model: str = Field(
+        "", description="The model that looks for issues, by its provider's name; empty: none, only rules."
+    )
+    model_base_url: str = Field(_OPENAI, description="Where it is asked: any endpoint that speaks as OpenAI's does.")
+    model_requests_a_minute: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="How often it may be asked in a minute, by all workers together; 0: no limit.",
+    )
+    model_tokens_a_minute: int = Field(
+        0, ge=0, le=1_000_000_000, description="How many tokens that may be in a minute; 0: no limit."
+    )
+    model_price_in: float = Field(0.0, ge=0, description="What a million tokens of questions cost.")
+    model_price_out: float = Field(0.0, ge=0, description="What a million tokens of answers cost.")
+    models: Annotated[tuple[ModelTerms, ...], Field(max_length=100)] = Field(
+        (), description="Several models, in `paperlane.toml` as `[[models]]`, or here as JSON: a list of objects."
+    )
+    user_model_tokens: int = Field(
+        0, ge=0, description="Tokens that one user's documents may use up at models in a calendar month; 0: no limit."
+    )
+    user_model_money: float = Field(
+        0.0, ge=0, description="Money that they may cost in a month, in the models' currency; 0: no limit."
+    )
+    keep_answers_days: int = Field(
+        90,
+        ge=0,
+        description="Days that a model's answers are kept, so that the same passage is not asked twice; 0: for ever.",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people, or for programs.")
 
@@ -172,6 +280,17 @@ class Settings(BaseSettings):
             said = "Input should be less than {shards}, the number that PAPERLANE_SHARDS says"
             raise PydanticCustomError("no_such_shard", said, {"shards": shards})
         return shard
+
+    @field_validator("models")
+    @classmethod
+    def _each_by_its_name(cls, models: tuple[ModelTerms, ...]) -> tuple[ModelTerms, ...]:
+        """One is chosen by it, and keeps its rate under it; budgets add up what all of them cost."""
+        names = [terms.called for terms in models]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise PydanticCustomError("two_models", "Two models are called {name}: give each a name", {"name": twice})
+        if len({terms.currency for terms in models}) > 1:
+            raise PydanticCustomError("two_currencies", "Prices should all be in the same currency")
+        return models
 
     @field_validator("blobs")
     @classmethod
@@ -204,6 +323,32 @@ class Settings(BaseSettings):
         return init_settings, env_settings, InitSettingsSource(settings_cls, _in_file())
 
     @cached_property
+    def terms(self) -> tuple[ModelTerms, ...]:
+        """Every model that may be asked, the usual one first; () for none. Misconfigured where one makes no sense."""
+        if not self.model:
+            return self.models
+        if self.model in {terms.called for terms in self.models}:  # it chooses among them
+            return tuple(sorted(self.models, key=lambda terms: terms.called != self.model))
+        try:
+            one = ModelTerms(
+                model=self.model,
+                base_url=self.model_base_url,
+                price_in=self.model_price_in,
+                price_out=self.model_price_out,
+                requests_a_minute=self.model_requests_a_minute,
+                tokens_a_minute=self.model_tokens_a_minute,
+                currency=next((terms.currency for terms in self.models), "USD"),
+            )
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            name = {"model": "model", "base_url": "model_base_url"}.get(str(first["loc"][0]), "model")
+            raise Misconfigured(
+                f"The setting {name} makes no sense: {first['msg']}.",
+                hint=f"See PAPERLANE_{name.upper()} or paperlane.toml.",
+            ) from error
+        return (one, *self.models)
+
+    @cached_property
     def database(self) -> str:
         """The ledger's address, the embedded default resolved."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
@@ -220,7 +365,8 @@ def settings_of(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        where = f"the option --{name}" if name in given else f"PAPERLANE_{name.upper()} or paperlane.toml"
+        setting = str(first["loc"][0]) if first["loc"] else ""
+        where = f"the option --{name}" if name in given else f"PAPERLANE_{setting.upper()} or paperlane.toml"
         raise Misconfigured(f"The setting {name} makes no sense: {first['msg']}.", hint=f"See {where}.") from error
 
 

@@ -96,3 +96,33 @@ audit = Table(
     Column("details", LONG, nullable=False),
     Index("audit_at", "at"),
 )
+
+answers = Table(  # what models said, by what they were asked
+    "answers",
+    metadata,
+    Column("key", key(64), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("prompt", key(40), nullable=False),
+    Column("content", LONG, nullable=False),  # JSON of ai.Answer
+    Column("at", Double, nullable=False),
+    Index("answers_at", "at"),
+)
+
+usage = Table(  # what each user's questions cost at each model, by the day
+    "usage_by_day",
+    metadata,
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("model", key(200), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("money", Double, nullable=False),
+)
+
+rates = Table(  # what all workers know of each model's rate
+    "rates",
+    metadata,
+    Column("model", key(200), primary_key=True),
+    Column("standing", LONG, nullable=False),  # JSON of ai.rate.Standing
+)

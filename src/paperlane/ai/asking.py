@@ -1,0 +1,230 @@
+"""Asks a model: each question once, with one repair, and every answer on disk as soon as it is there."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from paperlane.ai import Answer, Answers, Lane, Question, Said, Spend, State, Usage, Why
+from paperlane.ai.chat import Broke, Chat, Message, NotAccepted, Pushed, Refuses, Reply, TooSlow, Trouble
+from paperlane.ai.permits import Permit, Permits, away, refusing
+from paperlane.ai.prompts import prompt
+from paperlane.ai.reading import SCHEMA, Unusable, read
+from paperlane.errors import ModelAway
+from paperlane.patience import Patience
+from paperlane.settings import ModelTerms
+from paperlane.threads import Threads
+
+log = structlog.get_logger(__name__)
+
+_BYTES_A_TOKEN = 3  # of UTF-8: a Chinese character is one token; an English word is counted a little too high
+_ROOM = 2_000  # tokens that an answer may have
+_MORE_ROOM = 6_000  # where it was cut off
+_USUAL = 300  # tokens that it has
+_TRIES = 3  # in all, where the provider breaks on this question and not on others
+_MOST_TRIES = 9  # in all; where it breaks on all of them the breaker opens before
+_PUSHES = 8  # times that one question is sent again for the rate
+_WHY: Mapping[type[Trouble], Why] = {NotAccepted: Why.NOT_ACCEPTED, TooSlow: Why.TOO_SLOW}
+
+
+class Asker:
+    """One model, asked by one worker. Belongs to one event loop; `threads` runs what the store of answers does."""
+
+    def __init__(
+        self,
+        terms: ModelTerms,
+        chat: Chat,
+        permits: Permits,
+        answers: Answers,
+        threads: Threads,
+        chance: Callable[[], float] = random.random,  # noqa: S311  spreads load, keeps no secret
+        first_wait: float = 0.5,
+    ) -> None:
+        self.terms = terms
+        self._chat = chat
+        self._permits = permits
+        self._answers = answers
+        self._threads = threads
+        self._chance = chance
+        self._first_wait = first_wait
+        self._worked = 0
+
+    def key(self, question: Question) -> str:
+        """What this model's answer to it is stored under."""
+        return question.key(self.terms.model, prompt(question.language).version)
+
+    async def known(self, questions: Sequence[Question]) -> Mapping[str, Answer]:
+        """Those of their answers that are stored, by their keys."""
+        return await self._threads(self._answers.get, sorted({self.key(question) for question in questions}))
+
+    async def ask_all(
+        self, questions: Sequence[Question], lane: Lane, spend: Spend, done: Callable[[Answer], None] = lambda _: None
+    ) -> Sequence[Answer]:
+        """An answer for each question, in their order; `done` is told of each as it is there.
+
+        Answers that are stored cost nothing, and have no usage here; two questions of one key are asked once. What is
+        answered is stored before it is told of. Past the budget questions are skipped. ModelAway where the model cannot
+        be asked now: those that are under way are waited for and stored first, so that the next try goes on from there.
+        Who is cancelled loses those that are under way.
+        """
+        keys = [self.key(question) for question in questions]
+        found = dict(await self.known(questions))
+        for key in dict.fromkeys(keys):
+            if key in found:
+                found[key] = _free(found[key])
+                done(found[key])
+        missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in found}
+        away: list[Exception] = []
+
+        async def one(key: str, question: Question) -> None:
+            if away:
+                return
+            try:
+                answer = found[key] = await self._answered(key, question, lane, spend)
+            except Exception as error:  # noqa: BLE001  whatever it is, it ends the others in order
+                away.append(error)
+                return
+            done(answer)
+
+        async with asyncio.TaskGroup() as together:
+            for key, question in missing.items():
+                together.create_task(one(key, question))
+        if away:
+            raise next((error for error in away if not isinstance(error, ModelAway)), away[0])
+        return [found[key] for key in keys]
+
+    async def _answered(self, key: str, question: Question, lane: Lane, spend: Spend) -> Answer:
+        """The model's answer, stored; or why there is none, which is not."""
+        exchange = _Exchange(self, key, question, lane)
+        if not spend.allows():
+            return exchange.ended(State.SKIPPED, Why.BUDGET)
+        try:
+            answer = await exchange.run()
+        finally:  # it was asked, whatever came of it
+            if exchange.usage.requests:
+                spend.add(self.terms.called, exchange.usage)
+        if answer.state is State.ANSWERED:
+            await self._threads(self._answers.put, [answer])
+        else:
+            log.info("a passage could not be asked", model=self.terms.called, passage=question.passage, why=answer.why)
+        return answer
+
+    async def send(self, messages: Sequence[Message], lane: Lane, room: int) -> Reply:
+        """One request that comes through, when the lane may send it; else Trouble with this one, or ModelAway."""
+        tokens = estimate(messages) + min(room, _USUAL)
+        patience = Patience(first=self._first_wait, chance=self._chance)
+        broke = pushed = 0
+        worked_before = self._worked
+        while True:
+            permit = await self._permits.take(lane, tokens)
+            try:
+                return await self._sent(permit, messages, room)
+            except Pushed as error:
+                pushed += 1
+                if pushed > _PUSHES:
+                    raise _away(self.terms, error, error.wait or _LONG) from error
+            except Refuses as error:
+                raise _away(self.terms, error, _LONG, refused=True) from error
+            except Broke:
+                broke += 1
+                if broke >= (_TRIES if self._worked > worked_before else _MOST_TRIES):
+                    raise
+                await asyncio.sleep(patience.wait())
+
+    async def _sent(self, permit: Permit, messages: Sequence[Message], room: int) -> Reply:
+        """One request, and what it tells of the provider."""
+        try:
+            async with asyncio.timeout(self.terms.seconds):
+                reply = await self._chat.say(messages, room, SCHEMA)
+        except TimeoutError as error:
+            self._permits.failed("it did not answer in time")
+            raise TooSlow("it did not answer in time") from error
+        except Pushed as error:
+            self._permits.pushed(error.wait, str(error))
+            raise
+        except Refuses as error:
+            self._permits.refused(str(error))
+            raise
+        except NotAccepted:
+            self._permits.answered(permit, 0)
+            raise
+        except Broke as error:
+            self._permits.failed(str(error))
+            raise
+        except asyncio.CancelledError:
+            self._permits.unused()
+            raise
+        self._worked += 1
+        self._permits.answered(permit, reply.tokens_in + reply.tokens_out)
+        return reply
+
+    async def close(self) -> None:
+        """Tell the rate's store what is left to tell, and close the connections."""
+        with suppress(Exception):
+            await self._permits.close()
+        await self._chat.close()
+
+
+class _Exchange:
+    """One question on its way to an answer: at most one repair, and once more room for what was cut off."""
+
+    def __init__(self, asker: Asker, key: str, question: Question, lane: Lane) -> None:
+        self._asker = asker
+        self._key = key
+        self._prompt = prompt(question.language)
+        self._messages = self._prompt.messages(question)
+        self._lane = lane
+        self.usage = Usage()
+
+    async def run(self) -> Answer:
+        room, repaired = _ROOM, False
+        messages = self._messages
+        while True:
+            if estimate(messages) + room > self._asker.terms.context:
+                return self.ended(State.FAILED, Why.TOO_LONG if messages is self._messages else Why.CUT_OFF)
+            try:
+                reply = await self._asker.send(messages, self._lane, room)
+            except Trouble as trouble:
+                return self.ended(State.FAILED, _WHY.get(type(trouble), Why.UNREACHABLE))
+            self.usage += Usage(1, reply.tokens_in, reply.tokens_out)
+            if reply.declined:
+                return self.ended(State.FAILED, Why.DECLINED)
+            try:
+                return self._answered(*read(reply.text))
+            except Unusable as unusable:
+                if reply.cut_off and room == _ROOM:
+                    room = _MORE_ROOM
+                elif reply.cut_off or repaired:
+                    return self.ended(State.FAILED, Why.CUT_OFF if reply.cut_off else unusable.why)
+                else:
+                    repaired = True
+                    messages = self._prompt.again(self._messages, reply.text, unusable.fault)
+
+    def _answered(self, findings: tuple[Said, ...], dropped: int) -> Answer:
+        model, version = self._asker.terms.model, self._prompt.version
+        return Answer(self._key, model, version, State.ANSWERED, findings, self.usage, dropped=dropped)
+
+    def ended(self, state: State, why: Why) -> Answer:
+        """There is no answer."""
+        return Answer(self._key, self._asker.terms.model, self._prompt.version, state, usage=self.usage, why=why)
+
+
+def estimate(messages: Sequence[Message]) -> int:
+    """About how many tokens these are; rather too many."""
+    return sum(len(message.content.encode()) for message in messages) // _BYTES_A_TOKEN + 10
+
+
+_LONG = 60.0  # seconds
+
+
+def _away(terms: ModelTerms, trouble: Trouble, after: float, *, refused: bool = False) -> ModelAway:
+    if refused:
+        return refusing(terms.called, str(trouble), after)
+    return away(terms.called, str(trouble), after)
+
+
+def _free(answer: Answer) -> Answer:
+    """An answer that was paid for before."""
+    return Answer(answer.key, answer.model, answer.prompt, answer.state, answer.findings, Usage(), None, answer.dropped)

@@ -1,0 +1,17 @@
+"""Opens what a worker asks its models with; the client's library, which takes a second to load, is loaded only here."""
+
+from paperlane.ai import Answers, Rates
+from paperlane.ai.asking import Asker
+from paperlane.ai.permits import Permits
+from paperlane.ai.rate import Limits
+from paperlane.settings import ModelTerms
+from paperlane.threads import Threads
+
+
+def open_asker(terms: ModelTerms, rates: Rates, answers: Answers, threads: Threads, worker: str) -> Asker:
+    """One model for one worker, on the running event loop; to be closed. `worker` is a name that no other one has."""
+    from paperlane.ai.client import OpenAIChat  # noqa: PLC0415
+
+    limits = Limits(terms.requests_a_minute, terms.tokens_a_minute)
+    permits = Permits(terms.called, limits, rates, threads, worker, terms.in_flight)
+    return Asker(terms, OpenAIChat(terms, terms.key()), permits, answers, threads)

@@ -1,0 +1,93 @@
+"""A model's endpoint for the tests of this folder, and a worker that asks it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from tests.ai.endpoint import Endpoint
+
+from paperlane.ai import Answer, Answers, Lane, Question, Rates, Usage
+from paperlane.ai.asking import Asker
+from paperlane.ai.client import OpenAIChat
+from paperlane.ai.memory import MemoryAnswers, MemoryRates
+from paperlane.ai.permits import Permits
+from paperlane.ai.rate import Limits
+from paperlane.model.documents import Language
+from paperlane.settings import ModelTerms
+from paperlane.threads import Threads
+
+LANE = Lane(1)
+
+
+def question(text: str, number: int = 0, language: Language = Language.EN) -> Question:
+    return Question(number, text, language)
+
+
+@dataclass
+class Spending:
+    """A budget of so many questions."""
+
+    left: int = 1_000_000
+    used: Usage = field(default_factory=Usage)
+
+    def allows(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def add(self, _model: str, usage: Usage) -> None:
+        self.used += usage
+
+
+@pytest.fixture(scope="session")
+def one_endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint.start()
+    yield endpoint
+    endpoint.close()
+
+
+@pytest.fixture
+def endpoint(one_endpoint: Endpoint) -> Endpoint:
+    """A server that finds no issues, until it is told otherwise."""
+    one_endpoint.does()
+    return one_endpoint
+
+
+@dataclass
+class Worker:
+    """One worker's way to the model."""
+
+    asker: Asker
+    answers: Answers
+    rates: Rates
+    spending: Spending = field(default_factory=Spending)
+
+    async def ask(self, *texts: str, lane: Lane = LANE) -> list[Answer]:
+        asked = [question(text, number) for number, text in enumerate(texts)]
+        return list(await self.asker.ask_all(asked, lane, self.spending))
+
+
+@pytest.fixture
+async def new_worker(endpoint: Endpoint) -> AsyncIterator[Callable[..., Worker]]:
+    """Makes workers; what makes them wait after a failure is shortened, and nothing else."""
+    made: list[Asker] = []
+    threads = Threads("stores")
+
+    def make(
+        answers: Answers | None = None,
+        rates: Rates | None = None,
+        key: str = "secret",
+        name: str = "one",
+        **terms: object,
+    ) -> Worker:
+        of = ModelTerms.model_validate({"model": "some-model", "base_url": endpoint.url, "seconds": 20} | terms)
+        answers = MemoryAnswers() if answers is None else answers
+        rates = MemoryRates() if rates is None else rates
+        limits = Limits(of.requests_a_minute, of.tokens_a_minute)
+        permits = Permits(of.called, limits, rates, threads, name, of.in_flight)
+        made.append(Asker(of, OpenAIChat(of, key), permits, answers, threads, chance=lambda: 0.0, first_wait=0.01))
+        return Worker(made[-1], answers, rates)
+
+    yield make
+    for asker in made:
+        await asker.close()
+    threads.close()
