@@ -6,10 +6,7 @@ import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-<<<<<<< HEAD
-=======
 from urllib.parse import urlsplit
->>>>>>> 7707ae3cfe7b1a4b9e563a9fadf3f065ad6ae7b4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
