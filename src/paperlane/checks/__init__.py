@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
@@ -382,6 +382,17 @@ class Places:
         return before, after
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What kind of issue it is, and who says so: a rule or a model."""
+
+    rule: str
+    category: str
+    severity: Severity
+    confidence: float
+    source: str
+
+
 class Issues:
     """Makes issues of findings.
 
@@ -398,26 +409,35 @@ class Issues:
 
     def of(self, check: Check, finding: Finding) -> Issue:
         """The issue of a finding. ValueError for a place that is not in the text."""
-        text = self._document.text
-        if not 0 <= finding.start < finding.end <= len(text):
-            raise ValueError((check.name, finding.start, finding.end))
-        quote = text[finding.start : finding.end]
-        location = self._places.location(finding.start, finding.end)
         message, suggestion = say(check.name, finding.params, "en")
-        before, after = self._places.around(finding.start, finding.end)
-        around = () if finding.anywhere else (self._sentence(finding.start), *location.section)
+        kind = Kind(check.name, check.category, finding.severity or check.severity, check.confidence, "rule")
+        issue = self._issue(kind, message, suggestion, finding.start, finding.end, anywhere=finding.anywhere)
+        return replace(issue, params=dict(finding.params))
+
+    def said(self, kind: Kind, message: str, suggestion: str, start: int, end: int) -> Issue:
+        """An issue in the words of a model. ValueError as above."""
+        return self._issue(kind, message, suggestion, start, end)
+
+    def _issue(
+        self, kind: Kind, message: str, suggestion: str, start: int, end: int, *, anywhere: bool = False
+    ) -> Issue:
+        text = self._document.text
+        if not 0 <= start < end <= len(text):
+            raise ValueError((kind.rule, start, end))
+        quote, location = text[start:end], self._places.location(start, end)
+        before, after = self._places.around(start, end)
+        around = () if anywhere else (self._sentence(start), *location.section)
         return Issue(
-            rule=check.name,
-            category=check.category,
-            severity=finding.severity or check.severity,
-            confidence=check.confidence,
+            rule=kind.rule,
+            category=kind.category,
+            severity=kind.severity,
+            confidence=kind.confidence,
             message=message,
             suggestion=suggestion,
             quote=quote,
             location=location,
-            source="rule",
-            fingerprint=self._fingerprint(check.name, quote, *around),
-            params=dict(finding.params),
+            source=kind.source,
+            fingerprint=self._fingerprint(kind.rule, quote, *around),
             before=before,
             after=after,
         )

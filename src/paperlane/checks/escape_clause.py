@@ -8,7 +8,9 @@ from paperlane.model.documents import Severity
 
 _ADVERB = r"(?:(?:reasonably|technically|practically|operationally|economically|humanly|commercially|deemed)\s+)?"
 _FEASIBLE = r"(?:possible|practicable|practical|feasible|achievable|workable|viable)"
-_NEEDED = r"(?:necessary|needed|required|appropriate|applicable|desired|desirable|suitable|relevant|advisable|warranted)"
+_NEEDED = (
+    r"(?:necessary|needed|required|appropriate|applicable|desired|desirable|suitable|relevant|advisable|warranted)"
+)
 # after INCOSE's Guide to Writing Requirements, rule R8 (avoid escape clauses); what is "required by law" is a condition
 ESCAPE = re.compile(
     r"(?<![\w-])(?:"

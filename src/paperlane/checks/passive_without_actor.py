@@ -69,7 +69,11 @@ def _passives(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
     if passive is not None and not _acts(prose.lead) and not _named(text, clause, passive):
         yield passive
     passive = _PASSIVE_ZH.search(text, clause.start, clause.end) if prose.chinese else None
-    if passive is not None and not _ACTOR_ZH.search(text, clause.start, clause.end) and not _ACTOR_ZH.search(prose.lead):
+    if (
+        passive is not None
+        and not _ACTOR_ZH.search(text, clause.start, clause.end)
+        and not _ACTOR_ZH.search(prose.lead)
+    ):
         yield passive
 
 

@@ -31,7 +31,8 @@ _ADVERBS = r"(?:(?:also|always|further|both|thus|then|therefore|\w+ly)\s+)*+"
 _VERB = rf"{_ADVERBS}(?P<verb>(?P<able>{_ABLE})|(?P<hopeful>{_HOPEFUL})|(?P<generic>{_GENERIC}))(?![\w-])(?!\s*\))"
 _ITEM = re.compile(_VERB, re.IGNORECASE | re.ASCII)
 _ENGLISH = re.compile(
-    r"(?<![\w\"“'‘])(?:shall|must|should|will|(?:required|obliged|expected|needs?|ha(?:s|ve)|is|are)\s+to)\s+" + _VERB, re.IGNORECASE | re.ASCII
+    r"(?<![\w\"“'‘])(?:shall|must|should|will|(?:required|obliged|expected|needs?|ha(?:s|ve)|is|are)\s+to)\s+" + _VERB,
+    re.IGNORECASE | re.ASCII,
 )
 # what names something that a test can look at
 _EXACT = re.compile(
@@ -80,7 +81,9 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
         end = clause.end
         if _EXACT_ZH.search(text, found.start("verb"), end):
             continue
-        if not found["generic"] or (end - found.end() <= _FEW_ZH and not _NAMED_ZH.search(text, found.start("verb"), end)):
+        if not found["generic"] or (
+            end - found.end() <= _FEW_ZH and not _NAMED_ZH.search(text, found.start("verb"), end)
+        ):
             yield found
 
 

@@ -293,6 +293,26 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What it took to ask a model of a document, in all its attempts.
+
+    Of its `passages` that it answered, `kept` were answered before: for an earlier version of the document, or another.
+    `dropped` counts what the model said of words that do not stand there. `money` is in `currency`, at the prices of
+    the settings.
+    """
+
+    model: str
+    passages: int
+    kept: int
+    dropped: int
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    money: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names.
 
@@ -306,6 +326,7 @@ class Findings:
     notices: tuple[Notice, ...] = ()
     profiles: tuple[str, ...] = ()
     ignored: Ignored = Ignored()
+    costs: tuple[Cost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +351,7 @@ class Report:
     statuses: tuple[Status, ...] = ()
     profiles: tuple[str, ...] = ()
     ignored: Ignored = Ignored()
+    costs: tuple[Cost, ...] = ()
 
     @property
     def reviewed(self) -> Sequence[tuple[Issue, Status]]:

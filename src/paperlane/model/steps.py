@@ -25,7 +25,7 @@ class Job(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[In, Out]):
-    """One processor of a chain. `run` must depend on nothing but its input.
+    """One processor of a chain. `run` must depend on nothing but its input; None for one that the worker itself runs.
 
     `takes` and `gives` are the types at its ends, `version` rises when the same input shall give another output,
     `share` is its part of the whole chain's time in percent, `file` names the blob that the input refers to.
@@ -35,7 +35,7 @@ class Step(Generic[In, Out]):
     version: int
     takes: object
     gives: object
-    run: Callable[[In, Job], Out]
+    run: Callable[[In, Job], Out] | None
     share: float
     stage: Stage = Stage.CPU
     file: Callable[[In], str] | None = None

@@ -1,9 +1,9 @@
 """The fourth step: every check of the brief is asked of every passage, or of the whole document."""
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from paperlane.checks import DEFAULT_PROFILE, Check, Finding, Issues, Scope, Subject, chosen, part, whole
+from paperlane.checks import DEFAULT_PROFILE, Check, Issues, Scope, Subject, chosen, part, whole
 from paperlane.checks.remarks import Remarks
 from paperlane.checks.words import Ignoring
 from paperlane.model.documents import Coverage, Document, Findings, Ignored, Issue, Notice, Passage, Passages
@@ -31,7 +31,7 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
     return Findings(tuple(issues), coverage, ("rules",), tuple(checks), notices, profiles, found.spared.counts)
 
 
-class _Spared:
+class Spared:
     """Findings that are no issues, for the document's own comments or the team's words say so."""
 
     def __init__(self, document: Document) -> None:
@@ -50,10 +50,10 @@ class _Spared:
         """How many there were."""
         return Ignored(self._by_remarks, self._by_words)
 
-    def take(self, check: Check, finding: Finding) -> bool:
+    def take(self, rule: str, start: int, end: int, params: Mapping[str, str]) -> bool:
         """Is it one? Then it is counted."""
-        by_remarks = self._remarks.cover(check.name, finding.start)
-        by_words = not by_remarks and self._words.covers(self._text, finding.start, finding.end, finding.params)
+        by_remarks = self._remarks.cover(rule, start)
+        by_words = not by_remarks and self._words.covers(self._text, start, end, params)
         self._by_remarks += by_remarks
         self._by_words += by_words
         return by_remarks or by_words
@@ -67,7 +67,7 @@ class _Found:
         self._checks = checks
         self._make = Issues(document)
         self._counts = dict.fromkeys((check.name for check in checks), 0)
-        self.spared = _Spared(document)
+        self.spared = Spared(document)
         self.issues: list[Issue] = []
         self.broken: dict[str, Notice] = {}
         self.notices: dict[str, Notice] = {}
@@ -92,7 +92,7 @@ class _Found:
         with self._telling(check):
             for finding in check.find(subject):
                 with self._telling(check):
-                    if self.spared.take(check, finding):
+                    if self.spared.take(check.name, finding.start, finding.end, finding.params):
                         continue
                     if self._counts[check.name] >= _MOST_OF_ONE:
                         self._cut_off(check)

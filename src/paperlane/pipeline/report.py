@@ -35,6 +35,7 @@ def report(subject: tuple[Document, Findings], _job: Job) -> Report:
         issues=findings.issues,
         profiles=findings.profiles,
         ignored=findings.ignored,
+        costs=findings.costs,
     )
 
 

@@ -128,6 +128,8 @@ class _Steps:
         if name not in self._ends:
             self._ends[name] = (_adapter(step.takes), _adapter(step.gives))
         takes, gives = self._ends[name]
+        if step.run is None:
+            raise LookupError(name)
         return gives.dump_json(step.run(takes.validate_json(value), job))
 
 

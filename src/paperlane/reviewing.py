@@ -1,0 +1,201 @@
+"""Asking models of documents, in the worker itself: what was answered is kept, and what it took is counted."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pydantic import TypeAdapter
+
+from paperlane.ai import Answer, Answers, Lane, Rates, Usage
+from paperlane.ai.asking import Asker
+from paperlane.ai.budget import Budget, Purse
+from paperlane.ai.opening import open_asker
+from paperlane.errors import DocumentError
+from paperlane.model.tasks import Attempt, TaskId, UserId
+from paperlane.pipeline.model_review import MODEL_REVIEW, Opinion
+from paperlane.pipeline.questions import Questions
+from paperlane.settings import ModelTerms
+from paperlane.threads import Threads
+from paperlane.work.own_time import waiting
+
+_QUESTIONS = TypeAdapter(Questions)
+_OPINIONS = TypeAdapter(tuple[Opinion, ...])
+_EVERY = 5.0  # seconds after which what was spent meanwhile is written down
+_NAMED = 5  # models, in a hint
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What was spent on a task, by model: tokens and their price."""
+
+    usage: Usage = field(default_factory=Usage)
+    money: float = 0.0
+
+    def __add__(self, other: "Spending") -> "Spending":
+        return Spending(self.usage + other.usage, self.money + other.money)
+
+
+class Books(Protocol):
+    """Where it is written down what models cost; synchronous, called on threads, may raise Unavailable."""
+
+    def standing(self, user: UserId) -> tuple[Budget, Spending, float]:
+        """A user's budget, what of it is spent this month, and their lane's weight."""
+        ...
+
+    def spent(self, task: TaskId, user: UserId, spending: Mapping[str, Spending]) -> None:
+        """This was spent now, by model."""
+        ...
+
+    def of_task(self, task: TaskId) -> Mapping[str, Spending]:
+        """What was spent on a task so far, by model."""
+        ...
+
+
+@dataclass(slots=True)
+class MemoryBooks:
+    """`Books` of one process, with no budget: where files are tested without a ledger."""
+
+    _by_task: defaultdict[TaskId, dict[str, Spending]] = field(default_factory=lambda: defaultdict(dict))
+
+    def standing(self, _user: UserId) -> tuple[Budget, Spending, float]:
+        return Budget(), Spending(), 1.0
+
+    def spent(self, task: TaskId, _user: UserId, spending: Mapping[str, Spending]) -> None:
+        kept = self._by_task[task]
+        for model, one in spending.items():
+            kept[model] = kept.get(model, Spending()) + one
+
+    def of_task(self, task: TaskId) -> Mapping[str, Spending]:
+        return self._by_task[task]
+
+
+@dataclass(slots=True)
+class Reviewing:
+    """Runs the step MODEL_REVIEW: `RunHere` for document chains. Belongs to one event loop.
+
+    `worker` is a name that no other one has. Askers are opened when they are first needed.
+    """
+
+    terms: Sequence[ModelTerms]
+    rates: Rates
+    answers: Answers
+    books: Books
+    threads: Threads
+    worker: str
+    _askers: dict[str, Asker] = field(default_factory=dict)
+
+    async def __call__(self, value: bytes, attempt: Attempt, progress: Callable[[float, str], None]) -> bytes:
+        """The models' opinions. ModelAway while one cannot be asked; DocumentError for one that is not there any more.
+
+        What all of it takes is spent waiting for others, so it is none of the attempt's own time.
+        """
+        asked = await self.threads(_QUESTIONS.validate_json, value)
+        with waiting():
+            opinions = await self.of_task(attempt.lease.task, attempt.user, asked, progress)
+        return await self.threads(_OPINIONS.dump_json, opinions)
+
+    async def of_task(
+        self, task: TaskId, user: UserId, asked: Questions, progress: Callable[[float, str], None]
+    ) -> tuple[Opinion, ...]:
+        """What each model says, one model after the other."""
+        askers = [self._asker(name) for name in asked.models]
+        budget, spent, weight = await self.threads(self.books.standing, user)
+        purse = Purse(budget, self._price, spent.usage.tokens, spent.money)
+        total, done, found = len(askers) * len(asked.items), 0, dict[str, tuple[Sequence[Answer], int]]()
+
+        def tell(_answer: Answer) -> None:
+            nonlocal done
+            done += 1
+            progress(done / total, f"passage {done} of {total}")
+
+        async with self._written_down(task, user, purse):
+            for asker in askers:
+                known = await asker.known(asked.items)
+                answers = await asker.ask_all(asked.items, Lane(user, weight), purse, tell)
+                found[asker.terms.called] = answers, sum(answer.key in known for answer in answers)
+        spendings = await self.threads(self.books.of_task, task)
+        return tuple(self._opinion(asker.terms, *found[asker.terms.called], spendings) for asker in askers)
+
+    def _opinion(
+        self, terms: ModelTerms, answers: Sequence[Answer], known: int, spendings: Mapping[str, Spending]
+    ) -> Opinion:
+        spending = spendings.get(terms.called, Spending())
+        return Opinion(terms.called, tuple(answers), spending.usage, spending.money, terms.currency, known)
+
+    def _asker(self, name: str) -> Asker:
+        if name not in self._askers:
+            terms = next((terms for terms in self.terms if terms.called == name), None)
+            if terms is None:
+                there = ", ".join(terms.called for terms in self.terms[:_NAMED]) or "none"
+                raise DocumentError(
+                    f"There is no model {name!r} in the settings.",
+                    code="unknown_model",
+                    hint=f"There are: {there}. Upload the document again with one of these.",
+                )
+            self._askers[name] = open_asker(terms, self.rates, self.answers, self.threads, self.worker)
+        return self._askers[name]
+
+    def _price(self, model: str, usage: Usage) -> float:
+        terms = next(terms for terms in self.terms if terms.called == model)
+        return terms.cost(usage.tokens_in, usage.tokens_out)
+
+    @asynccontextmanager
+    async def _written_down(self, task: TaskId, user: UserId, purse: Purse) -> AsyncGenerator[None]:
+        """What is spent inside is written down every few seconds, and at the end, however that comes."""
+        told: dict[str, Usage] = {}
+
+        async def write() -> None:
+            before = dict(told)
+            told.update(purse.used)
+            news = {
+                model: Spending(usage - before.get(model, Usage()), 0.0)
+                for model, usage in told.items()
+                if usage != before.get(model)
+            }
+            if news:
+                priced = {model: Spending(one.usage, self._price(model, one.usage)) for model, one in news.items()}
+                try:
+                    await self.threads(self.books.spent, task, user, priced)
+                except BaseException:
+                    told.clear()
+                    told.update(before)
+                    raise
+
+        async def keep_writing() -> None:
+            while True:
+                await asyncio.sleep(_EVERY)
+                await write()
+
+        writing = asyncio.create_task(keep_writing())
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await asyncio.shield(write())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await asyncio.gather(*(asker.close() for asker in self._askers.values()))
+        self._askers.clear()
+
+
+@asynccontextmanager
+async def open_reviewing(
+    terms: Sequence[ModelTerms], rates: Rates, answers: Answers, books: Books, worker: str
+) -> AsyncGenerator[Reviewing]:
+    """What asks models in this process, on the running event loop."""
+    threads = Threads("models", 4)
+    reviewing = Reviewing(terms, rates, answers, books, threads, worker)
+    try:
+        yield reviewing
+    finally:
+        await reviewing.close()
+        threads.close()
+
+
+STEP = MODEL_REVIEW.name
+"""The step that it runs."""
