@@ -136,7 +136,7 @@ async def work(words: dict[str, str]) -> None:
                 try:
                     await asker.ask_all([fresh()], Lane(number, WEIGHTS[number]), Free())
                 except ModelAway as away:
-                    await asyncio.sleep(away.after)
+                    await asyncio.sleep(away.retry_after)
 
         await asyncio.gather(*(one() for _ in range(40)))
 

@@ -10,12 +10,13 @@ PaperlaneError            code, message, hint
 |  |- Unmounted           files cannot be stored where the others are (HTTP 503)
 |  |- StoreAway           the store of files cannot be used now (HTTP 503)
 |  |  |- StoreRefuses     it answers, and lets us do nothing until somebody mends that
+|  |- ServiceAway          a service that a step asks cannot be asked now
+|  |  |- ModelAway         a model, or all that knows of its rate: it is down, refuses our key, wants a pause
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
 |- StepFault              a step broke its limits or its process died; another attempt may help
 |- Misconfigured          the installation must be mended first
-|- ModelAway              a model cannot be asked now; what asks it waits, and nothing of it failed
 """
 
 from paperlane.model.tasks import Fault
@@ -155,6 +156,22 @@ class StoreRefuses(StoreAway):
     """The store answers, and refuses: by our rights, or for a bucket that is not there. Somebody must mend that."""
 
 
+class ServiceAway(Unavailable):
+    """A service that a step asks cannot be asked now; `retry_after` seconds from now it may be worth another try."""
+
+    code = "service_unavailable"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int = 60) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
+class ModelAway(ServiceAway):
+    """A model cannot be asked now: it is down, it refuses our key, or it told us to wait. What it answered is stored."""
+
+    code = "model_away"
+
+
 class DocumentError(PaperlaneError):
     """A file cannot be read, and another attempt would not help."""
 
@@ -183,20 +200,6 @@ class Misconfigured(PaperlaneError):
     """The installation must be mended before this can work."""
 
     code = "misconfigured"
-
-
-class ModelAway(PaperlaneError):
-    """A model cannot be asked now: it is down, it refuses our key, or it told us to wait.
-
-    What wanted to ask is not at fault: it is worth another try `after` seconds from now, and uses none up. What was
-    answered before is stored.
-    """
-
-    code = "model_away"
-
-    def __init__(self, message: str, *, hint: str = "", code: str = "", after: float = 30.0) -> None:
-        super().__init__(message, hint=hint, code=code)
-        self.after = after
 
 
 OF_FILES = (StorageFull, Unreadable, Unmounted, StoreAway)
