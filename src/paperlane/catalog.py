@@ -351,6 +351,13 @@ CODES: Mapping[str, Told] = {
             "请稍后再试；若仍如此，请告知管理员释放空间。",
         ),
     ),
+    "service_unavailable": Told(
+        ("A service that is needed cannot be used at the moment.", "所需的服务暂时无法使用。"),
+        (
+            "Nothing is lost: the document waits for it. If it stays, tell who runs this service.",
+            "文档会等待其恢复，不会丢失；若持续如此，请告知管理员。",
+        ),
+    ),
     "model_away": Told(
         ("The language model cannot be asked at the moment.", "语言模型暂时无法使用。"),
         (

@@ -10,16 +10,14 @@ PaperlaneError            code, message, hint
 |  |- Unmounted           files cannot be stored where the others are (HTTP 503)
 |  |- StoreAway           the store of files cannot be used now (HTTP 503)
 |  |  |- StoreRefuses     it answers, and lets us do nothing until somebody mends that
-|  |- ServiceAway         what a step asks cannot be asked now, and the task waits
-|  |  |- ModelAway        a model is that
+|  |- ServiceAway          a service that a step asks cannot be asked now
+|  |  |- ModelAway         a model, or all that knows of its rate: it is down, refuses our key, wants a pause
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
 |- StepFault              a step broke its limits or its process died; another attempt may help
 |- Misconfigured          the installation must be mended first
 """
-
-from math import ceil
 
 from paperlane.model.tasks import Fault
 
@@ -159,21 +157,17 @@ class StoreRefuses(StoreAway):
 
 
 class ServiceAway(Unavailable):
-    """A service that a step asks cannot be asked now: it is down, it refuses us, or it told us to wait.
-
-    What wanted to ask is not at fault: it is worth another try `after` seconds from now, and uses none up.
-    """
+    """A service that a step asks cannot be asked now; `retry_after` seconds from now it may be worth another try."""
 
     code = "service_unavailable"
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "", after: float = 60.0) -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int = 60) -> None:
         super().__init__(message, hint=hint, code=code)
-        self.after = after
-        self.retry_after = ceil(after)
+        self.retry_after = retry_after
 
 
 class ModelAway(ServiceAway):
-    """A model cannot be asked now. What it answered before is stored."""
+    """A model cannot be asked now: it is down, it refuses our key, or it told us to wait. What it answered is stored."""
 
     code = "model_away"
 

@@ -146,7 +146,7 @@ async def test_a_pause_that_is_too_long_makes_the_task_wait_not_the_worker(
     endpoint.does(Rule("error", status=status, retry_after=how))
     with pytest.raises(ModelAway) as away:
         await new_worker().ask("one", "two")
-    assert away.value.after == pytest.approx(600, abs=5)
+    assert away.value.retry_after == pytest.approx(600, abs=5)
 
 
 async def test_a_quota_that_is_used_up_is_no_rate(endpoint: Endpoint, new_worker: NewWorker):
@@ -165,7 +165,7 @@ async def test_a_provider_that_is_down_opens_the_breaker_for_all_workers(endpoin
     assert asked >= 5
     with pytest.raises(ModelAway) as away:
         await new_worker(rates=worker.rates, name="two").ask("two")
-    assert 0 < away.value.after <= 5
+    assert 0 < away.value.retry_after <= 5
     assert len(endpoint.calls()) == asked
 
 
@@ -176,7 +176,7 @@ async def test_a_refused_key_pauses_everything_and_is_asked_once(
     endpoint.does(down=status)
     with pytest.raises(ModelAway) as away:
         await new_worker(in_flight=1).ask(*(f"passage {number}" for number in range(50)))
-    assert (away.value.code, away.value.after) == ("model_refused", pytest.approx(60, abs=2))
+    assert (away.value.code, away.value.retry_after) == ("model_refused", pytest.approx(60, abs=2))
     assert statuses(endpoint) == {status: 1}
 
 

@@ -181,10 +181,8 @@ def test_no_window_holds_more_than_is_permitted(asks: list, limits: Limits):
         standing, verdict = allot(standing, Ask(worker, wanted, told, room), limits, now)
         assert Standing.read(standing.written()) == standing
         assert granted(verdict) <= room
-        sent.extend(
-            (now, grant.count, min(grant.tokens, limits.tokens or grant.tokens) * grant.count)
-            for grant in verdict.grants
-        )
+        sizes = [(grant.count, min(grant.tokens, limits.tokens or grant.tokens)) for grant in verdict.grants]
+        sent.extend((now, count, size * count) for count, size in sizes)
         recent = [one for one in sent if one[0] > now - 60]
         assert not limits.requests or sum(count for _, count, _ in recent) <= limits.requests
         assert not limits.tokens or sum(tokens for _, _, tokens in recent) <= limits.tokens

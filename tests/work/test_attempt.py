@@ -1001,7 +1001,7 @@ async def test_a_step_that_asks_a_service_runs_in_the_worker_and_is_kept_as_any_
 
 async def test_a_service_that_is_away_makes_the_task_wait_without_a_try(desk: Desk):
     desk.attempts.chain = replace(
-        COUNTING, here={"two": Service(ServiceAway("The model is away.", after=0), b'{"sum": 40}')}
+        COUNTING, here={"two": Service(ServiceAway("The model is away.", retry_after=0), b'{"sum": 40}')}
     )
     name = desk.submit()
     ended = await desk.attempts(desk.claim())

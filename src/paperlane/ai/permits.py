@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import ceil
 
 import structlog
 
@@ -188,7 +189,7 @@ class Permits:
 
     async def close(self) -> None:
         """Nobody waits any more; what is to be told is told at last."""
-        self._end(ModelAway("The worker ends.", after=1.0))
+        self._end(ModelAway("The worker ends.", retry_after=1))
         if self._looking is not None:
             self._looking.cancel()
             with suppress(asyncio.CancelledError):
@@ -234,11 +235,11 @@ def refusing(model: str, why: str, after: float) -> ModelAway:
         f"The model {model} accepts no questions: {why}.",
         hint="Mend its key, name or address in the settings; documents wait for it.",
         code="model_refused",
-        after=after,
+        retry_after=ceil(after),
     )
 
 
 def away(model: str, why: str, after: float) -> ModelAway:
     """What is told where it may pass."""
     hint = "Documents wait for it. If it stays, ask its provider."
-    return ModelAway(f"The model {model} cannot be asked now: {why}.", hint=hint, after=after)
+    return ModelAway(f"The model {model} cannot be asked now: {why}.", hint=hint, retry_after=ceil(after))

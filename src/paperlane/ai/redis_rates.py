@@ -46,9 +46,9 @@ class RedisRates:
             raise ModelAway(
                 f"The Redis of the models' rates does not answer: {error}.",
                 hint="Documents wait for it. If it stays, tell who runs this service.",
-                after=5.0,
+                retry_after=5,
             ) from error
-        raise ModelAway("Too many workers change a model's rate at once.", after=1.0)
+        raise ModelAway("Too many workers change a model's rate at once.", retry_after=1)
 
     def _changed(self, key: str, work: Callable[[str, float], tuple[str, Given]]) -> Given:
         """WatchError where somebody else was faster."""

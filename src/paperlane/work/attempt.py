@@ -447,7 +447,7 @@ def _failed(lease: Lease, error: BaseException, seconds: float) -> Outcome:
         case StepFault():
             return Retry(error.fault, seconds)
         case ServiceAway():
-            return Yielded(error.after, error.message, seconds)
+            return Yielded(error.retry_after, error.message, seconds)
         case Unavailable():
             return Yielded(_OUR_DISK, error.message, seconds)
         case TimeoutError():

@@ -1,0 +1,218 @@
+"""Where answers, usage and rates are kept: one contract, over every database, a Redis, and one process's memory."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.conftest import started
+from tests.databases import KINDS, SERVERS, Databases, kept, opened
+from tests.ledger.conftest import VirtualClock
+from tools import servers
+
+from paperlane.ai import Answer, Answers, Rates, Said, State, Usage
+from paperlane.ai.memory import MemoryAnswers, MemoryRates
+from paperlane.ai.rate import Ask, Limits, Standing, Want, allot
+from paperlane.ai.redis_rates import RedisRates
+from paperlane.errors import ModelAway
+from paperlane.ledger.sql import SqlLedger
+from paperlane.model.documents import Severity
+from paperlane.model.tasks import UserId
+from paperlane.records import answers, usage
+from paperlane.records.answers import LedgerAnswers
+from paperlane.records.rates import LedgerRates
+from paperlane.records.usage import Spent
+
+MEMORY, REDIS = "memory", "redis"
+SAID = Said("be “fast”", "ambiguous", Severity.WARNING, 0.8, "怎么算快？ \u2028", "Say how fast.")
+
+
+def answer(key: str, *said: Said) -> Answer:
+    return Answer(key * 64, "some-model", "en-1", State.ANSWERED, said, Usage(1, 20, 3), None, 2)
+
+
+@pytest.fixture
+def ledgers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], SqlLedger]]:
+    """Ledgers of one kind, which share a database."""
+    databases: Databases = request.getfixturevalue("databases")
+    urls: dict[str, str] = {}
+    with ExitStack() as opening:
+
+        def make(kind: str) -> SqlLedger:
+            if kind not in urls:
+                urls[kind] = next(databases.urls(kind, tmp_path))
+            if kind in SERVERS:
+                return SqlLedger(kept(urls[kind]))
+            ledger = SqlLedger(opened(urls[kind]))
+            opening.callback(ledger.close)
+            return ledger
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def some_redis() -> Iterator[Callable[[], str]]:
+    with ExitStack() as opening:
+        urls: list[str] = []
+
+        def url() -> str:
+            if not urls:
+                urls.append(opening.enter_context(started(partial(servers.redis, fsync=False))).url)
+            return urls[0]
+
+        yield url
+
+
+@pytest.fixture(params=[MEMORY, REDIS, *KINDS])
+def stores(
+    request: pytest.FixtureRequest, ledgers: Callable[[str], SqlLedger], some_redis: Callable[[], str]
+) -> Iterator[tuple[Rates, Rates]]:
+    """The rates as two workers see them."""
+    match request.param:
+        case "memory":
+            one = MemoryRates()
+            yield one, one
+        case "redis":
+            both = RedisRates(some_redis()), RedisRates(some_redis())
+            yield both
+            for one in both:
+                one.close()
+        case kind:
+            yield LedgerRates(ledgers(kind)), LedgerRates(ledgers(kind))
+
+
+@pytest.fixture(params=[MEMORY, *KINDS])
+def kept_answers(request: pytest.FixtureRequest, ledgers: Callable[[str], SqlLedger]) -> Answers:
+    if request.param == MEMORY:
+        return MemoryAnswers()
+    return LedgerAnswers(ledgers(request.param), VirtualClock())
+
+
+def test_each_change_sees_the_one_before(stores: tuple[Rates, Rates]):
+    one, other = stores
+    assert one.change("m", lambda text, _: (text + "a", text)) == ""
+    assert other.change("m", lambda text, _: (text + "é", text)) == "a"
+    assert one.change("m", lambda text, _: ("", text)) == "aé"
+    assert other.change("m", lambda text, _: ("b", text)) == ""
+    assert one.change("n", lambda text, _: ("", text)) == ""
+
+
+def test_workers_that_change_it_at_once_lose_nothing(stores: tuple[Rates, Rates]):
+    def add(number: int) -> None:
+        stores[number % 2].change("counted", lambda text, _: (str(int(text or "0") + 1), None))
+
+    with ThreadPoolExecutor(6) as together:
+        list(together.map(add, range(60)))
+    assert stores[0].change("counted", lambda text, _: (text, text)) == "60"
+
+
+def test_the_time_is_one_clocks_and_goes_on(stores: tuple[Rates, Rates]):
+    times = [store.change("m", lambda text, now: (text, now)) for store in (*stores, *stores)]
+    assert times == sorted(times)
+    assert times[0] > 1_700_000_000
+
+
+def test_a_change_that_fails_leaves_what_was_there(stores: tuple[Rates, Rates]):
+    def fails(_text: str, _now: float) -> tuple[str, None]:
+        raise ZeroDivisionError
+
+    stores[0].change("f", lambda _text, _now: ("before", None))
+    with pytest.raises(ZeroDivisionError):
+        stores[0].change("f", fails)
+    assert stores[1].change("f", lambda text, _: (text, text)) == "before"
+
+
+def test_a_rate_is_one_for_all(stores: tuple[Rates, Rates]):
+    def look(worker: int) -> int:
+        ask = Ask(f"worker {worker}", [Want(worker, 100, 10)])
+
+        def work(text: str, now: float) -> tuple[str, int]:
+            standing, verdict = allot(Standing.read(text), ask, Limits(30), now)
+            return standing.written(), sum(grant.count for grant in verdict.grants)
+
+        return stores[worker % 2].change("shared", work)
+
+    with ThreadPoolExecutor(4) as together:
+        assert sum(together.map(look, range(20))) <= 4
+
+
+def test_a_redis_that_is_away_is_told(tmp_path: Path):
+    with pytest.raises(ModelAway, match=r"The Redis of the models' rates does not answer"):
+        RedisRates(f"unix://{tmp_path}/none").change("m", lambda text, _: (text, None))
+
+
+def test_an_answer_comes_back_as_it_was(kept_answers: Answers):
+    one, other = answer("a", SAID, SAID), answer("b")
+    kept_answers.put([one, other])
+    assert kept_answers.get([one.key, "c" * 64, other.key]) == {one.key: one, other.key: other}
+    assert kept_answers.get([]) == {}
+
+
+def test_the_first_answer_stays(kept_answers: Answers):
+    kept_answers.put([answer("a", SAID)])
+    kept_answers.put([answer("b"), answer("a")])
+    assert len(kept_answers.get(["a" * 64])["a" * 64].findings) == 1
+    assert kept_answers.get(["b" * 64])
+
+
+def test_many_answers_are_found_at_once(kept_answers: Answers):
+    keys = [f"{number:064}" for number in range(1_203)]
+    kept_answers.put([answer("x")])
+    kept_answers.put([Answer(key, "m", "en-1", State.ANSWERED) for key in keys])
+    assert kept_answers.get(keys).keys() == {*keys}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_old_answers_are_forgotten_page_by_page(kind: str, ledgers: Callable[[str], SqlLedger]):
+    ledger, clock = ledgers(kind), VirtualClock(100.0)
+    store = LedgerAnswers(ledger, clock)
+    store.put([answer(key) for key in "abc"])
+    clock.pass_time(50)
+    store.put([answer("d")])
+    assert ledger.write(lambda connection: answers.forget(connection, 120.0, most=2)) == 2
+    assert ledger.write(lambda connection: answers.forget(connection, 120.0, most=2)) == 1
+    assert ledger.write(lambda connection: answers.forget(connection, 120.0, most=2)) == 0
+    assert store.get([key * 64 for key in "abcd"]).keys() == {"d" * 64}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_usage_adds_up_by_user_day_and_model(kind: str, ledgers: Callable[[str], SqlLedger]):
+    ledger, day = ledgers(kind), 86_400.0
+
+    def add(user: int, at: float, **spent: Spent) -> None:
+        ledger.write(lambda connection: usage.add(connection, UserId(user), at, spent))
+
+    add(1, 10 * day, m=Spent(Usage(1, 100, 10), 0.5))
+    add(1, 10 * day + 5, m=Spent(Usage(2, 200, 20), 0.25), n=Spent(Usage(1, 1, 1), 0.0))
+    add(1, 12 * day, m=Spent(Usage(1, 7, 7), 1.0))
+    add(2, 12 * day, m=Spent(Usage(9, 9, 9), 9.0))
+    since = partial(ledger.read)
+    assert since(lambda connection: usage.since(connection, UserId(1), 10 * day)) == {
+        "m": Spent(Usage(4, 307, 37), 1.75),
+        "n": Spent(Usage(1, 1, 1), 0.0),
+    }
+    assert since(lambda connection: usage.since(connection, UserId(1), 11 * day)) == {"m": Spent(Usage(1, 7, 7), 1.0)}
+    assert since(lambda connection: usage.since(connection, UserId(3), 0.0)) == {}
+    assert since(lambda connection: usage.by_user(connection, 11 * day)).keys() == {1, 2}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_usage_that_comes_at_once_is_all_counted(kind: str, ledgers: Callable[[str], SqlLedger]):
+    ledger = ledgers(kind)
+
+    def add(_: int) -> None:
+        spent = {model: Spent(Usage(1, 2, 3), 0.5) for model in ("m", "n")}
+        ledger.write(lambda connection: usage.add(connection, UserId(1), 0.0, spent))
+
+    with ThreadPoolExecutor(4) as together:
+        list(together.map(add, range(20)))
+    spent = ledger.read(lambda connection: usage.since(connection, UserId(1), 0.0))
+    assert spent == dict.fromkeys(("m", "n"), Spent(Usage(20, 40, 60), 10.0))
+
+
+def test_a_budget_is_of_a_calendar_month():
+    assert usage.month_of(1_772_409_599.0) == 1_772_323_200.0  # 2026-03-01 23:59:59
+    assert usage.month_of(1_772_323_200.0) == 1_772_323_200.0
+    assert usage.month_of(1_772_323_199.0) == 1_769_904_000.0
