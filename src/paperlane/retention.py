@@ -13,7 +13,7 @@ from paperlane.blobs import Blobs
 from paperlane.errors import Unavailable
 from paperlane.ledger import Doubt, Kept, Ledger, Mark
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.records import accounts, documents, issues
+from paperlane.records import accounts, documents, issues, usage
 from paperlane.records.files import Named, named_uploads, remove_unnamed
 from paperlane.scheduling.pace import every, pause
 from paperlane.threads import Threads
@@ -109,6 +109,7 @@ def _forget_some(ledger: Ledger, blobs: Blobs, kept: Kept, user: UserId, removed
 
     def also(connection: Connection, tasks: Sequence[TaskId]) -> None:
         issues.forget(connection, tasks)
+        usage.forget(connection, tasks)
         gone.extend(documents.forget(connection, tasks))  # of every try: nobody knows which was committed
 
     count = ledger.forget(user, kept, also)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,10 +11,11 @@ from pydantic import TypeAdapter
 
 from paperlane.ai import Answer, Answers, Lane, Rates, Usage
 from paperlane.ai.asking import Asker
-from paperlane.ai.budget import Budget, Purse
+from paperlane.ai.budget import Budget, Purse, Spent
 from paperlane.ai.opening import open_asker
 from paperlane.errors import DocumentError
 from paperlane.model.tasks import Attempt, TaskId, UserId
+from paperlane.patience import patiently
 from paperlane.pipeline.model_review import MODEL_REVIEW, Opinion
 from paperlane.pipeline.questions import Questions
 from paperlane.settings import ModelTerms
@@ -24,32 +25,22 @@ from paperlane.work.own_time import waiting
 _QUESTIONS = TypeAdapter(Questions)
 _OPINIONS = TypeAdapter(tuple[Opinion, ...])
 _EVERY = 5.0  # seconds after which what was spent meanwhile is written down
+_PATIENCE = 60.0  # seconds for which that is tried where the ledger is away
 _NAMED = 5  # models, in a hint
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """What was spent on a task, by model: tokens and their price."""
-
-    usage: Usage = field(default_factory=Usage)
-    money: float = 0.0
-
-    def __add__(self, other: "Spending") -> "Spending":
-        return Spending(self.usage + other.usage, self.money + other.money)
 
 
 class Books(Protocol):
     """Where it is written down what models cost; synchronous, called on threads, may raise Unavailable."""
 
-    def standing(self, user: UserId) -> tuple[Budget, Spending, float]:
+    def standing(self, user: UserId) -> tuple[Budget, Spent, float]:
         """A user's budget, what of it is spent this month, and their lane's weight."""
         ...
 
-    def spent(self, task: TaskId, user: UserId, spending: Mapping[str, Spending]) -> None:
+    def spent(self, task: TaskId, user: UserId, spending: Mapping[str, Spent]) -> None:
         """This was spent now, by model."""
         ...
 
-    def of_task(self, task: TaskId) -> Mapping[str, Spending]:
+    def of_task(self, task: TaskId) -> Mapping[str, Spent]:
         """What was spent on a task so far, by model."""
         ...
 
@@ -58,17 +49,17 @@ class Books(Protocol):
 class MemoryBooks:
     """`Books` of one process, with no budget: where files are tested without a ledger."""
 
-    _by_task: defaultdict[TaskId, dict[str, Spending]] = field(default_factory=lambda: defaultdict(dict))
+    _by_task: defaultdict[TaskId, dict[str, Spent]] = field(default_factory=lambda: defaultdict(dict))
 
-    def standing(self, _user: UserId) -> tuple[Budget, Spending, float]:
-        return Budget(), Spending(), 1.0
+    def standing(self, _user: UserId) -> tuple[Budget, Spent, float]:
+        return Budget(), Spent(), 1.0
 
-    def spent(self, task: TaskId, _user: UserId, spending: Mapping[str, Spending]) -> None:
+    def spent(self, task: TaskId, _user: UserId, spending: Mapping[str, Spent]) -> None:
         kept = self._by_task[task]
         for model, one in spending.items():
-            kept[model] = kept.get(model, Spending()) + one
+            kept[model] = kept.get(model, Spent()) + one
 
-    def of_task(self, task: TaskId) -> Mapping[str, Spending]:
+    def of_task(self, task: TaskId) -> Mapping[str, Spent]:
         return self._by_task[task]
 
 
@@ -120,9 +111,9 @@ class Reviewing:
         return tuple(self._opinion(asker.terms, *found[asker.terms.called], spendings) for asker in askers)
 
     def _opinion(
-        self, terms: ModelTerms, answers: Sequence[Answer], known: int, spendings: Mapping[str, Spending]
+        self, terms: ModelTerms, answers: Sequence[Answer], known: int, spendings: Mapping[str, Spent]
     ) -> Opinion:
-        spending = spendings.get(terms.called, Spending())
+        spending = spendings.get(terms.called, Spent())
         return Opinion(terms.called, tuple(answers), spending.usage, spending.money, terms.currency, known)
 
     def _asker(self, name: str) -> Asker:
@@ -146,36 +137,28 @@ class Reviewing:
     async def _written_down(self, task: TaskId, user: UserId, purse: Purse) -> AsyncGenerator[None]:
         """What is spent inside is written down every few seconds, and at the end, however that comes."""
         told: dict[str, Usage] = {}
+        over = asyncio.Event()
 
         async def write() -> None:
-            before = dict(told)
-            told.update(purse.used)
-            news = {
-                model: Spending(usage - before.get(model, Usage()), 0.0)
-                for model, usage in told.items()
-                if usage != before.get(model)
-            }
-            if news:
-                priced = {model: Spending(one.usage, self._price(model, one.usage)) for model, one in news.items()}
-                try:
-                    await self.threads(self.books.spent, task, user, priced)
-                except BaseException:
-                    told.clear()
-                    told.update(before)
-                    raise
+            used = dict(purse.used)
+            news = {model: usage - told.get(model, Usage()) for model, usage in used.items()}
+            spending = {model: Spent(one, self._price(model, one)) for model, one in news.items() if one != Usage()}
+            if spending:
+                await self.threads(self.books.spent, task, user, spending)
+                told.update(used)
 
         async def keep_writing() -> None:
-            while True:
-                await asyncio.sleep(_EVERY)
-                await write()
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), _EVERY)
+                await patiently(write, "what a model cost", lambda _: _PATIENCE)
 
         writing = asyncio.create_task(keep_writing())
         try:
             yield
         finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-            await asyncio.shield(write())
+            over.set()
+            await asyncio.shield(writing)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -13,17 +13,17 @@ from tests.ledger.conftest import VirtualClock
 from tools import servers
 
 from paperlane.ai import Answer, Answers, Rates, Said, State, Usage
+from paperlane.ai.budget import Spent
 from paperlane.ai.memory import MemoryAnswers, MemoryRates
 from paperlane.ai.rate import Ask, Limits, Standing, Want, allot
 from paperlane.ai.redis_rates import RedisRates
 from paperlane.errors import ModelAway
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Severity
-from paperlane.model.tasks import UserId
+from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import answers, usage
 from paperlane.records.answers import LedgerAnswers
 from paperlane.records.rates import LedgerRates
-from paperlane.records.usage import Spent
 
 MEMORY, REDIS = "memory", "redis"
 SAID = Said("be “fast”", "ambiguous", Severity.WARNING, 0.8, "怎么算快？ \u2028", "Say how fast.")
@@ -182,7 +182,7 @@ def test_usage_adds_up_by_user_day_and_model(kind: str, ledgers: Callable[[str],
     ledger, day = ledgers(kind), 86_400.0
 
     def add(user: int, at: float, **spent: Spent) -> None:
-        ledger.write(lambda connection: usage.add(connection, UserId(user), at, spent))
+        ledger.write(lambda connection: usage.add(connection, UserId(user), TaskId("t"), at, spent))
 
     add(1, 10 * day, m=Spent(Usage(1, 100, 10), 0.5))
     add(1, 10 * day + 5, m=Spent(Usage(2, 200, 20), 0.25), n=Spent(Usage(1, 1, 1), 0.0))
@@ -204,7 +204,7 @@ def test_usage_that_comes_at_once_is_all_counted(kind: str, ledgers: Callable[[s
 
     def add(_: int) -> None:
         spent = {model: Spent(Usage(1, 2, 3), 0.5) for model in ("m", "n")}
-        ledger.write(lambda connection: usage.add(connection, UserId(1), 0.0, spent))
+        ledger.write(lambda connection: usage.add(connection, UserId(1), TaskId("t"), 0.0, spent))
 
     with ThreadPoolExecutor(4) as together:
         list(together.map(add, range(20)))

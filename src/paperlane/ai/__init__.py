@@ -85,6 +85,11 @@ class Usage:
             self.requests + other.requests, self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out
         )
 
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.requests - other.requests, self.tokens_in - other.tokens_in, self.tokens_out - other.tokens_out
+        )
+
     @property
     def tokens(self) -> int:
         """All of them."""

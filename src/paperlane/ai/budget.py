@@ -18,6 +18,17 @@ class Budget:
         return (not self.tokens or tokens < self.tokens) and (not self.money or money < self.money)
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was used up at models, and what that cost."""
+
+    usage: Usage = field(default_factory=Usage)
+    money: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.usage + other.usage, self.money + other.money)
+
+
 @dataclass(slots=True)
 class Purse:
     """One task's part in its user's budget: `Spend` for questions that are asked one beside the other.

@@ -120,6 +120,17 @@ usage = Table(  # what each user's questions cost at each model, by the day
     Column("money", Double, nullable=False),
 )
 
+task_usage = Table(  # what the questions of each task cost at each model, whichever of its attempts asked them
+    "usage_by_task",
+    metadata,
+    Column("task_id", _ID, primary_key=True),
+    Column("model", key(200), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("money", Double, nullable=False),
+)
+
 rates = Table(  # what all workers know of each model's rate
     "rates",
     metadata,

@@ -1,46 +1,52 @@
 """What each user's questions to models cost, by the day."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Table, delete, func, select, update
 
 from paperlane.ai import Usage
-from paperlane.model.tasks import UserId
+from paperlane.ai.budget import Spent
+from paperlane.model.tasks import TaskId, UserId
 from paperlane.records.portable import insert_new
-from paperlane.records.schema import usage
+from paperlane.records.schema import task_usage, usage
 
 _DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What was used up at models, and what that cost."""
-
-    usage: Usage = field(default_factory=Usage)
-    money: float = 0.0
-
-
-def add(connection: Connection, user: UserId, now: float, spent: Mapping[str, Spent]) -> None:
-    """A user used this up now, by the model's name."""
+def add(connection: Connection, user: UserId, task: TaskId, now: float, spent: Mapping[str, Spent]) -> None:
+    """A user's task used this up now, by the model's name."""
     for model in sorted(spent):
-        one = spent[model]
-        key = {"user_id": user, "day": int(now // _DAY), "model": model}
-        nothing = {"requests": 0, "tokens_in": 0, "tokens_out": 0, "money": 0.0}
-        changed = (
-            update(usage)
-            .where(*(usage.c[name] == value for name, value in key.items()))
-            .values(
-                requests=usage.c.requests + one.usage.requests,
-                tokens_in=usage.c.tokens_in + one.usage.tokens_in,
-                tokens_out=usage.c.tokens_out + one.usage.tokens_out,
-                money=usage.c.money + one.money,
-            )
+        _count(connection, usage, {"user_id": user, "day": int(now // _DAY), "model": model}, spent[model])
+        _count(connection, task_usage, {"task_id": task, "model": model}, spent[model])
+
+
+def _count(connection: Connection, table: Table, key: Mapping[str, object], one: Spent) -> None:
+    nothing = {"requests": 0, "tokens_in": 0, "tokens_out": 0, "money": 0.0}
+    changed = (
+        update(table)
+        .where(*(table.c[name] == value for name, value in key.items()))
+        .values(
+            requests=table.c.requests + one.usage.requests,
+            tokens_in=table.c.tokens_in + one.usage.tokens_in,
+            tokens_out=table.c.tokens_out + one.usage.tokens_out,
+            money=table.c.money + one.money,
         )
-        if connection.execute(changed).rowcount == 0:
-            connection.execute(insert_new(connection, usage), {**key, **nothing})
-            connection.execute(changed)
+    )
+    if connection.execute(changed).rowcount == 0:
+        connection.execute(insert_new(connection, table), {**key, **nothing})
+        connection.execute(changed)
+
+
+def of_task(connection: Connection, task: TaskId) -> Mapping[str, Spent]:
+    """What a task used up so far, by model."""
+    rows = connection.execute(select(task_usage).where(task_usage.c.task_id == task))
+    return {row.model: Spent(Usage(row.requests, row.tokens_in, row.tokens_out), row.money) for row in rows}
+
+
+def forget(connection: Connection, tasks: Sequence[TaskId]) -> None:
+    """What these tasks cost is told no more, but by user and day."""
+    connection.execute(delete(task_usage).where(task_usage.c.task_id.in_(tasks)))
 
 
 def since(connection: Connection, user: UserId, begin: float) -> Mapping[str, Spent]:

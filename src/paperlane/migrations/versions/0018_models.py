@@ -34,6 +34,17 @@ def upgrade() -> None:
         **TABLE,
     )
     op.create_table(
+        "usage_by_task",
+        sa.Column("task_id", key(40), nullable=False),
+        sa.Column("model", key(200), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("tokens_in", sa.BigInteger(), nullable=False),
+        sa.Column("tokens_out", sa.BigInteger(), nullable=False),
+        sa.Column("money", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("task_id", "model"),
+        **TABLE,
+    )
+    op.create_table(
         "rates",
         sa.Column("model", key(200), nullable=False),
         sa.Column("standing", LONG, nullable=False),
@@ -45,5 +56,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("rates")
+    op.drop_table("usage_by_task")
     op.drop_table("usage_by_day")
     op.drop_table("answers")
