@@ -20,7 +20,7 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 
 def document(report: Report, language: str) -> dict[str, Any]:
     """One document's report."""
-    coverage = report.coverage
+    coverage, compared = report.coverage, report.comparison
     return {
         "document": {
             "name": report.name,
@@ -39,7 +39,12 @@ def document(report: Report, language: str) -> dict[str, Any]:
         "counts": {severity.value: report.count(severity) for severity in Severity},
         "dismissed": report.dismissed,
         "ignored": asdict(report.ignored),
-        "issues": [{**issue_of(issue, language), "status": status.value} for issue, status in report.reviewed],
+        "changes": compared and compared.counts,
+        "issues": [
+            {**issue_of(issue, language), "status": status.value, "change": change and change.value}
+            for (issue, status), change in zip(report.reviewed, report.changes, strict=True)
+        ],
+        "fixed": [asdict(known) for known in compared.fixed] if compared else [],
     }
 
 
