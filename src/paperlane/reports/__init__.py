@@ -57,7 +57,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "infos", "no issues": "no issues", "no issues in part": "no issues in what was tested",
         "nothing": "nothing could be tested", "tested": "{tested} of {all} passages tested",
         "whole": "all {all} passages tested", "whole one": "the one passage tested", "dismissed": "{n} dismissed",
-        "ignored": "{n} ignored", "new": "new", "fixed": "Fixed", "no new issues": "no new issues",
+        "ignored": "{n} ignored", "new": "new", "unchanged": "unchanged", "fixed": "Fixed",
+        "change": "change", "changes": "changes", "profiles chosen": "profiles", "ignored findings": "ignored",
+        "no new issues": "no new issues",
         "no new issues in part": "no new issues in what was tested",
         "new ones": "{n} new", "fixed ones": "{n} fixed", "unchanged ones": "{n} unchanged",
         ", ": ", ", "; ": "; ", ": ": ": ", "(x)": " ({x})",
@@ -81,7 +83,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "个提示", "no issues": "未发现问题", "no issues in part": "已检测的部分未发现问题",
         "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个片段",
         "whole": "全部 {all} 个片段均已检测", "whole one": "全文已检测", "dismissed": "另有 {n} 个已忽略",
-        "ignored": "按注释或词表略过 {n} 个", "new": "新增", "fixed": "已解决", "no new issues": "没有新增问题",
+        "ignored": "按注释或词表略过 {n} 个", "new": "新增", "unchanged": "未变", "fixed": "已解决",
+        "change": "变化", "changes": "变化", "profiles chosen": "检测方案", "ignored findings": "略过",
+        "no new issues": "没有新增问题",
         "no new issues in part": "已检测的部分没有新增问题",
         "new ones": "新增 {n} 个", "fixed ones": "解决 {n} 个", "unchanged ones": "未变 {n} 个",
         ", ": "，", "; ": "；", ": ": "：", "(x)": "（{x}）",
@@ -191,6 +195,18 @@ def counts_line(report: Report, language: str) -> str:
     if report.ignored.total:
         said.append(words["ignored"].format(n=report.ignored.total))
     return words[", "].join(said)
+
+
+def facts_of(report: Report, language: str) -> Sequence[str]:
+    """What stands beside the counts: changes, coverage, what tested the document, its size; each once."""
+    told = (
+        changes_line([report], language),
+        coverage_line(report.coverage, language),
+        judges_line(report, language),
+        profiles_line(report, language),
+        size_line(report, language),
+    )
+    return [*dict.fromkeys(filter(None, told))]
 
 
 def changes_line(reports: Sequence[Report], language: str) -> str:
