@@ -1,9 +1,11 @@
 """Builds the parts of an installation and joins them; knows every room but the web, which only the service loads."""
 
 import asyncio
+import os
 import signal
+import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import cache, partial
 from math import inf
@@ -15,6 +17,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from paperlane import hosting
+from paperlane.ai import Rates
+from paperlane.ai.budget import Budget
 from paperlane.blobs import Store
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.s3 import open_bucket
@@ -34,14 +38,18 @@ from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import UPLOAD_VERSION, Report, Severity, Upload
 from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Stage, TaskId
 from paperlane.patience import patiently
-from paperlane.pipeline import DOCUMENT_PROCESSING, REPORT, test_document
+from paperlane.pipeline import DOCUMENT_PROCESSING, MODEL_REVIEW, REPORT, test_document
 from paperlane.records import accounts, documents
+from paperlane.records.answers import LedgerAnswers
+from paperlane.records.books import LedgerBooks
 from paperlane.records.issues import save
+from paperlane.records.rates import LedgerRates
+from paperlane.reviewing import Reviewing, open_reviewing
 from paperlane.rollout import RollOut, Whose
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings
 from paperlane.threads import apart
-from paperlane.work import Chain
+from paperlane.work import Chain, RunHere
 
 log = structlog.get_logger(__name__)
 
@@ -170,8 +178,8 @@ def user_names(ledger: Ledger) -> Mapping[int, str]:
     return {account.id: account.name for account in ledger.read(accounts.everyone)}
 
 
-def document_chain() -> Chain:
-    """Testing a document: the steps, and what its report leaves in the records."""
+def document_chain(reviewing: RunHere | None = None) -> Chain:
+    """Testing a document: the steps, and what its report leaves in the records; `reviewing` asks models."""
 
     def also(task: TaskId, step: str, result: bytes) -> Also | None:
         if step != REPORT.name:
@@ -187,7 +195,7 @@ def document_chain() -> Chain:
             "warnings": [asdict(notice) for notice in report.notices],
         }
 
-    return Chain(test_document, also, summary, UPLOAD_VERSION)
+    return Chain(test_document, also, summary, UPLOAD_VERSION, {MODEL_REVIEW.name: reviewing} if reviewing else {})
 
 
 def record_documents(connection: Connection, batch: NewBatch, now: float) -> None:
@@ -278,13 +286,33 @@ def _open_upload(settings: Settings, ledger: Ledger, reference: str) -> BinaryIO
         ) from error
 
 
+def _reviewing(settings: Settings, ledger: Ledger) -> AbstractAsyncContextManager[Reviewing]:
+    """What asks models in this process."""
+    budget = Budget(settings.user_model_tokens, settings.user_model_money)
+    books, worker = LedgerBooks(ledger, clock, budget), f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
+    return open_reviewing(settings.terms, _rates(settings, ledger), LedgerAnswers(ledger, clock), books, worker)
+
+
+def _rates(settings: Settings, ledger: Ledger) -> Rates:
+    if settings.model_rates == "database" or not settings.terms:
+        return LedgerRates(ledger)
+    try:
+        from paperlane.ai.redis_rates import RedisRates  # noqa: PLC0415  its library is an extra
+    except ImportError as error:
+        raise Misconfigured(
+            "The models' rates are to be kept on a Redis, and its library is not here.",
+            hint="Install paperlane[arq], [celery] or [rq], or leave PAPERLANE_MODEL_RATES out.",
+        ) from error
+    return RedisRates(settings.redis_url)
+
+
 @asynccontextmanager
 async def host_of(settings: Settings, ledger: Ledger, token: str = "") -> AsyncGenerator[Host]:
     """What runs documents' tasks in this process."""
-    async with open_sandbox(settings) as sandbox:
+    async with open_sandbox(settings) as sandbox, _reviewing(settings, ledger) as reviewing:
         yield Host(
             ledger,
-            document_chain(),
+            document_chain(reviewing),
             sandbox.run,
             partial(_open_upload, settings, ledger),
             heartbeat=settings.heartbeat_seconds,

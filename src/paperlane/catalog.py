@@ -30,6 +30,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "choose": ("or choose files", "或选择文件"),
     "formats": ("Markdown, HTML, text, PDF, DOCX", "支持 Markdown、HTML、纯文本、PDF、DOCX"),
     "profiles": ("What is looked for", "检测方案"),
+    "model": ("Reviewed by", "审阅模型"),
+    "rules only": ("rules only", "仅按规则检测"),
     "uploading": ("Uploading…", "正在上传…"),
     "rejected": ("Not accepted", "未接受"),
     "try again in": ("Try again in {seconds} s.", "请在 {seconds} 秒后重试。"),
@@ -54,6 +56,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "document_processing": ("finding its structure", "分析结构"),
     "section_merge": ("joining sections", "合并章节"),
     "issue_detection": ("looking for issues", "检测问题"),
+    "questions": ("preparing questions", "准备提问"),
+    "model_review": ("asking the model", "模型审阅"),
+    "anchoring": ("finding what the model quotes", "定位模型引文"),
     "report": ("writing the report", "生成报告"),
     "progress page": ("page {at} of {all}", "第 {at}/{all} 页"),
     "progress passage": ("passage {at} of {all}", "第 {at}/{all} 个片段"),
@@ -254,6 +259,17 @@ CODES: Mapping[str, Told] = {
             "{count} more comments to Paperlane were not understood.",
             "另有 {count} 处写给 Paperlane 的注释无法识别。",
         ),
+    ),
+    "model_unanswered": Told(
+        ("A model did not test all passages.", "有部分片段未经模型检测。"),
+        filled=(
+            "{model} did not test {count} passages ({why}).",
+            "模型 {model} 未能检测 {count} 个片段（{why}）。",
+        ),
+    ),
+    "unknown_model": Told(
+        ("There is no such model.", "没有这个模型。"),
+        ("Choose one of those in the settings, or none.", "请选择设置中已有的模型，或选择 none。"),
     ),
     "check_failed": Told(
         (

@@ -13,12 +13,14 @@ from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
+from paperlane.ai.memory import MemoryAnswers, MemoryRates
 from paperlane.errors import DocumentError, PaperlaneError, Unreadable
 from paperlane.formats import FORMATS, recognise
 from paperlane.model.documents import Brief, Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
-from paperlane.pipeline import test_document
+from paperlane.pipeline import MODEL_REVIEW, test_document
+from paperlane.reviewing import MemoryBooks, Reviewing, open_reviewing
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings
 from paperlane.threads import apart
@@ -31,6 +33,7 @@ _UPLOAD = TypeAdapter(Upload)
 _REPORT = TypeAdapter(Report)
 _HEAD = 4_096
 _CHUNK = 1 << 20
+_WHILE_A_MODEL_THINKS = 32  # files at once: most of them wait for it
 _CHECK_PATH = "Check the path and its rights."
 _SHORT = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # what the system refuses who has too much
 
@@ -72,6 +75,7 @@ class _Direct:
 
     path: Path
     sandbox: Sandbox
+    reviewing: Reviewing
     tell: Callable[[float], None]
     percent: float = 0.0
 
@@ -81,6 +85,8 @@ class _Direct:
         def progress(share: float, _message: str) -> None:
             self.tell(begins + step.share * share)
 
+        if step.name == MODEL_REVIEW.name:
+            return Saved(await self.reviewing.once(value.content, progress))
         if step.file is None:
             return Saved(await self.sandbox.run(step.name, value.content, None, progress))
         with _opened(self.path) as file:
@@ -98,13 +104,17 @@ async def check(
     files = {
         path: barred for path, barred in _files(paths) if path in paths or not any(is_same(path, one) for one in but)
     }
-    async with open_sandbox(settings) as sandbox:
-        room = asyncio.Semaphore(sandbox.children)
+    async with (
+        open_sandbox(settings) as sandbox,
+        open_reviewing(settings.terms, MemoryRates(), MemoryAnswers(), MemoryBooks(), "check") as reviewing,
+    ):
+        room = asyncio.Semaphore(max(sandbox.children, _WHILE_A_MODEL_THINKS if brief.models else 0))
 
         async def one(path: Path, barred: Fault | None) -> Report | Fault:
             async with room:
                 try:
-                    return barred or await _test(path, brief, sandbox, lambda percent: tell(_name(path), percent))
+                    direct = _Direct(path, sandbox, reviewing, lambda percent: tell(_name(path), percent))
+                    return barred or await _test(path, brief, direct)
                 except PaperlaneError as error:
                     return error.fault
                 except (OSError, RuntimeError) as error:
@@ -185,13 +195,13 @@ def _name(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-async def _test(path: Path, brief: Brief, sandbox: Sandbox, tell: Callable[[float], None]) -> Report:
+async def _test(path: Path, brief: Brief, direct: _Direct) -> Report:
     try:
         upload = await apart(_upload, path, brief)  # asyncio's own pool takes one thread more to end
     except OSError as error:
         raise _cannot("file cannot be read", error.strerror) from error
     try:
-        report = await test_document(Saved(_UPLOAD.dump_json(upload)), _Direct(path, sandbox, tell))
+        report = await test_document(Saved(_UPLOAD.dump_json(upload)), direct)
     except Unreadable as error:  # nobody waits here for a disk that may heal
         raise DocumentError(error.message, code="cannot_open", hint=_CHECK_PATH) from error
     return _REPORT.validate_json(report.content)

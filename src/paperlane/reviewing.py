@@ -5,15 +5,17 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Protocol
 
+import structlog
 from pydantic import TypeAdapter
 
-from paperlane.ai import Answer, Answers, Lane, Rates, Usage
+from paperlane.ai import Answer, Answers, Lane, Rates, State, Usage, Why
 from paperlane.ai.asking import Asker
 from paperlane.ai.budget import Budget, Purse, Spent
 from paperlane.ai.opening import open_asker
-from paperlane.errors import DocumentError
+from paperlane.errors import DocumentError, ModelAway
 from paperlane.model.tasks import Attempt, TaskId, UserId
 from paperlane.patience import patiently
 from paperlane.pipeline.model_review import MODEL_REVIEW, Opinion
@@ -21,6 +23,8 @@ from paperlane.pipeline.questions import Questions
 from paperlane.settings import ModelTerms
 from paperlane.threads import Threads
 from paperlane.work.own_time import waiting
+
+log = structlog.get_logger(__name__)
 
 _QUESTIONS = TypeAdapter(Questions)
 _OPINIONS = TypeAdapter(tuple[Opinion, ...])
@@ -51,10 +55,10 @@ class MemoryBooks:
 
     _by_task: defaultdict[TaskId, dict[str, Spent]] = field(default_factory=lambda: defaultdict(dict))
 
-    def standing(self, _user: UserId) -> tuple[Budget, Spent, float]:
+    def standing(self, user: UserId) -> tuple[Budget, Spent, float]:  # noqa: ARG002  there is one alone
         return Budget(), Spent(), 1.0
 
-    def spent(self, task: TaskId, _user: UserId, spending: Mapping[str, Spent]) -> None:
+    def spent(self, task: TaskId, user: UserId, spending: Mapping[str, Spent]) -> None:  # noqa: ARG002  as above
         kept = self._by_task[task]
         for model, one in spending.items():
             kept[model] = kept.get(model, Spent()) + one
@@ -87,6 +91,22 @@ class Reviewing:
         with waiting():
             opinions = await self.of_task(attempt.lease.task, attempt.user, asked, progress)
         return await self.threads(_OPINIONS.dump_json, opinions)
+
+    async def once(self, value: bytes, progress: Callable[[float, str], None]) -> bytes:
+        """The same for somebody who waits: a model that cannot be asked now tested nothing."""
+        asked = await self.threads(_QUESTIONS.validate_json, value)
+        task = TaskId(sha256(value).hexdigest())
+        try:
+            opinions = await self.of_task(task, UserId(0), asked, progress)
+        except ModelAway as error:
+            log.warning("the model cannot be asked", why=error.message, hint=error.hint)
+            opinions = tuple(self._silent(name, asked) for name in asked.models)
+        return await self.threads(_OPINIONS.dump_json, opinions)
+
+    def _silent(self, name: str, asked: Questions) -> Opinion:
+        asker = self._asker(name)
+        answers = [asker.unasked(question, State.FAILED, Why.UNREACHABLE) for question in asked.items]
+        return Opinion(name, tuple(answers), Usage(), 0.0, asker.terms.currency, 0)
 
     async def of_task(
         self, task: TaskId, user: UserId, asked: Questions, progress: Callable[[float, str], None]

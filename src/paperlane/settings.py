@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from paperlane.errors import Misconfigured
+from paperlane.errors import BadRequest, Misconfigured
 
 _FILE = Path("paperlane.toml")
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"  # begins with no dot, so none leads out of the others
@@ -30,6 +30,12 @@ _KEY_ENV = "PAPERLANE_MODEL_API_KEY"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHARES = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _OPENAI = "https://api.openai.com/v1"
+
+
+NO_MODEL = "none"
+"""What somebody chooses who wants rules only."""
+
+_MOST_NAMED, _MOST_SHOWN = 20, 60  # models in a hint, characters of an unknown name
 
 
 class ModelTerms(BaseModel):
@@ -227,6 +233,11 @@ class Settings(BaseSettings):
     model: str = Field(
         "", description="The model that looks for issues, by its provider's name; empty: none, only rules."
     )
+    model_rates: Literal["database", "redis"] = Field(
+        "database",
+        description="Where all workers keep what is left of the models' rates: in the ledger's database, or on "
+        "`redis_url`, where all of them reach it and have its library.",
+    )
     model_base_url: str = Field(_OPENAI, description="Where it is asked: any endpoint that speaks as OpenAI's does.")
     model_requests_a_minute: int = Field(
         0,
@@ -344,6 +355,24 @@ class Settings(BaseSettings):
                 hint=f"See PAPERLANE_{name.upper()} or paperlane.toml.",
             ) from error
         return (one, *self.models)
+
+    def models_of(self, named: str) -> tuple[str, ...]:
+        """The models that somebody means: "" is the usual one, if there is one, `none` none; commas part several.
+
+        BadRequest for one that there is not, with those there are.
+        """
+        there = [terms.called for terms in self.terms]
+        if not named.strip():
+            return tuple(there[:1])
+        names = tuple(dict.fromkeys(filter(None, map(str.strip, named.split(",")))))
+        if names == (NO_MODEL,):
+            return ()
+        for name in names:
+            if name not in there:
+                known = ", ".join([*there[:_MOST_NAMED], NO_MODEL])
+                what = f"There is no model {name[:_MOST_SHOWN]!r}."
+                raise BadRequest(what, code="unknown_model", hint=f"Choose one of {known}.")
+        return names
 
     @cached_property
     def database(self) -> str:

@@ -134,8 +134,8 @@ def test_check_prints_issues_as_lines_and_says_what_it_could_not_read(folder: Pa
     done = paperlane("check", ".", cwd=folder)
     lines = done.stdout.splitlines()
     assert "bad.md:3:21: warning: “fast” is vague: no test can decide it. [vague-term]" in lines
-    assert "bad.md: 1 error, 1 warning; the one passage tested (rules only)" in lines
-    assert "fine.md: no issues; the one passage tested (rules only)" in lines
+    assert "bad.md: 1 error, 1 warning; the one passage tested (rules only, profile requirements)" in lines
+    assert "fine.md: no issues; the one passage tested (rules only, profile requirements)" in lines
     assert any(line.startswith("locked.docx: could not be read [unsupported_type]") for line in lines)
     assert not any("picture.png" in line for line in lines)
     assert done.stderr == ""
@@ -448,7 +448,7 @@ def test_what_the_system_refuses_is_said_in_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["chekc"], "No such command 'chekc'. Did you mean 'check'? See: paperlane --help"),
+        (["chekc"], "No such command 'chekc'. Did you mean 'check', 'checks'? See: paperlane --help"),
         (["check"], "Missing argument 'PATH...'. See: paperlane check --help"),
         (["check", "--fromat", "json", "x.md"], "No such option: --fromat"),
         (["serve", "--port", "many"], "valid integer"),

@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 from tests.reading import report_of
 
 from paperlane.errors import Misconfigured
-from paperlane.model.documents import CONTEXT, Coverage, Notice, Status
+from paperlane.model.documents import CONTEXT, Coverage, Ignored, Known, Notice, Report, Status
 from paperlane.model.tasks import Fault
 from paperlane.reports import REPORTS, pdf, visible, xlsx
 
@@ -338,3 +338,50 @@ def test_paper_without_a_font_for_chinese_is_refused_with_what_to_install(monkey
         said("pdf", "zh")
     assert "fonts-noto-cjk" in told.value.hint
     assert "the one passage" in said("pdf")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_was_compared_tells_what_is_new_in_every_format(language: str):
+    report = report_of(TEXT)
+    old, _ = report.issues
+    gone = replace(old.known, fingerprint="0" * 16, quote="slow")
+    report = report.since([old.known, gone], only_new=True)
+    written = {name: bare(read(name, form.render([report], (), language))) for name, form in REPORTS.items()}
+    counted = {"en": "1 new, 1 fixed, 1 unchanged", "zh": "新增 1 个，解决 1 个，未变 1 个"}[language]
+    for name in set(REPORTS) - {"json"}:
+        assert bare(counted) in written[name], name
+    for name in ("text", "html", "md", "pdf"):
+        assert "tbd" in written[name]
+        assert bare(old.message) not in written[name]
+    (document,) = json.loads(written["json"])["documents"]
+    assert document["changes"] == {"new": 1, "fixed": 1, "unchanged": 1}
+    assert [issue["change"] for issue in document["issues"]] == ["unchanged", "new"]
+    assert [known["quote"] for known in document["fixed"]] == ["slow"]
+    (run,) = json.loads(written["sarif"])["runs"]
+    assert [result["baselineState"] for result in run["results"]] == ["unchanged", "new"]
+    Sarif.model_validate_json(REPORTS["sarif"].render([report], (), language))
+
+
+def test_what_the_report_could_not_have_found_is_not_fixed():
+    report = report_of(TEXT)
+    gone = replace(report.issues[0].known, fingerprint="0" * 16)
+
+    def fixed(report: Report, known: Known = gone) -> int:
+        compared = report.since([known]).comparison
+        return len(compared.fixed) if compared else -1
+
+    assert fixed(report) == 1
+    assert fixed(replace(report, checks=("tbd",))) == 0
+    cut_off = Notice("issues_cut_off", "", {"check": gone.rule, "most": "500"})
+    assert fixed(replace(report, notices=(cut_off,))) == 0
+    of_a_model = replace(gone, rule="unclear", source="model")
+    assert fixed(report, of_a_model) == 0
+    assert fixed(replace(report, judges=("rules", "gpt")), of_a_model) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "json"])
+def test_what_was_ignored_is_counted_and_the_profiles_are_named(name: str):
+    report = replace(report_of(TEXT), ignored=Ignored(2, 1), profiles=("technical", "style-zh"))
+    written = bare(read(name, REPORTS[name].render([report], (), "en")))
+    assert bare("3 ignored") in written or name == "xlsx"
+    assert "style-zh" in written

@@ -140,7 +140,7 @@ class Answers(Protocol):
         """Those that are there."""
         ...
 
-    def put(self, answers: Sequence[Answer]) -> None:
+    def put(self, new: Sequence[Answer]) -> None:
         """Keep these; one that is there already stays."""
         ...
 

@@ -55,6 +55,10 @@ class Asker:
         """What this model's answer to it is stored under."""
         return question.key(self.terms.model, prompt(question.language).version)
 
+    def unasked(self, question: Question, state: State, why: Why) -> Answer:
+        """What stands for the answer to a question that was not asked."""
+        return Answer(self.key(question), self.terms.model, prompt(question.language).version, state, why=why)
+
     async def known(self, questions: Sequence[Question]) -> Mapping[str, Answer]:
         """Those of their answers that are stored, by their keys."""
         return await self._threads(self._answers.get, sorted({self.key(question) for question in questions}))

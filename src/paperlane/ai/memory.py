@@ -19,8 +19,8 @@ class MemoryAnswers:
     def get(self, keys: Sequence[str]) -> Mapping[str, Answer]:
         return {key: self._kept[key] for key in keys if key in self._kept}
 
-    def put(self, answers: Sequence[Answer]) -> None:
-        for answer in answers:
+    def put(self, new: Sequence[Answer]) -> None:
+        for answer in new:
             self._kept.setdefault(answer.key, answer)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path, PurePath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,14 @@ from paperlane.cli.files import words_of
 from paperlane.cli.installation import settings_of
 from paperlane.cli.output import progress_on_terminal
 from paperlane.errors import BadRequest, Misconfigured
+
+if TYPE_CHECKING:
+    from paperlane.model.documents import Brief
+    from paperlane.model.tasks import Fault
+    from paperlane.settings import Settings
+
+
+_WRITTEN = {"-o": "The report", "--write-baseline": "The baseline"}
 
 
 class FailOn(StrEnum):
@@ -51,8 +59,18 @@ def check(
     words: Annotated[
         Path | None, typer.Option(metavar="FILE", readable=False, help="The team's glossary, and words to ignore.")
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME", help="A language model; this version has rules only.")] = "",
-    no_model: Annotated[bool, typer.Option("--no-model", help="Use rules only.")] = False,  # noqa: FBT002
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Count only issues that are not in there.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Write the issues there, for --baseline.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Have this language model review the documents too.")
+    ] = None,
+    no_model: Annotated[  # noqa: FBT002
+        bool, typer.Option("--no-model", help="Use rules only, also where the settings name a model.")
+    ] = False,
 ) -> None:
     """Test documents and print their issues.
 
@@ -62,53 +80,78 @@ def check(
 
     Which checks are asked: --profile requirements,style-zh --no-check vague-term; paperlane checks lists them.
     A comment in the document speaks too: paperlane: ignore vague-term, for the block behind it.
+    With --baseline only issues count that are not in it, for the exit code too.
+
+    A language model reviews them too where PAPERLANE_MODEL or --model names one: its endpoint is
+    PAPERLANE_MODEL_BASE_URL, its key PAPERLANE_MODEL_API_KEY. Whatever it quotes must stand in the document.
     """
     from rich.markup import escape
 
     from paperlane import checking
-    from paperlane.checks import brief_of
-    from paperlane.reports import REPORTS, fault_line, visible
+    from paperlane.cli import baseline as baselines
+    from paperlane.reports import REPORTS, visible
 
     if report not in REPORTS:
         raise BadRequest(f"There is no report format {report!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
     if language not in {"en", "zh"}:
         raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
-    if model and not no_model:
-        raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
     if output is None and REPORTS[report].binary and sys.stdout.isatty():
         raise BadRequest(f"A terminal cannot show {report}.", hint="Name a file with -o, or send it to a program.")
-    settings = settings_of()
-    brief = brief_of(profiles or settings.profiles, also or (), without or ())
-    if words is not None or settings.words:
-        said = words_of(words or Path(settings.words))
-        brief = replace(brief, terms=said.terms, ignored=tuple(said.ignored))
-    if output is not None:
-        _look_ahead(output, paths, REPORTS[report].suffix)
+    settings = settings_of(model=model)
+    brief = _brief(settings, profiles or (), also or (), without or (), words)
+    brief = replace(brief, models=() if no_model else settings.models_of(""))
+    before = None if baseline is None else baselines.read(baseline)
+    _look_ahead(output, paths, REPORTS[report].suffix, "-o")
+    _look_ahead(write_baseline, paths, ".json", "--write-baseline")
     with progress_on_terminal() as tell:
         tested = asyncio.run(
             checking.check(
                 paths,
                 settings,
                 lambda name, percent: tell(escape(visible(name)), percent),
-                [] if output is None else [output],
+                [path for path in (output, baseline, write_baseline) if path is not None],
                 brief,
             )
         )
     if not tested.reports and not tested.unreadable and not tested.passed_over:
         folders = ", ".join(map(str, paths))
         raise Misconfigured(f"There is nothing to test in {folders}.", hint="Name a file, or see --help for formats.")
+    if write_baseline is not None:
+        _write(baselines.written(tested.reports), write_baseline, "--write-baseline")
+    if before is not None:
+        tested = replace(tested, reports=baselines.since(before, tested.reports))
     unreadable = [*tested.unreadable, *(() if report == "text" else tested.passed_over)]
-    _write(REPORTS[report].render(tested.reports, unreadable, language), output)
-    if report != "text" or output is not None:
-        for name, fault in tested.unreadable:
-            typer.echo(visible(f"{name}: {fault_line(fault, language)}"), err=True)
-    if tested.passed_over:
-        typer.echo(_passed_over([name for name, _ in tested.passed_over], language), err=True)
+    _write(REPORTS[report].render(tested.reports, unreadable, language), output, "-o")
+    _tell_untested(() if report == "text" and output is None else tested.unreadable, tested.passed_over, language)
     if not tested.reports:
         raise typer.Exit(2)
     failed = fail_on is not FailOn.NEVER and tested.worst_at_least(fail_on.value)
     if failed or (fail_on_untested and not tested.whole):
         raise typer.Exit(1)
+
+
+def _brief(
+    settings: "Settings", profiles: Sequence[str], also: Sequence[str], without: Sequence[str], words: Path | None
+) -> "Brief":
+    from paperlane.checks import brief_of
+
+    brief = brief_of(profiles or settings.profiles, also, without)
+    if words is None and not settings.words:
+        return brief
+    said = words_of(words or Path(settings.words))
+    return replace(brief, terms=said.terms, ignored=tuple(said.ignored))
+
+
+def _tell_untested(
+    unreadable: "Sequence[tuple[str, Fault]]", passed_over: "Sequence[tuple[str, Fault]]", language: str
+) -> None:
+    """On stderr, what the report on stdout does not tell."""
+    from paperlane.reports import fault_line, visible
+
+    for name, fault in unreadable:
+        typer.echo(visible(f"{name}: {fault_line(fault, language)}"), err=True)
+    if passed_over:
+        typer.echo(_passed_over([name for name, _ in passed_over], language), err=True)
 
 
 def _passed_over(names: Sequence[str], language: str) -> str:
@@ -120,29 +163,33 @@ def _passed_over(names: Sequence[str], language: str) -> str:
     return f"{what} not tested: {', '.join(suffixes)}."
 
 
-def _look_ahead(output: Path, paths: Sequence[Path], suffix: str) -> None:
-    """Misconfigured where a report cannot be written, or would be over a document: before the work is done.
+def _look_ahead(output: Path | None, paths: Sequence[Path], suffix: str, option: str) -> None:
+    """Misconfigured where what was asked for cannot be written, or would be over a document: before the work is done.
 
     Of what lies in tested folders, only a file of the report's own suffix is taken for an earlier report.
     """
+    if output is None:
+        return
     try:
         is_folder, lies_in_one = output.is_dir(), output.parent.is_dir()
     except OSError as error:
-        raise _unwritten(output, error) from error
+        raise _unwritten(output, error, option) from error
     if is_folder or not lies_in_one:
         what = "is a folder" if is_folder else "lies in no folder"
-        raise Misconfigured(f"The report cannot be written: {output} {what}.", hint="Name a file with -o.")
+        raise Misconfigured(
+            f"{_WRITTEN[option]} cannot be written: {output} {what}.", hint=f"Name a file with {option}."
+        )
     if not output.exists():
         return
     place = Path(os.path.realpath(output))  # Path's own way fails where links go round
     tested = {Path(os.path.realpath(path)) for path in paths}
     if place in tested or (place.suffix.lower() != suffix and not tested.isdisjoint(place.parents)):
         raise Misconfigured(
-            f"The report would be written over a document: {output}.", hint="Name another file with -o."
+            f"{_WRITTEN[option]} would be written over a document: {output}.", hint=f"Name another file with {option}."
         )
 
 
-def _write(content: bytes, output: Path | None) -> None:
+def _write(content: bytes, output: Path | None, option: str) -> None:
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -150,10 +197,9 @@ def _write(content: bytes, output: Path | None) -> None:
     try:
         output.write_bytes(content)
     except OSError as error:
-        raise _unwritten(output, error) from error
+        raise _unwritten(output, error, option) from error
 
 
-def _unwritten(output: Path, error: OSError) -> Misconfigured:
-    return Misconfigured(
-        f"The report cannot be written: {output}: {error.strerror}.", hint="Name another file with -o."
-    )
+def _unwritten(output: Path, error: OSError, option: str) -> Misconfigured:
+    said = f"{_WRITTEN[option]} cannot be written: {output}: {error.strerror}."
+    return Misconfigured(said, hint=f"Name another file with {option}.")

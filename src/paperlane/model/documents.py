@@ -1,7 +1,8 @@
 """What is known of a document on its way from the upload to the report."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -260,6 +261,47 @@ class Issue:
     before: str = ""
     after: str = ""
 
+    @property
+    def known(self) -> "Known":
+        """What is remembered of it."""
+        return Known(self.fingerprint, self.rule, self.severity, self.quote, self.source)
+
+
+class Change(StrEnum):
+    """What became of an issue since the document was tested before."""
+
+    NEW = "new"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of an issue of before; `source` is "rule" or "model"."""
+
+    fingerprint: str
+    rule: str
+    severity: Severity
+    quote: str
+    source: str = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How the issues of a report stand to those of before: `changes` in the order of the issues, and what is `fixed`.
+
+    Where `only_new` ones count, for the others are accepted, unchanged ones are left out of what people read.
+    """
+
+    changes: tuple[Change, ...]
+    fixed: tuple[Known, ...]
+    only_new: bool = False
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many are new, fixed, unchanged."""
+        new = self.changes.count(Change.NEW)
+        return {"new": new, "fixed": len(self.fixed), "unchanged": len(self.changes) - new}
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -352,6 +394,33 @@ class Report:
     profiles: tuple[str, ...] = ()
     ignored: Ignored = Ignored()
     costs: tuple[Cost, ...] = ()
+    comparison: Comparison | None = None
+
+    def since(self, before: Sequence[Known], *, only_new: bool = False) -> "Report":
+        """The same, compared with the issues that the document had before.
+
+        An issue is one of those by its fingerprint; as often as it was there. What is there no more is fixed if this
+        report could have found it: its check was asked, broke nowhere off and listed all that it found.
+        """
+        left = Counter(known.fingerprint for known in before)
+        changes: list[Change] = []
+        for issue in self.issues:
+            changes.append(Change.UNCHANGED if left[issue.fingerprint] > 0 else Change.NEW)
+            left[issue.fingerprint] -= 1
+        silent = {notice.params.get("check") for notice in self.notices}
+        answered = {*self.checks} - silent
+        fixed: list[Known] = []
+        for known in before:
+            asked = known.rule in answered if known.source == "rule" else self.judges != ("rules",)
+            if left[known.fingerprint] > 0 and asked:
+                fixed.append(known)
+            left[known.fingerprint] -= 1
+        return replace(self, comparison=Comparison(tuple(changes), tuple(fixed), only_new))
+
+    @property
+    def changes(self) -> Sequence[Change | None]:
+        """What became of each issue; None where nothing was compared."""
+        return self.comparison.changes if self.comparison else (None,) * len(self.issues)
 
     @property
     def reviewed(self) -> Sequence[tuple[Issue, Status]]:
@@ -360,13 +429,24 @@ class Report:
 
     @property
     def standing(self) -> Sequence[Issue]:
-        """The issues that nobody dismissed."""
-        return [issue for issue, status in self.reviewed if status is not Status.DISMISSED]
+        """The issues that nobody dismissed; the new ones of them where only these count."""
+        return [issue for issue, _ in self.shown]
+
+    @property
+    def shown(self) -> Sequence[tuple[Issue, Change | None]]:
+        """The same, each with what became of it."""
+        only_new = self.comparison is not None and self.comparison.only_new
+        reviewed = zip(self.reviewed, self.changes, strict=True)
+        return [
+            (issue, change)
+            for (issue, status), change in reviewed
+            if status is not Status.DISMISSED and not (only_new and change is Change.UNCHANGED)
+        ]
 
     @property
     def dismissed(self) -> int:
         """How many issues somebody dismissed."""
-        return len(self.issues) - len(self.standing)
+        return sum(status is Status.DISMISSED for _, status in self.reviewed)
 
     def count(self, severity: Severity) -> int:
         """How many issues of this severity stand."""

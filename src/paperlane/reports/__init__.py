@@ -57,9 +57,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "infos", "no issues": "no issues", "no issues in part": "no issues in what was tested",
         "nothing": "nothing could be tested", "tested": "{tested} of {all} passages tested",
         "whole": "all {all} passages tested", "whole one": "the one passage tested", "dismissed": "{n} dismissed",
-        "ignored": "{n} ignored",
+        "ignored": "{n} ignored", "new": "new", "unchanged": "unchanged", "fixed": "Fixed",
+        "change": "change", "changes": "changes", "profiles chosen": "profiles", "ignored findings": "ignored",
+        "no new issues": "no new issues",
+        "no new issues in part": "no new issues in what was tested",
+        "new ones": "{n} new", "fixed ones": "{n} fixed", "unchanged ones": "{n} unchanged",
         ", ": ", ", "; ": "; ", ": ": ": ", "(x)": " ({x})",
-        "rules only": "rules only", "unreadable": "could not be read", "page": "page {page}",
+        "rules only": "rules only", "rules": "rules", "cost": "{model}: {tokens} tokens{money}{kept}",
+        "kept": ", {n} answers from before", "unreadable": "could not be read", "page": "page {page}",
         "line": "line {line}, column {column}", "title": "Paperlane report",
         "untested": "Parts of this document were not tested",
         "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
@@ -79,9 +84,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "infos": "个提示", "no issues": "未发现问题", "no issues in part": "已检测的部分未发现问题",
         "nothing": "没有可检测的内容", "tested": "已检测 {tested}/{all} 个片段",
         "whole": "全部 {all} 个片段均已检测", "whole one": "全文已检测", "dismissed": "另有 {n} 个已忽略",
-        "ignored": "按注释或词表略过 {n} 个",
+        "ignored": "按注释或词表略过 {n} 个", "new": "新增", "unchanged": "未变", "fixed": "已解决",
+        "change": "变化", "changes": "变化", "profiles chosen": "检测方案", "ignored findings": "略过",
+        "no new issues": "没有新增问题",
+        "no new issues in part": "已检测的部分没有新增问题",
+        "new ones": "新增 {n} 个", "fixed ones": "解决 {n} 个", "unchanged ones": "未变 {n} 个",
         ", ": "，", "; ": "；", ": ": "：", "(x)": "（{x}）",
-        "rules only": "仅按规则检测", "unreadable": "无法读取", "page": "第 {page} 页",
+        "rules only": "仅按规则检测", "rules": "规则", "cost": "{model}：{tokens} 个 token{money}{kept}",
+        "kept": "，{n} 个答案来自缓存", "unreadable": "无法读取", "page": "第 {page} 页",
         "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
         "untested": "本文档有部分内容未被检测",
         "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
@@ -180,12 +190,37 @@ def counts_line(report: Report, language: str) -> str:
     counted = [(report.count(severity), severity.value) for severity in Severity]
     many = language == "zh"
     said = [f"{count} {words[name if count == 1 and not many else name + 's']}" for count, name in counted if count]
-    said = said or [words["no issues" if report.coverage.whole else "no issues in part"]]
+    new = "new " if report.comparison and report.comparison.only_new else ""
+    said = said or [words[f"no {new}issues" if report.coverage.whole else f"no {new}issues in part"]]
     if report.dismissed:
         said.append(words["dismissed"].format(n=report.dismissed))
     if report.ignored.total:
         said.append(words["ignored"].format(n=report.ignored.total))
     return words[", "].join(said)
+
+
+def facts_of(report: Report, language: str) -> Sequence[str]:
+    """What stands beside the counts: changes, coverage, what tested the document, its size; each once."""
+    told = (
+        changes_line([report], language),
+        coverage_line(report.coverage, language),
+        judges_line(report, language),
+        costs_line(report, language),
+        profiles_line(report, language),
+        size_line(report, language),
+    )
+    return [*dict.fromkeys(filter(None, told))]
+
+
+def changes_line(reports: Sequence[Report], language: str) -> str:
+    """How many issues are new, fixed and unchanged in these documents; "" where nothing was compared."""
+    compared = [report.comparison.counts for report in reports if report.comparison]
+    if not compared:
+        return ""
+    words = WORDS[language]
+    return words[", "].join(
+        words[f"{name} ones"].format(n=sum(counts[name] for counts in compared)) for name in compared[0]
+    )
 
 
 def size_line(report: Report, language: str) -> str:
@@ -201,8 +236,26 @@ def size_line(report: Report, language: str) -> str:
 
 
 def judges_line(report: Report, language: str) -> str:
-    """What tested the document: rules, or the names of models."""
-    return WORDS[language]["rules only"] if report.judges == ("rules",) else ", ".join(report.judges)
+    """What tested the document: rules only, or rules and the names of models."""
+    words = WORDS[language]
+    if report.judges == ("rules",):
+        return words["rules only"]
+    return words[", "].join(words["rules"] if judge == "rules" else judge for judge in report.judges)
+
+
+def costs_line(report: Report, language: str) -> str:
+    """What asking models took, in tokens and money; "" where none was asked."""
+    words = WORDS[language]
+    said = [
+        words["cost"].format(
+            model=cost.model,
+            tokens=f"{cost.tokens_in + cost.tokens_out:,}",
+            money=words["(x)"].format(x=f"{cost.money:.4f} {cost.currency}") if cost.money else "",
+            kept=words["kept"].format(n=cost.kept) if cost.kept else "",
+        )
+        for cost in report.costs
+    ]
+    return words["; "].join(said)
 
 
 def profiles_line(report: Report, language: str) -> str:

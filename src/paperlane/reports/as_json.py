@@ -20,7 +20,7 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 
 def document(report: Report, language: str) -> dict[str, Any]:
     """One document's report."""
-    coverage = report.coverage
+    coverage, compared = report.coverage, report.comparison
     return {
         "document": {
             "name": report.name,
@@ -33,13 +33,19 @@ def document(report: Report, language: str) -> dict[str, Any]:
         },
         "coverage": {**asdict(coverage), "whole": coverage.whole},
         "judges": list(report.judges),
+        "costs": [asdict(cost) for cost in report.costs],
         "profiles": list(report.profiles),
         "checks": list(report.checks),
         "warnings": [{**asdict(notice), "message": notice_line(notice, language)} for notice in report.notices],
         "counts": {severity.value: report.count(severity) for severity in Severity},
         "dismissed": report.dismissed,
         "ignored": asdict(report.ignored),
-        "issues": [{**issue_of(issue, language), "status": status.value} for issue, status in report.reviewed],
+        "changes": compared and compared.counts,
+        "issues": [
+            {**issue_of(issue, language), "status": status.value, "change": change and change.value}
+            for (issue, status), change in zip(report.reviewed, report.changes, strict=True)
+        ],
+        "fixed": [asdict(known) for known in compared.fixed] if compared else [],
     }
 
 

@@ -10,13 +10,12 @@ from paperlane.reports import (
     around,
     counts_line,
     coverage_line,
+    facts_of,
     fault_line,
     folded,
-    judges_line,
     notice_line,
     place_line,
     said,
-    size_line,
     visible,
 )
 
@@ -47,9 +46,9 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 
 
 def _document(report: Report, language: str) -> Iterator[str]:
-    facts = dict.fromkeys([coverage_line(report.coverage, language), judges_line(report, language)])
+    facts = facts_of(report, language)
     yield f"## {_plain(report.name)}\n"
-    yield f"**{counts_line(report, language)}** · {' · '.join([*facts, size_line(report, language)])}\n"
+    yield f"**{counts_line(report, language)}** · {' · '.join(facts)}\n"
     for notice in report.notices:
         yield f"> {_plain(notice_line(notice, language))} (`{notice.code}`)\n"
     if report.coverage.tested and not report.coverage.whole:

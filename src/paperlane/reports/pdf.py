@@ -18,12 +18,11 @@ from paperlane.reports import (
     around,
     counts_line,
     coverage_line,
+    facts_of,
     fault_line,
-    judges_line,
     notice_line,
     place_line,
     said,
-    size_line,
     visible,
 )
 
@@ -84,7 +83,6 @@ def _fonts(*, chinese: bool) -> Sequence[str]:
 
 
 def _document(report: Report, language: str) -> dict[str, Any]:
-    facts = dict.fromkeys([coverage_line(report.coverage, language), judges_line(report, language)])
     notices = [f"{notice_line(notice, language)} [{notice.code}]" for notice in report.notices]
     if report.coverage.tested and not report.coverage.whole:
         notices.append(WORDS[language]["untested"])
@@ -92,7 +90,7 @@ def _document(report: Report, language: str) -> dict[str, Any]:
         "name": visible(report.name),
         "counts": counts_line(report, language),
         "coverage": coverage_line(report.coverage, language),
-        "facts": " · ".join([*facts, size_line(report, language)]),
+        "facts": " · ".join(facts_of(report, language)),
         "notices": _visible(notices),
         "issues": [_issue(issue, language) for issue in report.standing],
     }

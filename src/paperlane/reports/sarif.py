@@ -2,13 +2,23 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
 from paperlane.model.documents import Issue, Report, Severity, Status
-from paperlane.reports import Unreadable, counts_line, coverage_line, fault_line, judges_line, notice_line, said
+from paperlane.reports import (
+    Unreadable,
+    changes_line,
+    counts_line,
+    coverage_line,
+    fault_line,
+    judges_line,
+    notice_line,
+    said,
+)
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -40,8 +50,9 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
         "artifacts": [{"location": {"uri": _uri(name)}} for name in names],
         "results": [
             _result(issue, status, report, at, places[issue.rule], language)
+            | ({"baselineState": change.value} if change else {})
             for at, report in enumerate(reports)
-            for issue, status in report.reviewed
+            for (issue, status), change in zip(report.reviewed, report.changes, strict=True)
         ],
         "properties": {
             "documents": [
@@ -51,6 +62,9 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
                     "coverage": coverage_line(report.coverage, language),
                     "whole": report.coverage.whole,
                     "judges": judges_line(report, language),
+                    "costs": [asdict(cost) for cost in report.costs],
+                    "profiles": report.profiles,
+                    "changes": changes_line([report], language),
                 }
                 for report in reports
             ]

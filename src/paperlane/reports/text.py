@@ -9,6 +9,8 @@ from paperlane.reports import (
     WORDS,
     Unreadable,
     around,
+    changes_line,
+    costs_line,
     counts_line,
     coverage_line,
     fault_line,
@@ -34,6 +36,8 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
         yield from _document(report, language)
     for name, fault in unreadable:
         yield f"{name}: {WORDS[language]['unreadable']} [{fault.code}]: {fault_line(fault, language)}"
+    if len(reports) > 1 and (changes := changes_line(reports, language)):
+        yield changes
 
 
 def _document(report: Report, language: str) -> Iterator[str]:
@@ -42,8 +46,11 @@ def _document(report: Report, language: str) -> Iterator[str]:
         yield from _issue(report.name, issue, language)
     for notice in report.notices:
         yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
-    summary = dict.fromkeys((counts_line(report, language), coverage_line(report.coverage, language)))
-    judges = words[", "].join(filter(None, (judges_line(report, language), profiles_line(report, language))))
+    counts, changes = counts_line(report, language), changes_line([report], language)
+    summary = dict.fromkeys(filter(None, (counts, changes, coverage_line(report.coverage, language))))
+    judges = words[", "].join(
+        filter(None, (judges_line(report, language), costs_line(report, language), profiles_line(report, language)))
+    )
     yield f"{report.name}: {words['; '].join(summary)}{words['(x)'].format(x=judges)}"
 
 

@@ -14,6 +14,7 @@ from paperlane.model.documents import Report, Severity, Status
 from paperlane.reports import (
     WORDS,
     Unreadable,
+    changes_line,
     coverage_line,
     fault_line,
     judges_line,
@@ -45,11 +46,12 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 _ISSUE_COLUMNS = {
     "document": 24, "severity": 10, "rule": 20, "message": 48, "quote": 40, "suggestion": 40, "section": 32,
     "page number": 7, "line number": 7, "column number": 7, "category": 14, "confidence": 11, "source": 9,
-    "status": 11, "fingerprint": 19,
+    "status": 11, "fingerprint": 19, "change": 11,
 }  # fmt: skip
 _DOCUMENT_COLUMNS = {
     "document": 32, "errors": 9, "warnings": 9, "infos": 9, "coverage": 30, "tested passages": 9,
     "failed passages": 9, "skipped passages": 9, "judges": 18, "language": 10, "word count": 10,
+    "profiles chosen": 20, "changes": 32, "ignored findings": 9,
 }  # fmt: skip
 _NOTICE_COLUMNS = {"document": 32, "code": 22, "reason": 80}
 
@@ -57,7 +59,7 @@ _NOTICE_COLUMNS = {"document": 32, "code": 22, "reason": 80}
 def _issues(reports: Sequence[Report], language: str) -> Iterator[Sequence[Value]]:
     words = WORDS[language]
     for report in reports:
-        for issue, status in report.reviewed:
+        for (issue, status), change in zip(report.reviewed, report.changes, strict=True):
             message, suggestion = said(issue, language)
             place = issue.location
             yield (
@@ -65,6 +67,7 @@ def _issues(reports: Sequence[Report], language: str) -> Iterator[Sequence[Value
                 " › ".join(place.section), place.page or None, place.line, place.column, issue.category,
                 issue.confidence, words.get(issue.source, issue.source),
                 words["dismissed one" if status is Status.DISMISSED else status.value], issue.fingerprint,
+                words[change.value] if change else None,
             )  # fmt: skip
 
 
@@ -74,7 +77,7 @@ def _documents(reports: Sequence[Report], language: str) -> Iterator[Sequence[Va
         yield (
             report.name, *(report.count(severity) for severity in Severity), coverage_line(coverage, language),
             coverage.tested, coverage.failed, coverage.skipped, judges_line(report, language), report.language.value,
-            report.words,
+            report.words, ", ".join(report.profiles), changes_line([report], language), report.ignored.total,
         )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ class Brief(TypedDict):
     without: Sequence[str]
     terms: int
     ignored: int
+    models: Sequence[str]
 
 
 class Coverage(TypedDict):

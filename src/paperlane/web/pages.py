@@ -77,7 +77,8 @@ async def documents(request: Request, house: Parts, lang: Language) -> Response:
     if await account_of(request) is None:
         return _sign_in_first(request)
     usual = house.desk.tasks.profiles or (DEFAULT_PROFILE,)
-    return await _show(request, "documents.html", lang, profiles=PROFILES, usual=usual)
+    models = [terms.called for terms in house.settings.terms]
+    return await _show(request, "documents.html", lang, profiles=PROFILES, usual=usual, models=models)
 
 
 @router.get("/tasks/{task}")

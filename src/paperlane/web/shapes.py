@@ -50,6 +50,7 @@ def task(of: Task) -> answers.Task:
             "without": upload.brief.without,
             "terms": len(upload.brief.terms),
             "ignored": len(upload.brief.ignored),
+            "models": upload.brief.models,
         },
         "status": of.status,
         "priority": of.priority,

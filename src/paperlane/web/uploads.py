@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from pathlib import PurePosixPath, PureWindowsPath
 from time import monotonic
@@ -89,6 +89,7 @@ class _Receiver:
         self._size = 0
         self._parts = 0
         self._named: dict[str, list[str]] = {name: [] for name in _NAMES}
+        self._model = ""
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -121,7 +122,8 @@ class _Receiver:
         """Everything is here, and on disk for good. BadRequest when the form broke off, or leaves no check to ask."""
         if not self._ended:
             raise BadRequest("The upload broke off.", hint="Send it again.")
-        self.received.brief = brief_of(*(self._named[name] for name in _NAMES))
+        brief = brief_of(*(self._named[name] for name in _NAMES))
+        self.received.brief = replace(brief, models=self._settings.models_of(self._model))
         self._blobs.keep([upload.blob for upload in self.received.uploads])
         return self.received
 
@@ -212,6 +214,9 @@ class _Receiver:
         """A wrong name is refused at once: files that come after it are not stored."""
         if name in _FIELDS:
             self.received.fields[name] = said
+        elif name == "model":
+            self._settings.models_of(said)
+            self._model = said
         elif name in _NAMES:
             kind, known = _NAMES[name]
             check_known(kind, names_in([said]), known)

@@ -176,6 +176,8 @@ async function upload(chosen) {
   if (boxes.some((box) => box.checked !== box.defaultChecked)) {
     for (const box of boxes) if (box.checked) form.append("profile", box.value); // before the files
   }
+  const model = document.getElementById("model");
+  if (model) form.append("model", model.value);
   for (const file of chosen) form.append("files", file, file.name);
   tell([say("uploading")]);
   drop.setAttribute("aria-busy", "true");
