@@ -115,7 +115,7 @@ def test_a_probe_that_works_lets_everybody_in():
 
 def test_a_probe_that_nobody_sent_is_given_again():
     standing, _ = ask(broken(), 105.0)
-    _, verdict = ask(standing, 106.0, Told(unused=1), "b")
+    _, verdict = ask(standing, 106.0, Told(unused={210: 1}), "b")
     assert granted(verdict) == 1
     _, verdict = ask(standing, 300.0, None, "b")  # its worker died
     assert granted(verdict) == 1

@@ -42,6 +42,7 @@ SAYS = (
     "cut",  # the connection breaks off in the middle of the answer
     "drop",  # it closes without a word
     "hang",  # it never answers
+    "hold",  # no issues, once it is told to go on
     "garbage",  # status 200 and no JSON
 )
 

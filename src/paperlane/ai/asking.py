@@ -154,7 +154,7 @@ class Asker:
             self._permits.failed(str(error))
             raise
         except asyncio.CancelledError:
-            self._permits.unused()
+            self._permits.gone()
             raise
         self._worked += 1
         self._permits.answered(permit, reply.tokens_in + reply.tokens_out)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from paperlane.ai import Usage
+from paperlane.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,11 @@ class Budget:
 
     tokens: int = 0
     money: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Budget":
+        """What every user may use up."""
+        return cls(settings.user_model_tokens, settings.user_model_money)
 
     def allows(self, tokens: int, money: float) -> bool:
         """With so much spent, may another question be asked? The last one may go past the limit by what it costs."""
