@@ -83,8 +83,8 @@ async def clean(
     """One run, if it is this process's turn; between two pages it ends when told to stop, and goes on another time.
 
     `orphans`: whether files that nothing names are removed too; asked just before, for another ledger may have come to
-    the same folder since this process started. What models answered stays for `answers_kept` seconds, 0 for ever. All is
-    as old as it was when the run began: a clock that is set meanwhile makes nothing older.
+    the same folder since this process started. What models answered stays for `answers_kept` seconds, 0: for ever. All
+    is as old as it was when the run began: a clock that is set meanwhile makes nothing older.
     """
     chore = await threads(ledger.begin_chore, CHORE, EVERY)
     if chore is None or isinstance(chore, Doubt):

@@ -87,6 +87,7 @@ class Script:
     key: str = ""
     models: Sequence[str] = ()
     without: Sequence[str] = ()
+    uncounted: bool = False  # it does not say what it counted
     down: int = 0  # the status that everything has
     rules: Sequence[Rule] = ()
 

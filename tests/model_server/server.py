@@ -165,6 +165,8 @@ class Server:
             "choices": [] if say == "no_choices" else [{"index": 0, "message": message, "finish_reason": reason}],
             "usage": {"prompt_tokens": tokens - 50, "completion_tokens": out, "total_tokens": tokens - 50 + out},
         }
+        if self.script.uncounted:
+            del completion["usage"]
         call |= {"tokens_in": tokens - 50, "tokens_out": out}
         if say == "garbage":
             return await self._answer(writer, 200, "<html>Bad gateway</html>")
