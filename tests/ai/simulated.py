@@ -95,7 +95,8 @@ class House:
             mine = [(u, left) for (w, u), left in self.waiting.items() if w == name and left]
             wants = [Want(u, left, self.estimate, self.weights.get(u, 1.0)) for u, left in mine]
             self.standing, verdict = allot(self.standing, Ask(name, wants, told.pop(number, Told())), self.limits, now)
-            self.standing = Standing.read(self.standing.written())
+            if self.chance.random() < 0.05:
+                self.standing = Standing.read(self.standing.written())
             for grant in verdict.grants:
                 self.latest = max(self.latest, grant.ago)
                 for _ in range(grant.count):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +11,7 @@ from math import ceil
 import structlog
 
 from paperlane.ai import Lane, Rates
-from paperlane.ai.rate import IN_TIME, Ask, Limits, Standing, Told, Verdict, Want, allot
+from paperlane.ai.rate import IN_TIME, Ask, Grant, Limits, Standing, Told, Verdict, Want, allot
 from paperlane.errors import ModelAway
 from paperlane.threads import Threads
 
@@ -30,6 +30,7 @@ class Permit:
     user: int
     tokens: int
     slot: int
+    weight: float
     until: float
 
 
@@ -125,12 +126,12 @@ class Permits:
     def unused(self, permit: Permit) -> None:
         """Nothing was sent after all."""
         self._back()
-        self._tell(unused={permit.slot: 1}, corrections={permit.slot: -permit.tokens})
+        self._tell(unused=(Grant(permit.user, 1, permit.tokens, permit.slot, permit.weight),))
 
     def gone(self) -> None:
         """Who asked left before the answer came; what the provider counts is not known."""
         self._back()
-        self._tell(unused={0: 1})  # of no slot: it stays counted, and another one may be the probe
+        self._tell(unused=(Grant(0, 0, 0, 0),))  # it stays counted; but another one may be the probe
 
     def _back(self) -> None:
         """One more may be sent; who waited for just that is not kept waiting for the next look."""
@@ -147,10 +148,10 @@ class Permits:
         wait: float = 0.0,
         refused: str = "",
         why: str = "",
-        unused: Mapping[int, int] | None = None,
+        unused: Sequence[Grant] = (),
         corrections: Mapping[int, int] | None = None,
     ) -> None:
-        one = Told(succeeded, failed, pushed, wait, refused, why, unused or {}, corrections or {})
+        one = Told(succeeded, failed, pushed, wait, refused, why, unused, corrections or {})
         self._told = _both(self._told, one)
         self._look()
 
@@ -188,7 +189,7 @@ class Permits:
         """To whoever waited longest; `asked` is when the verdict was asked for."""
         for grant in verdict.grants:
             line = self._waiting[grant.user].line if grant.user in self._waiting else deque()
-            permit = Permit(grant.user, grant.tokens, grant.slot, asked - grant.ago + IN_TIME)
+            permit = Permit(grant.user, grant.tokens, grant.slot, grant.weight, asked - grant.ago + IN_TIME)
             for _ in range(grant.count):
                 self._room -= 1
                 future = next((one for one in _popped(line) if not one.done()), None)
@@ -234,13 +235,12 @@ def _both(one: Told, other: Told) -> Told:
         max(one.wait, other.wait),
         other.refused or one.refused,
         other.why or one.why,
-        _sum(one.unused, other.unused),
-        _sum(one.corrections, other.corrections),
+        (*one.unused, *other.unused),
+        {
+            slot: one.corrections.get(slot, 0) + other.corrections.get(slot, 0)
+            for slot in (*one.corrections, *other.corrections)
+        },
     )
-
-
-def _sum(one: Mapping[int, int], other: Mapping[int, int]) -> Mapping[int, int]:
-    return {slot: one.get(slot, 0) + other.get(slot, 0) for slot in (*one, *other)}
 
 
 def _away(model: str, verdict: Verdict) -> ModelAway:

@@ -3,9 +3,9 @@
 `allot` is a pure function of what is kept of a model, of what one worker wants and tells, and of the time. Its state
 is kept wherever all workers can change it one after the other.
 
-What was granted is counted in half-second slots over a little more than a minute, so that no window of the provider's,
-fixed or sliding, ever holds more than it permits, even where a request arrives a second late. Within that, grants
-are paced evenly, with a reserve of some seconds that makes up for a pause.
+What was granted is counted in quarter-second slots over a little more than a minute, so that no window of the
+provider's, fixed or sliding, ever holds more than it permits, even where a request arrives a second late. Within that,
+grants are paced evenly, with a reserve of some seconds that makes up for a pause.
 
 Lanes take turns by start-time fair queueing (Goyal, Vin, Cheng 1996): each grant costs its lane a time that is the
 larger share of the permitted requests or tokens, divided by its weight, and the lane that has used least comes next.
@@ -20,9 +20,9 @@ from heapq import heapify, heappop, heappush
 from pydantic import TypeAdapter, ValidationError
 
 _MINUTE = 60.0
-_SLOT = 0.5
-_LATE = 1.5  # seconds: a request arrives at most so long after it was granted
-IN_TIME = 0.75  # seconds of these in which a worker must send it
+_SLOT = 0.25
+_LATE = 1.25  # seconds: a request arrives at most so long after it was granted
+IN_TIME = 0.7  # seconds of these in which a worker must send it
 _SLOTS = int((_MINUTE + _LATE) / _SLOT) + 1  # the first of them may be over in part
 _PACE = _MINUTE / (_SLOTS * _SLOT)  # of the permitted rate
 _RESERVE = 3.0  # seconds of the rate that may be made up for
@@ -63,12 +63,27 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A lane may ask so many times, each time with so many tokens; `slot` is where that was counted.
+
+    It was granted `ago` seconds before, and must be used within `IN_TIME` of that.
+    """
+
+    user: int
+    count: int
+    tokens: int
+    slot: int
+    weight: float = 1.0
+    ago: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a worker learned since it asked last.
 
     `pushed` is how many requests the provider refused for the rate, `wait` the longest time in seconds that it named,
     0 for none. `refused` says why no question is accepted at all. `corrections` are tokens that requests took more than
-    was granted, by the slot of their grants. `unused` are requests that were not sent after all, likewise.
+    was granted, by the slot of their grants. `unused` are requests that were not sent after all.
     """
 
     succeeded: int = 0
@@ -77,7 +92,7 @@ class Told:
     wait: float = 0.0
     refused: str = ""
     why: str = ""
-    unused: Mapping[int, int] = field(default_factory=dict)
+    unused: Sequence[Grant] = ()
     corrections: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -92,20 +107,6 @@ class Ask:
     wants: Sequence[Want]
     told: Told = Told()
     room: int = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A lane may ask so many times, each time with so many tokens; `slot` is where that was counted.
-
-    It was granted `ago` seconds before, and must be used within `IN_TIME` of that.
-    """
-
-    user: int
-    count: int
-    tokens: int
-    slot: int
-    ago: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,25 +223,32 @@ def _moved(standing: Standing, now: float, limits: Limits) -> Standing:
 
 def _taken_back(standing: Standing, limits: Limits, of: Callable[[Row], bool]) -> Standing:
     """Grants that were not fetched are as if they had never been."""
-    unfetched = [row for row in standing.rows if row.granted and of(row)]
-    if not unfetched:
+    back = [row for row in standing.rows if row.granted and of(row)]
+    if not back:
         return standing
-    slots = {slot: [count, size] for slot, count, size in standing.slots}
+    rows = tuple(replace(row, granted=0) if row in back else row for row in standing.rows)
+    grants = [Grant(row.user, row.granted, row.tokens, row.slot, row.weight) for row in back]
+    return _undone(replace(standing, rows=rows), grants, limits)
+
+
+def _undone(standing: Standing, grants: Sequence[Grant], limits: Limits) -> Standing:
+    """These were never sent: they count for nothing, and cost their lanes nothing. One may have been the probe."""
+    slots = {slot: (count, size) for slot, count, size in standing.slots}
     turns, reserve = dict(standing.turns), standing.reserve
-    for row in unfetched:
-        size = min(row.tokens, limits.tokens or row.tokens)
-        if row.slot in slots:
-            slots[row.slot][0] = max(0, slots[row.slot][0] - row.granted)
-            slots[row.slot][1] = max(0, slots[row.slot][1] - row.granted * size)
+    for grant in grants:
+        size = min(grant.tokens, limits.tokens or grant.tokens)
+        if grant.slot not in slots:
+            continue
+        count, tokens = slots[grant.slot]
+        slots[grant.slot] = max(0, count - grant.count), max(0, tokens - grant.count * size)
         cost = limits.seconds(size)
-        reserve += row.granted * cost
-        if row.user in turns:
-            at, seen = turns[row.user]
-            turns[row.user] = (at - row.granted * (cost or 1.0) / row.weight, seen)
-    rows = tuple(replace(row, granted=0) if row in unfetched else row for row in standing.rows)
-    kept = tuple((slot, count, size) for slot, (count, size) in slots.items())
-    probe = 0.0 if standing.open_until else standing.probe_until  # it may have been the probe
-    return replace(standing, slots=kept, turns=turns, rows=rows, reserve=min(_RESERVE, reserve), probe_until=probe)
+        reserve += grant.count * cost
+        if grant.user in turns:
+            at, seen = turns[grant.user]
+            turns[grant.user] = at - grant.count * (cost or 1.0) / grant.weight, seen
+    kept = tuple((slot, *counted) for slot, counted in slots.items())
+    probe = 0.0 if 0 < standing.open_until <= standing.at else standing.probe_until
+    return replace(standing, slots=kept, turns=turns, reserve=min(_RESERVE, reserve), probe_until=probe)
 
 
 def _slot(at: float) -> int:
@@ -249,16 +257,14 @@ def _slot(at: float) -> int:
 
 def _corrected(standing: Standing, told: Told, limits: Limits) -> Standing:
     """Requests took more tokens than was granted, or less, or were not sent."""
-    if not told.corrections and not told.unused:
+    if told.unused:
+        standing = _undone(standing, told.unused, limits)
+    if not told.corrections or not limits.tokens:
         return standing
     slots = tuple(
-        (slot, max(0, count - told.unused.get(slot, 0)), max(0, tokens + told.corrections.get(slot, 0)))
-        for slot, count, tokens in standing.slots
+        (slot, count, max(0, tokens + told.corrections.get(slot, 0))) for slot, count, tokens in standing.slots
     )
-    back = sum(told.unused.get(slot, 0) for slot, _, _ in standing.slots)
-    reserve = standing.reserve + (back * _MINUTE / limits.requests if limits.requests else 0.0)
-    if limits.tokens:
-        reserve -= sum(told.corrections.values()) * _MINUTE / limits.tokens
+    reserve = standing.reserve - sum(told.corrections.values()) * _MINUTE / limits.tokens
     return replace(standing, slots=slots, reserve=min(_RESERVE, reserve))
 
 
@@ -270,8 +276,6 @@ def _heard(standing: Standing, told: Told, now: float) -> Standing:
         standing = replace(standing, failures=0, pushes=standing.pushes if told.pushed else 0)
     if told.pushed:
         standing = _pushed(standing, told, now)
-    if told.unused and 0 < standing.open_until <= now:
-        standing = replace(standing, probe_until=0.0)  # one of them may have been the probe
     if told.refused:
         return _opened(standing, told.refused, now, refused=True)
     if told.failed:
@@ -323,7 +327,9 @@ def _fetched(standing: Standing, ask: Ask, now: float) -> tuple[Standing, list[G
     mine = {row.user: row for row in standing.rows if row.worker == ask.worker}
     others = [row for row in standing.rows if row.worker != ask.worker]
     grants = [
-        Grant(row.user, row.granted, row.tokens, row.slot, now - row.granted_at) for row in mine.values() if row.granted
+        Grant(row.user, row.granted, row.tokens, row.slot, row.weight, now - row.granted_at)
+        for row in mine.values()
+        if row.granted
     ]
     fetched = {grant.user: grant.count for grant in grants}
     room = ask.room - sum(fetched.values())
@@ -362,7 +368,9 @@ def _served(
         elif row.count > count:
             rows.append(replace(row, count=row.count - count, room=row.room - granted.total()))
     mine = (
-        Grant(row.user, granted[worker, row.user], row.tokens, here) for row in standing.rows if row.worker == worker
+        Grant(row.user, granted[worker, row.user], row.tokens, here, row.weight)
+        for row in standing.rows
+        if row.worker == worker
     )
     after = replace(
         standing,
