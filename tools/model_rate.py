@@ -21,7 +21,8 @@ import httpx
 from tests.model_server.script import Script
 from tools import servers
 
-from paperlane.ai import Lane, Question, Rates, Usage
+from paperlane.ai import Lane, Question, Rates
+from paperlane.ai.budget import Budget, Purse
 from paperlane.ai.memory import MemoryAnswers
 from paperlane.ai.opening import open_asker
 from paperlane.clock import SystemClock
@@ -37,16 +38,6 @@ from paperlane.threads import Threads
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {1: 1.0, 2: 2.0, 3: 4.0}
 WARM = 15.0  # seconds that are not counted
-
-
-class Free:
-    """A budget without an end."""
-
-    def allows(self) -> bool:
-        return True
-
-    def add(self, model: str, usage: Usage) -> None:
-        del model, usage
 
 
 def main() -> None:
@@ -134,7 +125,7 @@ async def work(words: dict[str, str]) -> None:
         async def one() -> None:
             while True:
                 try:
-                    await asker.ask_all([fresh()], Lane(number, WEIGHTS[number]), Free())
+                    await asker.ask_all([fresh()], Lane(number, WEIGHTS[number]), Purse(Budget(), lambda *_: 0.0))
                 except ModelAway as away:
                     await asyncio.sleep(away.retry_after)
 

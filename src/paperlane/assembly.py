@@ -47,7 +47,7 @@ from paperlane.records.rates import LedgerRates
 from paperlane.reviewing import Reviewing, open_reviewing
 from paperlane.rollout import RollOut, Whose
 from paperlane.sandboxes import open_sandbox
-from paperlane.settings import Settings
+from paperlane.settings import Settings, models_of
 from paperlane.threads import apart
 from paperlane.work import Chain, RunHere
 
@@ -288,13 +288,12 @@ def _open_upload(settings: Settings, ledger: Ledger, reference: str) -> BinaryIO
 
 def _reviewing(settings: Settings, ledger: Ledger) -> AbstractAsyncContextManager[Reviewing]:
     """What asks models in this process."""
-    budget = Budget(settings.user_model_tokens, settings.user_model_money)
-    books, worker = LedgerBooks(ledger, clock, budget), f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
-    return open_reviewing(settings.terms, _rates(settings, ledger), LedgerAnswers(ledger, clock), books, worker)
+    books, worker = LedgerBooks(ledger, clock, Budget.of(settings)), f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
+    return open_reviewing(models_of(settings), _rates(settings, ledger), LedgerAnswers(ledger, clock), books, worker)
 
 
 def _rates(settings: Settings, ledger: Ledger) -> Rates:
-    if settings.model_rates == "database" or not settings.terms:
+    if settings.model_rates == "database" or not models_of(settings):
         return LedgerRates(ledger)
     try:
         from paperlane.ai.redis_rates import RedisRates  # noqa: PLC0415  its library is an extra

@@ -22,7 +22,7 @@ from paperlane.model.tasks import Fault
 from paperlane.pipeline import MODEL_REVIEW, test_document
 from paperlane.reviewing import MemoryBooks, Reviewing, open_reviewing
 from paperlane.sandboxes import open_sandbox
-from paperlane.settings import Settings
+from paperlane.settings import Settings, models_of
 from paperlane.threads import apart
 from paperlane.work.sandbox import Sandbox
 
@@ -106,7 +106,7 @@ async def check(
     }
     async with (
         open_sandbox(settings) as sandbox,
-        open_reviewing(settings.terms, MemoryRates(), MemoryAnswers(), MemoryBooks(), "check") as reviewing,
+        open_reviewing(models_of(settings), MemoryRates(), MemoryAnswers(), MemoryBooks(), "check") as reviewing,
     ):
         room = asyncio.Semaphore(max(sandbox.children, _WHILE_A_MODEL_THINKS if brief.models else 0))
 

@@ -167,7 +167,7 @@ class ServiceAway(Unavailable):
 
 
 class ModelAway(ServiceAway):
-    """A model cannot be asked now: it is down, it refuses our key, or it told us to wait. What it answered is stored."""
+    """A model cannot be asked now: it is down, refuses our key, or told us to wait. What it answered is stored."""
 
     code = "model_away"
 

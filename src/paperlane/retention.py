@@ -13,7 +13,7 @@ from paperlane.blobs import Blobs
 from paperlane.errors import Unavailable
 from paperlane.ledger import Doubt, Kept, Ledger, Mark
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.records import accounts, documents, issues, usage
+from paperlane.records import accounts, answers, documents, issues, usage
 from paperlane.records.files import Named, named_uploads, remove_unnamed
 from paperlane.scheduling.pace import every, pause
 from paperlane.threads import Threads
@@ -40,21 +40,28 @@ class Places:
 
 @dataclass(slots=True)
 class Removed:
-    """What a run removed: tasks, the steps of tasks that stay, their files, and files that nothing named."""
+    """What a run removed: tasks, steps of tasks that stay, their files, files that nothing named, models' answers."""
 
     tasks: int = 0
     trimmed: int = 0
     files: int = 0
     orphans: int = 0
+    answers: int = 0
 
 
 async def keep_house(
-    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, orphans: Callable[[], bool]
+    ledger: Ledger,
+    places: Places,
+    kept: Kept,
+    threads: Threads,
+    stop: asyncio.Event,
+    orphans: Callable[[], bool],
+    answers_kept: float = 0.0,
 ) -> None:
-    """Let go of what is old, once an hour over all processes, until told to stop."""
+    """Let go of what is old, once an hour over all processes, until told to stop; `answers_kept` as for `clean`."""
     async for _ in every(_LOOK, stop):
         try:
-            done = await clean(ledger, places, kept, threads, stop, orphans)
+            done = await clean(ledger, places, kept, threads, stop, orphans, answers_kept)
             if isinstance(done, Doubt):
                 log.warning("nothing old is removed, and in an hour it is looked again", why=done.why)
                 await pause(EVERY, stop)
@@ -65,13 +72,19 @@ async def keep_house(
 
 
 async def clean(
-    ledger: Ledger, places: Places, kept: Kept, threads: Threads, stop: asyncio.Event, orphans: Callable[[], bool]
+    ledger: Ledger,
+    places: Places,
+    kept: Kept,
+    threads: Threads,
+    stop: asyncio.Event,
+    orphans: Callable[[], bool],
+    answers_kept: float = 0.0,
 ) -> Removed | Doubt | None:
     """One run, if it is this process's turn; between two pages it ends when told to stop, and goes on another time.
 
     `orphans`: whether files that nothing names are removed too; asked just before, for another ledger may have come to
-    the same folder since this process started. All is as old as it was when the run began: a clock that is set
-    meanwhile makes nothing older.
+    the same folder since this process started. What models answered stays for `answers_kept` seconds, 0: for ever. All
+    is as old as it was when the run began: a clock that is set meanwhile makes nothing older.
     """
     chore = await threads(ledger.begin_chore, CHORE, EVERY)
     if chore is None or isinstance(chore, Doubt):
@@ -94,6 +107,11 @@ async def clean(
         after = page.last
     if kept.steps and not stop.is_set():
         await threads(ledger.end_chore, CHORE, chore.at - kept.steps)
+    count = 1 if answers_kept else 0
+    while count and not stop.is_set():
+        count = await threads(ledger.write, partial(answers.forget, before=chore.at - answers_kept))
+        removed.answers += count
+        await asyncio.sleep(_REST)
     if not stop.is_set() and await threads(orphans):
         before = chore.at - _ABANDONED
         for blobs, named in ((places.uploads, partial(named_uploads, ledger)), (places.results, ledger.named)):

@@ -39,6 +39,7 @@ _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
 _LOOK_FOR_ROLL_OUTS = 60.0  # seconds
 _USUAL_POOL = 10  # slots of the engine `pool`, where it is the default one
 _GOODBYE = 5  # seconds that open requests get at the end
+_DAY = 86_400.0
 
 
 @contextmanager
@@ -209,7 +210,8 @@ async def serve(
             running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
             places = Places(open_blobs(settings), open_results(settings))
             running.create_task(_roll_out(desk.rollout, threads, stop))
-            house = keep_house(ledger, places, kept_of(settings), threads, stop, owns)
+            answers_kept = settings.keep_answers_days * _DAY
+            house = keep_house(ledger, places, kept_of(settings), threads, stop, owns, answers_kept)
             running.create_task(house)
             gate.open(app)
             announce(url, first_sign_in or "")

@@ -330,38 +330,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, InitSettingsSource(settings_cls, _in_file())
 
-    @cached_property
-    def terms(self) -> tuple[ModelTerms, ...]:
-        """Every model that may be asked, the usual one first; () for none. Misconfigured where one makes no sense."""
-        if not self.model:
-            return self.models
-        if self.model in {terms.called for terms in self.models}:  # it chooses among them
-            return tuple(sorted(self.models, key=lambda terms: terms.called != self.model))
-        try:
-            one = ModelTerms(
-                model=self.model,
-                base_url=self.model_base_url,
-                price_in=self.model_price_in,
-                price_out=self.model_price_out,
-                requests_a_minute=self.model_requests_a_minute,
-                tokens_a_minute=self.model_tokens_a_minute,
-                currency=next((terms.currency for terms in self.models), "USD"),
-            )
-        except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            name = {"model": "model", "base_url": "model_base_url"}.get(str(first["loc"][0]), "model")
-            raise Misconfigured(
-                f"The setting {name} makes no sense: {first['msg']}.",
-                hint=f"See PAPERLANE_{name.upper()} or paperlane.toml.",
-            ) from error
-        return (one, *self.models)
-
-    def models_of(self, named: str) -> tuple[str, ...]:
+    def chosen_models(self, named: str) -> tuple[str, ...]:
         """The models that somebody means: "" is the usual one, if there is one, `none` none; commas part several.
 
         BadRequest for one that there is not, with those there are.
         """
-        there = [terms.called for terms in self.terms]
+        there = [terms.called for terms in models_of(self)]
         if not named.strip():
             return tuple(there[:1])
         names = tuple(dict.fromkeys(filter(None, map(str.strip, named.split(",")))))
@@ -378,6 +352,32 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The ledger's address, the embedded default resolved."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
+
+
+def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
+    """Every model that may be asked, the usual one first; () for none. Misconfigured where one makes no sense."""
+    if not settings.model:
+        return settings.models
+    if settings.model in {terms.called for terms in settings.models}:  # it chooses among them
+        return tuple(sorted(settings.models, key=lambda terms: terms.called != settings.model))
+    try:
+        one = ModelTerms(
+            model=settings.model,
+            base_url=settings.model_base_url,
+            price_in=settings.model_price_in,
+            price_out=settings.model_price_out,
+            requests_a_minute=settings.model_requests_a_minute,
+            tokens_a_minute=settings.model_tokens_a_minute,
+            currency=next((terms.currency for terms in settings.models), "USD"),
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = "model_base_url" if first["loc"] == ("base_url",) else "model"
+        raise Misconfigured(
+            f"The setting {name} makes no sense: {first['msg']}.",
+            hint=f"See PAPERLANE_{name.upper()} or paperlane.toml.",
+        ) from error
+    return (one, *settings.models)
 
 
 def settings_of(**given: Any) -> Settings:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 from tests.ai.endpoint import Endpoint
 
-from paperlane.ai import Answer, Answers, Lane, Question, Rates, Usage
+from paperlane.ai import Answer, Answers, Lane, Question, Rates
 from paperlane.ai.asking import Asker
+from paperlane.ai.budget import Budget, Purse
 from paperlane.ai.client import OpenAIChat
 from paperlane.ai.memory import MemoryAnswers, MemoryRates
 from paperlane.ai.permits import Permits
@@ -21,21 +22,6 @@ LANE = Lane(1)
 
 def question(text: str, number: int = 0, language: Language = Language.EN) -> Question:
     return Question(number, text, language)
-
-
-@dataclass
-class Spending:
-    """A budget of so many questions."""
-
-    left: int = 1_000_000
-    used: Usage = field(default_factory=Usage)
-
-    def allows(self) -> bool:
-        self.left -= 1
-        return self.left >= 0
-
-    def add(self, _model: str, usage: Usage) -> None:
-        self.used += usage
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +45,11 @@ class Worker:
     asker: Asker
     answers: Answers
     rates: Rates
-    spending: Spending = field(default_factory=Spending)
+    purse: Purse = field(default_factory=lambda: Purse(Budget(), lambda _, used: float(used.tokens)))
 
     async def ask(self, *texts: str, lane: Lane = LANE) -> list[Answer]:
         asked = [question(text, number) for number, text in enumerate(texts)]
-        return list(await self.asker.ask_all(asked, lane, self.spending))
+        return list(await self.asker.ask_all(asked, lane, self.purse))
 
 
 @pytest.fixture

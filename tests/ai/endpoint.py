@@ -40,6 +40,14 @@ class Endpoint:
         """The most that were under way at once."""
         return self.client.get("/calls").json()["most"]
 
+    def flight(self) -> int:
+        """How many are under way now."""
+        return self.client.get("/flight").json()["flight"]
+
+    def release(self) -> None:
+        """Answer what is held."""
+        self.client.post("/release").raise_for_status()
+
     def close(self) -> None:
         """End it."""
         self.client.close()

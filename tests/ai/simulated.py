@@ -68,6 +68,7 @@ class House:
     start: float = 1_000_017.0
     standing: Standing = field(default_factory=Standing)
     served: Counter[int] = field(default_factory=Counter)
+    latest: float = 0.0  # the most that a grant waited for its worker
 
     def run(self, seconds: float, after: float = 0.0) -> float:
         """The share of the permitted requests, or tokens, that was used from `after` on."""
@@ -94,8 +95,10 @@ class House:
             mine = [(u, left) for (w, u), left in self.waiting.items() if w == name and left]
             wants = [Want(u, left, self.estimate, self.weights.get(u, 1.0)) for u, left in mine]
             self.standing, verdict = allot(self.standing, Ask(name, wants, told.pop(number, Told())), self.limits, now)
-            self.standing = Standing.read(self.standing.written())
+            if self.chance.random() < 0.05:
+                self.standing = Standing.read(self.standing.written())
             for grant in verdict.grants:
+                self.latest = max(self.latest, grant.ago)
                 for _ in range(grant.count):
                     self.waiting[name, grant.user] -= 1
                     at = now + self.chance.random() * self.late

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from tests.ai.conftest import LANE, Spending, Worker, question
+from tests.ai.conftest import LANE, Worker, question
 from tests.ai.endpoint import Endpoint
 from tests.model_server.script import Rule
 
 from paperlane.ai import Answer, Lane, State, Usage, Why
+from paperlane.ai.budget import Budget
 from paperlane.ai.memory import MemoryRates
 from paperlane.ai.prompts import prompt
 from paperlane.errors import ModelAway
@@ -62,7 +63,7 @@ async def test_what_is_no_answer_is_asked_once_more_and_then_counts_as_failed(
     assert (answer.state, answer.why, answer.findings) == (State.FAILED, BAD[say], ())
     first, second = endpoint.calls()
     assert second["room"] > first["room"] if say == "length" else second["messages"] == first["messages"] + 2
-    assert answer.usage.requests == worker.spending.used.requests == 2
+    assert answer.usage.requests == worker.purse.used["some-model"].requests == 2
     assert worker.answers.get([answer.key]) == {}
 
 
@@ -221,31 +222,40 @@ async def test_answers_are_stored_before_they_are_told_of(endpoint: Endpoint, ne
         assert answer.key in worker.answers.get([answer.key])
         told.append(answer)
 
-    await worker.asker.ask_all([question(text) for text in "abc"], LANE, worker.spending, done)
+    await worker.asker.ask_all([question(text) for text in "abc"], LANE, worker.purse, done)
     assert len(told) == 3
 
 
-async def test_past_the_budget_nothing_is_asked(endpoint: Endpoint, new_worker: NewWorker):
+async def test_past_the_budget_nothing_is_asked_however_many_ask_at_once(endpoint: Endpoint, new_worker: NewWorker):
+    endpoint.does(median=0.05, sigma=0.0)
     worker = new_worker()
-    worker.spending = Spending(left=2)
-    answers = await worker.ask("one", "two", "three")
-    assert Counter((answer.state, answer.why) for answer in answers) == {
-        (State.ANSWERED, None): 2,
-        (State.SKIPPED, Why.BUDGET): 1,
-    }
-    assert len(endpoint.calls()) == 2
+    (first,) = await worker.ask("passage")
+    worker.purse.budget = Budget(tokens=worker.purse.tokens + 5 * first.usage.tokens)
+    answers = await worker.ask(*(f"passage {number:02}" for number in range(30)))
+    answered = [answer for answer in answers if answer.state is State.ANSWERED]
+    assert {(answer.state, answer.why) for answer in answers} == {(State.ANSWERED, None), (State.SKIPPED, Why.BUDGET)}
+    assert 1 <= len(answered) <= 6
+    assert len(endpoint.calls()) == 1 + len(answered)
+    assert worker.purse.used["some-model"].requests == 1 + len(answered)
+
+
+async def test_tokens_that_the_provider_does_not_count_are_estimated(endpoint: Endpoint, new_worker: NewWorker):
+    endpoint.does(uncounted=True)
+    (answer,) = await new_worker().ask("It shall be fast.")
+    assert 500 < answer.usage.tokens_in < 2_000
+    assert answer.usage.tokens_out > 0
 
 
 async def test_two_hundred_passages_are_in_flight_without_a_thread_each(endpoint: Endpoint, new_worker: NewWorker):
-    endpoint.does(median=1.0, sigma=0.0)
-    threads: list[int] = []
-    asking = asyncio.create_task(new_worker().ask(*(f"passage {number}" for number in range(220))))
-    while not asking.done():
-        threads.append(threading.active_count())
+    endpoint.does(Rule("hold"))
+    worker = new_worker(seconds=200)
+    asking = asyncio.create_task(worker.ask(*(f"passage {number}" for number in range(210))))
+    while endpoint.flight() < 200:
         await asyncio.sleep(0.05)
-    assert all(answer.state is State.ANSWERED for answer in asking.result())
+    assert threading.active_count() < 10
+    endpoint.release()
+    assert all(answer.state is State.ANSWERED for answer in await asking)
     assert endpoint.most() == 200
-    assert max(threads) < 10
 
 
 async def test_one_user_waits_for_no_other_users_backlog(endpoint: Endpoint, new_worker: NewWorker):

@@ -1,11 +1,13 @@
 """The rate on a virtual clock: what is permitted is used, no 429 is provoked, and lanes share by weight."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.ai.simulated import House
 
-from paperlane.ai.rate import Ask, Limits, Standing, Told, Verdict, Want, allot
+from paperlane.ai.rate import Ask, Grant, Limits, Standing, Told, Verdict, Want, allot
 
 PLENTY = 100_000
 
@@ -115,7 +117,7 @@ def test_a_probe_that_works_lets_everybody_in():
 
 def test_a_probe_that_nobody_sent_is_given_again():
     standing, _ = ask(broken(), 105.0)
-    _, verdict = ask(standing, 106.0, Told(unused=1), "b")
+    _, verdict = ask(standing, 106.0, Told(unused=(Grant(1, 1, 100, 420),)), "b")
     assert granted(verdict) == 1
     _, verdict = ask(standing, 300.0, None, "b")  # its worker died
     assert granted(verdict) == 1
@@ -186,6 +188,28 @@ def test_no_window_holds_more_than_is_permitted(asks: list, limits: Limits):
         recent = [one for one in sent if one[0] > now - 60]
         assert not limits.requests or sum(count for _, count, _ in recent) <= limits.requests
         assert not limits.tokens or sum(tokens for _, _, tokens in recent) <= limits.tokens
+
+
+def test_what_is_not_sent_counts_for_nothing():
+    standing, verdict = allot(Standing(), Ask("a", [Want(1, 100, 100)]), LIMITS, 100.0)
+    assert granted(verdict) >= 30
+    before, _ = allot(Standing(), Ask("a", [Want(1, 100, 100)], room=0), LIMITS, 100.0)
+    standing, _ = allot(standing, Ask("a", [Want(1, 100, 100)], Told(unused=verdict.grants), 0), LIMITS, 100.0)
+    assert standing.reserve == pytest.approx(before.reserve)
+    assert standing.turns[1][0] == pytest.approx(before.turns[1][0])
+    assert sum(count for _, count, _ in standing.slots) == sum(tokens for _, _, tokens in standing.slots) == 0
+
+
+def test_what_a_silent_worker_does_not_fetch_goes_to_others():
+    wants = [Want(user, 100, 100) for user in (1, 2)]
+    standing, _ = allot(Standing(reserve=-1.0, at=99.9), Ask("silent", wants), LIMITS, 100.0)
+    standing, _ = allot(replace(standing, reserve=3.0), Ask("b", [], room=0), LIMITS, 100.0)
+    standing, _ = allot(standing, Ask("b", [Want(3, 100, 100)]), LIMITS, 100.1)
+    waiting = sum(row.granted for row in standing.rows)
+    assert waiting > 0
+    standing, later = allot(standing, Ask("b", [Want(3, 100, 100)]), LIMITS, 101.0)
+    assert sum(row.granted for row in standing.rows) == 0
+    assert granted(later) >= waiting
 
 
 def test_a_clock_that_is_set_back_stops_nothing_for_long():

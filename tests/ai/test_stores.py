@@ -1,5 +1,7 @@
 """Where answers, usage and rates are kept: one contract, over every database, a Redis, and one process's memory."""
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,13 +19,17 @@ from paperlane.ai.budget import Spent
 from paperlane.ai.memory import MemoryAnswers, MemoryRates
 from paperlane.ai.rate import Ask, Limits, Standing, Want, allot
 from paperlane.ai.redis_rates import RedisRates
+from paperlane.blobs.folder import Folder
 from paperlane.errors import ModelAway
+from paperlane.ledger import Kept
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Severity
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import answers, usage
 from paperlane.records.answers import LedgerAnswers
 from paperlane.records.rates import LedgerRates
+from paperlane.retention import Places, Removed, clean
+from paperlane.threads import Threads
 
 MEMORY, REDIS = "memory", "redis"
 SAID = Said("be “fast”", "ambiguous", Severity.WARNING, 0.8, "怎么算快？ \u2028", "Say how fast.")
@@ -216,3 +222,16 @@ def test_a_budget_is_of_a_calendar_month():
     assert usage.month_of(1_772_409_599.0) == 1_772_323_200.0  # 2026-03-01 23:59:59
     assert usage.month_of(1_772_323_200.0) == 1_772_323_200.0
     assert usage.month_of(1_772_323_199.0) == 1_769_904_000.0
+
+
+async def test_retention_forgets_answers_that_are_too_old(ledgers: Callable[[str], SqlLedger], tmp_path: Path):
+    ledger = ledgers(KINDS[0])
+    for key, age in (("a", 200.0), ("b", 50.0)):
+        LedgerAnswers(ledger, VirtualClock(time.time() - age)).put([answer(key)])
+    threads, folder = Threads("keeping"), Folder(tmp_path / "blobs")
+    house = partial(clean, ledger, Places(folder, folder), Kept(), threads, asyncio.Event(), lambda: False)
+    removed = await house(answers_kept=100.0)
+    threads.close()
+    assert isinstance(removed, Removed)
+    assert removed.answers == 1
+    assert ledger.read(lambda connection: answers.get(connection, ["a" * 64, "b" * 64])).keys() == {"b" * 64}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paperlane.errors import Misconfigured
-from paperlane.settings import ModelTerms, settings_of
+from paperlane.settings import ModelTerms, models_of, settings_of
 
 TWO = """
 model = "careful"
@@ -36,7 +36,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("elsewhere")
 def test_without_a_model_there_is_none():
-    assert settings_of().terms == ()
+    assert models_of(settings_of()) == ()
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -50,7 +50,7 @@ def test_one_model_by_its_variables(monkeypatch: pytest.MonkeyPatch):
     for name, value in given.items():
         monkeypatch.setenv(f"PAPERLANE_{name}", value)
     settings = settings_of()
-    (terms,) = settings.terms
+    (terms,) = models_of(settings)
     assert (terms.called, terms.base_url, terms.key()) == ("small", "http://[::1]:9/v1", "secret")
     assert terms.cost(1_000_000, 5) == 2.0
     assert "secret" not in repr(settings) + repr(terms) + settings.model_dump_json() + terms.model_dump_json()
@@ -59,7 +59,7 @@ def test_one_model_by_its_variables(monkeypatch: pytest.MonkeyPatch):
 def test_several_in_the_file_the_usual_one_first(elsewhere: Path, monkeypatch: pytest.MonkeyPatch):
     (elsewhere / "paperlane.toml").write_text(TWO)
     monkeypatch.setenv("QUICK_KEY", "k")
-    careful, quick = settings_of().terms
+    careful, quick = models_of(settings_of())
     assert (careful.called, careful.model, careful.requests_a_minute) == ("careful", "large", 500)
     assert (quick.base_url, quick.key(), careful.key()) == ("http://127.0.0.1:8000/v1", "k", "")
 
@@ -67,8 +67,8 @@ def test_several_in_the_file_the_usual_one_first(elsewhere: Path, monkeypatch: p
 @pytest.mark.usefixtures("elsewhere")
 def test_several_as_json(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PAPERLANE_MODELS", json.dumps([{"model": "small"}, {"model": "large"}]))
-    assert [terms.called for terms in settings_of().terms] == ["small", "large"]
-    assert [terms.called for terms in settings_of(model="tiny").terms] == ["tiny", "small", "large"]
+    assert [terms.called for terms in models_of(settings_of())] == ["small", "large"]
+    assert [terms.called for terms in models_of(settings_of(model="tiny"))] == ["tiny", "small", "large"]
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -106,7 +106,7 @@ def test_what_makes_no_sense_is_refused_and_shows_no_secret(
 @pytest.mark.usefixtures("elsewhere")
 def test_an_address_that_is_none_is_told_by_its_own_setting():
     with pytest.raises(Misconfigured, match="The setting model_base_url makes no sense: Input should be http"):
-        assert settings_of(model="a", model_base_url="ftp://x").terms
+        assert models_of(settings_of(model="a", model_base_url="ftp://x"))
 
 
 def test_a_key_in_the_file_is_refused(elsewhere: Path):

@@ -133,9 +133,13 @@ def test_budgets_allow_until_they_are_used_up():
     assert not Budget(tokens=100).allows(100, 0.0)
     assert not Budget(tokens=100, money=2.0).allows(0, 2.0)
     purse = Purse(Budget(tokens=100), lambda _, used: used.tokens / 10, tokens=60, money=6.0)
-    assert purse.allows()
-    purse.add("m", Usage(1, 30, 5))
-    assert purse.allows()
-    purse.add("m", Usage(1, 4, 1))
-    assert not purse.allows()
+    assert purse.hold("m", Usage(1, 30, 0))
+    purse.add("m", Usage(1, 30, 0), Usage(1, 20, 5))
+    assert (purse.tokens, purse.money) == (85, 8.5)
+    assert purse.hold("m", Usage(1, 15, 0))
+    assert not purse.hold("m", Usage(1, 1, 0))  # what is under way counts
+    purse.add("m", Usage(1, 15, 0), Usage())  # it failed
+    assert purse.hold("m", Usage(1, 15, 0))
+    purse.add("m", Usage(1, 15, 0), Usage(1, 14, 1))
+    assert not purse.hold("m", Usage(1, 1, 0))
     assert (purse.used, purse.costs()) == ({"m": Usage(2, 34, 6)}, {"m": 4.0})

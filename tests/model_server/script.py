@@ -42,6 +42,7 @@ SAYS = (
     "cut",  # the connection breaks off in the middle of the answer
     "drop",  # it closes without a word
     "hang",  # it never answers
+    "hold",  # no issues, once it is told to go on
     "garbage",  # status 200 and no JSON
 )
 
@@ -86,6 +87,7 @@ class Script:
     key: str = ""
     models: Sequence[str] = ()
     without: Sequence[str] = ()
+    uncounted: bool = False  # it does not say what it counted
     down: int = 0  # the status that everything has
     rules: Sequence[Rule] = ()
 

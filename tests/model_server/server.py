@@ -36,6 +36,7 @@ class Server:
         self.minute = Minute(script)
         self.calls.clear()
         self.seen: dict[str, Counter[int]] = defaultdict(Counter)
+        self.released = asyncio.Event()
         self.most = self.flight
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,6 +59,11 @@ class Server:
         if path == "/script" and method == "POST":
             self.read(Script.of(json.loads(body)))
             return await self._answer(writer, 200, {})
+        if path == "/release" and method == "POST":
+            self.released.set()
+            return await self._answer(writer, 200, {})
+        if path == "/flight":
+            return await self._answer(writer, 200, {"flight": self.flight})
         if path == "/calls":
             return await self._answer(writer, 200, {"calls": self.calls, "most": self.most})
         return await self._answer(writer, 404, _error("there is nothing here"))
@@ -106,6 +112,8 @@ class Server:
             if rule is not None and rule.say == "hang":
                 await reader.read()  # until the other side gives up
                 return False
+            if rule is not None and rule.say == "hold":
+                await self.released.wait()
             return await self._say(writer, call, rule, passage, tokens, asked["model"])
         finally:
             self.flight -= 1
@@ -157,6 +165,8 @@ class Server:
             "choices": [] if say == "no_choices" else [{"index": 0, "message": message, "finish_reason": reason}],
             "usage": {"prompt_tokens": tokens - 50, "completion_tokens": out, "total_tokens": tokens - 50 + out},
         }
+        if self.script.uncounted:
+            del completion["usage"]
         call |= {"tokens_in": tokens - 50, "tokens_out": out}
         if say == "garbage":
             return await self._answer(writer, 200, "<html>Bad gateway</html>")

@@ -158,12 +158,12 @@ class Rates(Protocol):
 
 
 class Spend(Protocol):
-    """Whose budget pays for questions, and how much of it is left."""
+    """Whose budget pays for requests; asked by many questions that go on beside each other."""
 
-    def allows(self) -> bool:
-        """May another question be asked?"""
+    def hold(self, model: str, expected: Usage) -> bool:
+        """May a request be sent that will cost about so much? It is held until `add` tells what it cost."""
         ...
 
-    def add(self, model: str, usage: Usage) -> None:
-        """These were asked."""
+    def add(self, model: str, expected: Usage, used: Usage) -> None:
+        """What was held is free again, and this was used up."""
         ...

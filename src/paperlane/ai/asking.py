@@ -8,7 +8,7 @@ from contextlib import suppress
 import structlog
 
 from paperlane.ai import Answer, Answers, Lane, Question, Said, Spend, State, Usage, Why
-from paperlane.ai.chat import Broke, Chat, Message, NotAccepted, Pushed, Refuses, Reply, TooSlow, Trouble
+from paperlane.ai.chat import Broke, Chat, Message, NotAccepted, NotPaid, Pushed, Refuses, Reply, TooSlow, Trouble
 from paperlane.ai.permits import Permit, Permits, away, refusing
 from paperlane.ai.prompts import prompt
 from paperlane.ai.reading import SCHEMA, Unusable, read
@@ -101,30 +101,28 @@ class Asker:
 
     async def _answered(self, key: str, question: Question, lane: Lane, spend: Spend) -> Answer:
         """The model's answer, stored; or why there is none, which is not."""
-        exchange = _Exchange(self, key, question, lane)
-        if not spend.allows():
-            return exchange.ended(State.SKIPPED, Why.BUDGET)
-        try:
-            answer = await exchange.run()
-        finally:  # it was asked, whatever came of it
-            if exchange.usage.requests:
-                spend.add(self.terms.called, exchange.usage)
+        answer = await _Exchange(self, key, question, lane, spend).run()
         if answer.state is State.ANSWERED:
             await self._threads(self._answers.put, [answer])
         else:
             log.info("a passage could not be asked", model=self.terms.called, passage=question.passage, why=answer.why)
         return answer
 
-    async def send(self, messages: Sequence[Message], lane: Lane, room: int) -> Reply:
+    async def send(self, messages: Sequence[Message], lane: Lane, room: int, spend: Spend) -> tuple[Reply, Usage]:
         """One request that comes through, when the lane may send it; else Trouble with this one, or ModelAway."""
-        tokens = estimate(messages) + min(room, _USUAL)
+        expected = Usage(1, estimate(messages), min(room, _USUAL))
         patience = Patience(first=self._first_wait, chance=self._chance)
         broke = pushed = 0
         worked_before = self._worked
         while True:
-            permit = await self._permits.take(lane, tokens)
+            permit = await self._permits.take(lane, expected.tokens)
+            if not spend.hold(self.terms.called, expected):
+                self._permits.unused(permit)
+                raise NotPaid("the budget is used up")
+            used = Usage()
             try:
-                return await self._sent(permit, messages, room)
+                reply = await self._sent(permit, messages, room)
+                used = _counted(reply, expected)
             except Pushed as error:
                 pushed += 1
                 if pushed > _PUSHES:
@@ -135,6 +133,11 @@ class Asker:
                 broke += 1
                 if broke >= (_TRIES if self._worked > worked_before else _MOST_TRIES):
                     raise
+            else:
+                return reply, used
+            finally:
+                spend.add(self.terms.called, expected, used)
+            if broke:
                 await asyncio.sleep(patience.wait())
 
     async def _sent(self, permit: Permit, messages: Sequence[Message], room: int) -> Reply:
@@ -158,7 +161,7 @@ class Asker:
             self._permits.failed(str(error))
             raise
         except asyncio.CancelledError:
-            self._permits.unused()
+            self._permits.gone()
             raise
         self._worked += 1
         self._permits.answered(permit, reply.tokens_in + reply.tokens_out)
@@ -174,45 +177,48 @@ class Asker:
 class _Exchange:
     """One question on its way to an answer: at most one repair, and once more room for what was cut off."""
 
-    def __init__(self, asker: Asker, key: str, question: Question, lane: Lane) -> None:
+    def __init__(self, asker: Asker, key: str, question: Question, lane: Lane, spend: Spend) -> None:
         self._asker = asker
         self._key = key
         self._prompt = prompt(question.language)
         self._messages = self._prompt.messages(question)
         self._lane = lane
-        self.usage = Usage()
+        self._spend = spend
+        self._usage = Usage()
 
     async def run(self) -> Answer:
         room, repaired = _ROOM, False
         messages = self._messages
         while True:
             if estimate(messages) + room > self._asker.terms.context:
-                return self.ended(State.FAILED, Why.TOO_LONG if messages is self._messages else Why.CUT_OFF)
+                return self._ended(State.FAILED, Why.TOO_LONG if messages is self._messages else Why.CUT_OFF)
             try:
-                reply = await self._asker.send(messages, self._lane, room)
+                reply, used = await self._asker.send(messages, self._lane, room, self._spend)
+            except NotPaid:
+                return self._ended(State.SKIPPED, Why.BUDGET)
             except Trouble as trouble:
-                return self.ended(State.FAILED, _WHY.get(type(trouble), Why.UNREACHABLE))
-            self.usage += Usage(1, reply.tokens_in, reply.tokens_out)
+                return self._ended(State.FAILED, _WHY.get(type(trouble), Why.UNREACHABLE))
+            self._usage += used
             if reply.declined:
-                return self.ended(State.FAILED, Why.DECLINED)
+                return self._ended(State.FAILED, Why.DECLINED)
             try:
                 return self._answered(*read(reply.text))
             except Unusable as unusable:
                 if reply.cut_off and room == _ROOM:
                     room = _MORE_ROOM
                 elif reply.cut_off or repaired:
-                    return self.ended(State.FAILED, Why.CUT_OFF if reply.cut_off else unusable.why)
+                    return self._ended(State.FAILED, Why.CUT_OFF if reply.cut_off else unusable.why)
                 else:
                     repaired = True
                     messages = self._prompt.again(self._messages, reply.text, unusable.fault)
 
     def _answered(self, findings: tuple[Said, ...], dropped: int) -> Answer:
         model, version = self._asker.terms.model, self._prompt.version
-        return Answer(self._key, model, version, State.ANSWERED, findings, self.usage, dropped=dropped)
+        return Answer(self._key, model, version, State.ANSWERED, findings, self._usage, dropped=dropped)
 
-    def ended(self, state: State, why: Why) -> Answer:
+    def _ended(self, state: State, why: Why) -> Answer:
         """There is no answer."""
-        return Answer(self._key, self._asker.terms.model, self._prompt.version, state, usage=self.usage, why=why)
+        return Answer(self._key, self._asker.terms.model, self._prompt.version, state, usage=self._usage, why=why)
 
 
 def estimate(messages: Sequence[Message]) -> int:
@@ -227,6 +233,12 @@ def _away(terms: ModelTerms, trouble: Trouble, after: float, *, refused: bool = 
     if refused:
         return refusing(terms.called, str(trouble), after)
     return away(terms.called, str(trouble), after)
+
+
+def _counted(reply: Reply, expected: Usage) -> Usage:
+    """What the provider counted; where it does not count, what we expected."""
+    tokens_out = reply.tokens_out or len(reply.text.encode("utf-8", "replace")) // _BYTES_A_TOKEN
+    return Usage(1, reply.tokens_in or expected.tokens_in, tokens_out)
 
 
 def _free(answer: Answer) -> Answer:

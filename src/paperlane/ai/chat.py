@@ -52,6 +52,10 @@ class NotAccepted(Trouble):
     """This question is not; others may be."""
 
 
+class NotPaid(Trouble):
+    """The budget that pays for this question is used up."""
+
+
 class Chat(Protocol):
     """One model. May be used by many at once, on one event loop."""
 

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 
 import structlog
 
 from paperlane.ai import Lane, Rates
-from paperlane.ai.rate import Ask, Limits, Standing, Told, Verdict, Want, allot
+from paperlane.ai.rate import IN_TIME, Ask, Grant, Limits, Standing, Told, Verdict, Want, allot
 from paperlane.errors import ModelAway
 from paperlane.threads import Threads
 
@@ -19,16 +19,19 @@ log = structlog.get_logger(__name__)
 
 _PAUSE = 0.2  # seconds between two looks while somebody waits
 _SOON = 0.05  # seconds, for who comes while nobody was waiting
+_TOO_LATE = 3  # permits that one question lets go; a store that is always slow must not stop it
 _PATIENT = 20.0  # seconds that a provider may have us wait while a task keeps its place
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """One request may be sent now, within a second. `tokens` were counted for it, in `slot`."""
+    """One request may be sent, until this time of the event loop. `tokens` were counted for it, in `slot`."""
 
     user: int
     tokens: int
     slot: int
+    weight: float
+    until: float
 
 
 @dataclass(slots=True)
@@ -75,7 +78,15 @@ class Permits:
         ModelAway while nobody may ask: the provider is down, refuses our key, or wants a pause that is too long to wait
         for. Unavailable where the store of the rate is away.
         """
-        future: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        for _ in range(_TOO_LATE):
+            permit = await self._next(lane, tokens, loop.create_future())
+            if loop.time() <= permit.until:
+                return permit
+            self.unused(permit)  # this process had no time for it, and too many may come at once now
+        return await self._next(lane, tokens, loop.create_future())
+
+    async def _next(self, lane: Lane, tokens: int, future: "asyncio.Future[Permit]") -> Permit:
         waiting = self._waiting.setdefault(lane.user, _Waiting(lane))
         waiting.lane = lane
         waiting.line.append((tokens, future))
@@ -86,7 +97,7 @@ class Permits:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self.unused()
+                self.unused(future.result())
             raise
 
     # what became of a request
@@ -112,10 +123,15 @@ class Permits:
         self._back()
         self._tell(refused=why)
 
-    def unused(self) -> None:
+    def unused(self, permit: Permit) -> None:
         """Nothing was sent after all."""
         self._back()
-        self._tell(unused=1)
+        self._tell(unused=(Grant(permit.user, 1, permit.tokens, permit.slot, permit.weight),))
+
+    def gone(self) -> None:
+        """Who asked left before the answer came; what the provider counts is not known."""
+        self._back()
+        self._tell(unused=(Grant(0, 0, 0, 0),))  # it stays counted; but another one may be the probe
 
     def _back(self) -> None:
         """One more may be sent; who waited for just that is not kept waiting for the next look."""
@@ -132,7 +148,7 @@ class Permits:
         wait: float = 0.0,
         refused: str = "",
         why: str = "",
-        unused: int = 0,
+        unused: Sequence[Grant] = (),
         corrections: Mapping[int, int] | None = None,
     ) -> None:
         one = Told(succeeded, failed, pushed, wait, refused, why, unused, corrections or {})
@@ -156,28 +172,31 @@ class Permits:
     async def _look_once(self) -> None:
         self._waiting = {user: waiting for user, waiting in self._waiting.items() if waiting.live()}
         told, self._told = self._told, Told()
+        asked = asyncio.get_running_loop().time()
         ask = Ask(self._worker, [waiting.want() for waiting in self._waiting.values()], told, self._room)
         try:
             verdict = await self._threads(self._rates.change, self._model, partial(_decided, ask, self._limits))
         except Exception as error:  # noqa: BLE001  whatever it is, it is for who waits
-            self._told = _both(replace(told, corrections={}), self._told) if self._waiting else Told()
+            self._told = _both(told, self._told) if self._waiting else Told()
             log.warning("the rate of a model cannot be looked at", model=self._model, why=str(error))
             self._end(error)
             return
-        self._hand_out(verdict)
+        self._hand_out(verdict, asked)
         if verdict.broken or verdict.closed > _PATIENT:
             self._end(_away(self._model, verdict))
 
-    def _hand_out(self, verdict: Verdict) -> None:
+    def _hand_out(self, verdict: Verdict, asked: float) -> None:
+        """To whoever waited longest; `asked` is when the verdict was asked for."""
         for grant in verdict.grants:
             line = self._waiting[grant.user].line if grant.user in self._waiting else deque()
+            permit = Permit(grant.user, grant.tokens, grant.slot, grant.weight, asked - grant.ago + IN_TIME)
             for _ in range(grant.count):
+                self._room -= 1
                 future = next((one for one in _popped(line) if not one.done()), None)
                 if future is None:
-                    self._told = _both(self._told, Told(unused=1))
+                    self.unused(permit)
                 else:
-                    self._room -= 1
-                    future.set_result(Permit(grant.user, grant.tokens, grant.slot))
+                    future.set_result(permit)
 
     def _end(self, error: Exception) -> None:
         """Whoever waits need not wait any more."""
@@ -209,9 +228,6 @@ def _decided(ask: Ask, limits: Limits, kept: str, now: float) -> tuple[str, Verd
 
 
 def _both(one: Told, other: Told) -> Told:
-    corrections = dict(one.corrections)
-    for slot, tokens in other.corrections.items():
-        corrections[slot] = corrections.get(slot, 0) + tokens
     return Told(
         one.succeeded + other.succeeded,
         one.failed + other.failed,
@@ -219,8 +235,11 @@ def _both(one: Told, other: Told) -> Told:
         max(one.wait, other.wait),
         other.refused or one.refused,
         other.why or one.why,
-        one.unused + other.unused,
-        corrections,
+        (*one.unused, *other.unused),
+        {
+            slot: one.corrections.get(slot, 0) + other.corrections.get(slot, 0)
+            for slot in (*one.corrections, *other.corrections)
+        },
     )
 
 

@@ -3,9 +3,9 @@
 `allot` is a pure function of what is kept of a model, of what one worker wants and tells, and of the time. Its state
 is kept wherever all workers can change it one after the other.
 
-What was granted is counted in half-second slots over a little more than a minute, so that no window of the provider's,
-fixed or sliding, ever holds more than it permits, even where a permit is used up to a second late. Within that, grants
-are paced evenly, with a reserve of some seconds that makes up for a pause.
+What was granted is counted in quarter-second slots over a little more than a minute, so that no window of the
+provider's, fixed or sliding, ever holds more than it permits, even where a request arrives a second late. Within that,
+grants are paced evenly, with a reserve of some seconds that makes up for a pause.
 
 Lanes take turns by start-time fair queueing (Goyal, Vin, Cheng 1996): each grant costs its lane a time that is the
 larger share of the permitted requests or tokens, divided by its weight, and the lane that has used least comes next.
@@ -13,19 +13,20 @@ Who was away begins where the others are, with no credit for that.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 
 from pydantic import TypeAdapter, ValidationError
 
 _MINUTE = 60.0
-_SLOT = 0.5
-_LATE = 1.0  # seconds: a permit is used at most so long after it was granted
+_SLOT = 0.25
+_LATE = 1.25  # seconds: a request arrives at most so long after it was granted
+IN_TIME = 0.7  # seconds of these in which a worker must send it
 _SLOTS = int((_MINUTE + _LATE) / _SLOT) + 1  # the first of them may be over in part
 _PACE = _MINUTE / (_SLOTS * _SLOT)  # of the permitted rate
 _RESERVE = 3.0  # seconds of the rate that may be made up for
-_FRESH = 0.6  # seconds: who asked longer ago may have gone
+_FRESH = 0.6  # seconds: who asked longer ago may have gone; less than `IN_TIME`
 _FORGOTTEN = 120.0  # seconds after which nobody's turn matters any more
 _MOST = 1_000  # grants of one decision, where nothing limits them
 
@@ -62,12 +63,27 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A lane may ask so many times, each time with so many tokens; `slot` is where that was counted.
+
+    It was granted `ago` seconds before, and must be used within `IN_TIME` of that.
+    """
+
+    user: int
+    count: int
+    tokens: int
+    slot: int
+    weight: float = 1.0
+    ago: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a worker learned since it asked last.
 
     `pushed` is how many requests the provider refused for the rate, `wait` the longest time in seconds that it named,
     0 for none. `refused` says why no question is accepted at all. `corrections` are tokens that requests took more than
-    was granted, by the slot of their grants. `unused` are grants that nobody was there for any more.
+    was granted, by the slot of their grants. `unused` are requests that were not sent after all.
     """
 
     succeeded: int = 0
@@ -76,7 +92,7 @@ class Told:
     wait: float = 0.0
     refused: str = ""
     why: str = ""
-    unused: int = 0
+    unused: Sequence[Grant] = ()
     corrections: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -91,16 +107,6 @@ class Ask:
     wants: Sequence[Want]
     told: Told = Told()
     room: int = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A lane may ask so many times at once, each time with so many tokens; `slot` is where that was counted."""
-
-    user: int
-    count: int
-    tokens: int
-    slot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,7 @@ class Row:
     room: int
     granted: int = 0
     slot: int = 0
+    granted_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +191,12 @@ def allot(standing: Standing, ask: Ask, limits: Limits, now: float) -> tuple[Sta
     if now < standing.at - _MINUTE:
         standing = Standing(at=now, reserve=0.0)
     now = max(now, standing.at)
-    standing = _heard(_corrected(_moved(standing, now), ask.told.corrections, limits), ask.told, now)
-    standing, mine = _fetched(standing, ask, now)
+    standing = _moved(standing, now, limits)
+    standing = _heard(_corrected(standing, ask.told, limits), ask.told, now)
     if standing.open_until > now or standing.closed_until > now:
-        standing = replace(standing, rows=tuple(replace(row, granted=0) for row in standing.rows))
-        return standing, _shut(standing, now)
+        standing = _taken_back(standing, limits, lambda _: True)
+        return _fetched(standing, ask, now)[0], _shut(standing, now)
+    standing, mine = _fetched(standing, ask, now)
     most = _MOST
     probing = standing.open_until > 0
     if probing:  # half open: one finds out for all
@@ -199,9 +207,10 @@ def allot(standing: Standing, ask: Ask, limits: Limits, now: float) -> tuple[Sta
     return standing, Verdict((*mine, *granted), probing=probing)
 
 
-def _moved(standing: Standing, now: float) -> Standing:
+def _moved(standing: Standing, now: float, limits: Limits) -> Standing:
     """Time went on: old slots, rows and turns are no more, and the reserve grows."""
     oldest = _slot(now) - _SLOTS
+    standing = _taken_back(standing, limits, lambda row: now - row.at > _FRESH)
     return replace(
         standing,
         at=now,
@@ -212,16 +221,50 @@ def _moved(standing: Standing, now: float) -> Standing:
     )
 
 
+def _taken_back(standing: Standing, limits: Limits, of: Callable[[Row], bool]) -> Standing:
+    """Grants that were not fetched are as if they had never been."""
+    back = [row for row in standing.rows if row.granted and of(row)]
+    if not back:
+        return standing
+    rows = tuple(replace(row, granted=0) if row in back else row for row in standing.rows)
+    grants = [Grant(row.user, row.granted, row.tokens, row.slot, row.weight) for row in back]
+    return _undone(replace(standing, rows=rows), grants, limits)
+
+
+def _undone(standing: Standing, grants: Sequence[Grant], limits: Limits) -> Standing:
+    """These were never sent: they count for nothing, and cost their lanes nothing. One may have been the probe."""
+    slots = {slot: (count, size) for slot, count, size in standing.slots}
+    turns, reserve = dict(standing.turns), standing.reserve
+    for grant in grants:
+        size = min(grant.tokens, limits.tokens or grant.tokens)
+        if grant.slot not in slots:
+            continue
+        count, tokens = slots[grant.slot]
+        slots[grant.slot] = max(0, count - grant.count), max(0, tokens - grant.count * size)
+        cost = limits.seconds(size)
+        reserve += grant.count * cost
+        if grant.user in turns:
+            at, seen = turns[grant.user]
+            turns[grant.user] = at - grant.count * (cost or 1.0) / grant.weight, seen
+    kept = tuple((slot, *counted) for slot, counted in slots.items())
+    probe = 0.0 if 0 < standing.open_until <= standing.at else standing.probe_until
+    return replace(standing, slots=kept, turns=turns, reserve=min(_RESERVE, reserve), probe_until=probe)
+
+
 def _slot(at: float) -> int:
     return int(at / _SLOT)
 
 
-def _corrected(standing: Standing, corrections: Mapping[int, int], limits: Limits) -> Standing:
-    """Requests took more tokens than was granted, or less."""
-    if not corrections or not limits.tokens:
+def _corrected(standing: Standing, told: Told, limits: Limits) -> Standing:
+    """Requests took more tokens than was granted, or less, or were not sent."""
+    if told.unused:
+        standing = _undone(standing, told.unused, limits)
+    if not told.corrections or not limits.tokens:
         return standing
-    slots = tuple((at, count, max(0, tokens + corrections.get(at, 0))) for at, count, tokens in standing.slots)
-    reserve = standing.reserve - sum(corrections.values()) * _MINUTE / limits.tokens
+    slots = tuple(
+        (slot, count, max(0, tokens + told.corrections.get(slot, 0))) for slot, count, tokens in standing.slots
+    )
+    reserve = standing.reserve - sum(told.corrections.values()) * _MINUTE / limits.tokens
     return replace(standing, slots=slots, reserve=min(_RESERVE, reserve))
 
 
@@ -233,8 +276,6 @@ def _heard(standing: Standing, told: Told, now: float) -> Standing:
         standing = replace(standing, failures=0, pushes=standing.pushes if told.pushed else 0)
     if told.pushed:
         standing = _pushed(standing, told, now)
-    if told.unused and 0 < standing.open_until <= now:
-        standing = replace(standing, probe_until=0.0)  # one of them may have been the probe
     if told.refused:
         return _opened(standing, told.refused, now, refused=True)
     if told.failed:
@@ -282,13 +323,14 @@ def _shut(standing: Standing, now: float) -> Verdict:
 
 
 def _fetched(standing: Standing, ask: Ask, now: float) -> tuple[Standing, list[Grant]]:
-    """The worker's rows are as it says now, and what was granted to them it takes away.
-
-    What it wants no more is lost: it was counted, and hardly ever happens.
-    """
+    """The worker's rows are as it says now, and what was granted to them it takes away."""
     mine = {row.user: row for row in standing.rows if row.worker == ask.worker}
     others = [row for row in standing.rows if row.worker != ask.worker]
-    grants = [Grant(row.user, row.granted, row.tokens, row.slot) for row in mine.values() if row.granted]
+    grants = [
+        Grant(row.user, row.granted, row.tokens, row.slot, row.weight, now - row.granted_at)
+        for row in mine.values()
+        if row.granted
+    ]
     fetched = {grant.user: grant.count for grant in grants}
     room = ask.room - sum(fetched.values())
     rows, turns = others, dict(standing.turns)
@@ -321,11 +363,14 @@ def _served(
     for row in standing.rows:
         count = granted[row.worker, row.user]
         if row.worker != worker:
-            rows.append(replace(row, granted=row.granted + count, slot=here if count else row.slot))
+            first = {"slot": here, "granted_at": now} if count and not row.granted else {}
+            rows.append(replace(row, granted=row.granted + count, **first))
         elif row.count > count:
             rows.append(replace(row, count=row.count - count, room=row.room - granted.total()))
     mine = (
-        Grant(row.user, granted[worker, row.user], row.tokens, here) for row in standing.rows if row.worker == worker
+        Grant(row.user, granted[worker, row.user], row.tokens, here, row.weight)
+        for row in standing.rows
+        if row.worker == worker
     )
     after = replace(
         standing,

@@ -55,7 +55,7 @@ class RedisRates:
         with self._redis.pipeline(transaction=True) as together:
             together.watch(key)
             kept = cast("bytes | None", together.get(key))
-            seconds, micros = cast("tuple[int, int]", together.time())
+            seconds, micros = together.time()
             after, given = work((kept or b"").decode(), seconds + micros / 1_000_000)
             together.multi()
             together.set(key, after, ex=_KEPT)

@@ -99,7 +99,7 @@ def check(
         raise BadRequest(f"A terminal cannot show {report}.", hint="Name a file with -o, or send it to a program.")
     settings = settings_of(model=model)
     brief = _brief(settings, profiles or (), also or (), without or (), words)
-    brief = replace(brief, models=() if no_model else settings.models_of(""))
+    brief = replace(brief, models=() if no_model else settings.chosen_models(""))
     before = None if baseline is None else baselines.read(baseline)
     _look_ahead(output, paths, REPORTS[report].suffix, "-o")
     _look_ahead(write_baseline, paths, ".json", "--write-baseline")

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from paperlane.catalog import words
 from paperlane.checks import DEFAULT_PROFILE, PROFILES
+from paperlane.settings import models_of
 from paperlane.web import language
 from paperlane.web.identity import Parts, account_of
 from paperlane.web.language import Language
@@ -77,7 +78,7 @@ async def documents(request: Request, house: Parts, lang: Language) -> Response:
     if await account_of(request) is None:
         return _sign_in_first(request)
     usual = house.desk.tasks.profiles or (DEFAULT_PROFILE,)
-    models = [terms.called for terms in house.settings.terms]
+    models = [terms.called for terms in models_of(house.settings)]
     return await _show(request, "documents.html", lang, profiles=PROFILES, usual=usual, models=models)
 
 

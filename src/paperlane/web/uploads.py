@@ -123,7 +123,7 @@ class _Receiver:
         if not self._ended:
             raise BadRequest("The upload broke off.", hint="Send it again.")
         brief = brief_of(*(self._named[name] for name in _NAMES))
-        self.received.brief = replace(brief, models=self._settings.models_of(self._model))
+        self.received.brief = replace(brief, models=self._settings.chosen_models(self._model))
         self._blobs.keep([upload.blob for upload in self.received.uploads])
         return self.received
 
@@ -215,7 +215,7 @@ class _Receiver:
         if name in _FIELDS:
             self.received.fields[name] = said
         elif name == "model":
-            self._settings.models_of(said)
+            self._settings.chosen_models(said)
             self._model = said
         elif name in _NAMES:
             kind, known = _NAMES[name]
