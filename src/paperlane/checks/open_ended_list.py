@@ -17,12 +17,13 @@ _AND_SO_ON = (
 OPEN = re.compile(
     r"(?<![\w-])(?:etc\b\.?|et\s+cetera\b|(?:and|or)\s+(?:so\s+(?:on|forth)|the\s+like|suchlike|something\s+similar)\b|"
     r"(?:and|or)\s+(?:(?:many|any|some)\s+)?(?:other\s+)?(?:others|similar(?:\s+ones)?|more)(?=\s*(?:[.,;)]|$))|"
-    r"(?:(?:including|includes?|comprising|such\s+as)\s*,?\s*)?(?:(?:but|and|which|that|is|are)\s+){0,2}not\s+(?:be\s+)?"
+    r"(?:(?:including|includes?|comprising|such\s+as)\s*,?\s*)?(?:(?:but|and|which|that|is|are)\s+){0,2}(?:not|without)\s+(?:be(?:ing)?\s+)?"
     r"(?:necessarily\s+)?(?:limited|restricted|confined)\s+(?:only\s+)?to\b|"
     r"(?:(?:including|includes?)\s*,?\s*)?(?:but\s+)?without\s+limitation\b|"
-    r"inter\s+alia\b|(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)\b|such\s+as\b)|"
+    r"(?<=,\s)(?:and|or)\s+(?:any\s+|all\s+)?other\s+(?:\w+\s+)?\w+(?=\s*(?:[.;)]|$))|(?:and|or)\s+similar\s+\w+(?=\s*(?:[.;)]|$))|"
+    r"(?<=,\s)(?:e\.\s?g\.|for\s+example|for\s+instance)(?=[,\s])|inter\s+alia\b|(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)\b|such\s+as\b)|"
     r"(?:[,，、]\s{0,3}|(?<=[\w)）])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))|"
-    rf"等等(?!待)|(?:包括|包含|涵盖)?[，,]?但?(?:并)?不(?:仅|只)?(?:限于|局限于)|(?:诸如此|[一-龥](?<!总)之)类(?=[的，。；）]|$)|诸如|{_AND_SO_ON}",
+    rf"等等(?!待)|(?:包括|包含|涵盖)?[，,]?但?(?:并)?不(?:仅|只)?(?:限于|局限于)|(?:诸如此|[一-龥](?<!总)之)类(?=[的，。；）]|$)|诸如|(?:以及|和|及|或)其[他它](?:相关)?(?:信息|内容|数据|功能|操作|情况|事项|类型|格式|方式|设备|字段)?(?=[，。；]|$)|{_AND_SO_ON}",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -19,7 +19,7 @@ _ABLE = (
     rf"have\s+{_MEANS}|(?:provide|offer|include|contain|feature)\s+{_FOR_WHOM}{_MEANS}"
 )
 _HOPEFUL = (
-    r"facilitate|accommodate|cater\s+(?:for|to)|cope\s+with|take\s+care\s+of|(?:provide|allow)\s+for|consider|be\s+considered|assist|help|aid|promote|encourage|foster|"
+    r"facilitate|accommodate|cater\s+(?:for|to)|cope\s+with|take\s+care\s+of|(?:provide|allow)\s+for|consider(?![^.;]{0,80}?\sto\s+(?:be|have)\b)|be\s+considered(?!\s+(?:as|to)\b)|assist|help|aid|promote|encourage|foster|"
     r"take\s+(?:\w+\s+){0,4}?into\s+(?:account|consideration)|be\s+taken\s+into\s+(?:account|consideration)|enhance|improve|strive\s+(?:to|for)|"
     r"(?:try|attempt|aim|seek|endeavou?r)\s+(?:to|for|at)|contribute\s+to|be\s+(?:mindful|aware)\s+of|pay\s+attention\s+to|streamline"
 )
@@ -50,8 +50,8 @@ _OBLIGES_ZH = r"(?:应当?|应该|必须|[必须]须|须|需要?|要|务必)"
 _VERB_ZH = (
     r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法)(?!被)|(?:能|可)?(?:具[备有]|拥有|提供)[^，。；,;：:、\n]{0,16}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
     r"(?=\s*(?:[，。；,;]|并|$)))|"
-    r"(?P<hopeful>(?:有助|有利|便|致力|有益)于|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|适应|满足(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
-    r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|负责|对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持))))"
+    r"(?P<hopeful>(?:有助|有利|致力|有益)于|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|适应|满足(?!的)(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
+    r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持))))"
 )
 _ITEM_ZH = re.compile(_VERB_ZH, re.ASCII)
 _CHINESE = re.compile(rf"(?<![对响相供适反效感呼]){_OBLIGES_ZH}(?:同时|还|均|都|也|总是|全面)?{_VERB_ZH}", re.ASCII)
