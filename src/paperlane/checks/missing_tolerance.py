@@ -5,16 +5,21 @@ from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.checks.obligations import Clause
+from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
 _NUMBER = r"\d+(?:[.,]\d+)*+"
 _UNIT_ZH = r"(?:个|条|次|人|份|台|毫?秒钟?|分钟?|小时|[天日周月年]|个月|毫?米|厘米|公?里|千?克|公斤|吨|度|摄氏度|伏|安|瓦|赫兹|元|字节|兆|倍|[万亿千百])"
-ABOUT = re.compile(
-    r"(?<![\w-])(?:approximately|approx\.?|about|around|roughly|circa|ca\.|nearly|almost|close\s+to|more\s+or\s+less|"
-    rf"in\s+the\s+(?:order|region|vicinity|neighbou?rhood)\s+of)\s+{_NUMBER}|(?:(?<![\w~])~|≈)\s?{_NUMBER}|"
-    rf"(?:大?约|大概|近似|接近|将近)为?\s?{_NUMBER}|"
-    rf"{_NUMBER}\s?(?:{_UNIT_ZH}{{1,2}}|[A-Za-z%％℃°μ/]{{1,6}})?\s?(?:左右|上下(?![文限])|前后)",
-    re.IGNORECASE | re.ASCII,
+ABOUT = wording(
+    [
+        r"(?:approximately|approx\.?|about|around|roughly|circa|ca\.|nearly|almost|close\s+to|more\s+or\s+less|"
+        rf"in\s+the\s+(?:order|region|vicinity|neighbou?rhood)\s+of)\s+{_NUMBER}[a-z%]*",
+    ],
+    [
+        rf"(?:大?约|大概|近似|接近|将近)为?\s?{_NUMBER}",
+        rf"{_NUMBER}\s?(?:{_UNIT_ZH}{{1,2}}|[A-Za-z%％℃°μ/]{{1,6}})?\s?(?:左右|上下(?![文限])|前后)",
+    ],
+    signs=[rf"(?:(?<![\w~])~|≈)\s?{_NUMBER}"],
 )
 """A number that is only about right."""
 
@@ -45,7 +50,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 
 def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
-    yield from (found.span() for found in ABOUT.finditer(prose.text, clause.start, clause.end))
+    yield from ABOUT.found(prose, clause)
     yield from (found.span("value") for found in _EXACT.finditer(prose.text, clause.after, clause.end))
 
 

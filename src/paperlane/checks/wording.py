@@ -1,0 +1,46 @@
+"""Words that no requirement should hold, searched in the clauses that oblige somebody."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from paperlane.checks import Finding, Prose, Subject
+from paperlane.checks.obligations import Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Words of both languages; those of the ones in `others` are theirs, so that one place has one issue."""
+
+    english: re.Pattern[str]
+    chinese: re.Pattern[str]
+
+    def found(self, prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
+        """Where they stand in a clause."""
+        for pattern in (self.english, self.chinese) if prose.chinese else (self.english,):
+            for found in pattern.finditer(prose.text, clause.start, clause.end):
+                if found["own"]:
+                    yield found.span()
+
+    def findings(self, subject: Subject) -> Iterator[Finding]:
+        """A finding for each, with the `word` as the document writes it."""
+        for prose in subject.prose:
+            for clause in prose.duties:
+                for start, end in self.found(prose, clause):
+                    yield prose.finding(start, end, {"word": prose.said(start, end)})
+
+
+def wording(
+    english: Sequence[str], chinese: Sequence[str], *, signs: Sequence[str] = (), others: Sequence[Wording] = ()
+) -> Wording:
+    """Words as patterns: English ones stand between borders of words, `signs` and Chinese ones anywhere."""
+    words = rf"(?<![\w-])(?:{'|'.join(english)})(?![\w-])"
+    return Wording(
+        _compiled("|".join([words, *signs]), [other.english for other in others]),
+        _compiled("|".join(chinese), [other.chinese for other in others]),
+    )
+
+
+def _compiled(own: str, others: Sequence[re.Pattern[str]]) -> re.Pattern[str]:
+    theirs = [other.pattern.replace("(?P<own>", "(?:") for other in others]
+    return re.compile("|".join([*theirs, f"(?P<own>{own})"]), re.IGNORECASE | re.ASCII)
