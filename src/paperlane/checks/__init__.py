@@ -62,8 +62,8 @@ class Prose:
 
     In `text` code and addresses are blanked out, traditional characters stand as simplified ones, and a line break
     inside a Chinese sentence is left out. `written` is as long, in the document's own characters. `lines` tells where
-    each of the joined lines begins: in `text`, and in the document. `lead` is the text that introduces the list in
-    which the block is an item, "" elsewhere.
+    each of the joined lines begins: in `text`, and in the document. `lead` is the text, in lower case, that introduces the
+    list in which the block is an item, "" elsewhere.
     """
 
     block: Block
@@ -78,9 +78,15 @@ class Prose:
         return not self.text.isascii() and _HAN.search(self.text) is not None
 
     @cached_property
+    def low(self) -> str:
+        """The text in lower case, for English patterns: as long, so that places are the same."""
+        low = self.text.lower()
+        return low if len(low) == len(self.text) else "".join(letter.lower()[0] for letter in self.text)
+
+    @cached_property
     def duties(self) -> Sequence[Clause]:
         """Its clauses that oblige somebody; a heading has none."""
-        return () if self.block.level else tuple(duties(self.text, self.lead))
+        return () if self.block.level else tuple(duties(self.low, self.lead))
 
     def finding(
         self, start: int, end: int, params: Mapping[str, str] | None = None, severity: Severity | None = None
@@ -133,7 +139,7 @@ def _written_for_people(text: str, blocks: Iterable[Block]) -> Iterator[Prose]:
         item = block.kind is BlockKind.LIST_ITEM
         prose = _prose(text[block.start : block.end], block, lead if item else "")
         if not item:
-            lead = prose.text if prose.text[-8:].rstrip("*_ \t\r\n").endswith((":", "：")) else ""
+            lead = prose.low if prose.text[-8:].rstrip("*_ \t\r\n").endswith((":", "：")) else ""
         yield prose
 
 

@@ -22,6 +22,8 @@ _CHINESE = re.compile(
     r"(通过|使用|实现|支持|提供)\13(?![者率量类商方])|"
     r"([\u4e00-\u9fff](?<![一二三两几每])[\u4e00-\u9fff])\14(?=[，。；、的了和与及在并应须将能会是 ]|\s*$)"
 )
+_TWICE = re.compile(r"([\u4e00-\u9fff]{1,2})\1")
+
 
 def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
@@ -30,7 +32,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
         for found in _ENGLISH.finditer(prose.text):
             if not _meant(prose.text, found):
                 yield prose.finding(*found.span(), {"word": found[1]})
-        for found in _CHINESE.finditer(prose.text):
+        for found in _CHINESE.finditer(prose.text) if prose.chinese and _TWICE.search(prose.text) else ():
             half = found.start() + len(found[0]) // 2
             yield prose.finding(*found.span(), {"word": prose.said(found.start(), half)})
 

@@ -32,6 +32,10 @@ _ENABLED = re.compile(
 _ALONE = re.compile(r"(?:^|[.,!?:：(（\[–—-]|\b(?:is|are|remains?|yet|still)\s)\s*$", re.IGNORECASE | re.ASCII)
 _ENDS = re.compile(r"\s*(?:[.!?;)\]。；）]|$)|\s+(?:later|soon)\b", re.IGNORECASE | re.ASCII)
 _WINDOW = 80
+# a quick look before the slow one
+_SIGNS = ("TB", "tb", "Tb", "T.B", "TODO", "FIXME", "XX", "xx", "??", "？？")
+_SIGNS_ZH = re.compile(r"[未没待再行]|暂定|后续")
+_WORDS = ("be", "Be", "BE", "yet", "Yet")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -56,7 +60,10 @@ def _open(text: str) -> Iterator[re.Match[str]]:
     What is to be decided is mostly open, but for "lets it be decided" and "the orders to be confirmed are listed";
     programs define and specify, so there nothing more may be said.
     """
-    yield from _MARK.finditer(text)
+    if any(sign in text for sign in _SIGNS) or (not text.isascii() and _SIGNS_ZH.search(text)):
+        yield from _MARK.finditer(text)
+    if not any(word in text for word in _WORDS):
+        return
     for found in _DECIDED.finditer(text):
         if not _before(_ENABLED, text, found) and (_before(_ALONE, text, found) or _ENDS.match(text, found.end())):
             yield found

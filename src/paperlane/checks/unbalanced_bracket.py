@@ -23,6 +23,8 @@ _FORMAL = re.compile(r"::|^\s*[\[{]+\w+,|\(\?[^)\s]|\[:|^\w+\([^()\n]*,\s*$|\w:\
 
 # where it stands decides which half it is, if anything does
 _QUOTE = re.compile(r"(?:(?P<opens>(?:(?<=[\s(（\[])|^)\"(?=\S))|(?P<closes>(?<=[\w.,!?;)）])\"(?=[\s.,;:!?)）]|$))|\")", re.ASCII)
+_HALVES = ("()", "[]", "{}")
+_EASTERN = re.compile(r"[“”‘「」『』《》〈〉（）［］｛｝【】〔〕]")
 _QUOTES = ("“", "‘")
 _NEAR = 4  # blocks in which a bracket may be closed
 _SAID = {
@@ -72,7 +74,7 @@ def _finding(lone: _Lone) -> Finding:
 
 def _lone(prose: Prose) -> Sequence[_Lone]:
     """The brackets and quotes of a block that have no other half in it, in their order."""
-    if _SIGN.search(prose.text) is None and prose.text.count('"') % 2 == 0:
+    if _even(prose.text):
         return ()
     text = _NONE.sub(lambda found: " " * len(found[0]), prose.text)
     words = _TITLE if prose.block.level else _WORDS
@@ -97,6 +99,13 @@ def _lone(prose: Prose) -> Sequence[_Lone]:
     straight = [] if quotes else [_Lone(prose, at, '"', opens=opens) for at, opens in _straight(text)]
     rest = [one for one in lone if one.kind not in _QUOTES]
     return sorted([*rest, *quotes[-1:], *straight], key=lambda one: one.at)  # “one typed for the other“ is one slip
+
+
+def _even(text: str) -> bool:
+    """A quick look: are there as many of each left half as of its right half?"""
+    if text.count('"') % 2 or any(text.count(left) != text.count(right) for left, right in _HALVES):
+        return False
+    return text.isascii() or _EASTERN.search(text) is None
 
 
 def _straight(text: str) -> Iterator[tuple[int, bool]]:

@@ -10,7 +10,7 @@ from paperlane.checks.obligations import Clause
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Words of both languages; those of the ones in `others` are theirs, so that one place has one issue."""
+    """Words of both languages, in lower case; those of the ones in `others` are theirs, so that one place has one issue."""
 
     english: re.Pattern[str]
     chinese: re.Pattern[str]
@@ -18,7 +18,7 @@ class Wording:
     def found(self, prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
         """Where they stand in a clause."""
         for pattern in (self.english, self.chinese) if prose.chinese else (self.english,):
-            for found in pattern.finditer(prose.text, clause.start, clause.end):
+            for found in pattern.finditer(prose.low, clause.start, clause.end):
                 if found["own"]:
                     yield found.span()
 
@@ -43,4 +43,4 @@ def wording(
 
 def _compiled(own: str, others: Sequence[re.Pattern[str]]) -> re.Pattern[str]:
     theirs = [other.pattern.replace("(?P<own>", "(?:") for other in others]
-    return re.compile("|".join([*theirs, f"(?P<own>{own})"]), re.IGNORECASE | re.ASCII)
+    return re.compile("|".join([*theirs, f"(?P<own>{own})"]), re.ASCII)
