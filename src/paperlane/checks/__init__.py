@@ -62,8 +62,8 @@ class Prose:
 
     In `text` code and addresses are blanked out, traditional characters stand as simplified ones, and a line break
     inside a Chinese sentence is left out. `written` is as long, in the document's own characters. `lines` tells where
-    each of the joined lines begins: in `text`, and in the document. `lead` is the text, in lower case, that introduces the
-    list in which the block is an item, "" elsewhere.
+    each of the joined lines begins: in `text`, and in the document. `lead` is the text, in lower case, that introduces
+    the list in which the block is an item, "" elsewhere.
     """
 
     block: Block

@@ -1,4 +1,3 @@
-
 """Words that let a requirement off: "where possible", "as appropriate", "视情况"."""
 
 from paperlane.checks import Check, Scope
@@ -8,25 +7,34 @@ from paperlane.model.documents import Severity
 _REALLY = r"(?:(?:reasonably|technically|practically|operationally|economically|humanly|commercially|deemed)\s+)?"
 _FEASIBLE = r"(?:possible|practicable|practical|feasible|achievable|workable|viable)"
 _NEEDED = r"(?:necessary|needed|required|appropriate|desired|desirable|suitable|relevant|advisable|warranted)"
-_IT_IS = r"(?:(?:it|this|that)\s+(?:is|proves|becomes|should\s+(?:be|prove)|can\s+be)\s+|should\s+(?:it|this)\s+(?:be|prove)\s+)?"
+_IT_IS = (
+    r"(?:(?:it|this|that)\s+(?:is|proves|becomes|should\s+(?:be|prove)|can\s+be)\s+|"
+    r"should\s+(?:it|this)\s+(?:be|prove)\s+)?"
+)
 _MEANS = r"(?:time|resources?|budgets?|circumstances|conditions|the\s+situation)"
 _CONDITION = r"(?!\s+(?:by|for|to|in|under|that|of|according|pursuant|given)\b)"  # what is "required by law" is one
 _SOON = r"(?<!soon\s)(?<!quickly\s)(?<!fast\s)(?<!early\s)(?<!rapidly\s)(?<!promptly\s)(?<!swiftly\s)"
 
 # after INCOSE's Guide to Writing Requirements, rule R8 (avoid escape clauses)
 _ENGLISH = (
-    r"(?:in\s?so|so|as)\s*(?!soon|quick|fast|early|rapid|prompt|swift|immediate)\w+\s+as\s+(?:(?:it\s+)?is\s+)?"
-    rf"{_REALLY}(?:{_FEASIBLE}|{_NEEDED}|can\s+be\s+(?:managed|achieved)){_CONDITION}",
+    (
+        r"(?:in\s?so|so|as)\s*(?!soon|quick|fast|early|rapid|prompt|swift|immediate)\w+\s+as\s+(?:(?:it\s+)?is\s+)?"
+        rf"{_REALLY}(?:{_FEASIBLE}|{_NEEDED}|can\s+be\s+(?:managed|achieved)){_CONDITION}"
+    ),
     rf"{_SOON}as\s+{_REALLY}(?:(?!possible){_FEASIBLE}|{_NEEDED}){_CONDITION}",
     r"as\s+(?:(?:it|they)\s+)?(?:deems?|sees?)\s+fit",
-    r"(?:if|when(?:ever)?|where(?:ver)?|unless|insofar\s+as|to\s+the\s+degree)\s+(?:and\s+(?:when|where|as)\s+)?"
-    rf"{_IT_IS}(?:at\s+all\s+)?{_REALLY}(?:not\s+)?"
-    rf"(?:(?:im)?{_FEASIBLE}|infeasible|unfeasible|{_NEEDED}|reasonable|convenient){_CONDITION}",
+    (
+        r"(?:if|when(?:ever)?|where(?:ver)?|unless|insofar\s+as|to\s+the\s+degree)\s+(?:and\s+(?:when|where|as)\s+)?"
+        rf"{_IT_IS}(?:at\s+all\s+)?{_REALLY}(?:not\s+)?"
+        rf"(?:(?:im)?{_FEASIBLE}|infeasible|unfeasible|{_NEEDED}|reasonable|convenient){_CONDITION}"
+    ),
     r"(?<!\()(?:if|where)\s+applicable",
     rf"(?:if|as|when(?:ever)?|where(?:ver)?)\s+{_MEANS}\s+(?:permits?|allows?|requires?)",
     rf"{_MEANS}\s+permitting",
-    r"(?:to|within)\s+(?:the|an)\s+(?:(?:maximum|greatest|fullest|largest|full)\s+)?(?:extent|degree)\s+"
-    rf"(?:that\s+(?:it\s+)?is\s+)?{_REALLY}(?:{_FEASIBLE}|{_NEEDED}|reasonable|permitted){_CONDITION}",
+    (
+        r"(?:to|within)\s+(?:the|an)\s+(?:(?:maximum|greatest|fullest|largest|full)\s+)?(?:extent|degree)\s+"
+        rf"(?:that\s+(?:it\s+)?is\s+)?{_REALLY}(?:{_FEASIBLE}|{_NEEDED}|reasonable|permitted){_CONDITION}"
+    ),
     r"to\s+some\s+(?:extent|degree)",
     r"within\s+reason(?:able\s+(?:limits|bounds))?",
     r"(?:best|(?:commercially\s+|all\s+)?reasonable|every)[-\s]+(?:efforts?|endeavou?rs?)",
@@ -36,8 +44,10 @@ _ENGLISH = (
 _CHINESE = (
     r"[在于][一-龥]{0,6}?(?:允许|许可|可能|可行|必要|需要|适当|合适|适用|具备)的?(?:情况|条件|前提|范围|场合)之?[下内]?",
     r"(?:条件|情况|时间|资源|环境|预算|技术)(?:允许|许可|具备)(?:时(?!间)|的话|的?(?:情况|条件)?下)",
-    r"(?:如果?|若|倘若|要是|假如)(?:条件|情况|时间|资源)?"
-    r"(?:确?有(?:必要|可能|需要|条件)|可能|可行|必要|允许|合适|适用)(?:的话|时(?!间))?(?![一-龥]{0,3}的)",
+    (
+        r"(?:如果?|若|倘若|要是|假如)(?:条件|情况|时间|资源)?"
+        r"(?:确?有(?:必要|可能|需要|条件)|可能|可行|必要|允许|合适|适用)(?:的话|时(?!间))?(?![一-龥]{0,3}的)"
+    ),
     r"(?:确有)?(?:必要|需要|适当|可能|可行|合适|适用|有条件)时(?![间候刻段长区])",
     r"(?:必要|适当|需要|合适)的?(?:时候|情况之?下)|确有(?:必要|需要)(?:的|时)?",
     r"视(?:具体|实际|项目|业务|现场)?(?:情况|情形|需要|需求|条件|必要性?)(?:而定)?",

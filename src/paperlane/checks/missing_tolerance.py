@@ -9,11 +9,16 @@ from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
 _NUMBER = r"\d+(?:[.,]\d+)*+"
-_UNIT_ZH = r"(?:个|条|次|人|份|台|毫?秒钟?|分钟?|小时|[天日周月年]|个月|毫?米|厘米|公?里|千?克|公斤|吨|度|摄氏度|伏|安|瓦|赫兹|元|字节|兆|倍|[万亿千百])"
+_UNIT_ZH = (
+    r"(?:个|条|次|人|份|台|毫?秒钟?|分钟?|小时|[天日周月年]|个月|毫?米|厘米|公?里|千?克|公斤|吨|度|摄氏度|伏|安|瓦|"
+    r"赫兹|元|字节|兆|倍|[万亿千百])"
+)
 ABOUT = wording(
     [
-        r"(?:approximately|approx\.?|about|around|roughly|circa|ca\.|nearly|almost|close\s+to|more\s+or\s+less|"
-        rf"in\s+the\s+(?:order|region|vicinity|neighbou?rhood)\s+of)\s+{_NUMBER}[a-z%]*",
+        (
+            r"(?:approximately|approx\.?|about|around|roughly|circa|ca\.|nearly|almost|close\s+to|more\s+or\s+less|"
+            rf"in\s+the\s+(?:order|region|vicinity|neighbou?rhood)\s+of)\s+{_NUMBER}[a-z%]*"
+        ),
     ],
     [
         rf"(?:大?约|大概|近似|接近|将近)为?\s?{_NUMBER}",
@@ -25,18 +30,22 @@ ABOUT = wording(
 
 # what is measured, not counted or set: no such value is ever met exactly
 _ANALOGUE = (
-    r"(?:[kmµμ]?[VAWΩ]|kVA|[kMG]?Hz|[kM]?Pa|m?bar|k?N(?:m)?|[µμmck]?m|[µμmk]?g|dBm?|°\s?[CF]?|℃|℉|K|l[xm]|rpm|ohms?|volts?|amp(?:ere)?s?|watts?|"
-    r"hertz|degrees?|(?:milli|centi|kilo)?met(?:er|re)s?|(?:kilo|milli)?grams?|pascals?|newtons?|decibels?|伏特?|安培?|毫安|千?瓦|[千兆吉]?赫兹?|帕|千帕|兆帕|"
+    r"(?:[kmµμ]?[VAWΩ]|kVA|[kMG]?Hz|[kM]?Pa|m?bar|k?N(?:m)?|[µμmck]?m|[µμmk]?g|dBm?|°\s?[CF]?|℃|℉|K|l[xm]|rpm|ohms?|"
+    r"volts?|amp(?:ere)?s?|watts?|"
+    r"hertz|degrees?|(?:milli|centi|kilo)?met(?:er|re)s?|(?:kilo|milli)?grams?|pascals?|newtons?|decibels?|伏特?|"
+    r"安培?|毫安|千?瓦|[千兆吉]?赫兹?|帕|千帕|兆帕|"
     r"毫米|厘米|微米|公斤|千克|毫克|克|摄氏度|度|分贝|欧姆?|牛顿?|流明)"
 )
 _EXACT = re.compile(
     r"(?:\b(?:be|is|are|equals?|weighs?|measures?|remain|stay|at|to|of|with|from|by)\s+(?:exactly\s+|a\s+)?|"
     r"(?:为|是|等于|保持在?|维持在?|设(?:置|定)?[为在]|控制[为在])\s?)"
-    rf"(?P<value>-?{_NUMBER}\s?{_ANALOGUE})(?![\w/²³^-])(?!\s*(?:±|\+/-|or\s+(?:more|less|higher|lower|above|below)|to\b|[-–~～至到]|以[上下内]|及以|或以))",
+    rf"(?P<value>-?{_NUMBER}\s?{_ANALOGUE})(?![\w/²³^-])(?!\s*(?:±|\+/-|or\s+(?:more|less|higher|lower|above|below)|"
+    rf"to\b|[-–~～至到]|以[上下内]|及以|或以))",
     re.ASCII,
 )
 _TOLERATED = re.compile(
-    r"±|\+\s?/\s?-|[Tt]oleranc|[Aa]ccura|[Pp]recision|within(?!\s+(?:about|approx|around|roughly))|公差|误差|偏差|容差|允差|精度|\b(?:at\s+(?:least|most)|between|range)\b|至少|至多|最[大小高低]|之间|范围",
+    r"±|\+\s?/\s?-|[Tt]oleranc|[Aa]ccura|[Pp]recision|within(?!\s+(?:about|approx|around|roughly))|公差|误差|偏差|"
+    r"容差|允差|精度|\b(?:at\s+(?:least|most)|between|range)\b|至少|至多|最[大小高低]|之间|范围",
     re.ASCII,
 )
 

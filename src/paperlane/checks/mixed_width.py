@@ -9,8 +9,10 @@ from paperlane.model.documents import Severity
 _WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+")
 # only what no house style asks for: a space behind the sign may be a style, numbers and names have signs of their own
 _IN_CHINESE = re.compile(
-    r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
-    r"(?<=[\u3400-\u9fff]{4})\.(?=\s*$|\n)|(?<=[\u3400-\u9fff]{5})\.(?=[\u3400-\u9fff]{5})(?![^.\n]{0,12}\.[\u3400-\u9fff])"
+    r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|"
+    r"(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
+    r"(?<=[\u3400-\u9fff]{4})\.(?=\s*$|\n)|"
+    r"(?<=[\u3400-\u9fff]{5})\.(?=[\u3400-\u9fff]{5})(?![^.\n]{0,12}\.[\u3400-\u9fff])"
 )
 _SPACED = re.compile(r"(?<=[\u3400-\u9fff])[,;](?=\s[\u3400-\u9fff])")
 _FULL_STOPS = re.compile(r"[，。；]")

@@ -27,7 +27,9 @@ _BUILT_WORDS = (
     "front-end", "gateway", "controller",
 )  # fmt: skip
 _BUILT = rf"(?:{'|'.join(_BUILT_WORDS)})s?"
-_BUILT_ZH = "系统|平台|软件|服务|模块|接口|设备|产品|程序|页面|网站|客户端|服务器|服务端|数据库|终端|网关|后台|前端|后端|组件"
+_BUILT_ZH = (
+    "系统|平台|软件|服务|模块|接口|设备|产品|程序|页面|网站|客户端|服务器|服务端|数据库|终端|网关|后台|前端|后端|组件"
+)
 _ADVICE = re.compile(
     _UNQUOTED.format(r"shall|must|should|(?:is|are)\s+(?:required|obliged)\s+to")
     + rf"|\b{_BUILT}\s+(?:will|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+(?:expected\s+)?to)\b|{CHINESE.pattern}|"

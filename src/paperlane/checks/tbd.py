@@ -9,17 +9,23 @@ from paperlane.model.documents import Severity
 
 _MARK = re.compile(
     r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)(?![\w-])|T\.B\.[ACD]\.)|(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|"
-    r"\?{3,}|？{3,}|(?<![\w.])[xX]{2,3}(?=\s?(?:ms|s|min|%|[KMG]B|Hz|秒|毫秒|分钟|小时|天|个|次|条|%)(?![A-Za-z]))|未定(?![一-龥])|"
-    r"(?:尚未|还未|仍未|还没有?|暂未)(?:最终)?(?:确定|明确|敲定|决定|商定)(?=[，。；）)]|\s*$)|后续(?:再|另行)?(?:补充|完善|确定|明确|给出|细化|再定)(?=[，。；）)]|\s*$)|"
+    r"\?{3,}|？{3,}|(?<![\w.])[xX]{2,3}(?=\s?(?:ms|s|min|%|[KMG]B|Hz|秒|毫秒|分钟|小时|天|个|次|条|%)(?![A-Za-z]))|"
+    r"未定(?![一-龥])|"
+    r"(?:尚未|还未|仍未|还没有?|暂未)(?:最终)?(?:确定|明确|敲定|决定|商定)(?=[，。；）)]|\s*$)|后续(?:再|"
+    r"另行)?(?:补充|完善|确定|明确|给出|细化|再定)(?=[，。；）)]|\s*$)|"
     r"(?:另行|以后再|日后再|后期再)(?:确定|商定|讨论|明确|定|补充)(?=[，。；）)]|\s*$)|"
     r"暂定(?![价金名])|(?<![等期对看接招])待(?:定(?![义位向时期级制价购系])|补充|完善|明确|"
     r"(?:确认|讨论|填写|核实|商定|商榷|协商|细化|评估|提供|给出|落实|添加|编写)(?:(?![一-龥])|(?=[事内问项])))",
     re.ASCII,
 )
 _DECIDED = re.compile(
-    r"(?<![\w“\"'‘「-])(?:to\s+be\s+(?:determined|confirmed|announced|decided|filled\s+in)|(?:yet|still|remains?)\s+to\s+be\s+\w+ed|"
-    r"(?:not\s+yet|yet\s+not)\s+(?:been\s+)?(?:defined|decided|determined|specified|agreed|known|finali[sz]ed|confirmed)|"
-    r"(?:will|shall|to)\s+be\s+(?:defined|specified|determined|decided|detailed|agreed|finali[sz]ed|described|clarified)\s+(?:later|in\s+(?:a|the)\s+(?:later|future|next)\s+(?:version|release|revision|phase|stage)))(?![\w-])",
+    r"(?<![\w“\"'‘「-])(?:to\s+be\s+(?:determined|confirmed|announced|decided|filled\s+in)|(?:yet|still|"
+    r"remains?)\s+to\s+be\s+\w+ed|"
+    r"(?:not\s+yet|yet\s+not)\s+(?:been\s+)?(?:defined|decided|determined|specified|agreed|known|finali[sz]ed|"
+    r"confirmed)|"
+    r"(?:will|shall|to)\s+be\s+(?:defined|specified|determined|decided|detailed|agreed|finali[sz]ed|described|"
+    r"clarified)\s+(?:later|in\s+(?:a|the)\s+(?:later|future|next)\s+(?:version|release|revision|phase|"
+    r"stage)))(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
 _DEFINED = re.compile(

@@ -8,21 +8,62 @@ from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
 # half- and full-width ones pair with each other; ’ is an apostrophe more often than a quote
-_OPENS = {"(": "(", "（": "(", "[": "[", "［": "[", "{": "{", "｛": "{", "【": "【", "〔": "〔", "《": "《", "〈": "〈", "「": "「", "『": "『", "“": "“", "‘": "‘"}
-_CLOSES = {")": "(", "）": "(", "]": "[", "］": "[", "}": "{", "｝": "{", "】": "【", "〕": "〔", "》": "《", "〉": "〈", "」": "「", "』": "『", "”": "“", "’": "‘"}
+_OPENS = {
+    "(": "(",
+    "（": "(",
+    "[": "[",
+    "［": "[",
+    "{": "{",
+    "｛": "{",
+    "【": "【",
+    "〔": "〔",
+    "《": "《",
+    "〈": "〈",
+    "「": "「",
+    "『": "『",
+    "“": "“",
+    "‘": "‘",
+}
+_CLOSES = {
+    ")": "(",
+    "）": "(",
+    "]": "[",
+    "］": "[",
+    "}": "{",
+    "｝": "{",
+    "】": "【",
+    "〕": "〔",
+    "》": "《",
+    "〉": "〈",
+    "」": "「",
+    "』": "『",
+    "”": "“",
+    "’": "‘",
+}
 _SIGN = re.compile(f"[{re.escape(''.join({**_OPENS, **_CLOSES}))}]")
 # what looks like a bracket and is none: in an interval, a face, quotes, a tag or behind a backslash
 _NONE = re.compile(
-    r"\[\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*[)）]|[(（]\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*\]|"
-    r"(?<![\w()])[:;]['’]?-?[()\[\]](?![\w(])|[\"'“‘`][()\[\]{}（）【】][\"'”’`]|\\[()\[\]{}]|<[!/?]?[a-zA-Z][^<>]{0,300}>"
+    r"\[\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*[)）]|"
+    r"[(（]\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*\]|"
+    r"(?<![\w()])[:;]['’]?-?[()\[\]](?![\w(])|[\"'“‘`][()\[\]{}（）【】][\"'”’`]|\\[()\[\]{}]|"
+    r"<[!/?]?[a-zA-Z][^<>]{0,300}>"
 )
-_LABEL = re.compile(r"(?:^|[\s;；,，、:：。.*_>|])(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[#*])$", re.MULTILINE)
+_LABEL = re.compile(
+    r"(?:^|[\s;；,，、:：。.*_>|])(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[#*])$",
+    re.MULTILINE,
+)
 # of programs, formulas and grammars, whose brackets follow other rules
-_FORMAL = re.compile(r"::|^\s*[\[{]+\w+,|\(\?[^)\s]|\[:|^\w+\([^()\n]*,\s*$|\w:\w+\(|^\s*//|\|\||&&|->|=>|:=|==|!=|\+\+|<<|>>|/\*|\*/|[{};]\s*$|\w\(\)|\s=\s|\\\w|^\s*[-+|*/=<>]\s", re.MULTILINE)
+_FORMAL = re.compile(
+    r"::|"
+    r"^\s*[\[{]+\w+,|\(\?[^)\s]|\[:|^\w+\([^()\n]*,\s*$|\w:\w+\(|^\s*//|\|\||&&|->|=>|:=|==|!=|\+\+|<<|>>|/\*|\*/|[{};]\s*$|\w\(\)|\s=\s|\\\w|^\s*[-+|*/=<>]\s",
+    re.MULTILINE,
+)
 
 
 # where it stands decides which half it is, if anything does
-_QUOTE = re.compile(r"(?:(?P<opens>(?:(?<=[\s(（\[])|^)\"(?=\S))|(?P<closes>(?<=[\w.,!?;)）])\"(?=[\s.,;:!?)）]|$))|\")", re.ASCII)
+_QUOTE = re.compile(
+    r"(?:(?P<opens>(?:(?<=[\s(（\[])|^)\"(?=\S))|(?P<closes>(?<=[\w.,!?;)）])\"(?=[\s.,;:!?)）]|$))|\")", re.ASCII
+)
 _HALVES = ("()", "[]", "{}")
 _EASTERN = re.compile(r"[“”‘「」『』《》〈〉（）［］｛｝【】〔〕]")
 _QUOTES = ("“", "‘")
@@ -69,7 +110,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 
 def _finding(lone: _Lone) -> Finding:
-    return lone.prose.finding(lone.at, lone.at + 1, {"sign": lone.prose.said(lone.at, lone.at + 1), **_SAID[lone.opens]})
+    return lone.prose.finding(
+        lone.at, lone.at + 1, {"sign": lone.prose.said(lone.at, lone.at + 1), **_SAID[lone.opens]}
+    )
 
 
 def _lone(prose: Prose) -> Sequence[_Lone]:

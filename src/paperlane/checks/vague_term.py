@@ -42,8 +42,10 @@ _ENGLISH = (
     r"maintainable|adaptable|versatile|suitabl[ey](?!\s+for\b)|proper(?:ly)?|meaningful(?:ly)?|sensibl[ey]",
     r"attractive(?:ly)?|pleasant|appealing|clean|elegant|modern|state[-\s]of[-\s]the[-\s]art|cutting[-\s]edge|world[-\s]class",
     r"best[-\s](?:in[-\s]class|possible|practice)s?|industry[-\s]leading|good|better|excellent|superior",
-    r"high(?:ly|er)?[-\s](?:performance|quality|availab(?:le|ility)|reliab(?:le|ility)|speed|throughput|efficiency|secure|"
-    r"accura(?:te|cy)|precision|resolution|scalable|volume)",
+    (
+        r"high(?:ly|er)?[-\s](?:performance|quality|availab(?:le|ility)|reliab(?:le|ility)|speed|throughput|efficiency|secure|"
+        r"accura(?:te|cy)|precision|resolution|scalable|volume)"
+    ),
     r"low(?:er)?[-\s](?:latency|cost|power|noise|maintenance|overhead)|(?:scale|perform|work|function|behave)s?\s+well",
     rf"(?<=be\s)(?:{_BE})(?=\s*(?:[.,;]|and\b|or\b|enough|$))|user['’]s\s+satisfaction",
 )

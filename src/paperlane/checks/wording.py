@@ -10,7 +10,7 @@ from paperlane.checks.obligations import Clause
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Words of both languages, in lower case; those of the ones in `others` are theirs, so that one place has one issue."""
+    """Words of both languages, in lower case, that are a check's own: no other one takes their places."""
 
     english: re.Pattern[str]
     chinese: re.Pattern[str]
@@ -33,7 +33,10 @@ class Wording:
 def wording(
     english: Sequence[str], chinese: Sequence[str], *, signs: Sequence[str] = (), others: Sequence[Wording] = ()
 ) -> Wording:
-    """Words as patterns: English ones stand between borders of words, `signs` and Chinese ones anywhere."""
+    """Words as patterns: English ones stand between borders of words, `signs` and Chinese ones anywhere.
+
+    What is one of the `others` is left to them, so that one place has one issue.
+    """
     words = rf"(?<![\w-])(?:{'|'.join(english)})(?![\w-])"
     return Wording(
         _compiled("|".join([words, *signs]), [other.english for other in others]),
