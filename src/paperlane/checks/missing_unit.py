@@ -99,7 +99,9 @@ def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
             yield (found.start() if found.lastgroup in {"within", "after"} else number[0]), number[1]
     for found in _CHINESE.finditer(text, clause.start, clause.end) if prose.chinese else ():
         number = found.span(found.lastgroup or 0)
-        if text[slice(*number)] not in _NONE and not _COUNTED_ZH.search(text, clause.start, number[0]):
+        if text[slice(*number)] not in _NONE and not _COUNTED_ZH.search(
+            text, max(clause.start, number[0] - 40), number[0]
+        ):
             yield number
 
 

@@ -71,6 +71,7 @@ _CHINESE = re.compile(rf"(?<![对响相供适反效感呼]){_OBLIGES_ZH}(?:同�
 _EXACT_ZH = re.compile(r"[\dA-Za-z\ufffc“”「《【\[`|：:]|如下|下列|以下|按照?|根据|依据|符合|遵[循守照]|规定", re.ASCII)
 _NAMED_ZH = re.compile(r"[、]|通过|使用|采用|利用|方式|经由?|并|且|和|或|如果|当|若|所有|每|全部|后|前|时|至少")
 _FEW_ZH = 16
+_WINDOW = 300  # characters in which something exact may stand
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -84,13 +85,13 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
     """Weak verbs with nothing behind them that a test can look at; the emptier the verb, the less will do."""
     text = prose.text
     for found in _each(_ENGLISH, _ITEM, text, clause):
-        end = clause.end
+        end = min(clause.end, found.end() + _WINDOW)
         if _EXACT.search(text, found.end(), end):
             continue
         if not found["generic"] or (end - found.end() <= _FEW and not _NAMED.search(text, found.end(), end)):
             yield found
     for found in _each(_CHINESE, _ITEM_ZH, text, clause) if prose.chinese else ():
-        end = clause.end
+        end = min(clause.end, found.end() + _WINDOW)
         if _EXACT_ZH.search(text, found.start("verb"), end):
             continue
         if not found["generic"] or (
