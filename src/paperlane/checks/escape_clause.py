@@ -56,7 +56,7 @@ _CHINESE = (
     r"酌情|斟酌|原则上|尽可能|尽量|尽力(?:而为)?|力争|力求|争取|尽最大(?:的?努力|可能|限度)|最大(?:限度|程度)(?:地|上)?",
     r"除非(?:不|无法)(?:可行|可能|实现)?|最好(?!的)",
 )
-WORDS = wording(_ENGLISH, _CHINESE)
+WORDS = wording(_ENGLISH, _CHINESE, anywhere=True)
 
 CHECK = Check(
     name="escape-clause",

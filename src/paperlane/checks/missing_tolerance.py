@@ -24,6 +24,7 @@ ABOUT = wording(
         rf"(?:大?约|大概|近似|接近|将近)为?\s?{_NUMBER}",
         rf"{_NUMBER}\s?(?:{_UNIT_ZH}{{1,2}}|[A-Za-z%％℃°μ/]{{1,6}})?\s?(?:左右|上下(?![文限])|前后)",
     ],
+    anywhere=True,
     signs=[rf"(?:(?<![\w~])~|≈)\s?{_NUMBER}"],
 )
 """A number that is only about right."""

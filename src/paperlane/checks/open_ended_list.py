@@ -15,8 +15,7 @@ _ENGLISH = (
         r"(?:not|without)\s+(?:be(?:ing)?\s+)?(?:necessarily\s+)?(?:limited|restricted|confined)\s+(?:only\s+)?to"
     ),
     r"(?:(?:including|includes?)\s*,?\s*)?(?:but\s+)?without\s+limitation",
-    r"(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)|inter\s+alia|such\s+as",
-    r"(?<=,\s)(?:e\.\s?g\.|for\s+example|for\s+instance)(?=[,\s])",
+    r"(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)|inter\s+alia|(?<!,\s)such\s+as(?!\s+[\"“])",
 )
 _DOTS = r"(?:[,，、]\s{0,3}|(?<=[\w)）])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))"
 _CHINESE = (

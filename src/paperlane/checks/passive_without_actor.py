@@ -67,6 +67,9 @@ _SUBORDINATE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MEANS = re.compile(r"\b(?:by|via|through|using|from|with|between|on\s+behalf)\b", re.IGNORECASE | re.ASCII)
+_PRONOUN = re.compile(
+    r"(?:^|[\s,])(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII
+)
 _WINDOW = 120
 
 
@@ -96,6 +99,8 @@ def _named(text: str, clause: Clause, passive: re.Match[str]) -> bool:
     """What stands right before the verb has it done to it; who does it stands before a comma, or after "by"."""
     before = text.rfind(",", clause.start, passive.start())
     if _MEANS.search(text, passive.end(), clause.end) or _acts(text[clause.start : max(clause.start, before)]):
+        return True
+    if _PRONOUN.search(text, max(clause.start, passive.start() - _WINDOW), passive.start()):
         return True
     return _SUBORDINATE.search(text, max(clause.start, passive.start() - _WINDOW), passive.start()) is not None
 

@@ -26,7 +26,7 @@ _ENGLISH = (
     r"occasional(?:ly)?|sometimes|normally|usually|generally|typical(?:ly)?|mostly|largely",
     r"under\s+normal\s+(?:conditions|circumstances|load|operation)",
     # how much
-    r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|rather(?!\s+than)|extremely",
+    r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|rather(?!\s+than|,)|extremely",
     r"very(?!\s+(?:start|end|same|first|last|beginning|least|top)\b)|several|various|numerous|(?:a\s+)?few|some\s+of",
     r"(?<!how\s)(?<!as\s)(?<!so\s)many|(?:a\s+)?lots?\s+of|a\s+great\s+deal\s+of|plenty\s+of|enough|ample",
     r"a\s+(?:(?:large|small|limited|great|certain|reasonable)\s+)?(?:number|amount|variety|range)\s+of",

@@ -41,6 +41,8 @@ _ENGLISH = re.compile(
     r"(?<![\w\"“'‘])(?:shall|must|should|will|(?:required|obliged|expected|needs?|ha(?:s|ve)|is|are)\s+to)\s+" + _VERB,
     re.IGNORECASE | re.ASCII,
 )
+# these only tell what happens, but of what is built
+_OFTEN = re.compile(r"will|needs?|ha(?:s|ve)|is|are|expected", re.IGNORECASE)
 # what names something that a test can look at
 _EXACT = re.compile(
     r"\d|\ufffc|[\"“”「《`|\[]|[:：]\s*\S|[:：]\s*$|\b(?:following|below|accordance|according\s+to|compl(?:y|iance|"
@@ -102,7 +104,9 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
 
 def _each(said: re.Pattern[str], item: re.Pattern[str], text: str, clause: Clause) -> Iterator[re.Match[str]]:
     """Behind each word that obliges; an item of a list begins with the verb itself."""
-    yield from said.finditer(text, clause.start, clause.end)
+    for found in said.finditer(text, clause.start, clause.end):
+        if _OFTEN.match(found[0]) is None or clause.at <= found.start() < clause.after:
+            yield found
     if clause.at == clause.after:
         label = LABEL.match(text, clause.start, clause.end)
         found = item.match(text, label.end() if label else clause.start, clause.end)
