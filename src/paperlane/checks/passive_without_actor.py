@@ -21,7 +21,7 @@ _STATE = (
     r"prepar|sort|oblig|entitl|licens|aforemention|construed|interpret|understood|read\s+as|us)(?:ed)?\b)"
 )
 _PASSIVE = re.compile(
-    r"\b(?:shall|must|should)\s+(?:(?:not|never|also|always|only|all|then|first)\s+)*(?:\w+ly\s+)?be\s+(?:(?:\w+ly|"
+    r"\b(?:shall|must)\s+(?:(?:not|never|also|always|only|all|then|first)\s+)*(?:\w+ly\s+)?be\s+(?:(?:\w+ly|"
     r"also|always|first)\s+)*+"
     rf"(?P<done>{_STATE}(?:\w+ed|{_IRREGULAR}))\b(?!\s*-)(?!\s+(?:to\b|than\b|as\s+(?:a|an|the|one|follows)\b))",
     re.IGNORECASE | re.ASCII,
@@ -67,9 +67,7 @@ _SUBORDINATE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MEANS = re.compile(r"\b(?:by|via|through|using|from|with|between|on\s+behalf)\b", re.IGNORECASE | re.ASCII)
-_PRONOUN = re.compile(
-    r"(?:^|[\s,])(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII
-)
+_PRONOUN = re.compile(r"\b(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII)
 _WINDOW = 120
 
 
@@ -129,7 +127,7 @@ CHECK = Check(
     flags=(
         "All passwords shall be encrypted.",
         "Backups must be kept for 30 days.",
-        "The parameters should always be validated before use.",
+        "The parameters shall always be validated before use.",
         "密码应被加密。",
         "变更必须予以审批，并归档。",
         "密碼應被加密。",
@@ -141,6 +139,7 @@ CHECK = Check(
         "The limit shall be based on the load.",
         "The server shall ensure that:\n\n- passwords shall be encrypted",
         "Passwords are encrypted.",
+        "It must be loaded first, which shall be noted.",
         "系统应加密密码。",
         "密码应由系统进行加密。",
         "密码被加密。",
