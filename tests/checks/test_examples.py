@@ -165,7 +165,7 @@ def test_what_leads_a_list_obliges_its_items(text: str, quotes: list[str]):
     [
         "The system shall encrypt data as far as possible, as appropriate, if necessary.",
         "It shall accept PDF, DOCX, etc., and similar formats.",
-        "It shall answer in about 5 s, and be ready almost always.",
+        "It shall answer in about 5 s, almost always, and as soon as possible.",
         "系统应尽可能在适当时记录日志等内容，并在5秒左右完成。",
     ],
 )

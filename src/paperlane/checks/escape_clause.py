@@ -18,7 +18,7 @@ _SOON = r"(?<!soon\s)(?<!quickly\s)(?<!fast\s)(?<!early\s)(?<!rapidly\s)(?<!prom
 # after INCOSE's Guide to Writing Requirements, rule R8 (avoid escape clauses)
 _ENGLISH = (
     (
-        r"(?:in\s?so|so|as)\s*(?!soon|quick|fast|early|rapid|prompt|swift|immediate)\w+\s+as\s+(?:(?:it\s+)?is\s+)?"
+        r"(?:insofar|(?:in\s+)?(?:so|as)\s+(?!soon|quick|fast|early|rapid|prompt|swift|immediate)\w+)\s+as\s+(?:(?:it\s+)?is\s+)?"
         rf"{_REALLY}(?:{_FEASIBLE}|{_NEEDED}|can\s+be\s+(?:managed|achieved)){_CONDITION}"
     ),
     rf"{_SOON}as\s+{_REALLY}(?:(?!possible){_FEASIBLE}|{_NEEDED}){_CONDITION}",
