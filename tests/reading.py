@@ -3,6 +3,7 @@
 import asyncio
 import random
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -82,17 +83,24 @@ def document_of(content: bytes | str, name: str = "text.md") -> Document:
     return document_processing.process((upload_of(raw, name), parsed_of(raw, name)), NoJob())
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made once for each type: making one takes longer than a small document's chain."""
+    return TypeAdapter(kind)
+
+
 def report_of(content: bytes | str, name: str = "text.md", brief: Brief = Brief()) -> Report:  # noqa: B008  frozen
     """The report, after the whole chain, each value saved and read again between two steps."""
     raw = content.encode() if isinstance(content, str) else content
 
     async def here(step: Step[Any, Any], value: Saved[Any]) -> Saved[Any]:
-        given: Any = TypeAdapter(step.takes).validate_json(value.content)
-        return Saved(TypeAdapter[Any](step.gives).dump_json(step.run(given, NoJob(raw))))
+        given: Any = _adapter(step.takes).validate_json(value.content)
+        return Saved(_adapter(step.gives).dump_json(step.run(given, NoJob(raw))))
 
-    upload: Saved[Upload] = Saved(TypeAdapter(Upload).dump_json(upload_of(raw, name, brief)))
+    upload: Saved[Upload] = Saved(_adapter(Upload).dump_json(upload_of(raw, name, brief)))
     saved = asyncio.run(test_document(upload, here))  # type: ignore[arg-type]
-    return TypeAdapter(Report).validate_json(saved.content)
+    report: Report = _adapter(Report).validate_json(saved.content)
+    return report
 
 
 def results_of(payload: bytes, blobs: Blobs) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Each check flags its own examples and passes the others, and whatever it says stands in the document."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from tests.reading import document_of, report_of
 
 from paperlane import checks
-from paperlane.checks import CHECKS, PROFILES, say, whole
+from paperlane.checks import CHECKS, PROFILES, Subject, say, whole
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.checks.sentences import clauses, sentences
 from paperlane.model.documents import Brief, Language, Report
@@ -107,6 +108,8 @@ def test_exact_twins_are_told_apart_by_their_order():
 TRADITIONAL = {
     "系統應儘快回應，並應記錄日誌。": "系统应尽快回应，并应记录日志。",
     "服務必須具有足夠的空間，適當時應較強。": "服务必须具有足够的空间，适当时应较强。",
+    "系統應儘可能支援匯出等功能，響應時間不超過3。": "系统应尽可能支援汇出等功能，响应时间不超过3。",
+    "系統應具備資料處理能力；資料應被加密,約5秒。": "系统应具备资料处理能力；资料应被加密,约5秒。",
     "格式待補充，上限待確認；並且並且待討論。": "格式待补充，上限待确认；并且并且待讨论。",
     "# 第一節 甲\n\n詳見第九節，見圖3。\n\n# 第三節\n\n圖1": "# 第一节 甲\n\n详见第九节，见图3。\n\n# 第三节\n\n图1",
 }
@@ -142,6 +145,47 @@ def test_words_broken_over_lines_are_found_and_quoted_as_they_stand(text: str):
 @pytest.mark.parametrize("text", ["系统应在输入/输出/存储后尽快响应。", "联系foo@bar.com或TBD"])
 def test_chinese_beside_an_address_is_read(text: str):
     assert report_of(text).issues
+
+
+@pytest.mark.parametrize(
+    ("text", "quotes"),
+    [
+        ("The system shall:\n\n- respond quickly\n- be fast\n\nThe page is fast.", ["quickly", "fast"]),
+        ("The system shall: (a) respond quickly; (b) stop. It is fast.", ["quickly"]),
+        ("The developer uses:\n\n- a fast car", []),
+        ("系统应：\n\n- 迅速响应\n- 停止\n\n页面迅速。", ["迅速"]),
+        ("系统应：（1）停止；（2）迅速响应。页面迅速。", ["迅速"]),
+    ],
+)
+def test_what_leads_a_list_obliges_its_items(text: str, quotes: list[str]):
+    assert [issue.quote for issue in report_of(text).issues if issue.rule == "vague-term"] == quotes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The system shall encrypt data as far as possible, as appropriate, if necessary.",
+        "It shall accept PDF, DOCX, etc., and similar formats.",
+        "It shall answer in about 5 s, almost always, and as soon as possible.",
+        "系统应尽可能在适当时记录日志等内容，并在5秒左右完成。",
+    ],
+)
+def test_no_place_has_issues_of_two_checks_of_words(text: str):
+    words = {"vague-term", "escape-clause", "open-ended-list", "missing-tolerance", "weak-verb"}
+    spans = [(issue.location.start, issue.location.end) for issue in report_of(text).issues if issue.rule in words]
+    assert len(spans) > 1
+    assert all(one[1] <= other[0] for one, other in pairwise(sorted(spans)))
+
+
+def test_a_passage_shares_the_prose_of_its_document():
+    document = document_of("# One\n\nText.\n\n```\ncode\n```\n\n# Two\n\nThe x.\n\nThe y.")
+    everything = whole(document)
+    parts = [Subject(document, first, first + 2, everything) for first in range(len(document.parsed.blocks) - 1)]
+    for subject in parts:
+        assert [one.text for one in subject.prose] == [
+            one.text for one in Subject(document, subject.first, subject.last).prose
+        ]
+        assert all(any(one is shared for shared in everything.prose) for one in subject.prose)
 
 
 def test_a_semicolon_joins_a_sentence_and_parts_its_clauses():
@@ -194,6 +238,19 @@ UNITS = [
     "; ",
     "a/",
     "\n> ",
+    "shall be able to ",
+    "shall be done ",
+    "shall take a ",
+    "time the ",
+    "to the extent ",
+    "within 5 ",
+    "应支持",
+    "应在可能的",
+    "不超过3，",
+    "等、",
+    "的的",
+    "(",
+    '"',
 ]
 
 

@@ -66,8 +66,8 @@ class Prose:
 
     In `text` code and addresses are blanked out, traditional characters stand as simplified ones, and a line break
     inside a Chinese sentence is left out. `written` is as long, in the document's own characters. `lines` tells where
-    each of the joined lines begins: in `text`, and in the document. `lead` is the text that introduces the list in
-    which the block is an item, "" elsewhere.
+    each of the joined lines begins: in `text`, and in the document. `lead` is the text, in lower case, that introduces
+    the list in which the block is an item, "" elsewhere.
     """
 
     block: Block
@@ -82,9 +82,15 @@ class Prose:
         return not self.text.isascii() and _HAN.search(self.text) is not None
 
     @cached_property
+    def low(self) -> str:
+        """The text in lower case, for English patterns: as long, so that places are the same."""
+        low = self.text.lower()
+        return low if len(low) == len(self.text) else "".join(letter.lower()[0] for letter in self.text)
+
+    @cached_property
     def duties(self) -> Sequence[Clause]:
         """Its clauses that oblige somebody; a heading has none."""
-        return () if self.block.level else tuple(duties(self.text, self.lead))
+        return () if self.block.level else tuple(duties(self.low, self.lead))
 
     def finding(
         self, start: int, end: int, params: Mapping[str, str] | None = None, severity: Severity | None = None
@@ -137,7 +143,7 @@ def _written_for_people(text: str, blocks: Iterable[Block]) -> Iterator[Prose]:
         item = block.kind is BlockKind.LIST_ITEM
         prose = _prose(text[block.start : block.end], block, lead if item else "")
         if not item:
-            lead = prose.text if prose.text[-8:].rstrip("*_ \t\r\n").endswith((":", "：")) else ""
+            lead = prose.low if prose.text[-8:].rstrip("*_ \t\r\n").endswith((":", "：")) else ""
         yield prose
 
 
@@ -156,16 +162,16 @@ _BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a spa
 # Patterns are written in simplified Chinese with plain spaces. One character stands for one, so no place moves; only
 # those that the patterns use are here.
 _READ_AS = str.maketrans(
-    "萬與業丟兩嚴個箇為麼義習爭於產億僅們價眾優會體儲剋關茲內寫況準幾齣則剛別彆製辦務區韆昇陞協單佔壓釐參蔘發髮變隻檯"
-    "臺颱號閤衕後嚮曏噸員週響迴團糰圍圖場塊壯聲處備復複夠頭學實寬對壽將爾儘盡侷層屆屬佈帶幫冪乾幹榦並併庫應開異彈強噹"
-    "當彔錄徑態總慣戶擴護擁據攝數無時顯暫朮術機來極構標歐沒註潔溫溼濕滿靈點狀環現電暢蓋盤碼確離種積穩簡類係繫約級組織"
-    "終經結絕統維縫網緻節範葯藥營慮補錶裝見觀規視計認討許論設証證話該詳誤說請諸讀貝負責質購費資軟較邊達過運還這進連遲"
-    "適埰寀採裡鍾鐘錯長門問間閱閾隊際麵頁項順須鬚顧頓預領頻額風飛馬驗魯齡\xa0\u3000",
-    "万与业丢两严个个为么义习争于产亿仅们价众优会体储克关兹内写况准几出则刚别别制办务区千升升协单占压厘参参发发变只台"
-    "台台号合同后向向吨员周响回团团围图场块壮声处备复复够头学实宽对寿将尔尽尽局层届属布带帮幂干干干并并库应开异弹强当"
-    "当录录径态总惯户扩护拥据摄数无时显暂术术机来极构标欧没注洁温湿湿满灵点状环现电畅盖盘码确离种积稳简类系系约级组织"
-    "终经结绝统维缝网致节范药药营虑补表装见观规视计认讨许论设证证话该详误说请诸读贝负责质购费资软较边达过运还这进连迟"
-    "适采采采里钟钟错长门问间阅阈队际面页项顺须须顾顿预领频额风飞马验鲁龄  ",
+    "萬與業丟兩嚴個箇為麼義習爭於產億僅從們價眾優會體儲剋關茲內寫決況準幾齣則剛別彆製辦務區韆昇陞協單佔壓釐參蔘發髮變"
+    "隻檯臺颱號閤衕後嚮曏噸員週響迴團糰圍圖場塊壯聲處備復複夠頭學實寬對壽將爾儘盡侷層屆屬佈帶幫冪乾幹榦並併庫應開異彈"
+    "強歸噹當彔錄徑態總慣戶執擴護擁據攜攝數無時顯暫朮術機來極構標覈檔檢歐沒註潔溫溼濕滿潛靈點狀環現電暢蓋盤碼確離種積"
+    "穩簡類係繫約級組細織終經結給絕統續維編緣縫網緻節範葯藥營慮補錶裝見觀規視計認討許論設証證評話該詳誤說請諸讀貝質購"
+    "費資輪軟較邊達過運還這進遲適埰寀採裡鍾鐘錯長門問間閱閾隊際麵頁項順須鬚顧頓預領頻額風飛馬驗魯齡\xa0\u3000",
+    "万与业丢两严个个为么义习争于产亿仅从们价众优会体储克关兹内写决况准几出则刚别别制办务区千升升协单占压厘参参发发变"
+    "只台台台号合同后向向吨员周响回团团围图场块壮声处备复复够头学实宽对寿将尔尽尽局层届属布带帮幂干干干并并库应开异弹"
+    "强归当当录录径态总惯户执扩护拥据携摄数无时显暂术术机来极构标核档检欧没注洁温湿湿满潜灵点状环现电畅盖盘码确离种积"
+    "稳简类系系约级组细织终经结给绝统续维编缘缝网致节范药药营虑补表装见观规视计认讨许论设证证评话该详误说请诸读贝质购"
+    "费资轮软较边达过运还这进迟适采采采里钟钟错长门问间阅阈队际面页项顺须须顾顿预领频额风飞马验鲁龄  ",
 )
 _READ_OTHERWISE = re.compile(f"[{''.join(map(chr, _READ_AS))}]")
 

@@ -13,13 +13,18 @@ _MEANT = frozenset(
     {"that", "had", "bye", "blah", "hear", "knock", "so", "very", "no", "ha", "yada", "tut", "there", "long", "many"}
 )
 _BEGINS = re.compile(r"(?:^|[.!?:][\"'”’)]*\s)\W*$", re.ASCII)
-# Only what stands twice by no right: 并并 is part of 合并并推送, 及及 of 以及及时, 是是 of 但是是否.
-# 的的 may hold 目的, 的士 or 的确.
+# Only what stands twice by no right: 并并 is part of 合并并推送, 及及 of 以及及时, 是是 of 但是是否, 应应 of 响应应在.
+# 的的 may hold 目的, 的士 or 的确. A word that begins another one may stand behind itself: 测试测试用例.
 _CHINESE = re.compile(
-    r"(?<![目标])(的)的(?![确士])|([或但而且])\2|"
-    r"(但是|并且|而且|或者|以及|如果|因为|所以|可以|进行|需要|必须|应该|我们|他们|根据|已经|没有|这个|其中|为了|对于|关于|由于)\3|"
-    r"(通过|使用|实现|支持|提供)\4(?![者率量类商方])"
+    r"(?<![目标])(的)的(?![确士])|([或但而且])\2|(?<![响对相供适反效感呼回])(应)应(?![用急答聘变])|"
+    r"(?<![存现所正实潜内外])(在)在|(?<![参给])(与)与|"
+    r"(?<![即])(将)将(?!来)|(?<![自理缘])(由)由|(须)须(?!知)|(被)被|(把)把|(从)从(?![属容])|"
+    r"(但是|并且|而且|或者|以及|如果|因为|所以|可以|进行|需要|必须|应该|应当|不得|我们|他们|根据|已经|没有|这个|其中|"
+    r"为了|对于|关于|由于|能够|或者|同时|然后)\12|"
+    r"(通过|使用|实现|支持|提供)\13(?![者率量类商方])|"
+    r"([\u4e00-\u9fff](?<![一二三两几每])[\u4e00-\u9fff])\14(?=[，。；、的了和与及在并应须将能会是 ]|\s*$)"
 )
+_TWICE = re.compile(r"([\u4e00-\u9fff]{1,2})\1")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -29,7 +34,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
         for found in _ENGLISH.finditer(prose.text):
             if not _meant(prose.text, found):
                 yield prose.finding(*found.span(), {"word": found[1]})
-        for found in _CHINESE.finditer(prose.text):
+        for found in _CHINESE.finditer(prose.text) if prose.chinese and _TWICE.search(prose.text) else ():
             half = found.start() + len(found[0]) // 2
             yield prose.finding(*found.span(), {"word": prose.said(found.start(), half)})
 
@@ -64,6 +69,7 @@ CHECK = Check(
         "它打开the the门。",
         "系統記錄日誌，並且並且通知用戶。",
         "用户可以\n可以登录。",
+        "系统应应记录日志，系统系统须记录。",
     ),
     passes=(
         "He said that that was right.",
@@ -76,6 +82,7 @@ CHECK = Check(
         "A B B tree has nodes.",
         "Each row of table Table is deleted.",
         "Lock lock = new Lock();",
+        "响应应在两秒内完成，测试测试用例，存在在线用户。",
         "Threat description\nDescription of the threat",
     ),
 )

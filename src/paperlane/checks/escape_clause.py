@@ -1,52 +1,62 @@
 """Words that let a requirement off: "where possible", "as appropriate", "视情况"."""
 
-import re
-from collections.abc import Iterator
-
-from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks import Check, Scope
+from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
-_ADVERB = r"(?:(?:reasonably|technically|practically|operationally|economically|humanly|commercially|deemed)\s+)?"
+_REALLY = r"(?:(?:reasonably|technically|practically|operationally|economically|humanly|commercially|deemed)\s+)?"
 _FEASIBLE = r"(?:possible|practicable|practical|feasible|achievable|workable|viable)"
-_NEEDED = (
-    r"(?:necessary|needed|required|appropriate|applicable|desired|desirable|suitable|relevant|advisable|warranted)"
+_NEEDED = r"(?:necessary|needed|required|appropriate|desired|desirable|suitable|relevant|advisable|warranted)"
+_IT_IS = (
+    r"(?:(?:it|this|that)\s+(?:is|proves|becomes|should\s+(?:be|prove)|can\s+be)\s+|"
+    r"should\s+(?:it|this)\s+(?:be|prove)\s+)?"
 )
-# after INCOSE's Guide to Writing Requirements, rule R8 (avoid escape clauses); what is "required by law" is a condition
-ESCAPE = re.compile(
-    r"(?<![\w-])(?:"
-    rf"(?:in\s?so|so|as)\s*(?:far|much|little|close(?:ly)?|low|high|long)\s+as\s+(?:(?:is|it\s+is)\s+)?{_ADVERB}"
-    rf"(?:{_FEASIBLE}|{_NEEDED}|can\s+be\s+(?:managed|achieved))|"
-    rf"as\s+{_ADVERB}(?:{_FEASIBLE}|{_NEEDED}|(?:it\s+)?sees\s+fit)|"
-    r"(?:if|when(?:ever)?|where(?:ver)?|unless|except\s+where|insofar\s+as|to\s+the\s+degree)\s+(?:and\s+(?:when|where|as)\s+)?"
-    r"(?:(?:it|this|that)\s+(?:is|proves|becomes|should\s+(?:be|prove)|can\s+be)\s+|should\s+(?:it|this)\s+(?:be|prove)\s+)?"
-    rf"(?:at\s+all\s+)?{_ADVERB}(?:not\s+)?(?:(?:im)?{_FEASIBLE}|infeasible|unfeasible|{_NEEDED}|reasonable|convenient)|"
-    r"(?:if|when(?:ever)?|where(?:ver)?)\s+(?:time|resources?|budgets?|circumstances|conditions|the\s+situation)\s+"
-    r"(?:permits?|allows?)|(?:time|resources|budget|circumstances)\s+permitting|"
-    r"as\s+(?:time|resources?|budgets?|circumstances|conditions|the\s+situation)\s+(?:permits?|allows?|requires?)|"
-    rf"(?:to|within)\s+(?:the|an)\s+(?:(?:maximum|greatest|fullest|largest|full)\s+)?(?:extent|degree)\s+"
-    rf"(?:that\s+(?:is|it\s+is)\s+)?{_ADVERB}(?:{_FEASIBLE}|{_NEEDED}|reasonable|permitted)|"
-    r"to\s+some\s+(?:extent|degree)|within\s+reason(?:able\s+(?:limits|bounds))?|"
-    r"(?:best|reasonable|commercially\s+reasonable|all\s+reasonable|every)[-\s]+(?:efforts?|endeavou?rs?)|"
-    r"in\s+principle|ideally|preferably|if\s+at\s+all|should\s+the\s+need\s+arise|as\s+the\s+case\s+may\s+be"
-    r")(?![\w-])(?!(?<!ort)(?<!orts)(?<!our)(?<!ours)\s+(?:by|for|to|in|under|that|of|according|pursuant)\b)|"
-    r"(?:(?<=[在于])(?:[一-龥]{0,6}?(?:允许|许可|可能|可行|必要|需要|适当|合适|适用|具备)的?(?:情况|条件|前提|范围|场合)之?[下内]?)|"
-    r"(?:条件|情况|时间|资源|环境|预算|技术)(?:允许|许可|具备)(?:时(?!间)|的话|的?(?:情况|条件)?下)|"
-    r"(?:如果?|若|倘若|要是|假如)(?:条件|情况|时间|资源)?(?:确?有(?:必要|可能|需要|条件)|可能|可行|必要|允许|合适|适用)(?:的话|时(?!间))?(?![一-龥]{0,3}的)|"
-    r"(?:确有)?(?:必要|需要|适当|可能|可行|合适|适用|有条件)时(?![间候刻段长区])|确有(?:必要|需要)(?:的|时)?|"
-    r"视(?:具体|实际|项目|业务|现场)?(?:情况|情形|需要|需求|条件|必要性?)(?:而定)?|"
-    r"(?:根据|按照?|依据?|结合)(?:具体|实际)(?:情况|需要|需求|情形)(?!的)|根据需要(?!的)|"
-    r"酌情|斟酌|原则上|尽可能|尽量|尽力(?:而为)?|力争|力求|争取|尽最大(?:的?努力|可能|限度)|最大(?:限度|程度)(?:地|上)?|"
-    r"在?合理(?:可行)?的?(?:范围|限度)之?内|理想(?:的?情况|状态)下|特殊情况除外|除非(?:不|无法)(?:可行|可能|实现)?|最好(?!的))",
-    re.IGNORECASE | re.ASCII,
+_MEANS = r"(?:time|resources?|budgets?|circumstances|conditions|the\s+situation)"
+_CONDITION = r"(?!\s+(?:by|for|to|in|under|that|of|according|pursuant|given)\b)"  # what is "required by law" is one
+_SOON = r"(?<!soon\s)(?<!quickly\s)(?<!fast\s)(?<!early\s)(?<!rapidly\s)(?<!promptly\s)(?<!swiftly\s)"
+
+# after INCOSE's Guide to Writing Requirements, rule R8 (avoid escape clauses)
+_ENGLISH = (
+    (
+        r"(?:insofar|(?:in\s+)?(?:so|as)\s+(?!soon|quick|fast|early|rapid|prompt|swift|immediate)\w+)\s+as\s+(?:(?:it\s+)?is\s+)?"
+        rf"{_REALLY}(?:{_FEASIBLE}|{_NEEDED}|can\s+be\s+(?:managed|achieved)){_CONDITION}"
+    ),
+    rf"{_SOON}as\s+{_REALLY}(?:(?!possible){_FEASIBLE}|{_NEEDED}){_CONDITION}",
+    r"as\s+(?:(?:it|they)\s+)?(?:deems?|sees?)\s+fit",
+    (
+        r"(?:if|when(?:ever)?|where(?:ver)?|unless|insofar\s+as|to\s+the\s+degree)\s+(?:and\s+(?:when|where|as)\s+)?"
+        rf"{_IT_IS}(?:at\s+all\s+)?{_REALLY}(?:not\s+)?"
+        rf"(?:(?:im)?{_FEASIBLE}|infeasible|unfeasible|{_NEEDED}|reasonable|convenient){_CONDITION}"
+    ),
+    r"(?<!\()(?:if|where)\s+applicable",
+    rf"(?:if|as|when(?:ever)?|where(?:ver)?)\s+{_MEANS}\s+(?:permits?|allows?|requires?)",
+    rf"{_MEANS}\s+permitting",
+    (
+        r"(?:to|within)\s+(?:the|an)\s+(?:(?:maximum|greatest|fullest|largest|full)\s+)?(?:extent|degree)\s+"
+        rf"(?:that\s+(?:it\s+)?is\s+)?{_REALLY}(?:{_FEASIBLE}|{_NEEDED}|reasonable|permitted){_CONDITION}"
+    ),
+    r"to\s+some\s+(?:extent|degree)",
+    r"within\s+reason(?:able\s+(?:limits|bounds))?",
+    r"(?:best|(?:commercially\s+|all\s+)?reasonable|every)[-\s]+(?:efforts?|endeavou?rs?)",
+    r"in\s+principle|ideally|preferably|if\s+at\s+all|should\s+the\s+need\s+arise|as\s+the\s+case\s+may\s+be",
+    r"subject\s+to\s+(?:\w+\s+)?(?:feasibility|availability|practicability|resources|budget)",
 )
-
-
-def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties:
-            for found in ESCAPE.finditer(prose.text, clause.start, clause.end):
-                yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
-
+_CHINESE = (
+    r"[在于][一-龥]{0,6}?(?:允许|许可|可能|可行|必要|需要|适当|合适|适用|具备)的?(?:情况|条件|前提|范围|场合)之?[下内]?",
+    r"(?:条件|情况|时间|资源|环境|预算|技术)(?:允许|许可|具备)(?:时(?!间)|的话|的?(?:情况|条件)?下)",
+    (
+        r"(?:如果?|若|倘若|要是|假如)(?:条件|情况|时间|资源)?"
+        r"(?:确?有(?:必要|可能|需要|条件)|可能|可行|必要|允许|合适|适用)(?:的话|时(?!间))?(?![一-龥]{0,3}的)"
+    ),
+    r"(?:确有)?(?:必要|需要|适当|可能|可行|合适|适用|有条件)时(?![间候刻段长区])",
+    r"(?:必要|适当|需要|合适)的?(?:时候|情况之?下)|确有(?:必要|需要)(?:的|时)?",
+    r"视(?:具体|实际|项目|业务|现场)?(?:情况|情形|需要|需求|条件|必要性?)(?:而定)?",
+    r"(?:根据|按照?|依据?|结合)(?:具体|实际)(?:情况|需要|需求|情形)(?!的)|根据需要(?!的)",
+    r"在?合理(?:可行)?的?(?:范围|限度)之?内|在不影响[一-龥]{1,10}?的?(?:前提|情况)下|特殊情况(?:除外|下)|理想(?:的?情况|状态)下",
+    r"酌情|斟酌|原则上|尽可能|尽量|尽力(?:而为)?|力争|力求|争取|尽最大(?:的?努力|可能|限度)|最大(?:限度|程度)(?:地|上)?",
+    r"除非(?:不|无法)(?:可行|可能|实现)?|最好(?!的)",
+)
+WORDS = wording(_ENGLISH, _CHINESE, anywhere=True)
 
 CHECK = Check(
     name="escape-clause",
@@ -56,7 +66,7 @@ CHECK = Check(
     severity=Severity.WARNING,
     confidence=0.8,
     scope=Scope.PASSAGE,
-    find=_find,
+    find=WORDS.findings,
     messages={
         "en": "“{word}” lets the requirement off: nobody can say when it holds.",
         "zh": "“{word}”为该要求留下了退路，无法判断其何时必须满足。",

@@ -5,33 +5,48 @@ from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.checks.obligations import Clause
+from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
 _NUMBER = r"\d+(?:[.,]\d+)*+"
-_UNIT_ZH = r"(?:个|条|次|人|份|台|毫?秒钟?|分钟?|小时|[天日周月年]|个月|毫?米|厘米|公?里|千?克|公斤|吨|度|摄氏度|伏|安|瓦|赫兹|元|字节|兆|倍|[万亿千百])"
-ABOUT = re.compile(
-    r"(?<![\w-])(?:approximately|approx\.?|about|around|roughly|circa|ca\.|nearly|almost|close\s+to|more\s+or\s+less|"
-    rf"in\s+the\s+(?:order|region|vicinity|neighbou?rhood)\s+of)\s+{_NUMBER}|(?:(?<![\w~])~|≈)\s?{_NUMBER}|"
-    rf"(?:大?约|大概|近似|接近|将近)为?\s?{_NUMBER}|"
-    rf"{_NUMBER}\s?(?:{_UNIT_ZH}{{1,2}}|[A-Za-z%％℃°μ/]{{1,6}})?\s?(?:左右|上下(?![文限])|前后)",
-    re.IGNORECASE | re.ASCII,
+_UNIT_ZH = (
+    r"(?:个|条|次|人|份|台|毫?秒钟?|分钟?|小时|[天日周月年]|个月|毫?米|厘米|公?里|千?克|公斤|吨|度|摄氏度|伏|安|瓦|"
+    r"赫兹|元|字节|兆|倍|[万亿千百])"
+)
+ABOUT = wording(
+    [
+        (
+            r"(?:approximately|approx\.?|about|around|roughly|circa|ca\.|nearly|almost|close\s+to|more\s+or\s+less|"
+            rf"in\s+the\s+(?:order|region|vicinity|neighbou?rhood)\s+of)\s+{_NUMBER}[a-z%]*"
+        ),
+    ],
+    [
+        rf"(?:大?约|大概|近似|接近|将近)为?\s?{_NUMBER}",
+        rf"{_NUMBER}\s?(?:{_UNIT_ZH}{{1,2}}|[A-Za-z%％℃°μ/]{{1,6}})?\s?(?:左右|上下(?![文限])|前后)",
+    ],
+    anywhere=True,
+    signs=[rf"(?:(?<![\w~])~|≈)\s?{_NUMBER}"],
 )
 """A number that is only about right."""
 
 # what is measured, not counted or set: no such value is ever met exactly
 _ANALOGUE = (
-    r"(?:[kmµμ]?[VAWΩ]|kVA|[kMG]?Hz|[kM]?Pa|m?bar|k?N(?:m)?|[µμmck]?m|[µμmk]?g|dBm?|°\s?[CF]?|℃|℉|K|l[xm]|rpm|ohms?|volts?|amp(?:ere)?s?|watts?|"
-    r"hertz|degrees?|(?:milli|centi|kilo)?met(?:er|re)s?|(?:kilo|milli)?grams?|pascals?|newtons?|decibels?|伏特?|安培?|毫安|千?瓦|[千兆吉]?赫兹?|帕|千帕|兆帕|"
+    r"(?:[kmµμ]?[VAWΩ]|kVA|[kMG]?Hz|[kM]?Pa|m?bar|k?N(?:m)?|[µμmck]?m|[µμmk]?g|dBm?|°\s?[CF]?|℃|℉|K|l[xm]|rpm|ohms?|"
+    r"volts?|amp(?:ere)?s?|watts?|"
+    r"hertz|degrees?|(?:milli|centi|kilo)?met(?:er|re)s?|(?:kilo|milli)?grams?|pascals?|newtons?|decibels?|伏特?|"
+    r"安培?|毫安|千?瓦|[千兆吉]?赫兹?|帕|千帕|兆帕|"
     r"毫米|厘米|微米|公斤|千克|毫克|克|摄氏度|度|分贝|欧姆?|牛顿?|流明)"
 )
 _EXACT = re.compile(
-    r"(?:\b(?:be|is|are|equals?|weighs?|measures?|remain|stay|(?:set|kept|maintained|held|operate[sd]?|supplied|powered)\s+(?:at|with|to|from|by))\s+(?:exactly\s+|a\s+)?|"
+    r"(?:\b(?:be|is|are|equals?|weighs?|measures?|remain|stay|at|to|of|with|from|by)\s+(?:exactly\s+|a\s+)?|"
     r"(?:为|是|等于|保持在?|维持在?|设(?:置|定)?[为在]|控制[为在])\s?)"
-    rf"(?P<value>-?{_NUMBER}\s?{_ANALOGUE})(?![\w/²³^-])(?!\s*(?:±|\+/-|or\s+(?:more|less|higher|lower|above|below)|to\b|[-–~～至到]|以[上下内]|及以|或以))",
+    rf"(?P<value>-?{_NUMBER}\s?{_ANALOGUE})(?![\w/²³^-])(?!\s*(?:±|\+/-|or\s+(?:more|less|higher|lower|above|below)|"
+    rf"to\b|[-–~～至到]|以[上下内]|及以|或以))",
     re.ASCII,
 )
 _TOLERATED = re.compile(
-    r"±|\+\s?/\s?-|[Tt]oleranc|[Aa]ccura|[Pp]recision|within(?!\s+(?:about|approx|around|roughly))|公差|误差|偏差|容差|允差|精度|\b(?:at\s+(?:least|most)|between|range)\b|至少|至多|最[大小高低]|之间|范围",
+    r"±|\+\s?/\s?-|[Tt]oleranc|[Aa]ccura|[Pp]recision|within(?!\s+(?:about|approx|around|roughly))|公差|误差|偏差|"
+    r"容差|允差|精度|\b(?:at\s+(?:least|most)|between|range)\b|至少|至多|最[大小高低]|之间|范围",
     re.ASCII,
 )
 
@@ -45,7 +60,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 
 def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
-    yield from (found.span() for found in ABOUT.finditer(prose.text, clause.start, clause.end))
+    yield from ABOUT.found(prose, clause)
     yield from (found.span("value") for found in _EXACT.finditer(prose.text, clause.after, clause.end))
 
 

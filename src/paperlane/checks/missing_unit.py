@@ -9,49 +9,75 @@ from paperlane.model.documents import Severity
 
 _NUMBER = r"\d+(?:[.,]\d+)*+"
 _LIMIT = (
-    r"(?:(?:at\s+(?:least|most)|up\s+to|(?:no|not)\s+(?:be\s+)?(?:more|less|fewer|later|longer|greater|higher|lower|larger|smaller|bigger|slower|faster)\s+than|"
-    r"(?:more|less|fewer|longer|greater|higher|lower|larger|smaller|shorter|bigger|slower|faster|better)\s+than|exceed(?:s|ing)?|under|below|above|over|beyond|"
-    r"(?:a\s+)?(?:max(?:imum|\.)?|min(?:imum|\.)?)(?:\s+of)?|limited\s+to|as\s+(?:many|much)\s+as|a\s+total\s+of|[<>≤≥]=?)\s*)"
+    r"(?:(?:at\s+(?:least|most)|up\s+to|(?:no|not)\s+(?:be\s+)?(?:more|less|fewer|later|longer|greater|higher|lower|"
+    r"larger|smaller|bigger|slower|faster)\s+than|"
+    r"(?:more|less|fewer|longer|greater|higher|lower|larger|smaller|shorter|bigger|slower|faster|better)\s+than|"
+    r"exceed(?:s|ing)?|under|below|above|over|beyond|"
+    r"(?:a\s+)?(?:max(?:imum|\.)?|min(?:imum|\.)?)(?:\s+of)?|limited\s+to|as\s+(?:many|much)\s+as|a\s+total\s+of|"
+    r"[<>≤≥]=?)\s*)"
 )
 # nothing that it counts or measures follows
 _BARE = (
-    r"(?=\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or|when|while|if|for|in|during|at|under|after|before|with|without|whenever|"
-    r"unless|on|by|as|then|even|regardless|despite|from|since|until|because|so|where|which|to\s+(?!\d))\b))"
+    r"(?=\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or|when|while|if|for|in|during|at|under|after|before|with|"
+    r"without|whenever|"
+    r"unless|on|by|as|then|even|regardless|despite|from|since|until|because|so|where|which|to\s+(?!\d)|per|each|"
+    r"concurrently|"
+    r"simultaneously|total|long|wide|high|deep|thick|apart|old|a\s+(?:second|minute|hour|day)|of\s+(?:\w+ing|receipt|"
+    r"detection|the\s+(?:request|event|start|failure|alarm|submission|call)))\b))"
     r"(?!\s*(?:,|and|or|to|[-–])\s+(?:[a-z]+\s+){0,3}\d)"
 )
 _MEASURED = (
-    r"\b(?:time(?:-?out)?s?|latency|delay|lag|duration|interval|period|lifetime|retention|lifespan|deadline|age|size|length|width|height|depth|"
-    r"thickness|diameter|radius|distance|weight|mass|temperature|pressure|voltage|current|power|energy|speed|velocity|rate|frequency|"
-    r"bandwidth|throughput|capacity|memory|storage|space|volume|availability|uptime|downtime|utili[sz]ation|usage|consumption|accuracy|"
+    r"\b(?:time(?:-?out)?s?|latency|delay|lag|duration|interval|period|lifetime|retention|lifespan|deadline|age|size|"
+    r"length|width|height|depth|"
+    r"thickness|diameter|radius|distance|weight|mass|temperature|pressure|voltage|current|power|energy|speed|velocity|"
+    r"rate|frequency|"
+    r"bandwidth|throughput|capacity|memory|storage|space|volume|availability|uptime|downtime|utili[sz]ation|usage|"
+    r"consumption|accuracy|"
     r"precision|humidity|angle|noise|jitter|budget|cost|price|overhead|MTBF|MTTR)\b"
 )
-_TAKES = r"\b(?:support|handle|process|store|serve|accept|hold|sustain|keep|retain|contain|buffer|cache|allow|scale\s+to|accommodate|manage)\s+"
+_TAKES = (
+    r"\b(?:support|handle|process|store|serve|accept|hold|sustain|keep|retain|contain|buffer|cache|allow|scale\s+to|"
+    r"accommodate|manage|last|take|wait|in|after|for|every)\s+"
+)
 _ENGLISH = re.compile(
-    rf"\bwithin\s+(?:a\s+maximum\s+of\s+)?(?P<within>{_NUMBER}){_BARE}(?!\s+(?:of|and)\b)|\b(?:every|after)\s+(?P<after>{_NUMBER}){_BARE}|"
+    rf"\bwithin\s+(?:a\s+maximum\s+of\s+)?(?P<within>{_NUMBER}){_BARE}(?!\s+and\b)|\b(?:every|"
+    rf"after)\s+(?P<after>{_NUMBER}){_BARE}|"
+    rf"\b(?:kept|retained|stored|held|valid|lasts?|runs?|waits?|archived|available|keep|retain|store|"
+    rf"hold)\b[^.;,]{{0,24}}?\sfor\s+{_LIMIT}?(?P<for>{_NUMBER}){_BARE}|"
     rf"{_TAKES}{_LIMIT}(?P<takes>{_NUMBER}){_BARE}|"
-    rf"{_MEASURED}(?:\s+(?!number|count)[\w'’-]+){{0,8}}?\s+(?:{_LIMIT}|(?:be|is|are|of|to|at|equals?|=|than)\s+)(?P<measured>{_NUMBER}){_BARE}|"
+    rf"{_MEASURED}(?:\s+(?!number|count)[\w'’-]+){{0,8}}?\s+(?:{_LIMIT}|(?:be|is|are|of|to|at|equals?|=|than|"
+    rf"(?:between|from)\s+-?\d+\s+(?:and|to))\s+)(?P<measured>{_NUMBER}){_BARE}|"
     rf"\b(?:shall|must|should|to)\s+(?:not\s+)?(?:be\s+)?{_LIMIT}(?P<least>{_NUMBER}){_BARE}",
     re.IGNORECASE | re.ASCII,
 )
+_NONE = ("0", "1", "一")  # limits of anything
 _COUNTED = re.compile(
-    r"\b(?:numbers?|counts?|quantity|versions?|levels?|index|indices|priority|ports?|values?|ids?|identifiers?|codes?|ratio|factor|score|"
+    r"\b(?:numbers?|counts?|quantity|versions?|levels?|index|indices|priority|ports?|values?|ids?|identifiers?|codes?|"
+    r"ratio|factor|score|"
     r"positions?|digits?|TLS|SSL|HTTP|Java|Python|Android|iOS|release|year)\b|\d\s?(?:[:x×*]|out\s+of)\s?\d",
     re.IGNORECASE | re.ASCII,
 )
 _NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+\s?[百千万亿]?|[一二两三四五六七八九十百千万亿]+)"
-_BARE_ZH = r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下]|时(?![秒间段])|的?情况|[并且或则](?!\d)))"
+_BARE_ZH = r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下间]|范围|时(?![秒间段])|的?情况|[并且或则](?!\d)))"
 _MEASURED_ZH = (
-    r"(?:时间|时延|延迟|延时|时长|耗时|周期|间隔|超时|寿命|有效期|期限|保留期|长度|宽度|高度|深度|厚度|直径|半径|距离|重量|质量|温度|湿度|压力|电压|电流|"
-    r"功率|功耗|能耗|速度|速率|频率|带宽|吞吐量?|容量|内存|存储|磁盘|空间|大小|体积|面积|可用性|[利使占可成失错准命丢误][一-龥]{0,3}率|精度|分辨率|角度|成本|价格|费用|金额|年龄)"
+    r"(?:时间|时延|延迟|延时|时长|耗时|周期|间隔|超时|寿命|有效期|期限|保留期|长度|宽度|高度|深度|厚度|直径|半径|距离|"
+    r"重量|质量|温度|湿度|压力|电压|电流|"
+    r"功率|功耗|能耗|速度|速率|频率|带宽|吞吐量?|容量|内存|存储|磁盘|空间|大小|体积|面积|可用性|"
+    r"[利使占可成失错准命丢误][一-龥]{0,3}率|精度|分辨率|角度|成本|价格|费用|金额|年龄|处理能力)"
 )
 _CHINESE = re.compile(
-    rf"在\s?(?P<within>{_NUMBER_ZH})(?=\s?[以之]?内)|"
-    rf"(?:不?(?:得|能|可|应)?(?:超过|多于|少于|达到)|至少|至多|最多|最少)(?:为|是|到|达到?|支持|保[留存])?\s?(?P<limit>{_NUMBER_ZH}){_BARE_ZH}|"
-    rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|[为在]|[<>≤≥＜＞]=?|至少|至多|最[大小长短多少])(?:等于)?\s?(?P<measured>{_NUMBER_ZH}){_BARE_ZH}",
+    rf"(?<=[\u3400-\u9fff])\s?(?P<within>{_NUMBER_ZH})(?=\s?[以之]?内(?![部存容网置核外嵌含]))|"
+    rf"[在于]\s?(?P<past>\d+)(?=\s?[之以]?后)|每隔?\s?(?P<every>\d+)(?=[^\w\u3400-\u9fff]|[执进检备采发刷同更轮上])|"
+    rf"(?:保[留存]|存储|留存|归档)(?:至少|不少于|时间|期限|为)?\s?(?P<kept>{_NUMBER_ZH}){_BARE_ZH}|"
+    rf"(?:不?(?:得|能|可|应)?(?:超过|多于|少于|达到)|不(?:得|能|可|应)?[大小高低短长]于|至少|至多|最多|最少)(?:为|是|"
+    rf"到|达到?|支持|保[留存])?\s?(?P<limit>{_NUMBER_ZH}){_BARE_ZH}|"
+    rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|[为在]|[<>≤≥＜＞]=?|至少|"
+    rf"至多|最[大小长短多少])(?:等于)?\s?(?:-?\d+\s?[到至~～-]\s?)?(?P<measured>{_NUMBER_ZH}){_BARE_ZH}",
     re.ASCII,
 )
 _COUNTED_ZH = re.compile(
-    r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|级别?|版本|[系指]数|索引|下标|比[例值]|分值?|得分|并发量?|连接|阈值|[Tt][Ll][Ss]|JDK|Java)[^，。；\n]{0,12}$"
+    r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|级别?|版本|[系指]数|索引|下标|比[例值]|分值?|得分|"
+    r"并发量|并发数|阈值|[Tt][Ll][Ss]|JDK|Java)[^，。；\n]{0,12}$"
 )
 
 
@@ -67,11 +93,15 @@ def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
     text = prose.text
     for found in _ENGLISH.finditer(text, clause.start, clause.end):
         number = found.span(found.lastgroup or 0)
-        if text[slice(*number)] != "0" and not _COUNTED.search(text, max(clause.start, found.start() - 60), number[0]):
+        if text[slice(*number)] not in _NONE and not _COUNTED.search(
+            text, max(clause.start, found.start() - 60), number[0]
+        ):
             yield (found.start() if found.lastgroup in {"within", "after"} else number[0]), number[1]
     for found in _CHINESE.finditer(text, clause.start, clause.end) if prose.chinese else ():
         number = found.span(found.lastgroup or 0)
-        if text[slice(*number)] != "0" and not _COUNTED_ZH.search(text, clause.start, number[0]):
+        if text[slice(*number)] not in _NONE and not _COUNTED_ZH.search(
+            text, max(clause.start, number[0] - 40), number[0]
+        ):
             yield number
 
 

@@ -9,16 +9,17 @@ from paperlane.model.documents import Severity
 _WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+")
 # only what no house style asks for: a space behind the sign may be a style, numbers and names have signs of their own
 _IN_CHINESE = re.compile(
-    r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
-    r"(?<=[\u3400-\u9fff]{4})\.(?=\s*$|\n)|(?<=[\u3400-\u9fff]{5})\.(?=[\u3400-\u9fff]{5})(?![^.\n]{0,12}\.[\u3400-\u9fff])"
+    r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|"
+    r"(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
+    r"(?<=[\u3400-\u9fff]{4})\.(?=\s*$|\n)|"
+    r"(?<=[\u3400-\u9fff]{5})\.(?=[\u3400-\u9fff]{5})(?![^.\n]{0,12}\.[\u3400-\u9fff])"
 )
 _SPACED = re.compile(r"(?<=[\u3400-\u9fff])[,;](?=\s[\u3400-\u9fff])")
 _FULL_STOPS = re.compile(r"[，。；]")
 _PAIR = re.compile(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
-_IN_ENGLISH = re.compile(r"[，。；：？！、（）]")
-_HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
-_SENTENCE = re.compile(r"[A-Za-z]{2,}[，；：、,;:]?\s?[a-z]{2,}[，；：、,;:]?\s?[a-z]{2,}", re.ASCII)
-_AROUND = 40  # characters on each side in which nothing Chinese may stand
+_IN_ENGLISH = re.compile(r"(?<=[A-Za-z])[，。；：？！、）]|（(?=[A-Za-z])")
+_EASTERN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
+_SENTENCE = re.compile(r"[A-Za-z]{2,}(?:(?:[，；：、。（）]\s?|[,;:]?\s)[a-z]{2,}){2}", re.ASCII)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -39,10 +40,8 @@ def _slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
         for found in _PAIR.finditer(text):
             at = found.start() if found[0][0] == "(" else found.end() - 1
             yield at, at + 1, "full"
-    if _SENTENCE.search(text):
-        for found in _IN_ENGLISH.finditer(text):
-            if not _HAN.search(text, max(0, found.start() - _AROUND), found.end() + _AROUND):
-                yield *found.span(), "half"
+    elif _SENTENCE.search(text) and not _EASTERN.search(text):
+        yield from ((*found.span(), "half") for found in _IN_ENGLISH.finditer(text))
 
 
 _TO = {"half": {"width": "half-width", "width_zh": "半角"}, "full": {"width": "full-width", "width_zh": "全角"}}

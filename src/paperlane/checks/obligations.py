@@ -21,10 +21,12 @@ CHINESE = re.compile(
 """What must be or should be. 需要 and 要求 are left out: they tell as often what somebody wants."""
 
 # what is built "will" and "needs to" by the document's word; what else does tells how the world is
-_BUILT = (
-    r"(?:system|software|application|service|server|client|module|component|interface|product|solution|tool|device|"
-    r"platform|api|database|website|app|back-?end|front-?end|gateway|controller)s?"
-)
+_BUILT_WORDS = (
+    "system", "software", "application", "service", "server", "client", "module", "component", "interface", "product",
+    "solution", "tool", "device", "platform", "api", "database", "website", "app", "backend", "back-end", "frontend",
+    "front-end", "gateway", "controller",
+)  # fmt: skip
+_BUILT = rf"(?:{'|'.join(_BUILT_WORDS)})s?"
 _BUILT_ZH = (
     "系统|平台|软件|服务|模块|接口|设备|产品|程序|页面|网站|客户端|服务器|服务端|数据库|终端|网关|后台|前端|后端|组件"
 )
@@ -32,17 +34,18 @@ _ADVICE = re.compile(
     _UNQUOTED.format(r"shall|must|should|(?:is|are)\s+(?:required|obliged)\s+to")
     + rf"|\b{_BUILT}\s+(?:will|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+(?:expected\s+)?to)\b|{CHINESE.pattern}|"
     rf"(?:{_BUILT_ZH})(?:还|均|都|也|总是|至少)?(?:需要|要(?![求点素么不是]))|务必|严禁",
-    re.IGNORECASE | re.ASCII,
+    re.ASCII,
 )
 _OF_ADVICE = re.compile(r"[应须需要务严]|不得")
-_OF_ENGLISH_ADVICE = ("shall", "must", "should", "requ", "oblige", " will", " to")
+_OBLIGE = ("shall", "must", "should", "required", "obliged")
+_PROMISE = ("will", "need", "has to", "have to", "is to", "are to", "expected")
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
     """What obliges somebody, `start:end` of its block: by the words from `at` to `after`, or by its list's lead.
 
-    There `at` and `after` are its start; `firm` says that it is more than advice.
+    There both are its start.
     """
 
     start: int
@@ -51,22 +54,22 @@ class Clause:
     after: int
 
 
-def duties(text: str, lead: str = "") -> Iterator[Clause]:
-    """The clauses of a block that oblige somebody, each with the first words that do.
+def duties(low: str, lead: str = "") -> Iterator[Clause]:
+    """The clauses of a block, in lower case, that oblige somebody, each with the first words that do.
 
     What follows a colon, as items or halves of its sentence, is obliged by what stands before it; so is the first
     sentence of an item whose list is introduced so.
     """
     led = lead != "" and _leads(lead)
-    if not led and not _may_oblige(text):
+    if not led and not _obliges(low):
         return
     first, carried = True, False
-    for start, end in clauses(text):
-        found = _ADVICE.search(text, start, end)
+    for start, end in clauses(low):
+        found = _ADVICE.search(low, start, end)
         if found is not None:
             yield Clause(start, end, *found.span())
-            carried = _COLON.search(text, found.end(), end) is not None
-        elif (led and first) or (carried and (LABEL.match(text, start, end) or text[end - 1] in ";；")):
+            carried = _COLON.search(low, found.end(), end) is not None
+        elif (led and first) or (carried and (LABEL.match(low, start, end) or low[end - 1] in ";；")):
             yield Clause(start, end, start, start)
         else:
             carried = False
@@ -78,13 +81,16 @@ _COLON = re.compile(r"[:：](?!\d)")
 
 def _leads(lead: str) -> bool:
     """Does the last clause of what introduces a list oblige somebody?"""
-    if not _may_oblige(lead):
+    if not _obliges(lead):
         return False
     *_, (start, end) = clauses(lead)
     return _ADVICE.search(lead, start, end) is not None
 
 
-def _may_oblige(text: str) -> bool:
-    """A quick look: is there a letter sequence of any such word?"""
-    low = text.lower()
-    return any(word in low for word in _OF_ENGLISH_ADVICE) or _OF_ADVICE.search(text) is not None
+def _obliges(low: str) -> bool:
+    """A quick look before the slow one: most blocks hold none of the letters of such words."""
+    if not any(word in low for word in _OBLIGE):
+        chinese = not low.isascii() and _OF_ADVICE.search(low) is not None
+        if not chinese and not (any(word in low for word in _PROMISE) and any(word in low for word in _BUILT_WORDS)):
+            return False
+    return _ADVICE.search(low) is not None

@@ -1,38 +1,36 @@
 """Lists in requirements that do not say where they end: "etc.", "including but not limited to", "等"."""
 
-import re
-from collections.abc import Iterator
-
-from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks import Check, Scope
+from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
-# 等 closes a complete list too, where a number follows (A、B、C等三种); it waits (应等用户确认) and is part of many words
-_AND_SO_ON = (
-    r"(?<![平相对同均高中初上下优何这此不稍头我你他幂一二两三四五六七八九十\d])"
-    r"(?<![应要须需先再会请得，。；：、（])(?<![应要须需先再会请得，。；：、（] )等"
-    r"(?!分(?![类别布组])|高(?![级危风性])|保(?![护存密障证留持])|[待于级价同效号式长比距宽额候到位离温压值差腰边速量幂]|"
-    r"[\s上以述这共全部计总]{0,4}(?:\d|[一二两三四五六七八九十几百]\s*[一-龥]))"
-)
+_ENDS = r"(?=\s*(?:[.,;)]|$))"
 # after INCOSE's Guide to Writing Requirements, rule R9 (avoid open-ended clauses)
-OPEN = re.compile(
-    r"(?<![\w-])(?:etc\b\.?|et\s+cetera\b|(?:and|or)\s+(?:so\s+(?:on|forth)|the\s+like|suchlike|something\s+similar)\b|"
-    r"(?:and|or)\s+(?:(?:many|any|some)\s+)?(?:other\s+)?(?:others|similar(?:\s+ones)?|more)(?=\s*(?:[.,;)]|$))|"
-    r"(?:(?:including|includes?|comprising|such\s+as)\s*,?\s*)?(?:(?:but|and|which|that|is|are)\s+){0,2}not\s+(?:be\s+)?"
-    r"(?:necessarily\s+)?(?:limited|restricted|confined)\s+(?:only\s+)?to\b|"
-    r"(?:(?:including|includes?)\s*,?\s*)?(?:but\s+)?without\s+limitation\b|"
-    r"inter\s+alia\b|(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)\b|such\s+as\b)|"
-    r"(?:[,，、]\s{0,3}|(?<=[\w)）])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))|"
-    rf"等等(?!待)|(?:包括|包含|涵盖)?[，,]?但?(?:并)?不(?:仅|只)?(?:限于|局限于)|(?:诸如此|[一-龥](?<!总)之)类(?=[的，。；）]|$)|诸如|{_AND_SO_ON}",
-    re.IGNORECASE | re.ASCII,
+_ENGLISH = (
+    r"etc\b\.?|et\s+cetera|(?:and|or)\s+(?:so\s+(?:on|forth)|the\s+like|suchlike|something\s+similar)",
+    rf"(?:and|or)\s+(?:(?:many|any|some)\s+)?(?:other\s+)?(?:others|similar(?:\s+(?:ones|\w+))?|more){_ENDS}",
+    rf"(?<=,\s)(?:and|or)\s+(?:any\s+|all\s+)?other\s+(?:\w+\s+)?\w+{_ENDS}",
+    (
+        r"(?:(?:including|includes?|comprising|such\s+as)\s*,?\s*)?(?:(?:but|and|which|that|is|are)\s+){0,2}"
+        r"(?:not|without)\s+(?:be(?:ing)?\s+)?(?:necessarily\s+)?(?:limited|restricted|confined)\s+(?:only\s+)?to"
+    ),
+    r"(?:(?:including|includes?)\s*,?\s*)?(?:but\s+)?without\s+limitation",
+    r"(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)|inter\s+alia|(?<!,\s)such\s+as(?!\s+[\"“])",
 )
-
-
-def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties:
-            for found in OPEN.finditer(prose.text, clause.start, clause.end):
-                yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
-
+_DOTS = r"(?:[,，、]\s{0,3}|(?<=[\w)）])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))"
+_CHINESE = (
+    r"等等(?!待)|(?:包括|包含|涵盖)?[，,]?但?并?不[仅只]?(?:限于|局限于)|诸如",
+    r"(?:诸如此|[一-龥](?<!总)之)类(?=[的，。；）]|$)",
+    r"(?:以及|和|及|或)其[他它](?:相关)?(?:信息|内容|数据|功能|操作|情况|事项|类型|格式|方式|设备|字段)?(?=[，。；]|$)",
+    # 等 closes complete lists too, before a number (A、B、C等三种); it waits (应等用户确认) and is part of words
+    (
+        r"(?<![平相对同均高中初上下优何这此不稍头我你他幂一二两三四五六七八九十\d])"
+        r"(?<![应要须需先再会请得，。；：、（])(?<![应要须需先再会请得，。；：、（] )等"
+        r"(?!分(?![类别布组])|高(?![级危风性])|保(?![护存密障证留持])|[待于级价同效号式长比距宽额候到位离温压值差腰边速量幂]|"
+        r"[\s上以述这共全部计总]{0,4}(?:\d|[一二两三四五六七八九十几百]\s*[一-龥]))"
+    ),
+)
+WORDS = wording(_ENGLISH, _CHINESE, signs=[_DOTS])
 
 CHECK = Check(
     name="open-ended-list",
@@ -42,7 +40,7 @@ CHECK = Check(
     severity=Severity.WARNING,
     confidence=0.7,
     scope=Scope.PASSAGE,
-    find=_find,
+    find=WORDS.findings,
     messages={
         "en": "“{word}” leaves the list open: what else belongs to it is anybody's guess.",
         "zh": "“{word}”使列举不完整，其余内容无从得知。",

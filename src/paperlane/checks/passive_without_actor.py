@@ -8,50 +8,66 @@ from paperlane.checks.obligations import Clause
 from paperlane.model.documents import Severity
 
 _IRREGULAR = (
-    r"(?:built|kept|sent|stored|written|rewritten|read|run|shown|taken|given|held|put|cut|drawn|chosen|done|made|brought|bound|begun|broken|frozen|thrown|"
+    r"(?:built|kept|sent|stored|written|rewritten|read|run|shown|taken|given|held|put|cut|drawn|chosen|done|made|"
+    r"brought|bound|begun|broken|frozen|thrown|"
     r"hidden|overwritten|overridden|withdrawn|reset|shut|split|spent|sold|bought|caught|taught|told|undertaken|driven)"
 )
 # what says how something is, not what is done to it
 _STATE = (
-    r"(?!(?:bas|limit|locat|relat|requir|allow|permitt|suppos|consider|deem|nam|call|compos|connect|associat|interest|intend|defin|need|suit|expect|"
-    r"allocat|dedicat|structur|organi[sz]|siz|colou?r|shap|experienc|qualifi|align|involv|concern|concerned|support|handl|facilitat|accommodat|address|manag|"
+    r"(?!(?:bas|limit|locat|relat|requir|allow|permitt|suppos|consider|deem|nam|call|compos|connect|associat|interest|"
+    r"intend|defin|need|suit|expect|"
+    r"allocat|dedicat|structur|organi[sz]|siz|colou?r|shap|experienc|qualifi|align|involv|concern|concerned|support|"
+    r"handl|facilitat|accommodat|address|manag|"
     r"prepar|sort|oblig|entitl|licens|aforemention|construed|interpret|understood|read\s+as|us)(?:ed)?\b)"
 )
 _PASSIVE = re.compile(
-    r"\b(?:shall|must|should)\s+(?:(?:not|never|also|always|only|all|then|first)\s+)*(?:\w+ly\s+)?be\s+(?:(?:\w+ly|also|always|first)\s+)*+"
+    r"\b(?:shall|must)\s+(?:(?:not|never|also|always|only|all|then|first)\s+)*(?:\w+ly\s+)?be\s+(?:(?:\w+ly|"
+    r"also|always|first)\s+)*+"
     rf"(?P<done>{_STATE}(?:\w+ed|{_IRREGULAR}))\b(?!\s*-)(?!\s+(?:to\b|than\b|as\s+(?:a|an|the|one|follows)\b))",
     re.IGNORECASE | re.ASCII,
 )
 # whoever acts, or may: a noun of agents, or what the document builds
 _ACTOR = re.compile(
-    r"\b(?:by|who|whoever|I|we|you|they|it|user|system|software|application|app|service|client|party|parties|entity|entities|organi[sz]ation|company|team|staff|"
-    r"personnel|people|person|member|authority|authorities|government|customer|supplier|vendor|admin|process|program|function|component|module|"
-    r"device|unit|instance|wallet|platform|tool|product|api|callback|code|library|node|host|machine|engine|agent|\w+(?:[^aeiou\Wbmsd]er|[aeiou][^aeiou\W]er|der|ser|mer|tor|sor|ist|eer|ant)|"
+    r"\b(?:by|who|whoever|I|we|you|they|it|user|system|software|application|app|service|client|party|parties|entity|"
+    r"entities|organi[sz]ation|company|team|staff|"
+    r"personnel|people|person|member|authority|authorities|government|customer|supplier|vendor|admin|process|program|"
+    r"function|component|module|"
+    r"device|unit|instance|wallet|platform|tool|product|api|callback|code|library|node|host|machine|engine|agent|"
+    r"\w+(?:[^aeiou\Wbmsd]er|[aeiou][^aeiou\W]er|der|ser|mer|tor|sor|ist|eer|ant)|"
     r"department|office|board|committee|body|bodies|state|union|public|firm|sender|caller)s?\b(?!['’]s?\s)",
     re.IGNORECASE | re.ASCII,
 )
 _NO_ACTOR = re.compile(
-    r"\b(?:number|parameter|header|folder|order|letter|character|identifier|integer|pointer|buffer|register|counter|timer|filter|layer|paper|power|matter|"
-    r"answer|error|vector|factor|descriptor|constructor|iterator|operator\s+symbol|behaviou?r|master|other|either|another|whether|never|ever|over|under|after|further|"
-    r"rather|later|lower|higher|greater|larger|smaller|longer|shorter|paramet\w+|container|router\s+table|separator|delimiter|cover|center|quarter|per|water|computer|"
-    r"monitor|sensor|motor|important|relevant|constant|variant|significant|list|exist|consist|consistent|persist|assist|"
+    r"\b(?:number|parameter|header|folder|order|letter|character|identifier|integer|pointer|buffer|register|counter|"
+    r"timer|filter|layer|paper|power|matter|"
+    r"answer|error|vector|factor|descriptor|constructor|iterator|operator\s+symbol|behaviou?r|master|other|either|"
+    r"another|whether|never|ever|over|under|after|further|"
+    r"rather|later|lower|higher|greater|larger|smaller|longer|shorter|paramet\w+|container|router\s+table|separator|"
+    r"delimiter|cover|center|quarter|per|water|computer|"
+    r"monitor|sensor|motor|important|relevant|constant|variant|significant|list|exist|consist|consistent|persist|"
+    r"assist|"
     r"instant|grant|want|quota|accordant|master|transfer|offer|refer|prefer|differ|answer|enter|alter|date|state|"
-    r"trigger|cluster|ledger|banner|footer|marker|placeholder|wrapper|loader|driver|latter|former|together|altogether|wherever|however|whichever|ether|any\s+other)s?\b",
+    r"trigger|cluster|ledger|banner|footer|marker|placeholder|wrapper|loader|driver|latter|former|together|altogether|"
+    r"wherever|however|whichever|ether|any\s+other)s?\b",
     re.IGNORECASE | re.ASCII,
 )
 _PASSIVE_ZH = re.compile(
-    r"(?<![对响相供适反效感呼])(?:应当?|应该|必须|须|需要?|不得)(?P<done>(?:被|予以|加以|得到|得以|受到|进行)[一-龥]{2,6}?)(?=[，。；、]|并|后|$)"
+    r"(?<![对响相供适反效感呼])(?:应当?|应该|必须|须|需要?|不得)(?P<done>被[一-龥]{2}|(?:予以|加以|得到|得以|受到|"
+    r"进行)[一-龥]{2,6}?(?=[，。；、]|并|后|$))"
 )
 _ACTOR_ZH = re.compile(
-    r"由|系统|平台|软件|程序|服务|模块|用户|管理|[人员者方商]|客户|公司|部门|组织|机构|单位|团队|企业|供应|运营|开发|您|你|我|他|设备|装置|终端|组件|工具|接口|产品"
+    r"由|系统|平台|软件|程序|服务|模块|用户|管理|[人员者方商]|客户|公司|部门|组织|机构|单位|团队|企业|供应|运营|开发|"
+    r"您|你|我|他|设备|装置|终端|组件|工具|接口|产品"
 )
 
 
 _SUBORDINATE = re.compile(
-    r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than|in\s+case|between)\b(?:\s+[\w/-]+){0,9}\s*$",
+    r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than|"
+    r"in\s+case|between)\b(?:\s+[\w/-]+){0,9}\s*$",
     re.IGNORECASE | re.ASCII,
 )
 _MEANS = re.compile(r"\b(?:by|via|through|using|from|with|between|on\s+behalf)\b", re.IGNORECASE | re.ASCII)
+_PRONOUN = re.compile(r"\b(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII)
 _WINDOW = 120
 
 
@@ -63,7 +79,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 
 def _passives(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
-    """Only where nobody is named who could be meant: not behind it, not before its own subject, not in the list's lead."""
+    """Only where nobody is named who could be meant: behind it, before its own subject, or in the list's lead."""
     text = prose.text
     passive = _PASSIVE.search(text, clause.start, clause.end)
     if passive is not None and not _acts(prose.lead) and not _named(text, clause, passive):
@@ -81,6 +97,8 @@ def _named(text: str, clause: Clause, passive: re.Match[str]) -> bool:
     """What stands right before the verb has it done to it; who does it stands before a comma, or after "by"."""
     before = text.rfind(",", clause.start, passive.start())
     if _MEANS.search(text, passive.end(), clause.end) or _acts(text[clause.start : max(clause.start, before)]):
+        return True
+    if _PRONOUN.search(text, max(clause.start, passive.start() - _WINDOW), passive.start()):
         return True
     return _SUBORDINATE.search(text, max(clause.start, passive.start() - _WINDOW), passive.start()) is not None
 
@@ -109,7 +127,7 @@ CHECK = Check(
     flags=(
         "All passwords shall be encrypted.",
         "Backups must be kept for 30 days.",
-        "The parameters should always be validated before use.",
+        "The parameters shall always be validated before use.",
         "密码应被加密。",
         "变更必须予以审批，并归档。",
         "密碼應被加密。",
@@ -121,6 +139,7 @@ CHECK = Check(
         "The limit shall be based on the load.",
         "The server shall ensure that:\n\n- passwords shall be encrypted",
         "Passwords are encrypted.",
+        "It must be loaded first, which shall be noted.",
         "系统应加密密码。",
         "密码应由系统进行加密。",
         "密码被加密。",

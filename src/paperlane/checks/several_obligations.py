@@ -24,7 +24,7 @@ _NAMES = re.compile(
 
 def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
-        if prose.block.level:
+        if not prose.duties:
             continue
         for start, end in sentences(prose.text):
             for obligation, join, condition in _RULES:

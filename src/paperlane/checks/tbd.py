@@ -9,12 +9,24 @@ from paperlane.model.documents import Severity
 
 _MARK = re.compile(
     r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)(?![\w-])|T\.B\.[ACD]\.)|(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|"
-    r"\?{3,}|？{3,}|未定(?![一-龥])|暂定(?![价金名])|(?<![等期对看接招])待(?:定(?![义位向时期级制价购系])|补充|完善|明确|"
-    r"(?:确认|讨论|填写)(?:(?![一-龥])|(?=[事内问项])))",
+    r"\?{3,}|？{3,}|(?<![\w.])[xX]{2,3}(?=\s?(?:ms|s|min|%|[KMG]B|Hz|秒|毫秒|分钟|小时|天|个|次|条|%)(?![A-Za-z]))|"
+    r"未定(?![一-龥])|"
+    r"(?:尚未|还未|仍未|还没有?|暂未)(?:最终)?(?:确定|明确|敲定|决定|商定)(?=[，。；）)]|\s*$)|后续(?:再|"
+    r"另行)?(?:补充|完善|确定|明确|给出|细化|再定)(?=[，。；）)]|\s*$)|"
+    r"(?:另行|以后再|日后再|后期再)(?:确定|商定|讨论|明确|定|补充)(?=[，。；）)]|\s*$)|"
+    r"暂定(?![价金名])|(?<![等期对看接招])待(?:定(?![义位向时期级制价购系])|补充|完善|明确|"
+    r"(?:确认|讨论|填写|核实|商定|商榷|协商|细化|评估|提供|给出|落实|添加|编写)(?:(?![一-龥])|(?=[事内问项])))",
     re.ASCII,
 )
 _DECIDED = re.compile(
-    r"(?<![\w“\"'‘「-])to\s+be\s+(?:determined|confirmed|announced|decided)(?![\w-])", re.IGNORECASE | re.ASCII
+    r"(?<![\w“\"'‘「-])(?:to\s+be\s+(?:determined|confirmed|announced|decided|filled\s+in)|(?:yet|still|"
+    r"remains?)\s+to\s+be\s+\w+ed|"
+    r"(?:not\s+yet|yet\s+not)\s+(?:been\s+)?(?:defined|decided|determined|specified|agreed|known|finali[sz]ed|"
+    r"confirmed)|"
+    r"(?:will|shall|to)\s+be\s+(?:defined|specified|determined|decided|detailed|agreed|finali[sz]ed|described|"
+    r"clarified)\s+(?:later|in\s+(?:a|the)\s+(?:later|future|next)\s+(?:version|release|revision|phase|"
+    r"stage)))(?![\w-])",
+    re.IGNORECASE | re.ASCII,
 )
 _DEFINED = re.compile(
     r"(?<![\w-])to\s+be\s+(?:defined|specified|added|agreed|clarified|completed|provided|supplied)(?![\w-])",
@@ -26,6 +38,10 @@ _ENABLED = re.compile(
 _ALONE = re.compile(r"(?:^|[.,!?:：(（\[–—-]|\b(?:is|are|remains?|yet|still)\s)\s*$", re.IGNORECASE | re.ASCII)
 _ENDS = re.compile(r"\s*(?:[.!?;)\]。；）]|$)|\s+(?:later|soon)\b", re.IGNORECASE | re.ASCII)
 _WINDOW = 80
+# a quick look before the slow one
+_SIGNS = ("TB", "tb", "Tb", "T.B", "TODO", "FIXME", "XX", "xx", "??", "？？")
+_SIGNS_ZH = re.compile(r"[未没待再行]|暂定|后续")
+_WORDS = ("be", "Be", "BE", "yet", "Yet")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -50,7 +66,10 @@ def _open(text: str) -> Iterator[re.Match[str]]:
     What is to be decided is mostly open, but for "lets it be decided" and "the orders to be confirmed are listed";
     programs define and specify, so there nothing more may be said.
     """
-    yield from _MARK.finditer(text)
+    if any(sign in text for sign in _SIGNS) or (not text.isascii() and _SIGNS_ZH.search(text)):
+        yield from _MARK.finditer(text)
+    if not any(word in text for word in _WORDS):
+        return
     for found in _DECIDED.finditer(text):
         if not _before(_ENABLED, text, found) and (_before(_ALONE, text, found) or _ENDS.match(text, found.end())):
             yield found
@@ -93,6 +112,10 @@ CHECK = Check(
         "格式未定，上限暂定5秒。",
         "超时时间：待\n  定。",
         "資料格式待補充，上限待確認。",
+        "The rate is not yet defined, the limit remains to be agreed with the customer.",
+        "The interface will be specified in a later version.",
+        "The time-out is xx ms.",
+        "参数值尚未确定；接口格式后续补充，指标另行确定。",
     ),
     passes=(
         "The time-out is 5 s.",
@@ -106,5 +129,7 @@ CHECK = Check(
         "等待定义完成后再开始。",
         "等待确认后再发送，行为未定义，尚未定稿。",
         "超时时间为 5 秒。",
+        "It will be removed in a future release.",
+        "尚未确定的变量不参与计算。",
     ),
 )

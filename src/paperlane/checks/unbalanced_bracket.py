@@ -43,8 +43,10 @@ _CLOSES = {
 _SIGN = re.compile(f"[{re.escape(''.join({**_OPENS, **_CLOSES}))}]")
 # what looks like a bracket and is none: in an interval, a face, quotes, a tag or behind a backslash
 _NONE = re.compile(
-    r"\[\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*[)）]|[(（]\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*\]|"
-    r"(?<![\w()])[:;]['’]?-?[()\[\]](?![\w(])|[\"'“‘`][()\[\]{}（）【】][\"'”’`]|\\[()\[\]{}]|<[!/?]?[a-zA-Z][^<>]{0,300}>"
+    r"\[\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*[)）]|"
+    r"[(（]\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*\]|"
+    r"(?<![\w()])[:;]['’]?-?[()\[\]](?![\w(])|[\"'“‘`][()\[\]{}（）【】][\"'”’`]|\\[()\[\]{}]|"
+    r"<[!/?]?[a-zA-Z][^<>]{0,300}>"
 )
 _LABEL = re.compile(
     r"(?:^|[\s;；,，、:：。.*_>|])(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[#*])$",
@@ -52,7 +54,8 @@ _LABEL = re.compile(
 )
 # of programs, formulas and grammars, whose brackets follow other rules
 _FORMAL = re.compile(
-    r"::|^\s*[\[{]+\w+,|\(\?[^)\s]|\[:|^\w+\([^()\n]*,\s*$|\w:\w+\(|^\s*//|\|\||&&|->|=>|:=|==|!=|\+\+|<<|>>|/\*|\*/|[{};]\s*$|\w\(\)|\s=\s|\\\w|^\s*[-+|*/=<>]\s",
+    r"::|"
+    r"^\s*[\[{]+\w+,|\(\?[^)\s]|\[:|^\w+\([^()\n]*,\s*$|\w:\w+\(|^\s*//|\|\||&&|->|=>|:=|==|!=|\+\+|<<|>>|/\*|\*/|[{};]\s*$|\w\(\)|\s=\s|\\\w|^\s*[-+|*/=<>]\s",
     re.MULTILINE,
 )
 
@@ -61,6 +64,8 @@ _FORMAL = re.compile(
 _QUOTE = re.compile(
     r"(?:(?P<opens>(?:(?<=[\s(（\[])|^)\"(?=\S))|(?P<closes>(?<=[\w.,!?;)）])\"(?=[\s.,;:!?)）]|$))|\")", re.ASCII
 )
+_HALVES = ("()", "[]", "{}")
+_EASTERN = re.compile(r"[“”‘「」『』《》〈〉（）［］｛｝【】〔〕]")
 _QUOTES = ("“", "‘")
 _NEAR = 4  # blocks in which a bracket may be closed
 _SAID = {
@@ -112,7 +117,7 @@ def _finding(lone: _Lone) -> Finding:
 
 def _lone(prose: Prose) -> Sequence[_Lone]:
     """The brackets and quotes of a block that have no other half in it, in their order."""
-    if _SIGN.search(prose.text) is None and prose.text.count('"') % 2 == 0:
+    if _even(prose.text):
         return ()
     text = _NONE.sub(lambda found: " " * len(found[0]), prose.text)
     words = _TITLE if prose.block.level else _WORDS
@@ -137,6 +142,13 @@ def _lone(prose: Prose) -> Sequence[_Lone]:
     straight = [] if quotes else [_Lone(prose, at, '"', opens=opens) for at, opens in _straight(text)]
     rest = [one for one in lone if one.kind not in _QUOTES]
     return sorted([*rest, *quotes[-1:], *straight], key=lambda one: one.at)  # “one typed for the other“ is one slip
+
+
+def _even(text: str) -> bool:
+    """A quick look: are there as many of each left half as of its right half?"""
+    if text.count('"') % 2 or any(text.count(left) != text.count(right) for left, right in _HALVES):
+        return False
+    return text.isascii() or _EASTERN.search(text) is None
 
 
 def _straight(text: str) -> Iterator[tuple[int, bool]]:

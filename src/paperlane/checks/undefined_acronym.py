@@ -33,9 +33,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     """The first use of each; where most letters are capitals, and in cells, they may be any words."""
     known = {*subject.document.acronyms, *subject.document.brief.terms}
     for prose in subject.prose:
-        letters = [character for character in prose.text if character.isalpha()]
-        shouted = sum(character.isupper() for character in letters) > 0.6 * len(letters)
-        if shouted or prose.block.kind is BlockKind.TABLE_CELL:
+        if prose.block.kind is BlockKind.TABLE_CELL:
             continue
         for found in _ACRONYM.finditer(prose.text):
             word = found[0]
@@ -44,8 +42,15 @@ def _find(subject: Subject) -> Iterator[Finding]:
                 continue
             if _ROMAN.fullmatch(word) or _CODE.fullmatch(word):
                 continue
+            if _shouted(prose.text):
+                break
             known |= {word, base}
             yield replace(prose.finding(*found.span(), {"word": word}), anywhere=True)
+
+
+def _shouted(text: str) -> bool:
+    letters = [character for character in text if character.isalpha()]
+    return sum(character.isupper() for character in letters) > 0.6 * len(letters)
 
 
 CHECK = Check(

@@ -1,63 +1,80 @@
 """Words that no test can decide: "fast", "user-friendly", "适当"."""
 
-import re
-from collections.abc import Iterator
-
-from paperlane.checks import Check, Finding, Scope, Subject
-from paperlane.checks.escape_clause import ESCAPE
-from paperlane.checks.missing_tolerance import ABOUT
-from paperlane.checks.open_ended_list import OPEN
+from paperlane.checks import Check, Scope, escape_clause, missing_tolerance, open_ended_list
+from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
+_DIGITS = r"(?:digit|bit|byte|figure|change)s?"  # the significant ones
+_AFTER = r"(?:after|before|follow|prec|below|above|upon|when|adjacent|parent|child|super|sub)\w*"  # in a row
+_THINGS = r"(?:information|data|cases|users?|requests?|errors?|functions?)"
+_BE = (  # said of the subject itself
+    r"secure|safe|clear|understandable|light(?:weight)?|cost[-\s]effective|comprehensive|complete|accurate|precise|low|high|"
+    r"small|large|short|long|compact|quiet|portable|readable|usable|consistent|transparent|self[-\s]explanatory|durable|"
+    r"rugged|powerful|natural|fair|affordable"
+)
 # after INCOSE's Guide to Writing Requirements, rules R7 (avoid vague terms) and R35 (indefinite times)
 _ENGLISH = (
-    r"(?:user|operator|customer|developer)[-\s]friendl(?:y|iness)|eas(?:y|ier|ily|e\s+of\s+use)|fast(?:er)?|quick(?:ly|er)?|"
-    r"rapid(?:ly)?|swift(?:ly)?|prompt(?:ly)?(?!\s+(?:the|users?|a|an|for|whether|them|him)\b)|slow(?:ly)?|speedy|speedily|instant(?:ly|aneous(?:ly)?)|"
-    r"immediate(?:ly)?(?!\s+(?:after|before|follow|prec|below|above|upon|when|adjacent|parent|child|super|sub)\w*)|"
-    r"(?:at|with)\s+(?:high|good|great|maximum|full|reasonable)\s+(?:speed|performance)|without\s+(?:undue|unnecessary|significant|noticeable)\s+delays?|"
-    r"efficient(?:ly)?|efficiency|appropriate(?:ly)?|adequate(?:ly)?|reasonabl[ey]|sufficient(?:ly)?|enough|ample|plenty\s+of|robust(?:ly)?|"
-    r"reliabl[ey]|dependabl[ey]|resilient(?:ly)?|stabl[ey]|seamless(?:ly)?|smooth(?:ly)?|intuitive(?:ly)?|flexibl[ey]|"
-    r"scalabl[ey]|extensible|maintainable|adaptable|versatile|acceptabl[ey](?!\s+to\b)|graceful(?:ly)?|significant(?:ly)?(?!\s+(?:digit|bit|byte|figure|change)s?)|"
-    r"substantial(?:ly)?|considerabl[ey]|effective(?:ly)?(?!\s+(?:date|from|on|as\s+of)\b)|satisfactor(?:y|ily)|suitabl[ey](?!\s+for\b)|proper(?:ly)?|"
-    r"convenient(?:ly)?|comfortabl[ey]|simpl[ey](?!\s+(?:object|type|bind|network|mail|attribute))|straightforward|responsive(?:ly|ness)?|"
-    r"attractive(?:ly)?|pleasant|appealing|clean|elegant|modern|state[-\s]of[-\s]the[-\s]art|cutting[-\s]edge|world[-\s]class|industry[-\s]leading|"
-    r"best[-\s](?:in[-\s]class|possible|practice)s?|good|better|excellent|superior|"
-    r"high(?:ly|er)?[-\s](?:performance|quality|availab(?:le|ility)|reliab(?:le|ility)|speed|throughput|efficiency|secure|accura(?:te|cy)|precision|resolution|scalable|volume)|"
-    r"low(?:er)?[-\s](?:latency|cost|power|noise|maintenance|overhead)|as\s+\w+\s+as\s+possible|"
-    r"minimi[sz]e[sd]?|maximi[sz]e[sd]?|minimal(?:ly)?|optimal(?:ly)?|optimum|optimi[sz]ed?|ideal|timely|in\s+(?:a\s+timely\s+manner|good\s+time|due\s+course)|"
-    r"(?:near|close\s+to|almost)\s+real[-\s]time|soon(?!er)|eventually|frequent(?:ly)?|often|regularly|at\s+regular\s+intervals|periodic(?:ally)?(?!\s+table)|from\s+time\s+to\s+time|occasional(?:ly)?|"
-    r"sometimes|approximately|roughly|nearly|almost|close\s+to|several|various|numerous|(?<!how\s)(?<!as\s)(?<!so\s)many|(?:a\s+)?few(?:er)?(?!\s+than)|"
-    r"a\s+(?:(?:large|small|limited|great|certain|reasonable)\s+)?(?:number|amount|variety|range)\s+of|(?:a\s+)?lots?\s+of|a\s+great\s+deal\s+of|"
-    r"large\s+(?:amounts?|volumes?|numbers?|quantit(?:y|ies))\s+of|most(?=\s+(?:of\s+the\s+)?(?:users?|cases|requests?|errors?|functions?|data)\b)|"
-    r"normally|usually|generally|typical(?:ly)?|mostly|largely|relatively|fairly|quite|rather(?!\s+than)|very|extremely|"
-    r"under\s+normal\s+(?:conditions|circumstances|load|operation)|user['’]s\s+satisfaction|meaningful(?:ly)?|sensibl[ey]|excessive(?:ly)?|undue|unduly"
+    # speed
+    r"fast(?:er)?|quick(?:ly|er)?|rapid(?:ly)?|swift(?:ly)?|slow(?:ly)?|speed(?:y|ily)|instant(?:ly|aneous(?:ly)?)",
+    rf"promptly|prompt(?=\s+\w+(?:se|ly|ion|ing|ry|ck|ir)\b)|immediate(?:ly)?(?!\s+{_AFTER})|(?<!as\s)soon(?!er)|eventually",
+    r"timely|in\s+(?:a\s+timely\s+manner|good\s+time|due\s+course)|without\s+(?:undue|unnecessary|noticeable)\s+delays?",
+    r"(?:a\s+)?(?:short|long|reasonable|brief)\s+(?:time|period|while|delay|distance)s?|(?:near|almost)\s+real[-\s]time",
+    r"(?:at|with)\s+(?:high|good|great|maximum|full|reasonable)\s+(?:speed|performance)",
+    r"as\s+\w+\s+as\s+(?:possible|practicable|practical|feasible|necessary)|responsive(?:ly|ness)?",
+    # how often
+    r"frequent(?:ly)?|often|regularly|at\s+regular\s+intervals|periodic(?:ally)?(?!\s+table)|from\s+time\s+to\s+time",
+    r"occasional(?:ly)?|sometimes|normally|usually|generally|typical(?:ly)?|mostly|largely",
+    r"under\s+normal\s+(?:conditions|circumstances|load|operation)",
+    # how much
+    r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|rather(?!\s+than|,)|extremely",
+    r"very(?!\s+(?:start|end|same|first|last|beginning|least|top)\b)|several|various|numerous|(?:a\s+)?few|some\s+of",
+    r"(?<!how\s)(?<!as\s)(?<!so\s)many|(?:a\s+)?lots?\s+of|a\s+great\s+deal\s+of|plenty\s+of|enough|ample",
+    r"a\s+(?:(?:large|small|limited|great|certain|reasonable)\s+)?(?:number|amount|variety|range)\s+of",
+    rf"large\s+(?:amounts?|volumes?|numbers?|quantit(?:y|ies))\s+of|most(?=\s+(?:of\s+the\s+)?{_THINGS}\b)",
+    r"adequate(?:ly)?|sufficient(?:ly)?|reasonabl[ey]|acceptabl[ey](?!\s+to\b)|satisfactor(?:y|ily)|appropriate(?:ly)?",
+    rf"significant(?:ly)?(?!\s+{_DIGITS})|substantial(?:ly)?|considerabl[ey]|excessive(?:ly)?|undu(?:e|ly)",
+    r"minimi[sz]e[sd]?|maximi[sz]e[sd]?|minimal(?:ly)?|optimal(?:ly)?|optimum|optimi[sz]ed?|ideal",
+    # how good
+    r"(?:user|operator|customer|developer)[-\s]friendl(?:y|iness)|eas(?:y|ier|ily|e\s+of\s+use)|intuitive(?:ly)?",
+    r"simpl[ey](?!\s+(?:object|type|bind|network|mail|attribute))|straightforward|convenient(?:ly)?|comfortabl[ey]",
+    r"efficient(?:ly)?|efficiency|effective(?:ly)?(?!\s+(?:date|from|on|as\s+of)\b)|robust(?:ly)?|reliabl[ey]|dependabl[ey]",
+    r"resilient(?:ly)?|stabl[ey]|seamless(?:ly)?|smooth(?:ly)?|graceful(?:ly)?|flexibl[ey]|scalabl[ey]|extensible",
+    r"maintainable|adaptable|versatile|suitabl[ey](?!\s+for\b)|proper(?:ly)?|meaningful(?:ly)?|sensibl[ey]",
+    r"attractive(?:ly)?|pleasant|appealing|clean|elegant|modern|state[-\s]of[-\s]the[-\s]art|cutting[-\s]edge|world[-\s]class",
+    r"best[-\s](?:in[-\s]class|possible|practice)s?|industry[-\s]leading|good|better|excellent|superior",
+    (
+        r"high(?:ly|er)?[-\s](?:performance|quality|availab(?:le|ility)|reliab(?:le|ility)|speed|throughput|efficiency|secure|"
+        r"accura(?:te|cy)|precision|resolution|scalable|volume)"
+    ),
+    r"low(?:er)?[-\s](?:latency|cost|power|noise|maintenance|overhead)|(?:scale|perform|work|function|behave)s?\s+well",
+    rf"(?<=be\s)(?:{_BE})(?=\s*(?:[.,;]|and\b|or\b|enough|$))|user['’]s\s+satisfaction",
 )
-_LATER = r"(?<=[\d个十百千万%％天年月周时钟秒米])\s?左右"
 _CHINESE = (
-    r"(?:尽快|尽早|适当|合适的?|合理(?!性)的?|恰当|妥善|足够的?|充足的?|充分(?!必要)的?|适时|及时|友好(?!城市)的?|人性化|易用|方便地?|"
-    r"易于?(?:使用|理解|维护|操作|扩展|学习?|掌握|管理|阅读|安装|部署|懂|上手)|便捷|便利|简单|简洁|简便|直观|美观|流畅|"
-    r"(?<!最)快速(?!路)|(?:较快|很快|飞快)|迅速|迅捷|敏捷(?!开发)|立即|立刻|马上|即刻|第一时间|短(?:时间|期)内?|长(?:时间|期)(?!支持)|定期|不定期|经常|时常|偶尔|频繁|"
-    r"高效|有效地|高(?:性能|质量|效率|可用|可靠|并发|可用性|可靠性|安全性|精度|速|吞吐|稳定性|水平)|低(?:延迟|时延|成本|功耗|误差)|灵活|强大|健壮|鲁棒|先进|领先|优良|优质|优秀|优异|出色|"
-    r"完善的|完备的|满意|良好的?|稳定(?!性|版)(?:地|的|运行|可靠)?|(?<!不)可靠(?!性)(?:地|的|运行)?|安全可靠|平稳|平滑|无缝|顺畅|"
-    r"大约|大概|大致|约莫|差不多|几乎|接近|近似|若干|一些|某些|几个|少许|些许|许多|很多|众多|大量|海量|少量|大部分|大多数?|绝大多数|多数(?=[用情场操请])|各种|各类|各式|"
-    r"一定(?:程度|的?(?:时间|数量|范围|比例|条件|期限|能力|规模))(?:上|内)?|适量|适度|"
-    r"非常|十分|极其|极为|相当(?![于])|尤其|过(?:高|低|大|小|长|短|多|少|快|慢)|更(?:好|快|高|佳|强|多|方便)的?|比?较为?[高低大小快慢好多少长短强弱](?!者)|"
-    r"等等(?!待)|一般情况下|一般来说|正常情况下|通常|往往|基本上|显著|明显|大幅度?|最优|最佳|最大化|最小化|主流|当前流行|用户体验好|体验良好)"
+    # speed
+    r"尽快|尽早|适时|及时|(?<!最)快速(?!路)|较快|很快|飞快|迅速|迅捷|敏捷(?!开发)|立即|立刻|马上|即刻|第一时间",
+    r"短(?:时间|期)内?|长(?:时间|期)(?!支持)|要(?:快|低|高|好|短|小|少|稳)(?=[，。；]|$)",
+    # how often
+    r"定期|不定期|经常|时常|偶尔|频繁|一般情况下|一般来说|正常情况下|通常|往往|基本上",
+    # how much
+    r"大约|大概|大致|约莫|差不多|几乎|接近|近似|(?<=[\d个十百千万%％天年月周时钟秒米])\s?左右",
+    r"若干|一些|某些|(?<!第)几个|少许|些许|许多|很多|众多|大量|海量|少量|大部分|绝?大多数?|多数(?=[用情场操请])|各种|各类|各式",
+    r"一定(?:程度|的?(?:时间|数量|范围|比例|条件|期限|能力|规模))(?:上|内)?|适量|适度|适当(?!性)|合适的?|合理(?!性)的?|恰当|妥善",
+    r"足够的?|充足的?|充分(?!必要)的?|非常|十分|极其|极为|相当(?!于)|尤其|过[高低大小长短多少快慢]|不必要的",
+    r"更(?:好|快|高|佳|强|多(?!的?(?:信息|内容|细节))|方便)的?|比?较为?[高低大小快慢好多少长短强弱](?!者)",
+    r"显著|明显|大幅度?|最优|最佳|最大化|最小化",
+    # how good
+    r"友好(?!城市)的?|人性化|易用|易于?(?:使用|理解|维护|操作|扩展|学习?|掌握|管理|阅读|安装|部署|懂|上手)|方便地?|便捷|便利",
+    r"便于(?:使用|操作|维护|管理|查看|扩展|理解|携带)|简单|简洁|简便|直观|美观|流畅|清晰(?!度)(?:明了)?|明了|一目了然",
+    r"高效|有效地|灵活|强大|健壮|鲁棒|先进(?!行|先出)|领先|优良|优质|优秀|优异|出色|完善的|完备的|满意|良好的?|主流|体验良?好",
+    r"高(?:性能|质量|效率|可用性?|可靠性?|并发(?!时|场景|环境|情况|[的下])|安全性|精度|速|吞吐|稳定性|水平)|低(?:延迟|时延|成本|功耗|误差)",
+    r"稳定(?!性|版)(?:地|的|运行|可靠)?|(?<!不)可靠(?!性)(?:地|的|运行)?|安全可靠|平稳|平滑|无缝|顺畅",
 )
-_WORDS = re.compile(
-    rf"{ESCAPE.pattern}|{OPEN.pattern}|{ABOUT.pattern}|(?P<vague>(?<![\w-])(?:{_ENGLISH})(?![\w-])|{_LATER}|{_CHINESE})",
-    re.IGNORECASE | re.ASCII,
+# a word in quotes is spoken of
+_WORDS = wording(
+    [rf"(?<![\"“‘])(?:{'|'.join(_ENGLISH)})"],
+    [rf"(?<![“「‘])(?:{'|'.join(_CHINESE)})"],
+    others=[escape_clause.WORDS, open_ended_list.WORDS, missing_tolerance.ABOUT],
 )
-
-
-def _find(subject: Subject) -> Iterator[Finding]:
-    """Only in a statement that obliges somebody: elsewhere such words do no harm. What lets it off is another's."""
-    for prose in subject.prose:
-        for clause in prose.duties:
-            for found in _WORDS.finditer(prose.text, clause.start, clause.end):
-                if found["vague"]:
-                    yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
-
 
 CHECK = Check(
     name="vague-term",
@@ -67,7 +84,7 @@ CHECK = Check(
     severity=Severity.WARNING,
     confidence=0.8,
     scope=Scope.PASSAGE,
-    find=_find,
+    find=_WORDS.findings,
     messages={"en": "“{word}” is vague: no test can decide it.", "zh": "“{word}”含义模糊，无法验证。"},
     suggestions={
         "en": "Name a number with its unit and tolerance, a list, or a condition.",

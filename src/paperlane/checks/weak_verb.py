@@ -10,22 +10,29 @@ from paperlane.model.documents import Severity
 
 _FOR_WHOM = r"(?:(?:the\s+|an?\s+)?(?:users?|operators?|administrators?|customers?|clients?)\s+(?:with\s+)?)?"
 _MEANS = (
-    r"(?:the\s+|an?\s+|some\s+)?(?:ability|capability|capacity|functionality|possibility|means|support|facility|facilities|mechanisms?|"
+    r"(?:the\s+|an?\s+|some\s+)?(?:ability|capability|capacity|functionality|possibility|means|support|facility|"
+    r"facilities|mechanisms?|"
     r"features?|options?|assistance|capabilities|functions?)\s+(?:to|of|for)"
 )
 # after INCOSE's Guide to Writing Requirements, rule R10 (avoid superfluous infinitives), and weak verbs beside it
 _ABLE = (
-    r"be\s+(?:able|designed|intended|expected|equipped|ready|in\s+a\s+position)\s+to|be\s+(?:capable|incapable)\s+of|be\s+(?:suitable|intended)\s+for|"
+    r"be\s+(?:able|designed|intended|expected|equipped|ready|in\s+a\s+position)\s+to|be\s+(?:capable|incapable)\s+of|"
+    r"be\s+(?:suitable|intended)\s+for|"
     rf"have\s+{_MEANS}|(?:provide|offer|include|contain|feature)\s+{_FOR_WHOM}{_MEANS}"
 )
 _HOPEFUL = (
-    r"facilitate|accommodate|cater\s+(?:for|to)|cope\s+with|take\s+care\s+of|(?:provide|allow)\s+for|consider|be\s+considered|assist|help|aid|promote|encourage|foster|"
-    r"take\s+(?:\w+\s+){0,4}?into\s+(?:account|consideration)|be\s+taken\s+into\s+(?:account|consideration)|enhance|improve|strive\s+(?:to|for)|"
-    r"(?:try|attempt|aim|seek|endeavou?r)\s+(?:to|for|at)|contribute\s+to|be\s+(?:mindful|aware)\s+of|pay\s+attention\s+to|streamline"
+    r"facilitate|accommodate|cater\s+(?:for|to)|cope\s+with|take\s+care\s+of|(?:provide|allow)\s+for|"
+    r"consider(?![^.;]{0,80}?\sto\s+(?:be|have)\b)|be\s+considered(?!\s+(?:as|to)\b)|assist|help|aid|promote|"
+    r"encourage|foster|"
+    r"take\s+(?:\w+\s+){0,4}?into\s+(?:account|consideration)|be\s+taken\s+into\s+(?:account|consideration)|enhance|"
+    r"improve|strive\s+(?:to|for)|"
+    r"(?:try|attempt|aim|seek|endeavou?r)\s+(?:to|for|at)|contribute\s+to|be\s+(?:mindful|aware)\s+of|"
+    r"pay\s+attention\s+to|streamline"
 )
 _GENERIC = (
     r"support|handle|process|manage|address|deal\s+with|work\s+with|interact\s+with|interface\s+with|integrate\s+with|"
-    r"be\s+(?:supported|handled|managed|facilitated|accommodated|addressed|catered\s+for|dealt\s+with|taken\s+care\s+of)"
+    r"be\s+(?:supported|handled|managed|facilitated|accommodated|addressed|catered\s+for|dealt\s+with|"
+    r"taken\s+care\s+of)"
 )
 _ADVERBS = r"(?:(?:also|always|further|both|thus|then|therefore|\w+ly)\s+)*+"
 _VERB = rf"{_ADVERBS}(?P<verb>(?P<able>{_ABLE})|(?P<hopeful>{_HOPEFUL})|(?P<generic>{_GENERIC}))(?![\w-])(?!\s*\))"
@@ -34,31 +41,39 @@ _ENGLISH = re.compile(
     r"(?<![\w\"“'‘])(?:shall|must|should|will|(?:required|obliged|expected|needs?|ha(?:s|ve)|is|are)\s+to)\s+" + _VERB,
     re.IGNORECASE | re.ASCII,
 )
+# these only tell what happens, but of what is built
+_OFTEN = re.compile(r"will|needs?|ha(?:s|ve)|is|are|expected", re.IGNORECASE)
 # what names something that a test can look at
 _EXACT = re.compile(
-    r"\d|\ufffc|[\"“”「《`|\[]|[:：]\s*\S|[:：]\s*$|\b(?:following|below|accordance|according\s+to|compl(?:y|iance|iant|ies|ying)|conform\w*|"
+    r"\d|\ufffc|[\"“”「《`|\[]|[:：]\s*\S|[:：]\s*$|\b(?:following|below|accordance|according\s+to|compl(?:y|iance|"
+    r"iant|ies|ying)|conform\w*|"
     r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by|above))\b",
     re.IGNORECASE | re.ASCII,
 )
 _NAMED = re.compile(
     r"\b[A-Z]{2,}|[a-z][A-Z]|(?<=[\w,(] )[A-Z]\w+|(?<=\w)_\w|,\s*(?:and|or)\s|,.*\s(?:and|or)\s|"
-    r"\b(?:via|through|using|by|without|unless|until|if|when|each|every|all|both|only|at\s+least|between|same|whether|so\s+that|from)\b",
+    r"\b(?:via|through|using|by|without|unless|until|if|when|each|every|all|both|only|at\s+least|between|same|whether|"
+    r"so\s+that|from)\b",
     re.ASCII,
 )
 _FEW = 80  # characters of an obligation that leaves no room for a condition or a measure
 
-_OBLIGES_ZH = r"(?:应当?|应该|必须|[必须]须|须|需要?|要|务必)"
+_OBLIGES_ZH = r"(?:应当?|应该|必须|须|需要?|要|务必)"
 _VERB_ZH = (
-    r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法)(?!被)|(?:能|可)?(?:具[备有]|拥有|提供)[^，。；,;：:、\n]{0,16}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
+    r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法)(?!被)|(?:能|可)?(?:具[备有]|拥有|"
+    r"提供)[^，。；,;：:、\n]{0,16}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
     r"(?=\s*(?:[，。；,;]|并|$)))|"
-    r"(?P<hopeful>(?:有助|有利|便|致力|有益)于|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|适应|满足(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
-    r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|负责|对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持))))"
+    r"(?P<hopeful>(?:有助|有利|致力|有益)于|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|"
+    r"适应|满足(?!的)(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
+    r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|"
+    r"对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持))))"
 )
 _ITEM_ZH = re.compile(_VERB_ZH, re.ASCII)
 _CHINESE = re.compile(rf"(?<![对响相供适反效感呼]){_OBLIGES_ZH}(?:同时|还|均|都|也|总是|全面)?{_VERB_ZH}", re.ASCII)
 _EXACT_ZH = re.compile(r"[\dA-Za-z\ufffc“”「《【\[`|：:]|如下|下列|以下|按照?|根据|依据|符合|遵[循守照]|规定", re.ASCII)
 _NAMED_ZH = re.compile(r"[、]|通过|使用|采用|利用|方式|经由?|并|且|和|或|如果|当|若|所有|每|全部|后|前|时|至少")
 _FEW_ZH = 16
+_WINDOW = 300  # characters in which something exact may stand
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -72,13 +87,13 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
     """Weak verbs with nothing behind them that a test can look at; the emptier the verb, the less will do."""
     text = prose.text
     for found in _each(_ENGLISH, _ITEM, text, clause):
-        end = clause.end
+        end = min(clause.end, found.end() + _WINDOW)
         if _EXACT.search(text, found.end(), end):
             continue
         if not found["generic"] or (end - found.end() <= _FEW and not _NAMED.search(text, found.end(), end)):
             yield found
     for found in _each(_CHINESE, _ITEM_ZH, text, clause) if prose.chinese else ():
-        end = clause.end
+        end = min(clause.end, found.end() + _WINDOW)
         if _EXACT_ZH.search(text, found.start("verb"), end):
             continue
         if not found["generic"] or (
@@ -89,7 +104,9 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
 
 def _each(said: re.Pattern[str], item: re.Pattern[str], text: str, clause: Clause) -> Iterator[re.Match[str]]:
     """Behind each word that obliges; an item of a list begins with the verb itself."""
-    yield from said.finditer(text, clause.start, clause.end)
+    for found in said.finditer(text, clause.start, clause.end):
+        if _OFTEN.match(found[0]) is None or clause.at <= found.start() < clause.after:
+            yield found
     if clause.at == clause.after:
         label = LABEL.match(text, clause.start, clause.end)
         found = item.match(text, label.end() if label else clause.start, clause.end)
