@@ -21,7 +21,6 @@ _SAID = re.compile(
 _LISTED = re.compile(r"(?:\.{2,}|…|\t)\s*\d+\s*$")  # a line of a contents page
 _GOES_ON = re.compile(r"(?:\b(?:and|or|of|the|a|an|for|with|to|in|on|by|from)|[,:&–—-])\s*$", re.IGNORECASE)
 _CODE = re.compile(r"->|::|\w\([^)]*\)\W*$")  # several ways to call one function, explained below the last
-_ONE = re.compile(r"第?\s*[1一][章节]?\.?")
 _HABIT = 5
 _WORD = re.compile(r"\w")
 _LAID_OUT = ("application/pdf", "application/vnd.")  # documents with covers, by the beginning of their media types
@@ -79,7 +78,7 @@ def _excused(document: Document, section: Section, following: Section | None, fi
         return True
     if following is None:
         return False
-    if section is first and following.number and (not section.number or _ONE.fullmatch(following.number)):
+    if section is first and (section.heading == 0 or (following.number and not section.number)):
         return True
     pages = [document.parsed.blocks[one.heading].page for one in (section, following)]
     continued = _GOES_ON.search(title) is not None or following.path[-1][:1].islower()
