@@ -15,6 +15,7 @@ from importlib import import_module
 from itertools import accumulate
 from operator import itemgetter
 from pkgutil import iter_modules
+from typing import Any
 
 from paperlane.checks.sentences import sentences
 from paperlane.model.documents import (
@@ -91,6 +92,11 @@ class Subject:
     document: Document
     first: int
     last: int
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What one check found out about all of it and others want too, by a name."""
+        return {}
 
     @cached_property
     def prose(self) -> Sequence[Prose]:

@@ -37,6 +37,7 @@ _LISTED = re.compile(
     r"(?:见|如|参见|详见|参考|参照)(?:下|上)?(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)",
     re.IGNORECASE | re.ASCII,
 )
+_FIGURE = re.compile(r"[\d一二三四五六七八九十]")
 _LOST = re.compile(
     r"Error! (?:Reference source not found|Bookmark not defined|No text of specified style in document)\.?|"
     r"错误[!！] ?(?:未找到引用源|未定义书签|文档中没有指定样式的文字)。?|錯誤[!！] ?(?:找不到參照來源|尚未定義書籤)。?|"
@@ -84,7 +85,19 @@ _PAGES = ("page", "页")
 
 
 def _hints(prose: Prose, words: Sequence[str]) -> bool:
-    return any(word in prose.text for word in words)
+    text = prose.text
+    for word in words:  # noqa: SIM110  a generator would take twice as long
+        if word in text:
+            return True
+    return False
+
+
+def _numbered(subject: Subject) -> Sequence[Prose]:
+    """The blocks with a number, which are few."""
+    found: Sequence[Prose] | None = subject.kept.get("numbered")
+    if found is None:
+        found = subject.kept["numbered"] = [prose for prose in subject.prose if _FIGURE.search(prose.text)]
+    return found
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -167,7 +180,7 @@ def _ends(number: str) -> Iterator[int]:
 
 def _sections(subject: Subject) -> Iterator[Finding]:
     numbers = _Numbers(subject.document.sections, subject.prose)
-    for prose in subject.prose:
+    for prose in _numbered(subject):
         for found in _SECTION.finditer(prose.text) if not prose.block.level and _hints(prose, _SECTIONS) else ():
             places = list(_places(prose.text, found))
             if _foreign(prose.text, found.start(), places[-1][1]):
@@ -237,7 +250,7 @@ def _listed(subject: Subject) -> Iterator[Finding]:
     for one in captions(subject):
         known.add((one.series[0], f"{one.series[1]}{one.own}"))
     kinds = {kind for kind, _ in known}
-    for prose in subject.prose:
+    for prose in _numbered(subject):
         for found in _LISTED.finditer(prose.text) if _hints(prose, _CAPTIONED) else ():
             kind, number = kind_of(found["kind"] or found["zh"]), found["number"] or found["zhnumber"]
             told = kind in kinds or shown
@@ -265,7 +278,7 @@ def _ids(subject: Subject) -> Iterator[Finding]:
         for one in found:
             defined.setdefault(one.stem, set()).add(one.text)
     series = {stem: texts for stem, texts in defined.items() if len(texts) >= _FEWEST_IDS and stem[-1] in "-_."}
-    for prose in subject.prose if series else ():
+    for prose in _numbered(subject) if series else ():
         for found in mentioned(prose):
             known = series.get(found["stem"])
             if known and found[0] not in known and not any(text.startswith(found[0]) for text in known):

@@ -14,6 +14,7 @@ _HAN = "\u3400"  # Chinese tokens stand behind it
 _FEWEST_WORDS, _FEWEST_CHARACTERS = 40, 80
 _SHINGLE = 3  # tokens
 _MOST_BELOW = 12  # sections that are read with the one above them
+_SAMPLED = 4  # of so many shingles one is kept
 _INDEXED = 4  # texts that are kept of those that share a shingle, so that a much repeated one costs no more
 _ALIKE = 0.9  # of all tokens
 _IN_ORDER = 0.5  # of all shingles: one changed word changes three
@@ -26,18 +27,19 @@ class _Text:
     """A text that may stand twice, below the headings `path`; `title` is what names it."""
 
     tokens: Counter[str]
-    shingles: frozenset[Hashable]
+    shingles: Sequence[Hashable]
     start: int
     end: int
     path: tuple[str, ...]
     title: str
 
-    def repeats(self, other: "_Text", shared: int) -> bool:
-        """Are most tokens the same, mostly in the same order? `shared` counts the shingles of both.
+    def repeats(self, other: "_Text") -> bool:
+        """Are most tokens the same, mostly in the same order?
 
         Where they differ by what their headings differ by, each says the same of something else.
         """
-        if shared < _IN_ORDER * (len(self.shingles) + len(other.shingles) - shared):
+        mine, others = set(self.shingles), set(other.shingles)
+        if len(mine & others) < _IN_ORDER * len(mine | others):
             return False
         same = (self.tokens & other.tokens).total()
         if 2 * same < _ALIKE * (self.tokens.total() + other.tokens.total()):
@@ -68,16 +70,18 @@ def _repeated(texts: Sequence[_Text], *, exactly: bool) -> Iterator[tuple[_Text,
     for text in texts:
         shared: Counter[int] = Counter()
         others: dict[int, _Text] = {}
-        for shingle in (text.shingles,) if exactly else text.shingles:
-            known = index.setdefault(shingle, [])
-            for other in known:
+        shingles = (tuple(text.shingles),) if exactly else text.shingles
+        for shingle in shingles:
+            for other in index.get(shingle, ()):
                 shared[other.start] += 1
                 others[other.start] = other
+        for shingle in shingles[::_SAMPLED]:
+            known = index.setdefault(shingle, [])
             if len(known) < _INDEXED:
                 known.append(text)
         apart = {start: count for start, count in shared.items() if exactly or not _is_above(others[start], text)}
-        for start, count in Counter(apart).most_common(1):
-            if exactly or text.repeats(others[start], count):
+        for start, _ in Counter(apart).most_common(1):
+            if exactly or text.repeats(others[start]):
                 yield text, others[start]
 
 
@@ -127,7 +131,7 @@ def _long(tokens: Sequence[str]) -> bool:
 
 
 def _text(tokens: Sequence[str], place: Block, path: tuple[str, ...], title: str) -> _Text:
-    shingles = frozenset(zip(*(tokens[at:] for at in range(_SHINGLE)), strict=False))
+    shingles = list(zip(*(tokens[at:] for at in range(_SHINGLE)), strict=False))
     return _Text(Counter(tokens), shingles, place.start, place.end, path, title)
 
 

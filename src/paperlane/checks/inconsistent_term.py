@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.spellings import CHINESE, OTHER_WORDS, PARTS, VERBS, american, british, chinese, forms, is_oxford
+from paperlane.checks.vocabulary import Vocabulary, vocabulary
 from paperlane.model.documents import BlockKind, Language, Severity
 
-_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 _NAME = re.compile(r"(?=\w*[a-z])(?:[A-Z][a-z]+|[a-z]{1,2}|[A-Z]{2,})[A-Z]\w*")  # OpenChain, iPhone, JSONPath
 _CAMEL = re.compile(r"[a-z][A-Z]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -64,36 +64,10 @@ def _elsewhere(times: int) -> Mapping[str, str]:
 _BY_GLOSSARY = {"en": "in the glossary", "zh": "见术语表"}
 
 
-class _Words:
-    """How often each word stands in the document, as it is written and, but for names with capitals, in small letters.
-
-    `blocks` are those of prose with their words in small letters.
-    """
-
-    def __init__(self, blocks: Sequence[Prose]) -> None:
-        self.written: Counter[str] = Counter()
-        self.blocks: list[tuple[Prose, Sequence[str]]] = []
-        for prose in blocks:
-            words = _WORD.findall(prose.text)
-            if words:
-                self.written.update(words)
-                self.blocks.append((prose, " ".join(words).lower().split(" ")))
-        self.small: Counter[str] = Counter()
-        for word, times in self.written.items():
-            if word[1:].islower() or word.isupper() or "-" in word:
-                self.small[word.lower()] += times
-        self.first = {word: at for at, word in enumerate(self.small)}
-
-    def holding(self, words: Collection[str]) -> Iterator[Prose]:
-        """The blocks that hold one of these words, given in small letters."""
-        wanted = frozenset(words)
-        return (prose for prose, own in self.blocks if not wanted.isdisjoint(own))
-
-
 def _find(subject: Subject) -> Iterator[Finding]:
     """Every place of a rare spelling, the first one of a frequent one."""
     forms_ = _Forms()
-    words = _Words(subject.prose)
+    words = vocabulary(subject)
     _compounds(forms_, words)
     _englishes(forms_, words)
     _names(forms_, words, subject)
@@ -108,7 +82,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
         yield from findings if len(findings) <= _MOST else findings[:1]
 
 
-def _places(found: _Forms, words: _Words, subject: Subject) -> Iterator[tuple[_Form, str, Finding]]:
+def _places(found: _Forms, words: Vocabulary, subject: Subject) -> Iterator[tuple[_Form, str, Finding]]:
     """Where the spellings stand; each with what it is in small letters."""
     for forms_of, pattern in _patterns(found):
         heads = [re.split(r"[\s]", form)[0].lower() for form in forms_of]
@@ -139,7 +113,7 @@ def _patterns(found: _Forms) -> Iterator[tuple[Mapping[str, _Form], re.Pattern[s
             yield forms_of, re.compile(pattern, flags | re.ASCII)
 
 
-def _compounds(found: _Forms, words: _Words) -> None:
+def _compounds(found: _Forms, words: Vocabulary) -> None:
     """Words with a hyphen that also stand without one, and some that also stand as two."""
     styles: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for word in words.small:
@@ -166,7 +140,7 @@ def _singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
 
 
-def _minority(forms_of: dict[str, _Form], times: Mapping[str, int], words: _Words) -> None:
+def _minority(forms_of: dict[str, _Form], times: Mapping[str, int], words: Vocabulary) -> None:
     """All but the most frequent form, or the first of those; each in the plural too."""
     if len(times) > 1:
         best = max(times, key=lambda form: (times[form], -words.first.get(form, 0)))
@@ -176,7 +150,7 @@ def _minority(forms_of: dict[str, _Form], times: Mapping[str, int], words: _Word
                 forms_of[f"{form}s"] = _Form(f"{best}s", _elsewhere(times[best]))
 
 
-def _englishes(found: _Forms, words: _Words) -> None:
+def _englishes(found: _Forms, words: Vocabulary) -> None:
     """A word that stands in British and American spelling, and those of the spelling that is rare in the document."""
     plain = {word: times for word, times in words.written.items() if word.islower()}
     pairs = {word: other for word in plain if (other := american(word))}
@@ -201,12 +175,12 @@ def _rare(found: _Forms, plain: Mapping[str, int], some: Mapping[str, str], othe
             found.loose.setdefault(word, _Form(other, said))
 
 
-def _names(found: _Forms, words: _Words, subject: Subject) -> None:
+def _names(found: _Forms, words: Vocabulary, subject: Subject) -> None:
     """Names with capitals inside, and some acronyms, that also stand with others."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for word in words.written:
         groups[word.lower()].append(word)
-    titles = " ".join(section.path[-1] for section in subject.document.sections if section.path)
+    titles = " ".join(one.title for one in subject.document.sections if one.level <= _FEW and "(" not in one.title)
     for small, written in groups.items():
         names = [word for word in written if _NAME.fullmatch(word) and words.written[word] > 1]
         if names and len(small) >= _SHORTEST:
@@ -223,7 +197,7 @@ def _names(found: _Forms, words: _Words, subject: Subject) -> None:
         found.exact.update({form: _Form(best, _elsewhere(apps[best])) for form in apps if form != best})
 
 
-def _rare_names(found: _Forms, words: _Words, name: str, written: Sequence[str], *, titled: bool) -> None:
+def _rare_names(found: _Forms, words: Vocabulary, name: str, written: Sequence[str], *, titled: bool) -> None:
     """Other capitals; and, of a name in the titles, small letters or two words: others may be names in code."""
     times, small = words.written[name], name.lower()
     for word in written:
@@ -239,7 +213,7 @@ def _rare_names(found: _Forms, words: _Words, name: str, written: Sequence[str],
         found.exact[" ".join(parts)] = _Form(name, _elsewhere(times))
 
 
-def _verbs(found: _Forms, words: _Words) -> None:
+def _verbs(found: _Forms, words: Vocabulary) -> None:
     """To login, where the document logs in elsewhere."""
     used = {closed: apart.split() for closed, apart in VERBS.items() if words.small[closed]}
     for closed, (verb, particle) in used.items():
@@ -261,7 +235,7 @@ def _chinese(found: _Forms, subject: Subject) -> None:
             found.chinese.update({form: _Form(best, _elsewhere(times[best])) for form in times if form != best})
 
 
-def _glossaries(found: _Forms, words: _Words, subject: Subject) -> None:
+def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
     """The team's terms, which are binding, and the document's own."""
     for term, meaning in subject.document.brief.terms.items():
         for other in _spellings(term, words):
@@ -280,7 +254,7 @@ def _glossaries(found: _Forms, words: _Words, subject: Subject) -> None:
             found.loose.setdefault(closed, _Form(term, _BY_GLOSSARY))
 
 
-def _spellings(term: str, words: _Words) -> Iterator[str]:
+def _spellings(term: str, words: Vocabulary) -> Iterator[str]:
     """Other ways to write a term: joined, with a hyphen, as two words, with other capitals inside."""
     closed = re.sub(r"[\s-]", "", term).lower()
     parts = re.split(r"[\s-]", term) if re.search(r"[\s-]", term) else _PARTS.findall(term)

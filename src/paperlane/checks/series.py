@@ -34,9 +34,11 @@ _CAPTION = re.compile(
     r"(?P<own>\d{1,3}+)(?P<apart>\s*[:：.。—–-][^\w\n]*+(?=\w)|[*_ \t]*+)(?P<title>\w[^\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
+_FIGURE = re.compile(r"\d")
 _KINDS = {"fig.": "figure", "图": "figure", "表": "table"}
 _CONTINUED = re.compile(r"continued|cont\.|\bcont\b|续", re.IGNORECASE)
 _LONGEST_TITLE = 150
+_NEAR = 120  # characters in which a block's id ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,17 @@ def _read(section: Section) -> tuple[tuple[object, ...], int, Callable[[int], st
     return None
 
 
-def captions(subject: Subject) -> Iterator[Numbered]:
+def captions(subject: Subject) -> Sequence[Numbered]:
     """Captions of tables and figures: lines that name one and then its title, and are no sentence about it."""
+    found: Sequence[Numbered] | None = subject.kept.get("captions")
+    if found is None:
+        found = subject.kept["captions"] = list(_captions(subject))
+    return found
+
+
+def _captions(subject: Subject) -> Iterator[Numbered]:
     for prose in subject.prose:
-        if prose.block.level or prose.block.kind is BlockKind.TABLE_CELL:
+        if prose.block.level or prose.block.kind is BlockKind.TABLE_CELL or _FIGURE.search(prose.text) is None:
             continue
         for found in _CAPTION.finditer(prose.text):
             if not _is_caption(found):
@@ -150,6 +159,13 @@ def ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
     An id at the beginning of a block or a row, behind a label, or in a heading is defined there; elsewhere it is only
     mentioned.
     """
+    found: Mapping[str, Sequence[Id]] | None = subject.kept.get("ids")
+    if found is None:
+        found = subject.kept["ids"] = _ids(subject)
+    return found
+
+
+def _ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
     lists: defaultdict[str, list[Id]] = defaultdict(list)
     before: Prose | None = None
     for prose in subject.prose:
@@ -167,6 +183,8 @@ def mentioned(prose: Prose) -> Iterator[re.Match[str]]:
 
 
 def _defined(prose: Prose) -> re.Match[str] | None:
+    if _FIGURE.search(prose.written, 0, _NEAR) is None:
+        return None
     for text in (prose.text, prose.written):  # an id in code is an id
         start = len(text) - len(text.lstrip(_OPENS))
         if (label := _LABELLED.match(text, start)) is not None:
