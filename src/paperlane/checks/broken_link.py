@@ -35,16 +35,16 @@ _PLACEHOLDER = re.compile(
 _RESERVED = re.compile(r"\.(?:invalid|example|test)$", re.IGNORECASE)  # RFC 2606: nobody has such an address
 _OWN = re.compile(r"file:|[a-z]:[\\/]|\\\\\w|/(?:home|Users)/\w", re.IGNORECASE)
 _SIGNS = re.compile(r"[\s。，；：！？、（）《》“”‘’\\]|%(?![0-9a-f]{2})", re.IGNORECASE)
-_HOST = re.compile(r"(?:[\w.~%!$&'()*+,;=-]*@)?(?:\[[0-9a-f:.]+\]|(?!-)[\w-]+(?:\.[\w-]+)*\.?)(?::\d{1,5})?", re.IGNORECASE)
+_HOST = re.compile(
+    r"(?:[\w.~%!$&'()*+,;=-]*@)?(?:\[[0-9a-f:.]+\]|(?!-)[\w-]+(?:\.[\w-]+)*\.?)(?::\d{1,5})?", re.IGNORECASE
+)
 _TITLE = re.compile(r"\s*(?:\"[^\"]*\"|'[^']*'|=\d*x\d*|\{[^{}]*\})?\s*\)?")
 _BARE = re.compile(
     r"(?<![\w/.:@#&=?(\[<\"'-])(?:h?t{1,3}ps?(?:;//|//:?|:/(?!/)|：//|:\\\\)|(?:htp|htps|htttp|htttps|hhtp|hhtps|ttps?|httpp|httpss)://)"
     r"[\w-]+\.[^\s<>()（）【】，。；\"]+",
     re.IGNORECASE | re.ASCII,
 )
-_NO_TARGET = re.compile(
-    r"<(?:a|img)\s(?:[^<>]*?\s)?(?:href|src)\s*=\s*(?:\"\s*\"|'\s*')[^<>]*>", re.IGNORECASE
-)
+_NO_TARGET = re.compile(r"<(?:a|img)\s(?:[^<>]*?\s)?(?:href|src)\s*=\s*(?:\"\s*\"|'\s*')[^<>]*>", re.IGNORECASE)
 _TURNED = re.compile(r"\((?:https?://|www\.)[^()\s]+\)\[[^\[\]\n]+\](?!\()", re.IGNORECASE)
 _NAMED = re.compile(r"(?<![\w\])\\!])!?\[(?P<text>[^\[\]\n]{2,200})\]\[(?P<label>[^\[\]\n]{0,80})\](?![\[(])")
 _DEFINED = re.compile(r"^[ \t>]*\[(?P<label>[^\[\]]+)\]:", re.MULTILINE)
@@ -120,7 +120,9 @@ def _written(text: str, block: Block, *, marked: bool) -> Iterator[Finding]:
         for found in _NO_TARGET.finditer(text, block.start, block.end):
             if not text.startswith("`", found.start() - 1):
                 yield Finding(*found.span(), {"target": found[0][:100], **_MISSING}, Severity.ERROR)
-    if block.kind is BlockKind.CODE or ("//" not in text[block.start : block.end] and ":/" not in text[block.start : block.end]):
+    if block.kind is BlockKind.CODE or (
+        "//" not in text[block.start : block.end] and ":/" not in text[block.start : block.end]
+    ):
         return
     for pattern, reason in ((_BARE, _MISSPELT), (_TURNED, _REVERSED)):
         for found in pattern.finditer(text, block.start, block.end):

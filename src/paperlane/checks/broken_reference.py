@@ -29,9 +29,7 @@ _BEGINS = re.compile(r"\s*(\d{1,2}(?:\.\d{1,3})++)\.?\s", re.ASCII)
 _APPENDIX = re.compile(
     r"(?<![\w.])(?P<kind>(?i:appendix|annex)\s|附录)\s*(?P<name>[A-Z]|\d{1,2})(?![\w-]|\.\d)", re.ASCII
 )
-_CAPTION = re.compile(
-    r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE
-)
+_CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
 _LISTED = re.compile(
     r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
     r"(?:见|如|参见|详见|参考|参照)(?:下|上)?(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)",
@@ -77,7 +75,26 @@ _MARKDOWN = "text/markdown"
 
 
 # a pattern is tried only where a block has one of its words: looking for words is many times faster
-_SECTIONS = ("ection", "ECTION", "hapter", "HAPTER", "lause", "aragraph", "ec.", "hap.", "ara.", "§", "ee ", "efer", " in ", "with", "第", "见", "参", "节")
+_SECTIONS = (
+    "ection",
+    "ECTION",
+    "hapter",
+    "HAPTER",
+    "lause",
+    "aragraph",
+    "ec.",
+    "hap.",
+    "ara.",
+    "§",
+    "ee ",
+    "efer",
+    " in ",
+    "with",
+    "第",
+    "见",
+    "参",
+    "节",
+)
 _APPENDICES = ("ppendix", "nnex", "APPENDIX", "ANNEX", "附录")
 _CAPTIONED = ("able ", "igure ", "ig. ", "isting ", "TABLE", "FIGURE", "表", "图")
 _QUOTED = ('"', "“", "「")
@@ -138,7 +155,7 @@ class _Numbers:
         self._named: Collection[tuple[str, int]] = named if len(named) >= _FEWEST else set()
         titled = [section for section in sections if section.heading >= 0]
         plain = len(titled) >= _FEWEST_TITLES and not any(section.number for section in sections)
-        self.counted: Collection[str] = _counted(titled) | begun if plain else set()
+        self.counted: Collection[str] = {*_counted(titled), *begun} if plain else set()
 
     def hold(self, number: str, kind: str) -> bool:
         """Is there such a section, or may there be?"""

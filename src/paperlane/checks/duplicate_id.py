@@ -91,8 +91,7 @@ CHECK = Check(
         "# 第一章 目的\n\n正文。\n\n# 第一章 范围\n\n正文。",
         "Table 1: Limits\n\nText.\n\nTable 2: Users\n\nText.\n\nTable 2: Roles\n\nText.",
         "图1 总体结构\n\n正文。\n\n图1 数据流\n\n正文。",
-        "| Id | R-1 |\n|---|---|\n| Text | Open. |\n\n| Id | R-2 |\n|---|---|\n| Text | Close. |\n\n"
-        "| Id | R-1 |\n|---|---|\n| Text | Lock. |",
+        "| Id | R-1 |\n|---|---|\n| A | B |\n\n| Id | R-2 |\n|---|---|\n| A | C |\n\n| Id | R-1 |\n|---|---|\n| A | D",
         "# Appendix A Terms\n\nText.\n\n# Appendix A Forms\n\nText.",
     ),
     passes=(

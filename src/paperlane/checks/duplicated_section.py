@@ -14,6 +14,7 @@ _HAN = "\u3400"  # Chinese tokens stand behind it
 _FEWEST_WORDS, _FEWEST_CHARACTERS = 40, 80
 _SHINGLE = 3  # tokens
 _MOST_BELOW = 12  # sections that are read with the one above them
+_LIKELY = 0.4  # of all shingles, by those that were kept, so that a closer look pays
 _SAMPLED = 4  # of so many shingles one is kept
 _INDEXED = 4  # texts that are kept of those that share a shingle, so that a much repeated one costs no more
 _ALIKE = 0.9  # of all tokens
@@ -80,8 +81,8 @@ def _repeated(texts: Sequence[_Text], *, exactly: bool) -> Iterator[tuple[_Text,
             if len(known) < _INDEXED:
                 known.append(text)
         apart = {start: count for start, count in shared.items() if exactly or not _is_above(others[start], text)}
-        for start, _ in Counter(apart).most_common(1):
-            if exactly or text.repeats(others[start]):
+        for start, count in Counter(apart).most_common(1):
+            if exactly or (_SAMPLED * count >= _LIKELY * len(text.shingles) and text.repeats(others[start])):
                 yield text, others[start]
 
 
@@ -92,7 +93,9 @@ def _is_above(other: _Text, text: _Text) -> bool:
 def _texts(subject: Subject) -> tuple[Sequence[_Text], Sequence[_Text]]:
     """All sections, with those below them where they are short themselves, and all paragraphs, that are long enough."""
     blocks, all_sections = subject.document.parsed.blocks, subject.document.sections
-    said = {prose.block.start: _TOKEN.findall(prose.text.lower()) for prose in subject.prose if prose.block.kind in _PROSE}
+    said = {
+        prose.block.start: _TOKEN.findall(prose.text.lower()) for prose in subject.prose if prose.block.kind in _PROSE
+    }
     own = [list(_said(said, blocks[section.first : section.last])) for section in all_sections]
     sections: list[_Text] = []
     paragraphs: list[_Text] = []

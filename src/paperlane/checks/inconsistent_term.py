@@ -1,11 +1,11 @@
-"""One thing that is spelled in two ways: e-mail and email, colour and color, 登录 and 登陆, or otherwise than a glossary says."""
+"""One thing that is spelled in two ways, or otherwise than a glossary says: e-mail and email, 登录 and 登陆."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.spellings import CHINESE, OTHER_WORDS, PARTS, VERBS, american, british, chinese, forms, is_oxford
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 from paperlane.model.documents import BlockKind, Language, Severity
@@ -22,15 +22,19 @@ _NOUNS = (
     r"\s+(?:of|is|was|page|screen|form|dialog|button|name|attempts?|credentials|process|procedure|request|session|time|window|"
     r"failures?|token|id|data|menu|guide|script|file|panel|details|service|server|module|function|view|prompt|flow)\b"
 )
-_TERMS = re.compile(r"\b(?:glossary|terms|terminology|definitions|vocabulary)\b|术语|名词|词汇|術語|名詞", re.IGNORECASE)
+_TERMS = re.compile(
+    r"\b(?:glossary|terms|terminology|definitions|vocabulary)\b|术语|名词|词汇|術語|名詞", re.IGNORECASE
+)
 _DEFINED = re.compile(r"\W*(?P<term>[^\W\d_][\w -]{2,40}?)\W{0,3}\s*(?:[:：]|\s[–—-]\s)\W*\w", re.ASCII)
 _FORBIDDEN = re.compile(
     r"(?:\b(?:not|avoid|instead\s+of|rather\s+than|never)\b:?\s*|(?:不(?:用|称|写作|写成|使用|叫)|勿用|避免使用|禁用|而非)[：:]?\s*)"
     r"[“\"'‘「]?(?P<word>[A-Za-z][\w-]*(?:\s[A-Za-z][\w-]*)?|[\u3400-\u9fff]{2,8})",
     re.IGNORECASE,
 )
-_CASED = ("JSON", "XML", "API", "URL", "URI", "HTTP", "HTTPS", "HTML", "CSS", "PDF", "SQL", "CSV", "SSL", "TLS", "SSH", "FTP", "CPU",
-    "GPU", "USB", "SMS", "YAML")  # fmt: skip
+_CASED = (
+    "JSON", "XML", "API", "URL", "URI", "HTTP", "HTTPS", "HTML", "CSS", "PDF", "SQL", "CSV", "SSL", "TLS", "SSH", "FTP",
+    "CPU", "GPU", "USB", "SMS", "YAML",
+)  # fmt: skip
 _MOST = 3  # issues of one spelling: where it stands oftener, its first place says enough
 _CLEARLY = 3  # times as many words of one spelling as of the other make the document one of that spelling
 _FEW = 2
@@ -77,7 +81,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
     found: defaultdict[str, list[Finding]] = defaultdict(list)
     for form, said, finding in _places(forms_, words, subject):
         severity = Severity.WARNING if form.said is _BY_GLOSSARY else None
-        found[said].append(replace(finding, params={**finding.params, "instead": form.instead, **form.said}, severity=severity))
+        found[said].append(
+            replace(finding, params={**finding.params, "instead": form.instead, **form.said}, severity=severity)
+        )
     for findings in found.values():
         yield from findings if len(findings) <= _MOST else findings[:1]
 
@@ -91,7 +97,11 @@ def _places(found: _Forms, words: Vocabulary, subject: Subject) -> Iterator[tupl
                 said = " ".join(place["word"].split())
                 form = forms_of.get(said) or (forms_of.get(said.lower()) if not _CAMEL.search(said) else None)
                 if form is not None:
-                    yield form, said.lower(), prose.finding(*place.span("word"), {"word": prose.said(*place.span("word"))})
+                    yield (
+                        form,
+                        said.lower(),
+                        prose.finding(*place.span("word"), {"word": prose.said(*place.span("word"))}),
+                    )
     for word, form in found.chinese.items():
         pattern = chinese(word)
         for prose in subject.prose:
@@ -258,7 +268,9 @@ def _spellings(term: str, words: Vocabulary) -> Iterator[str]:
     """Other ways to write a term: joined, with a hyphen, as two words, with other capitals inside."""
     closed = re.sub(r"[\s-]", "", term).lower()
     parts = re.split(r"[\s-]", term) if re.search(r"[\s-]", term) else _PARTS.findall(term)
-    joined = {sign.join(parts).lower() for sign in ("", "-", " ")} if len(parts) > 1 and "".join(parts).isascii() else set()
+    joined = (
+        {sign.join(parts).lower() for sign in ("", "-", " ")} if len(parts) > 1 and "".join(parts).isascii() else set()
+    )
     yield from joined | set(forms(closed)) - {term.lower()}
     for word in words.written:
         same = word.replace("-", "").lower() == closed
@@ -304,8 +316,7 @@ CHECK = Check(
         "The colour of the door and the color of the gate.",
         "The color and the behavior of the center are known. The colour is not, nor the favor. The harbour is.",
         "OpenChain is a project. OpenChain has a site. Openchain grows.",
-        "# OpenChain\n\nOpenChain is here. OpenChain is there. OpenChain grows. The OpenChain site. OpenChain, too. Open Chain as well. "
-        "Open it. Chain it.",
+        "# OpenChain\n\nOpenChain is here, OpenChain grows. An OpenChain site. OpenChain, too. Open Chain: Open, Chain.",
         "Users log in first. The user must login again.",
         "The login page is the log-in page. The login is logged.",
         "The time-out is short. A timeout of 3 s. The timeout ends.",

@@ -14,30 +14,32 @@ _ACRONYM = re.compile(
     re.ASCII,
 )
 _KNOWN = frozenset({
-    "SHALL", "MUST", "SHOULD", "MAY", "WILL", "CAN", "ON", "OFF", "HERE", "OUR", "YOUR", "THIS", "THAT", "ANY", "EACH",
-    "TRUE", "FALSE", "NULL", "NONE", "README", "NEVER", "ALWAYS", "ONLY", "NOTE", "TIP", "YES", "DO", "NO", "BE",
-    "IS", "TO", "IN",
-    "AI", "ALL", "AM", "AND", "API", "APIs", "ASCII", "AWS", "BSD", "CA", "CD", "CEO", "CI", "CLI", "CPU", "CSS",
-    "CSV", "DB", "DNS", "DOC", "DOCX", "EN", "END", "EOF", "EU", "FAQ", "FTP", "GB", "GBK", "GCC", "GET", "GIF",
-    "GIT", "GMT", "GPL", "GPU", "GUI", "HTML", "HTTP", "HTTPS", "ID", "IDE", "IDs", "IEC", "IEEE", "IF", "INFO",
-    "IO", "IP", "IPV4", "IPV6", "ISO", "IT", "JPEG", "JPG", "JSON", "KB", "LAN", "LTD", "MB", "MIT", "NASA", "NEW",
-    "NOT", "OK", "OR", "OS", "PC", "PDF", "PHP", "PIN", "PM", "PNG", "POST", "PR", "PRs", "PUT", "QA", "RAM",
-    "REST", "RFC", "ROM", "SDK", "SET", "SMS", "SQL", "SSD", "SSH", "SSL", "SVG", "TB", "TBD", "TCP", "THE", "TLS",
-    "TODO", "TXT", "UDP", "UI", "UK", "UN", "URI", "URIs", "URL", "URLs", "US", "USA", "USB", "UTC", "UTF", "UUID",
-    "ANSI", "IETF", "NIST", "ETSI", "IANA", "ITU", "GNU", "LGPL", "AGPL", "POSIX", "RSA", "AES", "DES", "SHA", "JS", "JSP",
-    "NPM", "NVIDIA", "CUDA", "AMD", "ARM", "IBM", "HP", "HPE", "SAP", "BMW", "INC", "LLP", "LLC", "GMBH", "AG", "TV", "LED", "GPS",
-    "DVD", "CTO", "CFO", "CIO", "HR", "PHD", "FYI", "NB", "PS", "QR", "EUR", "USD", "GBP", "CNY", "RMB", "MIME", "NAN", "AS", "BY",
-    "FOO", "BAR", "BAZ", "ABC", "XYZ", "SELECT", "FROM", "WHERE", "INSERT", "UPDATE", "DELETE", "JOIN", "DROP", "TABLE",
-    "ANNEX", "APPENDIX", "HEIGHT", "WEIGHT", "LIMIT", "COMMIT", "NUM", "CTRL", "ALT", "SHIFT", "TAB", "ESC", "IDEA",
-    "HEAD", "PATCH", "PATH", "DEBUG", "ERROR", "WARN", "FATAL", "TRACE", "BUG", "APP", "SRS", "PRD",
-    "VAT", "VM", "VMs", "WAN", "WIFI", "WWW", "XML", "YAML", "YML", "ZIP",
+    "SHALL", "MUST", "SHOULD", "MAY", "WILL", "CAN", "ON", "OFF", "HERE", "OUR", "YOUR", "THIS", "THAT", "ANY",
+    "EACH", "TRUE", "FALSE", "NULL", "NONE", "README", "NEVER", "ALWAYS", "ONLY", "NOTE", "TIP", "YES", "DO",
+    "NO", "BE", "IS", "TO", "IN", "AI", "ALL", "AM", "AND", "API", "APIs", "ASCII", "AWS", "BSD", "CA", "CD",
+    "CEO", "CI", "CLI", "CPU", "CSS", "CSV", "DB", "DNS", "DOC", "DOCX", "EN", "END", "EOF", "EU", "FAQ",
+    "FTP", "GB", "GBK", "GCC", "GET", "GIF", "GIT", "GMT", "GPL", "GPU", "GUI", "HTML", "HTTP", "HTTPS", "ID",
+    "IDE", "IDs", "IEC", "IEEE", "IF", "INFO", "IO", "IP", "IPV4", "IPV6", "ISO", "IT", "JPEG", "JPG", "JSON",
+    "KB", "LAN", "LTD", "MB", "MIT", "NASA", "NEW", "NOT", "OK", "OR", "OS", "PC", "PDF", "PHP", "PIN", "PM",
+    "PNG", "POST", "PR", "PRs", "PUT", "QA", "RAM", "REST", "RFC", "ROM", "SDK", "SET", "SMS", "SQL", "SSD",
+    "SSH", "SSL", "SVG", "TB", "TBD", "TCP", "THE", "TLS", "TODO", "TXT", "UDP", "UI", "UK", "UN", "URI",
+    "URIs", "URL", "URLs", "US", "USA", "USB", "UTC", "UTF", "UUID", "ANSI", "IETF", "NIST", "ETSI", "IANA",
+    "ITU", "GNU", "LGPL", "AGPL", "POSIX", "RSA", "AES", "DES", "SHA", "JS", "JSP", "NPM", "NVIDIA", "CUDA",
+    "AMD", "ARM", "IBM", "HP", "HPE", "SAP", "BMW", "INC", "LLP", "LLC", "GMBH", "AG", "TV", "LED", "GPS",
+    "DVD", "CTO", "CFO", "CIO", "HR", "PHD", "FYI", "NB", "PS", "QR", "EUR", "USD", "GBP", "CNY", "RMB",
+    "MIME", "NAN", "AS", "BY", "FOO", "BAR", "BAZ", "ABC", "XYZ", "SELECT", "FROM", "WHERE", "INSERT",
+    "UPDATE", "DELETE", "JOIN", "DROP", "TABLE", "ANNEX", "APPENDIX", "HEIGHT", "WEIGHT", "LIMIT", "COMMIT",
+    "NUM", "CTRL", "ALT", "SHIFT", "TAB", "ESC", "IDEA", "HEAD", "PATCH", "PATH", "DEBUG", "ERROR", "WARN",
+    "FATAL", "TRACE", "BUG", "APP", "SRS", "PRD", "VAT", "VM", "VMs", "WAN", "WIFI", "WWW", "XML", "YAML",
+    "YML", "ZIP",
 })  # fmt: skip
 _INTRODUCED = re.compile(
     r"(?:简称|縮寫|缩写|英文|又称|即|\b(?:abbreviat\w+|abbr\.?|acronym|hereafter|hereinafter|known|called|referred\s+to)(?:\s+(?:as|is|to))*)"
     r"\s*(?:名|为|為|是|作)?\s*[:：“\"'(（]*\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})(?![A-Za-z0-9])"
 )
 _ENTRY = re.compile(
-    r"\W{0,4}(?P<acronym>[A-Z][A-Z0-9]{1,7})\W{0,4}?(?:\t|[ \xa0]{2,}|\s*[:：=]|\s+[–—-]+\s|\|)\W*[A-Za-z\u3400-\u9fff]{2,}[^\n]{3,}"
+    r"\W{0,4}(?P<acronym>[A-Z][A-Z0-9]{1,7})\W{0,4}?"
+    r"(?:\t|[ \xa0]{2,}|\s*[:：=]|\s+[–—-]+\s|\|)\W*[A-Za-z\u3400-\u9fff]{2,}[^\n]{3,}"
 )
 _SMALL = frozenset({"of", "and", "the", "for", "in", "on", "to", "a", "by", "with"})
 _SAME_LETTER = re.compile(r"([A-Z])\1+")
