@@ -193,6 +193,10 @@ UNITS = [
     "; ",
     "a/",
     "\n> ",
+    "to login the e-mail, ",
+    "5 s, REQ-1 ",
+    "[a](b c) http:/a.b ",
+    "\n\n# A\n\nTable 1: a",
 ]
 
 

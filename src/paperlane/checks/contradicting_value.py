@@ -161,7 +161,7 @@ CHECK = Check(
         "# Speed\n\nThe system shall respond within 2 seconds.\n\n# Tests\n\nThe response time must not exceed 5 s.",
         "# 性能\n\n系统应在2秒内响应查询请求。\n\n# 测试\n\n查询请求的响应时间不超过5秒。",
         "# Login\n\nA session times out after 30 minutes.\n\n# Security\n\nThe session time-out is 15 minutes.",
-        "# Login\n\nIt is locked after 5 failed attempts.\n\n# Risks\n\nIt shall be locked after three failed attempts.",
+        "# A\n\nIt is locked after 5 failed attempts.\n\n# B\n\nIt shall be locked after three failed attempts.",
         "# 登录\n\n连续输错密码5次后锁定账号。\n\n# 安全\n\n连续输错密码3次后，锁定账号。",
         "# Load\n\nThe system supports 500 concurrent users.\n\n# Tests\n\nSupport 300 concurrent users.",
         "# 负载\n\n系统支持500个并发用户。\n\n# 测试\n\n支持300个并发用户。",

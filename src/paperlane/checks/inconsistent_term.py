@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.spellings import CHINESE, OTHER_WORDS, PARTS, VERBS, american, british, chinese, forms, is_oxford
@@ -40,6 +41,11 @@ _CLEARLY = 3  # times as many words of one spelling as of the other make the doc
 _FEW = 2
 _COMMON = 5  # times a name stands before one in small letters, or in two words, is thought a slip
 _SHORTEST = 5
+_SHORTEST_PART = 3
+_LOOSE_WORDS = frozenset({
+    "ahead", "all", "any", "back", "behind", "can", "day", "down", "each", "every", "foo", "for", "how", "not", "off",
+    "one", "out", "over", "some", "time", "times", "under", "what", "when", "where", "who", "with",
+})  # fmt: skip
 _LONGEST_TERM = 60
 
 
@@ -73,6 +79,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     forms_ = _Forms()
     words = vocabulary(subject)
     _compounds(forms_, words)
+    _joined(forms_, words)
     _englishes(forms_, words)
     _names(forms_, words, subject)
     _verbs(forms_, words)
@@ -112,7 +119,7 @@ def _places(found: _Forms, words: Vocabulary, subject: Subject) -> Iterator[tupl
 def _patterns(found: _Forms) -> Iterator[tuple[Mapping[str, _Form], re.Pattern[str]]]:
     for forms_of, before, after, flags in (
         (found.loose, r"(?<![\w.@/#-])", "", re.IGNORECASE),
-        (found.exact, r"(?<![\w.@/#{<'\"=:-])", r"(?![}>'\"=:])", 0),
+        (found.exact, r"(?<![\w.@/#{<'\"=:-])", r"(?![}>'\"=])", 0),
         (found.verbs, _BEFORE_VERB, f"(?!{_NOUNS})", 0),
     ):
         if forms_of:
@@ -144,6 +151,43 @@ def _compounds(found: _Forms, words: Vocabulary) -> None:
                 styles[place[1].lower().replace(" ", "")][place[1].lower()] += 1
     for style in styles.values():
         _minority(found.loose, {form: times for form, times in style.items() if times}, words)
+
+
+def _joined(found: _Forms, words: Vocabulary) -> None:
+    """Two words that stand often, and rarely as one; or the other way round."""
+    apart: Counter[tuple[str, str]] = Counter()
+    for _, own in words.blocks:
+        for first, second in pairwise(own):
+            if first + second.lower() in words.written and min(len(first), len(second)) >= _SHORTEST_PART:
+                apart[first.lower(), second.lower()] += 1
+    for (first, second), times in apart.items():
+        closed, phrase = first + second, f"{first} {second}"
+        if first in _LOOSE_WORDS or second in _LOOSE_WORDS or closed in PARTS:
+            continue
+        joined = words.small[closed]
+        if times >= _COMMON and 0 < joined <= _FEW:
+            found.loose.setdefault(closed, _Form(phrase, _elsewhere(times)))
+        elif joined >= _COMMON and times <= _FEW:
+            found.loose.setdefault(phrase, _Form(closed, _elsewhere(joined)))
+    _titled(found, words)
+
+
+def _titled(found: _Forms, words: Vocabulary) -> None:
+    """A name of two words that stands once with a hyphen, or as one."""
+    rare = {
+        tuple(parts): word
+        for word, times in words.written.items()
+        if times <= _FEW
+        and (parts := re.findall(r"[A-Z][a-z]{2,}", word))
+        and word in {"".join(parts), "-".join(parts)}
+        if len(parts) == _FEW
+    }
+    often: Counter[tuple[str, ...]] = Counter()
+    for _, own in words.blocks if rare else ():
+        often.update(pair for pair in pairwise(own) if pair in rare)
+    for pair, times in often.items():
+        if times >= _COMMON:
+            found.exact.setdefault(rare[pair], _Form(" ".join(pair), _elsewhere(times)))
 
 
 def _singular(word: str) -> str:
@@ -249,7 +293,8 @@ def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
     """The team's terms, which are binding, and the document's own."""
     for term, meaning in subject.document.brief.terms.items():
         for other in _spellings(term, words):
-            (found.exact if other.lower() == term.lower() else found.loose).setdefault(other, _Form(term, _BY_GLOSSARY))
+            cased = other.lower() == term.lower() or _CAMEL.search(other) is not None
+            (found.exact if cased else found.loose)[other] = _Form(term, _BY_GLOSSARY)
         for group in CHINESE:
             for form in group:
                 if form in term:
@@ -271,11 +316,11 @@ def _spellings(term: str, words: Vocabulary) -> Iterator[str]:
     joined = (
         {sign.join(parts).lower() for sign in ("", "-", " ")} if len(parts) > 1 and "".join(parts).isascii() else set()
     )
-    yield from joined | set(forms(closed)) - {term.lower()}
+    yield from (joined | set(forms(closed))) - {term.lower()}
     for word in words.written:
         same = word.replace("-", "").lower() == closed
         if same and word.lower() != term.lower():
-            yield word.lower()
+            yield word if _CAMEL.search(word) else word.lower()
         elif same and word != term and _NAME.fullmatch(term):
             yield word
 
@@ -316,7 +361,9 @@ CHECK = Check(
         "The colour of the door and the color of the gate.",
         "The color and the behavior of the center are known. The colour is not, nor the favor. The harbour is.",
         "OpenChain is a project. OpenChain has a site. Openchain grows.",
-        "# OpenChain\n\nOpenChain is here, OpenChain grows. An OpenChain site. OpenChain, too. Open Chain: Open, Chain.",
+        "# OpenChain\n\nOpenChain is here, OpenChain grows. OpenChain is up. OpenChain, too. Open Chain: Open, Chain.",
+        "A Wallet Unit is one. The Wallet Unit, a Wallet Unit, no Wallet Unit. Each Wallet Unit. A Wallet-Unit.",
+        "An access point. The access point, each access point, no access point, this access point. One accesspoint.",
         "Users log in first. The user must login again.",
         "The login page is the log-in page. The login is logged.",
         "The time-out is short. A timeout of 3 s. The timeout ends.",
@@ -333,6 +380,7 @@ CHECK = Check(
         "The colour of the door. The behaviour of the gate is organized.",
         "Users log in on the login page. They set up the setup.",
         "OpenChain is a project. The package openchain is its tool. OPENCHAIN is a title. OpenChain, OpenChain.",
+        "The lock out works, the lockout does. Any one of anyone.",
         "They resign. They re-sign the file.",
         "A real-time system answers in real time, an open-source program is open source.",
         "用户登录系统，登录后可以查看账户，对账户收费。",
