@@ -60,7 +60,7 @@ _FOREIGN = re.compile(
     re.ASCII,
 )
 _OF = re.compile(
-    r"\s+(?:of|from)\s+(?!this\b|the\s+(?:present|same)\b)|"
+    r"(?:\s*\(\w{1,4}\)(?:,|\s+and|\s+or)?){0,4}\s+(?:of|from)\s+(?!this\b|the\s+(?:present|same)\b)|"
     r"\s+in\s+(?:the\s+)?(?:\[|(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|"
     r"[\w.-]+\s+(?:documentation|manual|guide|handbook|specification|standard|book|paper)\b)|\s*\[|\s*\]\s*[(\[]",
     re.ASCII,
@@ -154,8 +154,8 @@ class _Numbers:
         self._dotted: Collection[str] = parts if len(dotted) >= _FEWEST else set()
         self._named: Collection[tuple[str, int]] = named if len(named) >= _FEWEST else set()
         titled = [section for section in sections if section.heading >= 0]
-        plain = len(titled) >= _FEWEST_TITLES and not any(section.number for section in sections)
-        self.counted: Collection[str] = {*_counted(titled), *begun} if plain else set()
+        plain = len(titled) >= _FEWEST_TITLES and len(dotted) < _FEWEST and not named
+        self.counted: Collection[str] = {*_counted(titled), *parts} if plain else set()
 
     def hold(self, number: str, kind: str) -> bool:
         """Is there such a section, or may there be?"""
@@ -241,15 +241,16 @@ def _lost(subject: Subject) -> Iterator[Finding]:
 
 
 def _appendices(subject: Subject) -> Iterator[Finding]:
-    """Appendices, where a block begins with one of that kind."""
+    """Appendices, where a block begins with one of that kind, or where a document of sections has none."""
     begun = [found for prose in subject.prose if (found := _APPENDIX.match(prose.text, _indent(prose.text)))]
     known = {(found["kind"].strip().lower(), found["name"]) for found in begun}
     kinds = {kind for kind, _ in known}
+    titled = sum(section.heading >= 0 for section in subject.document.sections) >= _FEWEST_TITLES
     for prose in subject.prose:
         for found in _APPENDIX.finditer(prose.text) if _hints(prose, _APPENDICES) else ():
             kind = found["kind"].strip().lower()
-            missing = kind in kinds and (kind, found["name"]) not in known
-            if missing and not _foreign(prose.text, *found.span()):
+            told = kind in kinds or (titled and not kinds and _SOURCE.search(prose.text) is None)
+            if told and (kind, found["name"]) not in known and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
 
@@ -330,6 +331,7 @@ CHECK = Check(
         "# 第一節 目的\n\n詳見第九節。\n\n# 第二節 範圍\n\n正文。",
         "# 1 目的\n\n参见5.3 节。\n\n# 2 范围\n\n正文。",
         "See Appendix Z.\n\n# Appendix A\n\nText.",
+        "# Purpose\n\nSee Appendix B.\n\n# Scope\n\nText.\n\n# Terms\n\nText.",
         "详见附录C。\n\n# 附录A 术语\n\n正文。",
         "The limits are given in Error! Reference source not found.",
         "详见错误!未找到引用源。",
@@ -355,6 +357,7 @@ CHECK = Check(
         "# 1 Purpose\n\nSee section 7 of [RFC 1234], Section 508, and 'Design', Chapter 13.\n\n# 2 Scope\n\nText.",
         "# 第一章 目的\n\n参见《软件工程》第12章，以及第二章。\n\n# 第二章 范围\n\n正文。",
         "See Appendix A, and Annex I.\n\n# Appendix A\n\nText.",
+        "# Purpose\n\nSee Annex I (9) and (10) of the act.\n\n# Scope\n\nText.\n\n# Terms\n\nText.",
         "# Purpose\n\nSee section 1.\n\n# Scope\n\nText.\n\n# Limits\n\nText.",
         "# Purpose\n\nAs [HAIP] says in section 7.2.\n\n# Scope\n\nText.\n\n# Limits\n\nText.",
         "# 1 Purpose\n\nSee [section 7.2](https://example.org/a).\n\n# 2 Scope\n\nText.",

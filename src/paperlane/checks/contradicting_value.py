@@ -16,9 +16,9 @@ _GENERAL = frozenset(
 )
 _MOST_CLAIMS, _MOST_VALUES = 5, 2  # more of one key are entries of a kind, each with a value of its own
 _FEWEST_WORDS = {"number": 2.0}
-_CODE = re.compile(r"->|::|\w\([^)]*\)\W*$")  # functions are described alike
+_CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
 _SHORT = 30  # characters of a cell that holds a value
-_FAR = 3000  # characters in one section, behind which one no longer compares things side by side
+_FAR = 400  # characters in one section, behind which one no longer compares things side by side
 _FEWEST_SHARED = 3.0
 _MOST_MORE = 1.7  # times as many words
 _MOST_NEAR = 40
@@ -171,6 +171,7 @@ CHECK = Check(
         "# A\n\nAudit logs are retained for 90 days.\n\n# B\n\nThe audit logs shall be stored for at least 180 days.",
         "# A\n\nThe watchdog timeout is 100 ms.\n\n# B\n\nThe watchdog timeout is 250 ms, after which it resets.",
         "# A\n\nThe temperature ranges from -20 °C to 60 °C.\n\n# B\n\nThe temperature ranges from -10 °C to 60 °C.",
+        "# A <!-- toc -->\n\nThe retry interval is 5 s.\n\n# B <!-- toc -->\n\nThe retry interval is 500 ms.",
         "# 甲\n\n日志保存90天。\n\n# 乙\n\n日志应至少保存180天。",
         "# 甲\n\n系统可用性不低于99.9%。\n\n# 乙\n\n系统可用性应达到99.99%。",
         "# A\n\nThe availability is 99.9 %.\n\n# B\n\nAvailability shall be at least 99.99%.",

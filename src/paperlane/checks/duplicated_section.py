@@ -11,7 +11,7 @@ from paperlane.model.documents import Block, BlockKind, Section, Severity
 
 _TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]")
 _HAN = "\u3400"  # Chinese tokens stand behind it
-_FEWEST_WORDS, _FEWEST_CHARACTERS = 40, 80
+_FEWEST_WORDS = 40
 _SHINGLE = 3  # tokens
 _MOST_BELOW = 12  # sections that are read with the one above them
 _LIKELY = 0.4  # of all shingles, by those that were kept, so that a closer look pays
@@ -20,7 +20,7 @@ _INDEXED = 4  # texts that are kept of those that share a shingle, so that a muc
 _ALIKE = 0.9  # of all tokens
 _IN_ORDER = 0.5  # of all shingles: one changed word changes three
 _PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.FOOTNOTE)
-_CODE = re.compile(r"->|::|\w\([^)]*\)\W*$")  # functions are described alike
+_CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +127,10 @@ def _said(said: Mapping[int, Sequence[str]], blocks: Sequence[Block]) -> Iterato
 
 
 def _long(tokens: Sequence[str]) -> bool:
+    """Has it so many words, or characters of which two count as one?"""
     if len(tokens) < _FEWEST_WORDS:
         return False
-    characters = sum(token >= _HAN for token in tokens)
-    return len(tokens) - characters >= _FEWEST_WORDS or characters >= _FEWEST_CHARACTERS
+    return 2 * len(tokens) - sum(token >= _HAN for token in tokens) >= 2 * _FEWEST_WORDS
 
 
 def _text(tokens: Sequence[str], place: Block, path: tuple[str, ...], title: str) -> _Text:

@@ -20,7 +20,7 @@ _SAID = re.compile(
 )
 _LISTED = re.compile(r"(?:\.{2,}|…|\t)\s*\d+\s*$")  # a line of a contents page
 _GOES_ON = re.compile(r"(?:\b(?:and|or|of|the|a|an|for|with|to|in|on|by|from)|[,:&–—-])\s*$", re.IGNORECASE)
-_CODE = re.compile(r"->|::|\w\([^)]*\)\W*$")  # several ways to call one function, explained below the last
+_CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # several ways to call one function, explained below the last
 _HABIT = 5
 _WORD = re.compile(r"\w")
 _LAID_OUT = ("application/pdf", "application/vnd.")  # documents with covers, by the beginning of their media types
