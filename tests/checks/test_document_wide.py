@@ -76,7 +76,7 @@ def test_sections_of_a_kind_that_differ_in_many_values_contradict_nothing():
 
 
 def test_many_values_of_one_name_are_entries_of_a_kind():
-    entries = [f"# Entry {number}\n\nThe default timeout is {number} s." for number in range(1, 9)]
+    entries = [f"# Entry {number}\n\nThe session timeout is {number} s." for number in range(1, 9)]
     assert issues_of("contradicting-value", "\n\n".join(entries)) == []
 
 
@@ -89,6 +89,13 @@ def test_a_copied_section_is_told_at_its_heading_and_names_the_first():
     said = " ".join(f"word{number}" for number in range(60))
     (issue,) = issues_of("duplicated-section", f"# One\n\n{said}\n\n# Two\n\nText.\n\n# Three\n\n{said}")
     assert (issue.quote, issue.params["title"]) == ("Three", "One")
+
+
+def test_a_section_copied_from_below_a_short_one_is_told_too():
+    said = " ".join(f"word{number}" for number in range(60))
+    other = " ".join(f"text{number}" for number in range(60))
+    text = f"# One\n\n## A\n\n{said}\n\n## B\n\n{other}\n\n# Two\n\nText.\n\n## C\n\n{said}"
+    assert [issue.quote for issue in issues_of("duplicated-section", text)] == ["C"]
 
 
 def test_a_label_that_a_build_adds_later_is_no_broken_link():

@@ -15,6 +15,7 @@ _FEWEST_WORDS = 40
 _SHINGLE = 3  # tokens
 _MOST_BELOW = 12  # sections that are read with the one above them
 _LIKELY = 0.4  # of all shingles, by those that were kept, so that a closer look pays
+_NEAREST = 3  # texts that share most are looked at closely: of a section too, and of the one above it
 _SAMPLED = 4  # of so many shingles one is kept
 _INDEXED = 4  # texts that are kept of those that share a shingle, so that a much repeated one costs no more
 _ALIKE = 0.9  # of all tokens
@@ -81,9 +82,10 @@ def _repeated(texts: Sequence[_Text], *, exactly: bool) -> Iterator[tuple[_Text,
             if len(known) < _INDEXED:
                 known.append(text)
         apart = {start: count for start, count in shared.items() if exactly or not _is_above(others[start], text)}
-        for start, count in Counter(apart).most_common(1):
+        for start, count in Counter(apart).most_common(_NEAREST):
             if exactly or (_SAMPLED * count >= _LIKELY * len(text.shingles) and text.repeats(others[start])):
                 yield text, others[start]
+                break
 
 
 def _is_above(other: _Text, text: _Text) -> bool:
@@ -117,9 +119,10 @@ def _texts(subject: Subject) -> tuple[Sequence[_Text], Sequence[_Text]]:
 
 
 def _below(sections: Sequence[Section], own: Sequence[Sequence[str]], at: int) -> Iterator[str]:
-    """The words of the sections below one, where there are not too many of either."""
+    """The words of the sections below one, where there are several: of one alone, it is the one that is told of."""
     below = takewhile(lambda other: sections[other].level > sections[at].level, range(at + 1, len(own)))
-    return chain.from_iterable(own[other] for other in islice(below, _MOST_BELOW))
+    words = [own[other] for other in islice(below, _MOST_BELOW)]
+    return chain.from_iterable(words if len(words) > 1 else ())
 
 
 def _said(said: Mapping[int, Sequence[str]], blocks: Sequence[Block]) -> Iterator[str]:
