@@ -42,7 +42,8 @@ def _entry(check: Check) -> str:
 
 
 def _example(text: str) -> str:
-    return "- `" + " ⏎ ".join(filter(None, text.split("\n"))) + "`\n"
+    line = " ⏎ ".join(filter(None, text.split("\n")))
+    return f"- `` {line} ``\n" if "`" in line else f"- `{line}`\n"
 
 
 if __name__ == "__main__":

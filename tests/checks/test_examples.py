@@ -251,6 +251,10 @@ UNITS = [
     "的的",
     "(",
     '"',
+    "to login the e-mail, ",
+    "5 s, REQ-1 ",
+    "[a](b c) http:/a.b ",
+    "\n\n# A\n\nTable 1: a",
 ]
 
 

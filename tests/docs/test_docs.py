@@ -187,7 +187,8 @@ def test_each_test_that_proves_something_is_there():
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(path: Path):
-    for target in LINK.findall(path.read_text()):
+    shown = re.sub(r"(?<!`)(`+)(?!`)(?:(?!\1).)*\1", "code", path.read_text())  # an example of a link is none
+    for target in LINK.findall(shown):
         assert (path.parent / target).exists(), target
 
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from itertools import accumulate
 from operator import itemgetter
 from pkgutil import iter_modules
+from typing import Any
 
 from paperlane.checks.obligations import Clause, duties
 from paperlane.checks.sentences import sentences
@@ -118,6 +119,11 @@ class Subject:
     first: int
     last: int
     of: "Subject | None" = None
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What one check found out about all of it and others want too, by a name."""
+        return {}
 
     @cached_property
     def prose(self) -> Sequence[Prose]:

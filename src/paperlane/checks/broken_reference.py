@@ -6,48 +6,125 @@ from urllib.parse import unquote
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.numerals import value_of
+from paperlane.checks.series import captions, ids, kind_of, mentioned
 from paperlane.model.documents import Section, Severity
 
 # a number has two digits at most before its first point: Section 508 is a law's, and so is § 15
 _NUMBER = r"\d{1,2}(?:\.\d{1,3})*+(?![\w%]|\.\d)"
+_PARTED = r"\d{1,2}(?:\.\d{1,3})++(?![\w%]|\.\d)"
 _SECTION = re.compile(
-    rf"(?<![\w.])(?:(?P<many>sections|chapters|clauses)|section|chapter|clause|sec\.|chap\.)\s+(?P<en>{_NUMBER})|"
-    rf"§\s*(?P<sign>\d{{1,2}}(?:\.\d{{1,3}})++(?![\w%]))|"
-    r"第\s*(?P<zh>\d{1,2}(?:\.\d{1,3})*+|[一二三四五六七八九十]{1,3})\s*(?P<kind>[章节])|"
-    r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*节",
+    rf"(?<![\w.])(?:(?P<many>(?:sub)?sections|chapters|(?:sub)?clauses|paragraphs)|"
+    rf"(?:sub)?section|chapter|(?:sub)?clause|paragraph|sec\.|chap\.|para\.)\s+(?P<en>{_NUMBER})|"
+    rf"§§?\s*(?P<sign>{_PARTED})|"
+    rf"(?<![\w-])(?:see|refer\s+to|(?:described|defined|specified|given|listed|stated|shown)\s+in|"
+    rf"in\s+accordance\s+with)\s+(?P<bared>{_PARTED})(?!\s+[a-z])|"
+    r"第\s*(?P<zh>\d{1,2}(?:\.\d{1,3})*+|[一二三四五六七八九十]{1,3})\s*小?(?P<kind>[章节条])|"
+    rf"(?:[参详]?见|参[考照]|章节|小节)\s*(?P<seen>{_PARTED})|"
+    r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*小?节",
     re.IGNORECASE | re.ASCII,
 )
 _FURTHER = re.compile(rf"\s*(?:,\s*(?:and\s+|or\s+)?|and\s+|or\s+|to\s+|[–-]\s*)(?P<en>{_NUMBER})", re.ASCII)
-_NAMED = re.compile(r"第\s*(\d+|[零〇一二三四五六七八九十百]+)\s*([章节節])")
+_NAMED = re.compile(r"第\s*(\d+|[零〇一二三四五六七八九十百]+)\s*([章节節条條])")
 _BEGINS = re.compile(r"\s*(\d{1,2}(?:\.\d{1,3})++)\.?\s", re.ASCII)
 _APPENDIX = re.compile(
     r"(?<![\w.])(?P<kind>(?i:appendix|annex)\s|附录)\s*(?P<name>[A-Z]|\d{1,2})(?![\w-]|\.\d)", re.ASCII
 )
-_CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
+_CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
 _LISTED = re.compile(
-    r"(?<![\w.])(?P<kind>table|figure|fig\.)\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
-    r"(?:见|如|参见|详见)(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)",
+    r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
+    r"(?:见|如|参见|详见|参考|参照)(?:下|上)?(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)",
     re.IGNORECASE | re.ASCII,
 )
+_FIGURE = re.compile(r"[\d一二三四五六七八九十]")
+_LOST = re.compile(
+    r"Error! (?:Reference source not found|Bookmark not defined|No text of specified style in document)\.?|"
+    r"错误[!！] ?(?:未找到引用源|未定义书签|文档中没有指定样式的文字)。?|錯誤[!！] ?(?:找不到參照來源|尚未定義書籤)。?|"
+    r"(?:\b(?:section|chapter|figure|fig\.|table|appendix|equation|page)\s+|[章节图表页]\s*)\?\?(?!\?)|第\s*\?\?\s*[章节页]",
+    re.IGNORECASE,
+)
+_PAGE = re.compile(
+    r"(?<![\w.])(?:see|on|refer\s+to)\s+page\s+(?P<en>\d{1,5})(?!\w)|[见在]第?\s*(?P<zh>\d{1,5})\s*页", re.IGNORECASE
+)
+_NOTE = re.compile(r"\[\^(?P<label>[^\]\s]++)\](?!:)")
+_NOTED = re.compile(r"^[ \t>]*\[\^(?P<label>[^\]\s]++)\]:", re.MULTILINE)
+_TITLED = re.compile(
+    r"\b(?:see|refer\s+to|in|under)\s+(?:the\s+)?(?:(?:section|chapter|appendix)\s+(?:on\s+|titled\s+|called\s+)?"
+    r"[\"“](?P<en>[^\"“”\n]{3,60})[\"”]|[\"“](?P<before>[^\"“”\n]{3,60})[\"”]\s+(?:section|chapter)\b)|"
+    r"(?:[参详]?见|参[考照])(?:本文)?[“「\"](?P<zh>[^“”「」\"\n]{2,30})[”」\"]\s*(?:一|小|章)?[章节]",
+    re.IGNORECASE,
+)
 _FOREIGN = re.compile(
-    r"(?:\b(?:ISO|IEC|IEEE|RFC|NIST|EN|ETSI|ITU|Regulation|Directive|Act)\b|GB/T|\[[\w -]+\](?!\())[^.;。；]{0,40}$|"
-    r"》[^.;。；]{0,20}$|[\"'”’],\s+(?:in\s+)?$|[”」]\s*$",
+    r"(?:\b(?:ISO|IEC|IEEE|RFC|NIST|EN|ETSI|ITU|Regulation|Directive|Act)\b|GB/T|\[[\w ./-]+\](?!\())[^.;。；]{0,40}$|"
+    r"\b(?:[Ss]pecification|[Ss]tandard|[Gg]uide|[Mm]anual|[Hh]andbook|[Bb]ook)s?,?\s+(?:in\s+)?$|"
+    r"\ufffc\)\s*$|》[^.;。；]{0,20}$|[\"'”’],\s+(?:in\s+)?$|[”」]\s*$",
     re.ASCII,
 )
 _OF = re.compile(
-    r"\s+(?:of|from)\s+(?!this\b|the\s+(?:present|same)\b)|\s+in\s+(?:the\s+)?(?:\[|(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b)|\s*\[",
+    r"(?:\s*\(\w{1,4}\)(?:,|\s+and|\s+or)?){0,4}\s+(?:of|from)\s+(?!this\b|the\s+(?:present|same)\b)|"
+    r"\s+in\s+(?:the\s+)?(?:\[|(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|"
+    r"[\w.-]+\s+(?:documentation|manual|guide|handbook|specification|standard|book|paper)\b)|\s*\[|\s*\]\s*[(\[]",
     re.ASCII,
 )
+_SOURCE = re.compile(r"\[[A-Z][\w ./-]*\]|\b(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|《", re.ASCII)
 _WINDOW = 60  # characters before a reference in which another text may be named
-_KINDS = {"fig.": "figure", "图": "figure", "表": "table", "節": "节"}
 _FEWEST = 2  # numbered sections that make a document a numbered one
+_FEWEST_IDS = 3
+_FEWEST_TITLES = 3
+_SHOWN = ("text/markdown", "text/html", "text/plain")  # what the text of these does not show is not there
+_MARKDOWN = "text/markdown"
+
+
+# a pattern is tried only where a block has one of its words: looking for words is many times faster
+_SECTIONS = (
+    "ection",
+    "ECTION",
+    "hapter",
+    "HAPTER",
+    "lause",
+    "aragraph",
+    "ec.",
+    "hap.",
+    "ara.",
+    "§",
+    "ee ",
+    "efer",
+    " in ",
+    "with",
+    "第",
+    "见",
+    "参",
+    "节",
+)
+_APPENDICES = ("ppendix", "nnex", "APPENDIX", "ANNEX", "附录")
+_CAPTIONED = ("able ", "igure ", "ig. ", "isting ", "TABLE", "FIGURE", "表", "图")
+_QUOTED = ('"', "“", "「")
+_PAGES = ("page", "页")
+
+
+def _hints(prose: Prose, words: Sequence[str]) -> bool:
+    text = prose.text
+    for word in words:  # noqa: SIM110  a generator would take twice as long
+        if word in text:
+            return True
+    return False
+
+
+def _numbered(subject: Subject) -> Sequence[Prose]:
+    """The blocks with a number, which are few."""
+    found: Sequence[Prose] | None = subject.kept.get("numbered")
+    if found is None:
+        found = subject.kept["numbered"] = [prose for prose in subject.prose if _FIGURE.search(prose.text)]
+    return found
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
     yield from _anchors(subject)
+    yield from _lost(subject)
     yield from _sections(subject)
     yield from _appendices(subject)
     yield from _listed(subject)
+    yield from _titled(subject)
+    yield from _ids(subject)
 
 
 def _anchors(subject: Subject) -> Iterator[Finding]:
@@ -62,9 +139,10 @@ def _anchors(subject: Subject) -> Iterator[Finding]:
 
 
 class _Numbers:
-    """How a document numbers its sections: 3.2, or 第三章. Where it numbers none of a kind, nobody can tell.
+    """How a document numbers its sections: 3.2, or 第三章.
 
-    A block that begins with a number may be a heading that was not seen as one.
+    A block that begins with a number may be a heading that was not seen as one. Where no heading is numbered, a
+    program may number them when it shows them; then there is what counting them gives, with or without a title above.
     """
 
     def __init__(self, sections: Sequence[Section], blocks: Sequence[Prose]) -> None:
@@ -75,15 +153,41 @@ class _Numbers:
         self._flat = not any("." in number for number in dotted)
         self._dotted: Collection[str] = parts if len(dotted) >= _FEWEST else set()
         self._named: Collection[tuple[str, int]] = named if len(named) >= _FEWEST else set()
+        titled = [section for section in sections if section.heading >= 0]
+        plain = len(titled) >= _FEWEST_TITLES and len(dotted) < _FEWEST and not named
+        self.counted: Collection[str] = {*_counted(titled), *parts} if plain else set()
 
     def hold(self, number: str, kind: str) -> bool:
         """Is there such a section, or may there be?"""
+        number = number.removesuffix(".0")
         outer, _, inner = number.partition(".")
         if not inner and any(kind == other for other, _ in self._named):
             return (kind, value_of(number)) in self._named
+        if kind == "条":
+            return True
+        if self.counted and number[0].isdecimal():
+            return number in self.counted
         if not self._dotted or not number[0].isdecimal():
             return True
         return number in self._dotted or (self._flat and bool(inner) and outer in self._dotted)
+
+
+def _counted(sections: Sequence[Section]) -> Collection[str]:
+    """The numbers that headings would have."""
+    numbers: set[str] = set()
+    top = min(section.level for section in sections)
+    for first in (top, top + 1):
+        counts: list[int] = []
+        for section in sections:
+            depth = section.level - first
+            if depth < 0:
+                counts = []
+                continue
+            counts = [*counts[: depth + 1], *[0] * (depth + 1 - len(counts))]
+            counts[-1] += 1
+            numbers.add(".".join(map(str, counts)))
+    outer = max(sum(section.level == level for section in sections) for level in (top, top + 1))
+    return numbers | {str(number) for number in range(1, outer + 1)}
 
 
 def _ends(number: str) -> Iterator[int]:
@@ -93,10 +197,12 @@ def _ends(number: str) -> Iterator[int]:
 
 def _sections(subject: Subject) -> Iterator[Finding]:
     numbers = _Numbers(subject.document.sections, subject.prose)
-    for prose in subject.prose:
-        for found in _SECTION.finditer(prose.text) if not prose.block.level else ():
+    for prose in _numbered(subject):
+        for found in _SECTION.finditer(prose.text) if not prose.block.level and _hints(prose, _SECTIONS) else ():
             places = list(_places(prose.text, found))
             if _foreign(prose.text, found.start(), places[-1][1]):
+                continue
+            if numbers.counted and _SOURCE.search(prose.text) is not None:
                 continue
             for start, end, number in places:
                 if not numbers.hold(number, found["kind"] or ""):
@@ -105,9 +211,10 @@ def _sections(subject: Subject) -> Iterator[Finding]:
 
 def _places(text: str, found: re.Match[str]) -> Iterator[tuple[int, int, str]]:
     """Each section that a reference names, as in "sections 2, 3 and 9"."""
-    yield found.start(), found.end(), found["en"] or found["sign"] or found["zh"] or found["bare"]
+    number = next(filter(None, (found[name] for name in ("en", "sign", "bared", "zh", "seen", "bare"))))
+    yield found.start(), found.end(), number
     end = found.end()
-    while found["many"] and (further := _FURTHER.match(text, end)) is not None:
+    while (further := _FURTHER.match(text, end)) is not None and (found["many"] or "." in further["en"]):
         yield further.start("en"), further.end(), further["en"]
         end = further.end()
 
@@ -117,16 +224,33 @@ def _foreign(text: str, start: int, end: int) -> bool:
     return _FOREIGN.search(text, max(0, start - _WINDOW), start) is not None or _OF.match(text, end) is not None
 
 
+def _lost(subject: Subject) -> Iterator[Finding]:
+    """What programs write where they found nothing, pages behind the last one, and notes that are not there."""
+    parsed = subject.document.parsed
+    marked = parsed.media_type == _MARKDOWN
+    notes = {found["label"] for found in _NOTED.finditer(parsed.text)} if marked else set()
+    for prose in subject.prose:
+        for found in _LOST.finditer(prose.text) if "?" in prose.text or "!" in prose.text or "！" in prose.text else ():
+            yield prose.finding(*found.span(), {"target": prose.said(*found.span())}, Severity.ERROR)
+        for found in _PAGE.finditer(prose.text) if parsed.pages and _hints(prose, _PAGES) else ():
+            if int(found["en"] or found["zh"]) > parsed.pages and not _foreign(prose.text, *found.span()):
+                yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
+        for found in _NOTE.finditer(prose.text) if notes else ():
+            if found["label"] not in notes:
+                yield prose.finding(*found.span(), {"target": found[0]})
+
+
 def _appendices(subject: Subject) -> Iterator[Finding]:
-    """Appendices, where a block begins with one of that kind."""
+    """Appendices, where a block begins with one of that kind, or where a document of sections has none."""
     begun = [found for prose in subject.prose if (found := _APPENDIX.match(prose.text, _indent(prose.text)))]
     known = {(found["kind"].strip().lower(), found["name"]) for found in begun}
     kinds = {kind for kind, _ in known}
+    titled = sum(section.heading >= 0 for section in subject.document.sections) >= _FEWEST_TITLES
     for prose in subject.prose:
-        for found in _APPENDIX.finditer(prose.text):
+        for found in _APPENDIX.finditer(prose.text) if _hints(prose, _APPENDICES) else ():
             kind = found["kind"].strip().lower()
-            missing = kind in kinds and (kind, found["name"]) not in known
-            if missing and not _foreign(prose.text, *found.span()):
+            told = kind in kinds or (titled and not kinds and _SOURCE.search(prose.text) is None)
+            if told and (kind, found["name"]) not in known and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
 
@@ -135,21 +259,52 @@ def _indent(text: str) -> int:
 
 
 def _listed(subject: Subject) -> Iterator[Finding]:
-    """Tables and figures, where the document has captions of that kind at all."""
-    captions: set[tuple[str, str]] = set()
+    """Tables and figures, where the document has captions of that kind, or would show them if it had."""
+    shown = subject.document.parsed.media_type in _SHOWN
+    known: set[tuple[object, str]] = set()
     for prose in subject.prose:
         if (caption := _CAPTION.match(prose.text)) is not None:
-            captions.add((_kind(caption["kind"]), caption["number"]))
-    kinds = {kind for kind, _ in captions}
-    for prose in subject.prose:
-        for found in _LISTED.finditer(prose.text):
-            kind, number = _kind(found["kind"] or found["zh"]), found["number"] or found["zhnumber"]
-            if kind in kinds and (kind, number) not in captions and not _foreign(prose.text, *found.span()):
+            known.add((kind_of(caption["kind"]), caption["number"]))
+    for one in captions(subject):
+        known.add((one.series[0], f"{one.series[1]}{one.own}"))
+    kinds = {kind for kind, _ in known}
+    for prose in _numbered(subject):
+        for found in _LISTED.finditer(prose.text) if _hints(prose, _CAPTIONED) else ():
+            kind, number = kind_of(found["kind"] or found["zh"]), found["number"] or found["zhnumber"]
+            told = kind in kinds or shown
+            if told and (kind, number) not in known and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
 
+def _titled(subject: Subject) -> Iterator[Finding]:
+    """Sections that are named by their titles in quotation marks."""
+    titles = [" ".join(section.path[-1].casefold().split()) for section in subject.document.sections if section.path]
+    if len(titles) < _FEWEST_TITLES:
+        return
+    for prose in subject.prose:
+        for found in _TITLED.finditer(prose.text) if _hints(prose, _QUOTED) else ():
+            name = next(filter(None, found.groups()))
+            wanted = " ".join(name.casefold().split()).strip(" .,")
+            if not any(wanted in title for title in titles) and not _foreign(prose.text, *found.span()):
+                yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
+
+
+def _ids(subject: Subject) -> Iterator[Finding]:
+    """Ids of a series that the document defines, but not this one."""
+    defined: dict[str, set[str]] = {}
+    for found in ids(subject).values():
+        for one in found:
+            defined.setdefault(one.stem, set()).add(one.text)
+    series = {stem: texts for stem, texts in defined.items() if len(texts) >= _FEWEST_IDS and stem[-1] in "-_."}
+    for prose in _numbered(subject) if series else ():
+        for found in mentioned(prose):
+            known = series.get(found["stem"])
+            if known and found[0] not in known and not any(text.startswith(found[0]) for text in known):
+                yield prose.finding(*found.span(), {"target": found[0]})
+
+
 def _kind(word: str) -> str:
-    return _KINDS.get(word.lower(), word.lower())
+    return {"節": "节", "條": "条"}.get(word, word)
 
 
 CHECK = Check(
@@ -176,7 +331,20 @@ CHECK = Check(
         "# 第一節 目的\n\n詳見第九節。\n\n# 第二節 範圍\n\n正文。",
         "# 1 目的\n\n参见5.3 节。\n\n# 2 范围\n\n正文。",
         "See Appendix Z.\n\n# Appendix A\n\nText.",
+        "# Purpose\n\nSee Appendix B.\n\n# Scope\n\nText.\n\n# Terms\n\nText.",
         "详见附录C。\n\n# 附录A 术语\n\n正文。",
+        "The limits are given in Error! Reference source not found.",
+        "详见错误!未找到引用源。",
+        "The layout is shown in Figure ??.",
+        "# 1 Purpose\n\nLimits are described in 4.2.\n\n# 2 Scope\n\nText.",
+        "# 1 目的\n\n限值参见4.2，另见第 9.1 小节。\n\n# 2 范围\n\n正文。",
+        "# Purpose\n\nSee section 7.2.\n\n# Scope\n\nText.\n\n# Limits\n\nText.",
+        "# Purpose\n\nThe door closes.[^9]\n\n[^1]: A note.",
+        "REQ-1 It opens.\n\nREQ-2 It closes.\n\nREQ-3 It locks, see REQ-7.",
+        "需求-1 可以打开。\n\n需求-2 可以关闭。\n\n需求-3 可以上锁，依赖 需求-8。",
+        "As Figure 7 shows, the door opens.",
+        '# Purpose\n\nSee section "Limits of doors".\n\n# Scope\n\nText.\n\n# Terms\n\nText.',
+        "# 目的\n\n详见“门的限值”一节。\n\n# 范围\n\n正文。\n\n# 术语\n\n正文。",
     ),
     passes=(
         "# Guide\n\nSee [below](#the-end).\n\n## The end\n\nDone.",
@@ -189,5 +357,13 @@ CHECK = Check(
         "# 1 Purpose\n\nSee section 7 of [RFC 1234], Section 508, and 'Design', Chapter 13.\n\n# 2 Scope\n\nText.",
         "# 第一章 目的\n\n参见《软件工程》第12章，以及第二章。\n\n# 第二章 范围\n\n正文。",
         "See Appendix A, and Annex I.\n\n# Appendix A\n\nText.",
+        "# Purpose\n\nSee Annex I (9) and (10) of the act.\n\n# Scope\n\nText.\n\n# Terms\n\nText.",
+        "# Purpose\n\nSee section 1.\n\n# Scope\n\nText.\n\n# Limits\n\nText.",
+        "# Purpose\n\nAs [HAIP] says in section 7.2.\n\n# Scope\n\nText.\n\n# Limits\n\nText.",
+        "# 1 Purpose\n\nSee [section 7.2](https://example.org/a).\n\n# 2 Scope\n\nText.",
+        "# Purpose\n\nThe door closes.[^1]\n\n[^1]: A note.",
+        "REQ-1 It opens.\n\nREQ-2 It closes.\n\nREQ-3 It locks, see REQ-1 and UTF-8.",
+        '# Purpose\n\nSee section "Terms".\n\n# Scope\n\nText.\n\n# Terms of use\n\nText.',
+        "# 目的\n\n详见“术语”一节。\n\n# 范围\n\n正文。\n\n# 术语\n\n正文。",
     ),
 )

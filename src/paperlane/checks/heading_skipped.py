@@ -1,22 +1,39 @@
 """Headings that skip a level: a third-level one right below a first-level one."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.model.documents import Severity
+from paperlane.model.documents import Document, Section, Severity
+
+_HABIT = 3
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    """The first of each kind: where a document skips a level as a habit, one issue says so."""
-    last = 0
-    told: set[tuple[int, int]] = set()
-    for section in subject.document.sections:
-        if section.heading < 0:
-            continue
-        if last and section.level > last + 1 and (last, section.level) not in told:
-            told.add((last, section.level))
+    """Where a document skips the same level as a habit, one issue says so."""
+    kinds: defaultdict[tuple[int, int], list[Section]] = defaultdict(list)
+    for section, before, after in _skips(subject.document):
+        kinds[before, after].append(section)
+    for (before, after), sections in kinds.items():
+        for section in sections if len(sections) <= _HABIT else sections[:1]:
             block = subject.document.parsed.blocks[section.heading]
-            yield Finding(block.start, block.end, {"from": str(last), "to": str(section.level)})
+            yield Finding(block.start, block.end, {"from": str(before), "to": str(after)})
+
+
+def _skips(document: Document) -> Iterator[tuple[Section, int, int]]:
+    """Each heading that is too deep below the one before it, by its level, or by its number: 2.1.1 without a 2.1."""
+    titled = [section for section in document.sections if section.heading >= 0]
+    numbers = {section.number.rstrip(".") for section in titled}
+    last = 0
+    told: set[str] = set()
+    for section in titled:
+        outer, _, _ = section.number.rstrip(".").rpartition(".")
+        above, _, _ = outer.rpartition(".")
+        if last and section.level > last + 1:
+            yield section, last, section.level
+        elif above in numbers and above and outer not in numbers | told:
+            told.add(outer)
+            yield section, outer.count("."), outer.count(".") + 2
         last = section.level
 
 
@@ -35,9 +52,14 @@ CHECK = Check(
         "zh": "标题从第 {from} 级直接跳到第 {to} 级。",
     },
     suggestions={"en": "Use the next level, or add the heading between.", "zh": "请使用下一级标题，或补充中间的标题。"},
-    flags=("# One\n\nText.\n\n### Three\n\nText.", "# 一\n\n正文。\n\n### 三\n\n正文。"),
+    flags=(
+        "# One\n\nText.\n\n### Three\n\nText.",
+        "# 一\n\n正文。\n\n### 三\n\n正文。",
+        "# 1 A\n\nText.\n\n## 1.1 B\n\nText.\n\n# 2 C\n\nText.\n\n## 2.1.1 D\n\nText.",
+    ),
     passes=(
         "# One\n\nText.\n\n## Two\n\nText.\n\n### Three\n\nText.\n\n# Again\n\nText.",
         "# 一\n\n正文。\n\n## 二\n\n正文。",
+        "# 1 A\n\nText.\n\n## 1.1 B\n\nText.\n\n### 1.1.1 C\n\nText.\n\n# 3.1 D\n\nText.",
     ),
 )
