@@ -1,8 +1,9 @@
 """What is read of one page of a PDF, before its text is cut into blocks."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
 from typing import NamedTuple
 
 import pypdfium2
@@ -11,13 +12,44 @@ import pypdfium2.raw as pdfium
 MOST_OBJECTS = 20_000  # of a page, or elements of its structure: a drawing, or a ring in a broken tree, has no end
 
 
+Point = tuple[float, float]
+TURNS: Mapping[int, Callable[[float, float], Point]] = {
+    0: lambda x, y: (x, y),
+    90: lambda x, y: (y, -x),
+    180: lambda x, y: (-x, -y),
+    270: lambda x, y: (-y, x),
+}
+"""Where a point of a page lies when the page is shown, by the degrees that it is turned clockwise."""
+
+BREAK = re.compile(r"\r\n|\r|\n")
+"""What ends a line in pdfium's text of a page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A heading that the file tells of: its page counts from 0."""
+    """A heading: its page counts from 0, and so do its first and last line there where they are known."""
 
     text: str
     level: int
     page: int
+    lines: tuple[int, int] | None = None
+
+
+class Look(NamedTuple):
+    """How a line of a page looks: its number, its left end and base in points as shown, the size of its letters.
+
+    `size` is in points and 0.0 where it is not known; `bold`, `fixed` (letters of one width) and `font` are those of
+    its first letter. `wholly` says whether its last letter has the same weight, or is of another font.
+    """
+
+    line: int
+    left: float
+    base: float
+    size: float
+    bold: bool
+    fixed: bool
+    font: str
+    wholly: bool = True
 
 
 class Place(NamedTuple):
@@ -37,6 +69,13 @@ class Cell:
     place: Place
 
 
+class Source(Flag):
+    """What a page is asked for beside its text: structure tags, and how its lines look."""
+
+    TAGS = auto()
+    LOOKS = auto()
+
+
 class Holds(Enum):
     """What a page that was not read holds.
 
@@ -54,12 +93,16 @@ class Holds(Enum):
 class Page:
     """A page's text, the headings its tags name, and its cells in the order of the text.
 
-    `holds` tells of a page that was not read why not, and is None for the others.
+    `edges` tells of its first and its last lines how high they stand, from 0.0 at the page's foot to 1.0; `looks` is
+    about all lines with letters, and () where nobody asked. `holds` tells of a page that was not read why not, and is
+    None for the others.
     """
 
     text: str
     tagged: Sequence[Title] = ()
     cells: Sequence[Cell] = ()
+    edges: Mapping[int, float] = field(default_factory=dict)
+    looks: Sequence[Look] = ()
     holds: Holds | None = None
 
     @property

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from paperlane.formats.pdf.page import MOST_OBJECTS, Cell, Place, PlaceOf
+from paperlane.formats.pdf.page import MOST_OBJECTS, TURNS, Cell, Place, PlaceOf, Point
 
 _NEAR = 3.0  # points: lines so close are one line, and ends so close touch
 _SHORTEST = 5.0  # points: what is shorter rules nothing
@@ -25,14 +25,6 @@ _LEAST = 2  # rows and columns
 
 _Field = tuple[int, int]
 """A field of a grid: its column from the left and its row from the bottom, from 0."""
-_Point = tuple[float, float]
-_TURNS: Mapping[int, Callable[[float, float], _Point]] = {
-    0: lambda x, y: (x, y),
-    90: lambda x, y: (y, -x),
-    180: lambda x, y: (-x, -y),
-    270: lambda x, y: (-y, x),
-}
-"""Where a point of a page lies when the page is shown, by the degrees that it is turned clockwise."""
 
 
 class _Line(NamedTuple):
@@ -57,7 +49,7 @@ class _Grid:
 
 def ruled_place(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> PlaceOf | None:
     """Finds a character's cell by where it stands; None for a page that draws no table."""
-    turned = _TURNS[page.get_rotation()]
+    turned = TURNS[page.get_rotation()]
     grids = _grids(_strokes(page, turned))
     if not grids:
         return None
@@ -88,7 +80,7 @@ def real_tables(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _grids(strokes: Iterator[tuple[_Point, _Point]]) -> list[_Grid]:
+def _grids(strokes: Iterator[tuple[Point, Point]]) -> list[_Grid]:
     """The tables that a page draws, from its top."""
     upright, level = _lines(strokes)
     grids: list[_Grid] = []
@@ -104,7 +96,7 @@ def _grids(strokes: Iterator[tuple[_Point, _Point]]) -> list[_Grid]:
     ]
 
 
-def _lines(strokes: Iterator[tuple[_Point, _Point]]) -> tuple[list[_Line], list[_Line]]:
+def _lines(strokes: Iterator[tuple[Point, Point]]) -> tuple[list[_Line], list[_Line]]:
     """The upright and the level ones; a thin filled box is two lines in one place."""
     upright: list[_Line] = []
     level: list[_Line] = []
@@ -116,7 +108,7 @@ def _lines(strokes: Iterator[tuple[_Point, _Point]]) -> tuple[list[_Line], list[
     return upright, level
 
 
-def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], _Point]) -> Iterator[tuple[_Point, _Point]]:
+def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
     """The straight pieces of a page's paths, as the page is shown."""
     matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
     for number in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):

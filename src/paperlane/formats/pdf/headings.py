@@ -1,0 +1,259 @@
+"""The headings of a PDF without an outline: those of its tags, else those that its contents page and looks tell."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from paperlane.formats.pdf.contents import Contents, Entry
+from paperlane.formats.pdf.levels import Seen, levels_of
+from paperlane.formats.pdf.numbering import Mark, mark_of
+from paperlane.formats.pdf.page import Look, Page, Title
+
+_LARGER = 1.07  # than the text around it
+_LONGEST = 120  # columns of a title's line, a Chinese character taking two
+_MOST_LINES = 3
+_APART = 1.25  # times the usual way from line to line
+_TOGETHER = 1.9  # times its letters' size: a title goes on in the next line
+_PROSE = 3  # lines in a row
+_RARE = 0.25  # of all letters, the most that a style of headings has
+_FEWEST_SIGNATURES = 3
+_SIGNATURE = re.compile(r"[A-Za-z_][\w.:'$-]*\s?\(")
+_SENTENCE_ENDS = tuple(".。；;，,、")
+_COVER_LETTERS = 600
+_NO_TITLE_BEGINS = re.compile(r"[^\w(（【\[《“\"'`<]|[a-z]+\b(?!\()")
+
+
+def headings_from(pages: Sequence[Page], running: Sequence[Collection[int]], contents: Contents) -> Sequence[Title]:
+    """The headings in reading order: the tagged ones, else what looks like one; `running` lines of a page are none."""
+    return [title for page in pages for title in page.tagged] or _Looking(pages, running, contents).titles()
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line with letters: its page, its look, what it says, how it is numbered and how far below the last one."""
+
+    page: int
+    look: Look
+    says: str
+    mark: Mark | None
+    below: float | None
+
+    @property
+    def style(self) -> tuple[float, bool]:
+        return self.look.size, self.look.bold and self.look.wholly
+
+
+class _Looking:
+    """Finds titles in the looks of a whole document."""
+
+    def __init__(self, pages: Sequence[Page], running: Sequence[Collection[int]], contents: Contents) -> None:
+        self._contents = contents
+        self._pages = len(pages)
+        self._lines = [
+            line for number, page in enumerate(pages)
+            for line in _lines(number, page, {*running[number], *self._contents.lines[number]})
+        ]  # fmt: skip
+        letters: Counter[tuple[float, bool]] = Counter()
+        for line in self._lines:
+            letters[line.style] += len(line.says)
+        sizes: Counter[float] = Counter()
+        for (size, _), count in letters.items():
+            sizes[size] += count
+        self._size = max(sizes, key=sizes.__getitem__, default=0.0)
+        self._bold = letters[self._size, True] > letters[self._size, False]
+        self._letters, self._all = letters, sum(letters.values())
+        usual = [line.below / self._size for line in self._lines if line.below and line.look.size == self._size]
+        self._usual = median(usual) if usual else 0.0
+        self._prose = self._styles_of_prose()
+
+    def titles(self) -> list[Title]:
+        found = self._by_contents()
+        found |= {at: last for at, last in self._by_signature() if at not in found}
+        taken = {line for at, last in found.items() for line in range(at, last + 1)}
+        at = 0
+        while at < len(self._lines):
+            if at not in taken and self._stands_out(at):
+                last = self._last(at, taken)
+                found[at] = last
+                at = last
+            at += 1
+        found = self._without_cover(found)
+        firsts = sorted(found)
+        seen = [self._seen(at) for at in firsts]
+        return [
+            Title(
+                " ".join(self._lines[line].says for line in range(at, found[at] + 1)), level, self._lines[at].page,
+                (self._lines[at].look.line, self._lines[found[at]].look.line),
+            )
+            for at, level in zip(firsts, levels_of(seen), strict=True)
+        ]  # fmt: skip
+
+    def _seen(self, at: int) -> Seen:
+        line = self._lines[at]
+        size, bold = line.style
+        return Seen(line.mark.form if line.mark else "", line.mark.depth if line.mark else 0, size, bold)
+
+    # by the contents page
+
+    def _by_contents(self) -> dict[int, int]:
+        """The first and last lines that say what an entry promised, where they are next to where it points."""
+        begins: defaultdict[str, list[int]] = defaultdict(list)
+        for at, line in enumerate(self._lines):
+            begins[_folded(line.says)[:_KEY]].append(at)
+        places = [self._places(entry, begins) for entry in self._contents.entries]
+        shifts = Counter(
+            self._lines[at].page - entry.printed
+            for entry, found in zip(self._contents.entries, places, strict=True) if entry.printed
+            for at, _ in found
+        )  # fmt: skip
+        shift = max(shifts, key=shifts.__getitem__, default=0)
+        located: dict[int, int] = {}
+        for entry, found in zip(self._contents.entries, places, strict=True):
+            free = [
+                (at, last) for at, last in found
+                if at not in located and self._may_be_promised(at)
+                and (not entry.printed or abs(self._lines[at].page - entry.printed - shift) <= 1)
+            ]  # fmt: skip
+            if free:
+                at, last = max(free, key=lambda place: self._lines[place[0]].style)
+                located[at] = last
+        return located
+
+    def _places(self, entry: Entry, begins: Mapping[str, Sequence[int]]) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for title in dict.fromkeys((entry.title, entry.wrapped)):
+            wanted = _folded(title)
+            for length in range(min(len(wanted), _KEY), 0, -1):
+                key = wanted[:length]
+                for at in begins.get(key, ()):
+                    said = ""
+                    for last in range(at, min(at + _MOST_LINES, len(self._lines))):
+                        said += _folded(self._lines[last].says)
+                        if said == wanted and self._lines[last].page == self._lines[at].page:
+                            found.append((at, last))
+        return found
+
+    def _may_be_promised(self, at: int) -> bool:
+        size, bold = self._lines[at].style
+        return size >= self._size * 0.9 or bold
+
+    # by their looks
+
+    def _stands_out(self, at: int) -> bool:
+        line = self._lines[at]
+        if line.style in self._prose or not _may_be_title(line):
+            return False
+        size, bold = line.style
+        if size >= self._size * _LARGER:
+            return True
+        if size < self._size * 0.9 or not bold or self._bold:
+            return False
+        return self._is_apart(at) and not line.says.endswith((":", "：")) and _begins_title(line)
+
+    def _is_apart(self, at: int) -> bool:
+        below = self._lines[at].below
+        return below is None or below > _APART * self._usual * self._size
+
+    def _last(self, at: int, taken: Collection[int]) -> int:
+        """The last line of a title: it goes on while lines look the same, stand close and have no number."""
+        last = at
+        while last + 1 < len(self._lines) and last + 1 - at < _MOST_LINES:
+            line = self._lines[last + 1]
+            close = line.below is not None and 0 < line.below <= _TOGETHER * line.look.size
+            same = line.style == self._lines[at].style and line.page == self._lines[at].page
+            if not (close and same and line.mark is None and last + 1 not in taken):
+                break
+            last += 1
+        return last
+
+    def _styles_of_prose(self) -> Collection[tuple[float, bool]]:
+        """The styles whose lines mostly stand in rows of several, or are much of the text."""
+        runs: defaultdict[tuple[float, bool], list[int]] = defaultdict(list)
+        before: _Line | None = None
+        for line in self._lines:
+            if before is not None and before.page == line.page and before.style == line.style and line.below:
+                runs[line.style][-1] += 1
+            else:
+                runs[line.style].append(1)
+            before = line
+        much = {style for style, count in self._letters.items() if count > _RARE * self._all}
+        return much | {style for style, found in runs.items() if sum(found) > _PROSE * len(found)}
+
+    # by their wording
+
+    def _by_signature(self) -> Iterator[tuple[int, int]]:
+        """Manuals of programs list each function by its signature, in letters of one width and apart from the rest."""
+        found: list[tuple[int, int]] = []
+        at = 0
+        while at < len(self._lines):
+            line = self._lines[at]
+            follows = bool(found) and found[-1][1] == at - 1 and self._lines[at - 1].page == line.page
+            if (
+                line.look.fixed
+                and line.look.size >= self._size
+                and _SIGNATURE.match(line.says)
+                and (self._is_apart(at) or follows)
+            ):
+                last = self._end_of_signature(at)
+                found.append((at, last))
+                at = last
+            at += 1
+        if len(found) >= _FEWEST_SIGNATURES:
+            yield from found
+
+    def _end_of_signature(self, at: int) -> int:
+        open_, last = 0, at
+        for last in range(at, min(at + 2 * _MOST_LINES, len(self._lines))):
+            says = self._lines[last].says
+            open_ += says.count("(") - says.count(")")
+            if open_ <= 0 and not says.endswith("->"):
+                break
+        return last
+
+    def _without_cover(self, found: Mapping[int, int]) -> dict[int, int]:
+        """Of a first page with hardly any text, only the largest words are a title."""
+        letters = sum(len(line.says) for line in self._lines if line.page == 0)
+        if self._pages == 1 or letters > _COVER_LETTERS:
+            return dict(found)
+        cover = [at for at in found if self._lines[at].page == 0]
+        title = max(cover, key=lambda at: self._lines[at].look.size, default=None)
+        return {at: last for at, last in found.items() if self._lines[at].page or at == title}
+
+
+_KEY = 60
+
+
+def _lines(number: int, page: Page, without: Collection[int]) -> Iterator[_Line]:
+    if not page.looks:
+        return
+    said = page.text.split("\n")
+    in_cells = {page.text.count("\n", 0, cell.start) for cell in page.cells}
+    before: Look | None = None
+    for look in page.looks:
+        if look.line >= len(said):
+            break
+        if look.line not in without and look.line not in in_cells:
+            says = said[look.line].strip()
+            below = before.base - look.base if before is not None and before.base > look.base else None
+            yield _Line(number, look, says, mark_of(says), below)
+        if look.line not in without:
+            before = look
+
+
+def _may_be_title(line: _Line) -> bool:
+    says = line.says
+    if not any(letter.isalpha() for letter in says[line.mark.end if line.mark else 0 :]):
+        return False
+    if (len(says) + len(says.encode())) / 2 > _LONGEST:
+        return False
+    return not says.endswith(_SENTENCE_ENDS)
+
+
+def _begins_title(line: _Line) -> bool:
+    return _NO_TITLE_BEGINS.match(line.says) is None
+
+
+def _folded(text: str) -> str:
+    return "".join(text.split()).casefold()

@@ -1,0 +1,120 @@
+"""Where the lines of a page stand and how they look, by their first letter."""
+
+import ctypes
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from paperlane.formats.pdf.page import BREAK, TURNS, Look
+
+_EDGE = 3  # lines at either end of a page's text, of which a running header or footer has one, two or three
+_BOLD = re.compile(r"bold|black|heavy|semibold|demi|-bd|,b\b", re.IGNORECASE)
+_FIXED = re.compile(r"mono|courier|consol|typewriter|cmtt", re.IGNORECASE)
+_FIXED_PITCH, _FORCE_BOLD = 1 << 0, 1 << 18  # ISO 32000-1, table 123
+_HEAVY = 600
+_STROKED = 2  # ISO 32000-1, table 106: filled and stroked, as a word processor fakes a bold font
+_LONGEST_NAME = 128
+_SHORT = 60  # letters: a longer line is no heading
+
+_Span = tuple[int, int, int]
+"""A line with letters: its number, and where its first and its last letter stand in pdfium's text of the page."""
+
+
+def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> dict[int, float]:
+    """How high the first and the last lines of a page stand, from 0.0 at the page's foot to 1.0 at its head."""
+    spans = _spans(raw)
+    outer = spans if len(spans) <= 2 * _EDGE else [*spans[:_EDGE], *spans[-_EDGE:]]
+    ask = _Asking(page, words, raw)
+    return {line: ask.height(first) for line, first, _ in outer}
+
+
+def looks_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> Iterator[Look]:
+    """All lines of a page that hold letters; what ends a line is asked only of those that stand out."""
+    ask = _Asking(page, words, raw)
+    spans = _spans(raw)
+    looks = [ask.look(line, first) for line, first, _ in spans]
+    letters: Counter[tuple[float, bool]] = Counter()
+    for (_, first, last), look in zip(spans, looks, strict=True):
+        letters[look.size, look.bold] += last - first + 1
+    common = max(letters, key=letters.__getitem__, default=None)
+    for (_, first, last), look in zip(spans, looks, strict=True):
+        if not look.bold and last - first < _SHORT and ask.is_stroked(first):
+            yield look._replace(bold=True)
+        elif (look.size, look.bold) == common or not look.bold or first == last:
+            yield look
+        else:
+            font, bold, _ = ask.font(last)
+            yield look._replace(wholly=bold or font.partition("-")[0] != look.font.partition("-")[0])
+
+
+def _spans(raw: str) -> Sequence[_Span]:
+    spans: list[_Span] = []
+    ends = [(found.start(), found.end()) for found in BREAK.finditer(raw)]
+    at = 0
+    for line, (end, after) in enumerate(chain(ends, [(len(raw), len(raw))])):
+        if said := raw[at:end].strip():
+            first = raw.index(said[0], at)
+            spans.append((line, first, first + len(said) - 1))
+        at = after
+    return spans
+
+
+class _Asking:
+    """Asks pdfium of single letters by where they stand in its text of the page."""
+
+    def __init__(self, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> None:
+        self._words = words.raw
+        self._raw = raw
+        self._wide = bool(raw) and max(raw) > "\uffff"
+        self._turned = TURNS[page.get_rotation()]
+        box = page.get_bbox()
+        levels = (self._turned(box[0], box[1])[1], self._turned(box[2], box[3])[1])
+        self._foot, self._high = min(levels), max(abs(levels[1] - levels[0]), 1.0)
+        self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._matrix = pdfium.FS_MATRIX()
+        self._name = ctypes.create_string_buffer(_LONGEST_NAME)
+        self._flags = ctypes.c_int()
+
+    def height(self, at: int) -> float:
+        return (self._place(self._character(at))[1] - self._foot) / self._high
+
+    def look(self, line: int, at: int) -> Look:
+        character = self._character(at)
+        left, base = self._place(character)
+        size = pdfium.FPDFText_GetFontSize(self._words, character)
+        if pdfium.FPDFText_GetMatrix(self._words, character, self._matrix):
+            size *= math.hypot(self._matrix.c, self._matrix.d)
+        font, bold, fixed = self._font(character)
+        return Look(line, left, base, round(size * 2) / 2, bold, fixed, font)
+
+    def font(self, at: int) -> tuple[str, bool, bool]:
+        return self._font(self._character(at))
+
+    def is_stroked(self, at: int) -> bool:
+        """Is the letter drawn with an outline around it, as a bold one is faked?"""
+        drawn = pdfium.FPDFText_GetTextObject(self._words, self._character(at))
+        return bool(drawn) and pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _STROKED
+
+    def _font(self, character: int) -> tuple[str, bool, bool]:
+        """The font's name but for the mark of a part of it, whether it is bold, whether its letters have one width."""
+        length = pdfium.FPDFText_GetFontInfo(self._words, character, self._name, _LONGEST_NAME, self._flags)
+        name = self._name.value.decode("utf-8", "replace") if 0 < length <= _LONGEST_NAME else ""
+        name = name.partition("+")[2] or name
+        flags = self._flags.value
+        bold = bool(flags & _FORCE_BOLD) or _BOLD.search(name) is not None
+        return name, bold, bool(flags & _FIXED_PITCH) or _FIXED.search(name) is not None
+
+    def _place(self, character: int) -> tuple[float, float]:
+        pdfium.FPDFText_GetCharOrigin(self._words, character, self._x, self._y)
+        return self._turned(self._x.value, self._y.value)
+
+    def _character(self, at: int) -> int:
+        """Pdfium counts UTF-16 code units."""
+        if self._wide:
+            at += sum(letter > "\uffff" for letter in self._raw[:at])
+        return pdfium.FPDFText_GetCharIndexFromTextIndex(self._words, at)
