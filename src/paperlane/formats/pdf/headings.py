@@ -16,11 +16,21 @@ _LONGEST = 120  # columns of a title's line, a Chinese character taking two
 _MOST_LINES = 3
 _APART = 1.25  # times the usual way from line to line
 _TOGETHER = 1.9  # times its letters' size: a title goes on in the next line
+_NEXT_COLUMN = 6  # times its letters' size: so much higher than the line before it, a line begins a column
 _PROSE = 3  # lines in a row
 _RARE = 0.25  # of all letters, the most that a style of headings has
 _FEWEST_SIGNATURES = 3
-_SIGNATURE = re.compile(r"[A-Za-z_][\w.:'$-]*\s?\(")
+_SIGNATURE = re.compile(r"[A-Za-z_][\w.:'$-]*\s?\((?!.*\)\s*=\s)")
+_COLONS = (":", "：")
+_WIDE = 0.8  # of the full lines' width
 _SENTENCE_ENDS = tuple(".。；;，,、")
+_PART = re.compile(
+    r"(?:table of )?contents|preface|foreword|abstract|summary|introduction|acknowledge?ments|references|bibliography"
+    r"|index|glossary|(?:revision|change|document) (?:history|record|log)"
+    r"|目\s*[录錄次]|[内內]\s*容|前\s*言|序\s*言?|引\s*言|[简簡]\s*介|摘\s*要|[参參]考文[献獻]|索\s*引|[术術][语語]表|修[订訂][记記][录錄]"
+    r"|致\s*[谢謝]",
+    re.IGNORECASE,
+)  # what stands beside the chapters without a number
 _COVER_LETTERS = 600
 _NO_TITLE_BEGINS = re.compile(r"[^\w(（【\[《“\"'`<]|[a-z]+\b(?!\()")
 
@@ -32,13 +42,27 @@ def headings_from(pages: Sequence[Page], running: Sequence[Collection[int]], con
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line with letters: its page, its look, what it says, how it is numbered and how far below the last one."""
+    """A line with letters: its page, its look, what it says, how it is numbered.
+
+    `below` is how many points below the line before it stands, less than 0 for a cell beside the last one, and None
+    for the first line of a page or a column.
+    """
 
     page: int
     look: Look
     says: str
     mark: Mark | None
     below: float | None
+
+    @property
+    def columns(self) -> float:
+        """A Chinese character takes two of them, and three bytes of UTF-8."""
+        return (len(self.says) + len(self.says.encode())) / 2
+
+    @property
+    def width(self) -> float:
+        """About how long the line is, in points, by a letter's usual width."""
+        return self.columns * self.look.size / 2
 
     @property
     def style(self) -> tuple[float, bool]:
@@ -64,24 +88,32 @@ class _Looking:
         self._size = max(sizes, key=sizes.__getitem__, default=0.0)
         self._bold = letters[self._size, True] > letters[self._size, False]
         self._letters, self._all = letters, sum(letters.values())
-        usual = [line.below / self._size for line in self._lines if line.below and line.look.size == self._size]
+        usual = [
+            line.below / self._size
+            for line in self._lines if line.below and line.below > 0 and line.look.size == self._size
+        ]  # fmt: skip
         self._usual = median(usual) if usual else 0.0
+        widths = sorted(line.width for line in self._lines)
+        self._full = widths[int(len(widths) * 0.9)] if widths else 0.0
         self._prose = self._styles_of_prose()
+        self._rows = set(self._rows_of_prose())
 
     def titles(self) -> list[Title]:
-        found = self._by_contents()
+        promised = self._by_contents()
+        found = dict(promised)
         found |= {at: last for at, last in self._by_signature() if at not in found}
         taken = {line for at, last in found.items() for line in range(at, last + 1)}
         at = 0
         while at < len(self._lines):
             if at not in taken and self._stands_out(at):
                 last = self._last(at, taken)
-                found[at] = last
+                if self._ends_title(at, last):
+                    found[at] = last
                 at = last
             at += 1
         found = self._without_cover(found)
         firsts = sorted(found)
-        seen = [self._seen(at) for at in firsts]
+        seen = [self._seen(at)._replace(promised=at in promised) for at in firsts]
         return [
             Title(
                 " ".join(self._lines[line].says for line in range(at, found[at] + 1)), level, self._lines[at].page,
@@ -93,7 +125,9 @@ class _Looking:
     def _seen(self, at: int) -> Seen:
         line = self._lines[at]
         size, bold = line.style
-        return Seen(line.mark.form if line.mark else "", line.mark.depth if line.mark else 0, size, bold)
+        if line.mark is not None:
+            return Seen(line.mark.form, line.mark.depth, size, bold)
+        return Seen("part" if _PART.fullmatch(line.says) else "", 0, size, bold)
 
     # by the contents page
 
@@ -143,14 +177,14 @@ class _Looking:
 
     def _stands_out(self, at: int) -> bool:
         line = self._lines[at]
-        if line.style in self._prose or not _may_be_title(line):
+        if line.style in self._prose or at in self._rows or not _may_be_title(line):
             return False
         size, bold = line.style
         if size >= self._size * _LARGER:
             return True
         if size < self._size * 0.9 or not bold or self._bold:
             return False
-        return self._is_apart(at) and not line.says.endswith((":", "：")) and _begins_title(line)
+        return self._is_apart(at) and _begins_title(line) and not line.says.endswith(_COLONS)
 
     def _is_apart(self, at: int) -> bool:
         below = self._lines[at].below
@@ -167,6 +201,26 @@ class _Looking:
                 break
             last += 1
         return last
+
+    def _ends_title(self, first: int, last: int) -> bool:
+        """Does the title end there, rather than go on as text, or announce it?"""
+        line = self._lines[last]
+        if line.says.endswith(_SENTENCE_ENDS) or (line.says.endswith(_COLONS) and self._lines[first].mark is None):
+            return False
+        after = self._lines[last + 1] if last + 1 < len(self._lines) else None
+        wrapped = after is not None and after.below is not None and after.below <= _TOGETHER * line.look.size
+        return not (wrapped and line.width >= _WIDE * self._full and line.look.size < self._size * _LARGER)
+
+    def _rows_of_prose(self) -> Iterator[int]:
+        """The lines of rows in one look that are too long for a title, as of a preface in larger letters."""
+        first = 0
+        for at in range(1, len(self._lines) + 1):
+            line, begin = self._lines[at] if at < len(self._lines) else None, self._lines[first]
+            if line is None or line.style != begin.style or line.page != begin.page:
+                wide = sum(self._lines[row].width >= _WIDE * self._full for row in range(first, at))
+                if at - first > _MOST_LINES and 2 * wide >= at - first:
+                    yield from range(first, at)
+                first = at
 
     def _styles_of_prose(self) -> Collection[tuple[float, bool]]:
         """The styles whose lines mostly stand in rows of several, or are much of the text."""
@@ -229,14 +283,19 @@ def _lines(number: int, page: Page, without: Collection[int]) -> Iterator[_Line]
     if not page.looks:
         return
     said = page.text.split("\n")
-    in_cells = {page.text.count("\n", 0, cell.start) for cell in page.cells}
+    in_cells = {
+        line for cell in page.cells
+        for line in range(page.text.count("\n", 0, cell.start), page.text.count("\n", 0, cell.end) + 1)
+    }  # fmt: skip
     before: Look | None = None
     for look in page.looks:
         if look.line >= len(said):
             break
         if look.line not in without and look.line not in in_cells:
             says = said[look.line].strip()
-            below = before.base - look.base if before is not None and before.base > look.base else None
+            below = before.base - look.base if before is not None else None
+            if below is not None and below < -_NEXT_COLUMN * look.size:
+                below = None
             yield _Line(number, look, says, mark_of(says), below)
         if look.line not in without:
             before = look
@@ -246,9 +305,7 @@ def _may_be_title(line: _Line) -> bool:
     says = line.says
     if not any(letter.isalpha() for letter in says[line.mark.end if line.mark else 0 :]):
         return False
-    if (len(says) + len(says.encode())) / 2 > _LONGEST:
-        return False
-    return not says.endswith(_SENTENCE_ENDS)
+    return line.columns <= _LONGEST and not says.endswith(_SENTENCE_ENDS)
 
 
 def _begins_title(line: _Line) -> bool:

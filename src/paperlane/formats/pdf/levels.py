@@ -1,7 +1,7 @@
 """The levels of headings, by how they are numbered, how large their letters are, and what stands above what."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -9,25 +9,36 @@ from paperlane.formats.pdf.numbering import FORMS
 
 _DEEPEST = 9
 _ALIKE = 0.4  # points
+_TITLE = (float("-inf"),)  # the rank of a document's or a part's title, which stands above its numbered chapters
 
 
 class Seen(NamedTuple):
-    """A heading's number, its form "" for none and `depth` 2 for "1.1", the size of its letters and their weight."""
+    """How a heading is numbered and looks.
+
+    `form` is one of FORMS, "part" for what stands beside the chapters without a number, as a preface, or "". `depth`
+    is 2 for "1.1", `size` that of its letters. It is `promised` when the contents page lists it.
+    """
 
     form: str
     depth: int
     size: float
     bold: bool
+    promised: bool = False
 
 
 def levels_of(headings: Sequence[Seen]) -> Sequence[int]:
-    """The level of each heading, 1..9, at most one deeper than that of the one before it."""
+    """The level of each heading, 1..9, at most one deeper than that of the one before it.
+
+    The title of the document is the first level and its chapters the second one, unless a contents page lists them:
+    its outermost entries are of the first level too.
+    """
     ranks = _ranks(headings)
+    listed = any(heading.promised for heading in headings)
     above: list[tuple[float, ...]] = []
     levels: list[int] = []
     for heading in headings:
         rank = ranks[_group(heading)]
-        while above and above[-1] >= rank:
+        while above and (above[-1] >= rank or (listed and above[-1] == _TITLE)):
             above.pop()
         above.append(rank)
         levels.append(min(len(above), _DEEPEST))
@@ -53,10 +64,28 @@ def _ranks(headings: Sequence[Seen]) -> dict[_Group, tuple[float, ...]]:
     least = float("inf")
     for group in sorted(group for group in members if group[0] == "number"):
         least = sizes[group] = min(least, sizes[group])
-    numbered = {group: (-size, FORMS.index(group[0]), group[1]) for group, size in sizes.items() if group[0]}
-    ranks: dict[_Group, tuple[float, ...]] = dict(numbered)
+    ranks: dict[_Group, tuple[float, ...]] = {}
     for group, size in sizes.items():
-        if not group[0]:
+        if group[0] in FORMS:
+            ranks[group] = (-size, FORMS.index(group[0]), group[1])
+    numbered = dict(ranks)
+    for group, size in sizes.items():
+        if group[0] not in FORMS:
             alike = [rank for rank in numbered.values() if abs(rank[0] + size) <= _ALIKE]
             ranks[group] = min(alike, default=(-size, -1.0, 0.0 if group[3] else 1.0))
-    return ranks
+    return _beside_chapters(members, ranks)
+
+
+def _beside_chapters(
+    members: Mapping[_Group, Sequence[Seen]], ranks: Mapping[_Group, tuple[float, ...]]
+) -> dict[_Group, tuple[float, ...]]:
+    """The ranks, with annexes and prefaces beside the chapters, and what outranks these as titles of the whole."""
+    numbered = [group for group in ranks if group[0] in FORMS and group[0] != "annex"]
+    promised = [group for group, found in members.items() if any(one.promised for one in found)]
+    chapters = min((ranks[group] for group in promised or numbered), default=None)
+    if chapters is None:
+        return dict(ranks)
+    return {
+        group: chapters if group[0] in {"annex", "part"} else _TITLE if rank < chapters else rank
+        for group, rank in ranks.items()
+    }
