@@ -1,4 +1,4 @@
-"""How well headings are found: against the labelled trees of the corpus, with a PDF's outline hidden from the reader."""
+"""How well headings are found: against the labelled trees of the corpus, with the outline of PDFs hidden."""
 
 import json
 import re
@@ -59,7 +59,7 @@ class Score:
 
 
 def score(corpus: Path, *, without: Sequence[str] = ()) -> Sequence[Score]:
-    """Each labelled file, PDFs once by their tags, where they have some, and once by their looks; not those `without`."""
+    """Each labelled file but those `without`; PDFs once by their tags, where they have some, and once by their looks."""
     return [one for name, gold in _gold(corpus).items() if name not in without for one in _scores(corpus, name, gold)]
 
 
@@ -113,16 +113,18 @@ def _headings(text: str, blocks: Sequence[Block]) -> Iterator[Heading]:
 
 
 def _score(name: str, shown: Shown, gold: Sequence[Heading], found: Sequence[Heading]) -> Score:
-    shifts = [_f1([_key(one, page=True, level=True) for one in gold],
-                  [_key(one, page=True, level=True, shift=shift) for one in found]) for shift in (-1, 0, 1)]  # fmt: skip
-    by = {
-        (page, level): _f1([_key(one, page=page, level=level) for one in gold],
-                           [_key(one, page=page, level=level) for one in found])
-        for page in (False, True) for level in (False, True)
-    }  # fmt: skip
+    def agreeing(*, page: bool, level: bool, shift: int = 0) -> float:
+        wanted = [_key(one, page=page, level=level) for one in gold]
+        return _f1(wanted, [_key(one, page=page, level=level, shift=shift) for one in found])
+
     return Score(
-        name, shown, len(gold), len(found), by[False, False], by[True, False], by[False, True], by[True, True], max(shifts)
-    )
+        name, shown, len(gold), len(found),
+        title=agreeing(page=False, level=False),
+        title_and_page=agreeing(page=True, level=False),
+        title_and_level=agreeing(page=False, level=True),
+        whole=agreeing(page=True, level=True),
+        shifted=max(agreeing(page=True, level=True, shift=shift) for shift in (-1, 0, 1)),
+    )  # fmt: skip
 
 
 def _key(heading: Heading, *, page: bool, level: bool, shift: int = 0) -> tuple[str, int, int]:

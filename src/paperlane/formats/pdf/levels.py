@@ -9,6 +9,7 @@ from paperlane.formats.pdf.numbering import FORMS
 
 _DEEPEST = 9
 _ALIKE = 0.4  # points
+_BESIDE = frozenset({"annex", "part"})  # the chapters
 _TITLE = (float("-inf"),)  # the rank of a document's or a part's title, which stands above its numbered chapters
 
 
@@ -80,12 +81,11 @@ def _beside_chapters(
     members: Mapping[_Group, Sequence[Seen]], ranks: Mapping[_Group, tuple[float, ...]]
 ) -> dict[_Group, tuple[float, ...]]:
     """The ranks, with annexes and prefaces beside the chapters, and what outranks these as titles of the whole."""
-    numbered = [group for group in ranks if group[0] in FORMS and group[0] != "annex"]
-    promised = [group for group, found in members.items() if any(one.promised for one in found)]
-    chapters = min((ranks[group] for group in promised or numbered), default=None)
+    inner = [group for group in ranks if group[0] not in _BESIDE]
+    promised = [group for group in inner if any(one.promised for one in members[group])]
+    chapters = min((ranks[group] for group in promised or inner if promised or group[0]), default=None)
     if chapters is None:
         return dict(ranks)
     return {
-        group: chapters if group[0] in {"annex", "part"} else _TITLE if rank < chapters else rank
-        for group, rank in ranks.items()
+        group: chapters if group[0] in _BESIDE else _TITLE if rank < chapters else rank for group, rank in ranks.items()
     }
