@@ -12,7 +12,7 @@ from pathlib import Path
 import pypdfium2
 
 from paperlane.formats import read, recognise
-from paperlane.formats.pdf import pages_of, structured
+from paperlane.formats.pdf import EVERY_SOURCE, pages_of, structured
 from paperlane.formats.pdf.numbering import mark_of
 from paperlane.formats.pdf.page import Source
 from paperlane.model.documents import Block, BlockKind, Upload
@@ -68,7 +68,7 @@ def _scores(corpus: Path, name: str, gold: Sequence[Heading]) -> Iterator[Score]
     if not name.endswith(".pdf"):
         yield _score(name, Shown.ALL, gold, list(_read(name, content)))
         return
-    for shown, sources in ((Shown.TAGS, Source.TAGS | Source.LOOKS), (Shown.LOOKS, Source.LOOKS)):
+    for shown, sources in ((Shown.TAGS, EVERY_SOURCE), (Shown.LOOKS, Source.LOOKS)):
         if shown is Shown.LOOKS or _is_tagged(content):
             yield _score(name, shown, gold, list(_without_outline(content, sources)))
 

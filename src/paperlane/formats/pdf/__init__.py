@@ -43,6 +43,8 @@ _PARTLY_UNKNOWN = 0.2  # of a page's letters; fewer are bullets, marks of checke
 _MOSTLY_UNKNOWN = 0.5
 _MOST_ASKED = 50  # pages; a document with so much text was read
 _MOST_NAMED = 8
+_TAGS = Source.CELLS | Source.TITLES
+EVERY_SOURCE = _TAGS | Source.LOOKS
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
@@ -56,7 +58,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     try:
         document.init_forms()
         titles = _outline(document)
-        pages = list(pages_of(document, tell, Source.TAGS if titles else Source.TAGS | Source.LOOKS))
+        pages = list(pages_of(document, tell, Source.CELLS if titles else EVERY_SOURCE))
         lost = set(lost_pages(document, _numbers(pages, Holds.NOTHING)))
         lost.update(_numbers(pages, Holds.UNKNOWN))
         repaired = _is_repaired(content)
@@ -203,9 +205,9 @@ def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, 
     if not raw:
         return Page("")
     edges = edges_of(page, words, raw)
-    if Source.TAGS in sources and (tags := tags_of(page)) is not None:
+    if sources & _TAGS and (tags := tags_of(page)) is not None:
         text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
-        tagged = tuple(titles_of(tags, page, words, number))
+        tagged = tuple(titles_of(tags, page, words, number)) if Source.TITLES in sources else ()
     else:
         ruled = ruled_place(page, words)
         text, cells = with_cells(raw, words, ruled) if ruled is not None else (cleaned(raw), ())

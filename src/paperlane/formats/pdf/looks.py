@@ -5,18 +5,17 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from paperlane.formats.pdf.page import BREAK, TURNS, Look
+from paperlane.formats.pdf.page import BREAK, TURNS, Index, Look
 
 _EDGE = 3  # lines at either end of a page's text, of which a running header or footer has one, two or three
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|-bd|,b\b", re.IGNORECASE)
 _FIXED = re.compile(r"mono|courier|consol|typewriter|cmtt", re.IGNORECASE)
 _FIXED_PITCH, _FORCE_BOLD = 1 << 0, 1 << 18  # ISO 32000-1, table 123
-_HEAVY = 600
+_LETTER = re.compile(r"\S")
 _STROKED = 2  # ISO 32000-1, table 106: filled and stroked, as a word processor fakes a bold font
 _LONGEST_NAME = 128
 _SHORT = 60  # letters: a longer line is no heading
@@ -27,10 +26,19 @@ _Span = tuple[int, int, int]
 
 def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> dict[int, float]:
     """How high the first and the last lines of a page stand, from 0.0 at the page's foot to 1.0 at its head."""
-    spans = _spans(raw)
-    outer = spans if len(spans) <= 2 * _EDGE else [*spans[:_EDGE], *spans[-_EDGE:]]
     ask = _Asking(page, words, raw)
-    return {line: ask.height(first) for line, first, _ in outer}
+    begins = [0, *(found.end() for found in BREAK.finditer(raw))]
+    outer: dict[int, float] = {}
+    for order in (range(len(begins)), range(len(begins) - 1, -1, -1)):
+        left = _EDGE
+        for line in order:
+            said = _LETTER.search(raw, begins[line], begins[line + 1] if line + 1 < len(begins) else len(raw))
+            if said is not None:
+                outer[line] = outer.get(line) or ask.height(said.start())
+                left -= 1
+                if not left:
+                    break
+    return outer
 
 
 def looks_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> Iterator[Look]:
@@ -53,14 +61,13 @@ def looks_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) ->
 
 
 def _spans(raw: str) -> Sequence[_Span]:
+    """All lines with letters."""
+    begins = [0, *(found.end() for found in BREAK.finditer(raw))]
     spans: list[_Span] = []
-    ends = [(found.start(), found.end()) for found in BREAK.finditer(raw)]
-    at = 0
-    for line, (end, after) in enumerate(chain(ends, [(len(raw), len(raw))])):
-        if said := raw[at:end].strip():
-            first = raw.index(said[0], at)
-            spans.append((line, first, first + len(said) - 1))
-        at = after
+    for line, (said, begin) in enumerate(zip(BREAK.split(raw), begins, strict=True)):
+        if words := said.strip():
+            first = begin + said.index(words[0])
+            spans.append((line, first, first + len(words) - 1))
     return spans
 
 
@@ -69,8 +76,7 @@ class _Asking:
 
     def __init__(self, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> None:
         self._words = words.raw
-        self._raw = raw
-        self._wide = bool(raw) and max(raw) > "\uffff"
+        self._character = Index(words, raw).character
         self._turned = TURNS[page.get_rotation()]
         box = page.get_bbox()
         levels = (self._turned(box[0], box[1])[1], self._turned(box[2], box[3])[1])
@@ -112,9 +118,3 @@ class _Asking:
     def _place(self, character: int) -> tuple[float, float]:
         pdfium.FPDFText_GetCharOrigin(self._words, character, self._x, self._y)
         return self._turned(self._x.value, self._y.value)
-
-    def _character(self, at: int) -> int:
-        """Pdfium counts UTF-16 code units."""
-        if self._wide:
-            at += sum(letter > "\uffff" for letter in self._raw[:at])
-        return pdfium.FPDFText_GetCharIndexFromTextIndex(self._words, at)

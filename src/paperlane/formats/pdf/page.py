@@ -23,6 +23,8 @@ TURNS: Mapping[int, Callable[[float, float], Point]] = {
 
 BREAK = re.compile(r"\r\n|\r|\n")
 """What ends a line in pdfium's text of a page."""
+_LINE = re.compile(r"[^\r\n]+")
+_WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,13 @@ class Cell:
 
 
 class Source(Flag):
-    """What a page is asked for beside its text: structure tags, and how its lines look."""
+    """What a page is asked for beside its text.
 
-    TAGS = auto()
+    That is its structure tags for cells, and for titles, and how its lines look.
+    """
+
+    CELLS = auto()
+    TITLES = auto()
     LOOKS = auto()
 
 
@@ -146,15 +152,58 @@ def with_cells(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> tup
 
 def _stretches(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> Iterator[tuple[int, int, Place]]:
     """Neighbouring characters of the same cell; white space parts no cell and belongs to none by itself."""
-    start, end, held, unit = 0, 0, None, 0
-    for at, character in enumerate(raw):
-        if not character.isspace():
-            place = place_of(pdfium.FPDFText_GetCharIndexFromTextIndex(words, unit))
-            if place != held:
+    asked: dict[int, Place | None] = {}
+    ask = Index(words, raw)
+
+    def place(at: int) -> Place | None:
+        if at not in asked:
+            asked[at] = place_of(ask.character(at))
+        return asked[at]
+
+    start, end, held = 0, 0, None
+    for line in _LINE.finditer(raw):
+        said = [word.span() for word in _WORD.finditer(raw, *line.span())]
+        for first, last, found in _runs(said, place):
+            if found != held:
                 if held is not None:
                     yield start, end, held
-                start, held = at, place
-            end = at + 1
-        unit += 2 if character > "\uffff" else 1  # pdfium counts UTF-16 code units
+                start, held = first, found
+            end = last
     if held is not None:
         yield start, end, held
+
+
+def _runs(
+    said: Sequence[tuple[int, int]], place: Callable[[int], Place | None]
+) -> Iterator[tuple[int, int, Place | None]]:
+    """The words of a line in runs of one place: of few characters it is asked, for what stands between two is there."""
+    if not said:
+        return
+    (first, first_end), (last, end) = said[0], said[-1]
+    found = place(first)
+    middle = said[len(said) // 2][0]
+    if found == place(end - 1) and (found is not None or len(said) == 1 or place(middle) is None):
+        yield first, end, found
+    elif len(said) > 1:
+        half = len(said) // 2
+        yield from _runs(said[:half], place)
+        yield from _runs(said[half:], place)
+    elif first_end - first > 1:
+        half = (first + first_end) // 2
+        yield from _runs([(first, half)], place)
+        yield from _runs([(half, first_end)], place)
+
+
+class Index:
+    """Finds the number of a character among pdfium's by where it stands in its text of the page."""
+
+    def __init__(self, words: pypdfium2.PdfTextPage, raw: str) -> None:
+        self._words = words.raw
+        self._raw = raw
+        self._wide = bool(raw) and max(raw) > "\uffff"
+
+    def character(self, at: int) -> int:
+        """Pdfium counts UTF-16 code units."""
+        if self._wide:
+            at += sum(letter > "\uffff" for letter in self._raw[:at])
+        return pdfium.FPDFText_GetCharIndexFromTextIndex(self._words, at)

@@ -22,6 +22,7 @@ _SHORTEST = 5.0  # points: what is shorter rules nothing
 _MOST_LINES = 400  # of one direction; more are a drawing
 _FILLED = 0.8  # the least share of its frame that a table's cells fill
 _LEAST = 2  # rows and columns
+_ROUNDED = 20  # pieces: a box with round corners has eight
 
 _Field = tuple[int, int]
 """A field of a grid: its column from the left and its row from the bottom, from 0."""
@@ -110,27 +111,37 @@ def _lines(strokes: Iterator[tuple[Point, Point]]) -> tuple[list[_Line], list[_L
 
 def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
     """The straight pieces of a page's paths, as the page is shown."""
+    handle = page.raw
+    for number in range(min(pdfium.FPDFPage_CountObjects(handle), MOST_OBJECTS)):
+        path = pdfium.FPDFPage_GetObject(handle, number)
+        if pdfium.FPDFPageObj_GetType(path) == pdfium.FPDF_PAGEOBJ_PATH:
+            yield from _pieces(path, turned)
+
+
+def _pieces(path: ctypes.c_void_p, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
+    """Those of one path, or the first ones of a long path with a curve: that is a drawing."""
     matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
-    for number in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
-        path = pdfium.FPDFPage_GetObject(page, number)
-        if pdfium.FPDFPageObj_GetType(path) != pdfium.FPDF_PAGEOBJ_PATH:
-            continue
-        pdfium.FPDFPageObj_GetMatrix(path, matrix)
-        begin = before = None
-        for at in range(min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)):
-            segment = pdfium.FPDFPath_GetPathSegment(path, at)
-            pdfium.FPDFPathSegment_GetPoint(segment, x, y)
-            point = turned(
-                matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f
-            )
-            kind = pdfium.FPDFPathSegment_GetType(segment)
-            if kind == pdfium.FPDF_SEGMENT_MOVETO:
-                begin = point
-            elif kind == pdfium.FPDF_SEGMENT_LINETO and before is not None:
-                yield before, point
-            if pdfium.FPDFPathSegment_GetClose(segment) and begin is not None:
-                yield point, begin
-            before = point
+    pdfium.FPDFPageObj_GetMatrix(path, matrix)
+    begin = before = segment = None
+    count = min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)
+    for at in range(count):
+        last, segment = segment, pdfium.FPDFPath_GetPathSegment(path, at)
+        kind = pdfium.FPDFPathSegment_GetType(segment)
+        if kind == pdfium.FPDF_SEGMENT_BEZIERTO and count > _ROUNDED:
+            return
+        pdfium.FPDFPathSegment_GetPoint(segment, x, y)
+        point = turned(
+            matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f
+        )
+        if kind == pdfium.FPDF_SEGMENT_MOVETO:
+            if before is not None and begin is not None and pdfium.FPDFPathSegment_GetClose(last):
+                yield before, begin
+            begin = point
+        elif kind == pdfium.FPDF_SEGMENT_LINETO and before is not None:
+            yield before, point
+        before = point
+    if before is not None and begin is not None and pdfium.FPDFPathSegment_GetClose(segment):
+        yield before, begin
 
 
 def _merged(lines: Sequence[_Line]) -> list[_Line]:

@@ -34,7 +34,7 @@ def running_lines(pages: Sequence[Page]) -> Sequence[Collection[int]]:
     edges = [edge for number, page in enumerate(pages) for edge in _edges(number, page)]
     for edge in (*_repeated(edges, len(pages)), *_in_their_place(edges, sum(bool(page.edges) for page in pages))):
         running[edge.page].add(edge.line)
-    return [lines if lines != page.edges.keys() else () for lines, page in zip(running, pages, strict=True)]
+    return [lines if len(lines) < len(page.edges) else () for lines, page in zip(running, pages, strict=True)]
 
 
 def _edges(number: int, page: Page) -> Iterator[_Edge]:

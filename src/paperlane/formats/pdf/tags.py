@@ -14,6 +14,8 @@ from paperlane.formats.pdf.page import MOST_OBJECTS, Place, PlaceOf, Title
 _HEADING = re.compile(r"H([1-6])$")
 _ROWS = {"THead", "TBody", "TFoot"}
 _CELLS = {"TH", "TD"}
+_LEAVES = {"P", "Span", "Link", "Figure", "Lbl", "Caption", "Formula", "Quote", "Code", "Reference"}  # hold no table
+_LONGEST_KIND = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def _gather(tree: object, tags: Tags) -> None:
         elif kind == "Table":
             tables += 1
             _gather_cells(element, tables, tags.cells)
-        else:
+        elif kind not in _LEAVES:
             waiting += reversed(list(_children(element)))
 
 
@@ -118,12 +120,9 @@ def _marks_of(element: object) -> Iterator[int]:
 
 
 def _kind(element: object) -> str:
-    length = pdfium.FPDF_StructElement_GetType(element, None, 0)
-    if length <= 2:  # noqa: PLR2004  its closing zero
-        return ""
-    buffer = ctypes.create_string_buffer(length)
-    pdfium.FPDF_StructElement_GetType(element, buffer, length)
-    return buffer.raw[: length - 2].decode("utf-16-le", "replace")
+    buffer = ctypes.create_string_buffer(_LONGEST_KIND)
+    length = pdfium.FPDF_StructElement_GetType(element, buffer, _LONGEST_KIND)
+    return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace") if length <= _LONGEST_KIND else ""
 
 
 def _marked_texts(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, wanted: set[int]) -> Mapping[int, str]:
