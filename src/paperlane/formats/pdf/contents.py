@@ -13,6 +13,7 @@ _LEADERS = re.compile(
 _BARE = re.compile(rf"\s*(?P<title>\S.*?)\s+(?P<page>\d{{1,4}}|{_ROMAN})\s*", re.IGNORECASE)
 _DOTS = ("...", "…", "⋯", "‥", ". .", "···", "• •", "．．", "___", "---")
 _NAMES = frozenset({"contents", "tableofcontents", "目录", "目錄", "目次", "内容", "內容"})
+_SIGNS = (*_DOTS, "ontents", "ONTENTS", "目", "內", "内")  # of all pages with a contents list
 _FEWEST = 3  # lines that lead to a page
 _FEWEST_BARE = 4
 
@@ -44,6 +45,9 @@ def contents_of(pages: Sequence[Page], running: Sequence[Collection[int]]) -> Co
     entries: list[Entry] = []
     lines: list[Collection[int]] = []
     for number, page in enumerate(pages):
+        if not any(sign in page.text for sign in _SIGNS):
+            lines.append(())
+            continue
         said = [line.strip() for line in page.text.split("\n")]
         for line in running[number]:
             said[line] = ""

@@ -5,7 +5,9 @@ import re
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-_FIRST, _SAMPLE = 32, 200  # letters
+from paperlane.formats.pdf import calls
+
+_FIRST, _SAMPLE = 16, 200  # letters
 _NAMELESS = re.compile("[\ue000-\uf8ff\ufffd]")  # Unicode 15, 23.5: what a private sign means is its font's secret
 
 
@@ -22,10 +24,7 @@ def unknown_share(raw: str, words: pypdfium2.PdfTextPage) -> float:
 def _doubted(words: pypdfium2.PdfTextPage, count: int, sample: int) -> float:
     """The share of letters without a name of their own that their font does not tell."""
     asked = range(0, count, max(1, count // sample))
-    return sum(_is_doubted(words, at) for at in asked) / len(asked)
-
-
-def _is_doubted(words: pypdfium2.PdfTextPage, at: int) -> bool:
-    if pdfium.FPDFText_HasUnicodeMapError(words, at) != 1:
-        return False
-    return _NAMELESS.match(chr(pdfium.FPDFText_GetUnicode(words, at))) is None
+    text = calls.handle(words)
+    doubted = [at for at in asked if calls.has_no_name(text, at) == 1]
+    named = (chr(pdfium.FPDFText_GetUnicode(words, at)) for at in doubted)
+    return sum(_NAMELESS.match(letter) is None for letter in named) / len(asked)

@@ -4,18 +4,18 @@ import ctypes
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import BREAK, TURNS, Index, Look
 
 _EDGE = 3  # lines at either end of a page's text, of which a running header or footer has one, two or three
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|-bd|,b\b", re.IGNORECASE)
 _FIXED = re.compile(r"mono|courier|consol|typewriter|cmtt", re.IGNORECASE)
 _FIXED_PITCH, _FORCE_BOLD = 1 << 0, 1 << 18  # ISO 32000-1, table 123
-_LETTER = re.compile(r"\S")
 _STROKED = 2  # ISO 32000-1, table 106: filled and stroked, as a word processor fakes a bold font
 _LONGEST_NAME = 128
 _SHORT = 60  # letters: a longer line is no heading
@@ -26,19 +26,48 @@ _Span = tuple[int, int, int]
 
 def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> dict[int, float]:
     """How high the first and the last lines of a page stand, from 0.0 at the page's foot to 1.0 at its head."""
-    ask = _Asking(page, words, raw)
-    begins = [0, *(found.end() for found in BREAK.finditer(raw))]
+    character = Index(words, raw).character
+    height = _height(page)
+    lines, parts = raw.split("\r\n"), len("\r\n")
     outer: dict[int, float] = {}
-    for order in (range(len(begins)), range(len(begins) - 1, -1, -1)):
-        left = _EDGE
-        for line in order:
-            said = _LETTER.search(raw, begins[line], begins[line + 1] if line + 1 < len(begins) else len(raw))
-            if said is not None:
-                outer[line] = outer.get(line) or ask.height(said.start())
-                left -= 1
-                if not left:
-                    break
+    if not raw.count("\r") == raw.count("\n") == len(lines) - 1:
+        return outer  # a font made a letter of what ends lines
+    text = calls.handle(words)
+    at = 0
+    for line, said in enumerate(lines):
+        if said and not said.isspace():
+            outer[line] = height(text, character(at + len(said) - len(said.lstrip())))
+            if len(outer) == _EDGE:
+                break
+        at += len(said) + parts
+    at, left = len(raw), _EDGE
+    for line in range(len(lines) - 1, -1, -1):
+        said = lines[line]
+        at -= len(said)
+        if said and not said.isspace():
+            if line in outer:
+                break
+            outer[line] = height(text, character(at + len(said) - len(said.lstrip())))
+            left -= 1
+            if not left:
+                break
+        at -= parts
     return outer
+
+
+def _height(page: pypdfium2.PdfPage) -> Callable[[int, int], float]:
+    """Tells how high a character of a page stands."""
+    turned = TURNS[page.get_rotation()]
+    box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
+    pdfium.FPDF_GetPageBoundingBox(page, box)
+    levels = (turned(box.left, box.bottom)[1], turned(box.right, box.top)[1])
+    foot, high = min(levels), max(abs(levels[1] - levels[0]), 1.0)
+
+    def height(words: int, character: int) -> float:
+        calls.origin_of(words, character, x, y)
+        return (turned(x.value, y.value)[1] - foot) / high
+
+    return height
 
 
 def looks_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> Iterator[Look]:
@@ -75,25 +104,19 @@ class _Asking:
     """Asks pdfium of single letters by where they stand in its text of the page."""
 
     def __init__(self, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> None:
-        self._words = words.raw
+        self._words = calls.handle(words)
         self._character = Index(words, raw).character
         self._turned = TURNS[page.get_rotation()]
-        box = page.get_bbox()
-        levels = (self._turned(box[0], box[1])[1], self._turned(box[2], box[3])[1])
-        self._foot, self._high = min(levels), max(abs(levels[1] - levels[0]), 1.0)
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
         self._matrix = pdfium.FS_MATRIX()
         self._name = ctypes.create_string_buffer(_LONGEST_NAME)
         self._flags = ctypes.c_int()
 
-    def height(self, at: int) -> float:
-        return (self._place(self._character(at))[1] - self._foot) / self._high
-
     def look(self, line: int, at: int) -> Look:
         character = self._character(at)
         left, base = self._place(character)
-        size = pdfium.FPDFText_GetFontSize(self._words, character)
-        if pdfium.FPDFText_GetMatrix(self._words, character, self._matrix):
+        size = calls.size_of(self._words, character)
+        if calls.place_of(self._words, character, self._matrix):
             size *= math.hypot(self._matrix.c, self._matrix.d)
         font, bold, fixed = self._font(character)
         return Look(line, left, base, round(size * 2) / 2, bold, fixed, font)
@@ -103,12 +126,12 @@ class _Asking:
 
     def is_stroked(self, at: int) -> bool:
         """Is the letter drawn with an outline around it, as a bold one is faked?"""
-        drawn = pdfium.FPDFText_GetTextObject(self._words, self._character(at))
-        return bool(drawn) and pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _STROKED
+        drawn = calls.text_object_of(self._words, self._character(at))
+        return bool(drawn) and calls.mode_of(drawn) == _STROKED
 
     def _font(self, character: int) -> tuple[str, bool, bool]:
         """The font's name but for the mark of a part of it, whether it is bold, whether its letters have one width."""
-        length = pdfium.FPDFText_GetFontInfo(self._words, character, self._name, _LONGEST_NAME, self._flags)
+        length = calls.font_of(self._words, character, self._name, _LONGEST_NAME, self._flags)
         name = self._name.value.decode("utf-8", "replace") if 0 < length <= _LONGEST_NAME else ""
         name = name.partition("+")[2] or name
         flags = self._flags.value
@@ -116,5 +139,5 @@ class _Asking:
         return name, bold, bool(flags & _FIXED_PITCH) or _FIXED.search(name) is not None
 
     def _place(self, character: int) -> tuple[float, float]:
-        pdfium.FPDFText_GetCharOrigin(self._words, character, self._x, self._y)
+        calls.origin_of(self._words, character, self._x, self._y)
         return self._turned(self._x.value, self._y.value)

@@ -7,7 +7,8 @@ from enum import Enum, Flag, auto
 from typing import NamedTuple
 
 import pypdfium2
-import pypdfium2.raw as pdfium
+
+from paperlane.formats.pdf import calls
 
 MOST_OBJECTS = 20_000  # of a page, or elements of its structure: a drawing, or a ring in a broken tree, has no end
 
@@ -198,7 +199,7 @@ class Index:
     """Finds the number of a character among pdfium's by where it stands in its text of the page."""
 
     def __init__(self, words: pypdfium2.PdfTextPage, raw: str) -> None:
-        self._words = words.raw
+        self._words = calls.handle(words)
         self._raw = raw
         self._wide = bool(raw) and max(raw) > "\uffff"
 
@@ -206,4 +207,4 @@ class Index:
         """Pdfium counts UTF-16 code units."""
         if self._wide:
             at += sum(letter > "\uffff" for letter in self._raw[:at])
-        return pdfium.FPDFText_GetCharIndexFromTextIndex(self._words, at)
+        return calls.character_at(self._words, at)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import MOST_OBJECTS, TURNS, Cell, Place, PlaceOf, Point
 
 _NEAR = 3.0  # points: lines so close are one line, and ends so close touch
@@ -22,6 +23,7 @@ _SHORTEST = 5.0  # points: what is shorter rules nothing
 _MOST_LINES = 400  # of one direction; more are a drawing
 _FILLED = 0.8  # the least share of its frame that a table's cells fill
 _LEAST = 2  # rows and columns
+_FEWEST_PIECES = 2 * (_LEAST + 1)
 _ROUNDED = 20  # pieces: a box with round corners has eight
 
 _Field = tuple[int, int]
@@ -55,9 +57,10 @@ def ruled_place(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> PlaceO
     if not grids:
         return None
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    text = calls.handle(words)
 
     def place_of(character: int) -> Place | None:
-        if not pdfium.FPDFText_GetCharBox(words, character, left, right, bottom, top):
+        if not calls.box_of(text, character, left, right, bottom, top):
             return None
         x, y = turned((left.value + right.value) / 2, (bottom.value + top.value) / 2)
         return next((place for grid in grids if (place := grid.place(x, y)) is not None), None)
@@ -85,6 +88,8 @@ def _grids(strokes: Iterator[tuple[Point, Point]]) -> list[_Grid]:
     """The tables that a page draws, from its top."""
     upright, level = _lines(strokes)
     grids: list[_Grid] = []
+    if min(len(upright), len(level)) <= _LEAST:
+        return grids
     for own_upright, own_level in _crossing(_merged(upright), _merged(level)):
         across, down = (sorted({line.at for line in lines}) for lines in (own_upright, own_level))
         cells = _cells(across, down, own_upright, own_level)
@@ -110,37 +115,39 @@ def _lines(strokes: Iterator[tuple[Point, Point]]) -> tuple[list[_Line], list[_L
 
 
 def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
-    """The straight pieces of a page's paths, as the page is shown."""
-    handle = page.raw
-    for number in range(min(pdfium.FPDFPage_CountObjects(handle), MOST_OBJECTS)):
-        path = pdfium.FPDFPage_GetObject(handle, number)
-        if pdfium.FPDFPageObj_GetType(path) == pdfium.FPDF_PAGEOBJ_PATH:
+    """The straight pieces of a page's paths, as the page is shown; none where they are too few for a table."""
+    number = calls.handle(page)
+    objects = (calls.object_at(number, at) for at in range(min(calls.count_objects(number), MOST_OBJECTS)))
+    paths = [drawn for drawn in objects if calls.type_of(drawn) == pdfium.FPDF_PAGEOBJ_PATH]
+    if sum(calls.count_segments(path) for path in paths) >= _FEWEST_PIECES:
+        for path in paths:
             yield from _pieces(path, turned)
 
 
-def _pieces(path: ctypes.c_void_p, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
+def _pieces(path: int, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
     """Those of one path, or the first ones of a long path with a curve: that is a drawing."""
     matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
-    pdfium.FPDFPageObj_GetMatrix(path, matrix)
-    begin = before = segment = None
-    count = min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)
+    calls.matrix_of(path, matrix)
+    begin = before = None
+    segment = 0
+    count = min(calls.count_segments(path), MOST_OBJECTS)
     for at in range(count):
-        last, segment = segment, pdfium.FPDFPath_GetPathSegment(path, at)
-        kind = pdfium.FPDFPathSegment_GetType(segment)
+        last, segment = segment, calls.segment_at(path, at)
+        kind = calls.kind_of(segment)
         if kind == pdfium.FPDF_SEGMENT_BEZIERTO and count > _ROUNDED:
             return
-        pdfium.FPDFPathSegment_GetPoint(segment, x, y)
+        calls.point_of(segment, x, y)
         point = turned(
             matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f
         )
         if kind == pdfium.FPDF_SEGMENT_MOVETO:
-            if before is not None and begin is not None and pdfium.FPDFPathSegment_GetClose(last):
+            if before is not None and begin is not None and calls.is_closing(last):
                 yield before, begin
             begin = point
         elif kind == pdfium.FPDF_SEGMENT_LINETO and before is not None:
             yield before, point
         before = point
-    if before is not None and begin is not None and pdfium.FPDFPathSegment_GetClose(segment):
+    if before is not None and begin is not None and calls.is_closing(segment):
         yield before, begin
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import MOST_OBJECTS, Place, PlaceOf, Title
 
 _HEADING = re.compile(r"H([1-6])$")
@@ -53,9 +54,11 @@ def titles_of(tags: Tags, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage,
 def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
     """Finds a character's cell by the marked content that draws it."""
 
+    text = calls.handle(words)
+
     def place_of(character: int) -> Place | None:
-        drawn = pdfium.FPDFText_GetTextObject(words, character)
-        return tags.cells.get(pdfium.FPDFPageObj_GetMarkedContentID(drawn)) if drawn else None
+        drawn = calls.text_object_of(text, character)
+        return tags.cells.get(calls.mark_of(drawn)) if drawn else None
 
     return place_of
 
@@ -127,12 +130,12 @@ def _kind(element: object) -> str:
 
 def _marked_texts(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, wanted: set[int]) -> Mapping[int, str]:
     found: defaultdict[int, str] = defaultdict(str)
-    for at in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
-        item = pdfium.FPDFPage_GetObject(page, at)
-        if pdfium.FPDFPageObj_GetType(item) == pdfium.FPDF_PAGEOBJ_TEXT:
-            mark = pdfium.FPDFPageObj_GetMarkedContentID(item)
-            if mark in wanted:
-                found[mark] += _text_of(item, words)
+    number = calls.handle(page)
+    for at in range(min(calls.count_objects(number), MOST_OBJECTS)):
+        drawn = calls.object_at(number, at)
+        mark = calls.mark_of(drawn)
+        if mark in wanted and calls.type_of(drawn) == pdfium.FPDF_PAGEOBJ_TEXT:
+            found[mark] += _text_of(pdfium.FPDFPage_GetObject(page, at), words)
     return found
 
 
