@@ -3,6 +3,7 @@
 Nothing is ever drawn: a picture that would fill the memory is only counted.
 """
 
+import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pypdfium2.raw as pdfium
 
 from paperlane.errors import DocumentError
 from paperlane.formats import Tell
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.blocks import blocks_of
 from paperlane.formats.pdf.contents import contents_of
 from paperlane.formats.pdf.fields import values_of
@@ -176,8 +178,11 @@ def _page(document: pypdfium2.PdfDocument, number: int, sources: Source) -> Page
             unknown = unknown_share(raw, words)
             if unknown >= _MOSTLY_UNKNOWN:
                 return Page("", holds=Holds.SIGNS)
-            read = _with_values(_read_page(page, words, raw, number, sources), page)
-            return replace(read, holds=Holds.SIGNS if unknown >= _PARTLY_UNKNOWN else _holds(page, words, read))
+            read = _read_page(page, words, raw, number, sources)
+            if values := "\n\n".join(map(cleaned, values_of(page))):
+                read = replace(read, text=f"{read.text}\n\n{values}")  # each one a block of its own
+            holds = Holds.SIGNS if unknown >= _PARTLY_UNKNOWN else _holds(page, words, read)
+            return replace(read, holds=holds) if holds is not None else read
         finally:
             words.close()
     except pypdfium2.PdfiumError:
@@ -186,17 +191,13 @@ def _page(document: pypdfium2.PdfDocument, number: int, sources: Source) -> Page
         page.close()
 
 
-def _with_values(read: Page, page: pypdfium2.PdfPage) -> Page:
-    """What was filled in stands behind the page's text, each value a block of its own."""
-    return replace(read, text="\n\n".join([read.text, *map(cleaned, values_of(page))]))
-
-
 def _holds(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, read: Page) -> Holds | None:
     if not read.text and pdfium.FPDFPage_CountObjects(page) == 0:
         return Holds.NOTHING
-    if read.letters >= _MUCH_TEXT:
+    letters = read.letters
+    if letters >= _MUCH_TEXT:
         return None
-    hardly_any = read.letters < _LOW_TEXT and (is_mostly_picture(page) or is_outlined(page))
+    hardly_any = letters < _LOW_TEXT and (is_mostly_picture(page) or is_outlined(page))
     pictured = hardly_any or is_stamped(page, words)
     return Holds.PICTURE if pictured else None
 
@@ -247,13 +248,28 @@ def _has_pictures(document: pypdfium2.PdfDocument) -> bool:
 
 
 def _outline(document: pypdfium2.PdfDocument) -> list[Title]:
+    """The outline's titles that lead to a page, each mark once: in a broken file they may go round in a ring."""
     titles: list[Title] = []
-    try:
-        for bookmark in document.get_toc(max_depth=_DEEPEST):
-            target = bookmark.get_dest()
-            page = target.get_index() if target is not None else None
-            if page is not None and (title := bookmark.get_title().strip()):
-                titles.append(Title(title, min(bookmark.level + 1, _DEEPEST), page))
-    except pypdfium2.PdfiumError:
-        return titles
+    waiting = [(pdfium.FPDFBookmark_GetFirstChild(document, None), 1)]
+    passed: set[int] = set()
+    while waiting:
+        mark, level = waiting.pop()
+        number = calls.number_of(mark)
+        if not number or number in passed:
+            continue
+        passed.add(number)
+        waiting.append((pdfium.FPDFBookmark_GetNextSibling(document, mark), level))
+        if level < _DEEPEST:
+            waiting.append((pdfium.FPDFBookmark_GetFirstChild(document, mark), level + 1))
+        target = pdfium.FPDFBookmark_GetDest(document, mark)
+        page = pdfium.FPDFDest_GetDestPageIndex(document, target) if target else -1
+        if page >= 0 and (title := _title(mark)):
+            titles.append(Title(title, level, page))
     return titles
+
+
+def _title(mark: object) -> str:
+    length = pdfium.FPDFBookmark_GetTitle(mark, None, 0)
+    buffer = ctypes.create_string_buffer(length)
+    pdfium.FPDFBookmark_GetTitle(mark, buffer, length)
+    return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace").strip()

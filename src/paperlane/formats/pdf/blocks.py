@@ -21,6 +21,7 @@ _BULLET = re.compile(r"\s*(?:[-–•·●○▪■◦*\uf0b7\uf0a7\uf0fc]|o\s|[
 _ENDS = tuple(".!?:;。！？：；")
 _FUNCTION = re.compile(r"(.+)/\d{1,2}")
 _SHORT = 0.72
+_NO_CELL = (0, 0, 0)
 
 
 class _Line(NamedTuple):
@@ -56,13 +57,15 @@ def blocks_of(
         by_page[title.page].append(title)
     offset = tables = 0
     for number, page in enumerate(pages):
-        lines = [line for line in _lines(page) if line.number not in running[number]]
+        lines = list(_lines(page))
+        if running[number]:
+            lines = [line for line in lines if line.number not in running[number]]
         headings = _located(lines, by_page[number]) if number in by_page else {}
         for kind, begin, until, level, place in _joined(lines, headings, listed[number]):
             start, end = trimmed(page.text, begin, until)
             if start < end:
-                table, row, column = place or (-tables, 0, 0)
-                yield Block(kind, offset + start, offset + end, level, number + 1, (), tables + table, row, column)
+                table, row, column = (tables + place.table, place.row, place.column) if place is not None else _NO_CELL
+                yield Block(kind, offset + start, offset + end, level, number + 1, (), table, row, column)
         offset += len(page.text) + 1
         tables += max((cell.place.table for cell in page.cells), default=0)
 
@@ -91,7 +94,8 @@ def _lines(page: Page) -> Iterator[_Line]:
 
 def _folded(text: str) -> str:
     """Without blanks and in small letters."""
-    return text.replace(" ", "").replace("\xa0", "").replace("\u3000", "").replace("\t", "").casefold()
+    text = text.replace(" ", "")
+    return text.lower() if text.isascii() else text.replace("\xa0", "").replace("\u3000", "").casefold()
 
 
 def _located(lines: Sequence[_Line], titles: Sequence[Title]) -> dict[int, tuple[int, int]]:
@@ -163,15 +167,14 @@ def _joined(
 
     A thought ends at a short line, an end of sentence, a bullet, a heading.
     """
-    widths = sorted(_width(line.says) for line in lines if line.says and line.place is None)
-    full = widths[int(len(widths) * 0.9)] if widths else 0.0
+    ended = _Ended(lines)
     held: list[_Line] = []
     beyond = 0
     for number, line in enumerate(lines):
         if number < beyond:
             continue
-        heading = headings.get(number)
-        if held and (heading is not None or line.number in listed or _parted(held[-1], line, full)):
+        heading = headings.get(number) if headings else None
+        if held and (heading is not None or line.number in listed or ended.parted(held[-1], line)):
             yield _block(held)
             held = []
         if heading is not None:
@@ -187,11 +190,6 @@ def _joined(
         yield _block(held)
 
 
-def _width(said: str) -> float:
-    """In columns: a Chinese character takes two of them, and three bytes of UTF-8."""
-    return len(said) if said.isascii() else (len(said) + len(said.encode())) / 2
-
-
 def _block(lines: Sequence[_Line]) -> _Span:
     first = lines[0]
     if first.place is not None:
@@ -201,15 +199,25 @@ def _block(lines: Sequence[_Line]) -> _Span:
     return _Span(kind, first.start, lines[-1].end, 0, first.place)
 
 
-def _parted(before: _Line, line: _Line, full: float) -> bool:
-    """Does the line begin another block than the one that the line before it is of?"""
-    if before.place is not None or line.place is not None:
-        return before.place != line.place
-    if not line.says or line.number > before.number + 1:
-        return True  # a blank, or a running header or footer, stands between them
-    return _BULLET.match(line.says) is not None or _ended(before.says, full)
+class _Ended:
+    """Tells where a page's lines end a block, by how long they are."""
+
+    def __init__(self, lines: Sequence[_Line]) -> None:
+        widths = sorted(_width(line.says) for line in lines if line.says and line.place is None)
+        self._full = widths[int(len(widths) * 0.9)] if widths else 0.0
+
+    def parted(self, before: _Line, line: _Line) -> bool:
+        """Does the line begin another block than the one that the line before it is of?"""
+        if before.place is not None or line.place is not None:
+            return before.place != line.place
+        if not line.says or line.number > before.number + 1:
+            return True  # a blank, or a running header or footer, stands between them
+        width = _width(before.says)
+        if width < self._full * _SHORT and (width < self._full / 2 or before.says.rstrip().endswith(_ENDS)):
+            return True
+        return _BULLET.match(line.says) is not None
 
 
-def _ended(said: str, full: float) -> bool:
-    width = _width(said)
-    return width < full * _SHORT and (width < full / 2 or said.rstrip().endswith(_ENDS))
+def _width(said: str) -> float:
+    """In columns: a Chinese character takes two of them, and three bytes of UTF-8."""
+    return len(said) if said.isascii() else (len(said) + len(said.encode("utf-8", "replace"))) / 2

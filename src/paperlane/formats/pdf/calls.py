@@ -16,9 +16,14 @@ def _plain(function: Any, gives: Any, *takes: Any) -> Any:
     return ctypes.PYFUNCTYPE(gives, *takes)(ctypes.cast(function, ctypes.c_void_p).value)
 
 
+def number_of(pointer: Any) -> int:
+    """The number behind one of the library's pointers."""
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
 def handle(of: Any) -> int:
     """The number of a page or of its text."""
-    return ctypes.cast(of.raw, ctypes.c_void_p).value or 0
+    return number_of(of.raw)
 
 
 count_objects = _plain(pdfium.FPDFPage_CountObjects, _number, _handle)
@@ -33,6 +38,7 @@ matrix_of = _plain(pdfium.FPDFPageObj_GetMatrix, _number, _handle, ctypes.POINTE
 mark_of = _plain(pdfium.FPDFPageObj_GetMarkedContentID, _number, _handle)
 character_at = _plain(pdfium.FPDFText_GetCharIndexFromTextIndex, _number, _handle, _number)
 origin_of = _plain(pdfium.FPDFText_GetCharOrigin, _number, _handle, _number, _double, _double)
+bounds_of = _plain(pdfium.FPDFPageObj_GetBounds, _number, _handle, _real, _real, _real, _real)
 box_of = _plain(pdfium.FPDFText_GetCharBox, _number, _handle, _number, _double, _double, _double, _double)
 text_object_of = _plain(pdfium.FPDFText_GetTextObject, _handle, _handle, _number)
 mode_of = _plain(pdfium.FPDFTextObj_GetTextRenderMode, _number, _handle)

@@ -45,7 +45,7 @@ def contents_of(pages: Sequence[Page], running: Sequence[Collection[int]]) -> Co
     entries: list[Entry] = []
     lines: list[Collection[int]] = []
     for number, page in enumerate(pages):
-        if not any(sign in page.text for sign in _SIGNS):
+        if not any(map(page.text.__contains__, _SIGNS)):
             lines.append(())
             continue
         said = [line.strip() for line in page.text.split("\n")]

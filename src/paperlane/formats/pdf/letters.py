@@ -1,6 +1,7 @@
 """Letters that a page shows and nobody can name, for the page's fonts do not tell which they are."""
 
 import re
+from itertools import compress, repeat
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -16,7 +17,7 @@ def unknown_share(raw: str, words: pypdfium2.PdfTextPage) -> float:
     count = words.count_chars()
     if count == 0:
         return 0.0
-    nameless = len(_NAMELESS.findall(raw)) / count
+    nameless = 0.0 if raw.isascii() else len(_NAMELESS.findall(raw)) / count
     doubted = _doubted(words, count, _FIRST)
     return nameless + (_doubted(words, count, _SAMPLE) if doubted else 0.0)
 
@@ -25,6 +26,6 @@ def _doubted(words: pypdfium2.PdfTextPage, count: int, sample: int) -> float:
     """The share of letters without a name of their own that their font does not tell."""
     asked = range(0, count, max(1, count // sample))
     text = calls.handle(words)
-    doubted = [at for at in asked if calls.has_no_name(text, at) == 1]
+    doubted = list(compress(asked, map(calls.has_no_name, repeat(text), asked)))
     named = (chr(pdfium.FPDFText_GetUnicode(words, at)) for at in doubted)
     return sum(_NAMELESS.match(letter) is None for letter in named) / len(asked)

@@ -24,6 +24,7 @@ TURNS: Mapping[int, Callable[[float, float], Point]] = {
 
 BREAK = re.compile(r"\r\n|\r|\n")
 """What ends a line in pdfium's text of a page."""
+_BLANKS = (" ", "\n", "\xa0", "\u3000", "\t")
 _LINE = re.compile(r"[^\r\n]+")
 _WORD = re.compile(r"\S+")
 
@@ -114,8 +115,8 @@ class Page:
 
     @property
     def letters(self) -> int:
-        """Characters that are no white space."""
-        return len("".join(self.text.split()))
+        """Characters that are no white space, or are of a rare kind of it."""
+        return len(self.text) - sum(map(self.text.count, _BLANKS))
 
 
 def cleaned(text: str) -> str:
@@ -201,7 +202,7 @@ class Index:
     def __init__(self, words: pypdfium2.PdfTextPage, raw: str) -> None:
         self._words = calls.handle(words)
         self._raw = raw
-        self._wide = bool(raw) and max(raw) > "\uffff"
+        self._wide = not raw.isascii() and len(raw.encode("utf-16-le", "surrogatepass")) > 2 * len(raw)
 
     def character(self, at: int) -> int:
         """Pdfium counts UTF-16 code units."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import MOST_OBJECTS
 
 _MOSTLY = 0.5
@@ -92,8 +93,9 @@ def _letters_box(words: pypdfium2.PdfTextPage, asked: range) -> float:
     """The area of all letters in square points, by those that are asked, each standing for the ones behind it."""
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
     covered = 0.0
+    text = calls.handle(words)
     for at in asked:
-        if pdfium.FPDFText_GetCharBox(words, at, left, right, bottom, top):
+        if calls.box_of(text, at, left, right, bottom, top):
             covered += (right.value - left.value) * (top.value - bottom.value)
     return covered * asked.step
 

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import NamedTuple
 
 import pypdfium2
@@ -23,6 +23,7 @@ _SHORTEST = 5.0  # points: what is shorter rules nothing
 _MOST_LINES = 400  # of one direction; more are a drawing
 _FILLED = 0.8  # the least share of its frame that a table's cells fill
 _LEAST = 2  # rows and columns
+_THICKEST = 4.5  # points
 _FEWEST_PIECES = 2 * (_LEAST + 1)
 _ROUNDED = 20  # pieces: a box with round corners has eight
 
@@ -88,9 +89,9 @@ def _grids(strokes: Iterator[tuple[Point, Point]]) -> list[_Grid]:
     """The tables that a page draws, from its top."""
     upright, level = _lines(strokes)
     grids: list[_Grid] = []
-    if min(len(upright), len(level)) <= _LEAST:
+    if min(len(upright), len(level)) <= _LEAST or len(merged := _merged(upright)) <= _LEAST:
         return grids
-    for own_upright, own_level in _crossing(_merged(upright), _merged(level)):
+    for own_upright, own_level in _crossing(merged, _merged(level)):
         across, down = (sorted({line.at for line in lines}) for lines in (own_upright, own_level))
         cells = _cells(across, down, own_upright, own_level)
         if cells and _filled(cells, across, down):
@@ -117,11 +118,32 @@ def _lines(strokes: Iterator[tuple[Point, Point]]) -> tuple[list[_Line], list[_L
 def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
     """The straight pieces of a page's paths, as the page is shown; none where they are too few for a table."""
     number = calls.handle(page)
-    objects = (calls.object_at(number, at) for at in range(min(calls.count_objects(number), MOST_OBJECTS)))
-    paths = [drawn for drawn in objects if calls.type_of(drawn) == pdfium.FPDF_PAGEOBJ_PATH]
-    if sum(calls.count_segments(path) for path in paths) >= _FEWEST_PIECES:
-        for path in paths:
+    objects = list(
+        map(calls.object_at, repeat(number), range(min(calls.count_objects(number), MOST_OBJECTS)))
+    )  # fmt: skip
+    kinds = list(map(calls.type_of, objects))
+    if pdfium.FPDF_PAGEOBJ_PATH not in kinds:
+        return
+    paths = [drawn for drawn, kind in zip(objects, kinds, strict=True) if kind == pdfium.FPDF_PAGEOBJ_PATH]
+    pieces = list(map(calls.count_segments, paths))
+    if sum(pieces) < _FEWEST_PIECES:
+        return
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    for path, count in zip(paths, pieces, strict=True):
+        if count > 2:  # noqa: PLR2004  where a line begins, and where it ends
             yield from _pieces(path, turned)
+        elif calls.bounds_of(path, left, bottom, right, top):
+            yield _along(turned(left.value, bottom.value), turned(right.value, top.value))
+
+
+def _along(one: Point, other: Point) -> tuple[Point, Point]:
+    """The line in the middle of a thin box; of a wide one, its diagonal."""
+    (x0, y0), (x1, y1) = one, other
+    if abs(y0 - y1) <= _THICKEST < abs(x0 - x1):
+        y0 = y1 = (y0 + y1) / 2
+    elif abs(x0 - x1) <= _THICKEST < abs(y0 - y1):
+        x0 = x1 = (x0 + x1) / 2
+    return (x0, y0), (x1, y1)
 
 
 def _pieces(path: int, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
