@@ -12,13 +12,14 @@ _number, _handle = ctypes.c_int, ctypes.c_void_p
 _real, _double = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_double)
 
 
-def _plain(function: Any, gives: Any, *takes: Any) -> Any:
-    return ctypes.PYFUNCTYPE(gives, *takes)(ctypes.cast(function, ctypes.c_void_p).value)
-
-
 def number_of(pointer: Any) -> int:
     """The number behind one of the library's pointers."""
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def _plain(function: Any, gives: Any, *takes: Any) -> Any:
+    prototype: Any = ctypes.PYFUNCTYPE(gives, *takes)
+    return prototype(number_of(function))
 
 
 def handle(of: Any) -> int:

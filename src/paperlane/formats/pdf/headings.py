@@ -31,7 +31,7 @@ _PART = re.compile(
     r"|致\s*[谢謝]",
     re.IGNORECASE,
 )  # what stands beside the chapters without a number
-_COVER_LETTERS = 600
+_COVER_LINES = 2
 _NO_TITLE_BEGINS = re.compile(r"[^\w(（【\[《“\"'`<]|[a-z]+\b(?!\()")
 
 
@@ -103,13 +103,15 @@ class _Looking:
         found = dict(promised)
         found |= {at: last for at, last in self._by_signature() if at not in found}
         taken = {line for at, last in found.items() for line in range(at, last + 1)}
-        at = 0
+        at, before = 0, None
         while at < len(self._lines):
-            if at not in taken and self._stands_out(at):
-                last = self._last(at, taken)
-                if self._ends_title(at, last):
+            if at not in taken:
+                last = self._last(at, taken) if self._stands_out(at) else at if self._counts_on(at, before) else None
+                if last is not None and self._ends_title(at, last):
                     found[at] = last
-                at = last
+            if at in found:
+                before = self._lines[at].mark or before
+                at = found[at]
             at += 1
         found = self._without_cover(found)
         firsts = sorted(found)
@@ -185,6 +187,13 @@ class _Looking:
         if size < self._size * 0.9 or not bold or self._bold:
             return False
         return self._is_apart(at) and _begins_title(line) and not line.says.endswith(_COLONS)
+
+    def _counts_on(self, at: int, before: Mark | None) -> bool:
+        """Does a line that looks like the text around it have the number that comes next?"""
+        line = self._lines[at]
+        if line.mark is None or not line.mark.follows(before) or line.says.endswith(_COLONS):
+            return False
+        return line.look.size >= self._size and _may_be_title(line) and self._is_apart(at)
 
     def _is_apart(self, at: int) -> bool:
         below = self._lines[at].below
@@ -268,8 +277,10 @@ class _Looking:
 
     def _without_cover(self, found: Mapping[int, int]) -> dict[int, int]:
         """Of a first page with hardly any text, only the largest words are a title."""
-        letters = sum(len(line.says) for line in self._lines if line.page == 0)
-        if self._pages == 1 or letters > _COVER_LETTERS:
+        wide = sum(
+            line.width >= _WIDE * self._full for line in self._lines if line.page == 0 and line.style in self._prose
+        )
+        if self._pages == 1 or wide > _COVER_LINES:
             return dict(found)
         cover = [at for at in found if self._lines[at].page == 0]
         title = max(cover, key=lambda at: self._lines[at].look.size, default=None)

@@ -17,11 +17,23 @@ _MARK = re.compile(
 
 
 class Mark(NamedTuple):
-    """What numbers a title: `form` tells ways of numbering apart, `depth` is 2 for "1.1"; the title begins at `end`."""
+    """What numbers a title: `form` tells ways of numbering apart, `depth` is 2 for "1.1"; the title begins at `end`.
+
+    `number` is the number itself where it has parts that count.
+    """
 
     form: str
     depth: int
     end: int
+    number: tuple[int, ...] = ()
+
+    def follows(self, before: "Mark | None") -> bool:
+        """Is it a number with several parts, the first one below the number before it, or the next one?"""
+        if before is None or len(self.number) < 2:  # noqa: PLR2004  a bare one may number anything
+            return False
+        *outer, last = self.number
+        up_to, sibling = before.number[: len(outer)], before.number[len(outer) : len(outer) + 1]
+        return up_to == tuple(outer) and last == (sibling[0] + 1 if sibling else 1)
 
 
 FORMS = ("chapter", "section", "annex", "han", "bracketed", "number")
@@ -38,4 +50,4 @@ def mark_of(title: str) -> Mark | None:
         return Mark(form, 1, found.end())
     number = found["number"]
     parts = number.removesuffix(".0").split(".")
-    return Mark(form, len(parts), found.end())
+    return Mark(form, len(parts), found.end(), tuple(int(part) for part in parts if part.isdecimal()))

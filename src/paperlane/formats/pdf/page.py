@@ -181,7 +181,8 @@ def _runs(
     """The words of a line in runs of one place: of few characters it is asked, for what stands between two is there."""
     if not said:
         return
-    (first, first_end), (last, end) = said[0], said[-1]
+    first, first_end = said[0]
+    end = said[-1][1]
     found = place(first)
     middle = said[len(said) // 2][0]
     if found == place(end - 1) and (found is not None or len(said) == 1 or place(middle) is None):

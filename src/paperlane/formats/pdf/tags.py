@@ -53,7 +53,6 @@ def titles_of(tags: Tags, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage,
 
 def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
     """Finds a character's cell by the marked content that draws it."""
-
     text = calls.handle(words)
 
     def place_of(character: int) -> Place | None:
