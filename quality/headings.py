@@ -59,7 +59,7 @@ class Score:
 
 
 def score(corpus: Path, *, without: Sequence[str] = ()) -> Sequence[Score]:
-    """Each labelled file but those `without`; PDFs once by their tags, where they have some, and once by their looks."""
+    """Each labelled file but those `without`; PDFs by their tags, where they have some, and again by their looks."""
     return [one for name, gold in _gold(corpus).items() if name not in without for one in _scores(corpus, name, gold)]
 
 

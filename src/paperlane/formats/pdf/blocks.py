@@ -17,7 +17,12 @@ _NUMBER = re.compile(
 _NUMBERED = re.compile(r"chapter|section|appendix|annex|part|[\da-z]{0,2}[\d.:、：)]", re.IGNORECASE)
 _LONGEST_NUMBER = 16
 _MOST_LINES = 3
-_BULLET = re.compile(r"\s*(?:[-–•·●○▪■◦*\uf0b7\uf0a7\uf0fc]|o\s|[(（]?[a-z\d]{1,2}[.)）、]|[①-⑳]|【\S{1,4}】)\s*\S")
+_BULLET = re.compile(
+    r"\s*(?:[-–•·●○▪■◦*\ue000-\uf8ff]\s*\S|o\s+\S"  # a private sign is a bullet of its font
+    r"|[(（]?(?:\d{1,2}|[a-z])[.)）、](?:\s+\S|[^\sA-Za-z\d.,])"
+    r"|\d{1,2}(?:\.\d{1,2})+\s+[A-Z\u3400-\u9fff]|[①-⑳]|【\S{1,4}】\s*\S)"
+)
+_INDENT = "\u3000"
 _ENDS = tuple(".!?:;。！？：；")
 _FUNCTION = re.compile(r"(.+)/\d{1,2}")
 _SHORT = 0.72
@@ -215,7 +220,7 @@ class _Ended:
         width = _width(before.says)
         if width < self._full * _SHORT and (width < self._full / 2 or before.says.rstrip().endswith(_ENDS)):
             return True
-        return _BULLET.match(line.says) is not None
+        return line.says.startswith(_INDENT) or _BULLET.match(line.says) is not None
 
 
 def _width(said: str) -> float:

@@ -12,7 +12,7 @@ import pypdfium2.raw as pdfium
 from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import BREAK, TURNS, Index, Look
 
-_EDGE = 3  # lines at either end of a page's text, of which a running header or footer has one, two or three
+_EDGE = 4  # lines at either end of a page's text: up to three of a running header or footer, and the one beside them
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|-bd|,b\b", re.IGNORECASE)
 _FIXED = re.compile(r"mono|courier|consol|typewriter|cmtt", re.IGNORECASE)
 _FIXED_PITCH, _FORCE_BOLD = 1 << 0, 1 << 18  # ISO 32000-1, table 123

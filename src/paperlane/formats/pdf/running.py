@@ -13,6 +13,7 @@ _NUMBERS = re.compile(r"\d+|\b[ivxlcdm]+\b|\s+", re.IGNORECASE)
 _APART = 0.025  # of a page's height: more than lines of text stand apart
 _PLACES = 500  # of a page's height
 _NEAR = 2  # places
+_MOST_LINES = 3  # of a header or a footer
 _FEWEST = 3  # pages
 _GAP = 2  # pages: left and right ones may differ
 _MOSTLY = 0.5  # of all pages have something in a place that is a header's
@@ -52,7 +53,7 @@ def _edges(number: int, page: Page) -> Iterator[_Edge]:
 def _outer(depths: Mapping[int, float]) -> Sequence[int]:
     """The lines near an edge that a gap parts from the others, by how far from it they stand."""
     ordered = sorted(depths, key=depths.__getitem__)
-    for at in range(len(ordered), 0, -1):
+    for at in range(min(_MOST_LINES, len(ordered)), 0, -1):
         inner = depths[ordered[at]] if at < len(ordered) else 1.0
         if depths[ordered[at - 1]] < _ZONE and inner - depths[ordered[at - 1]] >= _APART:
             return ordered[:at]
