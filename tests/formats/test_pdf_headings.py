@@ -137,6 +137,12 @@ def test_running_headers_and_footers_are_in_no_block_and_stay_in_the_text():
     assert "Page 3 of 4" in parsed.text
 
 
+def test_a_footer_is_known_where_the_text_reaches_down_to_it():
+    full = [*PROSE * 4, "", *PROSE]
+    sheets = [sheet(*full, top=700 if number % 3 else 262, edges=("", f"Page {number}")) for number in range(6)]
+    assert "Page" not in " ".join(text for _, _, text in said(book(*sheets)))
+
+
 def test_what_a_page_holds_alone_or_next_to_its_text_is_no_header():
     alone = book(*(sheet(PROSE[0], top=780) for _ in range(4)))
     assert [text for _, _, text in said(alone)] == [PROSE[0]] * 4
@@ -162,7 +168,10 @@ def test_the_outline_is_asked_first():
 
 
 def test_lines_part_at_bullets_and_go_on_at_the_end_of_a_sentence():
-    lines = ["All gates are opened, closed and locked again by their own operators, each one", "of them. It takes them some time to do all of it, and they may take more of it,"]
+    lines = [
+        "All gates are opened, closed and locked again by their own operators, each one",
+        "of them. It takes them some time to do all of it, and they may take more of it,",
+    ]
     lines += ["e.g. a minute at the most.", "a) a first item", "2. a second one", "3.1 Third of them", "- a fourth one"]
     kinds = [(kind, text[:8]) for kind, _, text in said(book(sheet(*lines)))]
     assert kinds == [
@@ -176,8 +185,10 @@ def test_lines_part_at_bullets_and_go_on_at_the_end_of_a_sentence():
     [
         ("1.2.3 Title", "number", 3, "Title"), ("2) Title", "number", 1, "Title"), ("3.1计划", "number", 2, "计划"),
         ("A.1 Title", "number", 2, "Title"), ("1.0 Title", "number", 1, "Title"), ("4. Title", "number", 1, "Title"),
-        ("第一章 概述", "chapter", 1, "概述"), ("第 3 章 概述", "chapter", 1, "概述"), ("第二节 目的", "section", 1, "目的"),
-        ("一、编程规约", "han", 1, "编程规约"), ("（一）命名", "bracketed", 1, "命名"), ("(十一) 其他", "bracketed", 1, "其他"),
+        ("第一章 概述", "chapter", 1, "概述"), ("第 3 章 概述", "chapter", 1, "概述"),
+        ("第二节 目的", "section", 1, "目的"),
+        ("一、编程规约", "han", 1, "编程规约"), ("（一）命名", "bracketed", 1, "命名"),
+        ("(十一) 其他", "bracketed", 1, "其他"),
         ("Chapter 4 Title", "chapter", 1, "Title"), ("Appendix B: Title", "annex", 1, "Title"),
         ("附录A 术语", "annex", 1, "术语"), ("附 1：版本", "annex", 1, "版本"),
     ],

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from paperlane.formats.pdf.page import Page
@@ -21,12 +22,16 @@ _VARIED = 0.6  # of the pages that have something there, the most that say what 
 
 
 class _Edge(NamedTuple):
-    """A line near an edge: its page, its place from the foot, what it says but for numbers, its line there."""
+    """A line near an edge: its page, its place from the foot, what it says but for numbers, its line there.
+
+    It is `apart` where a gap is between it, with what is beyond, and the other lines of the page.
+    """
 
     page: int
     place: int
     says: str
     line: int
+    apart: bool
 
 
 def running_lines(pages: Sequence[Page]) -> Sequence[Collection[int]]:
@@ -39,25 +44,23 @@ def running_lines(pages: Sequence[Page]) -> Sequence[Collection[int]]:
 
 
 def _edges(number: int, page: Page) -> Iterator[_Edge]:
-    outer = [*_outer({line: 1 - height for line, height in page.edges.items()}), *_outer(page.edges)]
+    outer = {**_outer({line: 1 - height for line, height in page.edges.items()}), **_outer(page.edges)}
     if not outer:
         return
     lines = page.text.split("\n")
     held = _lines_with_cells(page)
-    for line in outer:
+    for line, apart in outer.items():
         if line not in held and line < len(lines):
             says = _NUMBERS.sub("#", lines[line].strip()).casefold()
-            yield _Edge(number, round(page.edges[line] * _PLACES), says, line)
+            yield _Edge(number, round(page.edges[line] * _PLACES), says, line, apart)
 
 
-def _outer(depths: Mapping[int, float]) -> Sequence[int]:
-    """The lines near an edge that a gap parts from the others, by how far from it they stand."""
+def _outer(depths: Mapping[int, float]) -> Mapping[int, bool]:
+    """The first lines near an edge, by how far from it lines stand, and whether a gap parts them from the others."""
     ordered = sorted(depths, key=depths.__getitem__)
-    for at in range(min(_MOST_LINES, len(ordered)), 0, -1):
-        inner = depths[ordered[at]] if at < len(ordered) else 1.0
-        if depths[ordered[at - 1]] < _ZONE and inner - depths[ordered[at - 1]] >= _APART:
-            return ordered[:at]
-    return ()
+    near = [line for line in ordered[:_MOST_LINES] if depths[line] < _ZONE]
+    gaps = [depths[after] - depths[line] >= _APART for line, after in pairwise(ordered)] + [True]
+    return {line: any(gaps[at : len(near)]) for at, line in enumerate(near)}
 
 
 def _lines_with_cells(page: Page) -> Collection[int]:
@@ -82,7 +85,12 @@ def _repeated(edges: Sequence[_Edge], pages: int) -> Iterator[_Edge]:
 
 
 def _is_run(run: Sequence[_Edge], pages: int) -> bool:
-    return len({edge.page for edge in run}) >= min(_FEWEST, max(pages, 2))
+    return len({edge.page for edge in run}) >= min(_FEWEST, max(pages, 2)) and _are_apart(run)
+
+
+def _are_apart(edges: Sequence[_Edge]) -> bool:
+    """Most of them are: on some pages the text reaches down to the footer."""
+    return 2 * sum(edge.apart for edge in edges) > len(edges)
 
 
 def _in_their_place(edges: Sequence[_Edge], pages: int) -> Iterator[_Edge]:
@@ -93,5 +101,6 @@ def _in_their_place(edges: Sequence[_Edge], pages: int) -> Iterator[_Edge]:
             places[edge.place].append(edge)
     for found in places.values():
         filled = len({edge.page for edge in found})
-        if filled >= max(_FEWEST, _MOSTLY * pages) and len({edge.says for edge in found}) <= _VARIED * filled:
+        varied = len({edge.says for edge in found}) > _VARIED * filled
+        if filled >= max(_FEWEST, _MOSTLY * pages) and not varied and _are_apart(found):
             yield from found
