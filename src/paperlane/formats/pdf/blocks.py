@@ -22,7 +22,7 @@ _BULLET = re.compile(
     r"|[(（]?(?:\d{1,2}|[a-z])[.)）、](?:\s+\S|[^\sA-Za-z\d.,])"
     r"|\d{1,2}(?:\.\d{1,2})+\s+[A-Z\u3400-\u9fff]|[①-⑳]|【\S{1,4}】\s*\S)"
 )
-_INDENT = "\u3000"
+_BEGIN = re.compile(rf"\u3000|{_BULLET.pattern}")
 _ENDS = tuple(".!?:;。！？：；")
 _FUNCTION = re.compile(r"(.+)/\d{1,2}")
 _SHORT = 0.72
@@ -209,7 +209,8 @@ class _Ended:
 
     def __init__(self, lines: Sequence[_Line]) -> None:
         widths = sorted(_width(line.says) for line in lines if line.says and line.place is None)
-        self._full = widths[int(len(widths) * 0.9)] if widths else 0.0
+        full = widths[int(len(widths) * 0.9)] if widths else 0.0
+        self._short, self._half = full * _SHORT, full / 2
 
     def parted(self, before: _Line, line: _Line) -> bool:
         """Does the line begin another block than the one that the line before it is of?"""
@@ -217,10 +218,11 @@ class _Ended:
             return before.place != line.place
         if not line.says or line.number > before.number + 1:
             return True  # a blank, or a running header or footer, stands between them
-        width = _width(before.says)
-        if width < self._full * _SHORT and (width < self._full / 2 or before.says.rstrip().endswith(_ENDS)):
+        said = before.says
+        width = len(said) if said.isascii() else _width(said)
+        if width < self._short and (width < self._half or said.rstrip().endswith(_ENDS)):
             return True
-        return line.says.startswith(_INDENT) or _BULLET.match(line.says) is not None
+        return not line.says[:2].isalpha() and _BEGIN.match(line.says) is not None
 
 
 def _width(said: str) -> float:

@@ -49,3 +49,9 @@ place_of = _plain(pdfium.FPDFText_GetMatrix, _number, _handle, _number, ctypes.P
 font_of = _plain(
     pdfium.FPDFText_GetFontInfo, ctypes.c_ulong, _handle, _number, _handle, ctypes.c_ulong, ctypes.POINTER(_number)
 )
+count_roots = _plain(pdfium.FPDF_StructTree_CountChildren, _number, _handle)
+root_at = _plain(pdfium.FPDF_StructTree_GetChildAtIndex, _handle, _handle, _number)
+count_children = _plain(pdfium.FPDF_StructElement_CountChildren, _number, _handle)
+child_at = _plain(pdfium.FPDF_StructElement_GetChildAtIndex, _handle, _handle, _number)
+child_mark_at = _plain(pdfium.FPDF_StructElement_GetChildMarkedContentID, _number, _handle, _number)
+element_type_of = _plain(pdfium.FPDF_StructElement_GetType, ctypes.c_ulong, _handle, _handle, ctypes.c_ulong)

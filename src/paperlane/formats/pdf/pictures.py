@@ -15,7 +15,7 @@ _MOSTLY = 0.5
 _WHOLLY = 0.9
 _HARDLY = 0.01  # of a page, what letters cover: on A4 some three lines in a small size
 _INVISIBLE = 3  # ISO 32000-1, table 106: how text recognition lays what it read over a scan
-_SAMPLE = 24  # letters, which tell a page of text from one with a stamp
+_SAMPLE = 12  # letters, which tell a page of text from one with a stamp
 _MANY = 100  # round figures that a page draws; a text of as many letters has more
 
 
