@@ -66,8 +66,18 @@ def test_lines_in_larger_letters_are_headings_and_the_larger_ones_the_outer_ones
 
 def test_a_bold_line_that_stands_apart_is_a_heading_and_a_bold_begin_of_a_paragraph_is_none():
     bold = title("Note that the first of all gates is opened by hand, and that all the others are", 10)
-    parsed = book(sheet(title("Opening", 10), *PROSE, "", bold, *PROSE, "", title("Closing", 10), *PROSE))
+    close = title("Gate 7", 10)
+    parsed = book(
+        sheet(title("Opening", 10), *PROSE, "", bold, *PROSE, close, *PROSE, "", title("Closing", 10), *PROSE)
+    )
     assert headings(parsed) == [(1, "Opening"), (1, "Closing")]
+
+
+def test_a_line_in_two_weights_is_no_heading_and_letters_made_bold_by_their_outline_are_bold():
+    two = "BT /F2 10 Tf 50 500 Td (Note) Tj /F1 10 Tf ( that it is so) Tj ET\n"
+    outlined = "BT /F1 10 Tf 2 Tr 50 430 Td (Closing) Tj 0 Tr ET\n"
+    first, then, last = sheet(*PROSE), sheet(*PROSE, top=486), sheet(*PROSE, top=416)
+    assert headings(book(first + two + then + outlined + last)) == [(1, "Closing")]
 
 
 def test_a_title_of_two_lines_is_one_heading():
@@ -93,15 +103,15 @@ def test_numbers_tell_the_levels_and_the_next_number_tells_a_title_that_looks_li
 
 
 CONTENTS = sheet(
-    title("Contents", 16), "1 Gates" + "." * 60 + "1", "1.1 Opening and closing of all of them by their", "operators"
-    + ". " * 20 + "2", "Locks" + "." * 70 + "2", "Words" + "." * 70 + "iv",
+    title("Contents", 16), PROSE[0], "1 Gates" + "." * 60 + "1", "1.1 Opening and closing of all of them by their",
+    "operators" + ". " * 20 + "2", "Locks" + "." * 70 + "2", "Words" + "." * 70 + "iv",
 )  # fmt: skip
 
 
 def test_the_contents_page_promises_headings_and_its_own_lines_are_none():
     long = "1.1 Opening and closing of all of them by their operators"
     parsed = book(
-        sheet(title("Control of gates", 24)),
+        sheet(title("Control of gates", 24), title("By its operators", 14)),
         CONTENTS,
         sheet(title("1 Gates", 10), *PROSE, "", *PROSE, *PROSE),
         sheet(title(long, 10), *PROSE, *PROSE, title("Locks", 10), "", *PROSE, *PROSE),
@@ -111,6 +121,7 @@ def test_the_contents_page_promises_headings_and_its_own_lines_are_none():
     ]  # fmt: skip
     listed = [text for kind, _, text in said(parsed) if kind == "paragraph" and ".." in text]
     assert len(listed) == 3
+    assert not any(PROSE[0] in text for text in listed)
     assert all(text.count("Gates") + text.count("Locks") + text.count("Words") == 1 for text in listed)
 
 
@@ -135,6 +146,16 @@ def test_running_headers_and_footers_are_in_no_block_and_stay_in_the_text():
     ]
     assert "Chapter on locks" in parsed.text
     assert "Page 3 of 4" in parsed.text
+
+
+def test_a_header_that_the_file_draws_between_two_lines_is_in_no_block():
+    sheets = [
+        sheet(f"{PROSE[0]} {number}") + sheet(edges=("Gates",)) + sheet(f"{PROSE[1]} {number}", top=706)
+        for number in "abcd"
+    ]
+    parsed = book(*sheets)
+    assert [text for _, _, text in said(parsed)] == [f"{line} {number}" for number in "abcd" for line in PROSE[:2]]
+    assert parsed.text.count("Gates") == 4
 
 
 def test_a_footer_is_known_where_the_text_reaches_down_to_it():
@@ -172,11 +193,13 @@ def test_lines_part_at_bullets_and_go_on_at_the_end_of_a_sentence():
         "All gates are opened, closed and locked again by their own operators, each one",
         "of them. It takes them some time to do all of it, and they may take more of it,",
     ]
-    lines += ["e.g. a minute at the most.", "a) a first item", "2. a second one", "3.1 Third of them", "- a fourth one"]
+    lines += ["e.g. a minute at the most."]
+    items = "so many of all the gates and locks that are there shall be opened again by hand"
+    lines += [f"{bullet} {items}" for bullet in ("a)", "2.", "3.1 Not", "-")]
     kinds = [(kind, text[:8]) for kind, _, text in said(book(sheet(*lines)))]
     assert kinds == [
-        ("paragraph", "All gate"), ("list_item", "a) a fir"), ("list_item", "2. a sec"), ("list_item", "3.1 Thir"),
-        ("list_item", "- a four"),
+        ("paragraph", "All gate"), ("list_item", "a) so ma"), ("list_item", "2. so ma"), ("list_item", "3.1 Not "),
+        ("list_item", "- so man"),
     ]  # fmt: skip
 
 
@@ -202,6 +225,23 @@ def test_numbers_in_front_of_titles_are_known(said_: str, form: str, depth: int,
 @pytest.mark.parametrize("words", ["Title", "3D models", "2024年", "1,000 gates", "12th gate", "附加说明", "一致性"])
 def test_words_that_begin_like_numbers_are_none(words: str):
     assert mark_of(words) is None
+
+
+def test_the_next_number_is_one_below_or_beside_the_last_one_or_what_is_around_it():
+    first, below, beside, outer = (mark_of(f"{number} Gates") for number in ("3.2", "3.2.1", "3.2.2", "3.3"))
+    assert below is not None
+    assert beside is not None
+    assert outer is not None
+    assert below.follows(first)
+    assert beside.follows(below)
+    assert outer.follows(beside)
+    assert not beside.follows(first)
+    assert not below.follows(outer)
+    assert not below.follows(None)
+
+
+def test_the_number_tells_more_of_a_level_than_the_size():
+    assert levels_of([Seen("number", depth, size, False) for depth, size in ((1, 12), (2, 14), (3, 10))]) == [1, 2, 3]
 
 
 def test_prefaces_and_annexes_stand_beside_the_chapters():
