@@ -11,6 +11,7 @@ from paperlane.formats.pdf.levels import Seen, levels_of
 from paperlane.formats.pdf.numbering import Mark, mark_of
 from paperlane.formats.pdf.page import Look, Page, Title
 
+_KEY = 60  # letters of a line, by which those that may say a title are looked up
 _LARGER = 1.07  # than the text around it
 _LONGEST = 120  # columns of a title's line, a Chinese character taking two
 _MOST_LINES = 3
@@ -131,8 +132,6 @@ class _Looking:
             return Seen(line.mark.form, line.mark.depth, size, bold)
         return Seen("part" if _PART.fullmatch(line.says) else "", 0, size, bold)
 
-    # by the contents page
-
     def _by_contents(self) -> dict[int, int]:
         """The first and last lines that say what an entry promised, where they are next to where it points."""
         begins: defaultdict[str, list[int]] = defaultdict(list)
@@ -174,8 +173,6 @@ class _Looking:
     def _may_be_promised(self, at: int) -> bool:
         size, bold = self._lines[at].style
         return size >= self._size * 0.9 or bold
-
-    # by their looks
 
     def _stands_out(self, at: int) -> bool:
         line = self._lines[at]
@@ -244,8 +241,6 @@ class _Looking:
         much = {style for style, count in self._letters.items() if count > _RARE * self._all}
         return much | {style for style, found in runs.items() if sum(found) > _PROSE * len(found)}
 
-    # by their wording
-
     def _by_signature(self) -> Iterator[tuple[int, int]]:
         """Manuals of programs list each function by its signature, in letters of one width and apart from the rest."""
         found: list[tuple[int, int]] = []
@@ -285,9 +280,6 @@ class _Looking:
         cover = [at for at in found if self._lines[at].page == 0]
         title = max(cover, key=lambda at: self._lines[at].look.size, default=None)
         return {at: last for at, last in found.items() if self._lines[at].page or at == title}
-
-
-_KEY = 60
 
 
 def _lines(number: int, page: Page, without: Collection[int]) -> Iterator[_Line]:
