@@ -1,8 +1,9 @@
-"""PDF: the text of each page, with headings by the outline or by structure tags, and the cells of tables.
+"""PDF: the text of each page, with headings by the outline, structure tags or their looks, and the cells of tables.
 
 Nothing is ever drawn: a picture that would fill the memory is only counted.
 """
 
+import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,15 +15,20 @@ import pypdfium2.raw as pdfium
 
 from paperlane.errors import DocumentError
 from paperlane.formats import Tell
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.blocks import blocks_of
+from paperlane.formats.pdf.contents import contents_of
 from paperlane.formats.pdf.fields import values_of
+from paperlane.formats.pdf.headings import headings_from
 from paperlane.formats.pdf.letters import unknown_share
+from paperlane.formats.pdf.looks import edges_of, looks_of
 from paperlane.formats.pdf.lost import lost_pages
-from paperlane.formats.pdf.page import Holds, Page, Title, cleaned, with_cells
+from paperlane.formats.pdf.page import Holds, Page, Source, Title, cleaned, with_cells
 from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture, is_outlined, is_stamped
 from paperlane.formats.pdf.ruled import real_tables, ruled_place
+from paperlane.formats.pdf.running import running_lines
 from paperlane.formats.pdf.tags import tagged_place, tags_of, titles_of
-from paperlane.model.documents import Notice, Parsed, Upload
+from paperlane.model.documents import Block, Notice, Parsed, Upload
 
 _HEAD = 1024  # a reader finds "%PDF" within so many bytes (Adobe's implementation note 13)
 _STARTXREF = re.compile(rb"startxref\s+(\d+)\s")
@@ -39,6 +45,8 @@ _PARTLY_UNKNOWN = 0.2  # of a page's letters; fewer are bullets, marks of checke
 _MOSTLY_UNKNOWN = 0.5
 _MOST_ASKED = 50  # pages; a document with so much text was read
 _MOST_NAMED = 8
+_TAGS = Source.CELLS | Source.TITLES
+EVERY_SOURCE = _TAGS | Source.LOOKS
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
@@ -51,26 +59,32 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     document = _opened(content)
     try:
         document.init_forms()
-        pages = list(_pages(document, tell))
+        titles = _outline(document)
+        pages = list(pages_of(document, tell, Source.CELLS if titles else EVERY_SOURCE))
         lost = set(lost_pages(document, _numbers(pages, Holds.NOTHING)))
         lost.update(_numbers(pages, Holds.UNKNOWN))
         repaired = _is_repaired(content)
         if not any(page.text.strip() for page in pages):
             seen = any(page.holds in {Holds.PICTURE, Holds.SIGNS} for page in pages)
             _say_why_there_is_no_text(document, seen=seen, damaged=repaired or bool(lost))
-        titles = _outline(document)
         locked = not pdfium.FPDF_GetDocPermissions(document) & _MAY_COPY
     finally:
         document.close()
-    if not titles:
-        titles = [title for page in pages for title in page.tagged]
     text = "\f".join(page.text for page in pages)
     of_file = [notice for notice, holds in ((_REPAIRED, repaired), (_NO_COPYING, locked)) if holds]
     unread = len(lost) + len(_numbers(pages, Holds.PICTURE)) + len(_numbers(pages, Holds.SIGNS))
     return Parsed(
-        upload.name, upload.media_type, text, tuple(blocks_of(pages, titles)),
+        upload.name, upload.media_type, text, tuple(structured(pages, titles)),
         notices=(*of_file, *_notices(pages, sorted(lost))), pages=len(pages), unread=unread,
     )  # fmt: skip
+
+
+def structured(pages: Sequence[Page], outline: Sequence[Title]) -> Iterator[Block]:
+    """The blocks of all pages, whose texts stand one form feed apart, with the headings of the best source."""
+    running = running_lines(pages)
+    contents = contents_of(pages, running)
+    titles = outline or headings_from(pages, running, contents)
+    return blocks_of(pages, titles, running, contents.lines)
 
 
 _REPAIRED = Notice("repaired", "The file is damaged and was read as far as it could be; parts may be missing.")
@@ -138,17 +152,21 @@ def _is_repaired(content: bytes) -> bool:
     return _XREF.match(content, at) is None and _XREF.match(content, shifted) is None
 
 
-def _pages(document: pypdfium2.PdfDocument, tell: Tell) -> Iterator[Page]:
+def pages_of(document: pypdfium2.PdfDocument, tell: Tell, sources: Source) -> Iterator[Page]:
+    """What the pages tell of themselves; looks are left out once a tag has told a heading."""
     count = len(document)
     if count == 0:
         raise DocumentError("The file holds no page.", code="damaged_file", hint="Save it anew and upload that.")
     for number in range(count):
-        yield _page(document, number)
+        page = _page(document, number, sources)
+        if page.tagged:
+            sources &= ~Source.LOOKS
+        yield page
         if number % 8 == 0:
             tell(0.9 * number / count, f"page {number + 1} of {count}")
 
 
-def _page(document: pypdfium2.PdfDocument, number: int) -> Page:
+def _page(document: pypdfium2.PdfDocument, number: int, sources: Source) -> Page:
     try:
         page = document[number]
     except pypdfium2.PdfiumError:
@@ -156,11 +174,15 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> Page:
     try:
         words = page.get_textpage()
         try:
-            unknown = unknown_share(words)
+            raw = words.get_text_range() if words.count_chars() > 0 else ""
+            unknown = unknown_share(raw, words)
             if unknown >= _MOSTLY_UNKNOWN:
                 return Page("", holds=Holds.SIGNS)
-            read = _with_values(_read_page(page, words, number), page)
-            return replace(read, holds=Holds.SIGNS if unknown >= _PARTLY_UNKNOWN else _holds(page, words, read))
+            read = _read_page(page, words, raw, number, sources)
+            if values := "\n\n".join(map(cleaned, values_of(page))):
+                read = replace(read, text=f"{read.text}\n\n{values}")  # each one a block of its own
+            holds = Holds.SIGNS if unknown >= _PARTLY_UNKNOWN else _holds(page, words, read)
+            return replace(read, holds=holds) if holds is not None else read
         finally:
             words.close()
     except pypdfium2.PdfiumError:
@@ -169,32 +191,30 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> Page:
         page.close()
 
 
-def _with_values(read: Page, page: pypdfium2.PdfPage) -> Page:
-    """What was filled in stands behind the page's text, each value a block of its own."""
-    return replace(read, text="\n\n".join([read.text, *map(cleaned, values_of(page))]))
-
-
 def _holds(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, read: Page) -> Holds | None:
     if not read.text and pdfium.FPDFPage_CountObjects(page) == 0:
         return Holds.NOTHING
-    if read.letters >= _MUCH_TEXT:
+    letters = read.letters
+    if letters >= _MUCH_TEXT:
         return None
-    hardly_any = read.letters < _LOW_TEXT and (is_mostly_picture(page) or is_outlined(page))
+    hardly_any = letters < _LOW_TEXT and (is_mostly_picture(page) or is_outlined(page))
     pictured = hardly_any or is_stamped(page, words)
     return Holds.PICTURE if pictured else None
 
 
-def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, number: int) -> Page:
-    raw = words.get_text_range() if words.count_chars() > 0 else ""
+def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, number: int, sources: Source) -> Page:
     if not raw:
         return Page("")
-    if (tags := tags_of(page)) is not None:
+    edges = edges_of(page, words, raw)
+    if sources & _TAGS and (tags := tags_of(page)) is not None:
         text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
-        return Page(text, tuple(titles_of(tags, page, words, number)), cells)
-    if (ruled := ruled_place(page, words)) is not None:
-        text, cells = with_cells(raw, words, ruled)
-        return Page(text, cells=real_tables(cells))
-    return Page(cleaned(raw))
+        tagged = tuple(titles_of(tags, page, words, number)) if Source.TITLES in sources else ()
+    else:
+        ruled = ruled_place(page, words)
+        text, cells = with_cells(raw, words, ruled) if ruled is not None else (cleaned(raw), ())
+        cells, tagged = real_tables(cells), ()
+    looks = () if tagged or Source.LOOKS not in sources else tuple(looks_of(page, words, raw))
+    return Page(text, tagged, cells, edges, looks)
 
 
 def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, seen: bool, damaged: bool) -> None:
@@ -228,13 +248,28 @@ def _has_pictures(document: pypdfium2.PdfDocument) -> bool:
 
 
 def _outline(document: pypdfium2.PdfDocument) -> list[Title]:
+    """The outline's titles that lead to a page, each mark once: in a broken file they may go round in a ring."""
     titles: list[Title] = []
-    try:
-        for bookmark in document.get_toc(max_depth=_DEEPEST):
-            target = bookmark.get_dest()
-            page = target.get_index() if target is not None else None
-            if page is not None and (title := bookmark.get_title().strip()):
-                titles.append(Title(title, min(bookmark.level + 1, _DEEPEST), page))
-    except pypdfium2.PdfiumError:
-        return titles
+    waiting = [(pdfium.FPDFBookmark_GetFirstChild(document, None), 1)]
+    passed: set[int] = set()
+    while waiting:
+        mark, level = waiting.pop()
+        number = calls.number_of(mark)
+        if not number or number in passed:
+            continue
+        passed.add(number)
+        waiting.append((pdfium.FPDFBookmark_GetNextSibling(document, mark), level))
+        if level < _DEEPEST:
+            waiting.append((pdfium.FPDFBookmark_GetFirstChild(document, mark), level + 1))
+        target = pdfium.FPDFBookmark_GetDest(document, mark)
+        page = pdfium.FPDFDest_GetDestPageIndex(document, target) if target else -1
+        if page >= 0 and (title := _title(mark)):
+            titles.append(Title(title, level, page))
     return titles
+
+
+def _title(mark: object) -> str:
+    length = pdfium.FPDFBookmark_GetTitle(mark, None, 0)
+    buffer = ctypes.create_string_buffer(length)
+    pdfium.FPDFBookmark_GetTitle(mark, buffer, length)
+    return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace").strip()

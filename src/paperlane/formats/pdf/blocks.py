@@ -1,22 +1,32 @@
 """The text of a PDF's pages as blocks: headings where their titles stand, cells, and lines joined into paragraphs."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from paperlane.formats.lines import trimmed
 from paperlane.formats.pdf.page import Page, Place, Title
 from paperlane.model.documents import Block, BlockKind
 
-_SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(
     r"^(?:(?:chapter|section|appendix|annex|part)\s*)?[\dA-Z]{0,2}(?:[.\d]+)?[.、:：)]?$", re.IGNORECASE
 )
-_BULLET = re.compile(r"\s*(?:[-–•·●○▪■◦*]|\(?[a-z\d]{1,2}[.)]|[①-⑳]|【\S{1,4}】)\s*\S")
+_NUMBERED = re.compile(r"chapter|section|appendix|annex|part|[\da-z]{0,2}[\d.:、：)]", re.IGNORECASE)
+_LONGEST_NUMBER = 16
+_MOST_LINES = 3
+_BULLET = re.compile(
+    r"\s*(?:[-–•·●○▪■◦*\ue000-\uf8ff]\s*\S|o\s+\S"  # a private sign is a bullet of its font
+    r"|[(（]?(?:\d{1,2}|[a-z])[.)）、](?:\s+\S|[^\sA-Za-z\d.,])"
+    r"|\d{1,2}(?:\.\d{1,2})+\s+[A-Z\u3400-\u9fff]|[①-⑳]|【\S{1,4}】\s*\S)"
+)
+_BEGIN = re.compile(rf"\u3000|{_BULLET.pattern}")
 _ENDS = tuple(".!?:;。！？：；")
 _FUNCTION = re.compile(r"(.+)/\d{1,2}")
 _SHORT = 0.72
+_NO_CELL = (0, 0, 0)
 
 
 class _Line(NamedTuple):
@@ -24,6 +34,8 @@ class _Line(NamedTuple):
 
     start: int
     end: int
+    number: int
+    says: str
     place: Place | None = None
 
 
@@ -35,23 +47,30 @@ class _Span(NamedTuple):
     place: Place | None = None
 
 
-def blocks_of(pages: Sequence[Page], titles: Sequence[Title]) -> Iterator[Block]:
-    """The blocks of all pages, whose texts stand one form feed apart; tables are counted through the document."""
+def blocks_of(
+    pages: Sequence[Page],
+    titles: Sequence[Title],
+    running: Sequence[Collection[int]],
+    listed: Sequence[Collection[int]],
+) -> Iterator[Block]:
+    """The blocks of all pages, whose texts stand one form feed apart; tables are counted through the document.
+
+    Lines that are `running` on a page are in no block, and those that are `listed` in a contents list are one each.
+    """
     by_page: defaultdict[int, list[Title]] = defaultdict(list)
     for title in titles:
         by_page[title.page].append(title)
     offset = tables = 0
     for number, page in enumerate(pages):
         lines = list(_lines(page))
-        headings = _located(page.text, lines, by_page[number])
-        for span in _joined(page.text, lines, headings):
-            start, end = trimmed(page.text, span.start, span.end)
+        if running[number]:
+            lines = [line for line in lines if line.number not in running[number]]
+        headings = _located(lines, by_page[number]) if number in by_page else {}
+        for kind, begin, until, level, place in _joined(lines, headings, listed[number]):
+            start, end = trimmed(page.text, begin, until)
             if start < end:
-                table, row, column = span.place or (-tables, 0, 0)
-                yield Block(
-                    span.kind, offset + start, offset + end, span.level, number + 1,
-                    table=tables + table, row=row, column=column,
-                )  # fmt: skip
+                table, row, column = (tables + place.table, place.row, place.column) if place is not None else _NO_CELL
+                yield Block(kind, offset + start, offset + end, level, number + 1, (), table, row, column)
         offset += len(page.text) + 1
         tables += max((cell.place.table for cell in page.cells), default=0)
 
@@ -59,107 +78,153 @@ def blocks_of(pages: Sequence[Page], titles: Sequence[Title]) -> Iterator[Block]
 def _lines(page: Page) -> Iterator[_Line]:
     at, cells = 0, iter(page.cells)
     cell = next(cells, None)
-    for line in page.text.split("\n"):
+    text = page.text
+    for number, line in enumerate(text.split("\n")):
         start, end = at, at + len(line)
         at = end + 1
-        whole = True
+        if cell is None or cell.start >= end:
+            yield _Line(start, end, number, line)
+            continue
         while cell is not None and cell.start < end:
-            if page.text[start : cell.start].strip():
-                yield _Line(start, cell.start)
-            yield _Line(max(start, cell.start), min(end, cell.end), cell.place)
-            whole, start = False, min(end, cell.end)
+            if text[start : cell.start].strip():
+                yield _Line(start, cell.start, number, text[start : cell.start])
+            begin, start = max(start, cell.start), min(end, cell.end)
+            yield _Line(begin, start, number, text[begin:start], cell.place)
             if cell.end > end:
                 break  # it goes on in the next line
             cell = next(cells, None)
-        if whole or page.text[start:end].strip():
-            yield _Line(start, end)
+        if text[start:end].strip():
+            yield _Line(start, end, number, text[start:end])
 
 
 def _folded(text: str) -> str:
-    return _SPACE.sub("", text).casefold()
+    """Without blanks and in small letters."""
+    text = text.replace(" ", "")
+    return text.lower() if text.isascii() else text.replace("\xa0", "").replace("\u3000", "").casefold()
 
 
-def _located(text: str, lines: Sequence[_Line], titles: Sequence[Title]) -> dict[int, tuple[int, int]]:
+def _located(lines: Sequence[_Line], titles: Sequence[Title]) -> dict[int, tuple[int, int]]:
     """For the first line of each title that is found: (its last line, its level). Titles come in reading order."""
-    folded = [_folded(text[line.start : line.end]) for line in lines]
+    said = _Said([_folded(line.says) for line in lines])
     found: dict[int, tuple[int, int]] = {}
     after = 0
     for title in titles:
-        wanted = _folded(title.text)
-        place = _find(folded, wanted, after) or _find(folded, wanted, 0) or _find_function(folded, wanted, after)
+        place = _lines_of(title, lines) if title.lines is not None else said.find(_folded(title.text), after)
         if place is not None and place[0] not in found:
             found[place[0]] = (place[1], title.level)
             after = place[1] + 1
     return found
 
 
-def _find(folded: Sequence[str], wanted: str, after: int) -> tuple[int, int] | None:
-    """The lines that say the title, three at most, perhaps behind its number."""
-    for first in range(after, len(folded)):
-        if not folded[first]:
-            continue
-        said = ""
-        for last in range(first, min(first + 3, len(folded))):
-            said += folded[last]
-            if said == wanted or (said.endswith(wanted) and _NUMBER.match(said[: -len(wanted)])):
-                return first, last
-            if wanted.endswith(said) and last == first and _NUMBER.match(wanted[: -len(said)]) and len(said) > 1:
-                return first, last
-    return None
+def _lines_of(title: Title, lines: Sequence[_Line]) -> tuple[int, int] | None:
+    first, last = title.lines or (0, -1)
+    inside = [at for at, line in enumerate(lines) if first <= line.number <= last]
+    return (inside[0], inside[-1]) if inside else None
 
 
-def _find_function(folded: Sequence[str], wanted: str, after: int) -> tuple[int, int] | None:
-    """Manuals list a function by its name and number of arguments, and print it with their names."""
-    if (function := _FUNCTION.fullmatch(wanted)) is None:
-        return None
-    begins = function[1] + "("
-    return next(((line, line) for line in range(after, len(folded)) if folded[line].startswith(begins)), None)
+class _Said:
+    """What the lines of a page say, without blanks and in small letters."""
+
+    def __init__(self, folded: Sequence[str]) -> None:
+        self._folded = folded
+        self._begins = list(accumulate(map(len, folded), initial=0))
+        self._whole = "".join(folded)
+
+    def find(self, wanted: str, after: int) -> tuple[int, int] | None:
+        """The first and last of the lines that say a title, rather behind the line `after` than before it."""
+        found = sorted(self._places(wanted))
+        if not found:
+            return self._function(wanted, after)
+        return next((place for place in found if place[0] >= after), found[0])
+
+    def _places(self, wanted: str) -> Iterator[tuple[int, int]]:
+        """The lines that say the title, three at most, perhaps behind its number; or its words without the number."""
+        begin = self._whole.find(wanted) if wanted else -1
+        while begin >= 0:
+            if (place := self._lines(begin, begin + len(wanted))) is not None:
+                yield place
+            begin = self._whole.find(wanted, begin + 1)
+        for length in range(1, min(_LONGEST_NUMBER, len(wanted) - 1)) if _NUMBERED.match(wanted) else ():
+            if _NUMBER.match(wanted[:length]):
+                yield from ((at, at) for at, says in enumerate(self._folded) if says == wanted[length:])
+
+    def _lines(self, begin: int, end: int) -> tuple[int, int] | None:
+        """The lines that say all from `begin` to `end`, and nothing else but a number in front of it."""
+        first, last = bisect_right(self._begins, begin) - 1, bisect_left(self._begins, end) - 1
+        if self._begins[last + 1] != end or last - first >= _MOST_LINES:
+            return None
+        before = self._whole[self._begins[first] : begin]
+        return (first, last) if not before or _NUMBER.match(before) else None
+
+    def _function(self, wanted: str, after: int) -> tuple[int, int] | None:
+        """Manuals list a function by its name and number of arguments, and print it with their names."""
+        if (function := _FUNCTION.fullmatch(wanted)) is None:
+            return None
+        begins = function[1] + "("
+        lines = range(after, len(self._folded))
+        return next(((line, line) for line in lines if self._folded[line].startswith(begins)), None)
 
 
-def _joined(text: str, lines: Sequence[_Line], headings: Mapping[int, tuple[int, int]]) -> Iterator[_Span]:
+def _joined(
+    lines: Sequence[_Line], headings: Mapping[int, tuple[int, int]], listed: Collection[int]
+) -> Iterator[_Span]:
     """Lines join while they stand in the same cell; outside of tables until one ends a thought.
 
     A thought ends at a short line, an end of sentence, a bullet, a heading.
     """
-    widths = sorted(line.end - line.start for line in lines if line.end > line.start and line.place is None)
-    full = widths[int(len(widths) * 0.9)] if widths else 0
-    held: _Span | None = None
-    number = 0
-    while number < len(lines):
-        line = lines[number]
-        heading = headings.get(number)
-        if held is not None and (heading is not None or _parted(text, held, lines[number - 1], line, full)):
-            yield held
-            held = None
+    ended = _Ended(lines)
+    held: list[_Line] = []
+    beyond = 0
+    for number, line in enumerate(lines):
+        if number < beyond:
+            continue
+        heading = headings.get(number) if headings else None
+        if held and (heading is not None or line.number in listed or ended.parted(held[-1], line)):
+            yield _block(held)
+            held = []
         if heading is not None:
             last, level = heading
             yield _Span(BlockKind.HEADING, line.start, lines[last].end, level)
-            number = last + 1
-            continue
-        if held is not None:
-            held = held._replace(end=line.end)
-        elif line.start < line.end:
-            held = _Span(_kind(text, line), line.start, line.end, place=line.place)
-        number += 1
-    if held is not None:
-        yield held
+            beyond = last + 1
+        elif held or line.says:
+            held.append(line)
+            if line.number in listed:
+                yield _block(held)
+                held = []
+    if held:
+        yield _block(held)
 
 
-def _kind(text: str, line: _Line) -> BlockKind:
-    if line.place is not None:
-        return BlockKind.TABLE_CELL
-    return BlockKind.LIST_ITEM if _BULLET.match(text, line.start, line.end) else BlockKind.PARAGRAPH
+def _block(lines: Sequence[_Line]) -> _Span:
+    first = lines[0]
+    if first.place is not None:
+        kind = BlockKind.TABLE_CELL
+    else:
+        kind = BlockKind.LIST_ITEM if _BULLET.match(first.says) else BlockKind.PARAGRAPH
+    return _Span(kind, first.start, lines[-1].end, 0, first.place)
 
 
-def _parted(text: str, held: _Span, before: _Line, line: _Line, full: int) -> bool:
-    """Does the line begin another block than the one held, whose last line is `before`?"""
-    if held.place is not None or line.place is not None:
-        return held.place != line.place
-    fresh = line.start == line.end or _BULLET.match(text, line.start, line.end) is not None
-    return fresh or _ended(text, before, full)
+class _Ended:
+    """Tells where a page's lines end a block, by how long they are."""
+
+    def __init__(self, lines: Sequence[_Line]) -> None:
+        widths = sorted(_width(line.says) for line in lines if line.says and line.place is None)
+        full = widths[int(len(widths) * 0.9)] if widths else 0.0
+        self._short, self._half = full * _SHORT, full / 2
+
+    def parted(self, before: _Line, line: _Line) -> bool:
+        """Does the line begin another block than the one that the line before it is of?"""
+        if before.place is not None or line.place is not None:
+            return before.place != line.place
+        if not line.says or line.number > before.number + 1:
+            return True  # a blank, or a running header or footer, stands between them
+        said = before.says
+        width = len(said) if said.isascii() else _width(said)
+        if width < self._short and (width < self._half or said.rstrip().endswith(_ENDS)):
+            return True
+        return not line.says[:2].isalpha() and _BEGIN.match(line.says) is not None
 
 
-def _ended(text: str, line: _Line, full: int) -> bool:
-    said = text[line.start : line.end].rstrip()
-    short = len(said) < full * _SHORT
-    return short and (said.endswith(_ENDS) or len(said) < full / 2)
+def _width(said: str) -> float:
+    """In columns: a Chinese character takes two of them, and three bytes of UTF-8."""
+    return len(said) if said.isascii() else (len(said) + len(said.encode("utf-8", "replace"))) / 2

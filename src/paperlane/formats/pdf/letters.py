@@ -1,20 +1,31 @@
 """Letters that a page shows and nobody can name, for the page's fonts do not tell which they are."""
 
+import re
+from itertools import compress, repeat
+
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-_SAMPLE = 200
-_PRIVATE = range(0xE000, 0xF900)  # Unicode 15, 23.5: what a sign means there is its font's secret
-_REPLACEMENT = 0xFFFD
+from paperlane.formats.pdf import calls
+
+_FIRST, _SAMPLE = 16, 200  # letters
+_NAMELESS = re.compile("[\ue000-\uf8ff\ufffd]")  # Unicode 15, 23.5: what a private sign means is its font's secret
 
 
-def unknown_share(words: pypdfium2.PdfTextPage) -> float:
-    """The share of a page's letters that are unknown, 0..1, by some 200 of them."""
+def unknown_share(raw: str, words: pypdfium2.PdfTextPage) -> float:
+    """The share of a page's letters that are unknown, 0..1; of those that pdfium doubts by a sample."""
     count = words.count_chars()
-    asked = range(0, count, max(1, count // _SAMPLE))
-    return sum(_is_unknown(words, at) for at in asked) / max(1, len(asked))
+    if count == 0:
+        return 0.0
+    nameless = 0.0 if raw.isascii() else len(_NAMELESS.findall(raw)) / count
+    doubted = _doubted(words, count, _FIRST)
+    return nameless + (_doubted(words, count, _SAMPLE) if doubted else 0.0)
 
 
-def _is_unknown(words: pypdfium2.PdfTextPage, at: int) -> bool:
-    letter = pdfium.FPDFText_GetUnicode(words, at)
-    return letter in _PRIVATE or letter == _REPLACEMENT or pdfium.FPDFText_HasUnicodeMapError(words, at) == 1
+def _doubted(words: pypdfium2.PdfTextPage, count: int, sample: int) -> float:
+    """The share of letters without a name of their own that their font does not tell."""
+    asked = range(0, count, max(1, count // sample))
+    text = calls.handle(words)
+    doubted = list(compress(asked, map(calls.has_no_name, repeat(text), asked)))
+    named = (chr(pdfium.FPDFText_GetUnicode(words, at)) for at in doubted)
+    return sum(_NAMELESS.match(letter) is None for letter in named) / len(asked)

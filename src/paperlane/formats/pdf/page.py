@@ -1,23 +1,59 @@
 """What is read of one page of a PDF, before its text is cut into blocks."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
 from typing import NamedTuple
 
 import pypdfium2
-import pypdfium2.raw as pdfium
+
+from paperlane.formats.pdf import calls
 
 MOST_OBJECTS = 20_000  # of a page, or elements of its structure: a drawing, or a ring in a broken tree, has no end
 
 
+Point = tuple[float, float]
+TURNS: Mapping[int, Callable[[float, float], Point]] = {
+    0: lambda x, y: (x, y),
+    90: lambda x, y: (y, -x),
+    180: lambda x, y: (-x, -y),
+    270: lambda x, y: (-y, x),
+}
+"""Where a point of a page lies when the page is shown, by the degrees that it is turned clockwise."""
+
+BREAK = re.compile(r"\r\n|\r|\n")
+"""What ends a line in pdfium's text of a page."""
+_BLANKS = (" ", "\n", "\xa0", "\u3000", "\t")
+_LINE = re.compile(r"[^\r\n]+")
+_WORD = re.compile(r"\S+")
+
+
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A heading that the file tells of: its page counts from 0."""
+    """A heading: its page counts from 0, and so do its first and last line there where they are known."""
 
     text: str
     level: int
     page: int
+    lines: tuple[int, int] | None = None
+
+
+class Look(NamedTuple):
+    """How a line of a page looks: its number, its left end and base in points as shown, the size of its letters.
+
+    `size` is in points and 0.0 where it is not known; `bold`, `fixed` (letters of one width) and `font` are those of
+    its first letter. `wholly` says whether its last letter has the same weight, or is of another font.
+    """
+
+    line: int
+    left: float
+    base: float
+    size: float
+    bold: bool
+    fixed: bool
+    font: str
+    wholly: bool = True
 
 
 class Place(NamedTuple):
@@ -37,6 +73,17 @@ class Cell:
     place: Place
 
 
+class Source(Flag):
+    """What a page is asked for beside its text.
+
+    That is its structure tags for cells, and for titles, and how its lines look.
+    """
+
+    CELLS = auto()
+    TITLES = auto()
+    LOOKS = auto()
+
+
 class Holds(Enum):
     """What a page that was not read holds.
 
@@ -54,18 +101,22 @@ class Holds(Enum):
 class Page:
     """A page's text, the headings its tags name, and its cells in the order of the text.
 
-    `holds` tells of a page that was not read why not, and is None for the others.
+    `edges` tells of its first and its last lines how high they stand, from 0.0 at the page's foot to 1.0; `looks` is
+    about all lines with letters, and () where nobody asked. `holds` tells of a page that was not read why not, and is
+    None for the others.
     """
 
     text: str
     tagged: Sequence[Title] = ()
     cells: Sequence[Cell] = ()
+    edges: Mapping[int, float] = field(default_factory=dict)
+    looks: Sequence[Look] = ()
     holds: Holds | None = None
 
     @property
     def letters(self) -> int:
-        """Characters that are no white space."""
-        return len("".join(self.text.split()))
+        """Characters that are no white space, or are of a rare kind of it."""
+        return len(self.text) - sum(map(self.text.count, _BLANKS))
 
 
 def cleaned(text: str) -> str:
@@ -103,15 +154,59 @@ def with_cells(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> tup
 
 def _stretches(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> Iterator[tuple[int, int, Place]]:
     """Neighbouring characters of the same cell; white space parts no cell and belongs to none by itself."""
-    start, end, held, unit = 0, 0, None, 0
-    for at, character in enumerate(raw):
-        if not character.isspace():
-            place = place_of(pdfium.FPDFText_GetCharIndexFromTextIndex(words, unit))
-            if place != held:
+    asked: dict[int, Place | None] = {}
+    ask = Index(words, raw)
+
+    def place(at: int) -> Place | None:
+        if at not in asked:
+            asked[at] = place_of(ask.character(at))
+        return asked[at]
+
+    start, end, held = 0, 0, None
+    for line in _LINE.finditer(raw):
+        said = [word.span() for word in _WORD.finditer(raw, *line.span())]
+        for first, last, found in _runs(said, place):
+            if found != held:
                 if held is not None:
                     yield start, end, held
-                start, held = at, place
-            end = at + 1
-        unit += 2 if character > "\uffff" else 1  # pdfium counts UTF-16 code units
+                start, held = first, found
+            end = last
     if held is not None:
         yield start, end, held
+
+
+def _runs(
+    said: Sequence[tuple[int, int]], place: Callable[[int], Place | None]
+) -> Iterator[tuple[int, int, Place | None]]:
+    """The words of a line in runs of one place: of few characters it is asked, for what stands between two is there."""
+    if not said:
+        return
+    first, first_end = said[0]
+    end = said[-1][1]
+    found = place(first)
+    middle = said[len(said) // 2][0]
+    if found == place(end - 1) and (found is not None or len(said) == 1 or place(middle) is None):
+        yield first, end, found
+    elif len(said) > 1:
+        half = len(said) // 2
+        yield from _runs(said[:half], place)
+        yield from _runs(said[half:], place)
+    elif first_end - first > 1:
+        half = (first + first_end) // 2
+        yield from _runs([(first, half)], place)
+        yield from _runs([(half, first_end)], place)
+
+
+class Index:
+    """Finds the number of a character among pdfium's by where it stands in its text of the page."""
+
+    def __init__(self, words: pypdfium2.PdfTextPage, raw: str) -> None:
+        self._words = calls.handle(words)
+        self._raw = raw
+        self._wide = not raw.isascii() and len(raw.encode("utf-16-le", "surrogatepass")) > 2 * len(raw)
+
+    def character(self, at: int) -> int:
+        """Pdfium counts UTF-16 code units."""
+        if self._wide:
+            at += sum(letter > "\uffff" for letter in self._raw[:at])
+        return calls.character_at(self._words, at)

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import MOST_OBJECTS
 
 _MOSTLY = 0.5
 _WHOLLY = 0.9
 _HARDLY = 0.01  # of a page, what letters cover: on A4 some three lines in a small size
 _INVISIBLE = 3  # ISO 32000-1, table 106: how text recognition lays what it read over a scan
+_SAMPLE = 12  # letters, which tell a page of text from one with a stamp
 _MANY = 100  # round figures that a page draws; a text of as many letters has more
 
 
@@ -50,8 +52,7 @@ def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
 
 def is_stamped(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> bool:
     """Is the page a scan, or letters drawn as outlines, on which a stamp or a footer is all the text?"""
-    drawn = _covered(page) >= _WHOLLY or is_outlined(page)
-    return drawn and _letters_cover(page, words) < _HARDLY
+    return _letters_cover(page, words) < _HARDLY and (_covered(page) >= _WHOLLY or is_outlined(page))
 
 
 def is_outlined(page: pypdfium2.PdfPage) -> bool:
@@ -78,15 +79,25 @@ def _covered(page: pypdfium2.PdfPage) -> float:
 def _letters_cover(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> float:
     """The share of the page that letters cover; all of it where some are invisible, for those were recognised."""
     _, size = _shown(page)
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    covered = 0.0
-    for at in range(words.count_chars()):
+    count = words.count_chars()
+    if size <= 0 or _letters_box(words, range(0, count, max(1, count // _SAMPLE))) >= 2 * _HARDLY * size:
+        return 1.0
+    for at in range(count):
         drawn = pdfium.FPDFText_GetTextObject(words, at)
         if drawn and pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _INVISIBLE:
             return 1.0
-        if pdfium.FPDFText_GetCharBox(words, at, left, right, bottom, top):
+    return _letters_box(words, range(count)) / size
+
+
+def _letters_box(words: pypdfium2.PdfTextPage, asked: range) -> float:
+    """The area of all letters in square points, by those that are asked, each standing for the ones behind it."""
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    covered = 0.0
+    text = calls.handle(words)
+    for at in asked:
+        if calls.box_of(text, at, left, right, bottom, top):
             covered += (right.value - left.value) * (top.value - bottom.value)
-    return covered / size if size > 0 else 1.0
+    return covered * asked.step
 
 
 def _shown(page: pypdfium2.PdfPage) -> tuple[pdfium.FS_RECTF, float]:

@@ -9,30 +9,26 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from paperlane.formats.pdf.page import MOST_OBJECTS, Cell, Place, PlaceOf
+from paperlane.formats.pdf import calls
+from paperlane.formats.pdf.page import MOST_OBJECTS, TURNS, Cell, Place, PlaceOf, Point
 
 _NEAR = 3.0  # points: lines so close are one line, and ends so close touch
 _SHORTEST = 5.0  # points: what is shorter rules nothing
 _MOST_LINES = 400  # of one direction; more are a drawing
 _FILLED = 0.8  # the least share of its frame that a table's cells fill
 _LEAST = 2  # rows and columns
+_THICKEST = 4.5  # points
+_FEWEST_PIECES = 2 * (_LEAST + 1)
+_ROUNDED = 20  # pieces: a box with round corners has eight
 
 _Field = tuple[int, int]
 """A field of a grid: its column from the left and its row from the bottom, from 0."""
-_Point = tuple[float, float]
-_TURNS: Mapping[int, Callable[[float, float], _Point]] = {
-    0: lambda x, y: (x, y),
-    90: lambda x, y: (y, -x),
-    180: lambda x, y: (-x, -y),
-    270: lambda x, y: (-y, x),
-}
-"""Where a point of a page lies when the page is shown, by the degrees that it is turned clockwise."""
 
 
 class _Line(NamedTuple):
@@ -57,14 +53,15 @@ class _Grid:
 
 def ruled_place(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> PlaceOf | None:
     """Finds a character's cell by where it stands; None for a page that draws no table."""
-    turned = _TURNS[page.get_rotation()]
+    turned = TURNS[page.get_rotation()]
     grids = _grids(_strokes(page, turned))
     if not grids:
         return None
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    text = calls.handle(words)
 
     def place_of(character: int) -> Place | None:
-        if not pdfium.FPDFText_GetCharBox(words, character, left, right, bottom, top):
+        if not calls.box_of(text, character, left, right, bottom, top):
             return None
         x, y = turned((left.value + right.value) / 2, (bottom.value + top.value) / 2)
         return next((place for grid in grids if (place := grid.place(x, y)) is not None), None)
@@ -88,11 +85,13 @@ def real_tables(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _grids(strokes: Iterator[tuple[_Point, _Point]]) -> list[_Grid]:
+def _grids(strokes: Iterator[tuple[Point, Point]]) -> list[_Grid]:
     """The tables that a page draws, from its top."""
     upright, level = _lines(strokes)
     grids: list[_Grid] = []
-    for own_upright, own_level in _crossing(_merged(upright), _merged(level)):
+    if min(len(upright), len(level)) <= _LEAST or len(merged := _merged(upright)) <= _LEAST:
+        return grids
+    for own_upright, own_level in _crossing(merged, _merged(level)):
         across, down = (sorted({line.at for line in lines}) for lines in (own_upright, own_level))
         cells = _cells(across, down, own_upright, own_level)
         if cells and _filled(cells, across, down):
@@ -104,7 +103,7 @@ def _grids(strokes: Iterator[tuple[_Point, _Point]]) -> list[_Grid]:
     ]
 
 
-def _lines(strokes: Iterator[tuple[_Point, _Point]]) -> tuple[list[_Line], list[_Line]]:
+def _lines(strokes: Iterator[tuple[Point, Point]]) -> tuple[list[_Line], list[_Line]]:
     """The upright and the level ones; a thin filled box is two lines in one place."""
     upright: list[_Line] = []
     level: list[_Line] = []
@@ -116,29 +115,62 @@ def _lines(strokes: Iterator[tuple[_Point, _Point]]) -> tuple[list[_Line], list[
     return upright, level
 
 
-def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], _Point]) -> Iterator[tuple[_Point, _Point]]:
-    """The straight pieces of a page's paths, as the page is shown."""
+def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
+    """The straight pieces of a page's paths, as the page is shown; none where they are too few for a table."""
+    number = calls.handle(page)
+    objects = list(
+        map(calls.object_at, repeat(number), range(min(calls.count_objects(number), MOST_OBJECTS)))
+    )  # fmt: skip
+    kinds = list(map(calls.type_of, objects))
+    if pdfium.FPDF_PAGEOBJ_PATH not in kinds:
+        return
+    paths = [drawn for drawn, kind in zip(objects, kinds, strict=True) if kind == pdfium.FPDF_PAGEOBJ_PATH]
+    pieces = list(map(calls.count_segments, paths))
+    if sum(pieces) < _FEWEST_PIECES:
+        return
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    for path, count in zip(paths, pieces, strict=True):
+        if count > 2:  # noqa: PLR2004  where a line begins, and where it ends
+            yield from _pieces(path, turned)
+        elif calls.bounds_of(path, left, bottom, right, top):
+            yield _along(turned(left.value, bottom.value), turned(right.value, top.value))
+
+
+def _along(one: Point, other: Point) -> tuple[Point, Point]:
+    """The line in the middle of a thin box; of a wide one, its diagonal."""
+    (x0, y0), (x1, y1) = one, other
+    if abs(y0 - y1) <= _THICKEST < abs(x0 - x1):
+        y0 = y1 = (y0 + y1) / 2
+    elif abs(x0 - x1) <= _THICKEST < abs(y0 - y1):
+        x0 = x1 = (x0 + x1) / 2
+    return (x0, y0), (x1, y1)
+
+
+def _pieces(path: int, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
+    """Those of one path, or the first ones of a long path with a curve: that is a drawing."""
     matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
-    for number in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
-        path = pdfium.FPDFPage_GetObject(page, number)
-        if pdfium.FPDFPageObj_GetType(path) != pdfium.FPDF_PAGEOBJ_PATH:
-            continue
-        pdfium.FPDFPageObj_GetMatrix(path, matrix)
-        begin = before = None
-        for at in range(min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)):
-            segment = pdfium.FPDFPath_GetPathSegment(path, at)
-            pdfium.FPDFPathSegment_GetPoint(segment, x, y)
-            point = turned(
-                matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f
-            )
-            kind = pdfium.FPDFPathSegment_GetType(segment)
-            if kind == pdfium.FPDF_SEGMENT_MOVETO:
-                begin = point
-            elif kind == pdfium.FPDF_SEGMENT_LINETO and before is not None:
-                yield before, point
-            if pdfium.FPDFPathSegment_GetClose(segment) and begin is not None:
-                yield point, begin
-            before = point
+    calls.matrix_of(path, matrix)
+    begin = before = None
+    segment = 0
+    count = min(calls.count_segments(path), MOST_OBJECTS)
+    for at in range(count):
+        last, segment = segment, calls.segment_at(path, at)
+        kind = calls.kind_of(segment)
+        if kind == pdfium.FPDF_SEGMENT_BEZIERTO and count > _ROUNDED:
+            return
+        calls.point_of(segment, x, y)
+        point = turned(
+            matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f
+        )
+        if kind == pdfium.FPDF_SEGMENT_MOVETO:
+            if before is not None and begin is not None and calls.is_closing(last):
+                yield before, begin
+            begin = point
+        elif kind == pdfium.FPDF_SEGMENT_LINETO and before is not None:
+            yield before, point
+        before = point
+    if before is not None and begin is not None and calls.is_closing(segment):
+        yield before, begin
 
 
 def _merged(lines: Sequence[_Line]) -> list[_Line]:

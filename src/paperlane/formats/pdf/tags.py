@@ -5,15 +5,19 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import MOST_OBJECTS, Place, PlaceOf, Title
 
 _HEADING = re.compile(r"H([1-6])$")
 _ROWS = {"THead", "TBody", "TFoot"}
 _CELLS = {"TH", "TD"}
+_LEAVES = {"P", "Span", "Link", "Figure", "Lbl", "Caption", "Formula", "Quote", "Code", "Reference"}  # hold no table
+_LONGEST_KIND = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ def tags_of(page: pypdfium2.PdfPage) -> Tags | None:
         if pdfium.FPDF_StructTree_CountChildren(tree) <= 0:
             return None
         tags = Tags()
-        _gather(tree, tags)
+        _gather(calls.number_of(tree), tags)
         return tags
     finally:
         pdfium.FPDF_StructTree_Close(tree)
@@ -50,37 +54,34 @@ def titles_of(tags: Tags, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage,
 
 def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
     """Finds a character's cell by the marked content that draws it."""
+    text = calls.handle(words)
 
     def place_of(character: int) -> Place | None:
-        drawn = pdfium.FPDFText_GetTextObject(words, character)
-        return tags.cells.get(pdfium.FPDFPageObj_GetMarkedContentID(drawn)) if drawn else None
+        drawn = calls.text_object_of(text, character)
+        return tags.cells.get(calls.mark_of(drawn)) if drawn else None
 
     return place_of
 
 
-def _gather(tree: object, tags: Tags) -> None:
+def _gather(tree: int, tags: Tags) -> None:
     tables = 0
-    waiting = [
-        pdfium.FPDF_StructTree_GetChildAtIndex(tree, at) for at in range(pdfium.FPDF_StructTree_CountChildren(tree))
-    ]
+    waiting = [root for root in map(calls.root_at, repeat(tree), range(calls.count_roots(tree))) if root]
     waiting.reverse()
     seen = 0
     while waiting and seen < MOST_OBJECTS:
         element = waiting.pop()
         seen += 1
-        if not element:
-            continue
         kind = _kind(element)
         if heading := _HEADING.match(kind):
             tags.headings.append((int(heading[1]), tuple(_marks_of(element))))
         elif kind == "Table":
             tables += 1
             _gather_cells(element, tables, tags.cells)
-        else:
+        elif kind not in _LEAVES:
             waiting += reversed(list(_children(element)))
 
 
-def _gather_cells(table: object, number: int, cells: dict[int, Place]) -> None:
+def _gather_cells(table: int, number: int, cells: dict[int, Place]) -> None:
     row = 0
     waiting = list(reversed(list(_children(table))))
     seen = 0
@@ -98,42 +99,40 @@ def _gather_cells(table: object, number: int, cells: dict[int, Place]) -> None:
                     cells.setdefault(mark, Place(number, row, column))
 
 
-def _children(element: object) -> Iterator[object]:
-    for at in range(min(pdfium.FPDF_StructElement_CountChildren(element), MOST_OBJECTS)):
-        if child := pdfium.FPDF_StructElement_GetChildAtIndex(element, at):
+def _children(element: int) -> Iterator[int]:
+    for at in range(min(calls.count_children(element), MOST_OBJECTS)):
+        if child := calls.child_at(element, at):
             yield child
 
 
-def _marks_of(element: object) -> Iterator[int]:
+def _marks_of(element: int) -> Iterator[int]:
     waiting, seen = [element], 0
     while waiting and seen < MOST_OBJECTS:
         inside = waiting.pop()
         seen += 1
-        for at in range(pdfium.FPDF_StructElement_CountChildren(inside)):
-            mark = pdfium.FPDF_StructElement_GetChildMarkedContentID(inside, at)
+        for at in range(min(calls.count_children(inside), MOST_OBJECTS)):
+            mark = calls.child_mark_at(inside, at)
             if mark >= 0:
                 yield mark
-            elif child := pdfium.FPDF_StructElement_GetChildAtIndex(inside, at):
+            elif child := calls.child_at(inside, at):
                 waiting.append(child)
 
 
-def _kind(element: object) -> str:
-    length = pdfium.FPDF_StructElement_GetType(element, None, 0)
-    if length <= 2:  # noqa: PLR2004  its closing zero
-        return ""
-    buffer = ctypes.create_string_buffer(length)
-    pdfium.FPDF_StructElement_GetType(element, buffer, length)
-    return buffer.raw[: length - 2].decode("utf-16-le", "replace")
+def _kind(element: int) -> str:
+    """The element's type, "" for one with a longer name than any of ours."""
+    buffer = ctypes.create_string_buffer(_LONGEST_KIND)
+    length = calls.element_type_of(element, ctypes.addressof(buffer), _LONGEST_KIND)
+    return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace") if length <= _LONGEST_KIND else ""
 
 
 def _marked_texts(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, wanted: set[int]) -> Mapping[int, str]:
     found: defaultdict[int, str] = defaultdict(str)
-    for at in range(min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)):
-        item = pdfium.FPDFPage_GetObject(page, at)
-        if pdfium.FPDFPageObj_GetType(item) == pdfium.FPDF_PAGEOBJ_TEXT:
-            mark = pdfium.FPDFPageObj_GetMarkedContentID(item)
-            if mark in wanted:
-                found[mark] += _text_of(item, words)
+    number = calls.handle(page)
+    for at in range(min(calls.count_objects(number), MOST_OBJECTS)):
+        drawn = calls.object_at(number, at)
+        mark = calls.mark_of(drawn)
+        if mark in wanted and calls.type_of(drawn) == pdfium.FPDF_PAGEOBJ_TEXT:
+            found[mark] += _text_of(pdfium.FPDFPage_GetObject(page, at), words)
     return found
 
 

@@ -1,0 +1,143 @@
+"""Where the lines of a page stand and how they look, by their first letter."""
+
+import ctypes
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from paperlane.formats.pdf import calls
+from paperlane.formats.pdf.page import BREAK, TURNS, Index, Look
+
+_EDGE = 4  # lines at either end of a page's text: up to three of a running header or footer, and the one beside them
+_BOLD = re.compile(r"bold|black|heavy|semibold|demi|-bd|,b\b", re.IGNORECASE)
+_FIXED = re.compile(r"mono|courier|consol|typewriter|cmtt", re.IGNORECASE)
+_FIXED_PITCH, _FORCE_BOLD = 1 << 0, 1 << 18  # ISO 32000-1, table 123
+_STROKED = 2  # ISO 32000-1, table 106: filled and stroked, as a word processor fakes a bold font
+_LONGEST_NAME = 128
+_SHORT = 60  # letters: a longer line is no heading
+
+_Span = tuple[int, int, int]
+"""A line with letters: its number, and where its first and its last letter stand in pdfium's text of the page."""
+
+
+def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> dict[int, float]:
+    """How high the first and the last lines of a page stand, from 0.0 at the page's foot to 1.0 at its head."""
+    character = Index(words, raw).character
+    height = _height(page)
+    lines, parts = raw.split("\r\n"), len("\r\n")
+    outer: dict[int, float] = {}
+    if not raw.count("\r") == raw.count("\n") == len(lines) - 1:
+        return outer  # a font made a letter of what ends lines
+    text = calls.handle(words)
+    at = 0
+    for line, said in enumerate(lines):
+        if said and not said.isspace():
+            outer[line] = height(text, character(at + len(said) - len(said.lstrip())))
+            if len(outer) == _EDGE:
+                break
+        at += len(said) + parts
+    at, left = len(raw), _EDGE
+    for line in range(len(lines) - 1, -1, -1):
+        said = lines[line]
+        at -= len(said)
+        if said and not said.isspace():
+            if line in outer:
+                break
+            outer[line] = height(text, character(at + len(said) - len(said.lstrip())))
+            left -= 1
+            if not left:
+                break
+        at -= parts
+    return outer
+
+
+def _height(page: pypdfium2.PdfPage) -> Callable[[int, int], float]:
+    """Tells how high a character of a page stands."""
+    turned = TURNS[page.get_rotation()]
+    box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
+    pdfium.FPDF_GetPageBoundingBox(page, box)
+    levels = (turned(box.left, box.bottom)[1], turned(box.right, box.top)[1])
+    foot, high = min(levels), max(abs(levels[1] - levels[0]), 1.0)
+
+    def height(words: int, character: int) -> float:
+        calls.origin_of(words, character, x, y)
+        return (turned(x.value, y.value)[1] - foot) / high
+
+    return height
+
+
+def looks_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> Iterator[Look]:
+    """All lines of a page that hold letters; what ends a line is asked only of those that stand out."""
+    ask = _Asking(page, words, raw)
+    spans = _spans(raw)
+    looks = [ask.look(line, first) for line, first, _ in spans]
+    letters: Counter[tuple[float, bool]] = Counter()
+    for (_, first, last), look in zip(spans, looks, strict=True):
+        letters[look.size, look.bold] += last - first + 1
+    common = max(letters, key=letters.__getitem__, default=None)
+    for (_, first, last), look in zip(spans, looks, strict=True):
+        if not look.bold and last - first < _SHORT and ask.is_stroked(first):
+            yield look._replace(bold=True)
+        elif (look.size, look.bold) == common or not look.bold or first == last:
+            yield look
+        else:
+            font, bold, _ = ask.font(last)
+            yield look._replace(wholly=bold or font.partition("-")[0] != look.font.partition("-")[0])
+
+
+def _spans(raw: str) -> Sequence[_Span]:
+    """All lines with letters."""
+    begins = [0, *(found.end() for found in BREAK.finditer(raw))]
+    spans: list[_Span] = []
+    for line, (said, begin) in enumerate(zip(BREAK.split(raw), begins, strict=True)):
+        if words := said.strip():
+            first = begin + said.index(words[0])
+            spans.append((line, first, first + len(words) - 1))
+    return spans
+
+
+class _Asking:
+    """Asks pdfium of single letters by where they stand in its text of the page."""
+
+    def __init__(self, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> None:
+        self._words = calls.handle(words)
+        self._character = Index(words, raw).character
+        self._turned = TURNS[page.get_rotation()]
+        self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._matrix = pdfium.FS_MATRIX()
+        self._name = ctypes.create_string_buffer(_LONGEST_NAME)
+        self._flags = ctypes.c_int()
+
+    def look(self, line: int, at: int) -> Look:
+        character = self._character(at)
+        left, base = self._place(character)
+        size = calls.size_of(self._words, character)
+        if calls.place_of(self._words, character, self._matrix):
+            size *= math.hypot(self._matrix.c, self._matrix.d)
+        font, bold, fixed = self._font(character)
+        return Look(line, left, base, round(size * 2) / 2, bold, fixed, font)
+
+    def font(self, at: int) -> tuple[str, bool, bool]:
+        return self._font(self._character(at))
+
+    def is_stroked(self, at: int) -> bool:
+        """Is the letter drawn with an outline around it, as a bold one is faked?"""
+        drawn = calls.text_object_of(self._words, self._character(at))
+        return bool(drawn) and calls.mode_of(drawn) == _STROKED
+
+    def _font(self, character: int) -> tuple[str, bool, bool]:
+        """The font's name but for the mark of a part of it, whether it is bold, whether its letters have one width."""
+        length = calls.font_of(self._words, character, self._name, _LONGEST_NAME, self._flags)
+        name = self._name.value.decode("utf-8", "replace") if 0 < length <= _LONGEST_NAME else ""
+        name = name.partition("+")[2] or name
+        flags = self._flags.value
+        bold = bool(flags & _FORCE_BOLD) or _BOLD.search(name) is not None
+        return name, bold, bool(flags & _FIXED_PITCH) or _FIXED.search(name) is not None
+
+    def _place(self, character: int) -> tuple[float, float]:
+        calls.origin_of(self._words, character, self._x, self._y)
+        return self._turned(self._x.value, self._y.value)
