@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -145,6 +146,13 @@ def test_terms_stand_beside_the_passages_in_which_they_occur():
 )
 def test_terms_are_known_where_they_are_defined(text: str, terms: dict[str, str]):
     assert document_of(text).definitions == terms
+
+
+@pytest.mark.parametrize("text", ["**" * 20_000, "means the " * 8_000, "A b " * 20_000, "是指" * 20_000, "“" * 40_000])
+def test_no_definition_takes_long(text: str):
+    begin = process_time()
+    document_of(text, "a.txt")
+    assert process_time() - begin < 3
 
 
 def generated(seed: int) -> Parsed:
