@@ -76,15 +76,21 @@ async def _answer(sandbox: Sandbox, seed: str, suffix: str, content: bytes) -> A
 
 
 async def answers(
-    numbers: Sequence[int], corpus: Path | None, largest: int, keep: Path | None = None
+    numbers: Sequence[int], corpus: Path | None, largest: int, keep: Path | None = None, seconds: float = float("inf")
 ) -> Sequence[Answer]:
-    """What became of so many damaged files; those that end with a fault are written to `keep`."""
+    """What became of so many damaged files, or of those that `seconds` suffice for.
+
+    Those that end with a fault are written to `keep`.
+    """
+    until = time.monotonic() + seconds
     whole = samples(corpus, largest)
     found: list[Answer] = []
     left: Iterator[int] = iter(numbers)
 
     async def worker(sandbox: Sandbox) -> None:
         for number in left:
+            if time.monotonic() > until:
+                break
             seed = str(number)
             suffix, content = mutated(whole, seed)
             answer = await _answer(sandbox, seed, suffix, content)
@@ -117,12 +123,13 @@ def main() -> None:
     asked.add_argument("--files", type=int, default=10_000)
     asked.add_argument("--first", type=int, default=0, help="number of the first one, which is its seed")
     asked.add_argument("--largest", type=int, default=400_000, help="bytes of a sample")
+    asked.add_argument("--seconds", type=float, default=float("inf"), help="after which no further file is begun")
     asked.add_argument("--keep", type=Path, help="a folder for the files that end with a fault")
     given = asked.parse_args()
     corpus = os.environ.get("PAPERLANE_CORPUS")
     begin = time.monotonic()
     numbers = range(given.first, given.first + given.files)
-    found = asyncio.run(answers(numbers, Path(corpus) if corpus else None, given.largest, given.keep))
+    found = asyncio.run(answers(numbers, Path(corpus) if corpus else None, given.largest, given.keep, given.seconds))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     faults = [answer for answer in found if answer.code in FAULTS]
     slow = sorted(found, key=lambda answer: -answer.seconds)[:5]

@@ -3,6 +3,7 @@
 import io
 import random
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
@@ -176,7 +177,10 @@ def _package(change: Callable[[list[tuple[str, bytes]], random.Random], None]) -
             return _flipped(content, chance)
         change(entries, chance)
         written = io.BytesIO()
-        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
+        with (
+            warnings.catch_warnings(action="ignore"),  # names twice are meant
+            zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package,
+        ):
             for name, part in entries:
                 package.writestr(zipfile.ZipInfo(name or "x"), part, zipfile.ZIP_DEFLATED)
         return written.getvalue()
