@@ -43,7 +43,8 @@ def test_tokens_are_estimated_near_what_tokenizers_count(text: str):
 
 BLOCKS = st.sampled_from(
     [
-        "# A\n\n", "## B\n\n", "### C\n\n", "Short.\n\n", PARAGRAPH + "\n\n", PARAGRAPH * 5 + "\n\n",
+        "# A\n\n", "## B\n\n", "### C\n\n", "Long title\n" + "=" * 9_000 + "\n\n",
+        "Short.\n\n", PARAGRAPH + "\n\n", PARAGRAPH * 5 + "\n\n",
         "系统应响应。" * 300 + "\n\n", PARAGRAPH * 40 + "\n\n", "x" * 9_000 + "\n\n", "😀" * 2_000 + "\n\n",
         "```\n" + "code();\n" * 900 + "```\n\n", "- " + PARAGRAPH + "\n",
         "| A | B |\n|---|---|\n" + f"| {PARAGRAPH} | b |\n" * 20 + "\n",
