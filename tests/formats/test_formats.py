@@ -46,6 +46,51 @@ def test_html_that_a_browser_hides_is_no_text():
     assert [text for _, _, text in shape(parsed)] == ["b d", "f", "g"]
 
 
+def test_html_tells_headings_by_role_footnotes_and_more_that_a_browser_hides():
+    parsed = parsed_of(
+        "<div role=heading aria-level=3>Three</div><p role=heading>Two</p><aside role=doc-footnote><p>n1</aside>"
+        "<section class='a footnotes'><ol><li>n2</ol></section><p>a<a class=footnote href=#x>1</a><dl><dt>t<dd>d</dl>"
+        "<dialog>no</dialog><dialog open>yes</dialog><noscript>no</noscript><template><p>no</template>"
+        "<p style='visibility:hidden'>no</p><video>no</video><details><summary>s</summary>d</details>"
+        "<p>&lt;b&gt;&nbsp;c",
+        "a.html",
+    )
+    assert shape(parsed) == [
+        ("heading", 3, "Three"), ("heading", 2, "Two"), ("footnote", 0, "n1"), ("footnote", 0, "n2"),
+        ("paragraph", 0, "a1"), ("list_item", 0, "t"), ("list_item", 0, "d"), ("paragraph", 0, "yes"),
+        ("paragraph", 0, "s"), ("paragraph", 0, "d"), ("paragraph", 0, "<b>\xa0c"),
+    ]  # fmt: skip
+
+
+def remarks(text: str, name: str) -> list[tuple[str, str]]:
+    """The words of each remark, and what stands at its place."""
+    parsed = parsed_of(text, name)
+    assert_sound(parsed)
+    assert all(0 <= remark.at <= len(parsed.text) for remark in parsed.remarks)
+    return [(remark.words, parsed.text[remark.at : remark.at + 6]) for remark in parsed.remarks]
+
+
+def test_comments_speak_to_paperlane_in_every_text():
+    html = (
+        "<p>one<!-- paperlane: ignore a --> two</p><!-- paperlane: ignore b --><p>three<!-- other --></p>"
+        "<!--paperlane: c-->"
+    )
+    assert remarks(html, "a.html") == [("ignore a", " two\nt"), ("ignore b", "three\n"), ("c", "")]
+    markdown = (
+        "<!-- paperlane: ignore a -->\n\n# One\n\ntwo <!-- PaperLane: ignore b --> words\n\n"
+        "```\n<!-- paperlane: no -->\n```\n\n`<!-- paperlane: no -->`\n\n- <!-- paperlane: c -->\n  three\n\n"
+        "<!-- other -->\n\n<!--\npaperlane: ignore d\n-->\n"
+    )
+    assert remarks(markdown, "a.md") == [
+        ("ignore a", "One\n\nt"), ("ignore b", "<!-- P"), ("c", "three\n"), ("ignore d", ""),
+    ]  # fmt: skip
+    plain = "# paperlane: ignore a\n1 Purpose\n\nThe gate\n// paperlane: ignore b\nshall open, paperlane: no.\n"
+    assert remarks(plain, "a.txt") == [("ignore a", "1 Purp"), ("ignore b", "shall ")]
+    assert [text for _, _, text in shape(parsed_of(plain, "a.txt"))] == [
+        "1 Purpose", "The gate", "shall open, paperlane: no.",
+    ]  # fmt: skip
+
+
 def test_a_comment_in_html_parts_no_words_and_a_line_break_begins_none():
     parsed = parsed_of("<p>The system <!-- or <p>two --> shall<?x y?> answer.<h1><br>Scope<br></h1>", "a.html")
     assert shape(parsed) == [("paragraph", 0, "The system shall answer."), ("heading", 1, "Scope")]

@@ -184,6 +184,11 @@ def test_a_block_begins_behind_all_its_markers():
     ]  # fmt: skip
 
 
+def test_a_formula_between_dollars_is_code():
+    kinds = [kind for kind, _, _ in shape(parsed_of("$$\nx = etc\n$$\n\n$$5 and words\n"))]
+    assert kinds == ["code", "paragraph"]
+
+
 def test_slugs_are_made_of_what_is_shown():
     slugs = {
         "`foo_bar` _under_": "foo_bar-under",

@@ -166,7 +166,8 @@ PARTS = st.sampled_from(
         "Title\n=====\n", "Over\n~~~~\n", "====\nBoth\n====\n", "words of it\n", "- item\n", "  - inner\n",
         "1. one\n", "term\n  meaning\n", "code::\n\n  x = 1\n", ".. note::\n\n   words\n", ".. foo:: a\n",
         "   :b: c\n", ".. [1] note\n",
-        "`a`_ and :r:`b` |c|\n", "| line\n| line\n", "== ==\na  b\n== ==\n1  2\n== ==\n", "+-+\n|a|\n+-+\n", "+-+\n|a\n",
+        "`a`_ and :r:`b` |c|\n", "| line\n| line\n", "== ==\na  b\n== ==\n1  2\n== ==\n", "+-+\n|a|\n+-+\n",
+        "+-+\n|a\n",
         ":f: body\n", ".. comment\n", "\tx\n", "`broken\n", "**bad\n", "中文。\n", "__ a\n",
         ".. _t: u\n", "\x0b\n", "-a  b\n",
     ]
@@ -200,7 +201,9 @@ SLOW = {
     "roles": ":a:" * 3_000 + "`",
     "dots": ".. " * 3_000,
     "colons": ".. " + "a:" * 5_000,
-    "stars": "*a " * 3_000,
+    "stars": "*a " * 20_000,
+    "pipes": "|a " * 20_000,
+    "addresses": "a:" + "b.c" * 20_000,
 }
 
 

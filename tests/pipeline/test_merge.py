@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -42,7 +43,8 @@ def test_tokens_are_estimated_near_what_tokenizers_count(text: str):
 
 BLOCKS = st.sampled_from(
     [
-        "# A\n\n", "## B\n\n", "### C\n\n", "Short.\n\n", PARAGRAPH + "\n\n", PARAGRAPH * 5 + "\n\n",
+        "# A\n\n", "## B\n\n", "### C\n\n", "Long title\n" + "=" * 9_000 + "\n\n",
+        "Short.\n\n", PARAGRAPH + "\n\n", PARAGRAPH * 5 + "\n\n",
         "系统应响应。" * 300 + "\n\n", PARAGRAPH * 40 + "\n\n", "x" * 9_000 + "\n\n", "😀" * 2_000 + "\n\n",
         "```\n" + "code();\n" * 900 + "```\n\n", "- " + PARAGRAPH + "\n",
         "| A | B |\n|---|---|\n" + f"| {PARAGRAPH} | b |\n" * 20 + "\n",
@@ -145,6 +147,13 @@ def test_terms_stand_beside_the_passages_in_which_they_occur():
 )
 def test_terms_are_known_where_they_are_defined(text: str, terms: dict[str, str]):
     assert document_of(text).definitions == terms
+
+
+@pytest.mark.parametrize("text", ["**" * 20_000, "means the " * 8_000, "A b " * 20_000, "是指" * 20_000, "“" * 40_000])
+def test_no_definition_takes_long(text: str):
+    begin = process_time()
+    document_of(text, "a.txt")
+    assert process_time() - begin < 3
 
 
 def generated(seed: int) -> Parsed:

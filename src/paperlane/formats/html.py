@@ -1,6 +1,7 @@
 """HTML: the words that a browser would show, one block a line."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -8,12 +9,16 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from paperlane.formats import Tell
 from paperlane.formats.encoding import decode
-from paperlane.model.documents import Block, BlockKind, Link, Parsed, Upload
+from paperlane.formats.remarks import words_to_us
+from paperlane.model.documents import Block, BlockKind, Link, Parsed, Remark, Upload
 
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _LONGEST = 40  # characters of a word, for between Chinese ones there is no space
 _WORD = re.compile(rf"\S{{1,{_LONGEST}}}")
-_HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "svg", "math", "iframe", "object"})
+_HIDDEN = frozenset({
+    "script", "style", "template", "noscript", "head", "title", "svg", "math", "iframe", "object", "audio", "video",
+    "canvas", "datalist", "noframes", "noembed", "rp",
+})  # fmt: skip
 _INLINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
     "i", "img", "ins", "kbd", "label", "mark", "nobr", "q", "ruby", "rb", "rt", "rp",
@@ -25,7 +30,9 @@ _KINDS = {
     "th": BlockKind.TABLE_CELL, "pre": BlockKind.CODE,
 }  # fmt: skip
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_NOT_SHOWN = re.compile(r"(?:^|;)\s*display\s*:\s*none\b", re.IGNORECASE)
+_NOTES = frozenset({"doc-footnote", "doc-footnotes", "doc-endnote", "doc-endnotes", "footnote", "footnotes"})
+"""Roles (DPUB-ARIA) and classes of what holds footnotes."""
+_NOT_SHOWN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
 _DEEPEST = 400
 
 
@@ -42,6 +49,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     return Parsed(
         upload.name, upload.media_type, text, tuple(walk.blocks), tuple(walk.links), tuple(walk.anchors),
         notices=notices, encoding=encoding,
+        remarks=tuple(Remark(min(one.at, len(text)), one.words) for one in walk.remarks),
     )  # fmt: skip
 
 
@@ -70,6 +78,7 @@ class _Walk:
     blocks: list[Block] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     anchors: list[str] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     line: list[str] = field(default_factory=list)
     width: int = 0
     code: list[tuple[int, int]] = field(default_factory=list)
@@ -84,12 +93,20 @@ class _Walk:
             tag = child.tag or "-"
             if tag == "-text":
                 self._words(child.text_content or "", place)
-            elif tag not in _HIDDEN and not tag.startswith("-"):  # else a comment, which parts no words
+            elif tag == "-comment":  # which parts no words
+                self._comment(child)
+            elif tag not in _HIDDEN and not tag.startswith("-"):
                 self._element(child, place)
+
+    def _comment(self, node: LexborNode) -> None:
+        if (said := words_to_us(node.comment_content or "")) is not None:
+            self.remarks.append(Remark(self.length + self.width, said))
 
     def _element(self, node: LexborNode, place: _Place) -> None:
         tag, attributes = node.tag or "", node.attributes
         if "hidden" in attributes or _NOT_SHOWN.search(attributes.get("style") or ""):
+            return
+        if tag == "dialog" and "open" not in attributes:
             return
         for name in ("id", "name"):
             if anchor := attributes.get(name):
@@ -103,16 +120,19 @@ class _Walk:
             return
         self.flush(place)
         outer = self._row, self._column
-        inside = self._place(tag, place)
+        inside = self._place(tag, place, attributes)
         self.into(node, inside)
         self.flush(inside)
         if tag == "table":
             self._row, self._column = outer  # it stood in another one's cell, perhaps
 
-    def _place(self, tag: str, place: _Place) -> _Place:
+    def _place(self, tag: str, place: _Place, attributes: Mapping[str, str | None]) -> _Place:
         depth = place.depth + 1
-        if tag in _HEADINGS:
-            return _Place(BlockKind.HEADING, _HEADINGS[tag], depth=depth)
+        role = (attributes.get("role") or "").lower()
+        if level := _HEADINGS.get(tag) or (_level(attributes) if role == "heading" else 0):
+            return _Place(BlockKind.HEADING, level, depth=depth)
+        if place.kind is BlockKind.FOOTNOTE or not _NOTES.isdisjoint({role, *(attributes.get("class") or "").split()}):
+            return _Place(BlockKind.FOOTNOTE, verbatim=tag == "pre" or place.verbatim, depth=depth)
         match tag:
             case "table":
                 self.table += 1
@@ -190,6 +210,12 @@ class _Walk:
     def _append(self, part: str) -> None:
         self.parts.append(part)
         self.length += len(part)
+
+
+def _level(attributes: Mapping[str, str | None]) -> int:
+    """Of a heading by its role; 2 where it is not told, as ARIA has it."""
+    told = attributes.get("aria-level") or ""
+    return min(9, int(told)) if told.isdecimal() and len(told) < 3 and int(told) else 2  # noqa: PLR2004  digits
 
 
 def _quotable(content: str, begin: int, end: int, last: int) -> tuple[int, int]:

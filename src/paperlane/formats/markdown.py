@@ -17,6 +17,7 @@ from paperlane.errors import DocumentError
 from paperlane.formats import Tell
 from paperlane.formats.encoding import decode
 from paperlane.formats.lines import line_starts, trimmed
+from paperlane.formats.remarks import remarks_of
 from paperlane.formats.spans import merged
 from paperlane.model.documents import Block, BlockKind, Link, Parsed, Upload
 
@@ -94,7 +95,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     blocks = tuple(walk.blocks)
     return Parsed(
         upload.name, upload.media_type, text, blocks, tuple(_links(text, blocks)), tuple(_anchors(text, blocks, about)),
-        notices=notices, encoding=encoding,
+        notices=notices, encoding=encoding, remarks=tuple(remarks_of(text, blocks, _comments(text, blocks))),
     )  # fmt: skip
 
 
@@ -213,6 +214,9 @@ class _Walk:
         """A paragraph or an item; each footnote that begins in it is a block of its own."""
         if self.in_list and (box := _BOX.match(self.text, start, end)) is not None:
             start = box.end()
+        if self.text.startswith("$$", start) and self.text[start + 2 : end].rstrip().endswith("$$"):
+            self._add(BlockKind.CODE, start, end)  # a formula
+            return
         notes = [note.start("label") for note in _NOTE.finditer(self.text, start, end)]
         first = min(notes, default=end)
         self._add(BlockKind.LIST_ITEM if self.in_list else BlockKind.PARAGRAPH, start, first)
@@ -263,6 +267,21 @@ def _html(content: str, *, to_end: bool = False) -> Iterator[tuple[int, int]]:
             yield opened.pop(name), tag.end()
     if to_end and opened:
         yield min(opened.values()), len(content)
+
+
+def _comments(text: str, blocks: tuple[Block, ...]) -> Iterator[tuple[int, int]]:
+    """Comments of HTML, but for what code shows of them."""
+    starts = [block.start for block in blocks]
+    at = text.find("<!--")
+    while at >= 0 and (end := text.find("-->", at + 4)) >= 0:
+        block = blocks[max(0, bisect_right(starts, at) - 1)] if blocks else None
+        code = block.code if block is not None and block.kind is not BlockKind.CODE else ()
+        shown = any(start <= at < until and text[start] == "`" for start, until in code)
+        if block is not None and block.start <= at < block.end and block.kind is BlockKind.CODE:
+            shown = text[block.start] != "<"
+        if not shown:
+            yield at, end + 3
+        at = text.find("<!--", end + 3)
 
 
 def _links(text: str, blocks: tuple[Block, ...]) -> Iterator[Link]:

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 from docutils import nodes
 from docutils.frontend import get_default_settings
-from docutils.parsers.rst import Directive, Parser, directives, roles
+from docutils.parsers.rst import Directive, Parser, directives
 from docutils.parsers.rst.languages import en
+from docutils.parsers.rst.states import Inliner
 from docutils.utils import Reporter, new_document
 
 from paperlane.formats import Tell
@@ -47,7 +48,7 @@ _DIRECTIVE = re.compile(
     r"^[ \t]*(?:[-*+][ \t]+)*\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?(?P<name>[\w.:+-]*?\w)[ \t]?::(?:\s|$)", re.MULTILINE
 )
 _NAME = r"[a-zA-Z][\w.+-]{0,40}(?::[\w.+-]{1,40})?"  # of a role, perhaps with its domain
-_ROLE = re.compile(rf":(?P<name>{_NAME}):(?=`)|(?<=`):(?P<behind>{_NAME}):")
+_HERE = re.compile(r"(?<![\w`])_`([^`\n]{1,80})`")
 _INLINE = re.compile(
     rf"``(?P<literal>(?:[^`]|`(?!`))++)``|(?P<before>:{_NAME}:)?`(?P<text>[^`\s](?:[^`]*[^`\s])?)`"
     rf"(?P<behind>:{_NAME}:|__?(?!\w))?"
@@ -89,11 +90,15 @@ class _Unknown(Directive):
         return [inside]
 
 
-def _unknown_role(
-    _name: str, raw: str, text: str, _line: int, _inliner: object, _options: object = None, _content: object = None
-) -> Any:
-    """A role of another program: its places are found in the source."""
-    return [nodes.inline(raw, text)], []
+def _as_it_is(text: str, *_: object) -> tuple[list[nodes.Text], list[nodes.Node]]:
+    return [nodes.Text(text)], []
+
+
+def _inliner() -> Any:
+    """Leaves words as they are: what is inline is found in the source, and docutils' own patterns may take long."""
+    inliner: Any = Inliner()  # no subclass: it makes its patterns of its own class's variables
+    inliner.parse = _as_it_is
+    return inliner
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
@@ -102,10 +107,11 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     tell(0.1, "")
     _get_to_know(text)
     tree = new_document("", _settings())
-    Parser().parse(text, tree)  # and no transforms, which would write tables of contents and numbers
+    Parser(inliner=_inliner()).parse(text, tree)  # and no transforms, which would write tables of contents and numbers
     tell(0.7, "")
     walk = _Walk(text)
     walk.into(tree, _Place())
+    walk.anchors += [nodes.fully_normalize_name(found[1]) for found in _HERE.finditer(text)]
     blocks = tuple(_whole(text, walk.blocks))
     return Parsed(
         upload.name, upload.media_type, text, blocks, tuple(_links(text, blocks, set(walk.anchors))),
@@ -123,13 +129,11 @@ def _settings() -> Any:
 
 
 def _get_to_know(text: str) -> None:
-    """Docutils shall read what stands in directives and roles that it does not know."""
+    """Docutils shall read what stands in directives that it does not know."""
     for name in {
         found["name"].lower() for found in _DIRECTIVE.finditer(text)
     } - en.directives.keys() | _CODE_DIRECTIVES:
         directives.register_directive(name, _Unknown)
-    for name in {(found["name"] or found["behind"]).lower() for found in _ROLE.finditer(text)} - en.roles.keys():
-        roles.register_canonical_role(name, _unknown_role)
 
 
 class _Place(NamedTuple):

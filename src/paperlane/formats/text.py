@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 from paperlane.formats import Tell
 from paperlane.formats.encoding import decode
 from paperlane.formats.lines import line_starts, trimmed
+from paperlane.formats.remarks import remarks_of
 from paperlane.model.documents import Block, BlockKind, Parsed, Upload
 
 _DIGITS = "一二三四五六七八九"
@@ -19,6 +20,7 @@ _MARK = re.compile(
     r"|(?P<number>\d{1,2}(?:\.\d{1,2}){0,5})"
     r"(?:(?P<point>[、．])[ \t]*(?=\S)|(?P<dot>\.)(?:[ \t]+|(?=[\u3400-\u9fff]))|[ \t]+|(?=[\u3400-\u9fff]))"
 )
+_REMARK = re.compile(r"^[ \t]*(?P<comment>(?:#+|//+|;+)[ \t]*paperlane:[^\r\n]*)", re.MULTILINE | re.IGNORECASE)
 _SIGN = re.compile(r"[-*+•·●○▪■◦][ \t\u3000]+\S")
 _LETTERED = re.compile(r"[（(]?[a-z\d]{1,2}(?:\)[ \t]+|）[ \t]*|\)(?=[\u3400-\u9fff]))\S|[①-⑳]")
 _UNDERLINE = re.compile(r"={3,}|-{3,}")
@@ -61,7 +63,8 @@ def read(upload: Upload, file: BinaryIO, _tell: Tell) -> Parsed:
     """The decoded text as it is."""
     text, encoding, notices = decode(file.read())
     blocks = tuple(_blocks(text))
-    return Parsed(upload.name, upload.media_type, text, blocks, notices=notices, encoding=encoding)
+    remarks = tuple(remarks_of(text, blocks, (found.span("comment") for found in _REMARK.finditer(text))))
+    return Parsed(upload.name, upload.media_type, text, blocks, notices=notices, encoding=encoding, remarks=remarks)
 
 
 def _blocks(text: str) -> Iterator[Block]:
@@ -86,6 +89,8 @@ def _lines(text: str) -> Iterator[_Line]:
     fresh = True
     for begin, until in pairwise([*line_starts(text), len(text)]):
         start, end = trimmed(text, begin, until)
+        if _REMARK.match(text, begin, until) is not None:
+            start = end  # it parts paragraphs as a blank line does
         if start < end:
             yield _Line(start, end, start - begin, fresh, _mark(text, start, end))
         fresh = start == end

@@ -8,17 +8,21 @@ from paperlane.model.documents import Block, BlockKind, Parsed, Section
 
 _MOST = 1_000
 _LONGEST_TERM, _LONGEST_MEANING = 60, 200
-_QUOTED = r"(?:[“\"「《]|\*\*|__)(?P<quoted>[^“”\"「」《》*_\r\n]{2,60}?)(?:[”\"」》]|\*\*|__)"
-_BRACKETS = r"\s*(?:[(（][^()（）\r\n]{1,40}[)）])?\s*"
-_SAID = re.compile(
-    r"(?:^|(?<=[.。!！?？;；\n]))[ \t]*(?:[-*•][ \t]+|\d[\d.]*[ \t]+)?(?:The[ \t]+term[ \t]+|本文(?:所称|中)?的?)?"
-    rf"(?:{_QUOTED}{_BRACKETS}(?:(?:shall[ \t]+mean|means|is[ \t]+defined[ \t]+as|refers[ \t]+to|denotes|is[ \t]+an?\b|"
-    r"are[ \t]+(?=the\b))|[，,]?(?:是指|系指|指的是|即指|定义为|意为|是一种|是一个|是))"
-    rf"|(?P<bare>[A-Z][\w-]{{1,30}}(?:[ \t]+[\w-]{{1,30}}){{0,4}}?){_BRACKETS}"
-    r"(?:shall[ \t]+mean|means|is[ \t]+defined[ \t]+as)(?=[ \t]+(?:an?|the|any|all|each|one|those)\b)"
-    rf"|(?P<han>[A-Za-z\d\u3400-\u9fff ]{{2,20}}?){_BRACKETS}[，,]?(?:是指|系指|指的是|即指|定义为))"
-    r"[ \t:：]*(?P<meaning>[^\s。；;.][^。；;\r\n]{3,400})"
+_VERB = re.compile(
+    r"(?P<en>\b(?:shall mean|means|is defined as|refers to|denotes|is an?)\b)"
+    r"|(?P<zh>是指|系指|指的是|即指|定义为|意为|是一种|是一个|是)",
+    re.ASCII,
 )
+_CLEAR = frozenset({"shall mean", "means", "is defined as", "是指", "系指", "指的是", "即指", "定义为"})
+_ARTICLE = re.compile(r"[ \t]+(?:an?|the|any|all|each|one|those)\b")
+_BEFORE = 100  # characters in front of a verb, where its term stands
+_CLAUSE = re.compile(r"[.。!！?？;；\r\n](?:\s|$|(?=[^\x00-\x7f]))|\n")
+_LEAD = re.compile(r"^\s*(?:[-*•]\s+|\d[\d.]*\s+)?(?:The term |术语|本文(?:所称|中)的?)?")
+_BRACKETS = re.compile(r"\s*(?:[(（][^()（）]{1,40}[)）])?[，,]?\s*$")
+_QUOTED = re.compile(r"(?:[“\"「《]|\*\*|__)([^“”\"「」《》*_]{2,60})(?:[”\"」》]|\*\*|__)")
+_BARE = re.compile(r"[A-Z][\w-]{1,30}(?:[ \t]+[\w-]{1,30}){0,4}", re.ASCII)
+_HAN = re.compile(r"[A-Za-z\d\u3400-\u9fff ]{2,20}")
+_MEANING_OF = re.compile(r"[ \t:：]*([^\s。；;.][^。；;\r\n]{3,400})")
 _NO_TERM = re.compile(
     r"(?:This|That|It|Which|What|These|Those|They|He|She|We|There|Such|When|If|By|In|For|As|Your|Since|Although|But|And)\b"
     r".*|.*\b(?:an?|the|by|no|any|this|that)|[这那其它此该]|这里|此处|本文|[这该此][个种].*"
@@ -118,5 +122,20 @@ def _columns(parsed: Parsed, cells: Sequence[Block], term: int, meaning: int) ->
 
 
 def _sentences(written: str) -> Iterator[tuple[str, str]]:
-    for found in _SAID.finditer(written):
-        yield found["quoted"] or found["bare"] or found["han"], _SENTENCE_END.split(found["meaning"])[0]
+    """“X” is a ..., X means a ..., X是指...: the term begins its sentence, and the verb follows."""
+    for verb in _VERB.finditer(written):
+        window = written[max(0, verb.start() - _BEFORE) : verb.start()]
+        clause = _BRACKETS.sub("", _LEAD.sub("", _CLAUSE.split(window)[-1], count=1))
+        term, meaning = _named(written, clause, verb), _MEANING_OF.match(written, verb.end())
+        if term and meaning is not None:
+            yield term, _SENTENCE_END.split(meaning[1])[0]
+
+
+def _named(written: str, clause: str, verb: re.Match[str]) -> str:
+    """The term that a clause consists of, else "". Without quotes the verb must be a clear one."""
+    if (quoted := _QUOTED.fullmatch(clause)) is not None:
+        return quoted[1]
+    if verb["zh"]:
+        return clause if _HAN.fullmatch(clause) and verb[0] in _CLEAR else ""
+    fits = _BARE.fullmatch(clause) and _ARTICLE.match(written, verb.end())
+    return clause if fits and verb[0] in _CLEAR else ""

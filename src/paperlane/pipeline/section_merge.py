@@ -74,14 +74,15 @@ def _runs(document: Document, section: Section) -> Iterator[_Run]:
     if first == section.last:
         return
     start, end = blocks[first].start, blocks[section.last - 1].end
-    if (tokens := tokens_of(text[start:end])) <= BUDGET:
+    until = blocks[section.last].start if section.last < len(blocks) else end  # what is between would join too
+    if (tokens := tokens_of(text[start:until])) <= BUDGET:
         yield _Run(first, section.last, start, end, tokens, section.path, section.level)
         return
     atoms = list(_atoms(text, blocks, first, section.last))
-    for begin, until in _cut(text, atoms):
-        tokens = tokens_of(text[atoms[begin].start : atoms[until - 1].end])
+    for begin, after in _cut(text, atoms):
+        one, other = atoms[begin], atoms[after - 1]
+        tokens = tokens_of(text[one.start : atoms[after].start if after < len(atoms) else until])
         level = section.level if begin == 0 else 0
-        one, other = atoms[begin], atoms[until - 1]
         yield _Run(one.first, other.last, one.start, other.end, tokens, section.path, level)
 
 
@@ -212,11 +213,11 @@ def _joined(runs: Sequence[_Run]) -> Iterator[_Run]:
 
 def _union(one: _Run, other: _Run) -> _Run:
     path = _shared(one.path, other.path)
-    return _Run(one.first, other.last, one.start, other.end, one.tokens + other.tokens + 1, path, one.level)
+    return _Run(one.first, other.last, one.start, other.end, one.tokens + other.tokens, path, one.level)
 
 
 def _may_join(one: _Run, other: _Run) -> bool:
-    if min(one.end - one.start, other.end - other.start) >= SHORTEST or one.tokens + other.tokens >= BUDGET:
+    if min(one.end - one.start, other.end - other.start) >= SHORTEST or one.tokens + other.tokens > BUDGET:
         return False
     shared = len(_shared(one.path, other.path))
     depths = len(one.path), len(other.path)
