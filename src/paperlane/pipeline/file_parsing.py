@@ -9,4 +9,4 @@ def _parse(upload: Upload, job: Job) -> Parsed:
     return read(upload, job.attachment(), job.progress)
 
 
-FILE_PARSING = Step("file_parsing", 4, Upload, Parsed, _parse, share=35, file=lambda upload: upload.blob)
+FILE_PARSING = Step("file_parsing", 5, Upload, Parsed, _parse, share=35, file=lambda upload: upload.blob)
