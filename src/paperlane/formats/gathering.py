@@ -26,6 +26,11 @@ def remark_in(words: str) -> str:
     return found["words"] if found is not None else ""
 
 
+def may_hold_remarks(content: bytes) -> bool:
+    """Can a part hold a comment to Paperlane? Most hold none, and need not be parsed."""
+    return b"aperlane" in content or b"\x00" in content
+
+
 def is_code_style(name: str) -> bool:
     """Does a style of this name mark code?"""
     return _CODE_STYLE.fullmatch(name.strip()) is not None
@@ -74,8 +79,11 @@ class Gathering:
         """All of it."""
         return "".join(self.parts)
 
-    def add(self, line: Line, block: Block) -> None:
-        """A line becomes this block, which is told where it stands; a line without words is none."""
+    def add(
+        self, line: Line, kind: BlockKind, *, level: int = 0, page: int = 0, place: tuple[int, int, int] = (0, 0, 0),
+        number: str = "",
+    ) -> None:  # fmt: skip
+        """A line becomes a block of this kind, one without words none; `place` is its table, row and column."""
         content = "".join(line.parts)
         words = content.strip()
         if not words:
@@ -92,12 +100,7 @@ class Gathering:
         code = tuple(_inside(line.code, begin, start, end)) if line.code else ()
         if line.typed:
             self._typed[len(self.blocks)] = list(_inside(line.typed, begin, start, end))
-        self.blocks.append(
-            Block(
-                block.kind, start, end, block.level, block.page, code, block.table, block.row, block.column,
-                block.number,
-            )
-        )  # fmt: skip
+        self.blocks.append(Block(kind, start, end, level, page, code, *place, number))
         if line.links or self._homeless:
             self._link(line, begin, start, end)
         if line.remarks or self._adrift:

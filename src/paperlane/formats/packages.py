@@ -1,7 +1,8 @@
 """The parts of an Office package, and how they belong together (ECMA-376 part 2; OpenDocument 1.3 part 2)."""
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from posixpath import dirname, join, normpath
@@ -30,28 +31,25 @@ _TOO_DEEP = "Excessive depth"  # how libxml2 tells of more than 256 elements in 
 _FEWEST_LETTERS = 40  # for each picture, in a document that is no scan
 
 
+@contextmanager
+def depth_told() -> Iterator[None]:
+    """Inside, RecursionError is raised where elements of a part stand in one another without end."""
+    try:
+        yield
+    except etree.XMLSyntaxError as error:
+        if _TOO_DEEP in str(error):
+            raise RecursionError from error
+        raise
+
+
 def parsed(content: bytes) -> Element:
-    """The root of a part. RecursionError where elements stand in one another without end."""
-    try:
-        return etree.fromstring(content, etree.XMLParser(**_SAFELY))
-    except etree.XMLSyntaxError as error:
-        raise _too_deep(error) from error
+    """The root of a part."""
+    return etree.fromstring(content, etree.XMLParser(**_SAFELY))
 
 
-def passed(content: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, Element]]:
-    """Starts and ends of a part's elements of these names, in whatever namespace, while it is parsed.
-
-    RecursionError where elements stand in one another without end.
-    """
-    tags = [f"{{*}}{name}" for name in names]
-    try:
-        yield from etree.iterparse(BytesIO(content), events=("start", "end"), tag=tags, **_SAFELY)
-    except etree.XMLSyntaxError as error:
-        raise _too_deep(error) from error
-
-
-def _too_deep(error: Exception) -> Exception:
-    return RecursionError() if _TOO_DEEP in str(error) else error
+def passed(content: bytes, names: Iterable[str]) -> Iterator[tuple[str, Element]]:
+    """Starts and ends of a part's elements of these names, in whatever namespace, while it is parsed."""
+    return etree.iterparse(BytesIO(content), events=("start", "end"), tag=[f"{{*}}{name}" for name in names], **_SAFELY)
 
 
 def forget(element: Element) -> None:
@@ -90,7 +88,7 @@ def value_of(element: Element, name: str = "val") -> str:
     return value
 
 
-def child_of(element: Element, name: str) -> Element | None:
+def child_of(element: Iterable[Element], name: str) -> Element | None:
     """The first child of this name."""
     return next((child for child in element if local(child.tag) == name), None)
 

@@ -13,13 +13,13 @@ from typing import BinaryIO
 from paperlane.formats import Tell
 from paperlane.formats.docx.numbering import Numbering
 from paperlane.formats.docx.styles import DEEPEST, NO_LIST, OFF, Face, Look, Looks
-from paperlane.formats.gathering import Gathering, Line, is_monospaced, remark_in
+from paperlane.formats.gathering import Gathering, Line, is_monospaced, may_hold_remarks, remark_in
 from paperlane.formats.guard import opened, part
 from paperlane.formats.packages import (
-    Element, Relation, beside, forget, local, main_part, notices, parsed, passed, pictures_unread, related, relations,
+    Element, Relation, beside, depth_told, forget, local, main_part, notices, parsed, passed, pictures_unread, related, relations,
     value_of,
 )  # fmt: skip
-from paperlane.model.documents import Block, BlockKind, Parsed, Upload
+from paperlane.model.documents import BlockKind, Parsed, Upload
 
 _DELETED = ("del", "moveFrom")
 # What once was, a second form of what stands beside it, and the small letters over Chinese ones that tell their sound.
@@ -47,7 +47,7 @@ _FONT = re.compile(rb'ascii="([^"]*)"')
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The paragraphs, one a line; footnotes and endnotes behind them."""
-    with opened(file) as package:
+    with opened(file) as package, depth_told():
         walk = _walked(package, tell)
     made = walk.made
     pictures = pictures_unread(walk.pictures, made.text)
@@ -65,14 +65,13 @@ def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":
         Looks(parsed(part(package, styles)) if styles in there else ()),
         Numbering(parsed(part(package, numbering)) if numbering in there else ()),
         dict(_comments(package, name)),
+        tell,
     )
-    for number, _ in enumerate(walk.read(part(package, name), relations(package, name))):
-        if number % 500 == 0:
-            tell(min(0.9, number / 5_000), "")
+    walk.read(part(package, name), relations(package, name))
     walk.footnotes = True
     for notes in (beside(name, "footnotes.xml"), beside(name, "endnotes.xml")):
-        for _ in walk.read(part(package, notes), relations(package, notes)) if notes in there else ():
-            pass
+        if notes in there:
+            walk.read(part(package, notes), relations(package, notes))
     walk.made.settle()
     return walk
 
@@ -80,7 +79,8 @@ def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":
 def _comments(package: zipfile.ZipFile, name: str) -> Iterator[tuple[str, str]]:
     """The comments that speak to Paperlane, by their ids."""
     for comments in related(package, name, "comments"):
-        for comment in parsed(part(package, comments)).iter("{*}comment"):
+        content = part(package, comments)
+        for comment in parsed(content).iter("{*}comment") if may_hold_remarks(content) else ():
             if words := remark_in("".join(text.text or "" for text in comment.iter("{*}t"))):
                 yield value_of(comment, "id"), words
 
@@ -134,6 +134,7 @@ class _Walk:
     looks: Looks
     numbering: Numbering
     comments: dict[str, str]
+    tell: Tell
     made: Gathering = field(default_factory=Gathering)
     anchors: list[str] = field(default_factory=lambda: [_TOP])
     footnotes: bool = False
@@ -149,19 +150,19 @@ class _Walk:
     _relations: Mapping[str, Relation] = field(default_factory=dict)
     _asked: tuple[str, ...] = ()
 
-    def read(self, content: bytes, referred: Mapping[str, Relation]) -> Iterator[None]:
-        """Read all paragraphs, yielding after each."""
+    def read(self, content: bytes, referred: Mapping[str, Relation]) -> None:
+        """Read all paragraphs of a part, with what it refers to."""
         self._relations = referred
         self._asked = tuple(f"{{*}}{name}" for name in self._worth_asking(content))
         for event, element in passed(content, _PLACED):
             name = local(element.tag)
-            if event == "start":
+            if name == "p":
+                if event == "end":
+                    if self._skipping == 0:
+                        self._paragraph(element)
+                    self._forget(element)
+            elif event == "start":
                 self._start(name, element)
-            elif name == "p":
-                if self._skipping == 0:
-                    self._paragraph(element)
-                    yield None
-                self._forget(element)
             else:
                 self._end(name, element)
         self._settle()
@@ -182,6 +183,7 @@ class _Walk:
         self._passed += 1
         if self._passed % _FORGOTTEN == 0:
             forget(element)
+            self.tell(min(0.9, self._passed / 5_000), "")
 
     def _start(self, name: str, element: Element) -> None:
         match name:
@@ -358,7 +360,7 @@ class _Walk:
             depth = paragraph.depth if paragraph.depth >= 0 else look.depth
             number = self.numbering.number(in_list, depth, look.style)
         if not line.width:
-            self.made.add(line, Block(BlockKind.PARAGRAPH, 0, 0))
+            self.made.add(line, BlockKind.PARAGRAPH)
             return
         level = paragraph.level if paragraph.level >= 0 else look.level
         cell = self._cells[-1] if self._cells else None
@@ -368,7 +370,7 @@ class _Walk:
         elif look.typed:
             line.typed = [(0, line.width)]
         place = (cell.table, cell.row, cell.column) if cell else (0, 0, 0)
-        self.made.add(line, Block(kind, 0, 0, level if kind is BlockKind.HEADING else 0, 0, (), *place, number))
+        self.made.add(line, kind, level=level if kind is BlockKind.HEADING else 0, place=place, number=number)
 
     def _kind(self, paragraph: _Paragraph, level: int, cell: _Cell | None) -> BlockKind:
         if self.footnotes:

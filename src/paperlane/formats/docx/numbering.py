@@ -12,21 +12,35 @@ _DEEPEST = 8
 
 @dataclass(slots=True)
 class _List:
-    """A definition that several lists share: their levels, and the level of each paragraph style."""
+    """A list that paragraphs name, or the definition that several share: the elements of its levels, and its count.
 
+    `begins` are the levels that begin anew when the list is first used.
+    """
+
+    elements: Mapping[int, Element] = field(default_factory=dict)
     levels: dict[int, Level] = field(default_factory=dict)
+    begins: dict[int, int] = field(default_factory=dict)
     styles: dict[str, int] = field(default_factory=dict)
-    called: str = ""
-    same_as: str = ""
+    count: Count = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.count = Count(self.levels)
 
-@dataclass(slots=True)
-class _Use:
-    """A list that paragraphs name: what it counts with, and where levels begin anew when it is first used."""
+    def depth_of(self, style: str) -> int:
+        """The level that belongs to a paragraph style, the first one for any other style."""
+        if style not in self.styles:
+            of = (depth for depth, level in self.elements.items() if _said(level, "pStyle") == style)
+            self.styles[style] = next(of, 0)
+        return self.styles[style]
 
-    count: Count
-    styles: Mapping[str, int]
-    begins: dict[int, int]
+    def next(self, depth: int) -> str:
+        """Count on."""
+        for level in range(depth + 1):
+            if level in self.elements and level not in self.levels:
+                self.levels[level] = _level(self.elements[level])
+        if depth in self.begins:
+            self.count.begin(depth, self.begins.pop(depth))
+        return self.count.next(depth)
 
 
 class Numbering:
@@ -36,74 +50,60 @@ class Numbering:
         definitions = list(root)
         self._shared = {value_of(one, "abstractNumId"): one for one in definitions if local(one.tag) == "abstractNum"}
         self._named = {value_of(one, "numId"): one for one in definitions if local(one.tag) == "num"}
-        self._lists: dict[str, tuple[_List, Count]] = {}
-        self._uses: dict[str, _Use] = {}
+        self._counted: dict[str, _List] = {}
+        self._lists: dict[str, _List] = {}
 
-    def _use(self, named: str) -> _Use:
-        element = self._named.get(named)
-        of = None if element is None else child_of(element, "abstractNumId")
-        found, count = self._list("" if of is None else value_of(of))
-        if found.same_as:
-            found, count = self._called(found.same_as)
-        others: dict[int, Level] = {}
+    def number(self, named: str, depth: int, style: str) -> str:
+        """The number of the next paragraph in this list; its style tells a depth that is not told (-1)."""
+        if named not in self._lists:
+            self._lists[named] = self._list(self._named[named]) if named in self._named else _List()
+        used = self._lists[named]
+        return used.next(min(depth if depth >= 0 else used.depth_of(style), _DEEPEST))
+
+    def _list(self, element: Element) -> _List:
+        shared = self._definition(_said(element, "abstractNumId"))
+        others: dict[int, Element] = {}
         begins: dict[int, int] = {}
-        for override in () if element is None else element.iter("{*}lvlOverride"):
+        for override in element.iter("{*}lvlOverride"):
             depth = _depth(override)
             if (level := child_of(override, "lvl")) is not None:
-                others[depth] = _level(level)
-            if (start := child_of(override, "startOverride")) is not None:
-                begins[depth] = int(value_of(start) or 1)
-        return _Use(Count({**found.levels, **others}) if others else count, found.styles, begins)
+                others[depth] = level
+            if start := _said(override, "startOverride"):
+                begins[depth] = int(start)
+        if others:
+            return _List({**shared.elements, **others}, begins=begins)
+        found = _List(shared.elements, shared.levels, begins, shared.styles)
+        found.count = shared.count
+        return found
 
-    def _list(self, shared: str) -> tuple[_List, Count]:
-        if shared not in self._lists:
-            found = _list(self._shared.get(shared, ()))
-            self._lists[shared] = found, Count(found.levels)
-        return self._lists[shared]
-
-    def _called(self, name: str) -> tuple[_List, Count]:
-        """The list that is called by the name of its style; it is no other one's copy."""
-        return next((one for one in map(self._list, self._shared) if one[0].called == name), (_List(), Count({})))
-
-    def number(self, numbered_by: str, depth: int, style: str) -> str:
-        """The number of the next paragraph in this list; its style tells a depth that is not told (-1)."""
-        if numbered_by not in self._uses:
-            self._uses[numbered_by] = self._use(numbered_by)
-        use = self._uses[numbered_by]
-        level = min(depth if depth >= 0 else use.styles.get(style, 0), _DEEPEST)
-        if level in use.begins:
-            use.count.begin(level, use.begins.pop(level))
-        return use.count.next(level)
-
-
-def _list(element: Iterable[Element]) -> _List:
-    found = _List()
-    for inside in element:
-        match local(inside.tag):
-            case "lvl":
-                depth = _depth(inside)
-                found.levels[depth] = _level(inside)
-                if (style := child_of(inside, "pStyle")) is not None:
-                    found.styles[value_of(style)] = depth
-            case "styleLink":
-                found.called = value_of(inside)
-            case "numStyleLink":
-                found.same_as = value_of(inside)
-            case _:
-                pass
-    return found
+    def _definition(self, name: str) -> _List:
+        """What lists share; one that only names a style is defined where that style is."""
+        if name not in self._counted:
+            element = self._shared.get(name, ())
+            if link := _said(element, "numStyleLink"):
+                called = (key for key, one in self._shared.items() if _said(one, "styleLink") == link)
+                if (other := next(called, name)) != name:
+                    return self._definition(other)
+            self._counted[name] = _List({_depth(one): one for one in element if local(one.tag) == "lvl"})
+        return self._counted[name]
 
 
 def _depth(element: Element) -> int:
     return int(value_of(element, "ilvl") or 0)
 
 
+def _said(element: Iterable[Element], name: str) -> str:
+    """The value of its child of this name, "" for none."""
+    child = child_of(element, name)
+    return "" if child is None else value_of(child)
+
+
 def _level(element: Element) -> Level:
-    said = {local(inside.tag): value_of(inside) for inside in element}
+    legal = child_of(element, "isLgl")
     return Level(
-        said.get("lvlText", ""),
-        said.get("numFmt", "decimal"),
-        int(said.get("start") or 1),
-        legal=said.get("isLgl", "0") not in OFF,
-        restarts=said.get("lvlRestart") != "0",
+        _said(element, "lvlText"),
+        _said(element, "numFmt") or "decimal",
+        int(_said(element, "start") or 1),
+        legal=legal is not None and value_of(legal) not in OFF,
+        restarts=_said(element, "lvlRestart") != "0",
     )
