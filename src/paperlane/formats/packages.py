@@ -88,6 +88,11 @@ def value_of(element: Element, name: str = "val") -> str:
     return value
 
 
+def reference_of(element: Element) -> str:
+    """The id of the relation that an element names; some have an id of their own beside."""
+    return next((value for key, value in element.items() if key.endswith("}id")), "")
+
+
 def child_of(element: Iterable[Element], name: str) -> Element | None:
     """The first child of this name."""
     return next((child for child in element if local(child.tag) == name), None)

@@ -16,8 +16,8 @@ from paperlane.formats.docx.styles import DEEPEST, NO_LIST, OFF, Face, Look, Loo
 from paperlane.formats.gathering import Gathering, Line, is_monospaced, may_hold_remarks, remark_in
 from paperlane.formats.guard import opened, part
 from paperlane.formats.packages import (
-    Element, Relation, beside, depth_told, forget, local, main_part, notices, parsed, passed, pictures_unread, related, relations,
-    value_of,
+    Element, Relation, beside, depth_told, forget, local, main_part, notices, parsed, passed, pictures_unread, reference_of, related,
+    relations, value_of,
 )  # fmt: skip
 from paperlane.model.documents import BlockKind, Parsed, Upload
 
@@ -343,7 +343,7 @@ class _Walk:
             return _target_of(value_of(element, "instr"))
         if anchor := value_of(element, "anchor"):
             return f"#{anchor}"
-        relation = self._relations.get(value_of(element, "id"))
+        relation = self._relations.get(reference_of(element))
         return relation.target if relation is not None and relation.outside else ""
 
     def _settle(self) -> None:
