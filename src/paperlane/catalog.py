@@ -28,7 +28,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "again": ("Try again", "重试"),
     "drop": ("Drop documents here", "将文档拖到此处"),
     "choose": ("or choose files", "或选择文件"),
-    "formats": ("Markdown, HTML, text, PDF, DOCX", "支持 Markdown、HTML、纯文本、PDF、DOCX"),
+    "formats": (
+        "Markdown, HTML, text, PDF, DOCX, ODT, PPTX, XLSX",
+        "支持 Markdown、HTML、纯文本、PDF、DOCX、ODT、PPTX、XLSX",
+    ),
     "uploading": ("Uploading…", "正在上传…"),
     "rejected": ("Not accepted", "未接受"),
     "try again in": ("Try again in {seconds} s.", "请在 {seconds} 秒后重试。"),

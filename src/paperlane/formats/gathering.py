@@ -1,7 +1,7 @@
 """Text in the making: blocks, one a line, with the links, code and remarks that stand in them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from paperlane.formats.guard import too_complex
@@ -10,13 +10,14 @@ from paperlane.model.documents import Block, BlockKind, Link, Remark
 _MOST_CHARACTERS = 64 << 20  # a hostile file may show one part a million times
 _REMARK = re.compile(r"\s*paperlane:\s*(?P<words>.*\S)", re.IGNORECASE | re.DOTALL)
 _CODE_STYLE = re.compile(
-    r"(?:source ?)?code(?: ?block| ?char| ?text| ?snippet)?|source(?: ?text)?|html (?:code|preformatted|keyboard|sample|typewriter)"
-    r"(?: char)?|preformatted(?: text)?|verbatim(?: char)?|teletype|listing|代码|程式碼|源代码",
+    r"(?:source ?)?code(?: ?block| ?char| ?text| ?snippet)?|source(?: ?text)?|"
+    r"html (?:code|preformatted|keyboard|sample|typewriter)(?: char)?|"
+    r"preformatted(?: text)?|verbatim(?: char)?|teletype|listing|代码|程式碼|源代码",
     re.IGNORECASE,
 )
 _MONOSPACED = re.compile(
-    r"(?:Courier|Consolas|Menlo|Monaco|Lucida Console|Andale Mono|Source Code Pro|Cascadia (?:Code|Mono)|Fira (?:Code|Mono)"
-    r"|JetBrains Mono|Inconsolata|OCR A|.* Mono\b).*"
+    r"(?:Courier|Consolas|Menlo|Monaco|Lucida Console|Andale Mono|Source Code Pro|Cascadia (?:Code|Mono)|"
+    r"Fira (?:Code|Mono)|JetBrains Mono|Inconsolata|.* Mono\b).*"
 )
 
 
@@ -128,7 +129,7 @@ class Gathering:
         self.remarks += [Remark(self.length, words) for words in self._adrift]
 
 
-def _inside(spans: Iterable[tuple[int, int]], begin: int, start: int, end: int) -> Iterable[tuple[int, int]]:
+def _inside(spans: Iterable[tuple[int, int]], begin: int, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Spans of a line that begins at `begin`, as spans of the text, cut to its words."""
     cut = ((max(begin + first, start), min(begin + last, end)) for first, last in spans)
     return ((first, last) for first, last in cut if first < last)

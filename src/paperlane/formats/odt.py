@@ -13,8 +13,19 @@ from paperlane.formats.counting import Count, Level
 from paperlane.formats.gathering import Gathering, Line, is_code_style, is_monospaced, remark_in
 from paperlane.formats.guard import opened, part, password_required
 from paperlane.formats.packages import (
-    Element, declared, depth_told, forget, kind_of, local, no_document, notices, parsed, passed, pictures_unread,
-    require, value_of,
+    Element,
+    declared,
+    depth_told,
+    forget,
+    kind_of,
+    local,
+    no_document,
+    notices,
+    parsed,
+    passed,
+    pictures_unread,
+    require,
+    value_of,
 )  # fmt: skip
 from paperlane.model.documents import BlockKind, Parsed, Upload
 

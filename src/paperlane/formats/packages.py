@@ -1,7 +1,7 @@
 """The parts of an Office package, and how they belong together (ECMA-376 part 2; OpenDocument 1.3 part 2)."""
 
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -32,7 +32,7 @@ _FEWEST_LETTERS = 40  # for each picture, in a document that is no scan
 
 
 @contextmanager
-def depth_told() -> Iterator[None]:
+def depth_told() -> Generator[None]:
     """Inside, RecursionError is raised where elements of a part stand in one another without end."""
     try:
         yield
@@ -172,7 +172,7 @@ def no_document(form: str) -> DocumentError:
 
 
 def _kind_of(package: zipfile.ZipFile, main: str) -> str:
-    """What the package is by what it says of its main part, else by the part that everybody calls so; "" for unknown."""
+    """What the package is by what it says of its main part, else by a part that all call so; "" for unknown."""
     if said := declared(package):
         return _kind(said)
     if _TYPES in package.NameToInfo:

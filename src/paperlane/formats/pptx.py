@@ -12,8 +12,19 @@ from paperlane.formats import Tell
 from paperlane.formats.gathering import Gathering, Line, is_monospaced, may_hold_remarks, remark_in
 from paperlane.formats.guard import opened, part
 from paperlane.formats.packages import (
-    Element, Relation, child_of, depth_told, local, main_part, notices, parsed, pictures_unread, reference_of, related,
-    relations, value_of,
+    Element,
+    Relation,
+    child_of,
+    depth_told,
+    local,
+    main_part,
+    notices,
+    parsed,
+    pictures_unread,
+    reference_of,
+    related,
+    relations,
+    value_of,
 )  # fmt: skip
 from paperlane.model.documents import BlockKind, Parsed, Upload
 

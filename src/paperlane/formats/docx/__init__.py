@@ -4,7 +4,6 @@ A reader of our own over the XML (ECMA-376 part 1, chapter 17): other readers mi
 matched without their namespace, so that the transitional and the strict form are read alike.
 """
 
-import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +11,25 @@ from typing import BinaryIO
 
 from paperlane.formats import Tell
 from paperlane.formats.docx.numbering import Numbering
-from paperlane.formats.docx.styles import DEEPEST, NO_LIST, OFF, Face, Look, Looks
-from paperlane.formats.gathering import Gathering, Line, is_monospaced, may_hold_remarks, remark_in
+from paperlane.formats.docx.paragraphs import Paragraph, Paragraphs, is_in
+from paperlane.formats.docx.styles import NO_LIST, Looks
+from paperlane.formats.gathering import Gathering, Line, may_hold_remarks, remark_in
 from paperlane.formats.guard import opened, part
 from paperlane.formats.packages import (
-    Element, Relation, beside, depth_told, forget, local, main_part, notices, parsed, passed, pictures_unread, reference_of, related,
-    relations, value_of,
+    Element,
+    Relation,
+    beside,
+    depth_told,
+    forget,
+    local,
+    main_part,
+    notices,
+    parsed,
+    passed,
+    pictures_unread,
+    related,
+    relations,
+    value_of,
 )  # fmt: skip
 from paperlane.model.documents import BlockKind, Parsed, Upload
 
@@ -32,17 +44,8 @@ _PLACED = (
     "p", "tr", *_FRAMES, "gridSpan", "gridBefore", "vMerge", "blip", "imagedata", "altChunk", "bookmarkStart",
     *_PASSED_OVER,
 )  # fmt: skip
-_SAID = ("r", "t", "tab", "br", "cr", "noBreakHyphen", "vanish")
-_MEANT = ("pStyle", "rStyle", "outlineLvl", "numPr", "hyperlink", "fldChar", "instrText", "fldSimple")
-_COMMENTED = ("commentRangeStart", "commentReference")
-_SIGNS = {"tab": "\t", "br": " ", "cr": " ", "noBreakHyphen": "-"}
-_FIELD = re.compile(r'\s*(?:(?:REF|NOTEREF)\s+"?(?P<bookmark>[^\s"\\]+)|HYPERLINK\b(?P<rest>.*))', re.DOTALL)
-_ANCHOR = re.compile(r'\\l\s+"(?P<anchor>[^"]+)"')
-_ADDRESS = re.compile(r'\s*"(?P<address>[^"]+)"')
-_PLAIN = Face()
 _FORGOTTEN = 200  # paragraphs
 _TOP = "_top"  # which Word leads to the beginning of every document
-_FONT = re.compile(rb'ascii="([^"]*)"')
 
 
 def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
@@ -61,10 +64,10 @@ def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":
     name = main_part(package, "DOCX")
     there = package.NameToInfo
     styles, numbering = beside(name, "styles.xml"), beside(name, "numbering.xml")
+    looks = Looks(parsed(part(package, styles)) if styles in there else ())
     walk = _Walk(
-        Looks(parsed(part(package, styles)) if styles in there else ()),
+        Paragraphs(looks, dict(_comments(package, name))),
         Numbering(parsed(part(package, numbering)) if numbering in there else ()),
-        dict(_comments(package, name)),
         tell,
     )
     walk.read(part(package, name), relations(package, name))
@@ -85,18 +88,9 @@ def _comments(package: zipfile.ZipFile, name: str) -> Iterator[tuple[str, str]]:
                 yield value_of(comment, "id"), words
 
 
-def _is_in(element: Element, *outwards: str) -> bool:
-    """Do elements of these names stand around this one, the nearest first?"""
-    for name in outwards:
-        element = element.getparent()
-        if element is None or local(element.tag) != name:
-            return False
-    return True
-
-
 @dataclass(slots=True)
 class _Cell:
-    """Where a table has come. `columns` are those in which a cell goes on downwards; `covered` is one that it covers."""
+    """Where a table has come; in `columns` a cell goes on downwards, and a cell below is `covered` by it."""
 
     table: int
     row: int = 0
@@ -108,32 +102,11 @@ class _Cell:
 
 
 @dataclass(slots=True)
-class _Field:
-    """A field under way: what it instructs, and where its result begins, -1 before that."""
-
-    instruction: str = ""
-    begins: int = -1
-
-
-@dataclass(slots=True)
-class _Paragraph:
-    """What a paragraph's properties make of it, and its words."""
-
-    look: Look = Look()
-    level: int = -1
-    listed: bool = False
-    list: str = ""
-    depth: int = -1
-    line: Line = field(default_factory=Line)
-
-
-@dataclass(slots=True)
 class _Walk:
     """Goes over the XML as it is parsed, and forgets what it has passed."""
 
-    looks: Looks
+    paragraphs: Paragraphs
     numbering: Numbering
-    comments: dict[str, str]
     tell: Tell
     made: Gathering = field(default_factory=Gathering)
     anchors: list[str] = field(default_factory=lambda: [_TOP])
@@ -145,15 +118,11 @@ class _Walk:
     _skipping: int = 0
     _passed: int = 0
     _joining: set[Element] = field(default_factory=set)
-    _carried: _Paragraph | None = None
-    _fields: list[_Field] = field(default_factory=list)
-    _relations: Mapping[str, Relation] = field(default_factory=dict)
-    _asked: tuple[str, ...] = ()
+    _carried: Paragraph | None = None
 
     def read(self, content: bytes, referred: Mapping[str, Relation]) -> None:
         """Read all paragraphs of a part, with what it refers to."""
-        self._relations = referred
-        self._asked = tuple(f"{{*}}{name}" for name in self._worth_asking(content))
+        self.paragraphs.begin(content, referred)
         for event, element in passed(content, _PLACED):
             name = local(element.tag)
             if name == "p":
@@ -166,16 +135,6 @@ class _Walk:
             else:
                 self._end(name, element)
         self._settle()
-        self._fields.clear()
-
-    def _worth_asking(self, content: bytes) -> Iterator[str]:
-        """The elements of a paragraph that matter in this part."""
-        yield from _SAID
-        yield from _MEANT
-        if self.comments:
-            yield from _COMMENTED
-        if any(is_monospaced(font.decode("utf-8", "replace")) for font in set(_FONT.findall(content))):
-            yield "rFonts"
 
     def _forget(self, element: Element) -> None:
         """Give up what is read; what is left of it now and then, for looking back takes time."""
@@ -214,11 +173,11 @@ class _Walk:
     @staticmethod
     def _grid(name: str, element: Element, cell: _Cell) -> None:
         """A cell goes over several columns, or is part of the one above."""
-        if name == "gridSpan" and _is_in(element, "tcPr", "tc"):
+        if name == "gridSpan" and is_in(element, "tcPr", "tc"):
             cell.span = max(1, int(value_of(element) or 1))
-        elif name == "gridBefore" and _is_in(element, "trPr", "tr"):
+        elif name == "gridBefore" and is_in(element, "trPr", "tr"):
             cell.column = int(value_of(element) or 0)
-        elif name == "vMerge" and _is_in(element, "tcPr", "tc"):
+        elif name == "vMerge" and is_in(element, "tcPr", "tc"):
             cell.merged = True
             cell.covered = value_of(element) != "restart" and cell.column in cell.columns
             cell.columns.add(cell.column)
@@ -238,113 +197,21 @@ class _Walk:
             cell.covered = len(self._cells) > 1 and self._cells[-2].covered
         elif name in _PASSED_OVER:
             self._skipping -= 1
-            if name in _DELETED and _is_in(element, "rPr", "pPr"):  # a mark: the end of the paragraph is deleted
+            if name in _DELETED and is_in(element, "rPr", "pPr"):  # a mark: the end of the paragraph is deleted
                 self._joining.add(element.getparent().getparent().getparent())
             element.clear()
 
     def _paragraph(self, element: Element) -> None:
         if (self._cells and self._cells[-1].covered) or (not len(element) and self._carried is None):
             return
-        paragraph = _Paragraph(line=self._carried.line if self._carried else Line())
+        paragraph = Paragraph(line=self._carried.line if self._carried else Line())
         self._carried = None
-        self._words(element, paragraph)
+        self.paragraphs.read(element, paragraph)
         if element in self._joining:
             self._joining.discard(element)
             self._carried = paragraph
         else:
             self._emit(paragraph)
-
-    def _words(self, element: Element, paragraph: _Paragraph) -> None:
-        """Take up what the paragraph says and how it looks, element by element in their order."""
-        line = paragraph.line
-        for open_field in self._fields:
-            open_field.begins = min(open_field.begins, 0)
-        until: list[tuple[int, int, str]] = []  # where links end, counted in elements
-        shown, typed, face = True, False, _PLAIN
-        for at, inside in enumerate(element.iter(*self._asked)):
-            while until and at >= until[-1][0]:
-                self._link_ends(line, *until.pop()[1:])
-            name = local(inside.tag)
-            if name == "t":
-                if shown and not face.hidden:
-                    begin = line.width
-                    line.say(inside.text or "")
-                    if face.code:
-                        line.code.append((begin, line.width))
-                    elif typed or face.typed:
-                        line.typed.append((begin, line.width))
-            elif name == "r":
-                shown, typed, face = True, False, _PLAIN
-            elif name in _SIGNS:
-                if shown and (name != "tab" or _is_in(inside, "r")):  # others are stops of a ruler
-                    line.say(_SIGNS[name])
-            elif name == "vanish":
-                shown = shown and not (_is_in(inside, "rPr", "r") and value_of(inside) not in OFF)
-            elif name == "rFonts":
-                typed = typed or (_is_in(inside, "rPr", "r") and is_monospaced(value_of(inside, "ascii")))
-            elif name == "rStyle":
-                face = self.looks.run(value_of(inside))
-            elif name in {"hyperlink", "fldSimple"}:
-                until.append((at + sum(1 for _ in inside.iter(*self._asked)), line.width, self._target(inside)))
-            elif name in {"fldChar", "instrText"}:
-                self._field(name, inside, line)
-            else:
-                self._property(name, inside, paragraph)
-        for _, begin, target in reversed(until):
-            self._link_ends(line, begin, target)
-        for open_field in self._fields:
-            if open_field.begins >= 0:
-                self._link_ends(line, open_field.begins, _target_of(open_field.instruction))
-
-    def _property(self, name: str, inside: Element, paragraph: _Paragraph) -> None:
-        match name:
-            case "pStyle":
-                paragraph.look = self.looks.paragraph(value_of(inside))
-            case "outlineLvl":
-                own = int(value_of(inside) or DEEPEST)
-                paragraph.level = own + 1 if own < DEEPEST else 0
-            case "numPr":
-                paragraph.listed = True
-                for said in inside:
-                    if local(said.tag) == "numId":
-                        paragraph.list = value_of(said)
-                    elif local(said.tag) == "ilvl":
-                        paragraph.depth = int(value_of(said) or -1)
-            case _:  # a comment begins, or is mentioned: whichever comes first
-                if words := self.comments.pop(value_of(inside, "id"), ""):
-                    paragraph.line.remarks.append((paragraph.line.width, words))
-
-    def _field(self, name: str, inside: Element, line: Line) -> None:
-        """A field's result is text, and a link where it repeats what stands elsewhere."""
-        if name == "instrText":
-            if self._fields:
-                self._fields[-1].instruction += inside.text or ""
-            return
-        match value_of(inside, "fldCharType"):
-            case "begin":
-                self._fields.append(_Field())
-            case "separate" if self._fields:
-                self._fields[-1].begins = line.width
-            case "end" if self._fields:
-                ended = self._fields.pop()
-                if ended.begins >= 0:
-                    self._link_ends(line, ended.begins, _target_of(ended.instruction))
-            case _:
-                pass
-
-    @staticmethod
-    def _link_ends(line: Line, begin: int, target: str) -> None:
-        if target:
-            line.links.append((target, begin, line.width))
-
-    def _target(self, element: Element) -> str:
-        """What an element leads to, "" where that is nothing."""
-        if local(element.tag) == "fldSimple":
-            return _target_of(value_of(element, "instr"))
-        if anchor := value_of(element, "anchor"):
-            return f"#{anchor}"
-        relation = self._relations.get(reference_of(element))
-        return relation.target if relation is not None and relation.outside else ""
 
     def _settle(self) -> None:
         """A paragraph whose deleted end has no paragraph behind it stands for itself."""
@@ -352,7 +219,7 @@ class _Walk:
             self._emit(self._carried)
             self._carried = None
 
-    def _emit(self, paragraph: _Paragraph) -> None:
+    def _emit(self, paragraph: Paragraph) -> None:
         look, line = paragraph.look, paragraph.line
         in_list = paragraph.list or look.list
         number = ""
@@ -372,7 +239,7 @@ class _Walk:
         place = (cell.table, cell.row, cell.column) if cell else (0, 0, 0)
         self.made.add(line, kind, level=level if kind is BlockKind.HEADING else 0, place=place, number=number)
 
-    def _kind(self, paragraph: _Paragraph, level: int, cell: _Cell | None) -> BlockKind:
+    def _kind(self, paragraph: Paragraph, level: int, cell: _Cell | None) -> BlockKind:
         if self.footnotes:
             return BlockKind.FOOTNOTE
         if level:
@@ -383,16 +250,3 @@ class _Walk:
             return BlockKind.CODE
         own = paragraph.list or (paragraph.look.list if not paragraph.listed else "listed")
         return BlockKind.LIST_ITEM if own != NO_LIST else BlockKind.PARAGRAPH
-
-
-def _target_of(instruction: str) -> str:
-    """What a field leads to: a bookmark for REF and for HYPERLINK with one, else an address."""
-    found = _FIELD.match(instruction)
-    if found is None:
-        return ""
-    if found["bookmark"]:
-        return f"#{found['bookmark']}"
-    if (anchor := _ANCHOR.search(found["rest"])) is not None:
-        return f"#{anchor['anchor']}"
-    address = _ADDRESS.match(found["rest"])
-    return address["address"] if address is not None else ""

@@ -12,7 +12,7 @@ _DEEPEST = 8
 
 @dataclass(slots=True)
 class _List:
-    """A list that paragraphs name, or the definition that several share: the elements of its levels, and its count.
+    """A list that paragraphs name, or what several share: the elements of its levels, and its count.
 
     `begins` are the levels that begin anew when the list is first used.
     """
@@ -44,7 +44,7 @@ class _List:
 
 
 class Numbering:
-    """Counts through the lists of a document; `root` holds their definitions, which are looked at when they are used."""
+    """Counts through the lists of a document; `root` holds their definitions, looked at when they are used."""
 
     def __init__(self, root: Iterable[Element] = ()) -> None:
         definitions = list(root)

@@ -89,7 +89,9 @@ class Looks:
 
 def _style(element: Element) -> _Style:
     style = _Style(value_of(element, "type") or "paragraph", value_of(element, "default") in {"1", "true"})
-    for inside in element.iter("{*}name", "{*}basedOn", "{*}outlineLvl", "{*}numId", "{*}ilvl", "{*}rFonts", "{*}vanish"):
+    for inside in element.iter(
+        "{*}name", "{*}basedOn", "{*}outlineLvl", "{*}numId", "{*}ilvl", "{*}rFonts", "{*}vanish"
+    ):
         value = value_of(inside)
         match local(inside.tag):
             case "name":
