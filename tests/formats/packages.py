@@ -5,7 +5,7 @@ import zipfile
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:r="http://r" xmlns:mc="http://mc"'
 A = 'xmlns:a="http://a" xmlns:p="http://p" xmlns:r="http://r" xmlns:mc="http://mc"'
-O = 'xmlns:office="http://o" xmlns:text="http://t" xmlns:table="http://b" xmlns:style="http://s" xmlns:draw="http://d" xmlns:xlink="http://x"'  # noqa: E501, E741
+SPACES = " ".join(f'xmlns:{name}="http://{name}"' for name in ("office", "text", "table", "style", "draw", "xlink"))
 ODT = "application/vnd.oasis.opendocument.text"
 
 
@@ -46,9 +46,9 @@ def odt(body: str, automatic: str = "", styles: str = "", **parts: str) -> bytes
     return package(
         {
             "mimetype": ODT,
-            "content.xml": f"<office:document-content {O}><office:automatic-styles>{automatic}</office:automatic-styles>"
+            "content.xml": f"<office:document-content {SPACES}><office:automatic-styles>{automatic}</office:automatic-styles>"
             f"<office:body><office:text>{body}</office:text></office:body></office:document-content>",
-            "styles.xml": f"<office:document-styles {O}>{styles}</office:document-styles>",
+            "styles.xml": f"<office:document-styles {SPACES}>{styles}</office:document-styles>",
             **{name.replace("__", "/"): content for name, content in parts.items()},
         }
     )
@@ -73,11 +73,17 @@ def xlsx(*sheets: str, strings: str = "", styles: str = "", book: str = "", **pa
     """A workbook of sheets A, B, ...; `book` is what its part holds beside them."""
     names = [chr(ord("A") + at) for at in range(len(sheets))]
     listed = "".join(f'<sheet name="{name}" r:id="worksheet{at}"/>' for at, name in enumerate(names))
-    return package({
-        "xl/workbook.xml": f'<workbook xmlns:r="http://r">{book}<sheets>{listed}</sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": relations(**{f"worksheet{at}": f"worksheets/{at}.xml" for at in range(len(names))}),
-        "xl/sharedStrings.xml": f"<sst>{strings}</sst>",
-        "xl/styles.xml": f"<styleSheet>{styles}</styleSheet>",
-        **{f"xl/worksheets/{at}.xml": f"<worksheet><sheetData>{rows}</sheetData></worksheet>" for at, rows in enumerate(sheets)},
-        **{name.replace("__", "/"): content for name, content in parts.items()},
-    })  # fmt: skip
+    targets = {f"worksheet{at}": f"worksheets/{at}.xml" for at in range(len(names))}
+    return package(
+        {
+            "xl/workbook.xml": f'<workbook xmlns:r="http://r">{book}<sheets>{listed}</sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": relations(**targets),
+            "xl/sharedStrings.xml": f"<sst>{strings}</sst>",
+            "xl/styles.xml": f"<styleSheet>{styles}</styleSheet>",
+        }
+        | {
+            f"xl/worksheets/{at}.xml": f"<worksheet><sheetData>{rows}</sheetData></worksheet>"
+            for at, rows in enumerate(sheets)
+        }
+        | {name.replace("__", "/"): content for name, content in parts.items()}
+    )

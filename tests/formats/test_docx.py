@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.formats.packages import W, docx, relations
-from tests.reading import assert_sound, document_of, parsed_of, shape
+from tests.reading import assert_sound, document_of, parsed_of, report_of, shape
 
 from paperlane.model.documents import Parsed, Remark
 
@@ -55,8 +55,11 @@ def test_headings_have_the_numbers_that_word_shows():
 
 def test_a_section_knows_the_number_that_word_shows_and_references_to_it_hold():
     body = styled("Purpose", "heading 1") + styled("Scope", "heading 2") + paragraph("See section 1.1 and section 4.")
-    document = document_of(docx(body, HEADINGS, OUTLINE), "a.docx")
-    assert [(section.number, section.title) for section in document.sections] == [("1", "Purpose"), ("1.1", "Scope")]
+    content = docx(body, HEADINGS, OUTLINE)
+    sections = document_of(content, "a.docx").sections
+    assert [(section.number, section.title) for section in sections] == [("1", "Purpose"), ("1.1", "Scope")]
+    broken = [issue.quote for issue in report_of(content, "a.docx").issues if issue.rule == "broken-reference"]
+    assert broken == ["section 4"]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ class Gathering:
         self.length += len(content) + 1
         if self.length > _MOST_CHARACTERS:
             raise too_complex("The file holds far too much text.")
-        code = tuple(_inside(line.code, begin, start, end)) if line.code else ()
+        code = tuple(_inside(line.code, begin, start, end)) if line.code and kind is not BlockKind.CODE else ()
         if line.typed:
             self._typed[len(self.blocks)] = list(_inside(line.typed, begin, start, end))
         self.blocks.append(Block(kind, start, end, level, page, code, *place, number))

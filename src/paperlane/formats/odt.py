@@ -159,22 +159,23 @@ class _Styles:
                 break
             chain.append(found)
             name = found.parent
-        names = [one.name for one in chain]
+        names = [*(one.name for one in chain), name]  # the last one is nowhere defined, or nothing
         return _Look(
-            min(next((level for one in chain if (level := _level(one, name))), 0), _DEEPEST),
-            any(is_code_style(one.replace("_20_", " ")) for one in [*names, name]),
+            min(next(filter(None, (*map(_level, chain), _level_of(name))), 0), _DEEPEST),
+            any(is_code_style(one.replace("_20_", " ")) for one in names),
             next((is_monospaced(one.font) for one in chain if one.font), False),
             any(one.hidden for one in chain),
         )
 
 
-def _level(style: _Style, last: str) -> int:
-    """By the style's outline level, its name, or the name of what it is based on, where that is nowhere defined."""
-    if style.outline:
-        return style.outline
-    name = next((name for name in (style.name, style.parent, last) if name.startswith(_HEADING)), "")
+def _level(style: _Style) -> int:
+    return style.outline or _level_of(style.name)
+
+
+def _level_of(name: str) -> int:
+    """Of a style that is called a heading's, 0 for any other."""
     number = name.removeprefix(_HEADING)
-    return int(number) if number.isdecimal() else 0
+    return int(number) if number != name and number.isdecimal() else 0
 
 
 @dataclass(slots=True)
