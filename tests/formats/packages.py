@@ -46,7 +46,8 @@ def odt(body: str, automatic: str = "", styles: str = "", **parts: str) -> bytes
     return package(
         {
             "mimetype": ODT,
-            "content.xml": f"<office:document-content {SPACES}><office:automatic-styles>{automatic}</office:automatic-styles>"
+            "content.xml": f"<office:document-content {SPACES}>"
+            f"<office:automatic-styles>{automatic}</office:automatic-styles>"
             f"<office:body><office:text>{body}</office:text></office:body></office:document-content>",
             "styles.xml": f"<office:document-styles {SPACES}>{styles}</office:document-styles>",
             **{name.replace("__", "/"): content for name, content in parts.items()},

@@ -199,8 +199,10 @@ def test_a_word_comment_to_paperlane_stands_where_its_range_begins():
     said = {"1": "paperlane: ignore vague-term", "2": "What does this mean?", "3": "Paperlane: ignore all"}
     comments = "".join(f'<w:comment w:id="{at}">{paragraph(words)}</w:comment>' for at, words in said.items())
     body = (
-        f'<w:p>{run("It is ")}<w:commentRangeStart w:id="1"/>{run("fast")}<w:r><w:commentReference w:id="1"/></w:r></w:p>'
-        f'<w:p><w:commentRangeStart w:id="2"/>{run("no")}</w:p><w:p>{run("end")}<w:r><w:commentReference w:id="3"/></w:r></w:p>'
+        f'<w:p>{run("It is ")}<w:commentRangeStart w:id="1"/>{run("fast")}'
+        '<w:r><w:commentReference w:id="1"/></w:r></w:p>'
+        f'<w:p><w:commentRangeStart w:id="2"/>{run("no")}</w:p>'
+        f'<w:p>{run("end")}<w:r><w:commentReference w:id="3"/></w:r></w:p>'
     )  # fmt: skip
     parts = {"word__comments.xml": f"<w:comments {W}>{comments}</w:comments>"}
     parts["word___rels__document.xml.rels"] = relations(comments="comments.xml")

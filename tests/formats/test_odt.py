@@ -74,7 +74,8 @@ def test_what_is_deleted_or_hidden_is_no_text():
         "<text:tracked-changes><text:changed-region><text:deletion><text:p>old</text:p></text:deletion>"
         "</text:changed-region></text:tracked-changes>"
         '<text:p>kept<text:change/><text:span text:style-name="T1">not</text:span></text:p>'
-        '<text:section text:style-name="S1"><text:p>no</text:p></text:section><text:section><text:p>yes</text:p></text:section>'
+        '<text:section text:style-name="S1"><text:p>no</text:p></text:section>'
+        "<text:section><text:p>yes</text:p></text:section>"
     )  # fmt: skip
     assert parsed_of(odt(body, automatic), "a.odt").text == "kept\nyes\n"
 
@@ -83,7 +84,8 @@ def test_links_anchors_code_and_remarks_are_known():
     styles = '<style:style style:name="Source_20_Text"/><style:style style:name="Preformatted_20_Text"/>'
     body = (
         '<text:p><text:bookmark-start text:name="here"/>See <text:a xlink:href="#gone">there</text:a> and '
-        '<text:a xlink:href="#1.Scope|outline">Scope</text:a>, <text:bookmark-ref text:ref-name="x">3</text:bookmark-ref>'
+        '<text:a xlink:href="#1.Scope|outline">Scope</text:a>, '
+        '<text:bookmark-ref text:ref-name="x">3</text:bookmark-ref>'
         '<office:annotation><text:p>paperlane: ignore</text:p><text:p>all</text:p></office:annotation> now</text:p>'
         '<text:p>Call <text:span text:style-name="Source_20_Text">f()</text:span></text:p>'
         '<text:p text:style-name="Preformatted_20_Text">x = 1</text:p><text:p><office:annotation><text:p>What?</text:p>'

@@ -38,7 +38,8 @@ def test_sheets_are_headings_and_cells_stand_in_their_rows_and_columns():
 
 
 def test_each_kind_of_cell_shows_what_the_workbook_shows():
-    strings = "<si><t>plain</t></si><si><r><t>in </t></r><r><t>parts</t></r><rPh><t>said</t></rPh></si><si><t>a_x000D_b</t></si>"
+    parts = "<si><r><t>in </t></r><r><t>parts</t></r><rPh><t>said</t></rPh></si>"
+    strings = f"<si><t>plain</t></si>{parts}<si><t>a_x000D_b</t></si>"
     styles = (
         '<numFmts><numFmt numFmtId="170" formatCode="yyyy&quot;年&quot;m&quot;月&quot;"/></numFmts>'
         '<cellXfs><xf numFmtId="0"/><xf numFmtId="170"/><xf numFmtId="9"/></cellXfs>'
@@ -134,7 +135,8 @@ def test_a_workbook_that_lost_its_texts_or_a_sheet_is_damaged():
 
 
 def test_a_binary_workbook_is_told():
-    kinds = '<Types><Override PartName="/xl/workbook.bin" ContentType="application/vnd.ms-excel.sheet.binary.main"/></Types>'
+    kind = "application/vnd.ms-excel.sheet.binary.main"
+    kinds = f'<Types><Override PartName="/xl/workbook.bin" ContentType="{kind}"/></Types>'
     parts = {
         "_rels/.rels": relations(officeDocument="xl/workbook.bin"),
         "[Content_Types].xml": kinds,
