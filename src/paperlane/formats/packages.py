@@ -111,7 +111,7 @@ def relations(package: zipfile.ZipFile, name: str) -> Mapping[str, Relation]:
     """What the part refers to ("" the package itself), by the ids that it is called there."""
     folder, _, own = name.rpartition("/")
     beside = f"{folder}/_rels/{own}.rels".lstrip("/")
-    if beside not in package.namelist():
+    if beside not in package.NameToInfo:
         return {}
     return {
         element.get("Id", ""): _relation(element, folder)
@@ -127,10 +127,10 @@ def _relation(element: Element, folder: str) -> Relation:
     return Relation(element.get("Type", "").rpartition("/")[2], target, outside)
 
 
-def related(package: zipfile.ZipFile, name: str, kind: str) -> Iterator[str]:
-    """The parts of this kind that a part refers to, as far as they are there."""
+def related(package: zipfile.ZipFile, referred: Mapping[str, Relation], kind: str) -> Iterator[str]:
+    """The parts of this kind among those that are referred to, as far as they are there."""
     there = package.NameToInfo
-    for relation in relations(package, name).values():
+    for relation in referred.values():
         if relation.kind == kind and not relation.outside and relation.target in there:
             yield relation.target
 
@@ -146,7 +146,7 @@ def main_part(package: zipfile.ZipFile, form: str) -> str:
     DocumentError `unsupported_type` where the package is another format than `form`.
     """
     usual = _USUAL[form]
-    main = next(related(package, "", "officeDocument"), usual)
+    main = next(related(package, relations(package, ""), "officeDocument"), usual)
     require(form, _kind_of(package, main))
     if main not in package.NameToInfo:
         raise no_document(form)
@@ -192,7 +192,7 @@ def declared(package: zipfile.ZipFile) -> str:
 
 def kind_of(package: zipfile.ZipFile) -> str:
     """What the package is, as far as it says; "" for unknown."""
-    return _kind_of(package, next(related(package, "", "officeDocument"), ""))
+    return _kind_of(package, next(related(package, relations(package, ""), "officeDocument"), ""))
 
 
 def _kind(content_type: str) -> str:

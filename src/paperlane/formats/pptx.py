@@ -76,7 +76,7 @@ class _Deck:
     def slide(self, name: str, number: int) -> None:
         """The title first, wherever it stands among the shapes; then the others, diagrams and notes."""
         self._page, self._relations = number, relations(self.package, name)
-        self._comments(name)
+        self._comments()
         tree = _tree(parsed(part(self.package, name)))
         shapes = list(_shapes(tree))
         titles = [shape for shape in shapes if _placeholder(shape) in _TITLES]
@@ -85,14 +85,14 @@ class _Deck:
         for shape in shapes:
             if shape not in titles:
                 self._shape(shape)
-        for diagram in related(self.package, name, "diagramData"):
+        for diagram in related(self.package, self._relations, "diagramData"):
             self._diagram(parsed(part(self.package, diagram)))
-        for notes in related(self.package, name, "notesSlide"):
+        for notes in related(self.package, self._relations, "notesSlide"):
             self._notes(notes)
 
-    def _comments(self, name: str) -> None:
+    def _comments(self) -> None:
         """Those that speak to Paperlane stand at the beginning of their slide."""
-        for comments in related(self.package, name, "comments"):
+        for comments in related(self.package, self._relations, "comments"):
             content = part(self.package, comments)
             for comment in parsed(content) if may_hold_remarks(content) else ():
                 words = "".join(said.text or "" for said in comment.iter("{*}text", "{*}t"))

@@ -14,6 +14,7 @@ from paperlane.formats.gathering import Gathering, Line, may_hold_remarks, remar
 from paperlane.formats.guard import opened, part, too_complex
 from paperlane.formats.packages import (
     Element,
+    Relation,
     beside,
     child_of,
     depth_told,
@@ -62,26 +63,30 @@ class _Book:
     made: Gathering = field(default_factory=Gathering)
     _strings: Sequence[str] = ()
     _codes: Sequence[str] = ()
+    _relations: Mapping[str, Relation] = field(default_factory=dict)
     _from_1904: bool = False
     _tables: int = 0
     _cells: int = 0
 
     def __post_init__(self) -> None:
-        there = self.package.NameToInfo
-        for name in (*related(self.package, self.main, "sharedStrings"), beside(self.main, "sharedStrings.xml")):
-            if name in there and not self._strings:
-                self._strings = list(_shared(part(self.package, name)))
-        for name in (*related(self.package, self.main, "styles"), beside(self.main, "styles.xml")):
-            if name in there and not self._codes:
-                self._codes = _formats(parsed(part(self.package, name)))
+        self._relations = relations(self.package, self.main)
+        if name := self._part("sharedStrings"):
+            self._strings = list(_shared(part(self.package, name)))
+        if name := self._part("styles"):
+            self._codes = _formats(parsed(part(self.package, name)))
+
+    def _part(self, kind: str) -> str:
+        """The workbook's part of this kind, else the one that everybody calls so; "" for none."""
+        usual = beside(self.main, f"{kind}.xml")
+        there = usual if usual in self.package.NameToInfo else ""
+        return next(related(self.package, self._relations, kind), there)
 
     def sheets(self) -> Iterator[tuple[str, str]]:
         """The name of each sheet, and its part."""
         root = parsed(part(self.package, self.main))
         self._from_1904 = any(one.get("date1904") in {"1", "true"} for one in root.iter("{*}workbookPr"))
-        referred = relations(self.package, self.main)
         for element in root.iter("{*}sheet"):
-            relation = referred[reference_of(element)]
+            relation = self._relations[reference_of(element)]
             if relation.kind == "worksheet" and element.get("state") != "veryHidden":
                 yield element.get("name", ""), relation.target
 
@@ -92,19 +97,25 @@ class _Book:
         row = column = 0
         titled = False
         for event, element in passed(part(self.package, name), ("row", "c")):
-            if event == "start":
-                if local(element.tag) == "row":
+            if local(element.tag) == "row":
+                if event == "start":
                     row, column = int(element.get("r") or row + 1), 0
                 else:
-                    row, column = _place(element.get("r", ""), row, column + 1)
+                    forget(element)
                 continue
-            if local(element.tag) == "c" and (words := self._words(element)).strip():
-                if not titled:
-                    titled = True
-                    self._add(Line([title], len(title)), BlockKind.HEADING)
-                line = Line([words], len(words), remarks=[(0, said) for said in remarks.get((row, column), ())])
-                self._add(line, BlockKind.TABLE_CELL, (self._tables, row, column))
-            forget(element)
+            if event == "start":
+                column += 1
+                continue
+            row, column = _place(element.get("r", ""), row, column)
+            words = self._words(element) if len(element) else ""
+            element.clear()
+            if not words.strip():
+                continue
+            if not titled:
+                titled = True
+                self._add(Line([title], len(title)), BlockKind.HEADING)
+            line = Line([words], len(words), remarks=[(0, said) for said in remarks.get((row, column), ())])
+            self._add(line, BlockKind.TABLE_CELL, (self._tables, row, column))
 
     def _add(self, line: Line, kind: BlockKind, place: tuple[int, int, int] = (0, 0, 0)) -> None:
         self._cells += 1
@@ -134,7 +145,7 @@ class _Book:
 
     def _comments(self, name: str) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
         """Those that speak to Paperlane, by their cells."""
-        for comments in related(self.package, name, "comments"):
+        for comments in related(self.package, relations(self.package, name), "comments"):
             content = part(self.package, comments)
             for comment in parsed(content).iter("{*}comment") if may_hold_remarks(content) else ():
                 if remark := remark_in("".join(said.text or "" for said in comment.iter("{*}t"))):

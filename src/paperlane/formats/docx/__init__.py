@@ -65,12 +65,13 @@ def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":
     there = package.NameToInfo
     styles, numbering = beside(name, "styles.xml"), beside(name, "numbering.xml")
     looks = Looks(parsed(part(package, styles)) if styles in there else ())
+    referred = relations(package, name)
     walk = _Walk(
-        Paragraphs(looks, dict(_comments(package, name))),
+        Paragraphs(looks, dict(_comments(package, referred))),
         Numbering(parsed(part(package, numbering)) if numbering in there else ()),
         tell,
     )
-    walk.read(part(package, name), relations(package, name))
+    walk.read(part(package, name), referred)
     walk.footnotes = True
     for notes in (beside(name, "footnotes.xml"), beside(name, "endnotes.xml")):
         if notes in there:
@@ -79,9 +80,9 @@ def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":
     return walk
 
 
-def _comments(package: zipfile.ZipFile, name: str) -> Iterator[tuple[str, str]]:
+def _comments(package: zipfile.ZipFile, referred: Mapping[str, Relation]) -> Iterator[tuple[str, str]]:
     """The comments that speak to Paperlane, by their ids."""
-    for comments in related(package, name, "comments"):
+    for comments in related(package, referred, "comments"):
         content = part(package, comments)
         for comment in parsed(content).iter("{*}comment") if may_hold_remarks(content) else ():
             if words := remark_in("".join(text.text or "" for text in comment.iter("{*}t"))):
