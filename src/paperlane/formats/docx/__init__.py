@@ -35,10 +35,7 @@ from paperlane.model.documents import BlockKind, Parsed, Upload
 
 _DELETED = ("del", "moveFrom")
 # What once was, a second form of what stands beside it, and the small letters over Chinese ones that tell their sound.
-_PASSED_OVER = (
-    *_DELETED, "Fallback", "rt", "pPrChange", "rPrChange", "sectPrChange", "tblPrChange", "tblPrExChange",
-    "trPrChange", "tcPrChange", "numberingChange",
-)  # fmt: skip
+_PASSED_OVER = (*_DELETED, "Fallback", "rt", "pPrChange", "rPrChange")
 _FRAMES = ("tc", "tbl", "txbxContent", "footnote", "endnote")  # no paragraph goes on behind their ends
 _PLACED = (
     "p", "tr", *_FRAMES, "gridSpan", "gridBefore", "vMerge", "blip", "imagedata", "altChunk", "bookmarkStart",
