@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-WITHOUT_FORMAT = frozenset({".xlsx", ".pptx", ".odt"})
+WITHOUT_FORMAT: frozenset[str] = frozenset()
 _CODES = ("not_a_pdf", "no_text", "low_text", "repaired", "damaged_file")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 

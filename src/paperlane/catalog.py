@@ -28,7 +28,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "again": ("Try again", "重试"),
     "drop": ("Drop documents here", "将文档拖到此处"),
     "choose": ("or choose files", "或选择文件"),
-    "formats": ("Markdown, HTML, text, PDF, DOCX", "支持 Markdown、HTML、纯文本、PDF、DOCX"),
+    "formats": (
+        "Markdown, reStructuredText, HTML, text, PDF, DOCX, ODT, PPTX, XLSX",
+        "支持 Markdown、reStructuredText、HTML、纯文本、PDF、DOCX、ODT、PPTX、XLSX",
+    ),
     "profiles": ("What is looked for", "检测方案"),
     "model": ("Reviewed by", "审阅模型"),
     "rules only": ("rules only", "仅按规则检测"),

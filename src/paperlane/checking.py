@@ -39,8 +39,8 @@ _SHORT = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # what the sy
 
 _SUPPORTED = frozenset(suffix for form in FORMATS.values() for suffix in form.suffixes)
 _DOCUMENTS = frozenset({
-    ".adoc", ".doc", ".docm", ".dot", ".dotx", ".epub", ".numbers", ".odp", ".ods", ".odt", ".pages", ".pot", ".potx",
-    ".ppt", ".pptm", ".pptx", ".rtf", ".tex", ".wps", ".xls", ".xlsm", ".xlsx",
+    ".adoc", ".doc", ".dot", ".epub", ".fodt", ".numbers", ".odp", ".ods", ".pages", ".pot", ".pps", ".ppt", ".rtf",
+    ".tex", ".wps", ".xls", ".xlsb", ".xlt",
 })  # fmt: skip
 """What people write documents in; .key is left out, for most such files are no slides but secrets."""
 

@@ -460,7 +460,7 @@ def test_what_the_system_refuses_is_said_in_one_sentence(
         (["check", "fine.md", "-o", LONG], "xxx: File name too long. Name another file with -o."),
         (["check", "fine.md", "-o", "./fine.md"], "The report would be written over a document: fine.md."),
         (["check", ".", "-o", "fine.md"], "The report would be written over a document: fine.md."),
-        (["check", "picture.png"], "Supported are .docx, .htm"),
+        (["check", "picture.png"], "Supported are .docm, .docx"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(folder: Path, arguments: list[str], said: str):

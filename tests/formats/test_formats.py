@@ -330,7 +330,7 @@ def test_any_damage_to_a_docx_is_told():
     assert_damage_is_told(docx(paragraph("x", "H1") * 20, STYLES), "a.docx")
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.pptx", "a.odt", "a.tex", "a.exe", "a", "a.md.zip"])
+@pytest.mark.parametrize("name", ["a.xls", "a.ppt", "a.odp", "a.epub", "a.tex", "a.exe", "a", "a.md.zip"])
 def test_other_types_are_unsupported(name: str):
     with pytest.raises(DocumentError) as raised:
         recognise(name, b"words")

@@ -153,7 +153,7 @@ async def test_many_who_read_documents_leave_room_for_others(house: House, monke
 async def test_files_that_cannot_be_tested_are_rejected_beside_the_others(house: House):
     files = [
         ("files", ("good.md", b"Fine.")),
-        ("files", ("sheet.xlsx", b"PK")),
+        ("files", ("sheet.ods", b"PK")),
         ("files", ("../../etc/pass\x00wd.md", b"Fine.")),
         ("files", ("large.md", b"x" * (1 << 20) + b"x")),
         ("files", ("binary.md", b"\x7fELF\x00\x00\x00\x00")),
@@ -163,7 +163,7 @@ async def test_files_that_cannot_be_tested_are_rejected_beside_the_others(house:
     assert len(batch["tasks"]) == 2
     assert "/" not in batch["tasks"][1]["document"]["name"]
     assert [(file["name"], file["code"]) for file in batch["rejected"]] == [
-        ("sheet.xlsx", "unsupported_type"),
+        ("sheet.ods", "unsupported_type"),
         ("large.md", "too_large"),
         ("binary.md", "unsupported_type"),
     ]
@@ -171,7 +171,7 @@ async def test_files_that_cannot_be_tested_are_rejected_beside_the_others(house:
 
 
 async def test_an_upload_without_an_acceptable_file_is_refused_and_leaves_nothing(house: House):
-    for files in ([("files", ("sheet.xlsx", b"PK"))], [("other", (None, b"x"))]):
+    for files in ([("files", ("sheet.ods", b"PK"))], [("other", (None, b"x"))]):
         answer = await house["ann"].post("/batches", files=files)
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
@@ -180,7 +180,7 @@ async def test_an_upload_without_an_acceptable_file_is_refused_and_leaves_nothin
 
 
 async def test_an_upload_of_nothing_but_files_that_are_too_large_is_too_large(house: House):
-    large, other = ("files", ("large.md", b"x" * ((1 << 20) + 1))), ("files", ("sheet.xlsx", b"PK"))
+    large, other = ("files", ("large.md", b"x" * ((1 << 20) + 1))), ("files", ("sheet.ods", b"PK"))
     answer = await house["ann"].post("/batches", files=[large, large])
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["code"]) == (413, 413, "too_large")
@@ -560,7 +560,7 @@ async def test_answers_are_as_they_are_described(house: House):
     batch = await house.upload("ann", TEXT)
     house.work()
     path = f"/tasks/{batch['tasks'][0]['id']}"
-    refused = await house["ann"].post("/batches", files={"files": ("a.xlsx", b"PK")})
+    refused = await house["ann"].post("/batches", files={"files": ("a.ods", b"PK")})
     for form, content in (
         (answers.Text, (await house["ann"].get(f"{path}/document")).json()),
         (answers.Task, (await house["ann"].get(path)).json()),

@@ -169,6 +169,7 @@ class _Numbers:
             return number in self.counted
         if not self._dotted or not number[0].isdecimal():
             return True
+        number = number.removesuffix(".0")  # which some write for a section 2
         return number in self._dotted or (self._flat and bool(inner) and outer in self._dotted)
 
 
@@ -351,6 +352,7 @@ CHECK = Check(
         "# 1 Purpose\n\nSee section 2.\n\n# 2 Scope\n\nText.",
         "# 1 Purpose\n\nAs ISO 9001 section 7.2 says.\n\n# 2 Scope\n\nText.",
         "# 1 目的\n\n详见第2章。\n\n# 2 范围\n\n正文。",
+        "# 1 Purpose\n\nSee section 2.0.\n\n## 1.1 Aim\n\nText.\n\n# 2 Scope\n\nText.",
         "See Table 1.\n\nTable 1: Limits",
         "# Intro\n\nSee section 7.2 of the manual.",
         "# 1 Purpose\n\nSee sections 4.10.22.6 and 4.10.23.1 of the HTML standard.\n\n# 2 Scope\n\nText.",

@@ -45,7 +45,11 @@ class Format:
         return reader(upload, file, tell)
 
 
-_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_DOCX = f"{_OFFICE}wordprocessingml.document"
+_PPTX = f"{_OFFICE}presentationml.presentation"
+_XLSX = f"{_OFFICE}spreadsheetml.sheet"
+_ODT = "application/vnd.oasis.opendocument.text"
 # A zip, or the container of an encrypted one and of an old .doc: the reader says which of the two it is.
 _PACKAGES = (b"PK", b"\xd0\xcf\x11\xe0")
 
@@ -57,12 +61,22 @@ FORMATS: Mapping[str, Format] = {
         Format("HTML", "text/html", (".html", ".htm", ".xhtml"), "html"),
         Format("plain text", "text/plain", (".txt", ".text"), "text"),
         Format("PDF", "application/pdf", (".pdf",), "pdf"),
-        Format("DOCX", _DOCX, (".docx",), "docx", _PACKAGES),
+        Format("DOCX", _DOCX, (".docx", ".docm", ".dotx", ".dotm"), "docx", _PACKAGES),
+        Format("ODT", _ODT, (".odt", ".ott"), "odt", _PACKAGES),
+        Format("PPTX", _PPTX, (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"), "pptx", _PACKAGES),
+        Format("XLSX", _XLSX, (".xlsx", ".xlsm", ".xltx", ".xltm"), "xlsx", _PACKAGES),
     )
 }
 
 _BY_SUFFIX = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 _BY_MEDIA_TYPE = {form.media_type: form for form in FORMATS.values()}
+# What older programs wrote, and others write, has a form that can be read.
+_BETTER = {
+    **dict.fromkeys((".doc", ".dot", ".rtf", ".wps", ".pages"), ".docx"),
+    **dict.fromkeys((".ppt", ".pps", ".pot", ".odp", ".key"), ".pptx"),
+    **dict.fromkeys((".xls", ".xlt", ".xlsb", ".ods", ".numbers"), ".xlsx"),
+    ".fodt": ".odt",
+}
 _TEXTS = ("markdown", "rst", "html", "text")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # Archives, documents, programs and pictures, by the bytes that each begins with. Not HTML: it is text, misnamed or not.
@@ -79,12 +93,12 @@ def recognise(name: str, head: bytes) -> Format:
     DocumentError `unsupported_type` for everything else, also for a program or an archive in a text file's clothes, or
     a PDF in those of a .docx. What is named .pdf and is none, its reader refuses as `not_a_pdf`.
     """
-    form = _BY_SUFFIX.get(PurePath(name).suffix.lower())
+    suffix = PurePath(name).suffix.lower()
+    form = _BY_SUFFIX.get(suffix)
     if form is None:
-        known = ", ".join(sorted(_BY_SUFFIX))
-        raise DocumentError(
-            "Files of this type cannot be tested.", code="unsupported_type", hint=f"Supported are {known}."
-        )
+        known = f"Supported are {', '.join(sorted(_BY_SUFFIX))}."
+        hint = f"Save it as {_BETTER[suffix]}. {known}" if suffix in _BETTER else known
+        raise DocumentError("Files of this type cannot be tested.", code="unsupported_type", hint=hint)
     if not head.startswith(form.begins) or (form.module in _TEXTS and not _is_text(head)):
         raise DocumentError(
             f"The file is named {form.name} but holds something else.",

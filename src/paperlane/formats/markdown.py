@@ -158,11 +158,13 @@ class _Walk:
         first, last = token.map or (0, 0)
         return self.starts[first] + token.meta["at"] - self.source_starts[first], self.starts[last]
 
-    def _add(self, kind: BlockKind, start: int, end: int, **more: int) -> None:
+    def _add(
+        self, kind: BlockKind, start: int, end: int, *, level: int = 0, table: int = 0, row: int = 0, column: int = 0
+    ) -> None:
         start, end = trimmed(self.text, start, end)
         if start < end:
             code = () if kind is BlockKind.CODE else tuple(inline_code(self.text, start, end))
-            self.blocks.append(Block(kind, start, end, code=code, table=more.pop("table", 0), **more))
+            self.blocks.append(Block(kind, start, end, level, 0, code, table, row, column))
 
     def _code(self, token: Token) -> None:
         """A footnote goes on in indented lines, which would be code elsewhere."""

@@ -95,6 +95,7 @@ class Block:
     Blocks are in reading order and do not overlap. `level` is 1..9 for headings and 0 otherwise. `page` counts from 1
     and is 0 where the format has no pages. `code` spans inside a block are inline code: prose checks pass them by.
     `row` and `column` place a table cell in its table, counting from 1; `table` numbers the tables of the document.
+    `number` is what the program that wrote the file shows in front ("3.2.1"), where the text does not hold it.
     """
 
     kind: BlockKind
@@ -106,6 +107,7 @@ class Block:
     table: int = 0
     row: int = 0
     column: int = 0
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Section:
 
     `heading` is the index of its heading in `blocks`, -1 for text before the first one; its blocks are
     `blocks[first:last]`, the heading excluded. `path` holds the titles from the outermost section down to its own.
-    `number` is the number written in front of the title ("3.2.1"), or "".
+    `number` is the number in front of the title ("3.2.1"), written there or shown by its program, or "".
     """
 
     heading: int

@@ -60,11 +60,16 @@ def _sections(parsed: Parsed) -> Iterator[Section]:
     for at, end in pairwise([*headings, len(blocks)]):
         block = blocks[at]
         title = " ".join(parsed.text[block.start : block.end].split())
-        number, bare = _numbered(title)
+        number, bare = _shown(block.number, title) if block.number else _numbered(title)
         while path and path[-1][0] >= block.level:
             path.pop()
         path.append((block.level, title))
         yield Section(at, at + 1, end, block.level, bare, number, tuple(name for _, name in path))
+
+
+def _shown(number: str, title: str) -> tuple[str, str]:
+    """The same where the file's program shows the number and the title does not hold it."""
+    return _numbered(f"{number} {title}")[0], title
 
 
 def _numbered(title: str) -> tuple[str, str]:
