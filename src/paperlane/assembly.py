@@ -177,7 +177,7 @@ def document_chain() -> Chain:
         if step != REPORT.name:
             return None
         report = _REPORT.validate_json(result)
-        return lambda connection: save(connection, task, report.issues)
+        return lambda connection: save(connection, task, report)
 
     def summary(result: bytes) -> Mapping[str, object]:
         report = _REPORT.validate_json(result)

@@ -492,6 +492,7 @@ OTHERS = {
     ("POST", "/api/v1/tasks/{task}/retry"),
     ("GET", "/api/v1/tasks/{task}/attempts"),
     ("GET", "/api/v1/tasks/{task}/issues"),
+    ("GET", "/api/v1/tasks/{task}/changes"),
     ("GET", "/api/v1/tasks/{task}/report"),
     ("GET", "/api/v1/tasks/{task}/document"),
     ("PATCH", "/api/v1/issues/{issue}"),
@@ -663,7 +664,7 @@ async def test_an_admin_runs_everybodys_tasks_and_reads_nobodys_documents(house:
     for path in (f"/tasks/{task}", f"/tasks/{task}/attempts", f"/batches/{batch['id']}", f"/tasks?batch={batch['id']}"):
         assert (await house["adam"].get(path)).status_code == 200, path
     issue = (await house["ann"].get(f"/tasks/{task}/issues")).json()["items"][0]["id"]
-    for path in (f"/tasks/{task}/document", f"/tasks/{task}/issues", f"/tasks/{task}/report"):
+    for path in (f"/tasks/{task}/document", f"/tasks/{task}/issues", f"/tasks/{task}/changes", f"/tasks/{task}/report"):
         answer = await house["adam"].get(path)
         assert answer.content == (await house["adam"].get(path.replace(task, "missing"))).content, path
         assert answer.status_code == 404
