@@ -515,7 +515,12 @@ OPEN = {
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),
 }
-OWN = {("POST", "/api/v1/batches"), ("POST", "/api/v1/schedules"), ("GET", "/api/v1/session")}
+OWN = {
+    ("POST", "/api/v1/batches"),
+    ("POST", "/api/v1/schedules"),
+    ("GET", "/api/v1/session"),
+    ("GET", "/api/v1/groups/{group}/words"),
+}
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
     ("PUT", "/api/v1/queue/limit"),
@@ -525,6 +530,7 @@ ADMINS = {
     ("PATCH", "/api/v1/users/{user}"),
     ("POST", "/api/v1/users/{user}/token"),
     ("POST", "/api/v1/users/{user}/revoke"),
+    ("PUT", "/api/v1/groups/{group}/words"),
 }
 
 
@@ -747,7 +753,7 @@ async def test_the_whole_systems_limit_changes_while_it_runs(house: House):
 async def test_only_admins_do_what_admins_do(house: House):
     for verb, path in sorted(ADMINS):
         for name, status in (("ann", 403), ("vera", 403), ("nobody", 401)):
-            answer = await house[name].request(verb, f"http://test{path.format(user=1)}", json={"name": "x"})
+            answer = await house[name].request(verb, f"http://test{path.format(user=1, group='x')}", json={"name": "x"})
             assert answer.status_code == status, (verb, path, name)
 
 

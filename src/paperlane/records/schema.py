@@ -94,6 +94,15 @@ reviews = Table(  # the last word on each issue of a user's documents of one nam
     Column("reviewed_at", Double, nullable=False),
 )
 
+group_words = Table(  # what the documents of a group's members are tested with
+    "group_words",
+    metadata,
+    Column("group_name", key(100), primary_key=True),
+    Column("content", LONG, nullable=False),  # JSON of checks.words.Words
+    Column("changed_at", Double, nullable=False),
+    Column("changed_by", BigInteger, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -277,6 +277,14 @@ class User(TypedDict):
     paused: NotRequired[bool]
 
 
+class GroupWords(TypedDict):
+    """What a group's terms mean, and words that no check complains of."""
+
+    group: str
+    terms: Mapping[str, str]
+    ignored: Sequence[str]
+
+
 class Token(TypedDict):
     """A fresh token, told this once."""
 
