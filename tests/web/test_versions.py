@@ -65,18 +65,16 @@ async def test_what_was_not_asked_again_is_not_fixed(house: House):
     }  # fmt: skip
 
 
-async def test_a_version_is_ones_own_of_the_same_name_and_was_tested(house: House):
+async def test_a_version_is_ones_own_of_the_same_name_and_came_before(house: House):
     await sent(house, OLD, who="bob")
-    await house.upload("ann", OLD)  # still waits when the next one comes
-    (task,) = (await house.upload("ann", NEW))["tasks"]
-    other = [("files", ("other.md", OLD.encode()))]
-    await house["ann"].post("/batches", files=other)
+    (older,) = (await house.upload("ann", OLD, priority="0"))["tasks"]
+    (newer,) = (await house.upload("ann", NEW, priority="9"))["tasks"]  # is tested first
+    await house["ann"].post("/batches", files=[("files", ("other.md", OLD.encode()))])
     house.work()
     found = (await house["ann"].get("/tasks")).json()["items"]
-    compared = {one["document"]["name"]: one["changes"] for one in found[:2]}
-    assert compared["other.md"] is None
-    assert compared["0.md"] is None or compared["0.md"]["compared_with"] != task["id"]
-    assert (await house["bob"].get(f"/tasks/{task['id']}/changes")).status_code == 404
+    assert [task["changes"] for task in found] == [None, None, None]
+    assert (await sent(house, OLD))["changes"]["compared_with"] == newer["id"] != older["id"]
+    assert (await house["bob"].get(f"/tasks/{newer['id']}/changes")).status_code == 404
 
 
 async def test_a_version_that_is_no_longer_kept_leaves_its_counts(house: House, run: Run):
