@@ -91,6 +91,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dismissed": ("dismissed", "已忽略"),
     "accept": ("Accept", "采纳"),
     "dismiss": ("Dismiss", "忽略"),
+    "new": ("new", "新增"),
+    "changes": ("{new} new, {fixed} fixed since the version before", "与上一版本相比：新增 {new} 个，解决 {fixed} 个"),
     "reopen": ("Reopen", "重新打开"),
     "reason": ("Why? (optional)", "原因（可选）"),
     "at page": ("page {page}", "第 {page} 页"),
@@ -494,6 +496,10 @@ CODES: Mapping[str, Told] = {
     "too_many_schedules": Told(
         ("There are too many schedules already.", "定时任务已达上限。"),
         ("Remove one first.", "请先删除一个。"),
+    ),
+    "version_gone": Told(
+        ("The version before was old and is gone.", "上一版本已过期并被清除。"),
+        ("Its counts stay with the task.", "统计数字仍保留在任务中。"),
     ),
     "documents_gone": Told(
         ("Documents of this batch were old and are gone.", "该批次的部分文档已过期并被清除。"),

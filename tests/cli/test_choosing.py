@@ -1,11 +1,15 @@
 """What `paperlane check` tests: by which checks, in whose words, and since when."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import forking
+
+from paperlane import assembly
+from paperlane.settings import Settings
 
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
 
@@ -81,3 +85,15 @@ def test_words_that_cannot_be_read_are_wrong_usage(folder: Path, content: bytes 
     done = paperlane("check", "bad.md", "--words", "words.txt", cwd=folder)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_groups_words_are_shown_as_they_are_set(anns: Path):
+    with closing(assembly.open_ledger(Settings(data=anns))) as ledger:
+        accounts = assembly.open_desk(Settings(data=anns), ledger).accounts
+        accounts.change_user(None, accounts.user("ann"), group="payment")
+    (anns / "words.txt").write_text("robust\nSLO: service level\n")
+    told = paperlane("group", "words", "payment", "--set", "words.txt", "--data", ".", cwd=anns)
+    assert told.stdout == "payment has its words: 1 in the glossary, 1 to ignore.\n"
+    assert paperlane("group", "words", "payment", "--data", ".", cwd=anns).stdout == "SLO: service level\nrobust\n"
+    nobody = paperlane("group", "words", "paymnet", "--data", ".", cwd=anns)
+    assert (nobody.returncode, nobody.stderr.startswith("paperlane: There is no such group.")) == (2, True)

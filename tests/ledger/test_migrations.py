@@ -218,6 +218,27 @@ def test_what_lies_in_files_is_no_checkpoint_for_older_programs(dialect: Dialect
         assert [tuple(row) for row in connection.execute(asked)] == [("one", "", "", 0)]
 
 
+def test_what_was_tested_before_the_migration_is_a_version_before(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0017")
+    old = {"user_id": 1, "media_type": "", "bytes": 1, "sha256": "", "blob": "", "created_at": 0.0}
+    with dialect.writer.begin() as connection:
+        for task, state in (("t1", "completed"), ("t2", "failed")):
+            connection.execute(insert(records_schema.documents), {**old, "task_id": task, "name": "a.md"})
+            connection.execute(
+                text(
+                    "INSERT INTO tasks (id, user_id, state, cost, batch_id, position, priority, sort_key, stage,"
+                    f" run_at, created_at, seq, message, payload) VALUES ('{task}', 1, '{state}', 8,"
+                    " 'b', 0, 5, 0, 'cpu', 0, 0, 1, '', '')"
+                )
+            )
+    go(dialect, command.upgrade, "head")
+    found = records_schema.documents.c
+    with dialect.reader.connect() as connection:
+        named = connection.execute(select(found.task_id, found.document).order_by(found.task_id)).all()
+    assert [tuple(row) for row in named] == [("t1", sha256(b"a.md").hexdigest()), ("t2", "")]
+
+
 def test_each_file_is_named_for_its_revision():
     known = ScriptDirectory.from_config(upgrading.config())
     assert [made.revision for made in known.walk_revisions()] == [*reversed(migrations.revisions())]

@@ -513,3 +513,18 @@ def test_a_task_that_waits_says_when_it_starts(visit_as_new: Visit):
     expect(page.locator("#state")).to_have_text(f"waiting · starts at 6 May {MAY}, 09:08")
     page.get_by_role("link", name="中文").click()
     expect(page.locator("#state")).to_have_text(f"排队中 · 将于 {MAY}年5月6日 09:08 开始")
+
+
+def test_what_is_looked_for_is_chosen_and_a_later_version_shows_what_is_new(page: Page):
+    page.get_by_label("Requirements").uncheck()
+    page.get_by_label("Technical documents").check()
+    drop(page, **{"gate.md": "The gate shall be fast.\n\nIt is TBD."})
+    expect(page.locator("li .detail").first).to_contain_text("1 error · the one passage tested")
+    drop(page, **{"gate.md": "The gate shall be fast.\n\nIt is TBD.\n\nIt is TODO."})
+    newest = page.locator("li .detail").first
+    expect(newest).to_contain_text("2 errors · 1 new, 0 fixed since the version before · the one passage tested")
+    page.get_by_role("link", name="gate.md").first.click()
+    expect(page.locator("#issues .issue")).to_have_count(2)
+    page.get_by_role("link", name="new", exact=True).click()
+    expect(page.locator("#issues .issue")).to_have_count(1)
+    expect(page.locator("#issues .issue")).to_contain_text("TODO")

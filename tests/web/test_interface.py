@@ -492,6 +492,7 @@ OTHERS = {
     ("POST", "/api/v1/tasks/{task}/retry"),
     ("GET", "/api/v1/tasks/{task}/attempts"),
     ("GET", "/api/v1/tasks/{task}/issues"),
+    ("GET", "/api/v1/tasks/{task}/changes"),
     ("GET", "/api/v1/tasks/{task}/report"),
     ("GET", "/api/v1/tasks/{task}/document"),
     ("PATCH", "/api/v1/issues/{issue}"),
@@ -514,7 +515,12 @@ OPEN = {
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),
 }
-OWN = {("POST", "/api/v1/batches"), ("POST", "/api/v1/schedules"), ("GET", "/api/v1/session")}
+OWN = {
+    ("POST", "/api/v1/batches"),
+    ("POST", "/api/v1/schedules"),
+    ("GET", "/api/v1/session"),
+    ("GET", "/api/v1/groups/{group}/words"),
+}
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
     ("PUT", "/api/v1/queue/limit"),
@@ -524,6 +530,7 @@ ADMINS = {
     ("PATCH", "/api/v1/users/{user}"),
     ("POST", "/api/v1/users/{user}/token"),
     ("POST", "/api/v1/users/{user}/revoke"),
+    ("PUT", "/api/v1/groups/{group}/words"),
 }
 
 
@@ -663,7 +670,7 @@ async def test_an_admin_runs_everybodys_tasks_and_reads_nobodys_documents(house:
     for path in (f"/tasks/{task}", f"/tasks/{task}/attempts", f"/batches/{batch['id']}", f"/tasks?batch={batch['id']}"):
         assert (await house["adam"].get(path)).status_code == 200, path
     issue = (await house["ann"].get(f"/tasks/{task}/issues")).json()["items"][0]["id"]
-    for path in (f"/tasks/{task}/document", f"/tasks/{task}/issues", f"/tasks/{task}/report"):
+    for path in (f"/tasks/{task}/document", f"/tasks/{task}/issues", f"/tasks/{task}/changes", f"/tasks/{task}/report"):
         answer = await house["adam"].get(path)
         assert answer.content == (await house["adam"].get(path.replace(task, "missing"))).content, path
         assert answer.status_code == 404
@@ -746,7 +753,7 @@ async def test_the_whole_systems_limit_changes_while_it_runs(house: House):
 async def test_only_admins_do_what_admins_do(house: House):
     for verb, path in sorted(ADMINS):
         for name, status in (("ann", 403), ("vera", 403), ("nobody", 401)):
-            answer = await house[name].request(verb, f"http://test{path.format(user=1)}", json={"name": "x"})
+            answer = await house[name].request(verb, f"http://test{path.format(user=1, group='x')}", json={"name": "x"})
             assert answer.status_code == status, (verb, path, name)
 
 

@@ -6,7 +6,20 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
-from paperlane.cli import check, checks, dispatcher, doctor, migrate, queue, rollout, schedule, serve, user, worker
+from paperlane.cli import (
+    check,
+    checks,
+    dispatcher,
+    doctor,
+    group,
+    migrate,
+    queue,
+    rollout,
+    schedule,
+    serve,
+    user,
+    worker,
+)
 from paperlane.errors import PaperlaneError
 
 _IMPORTS = 50_000  # objects more before garbage is looked for: at every 700 it took a tenth of a start, and found none
@@ -25,6 +38,7 @@ app.command()(worker.worker)
 app.command()(dispatcher.dispatcher)
 app.command()(migrate.migrate)
 app.add_typer(user.app, name="user")
+app.add_typer(group.app, name="group")
 app.add_typer(queue.app, name="queue")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(rollout.app, name="rollout")

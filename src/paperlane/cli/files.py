@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from paperlane.checks.words import Words
 
 
-def words_of(path: Path) -> "Words":
+def words_of(path: Path, option: str = "--words") -> "Words":
     """The words that a file holds."""
     from paperlane.checks.words import LARGEST, words_in
 
-    return words_in(text_of(path, "The list of words", "--words", 2 * LARGEST))
+    return words_in(text_of(path, "The list of words", option, 2 * LARGEST))
 
 
 def text_of(path: Path, what: str, option: str, most: int) -> str:

@@ -17,6 +17,7 @@ from paperlane.desk.operating import Operating
 from paperlane.desk.schedules import Plan, Schedules
 from paperlane.desk.tasks import STATES, Order, Tasks
 from paperlane.desk.uploads import estimated_cost, name_of
+from paperlane.desk.words import GroupWords
 from paperlane.ledger import Ledger
 from paperlane.rollout import RollOut
 
@@ -27,6 +28,7 @@ __all__ = [
     "DeadLetters",
     "Desk",
     "Documents",
+    "GroupWords",
     "Operating",
     "Order",
     "Plan",
@@ -57,3 +59,4 @@ class Desk:
     schedules: Schedules
     accounts: Accounts
     operating: Operating
+    words: GroupWords

@@ -16,7 +16,7 @@ from paperlane.model.documents import Report, Status
 from paperlane.model.tasks import State, Task, TaskId
 from paperlane.records import issues
 from paperlane.records.accounts import Account
-from paperlane.records.issues import Reviewed
+from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import REPORTS
 
 _REPORT = TypeAdapter(Report)
@@ -30,11 +30,25 @@ class Documents:
     clock: Clock
 
     def issues(
-        self, account: Account, task: TaskId, *, severity: str, status: str, after: int, limit: int
+        self, account: Account, task: TaskId, *, severity: str, status: str, change: str, after: int, limit: int
     ) -> Sequence[Reviewed]:
         """A page of a task's issues, in reading order."""
         self._own(account, task)
-        return self.ledger.read(lambda c: issues.of_task(c, task, severity, status, after, limit))
+        return self.ledger.read(lambda c: issues.of_task(c, task, severity, status, change, after, limit))
+
+    def fixed(self, account: Account, task: TaskId, *, after: int, limit: int) -> Sequence[Reviewed]:
+        """A page of the issues that the version before had and this one has no more. Conflict when that is gone."""
+        self._own(account, task)
+        found = self.ledger.read(lambda connection: issues.fixed(connection, task, after, limit))
+        if found is None:
+            raise Conflict(
+                "The version before was old and is gone.", code="version_gone", hint="Its counts stay with the task."
+            )
+        return found
+
+    def versions(self, tasks: Sequence[Task]) -> Mapping[TaskId, Versions]:
+        """What changed since the version before, for each of these tasks that has one; whoever sees a task sees it."""
+        return self.ledger.read(lambda connection: issues.versions(connection, [task.id for task in tasks]))
 
     def issue(self, account: Account, issue: str) -> Reviewed:
         """An issue of this account's documents, or NotFound."""
@@ -64,7 +78,8 @@ class Documents:
         report = _REPORT.validate_json(self._result(found, "report"))
         statuses = self.ledger.read(lambda connection: issues.statuses(connection, task))
         if len(statuses) == len(report.issues):  # else the task starts again, and its issues are not yet written anew
-            report = replace(report, statuses=statuses)
+            compared = self.ledger.read(lambda connection: issues.comparison(connection, task))
+            report = replace(report, statuses=statuses, comparison=compared)
         content = REPORTS[form].render([report], (), language)
         name = f"{upload_of(found).name}.report{REPORTS[form].suffix}"  # no other document's, nor this one itself
         return content, REPORTS[form].media_type, name

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
+from paperlane.checks.words import Words
 from paperlane.clock import Clock, NewId
 from paperlane.desk.choices import check_priority
 from paperlane.desk.rights import check_may_change, runs
@@ -15,7 +16,7 @@ from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Also, Ledger
 from paperlane.model.documents import Brief, Upload
 from paperlane.model.tasks import Batch, BatchId, NewBatch, PastAttempt, State, Task, TaskId
-from paperlane.records import documents
+from paperlane.records import documents, words
 from paperlane.records.accounts import Account
 
 STATES: Mapping[str, Sequence[State]] = {
@@ -78,7 +79,8 @@ class Tasks:
         """All on disk, or nothing; False beside a batch that was there under this key."""
         check_may_change(account)
         order.checked()
-        uploads = {TaskId(self.new_id()): self._briefed(upload) for upload in order.uploads}
+        said = self.ledger.read(lambda connection: words.of_group(connection, account.group))
+        uploads = {TaskId(self.new_id()): self._briefed(upload, said) for upload in order.uploads}
         batch = NewBatch(
             BatchId(self.new_id()),
             account.id,
@@ -92,10 +94,11 @@ class Tasks:
         now = self.clock.now()
         return self.ledger.submit(batch, lambda connection: documents.add(connection, account.id, uploads, now))
 
-    def _briefed(self, upload: Upload) -> Upload:
-        """The same, with what its owner left open in the brief."""
+    def _briefed(self, upload: Upload, said: Words) -> Upload:
+        """The same, with what its owner left open in the brief, and the words of their group."""
         brief = upload.brief
-        return replace(upload, brief=replace(brief, profiles=brief.profiles or tuple(self.profiles)))
+        profiles = brief.profiles or tuple(self.profiles)
+        return replace(upload, brief=replace(brief, profiles=profiles, terms=said.terms, ignored=tuple(said.ignored)))
 
     def batch(self, account: Account, batch: BatchId) -> Batch:
         """A batch of this account's, or NotFound."""

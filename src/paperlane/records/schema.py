@@ -44,8 +44,15 @@ documents = Table(
     Column("sha256", key(64), nullable=False),
     Column("blob", key(200), nullable=False),
     Column("created_at", Double, nullable=False),
+    # of a tested one: SHA-256 of its name, by which the version before is found; "" until then
+    Column("document", key(64), nullable=False, server_default=""),
+    Column("compared_with", _ID, nullable=False, server_default=""),  # the task of the version before
+    Column("new_issues", Integer, nullable=False, server_default="0"),
+    Column("unchanged_issues", Integer, nullable=False, server_default="0"),
+    Column("fixed_issues", LONG),  # JSON: their positions among those of the version before
     Index("documents_user", "user_id", "task_id"),
     Index("documents_blob", "blob"),
+    Index("documents_versions", "user_id", "document", "task_id"),
 )
 
 scheduled_files = Table(  # what a schedule will test again, however long ago it was uploaded
@@ -70,6 +77,7 @@ issues = Table(
     Column("reviewed_by", BigInteger),
     Column("reviewed_at", Double, nullable=False, server_default="0"),
     Column("content", LONG, nullable=False),  # JSON of model.documents.Issue
+    Column("change", key(10), nullable=False, server_default=""),  # since the version before; "": there was none
     Index("issues_task", "task_id", "position"),
 )
 
@@ -84,6 +92,15 @@ reviews = Table(  # the last word on each issue of a user's documents of one nam
     Column("comment", Text, nullable=False),
     Column("reviewed_by", BigInteger),
     Column("reviewed_at", Double, nullable=False),
+)
+
+group_words = Table(  # what the documents of a group's members are tested with
+    "group_words",
+    metadata,
+    Column("group_name", key(100), primary_key=True),
+    Column("content", LONG, nullable=False),  # JSON of checks.words.Words
+    Column("changed_at", Double, nullable=False),
+    Column("changed_by", BigInteger, nullable=False),
 )
 
 audit = Table(

@@ -7,7 +7,7 @@ from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from paperlane.desk import ENGINES, STATES
-from paperlane.model.documents import Block, Notice, Section, Severity, Status
+from paperlane.model.documents import Block, Change, Notice, Section, Severity, Status
 from paperlane.model.tasks import EngineState, Fault, StepTime, Unreadable
 from paperlane.records.accounts import Role
 
@@ -81,6 +81,15 @@ class Counts(TypedDict):
     info: int
 
 
+class Changes(TypedDict):
+    """How the issues stand to those of the version before, which the task `compared_with` tested."""
+
+    compared_with: str
+    new: int
+    fixed: int
+    unchanged: int
+
+
 class Task(TypedDict):
     """One document to test. One that waits for a retry is queued, with an attempt and a `run_at`."""
 
@@ -106,6 +115,7 @@ class Task(TypedDict):
     warnings: Sequence[Notice]
     coverage: Coverage
     issues: Counts
+    changes: Changes | None
 
 
 class Batch(TypedDict):
@@ -226,6 +236,7 @@ class Issue(TypedDict):
     reason: str
     comment: str
     fingerprint: str
+    change: Annotated[str | None, WithJsonSchema({"enum": [*Change, None]})]
 
 
 class Frame(TypedDict):
@@ -265,6 +276,14 @@ class User(TypedDict):
     weight: NotRequired[float]
     engine: NotRequired[EngineName]
     paused: NotRequired[bool]
+
+
+class GroupWords(TypedDict):
+    """What a group's terms mean, and words that no check complains of."""
+
+    group: str
+    terms: Mapping[str, str]
+    ignored: Sequence[str]
 
 
 class Token(TypedDict):

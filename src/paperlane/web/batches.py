@@ -21,6 +21,7 @@ from paperlane.records.accounts import Account
 from paperlane.web import answers, problems, shapes
 from paperlane.web.bodies import told_length
 from paperlane.web.identity import Asker, House, Parts
+from paperlane.web.tasks import shown
 from paperlane.web.uploads import Received, receive
 
 router = APIRouter(prefix="/batches", tags=["batches"], responses=problems.may(401, 408, 413, 422))
@@ -84,8 +85,7 @@ async def submit(
     if tasks:  # some may have begun since it was submitted; of a batch that comes again they may all be gone
         counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
         batch = replace(batch, counts=counts, percent=percent)
-    shown = [shapes.task(task) for task in tasks]
-    return {**shapes.batch(batch), "tasks": shown, "rejected": _rejected(received)}
+    return {**shapes.batch(batch), "tasks": await shown(house, tasks), "rejected": _rejected(received)}
 
 
 async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> Batch:

@@ -10,9 +10,9 @@ from paperlane.checks import DEFAULT_PROFILE
 from paperlane.desk import name_of
 from paperlane.model.documents import Upload
 from paperlane.model.schedules import Schedule
-from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, PastAttempt, Queue, Task
+from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, PastAttempt, Queue, Task, TaskId
 from paperlane.records.accounts import Account, Terms
-from paperlane.records.issues import Reviewed
+from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import said
 from paperlane.web import answers
 
@@ -30,8 +30,8 @@ def moment(at: float) -> str | None:
     return datetime.fromtimestamp(min(at, _LAST), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def task(of: Task) -> answers.Task:
-    """A task."""
+def task(of: Task, versions: Mapping[TaskId, Versions]) -> answers.Task:
+    """A task, with what changed in its document since the version before."""
     upload = _UPLOAD.validate_json(of.payload)
     summary: Mapping[str, Any] = of.summary
     return {
@@ -69,7 +69,14 @@ def task(of: Task) -> answers.Task:
         "warnings": summary.get("warnings", []),
         "coverage": summary.get("coverage", _NO_COVERAGE),
         "issues": summary.get("issues", _NO_ISSUES),
+        "changes": _changes(versions.get(of.id)),
     }
+
+
+def _changes(of: Versions | None) -> answers.Changes | None:
+    if of is None:
+        return None
+    return {"compared_with": of.compared_with, "new": of.new, "fixed": of.fixed, "unchanged": of.unchanged}
 
 
 def batch(of: Batch) -> answers.Batch:
@@ -155,6 +162,7 @@ def issue(of: Reviewed, language: str) -> answers.Issue:
         "reason": of.reason,
         "comment": of.comment,
         "fingerprint": found.fingerprint,
+        "change": of.change.value if of.change else None,
     }
 
 

@@ -1,5 +1,6 @@
 """`/tasks`: one document each."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -7,15 +8,26 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from paperlane.desk import STATES
-from paperlane.model.tasks import BatchId, TaskId
+from paperlane.model.tasks import BatchId, Task, TaskId
 from paperlane.reports import REPORTS
 from paperlane.web import answers, problems, shapes
-from paperlane.web.identity import Asker, Parts
+from paperlane.web.identity import Asker, House, Parts
 from paperlane.web.language import Language
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], responses=problems.may(401, 404, 408, 413, 422))
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
+Position = Annotated[str, Query(pattern="^[0-9]{0,9}$")]
+
+
+async def shown(house: House, tasks: Sequence[Task]) -> Sequence[answers.Task]:
+    """These tasks, with what changed in their documents."""
+    versions = await house.threads(house.desk.documents.versions, tasks)
+    return [shapes.task(task, versions) for task in tasks]
+
+
+async def _shown(house: House, task: Task) -> answers.Task:
+    return (await shown(house, [task]))[0]
 
 
 @router.get("")
@@ -37,25 +49,25 @@ async def several(
         limit=limit + 1,  # one more tells whether there is a next page
     )
     onward = found[limit - 1].id if len(found) > limit else None
-    return shapes.page([shapes.task(task) for task in found[:limit]], onward)
+    return shapes.page(await shown(house, found[:limit]), onward)
 
 
 @router.get("/{task}")
 async def one(task: str, account: Asker, house: Parts) -> answers.Task:
     """A task."""
-    return shapes.task(await house.threads(house.desk.tasks.one, account, TaskId(task)))
+    return await _shown(house, await house.threads(house.desk.tasks.one, account, TaskId(task)))
 
 
 @router.post("/{task}/cancel", responses=problems.may(403, 409))
 async def cancel(task: str, account: Asker, house: Parts) -> answers.Task:
     """Stop a task: a queued one at once, a running one at its next step."""
-    return shapes.task(await house.threads(house.desk.tasks.cancel, account, TaskId(task)))
+    return await _shown(house, await house.threads(house.desk.tasks.cancel, account, TaskId(task)))
 
 
 @router.post("/{task}/retry", responses=problems.may(403, 409, 429))
 async def retry(task: str, account: Asker, house: Parts) -> answers.Task:
     """Start a failed or cancelled task again, after its last finished step."""
-    return shapes.task(await house.threads(house.desk.tasks.retry, account, TaskId(task)))
+    return await _shown(house, await house.threads(house.desk.tasks.retry, account, TaskId(task)))
 
 
 @router.get("/{task}/attempts")
@@ -73,8 +85,9 @@ async def issues(
     language: Language,
     severity: Literal["", "error", "warning", "info"] = "",
     status: Literal["", "open", "accepted", "dismissed"] = "",
+    change: Literal["", "new", "unchanged"] = "",
     limit: Limit = 200,
-    cursor: Annotated[str, Query(pattern="^[0-9]{0,9}$")] = "",
+    cursor: Position = "",
 ) -> answers.Page[answers.Issue]:
     """A task's issues in reading order."""
     after = int(cursor) if cursor else -1
@@ -84,9 +97,21 @@ async def issues(
         TaskId(task),
         severity=severity,
         status=status,
+        change=change,
         after=after,
         limit=limit + 1,
     )
+    onward = str(found[limit - 1].position) if len(found) > limit else None
+    return shapes.page([shapes.issue(issue, language) for issue in found[:limit]], onward)
+
+
+@router.get("/{task}/changes", responses=problems.may(409))
+async def changes(
+    task: str, account: Asker, house: Parts, language: Language, limit: Limit = 200, cursor: Position = ""
+) -> answers.Page[answers.Issue]:
+    """What is fixed: the issues of the version before that this one has no more, as they stood there."""
+    after = int(cursor) if cursor else -1
+    found = await house.threads(house.desk.documents.fixed, account, TaskId(task), after=after, limit=limit + 1)
     onward = str(found[limit - 1].position) if len(found) > limit else None
     return shapes.page([shapes.issue(issue, language) for issue in found[:limit]], onward)
 

@@ -83,7 +83,8 @@ export function sayFound(task) {
   const whole = say(all === 1 ? "whole one" : "whole", { all });
   const coverage = isWhole ? whole : say("tested", { tested, all });
   const none = isWhole ? "no issues" : "no issues in part";
-  return `${counts.join(say(", ")) || say(none)} · ${coverage}`;
+  const changes = task.changes ? ` · ${say("changes", task.changes)}` : "";
+  return `${counts.join(say(", ")) || say(none)}${changes} · ${coverage}`;
 }
 
 /** When a waiting task starts, if not as soon as there is room; and how often it was tried. */

@@ -170,7 +170,7 @@ function card(issue) {
   head.type = "button";
   const quote = element("blockquote", "", issue.quote);
   const { section, page, line } = issue.location;
-  const where = [page ? say("at page", { page }) : say("at line", { line }), section.join(" › "), issue.rule].filter(Boolean).join(" · ");
+  const where = [page ? say("at page", { page }) : say("at line", { line }), section.join(" › "), issue.rule, issue.change === "new" && say("new")].filter(Boolean).join(" · ");
   const actions = element("div", "actions");
   const item = element("li", "issue", head, quote, element("p", "suggestion", issue.suggestion), element("p", "soft", where), actions);
   item.dataset.issue = issue.id;
@@ -223,7 +223,7 @@ function button(word, press) {
 }
 
 async function loadIssues() {
-  const query = new URLSearchParams({ limit: 200, severity: filter.get("severity") ?? "", status: filter.get("status") ?? "" });
+  const query = new URLSearchParams({ limit: 200, severity: filter.get("severity") ?? "", status: filter.get("status") ?? "", change: filter.get("change") ?? "" });
   if (cursor) query.set("cursor", cursor);
   const page = await ask(`/tasks/${task}/issues?${query}`);
   for (const issue of page.items) {
@@ -237,6 +237,7 @@ async function loadIssues() {
 
 function drawState(found) {
   name(found.document.name);
+  document.getElementById("since").hidden = !found.changes;
   const parts = [say(found.status)];
   if (found.status === "queued") parts.push(sayWait(found));
   if (found.status === "running") parts.push(found.step ? say(found.step) : "", `${Math.round(found.percent)} %`);
