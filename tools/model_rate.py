@@ -37,6 +37,7 @@ from paperlane.threads import Threads
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {1: 1.0, 2: 2.0, 3: 4.0}
+_ASKING = 120  # questions that one user has for one worker at any time
 WARM = 15.0  # seconds that are not counted
 
 
@@ -129,7 +130,7 @@ async def work(words: dict[str, str]) -> None:
                 except ModelAway as away:
                     await asyncio.sleep(away.retry_after)
 
-        await asyncio.gather(*(one() for _ in range(40)))
+        await asyncio.gather(*(one() for _ in range(_ASKING)))
 
     try:
         async with asyncio.timeout(float(words["until"]) - time.time()):
