@@ -37,6 +37,8 @@ from paperlane.threads import Threads
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {1: 1.0, 2: 2.0, 3: 4.0}
+_ASKING = 4  # documents that one user has at one worker at any time
+_PASSAGES = 60
 WARM = 15.0  # seconds that are not counted
 
 
@@ -105,7 +107,7 @@ def tell(calls: Sequence[dict[str, object]], begin: float, end: float, requests:
 
 async def work(words: dict[str, str]) -> None:
     """Be a worker whose three users always have something to ask."""
-    threads = Threads("stores")
+    threads, looking = Threads("answers", 2), Threads("rates")
     rates: Rates
     if words["store"].startswith("redis"):
         from paperlane.ai.redis_rates import RedisRates  # noqa: PLC0415  only where it is used
@@ -115,7 +117,7 @@ async def work(words: dict[str, str]) -> None:
         ledger = SqlLedger(connect(words["store"]))
         rates, answers = LedgerRates(ledger), LedgerAnswers(ledger, SystemClock())
     terms = ModelTerms(model="fake", base_url=words["url"], requests_a_minute=int(words["requests"]))
-    asker = open_asker(terms, rates, answers, threads, words["name"])
+    asker = open_asker(terms, rates, answers, threads, looking, words["name"])
     numbers = count()
 
     async def user(number: int) -> None:
@@ -125,11 +127,15 @@ async def work(words: dict[str, str]) -> None:
         async def one() -> None:
             while True:
                 try:
-                    await asker.ask_all([fresh()], Lane(number, WEIGHTS[number]), Purse(Budget(), lambda *_: 0.0))
+                    await asker.ask_all(
+                        [fresh() for _ in range(_PASSAGES)],
+                        Lane(number, WEIGHTS[number]),
+                        Purse(Budget(), lambda *_: 0.0),
+                    )
                 except ModelAway as away:
                     await asyncio.sleep(away.retry_after)
 
-        await asyncio.gather(*(one() for _ in range(40)))
+        await asyncio.gather(*(one() for _ in range(_ASKING)))
 
     try:
         async with asyncio.timeout(float(words["until"]) - time.time()):

@@ -13,9 +13,9 @@ from tests.model_server.script import Rule
 
 from paperlane.ai import Answer, Lane, State, Usage, Why
 from paperlane.ai.budget import Budget
-from paperlane.ai.memory import MemoryRates
+from paperlane.ai.memory import MemoryAnswers, MemoryRates
 from paperlane.ai.prompts import prompt
-from paperlane.errors import ModelAway
+from paperlane.errors import ModelAway, StorageFull
 from paperlane.model.documents import Language, Severity
 
 NewWorker = Callable[..., Worker]
@@ -289,6 +289,16 @@ async def test_a_store_that_is_away_fails_who_waits(endpoint: Endpoint, new_work
     with pytest.raises(ModelAway, match="The store is away"):
         await new_worker(rates=MemoryRates(away)).ask("one")
     assert endpoint.calls() == []
+
+
+async def test_when_answers_cannot_be_stored_no_more_are_paid_for(endpoint: Endpoint, new_worker: NewWorker):
+    class Full(MemoryAnswers):
+        def put(self, answers: object) -> None:
+            raise StorageFull(f"no room for {answers}")
+
+    with pytest.raises(StorageFull):
+        await new_worker(answers=Full(), in_flight=2).ask(*(f"passage {number}" for number in range(30)))
+    assert len(endpoint.calls()) <= 4
 
 
 async def test_hostile_words_are_cleaned_and_bounded(endpoint: Endpoint, new_worker: NewWorker):

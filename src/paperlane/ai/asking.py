@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 
@@ -81,12 +82,11 @@ class Asker:
                 done(found[key])
         missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in found}
         away: list[Exception] = []
+        paying = _Until(away, spend)
 
         async def one(key: str, question: Question) -> None:
-            if away:
-                return
             try:
-                answer = found[key] = await self._answered(key, question, lane, spend)
+                answer = found[key] = await self._answered(key, question, lane, paying)
             except Exception as error:  # noqa: BLE001  whatever it is, it ends the others in order
                 away.append(error)
                 return
@@ -172,6 +172,20 @@ class Asker:
         with suppress(Exception):
             await self._permits.close()
         await self._chat.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Until:
+    """Pays until something went wrong: what is asked after that would be asked in vain."""
+
+    wrong: Sequence[Exception]
+    spend: Spend
+
+    def hold(self, model: str, expected: Usage) -> bool:
+        return not self.wrong and self.spend.hold(model, expected)
+
+    def add(self, model: str, expected: Usage, used: Usage) -> None:
+        self.spend.add(model, expected, used)
 
 
 class _Exchange:

@@ -8,10 +8,16 @@ from paperlane.settings import ModelTerms
 from paperlane.threads import Threads
 
 
-def open_asker(terms: ModelTerms, rates: Rates, answers: Answers, threads: Threads, worker: str) -> Asker:
-    """One model for one worker, on the running event loop; to be closed. `worker` is a name that no other one has."""
+def open_asker(
+    terms: ModelTerms, rates: Rates, answers: Answers, threads: Threads, looking: Threads, worker: str
+) -> Asker:
+    """One model for one worker, on the running event loop; to be closed. `worker` is a name that no other one has.
+
+    `threads` run what the store of answers does, `looking` what that of rates does: were these the same, a permit would
+    be late where many answers come.
+    """
     from paperlane.ai.client import OpenAIChat  # noqa: PLC0415
 
     limits = Limits(terms.requests_a_minute, terms.tokens_a_minute)
-    permits = Permits(terms.called, limits, rates, threads, worker, terms.in_flight)
+    permits = Permits(terms.called, limits, rates, looking, worker, terms.in_flight)
     return Asker(terms, OpenAIChat(terms, terms.key()), permits, answers, threads)
