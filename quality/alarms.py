@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.figures import Figure
+
 from paperlane.model.documents import Issue
 from quality.documents import all_tested
 

@@ -6,10 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.figures import Figure
+
 from paperlane.errors import DocumentError
 from paperlane.model.documents import Language
 from quality.carriers import own
-from quality.defects import tested_of
+from quality.defects import judged_of
 from quality.documents import all_tested
 from quality.injecting import seeded
 from quality.reading import Tested, judge
@@ -25,7 +26,7 @@ def measured(corpus: Path, *, quick: bool = False) -> list[Figure]:
     sources = {
         "corpus": (found for _, found in all_tested(corpus, quick=quick)),
         "seeded": (
-            tested_of(document, suffix)
+            judged_of(document, suffix)
             for half in Half
             for language in Language
             for document in islice(seeded(half, language, corpus), few)

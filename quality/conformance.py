@@ -1,4 +1,4 @@
-"""Do we say the same as other programs of their own examples, where a rule of theirs and a check of ours ask the same?"""
+"""Do we say the same as other programs of their examples, where a rule of theirs and a check of ours ask the same?"""
 
 import json
 import unicodedata
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure
+
 from paperlane.checks import CHECKS
 from paperlane.model.documents import Issue
 from quality.reading import judge
@@ -22,6 +23,7 @@ SHARED: Sequence[tuple[str, str, Sequence[str]]] = (
     ("zhlint", "punctuation-width", ("mixed-width",)),
 )
 """Whose rule, its name, and which of our checks ask the same. LanguageTool's examples share none with us yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
@@ -63,7 +65,9 @@ def measured(corpus: Path, *, quick: bool = False) -> list[Figure]:
                 break
             found, every = found.and_(*verdict), every.and_(*verdict)
         figures.append(_figure(f"conformance.{source}.{rule}", found, ", ".join(known)))
-    return [_figure("conformance.all", every, "all shared rules"), *figures]
+    said = f"{every.found} of {every.faults}"
+    faults = Figure("conformance.faults", every.found / every.faults if every.faults else None, "", settings=said)
+    return [_figure("conformance.all", every, "all shared rules"), faults, *figures]
 
 
 def _figure(name: str, found: Verdicts, names: str) -> Figure:

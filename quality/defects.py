@@ -91,7 +91,7 @@ def found_in(
     return found
 
 
-def tested_of(document: Seeded, suffix: str) -> Tested:
+def judged_of(document: Seeded, suffix: str) -> Tested:
     """The document as this format, read and judged by every check that may find a seeded defect."""
     also = [name for names in NAMES.values() for name in names if name in CHECKS]
     content = WRITERS[suffix](document.pieces, document.language)
@@ -99,7 +99,7 @@ def tested_of(document: Seeded, suffix: str) -> Tested:
 
 
 def _look(document: Seeded, suffix: str, found: Found) -> None:
-    tested = tested_of(document, suffix)
+    tested = judged_of(document, suffix)
     spans = _spans(document, tested.parsed.text, suffix)
     issues = tested.report.issues
     found.outcomes += [

@@ -204,6 +204,7 @@ def _marked(number: int, kind: str, text: str) -> Piece:
         extents.add((spans[0][0], spans[-1][1]))
     if kind == "broken-link":
         extents |= {found.span() for found in LINK.finditer(plain)} | {found.span(3) for found in LINK.finditer(plain)}
+        extents = {(start, end) for start, end in extents if start < end}  # some targets are empty
     if spans and kind in _STATEMENT:
         extents.add((0, len(plain)))
     return Piece(BlockKind.PARAGRAPH, plain, marks=tuple(_marks(number, sorted(extents))))

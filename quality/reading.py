@@ -1,7 +1,8 @@
 """Reading and judging a document as Paperlane does, in this process: the steps of its chain, without a sandbox."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -31,10 +32,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What was read of a file, and the report on it."""
+    """What was read of a file, and the report on it; `seconds` of each step."""
 
     document: Document
     report: Report
+    seconds: Mapping[str, float]
 
     @property
     def parsed(self) -> Parsed:
@@ -60,10 +62,13 @@ def judge(name: str, content: bytes, also: Sequence[str] = ()) -> Tested:
     DocumentError for what cannot be read.
     """
     kept: list[Any] = []
+    seconds: dict[str, float] = {}
 
     async def here(step: Step[Any, Any], value: Saved[Any]) -> Saved[Any]:
         given: Any = TypeAdapter(step.takes).validate_json(value.content)
+        began = time.perf_counter()
         result = step.run(given, Job(content))
+        seconds[step.name] = time.perf_counter() - began
         kept.append(result)
         return Saved(TypeAdapter[Any](step.gives).dump_json(result))
 
@@ -71,4 +76,4 @@ def judge(name: str, content: bytes, also: Sequence[str] = ()) -> Tested:
     asyncio.run(test_document(upload, here))
     (document,) = [result for result in kept if isinstance(result, Document)]
     (report,) = [result for result in kept if isinstance(result, Report)]
-    return Tested(document, report)
+    return Tested(document, report, seconds)

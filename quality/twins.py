@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.figures import Figure
+
 from paperlane.errors import DocumentError
 from quality.reading import read
 
