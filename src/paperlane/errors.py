@@ -154,6 +154,16 @@ class StoreRefuses(StoreAway):
     """The store answers, and refuses: by our rights, or for a bucket that is not there. Somebody must mend that."""
 
 
+class ServiceAway(Unavailable):
+    """A service that a step asks cannot be asked now; `retry_after` seconds from now it may be worth another try."""
+
+    code = "service_unavailable"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int = 60) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
 class DocumentError(PaperlaneError):
     """A file cannot be read, and another attempt would not help."""
 

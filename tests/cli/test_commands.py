@@ -63,11 +63,12 @@ def locked(tmp_path: Path) -> Iterator[Path]:
     folder.chmod(0o700)  # or it could not be removed
 
 
-def on_terminal(*arguments: str, cwd: Path) -> tuple[int, bytes]:
-    """Exit code, and what a terminal shows of stderr."""
+def on_terminal(*arguments: str, cwd: Path, both: bool = False) -> tuple[int, bytes]:
+    """Exit code, and what a terminal shows of stderr, or of both ways out."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "paperlane", *arguments]
-    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=theirs) as process:
+    out = theirs if both else subprocess.PIPE
+    with subprocess.Popen(command, cwd=cwd, stdout=out, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while True:
@@ -92,6 +93,13 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "locked.docx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
     return tmp_path
+
+
+@pytest.mark.parametrize("form", ["pdf", "xlsx"])
+def test_a_terminal_is_not_filled_with_what_it_cannot_show(folder: Path, form: str):
+    code, shown = on_terminal("check", "fine.md", "--format", form, cwd=folder, both=True)
+    assert code == 2
+    assert b"Name a file with -o" in shown
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,52 @@
 
 import json
 from dataclasses import replace
+from io import BytesIO
 
+import openpyxl
+import pypdfium2
 import pytest
+from markdown_it import MarkdownIt
+from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
+from python_calamine import CalamineWorkbook
 from selectolax.lexbor import LexborHTMLParser
 from tests.reading import report_of
 
+from paperlane.errors import Misconfigured
 from paperlane.model.documents import CONTEXT, Coverage, Notice, Status
 from paperlane.model.tasks import Fault
-from paperlane.reports import REPORTS, visible
+from paperlane.reports import REPORTS, pdf, visible, xlsx
 
 TEXT = "# One\n\nThe system shall be <script>alert(1)</script> fast.\n\nTBD & so on 😀.\n"
 FAULT = Fault("password_required", "The file asks for a password.", "Remove it.")
 
 
 def said(name: str, language: str = "en", text: str = TEXT) -> str:
-    return REPORTS[name].render([report_of(text)], [("secret.pdf", FAULT)], language).decode()
+    return read(name, REPORTS[name].render([report_of(text)], [("secret.pdf", FAULT)], language))
+
+
+def read(name: str, content: bytes) -> str:
+    """What another program reads in a report."""
+    match name:
+        case "xlsx":
+            return "\n".join(str(cell) for rows in sheets(content).values() for row in rows for cell in row)
+        case "pdf":
+            pages = pypdfium2.PdfDocument(content)
+            return " ".join(page.get_textpage().get_text_range() for page in pages)
+        case "md":
+            return LexborHTMLParser(MarkdownIt("commonmark").enable("table").render(content.decode())).body.text()
+        case _:
+            return content.decode()
+
+
+def sheets(content: bytes) -> dict[str, list[list[object]]]:
+    book = CalamineWorkbook.from_filelike(BytesIO(content))
+    return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+
+
+def bare(text: str) -> str:
+    """Without white space: paper breaks lines where it must."""
+    return "".join(text.split())
 
 
 def test_json_holds_every_issue_with_its_place():
@@ -51,10 +82,10 @@ def test_what_was_dismissed_is_counted_and_left_out_of_what_people_read(language
     report = report_of(TEXT)
     report = replace(report, statuses=(Status.DISMISSED, Status.ACCEPTED))
     dismissed, accepted = report.issues
-    written = {name: form.render([report], (), language).decode() for name, form in REPORTS.items()}
+    written = {name: read(name, form.render([report], (), language)) for name, form in REPORTS.items()}
     counted = {"en": "1 error, 1 dismissed", "zh": "1 个错误，另有 1 个已忽略"}[language]
-    for name in ("text", "html"):
-        assert counted in written[name]
+    for name in ("text", "html", "md", "pdf"):
+        assert bare(counted) in bare(written[name])
         assert dismissed.rule not in written[name]
         assert accepted.rule in written[name]
     (document,) = json.loads(written["json"])["documents"]
@@ -86,7 +117,7 @@ def test_a_hostile_quote_is_shown_and_not_run():
 
 @pytest.mark.parametrize("name", list(REPORTS))
 def test_each_format_speaks_chinese(name: str):
-    assert "含义模糊" in said(name, "zh")
+    assert "含义模糊" in bare(said(name, "zh"))
 
 
 @pytest.mark.parametrize("name", list(REPORTS))
@@ -98,7 +129,7 @@ def test_warnings_and_faults_are_said_in_chinese_too(name: str):
         Notice("of_tomorrow", "Nobody translated this."),
     )
     report = replace(report_of(""), notices=notices)
-    found = REPORTS[name].render([report], [("secret.pdf", FAULT)], "zh").decode()
+    found = bare(read(name, REPORTS[name].render([report], [("secret.pdf", FAULT)], "zh")))
     for sentence in (
         "检查项 tbd 发现的问题超过 500 个，仅列出前 500 个。",
         "页面中的文字很少；扫描页需要先做文字识别（OCR）。",
@@ -107,9 +138,9 @@ def test_warnings_and_faults_are_said_in_chinese_too(name: str):
         "文件已加密，需要密码才能打开。",
         "请用原来的软件取消密码保护后再试。",
     ):
-        assert sentence in found
+        assert bare(sentence) in found
     for english in ("there are more", "Very little", "could not be read", FAULT.message, FAULT.hint):
-        assert english not in found
+        assert bare(english) not in found
 
 
 def test_english_keeps_the_sentence_that_was_raised():
@@ -139,13 +170,15 @@ def test_what_was_not_wholly_tested_is_never_said_to_have_no_issues(
     coverage: Coverage, language: str, plain: str, honest: str
 ):
     whole = report_of("# One\n\nThe gate opens.\n")
-    for name in ("text", "html"):
-        partial = REPORTS[name].render([replace(whole, coverage=coverage)], (), language).decode()
-        assert honest in partial
-        assert plain not in partial.replace(honest, "")
-        found = REPORTS[name].render([whole], (), language).decode()
-        assert plain in found
-        assert honest not in found
+    for name in [
+        name for name in REPORTS if name not in {"json", "xlsx"}
+    ]:  # which tell counts and coverage in fields of their own
+        partial = bare(read(name, REPORTS[name].render([replace(whole, coverage=coverage)], (), language)))
+        assert bare(honest) in partial
+        assert bare(plain) not in partial.replace(bare(honest), "")
+        found = bare(read(name, REPORTS[name].render([whole], (), language)))
+        assert bare(plain) in found
+        assert bare(honest) not in found
 
 
 ESCAPES = "\x1b]0;pwn\x07\u202egnp.exe\u2066\u200b\udcff"
@@ -215,13 +248,93 @@ def test_html_marks_the_quote_in_its_line():
     assert page.css_first("blockquote mark").text() == "TBD"
 
 
-@pytest.mark.parametrize("name", ["text", "html"])
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "json"])
 def test_an_empty_document_is_never_said_to_have_no_issues(name: str):
-    found = said(name, text="")
-    assert "no issues" not in found
-    assert "nothing could be tested" in found
+    found = bare(said(name, text=""))
+    assert bare("no issues") not in found
+    assert bare("nothing could be tested") in found
 
 
 @pytest.mark.parametrize("name", list(REPORTS))
 def test_coverage_stands_beside_the_counts(name: str):
-    assert ("tested" if name == "json" else "the one passage tested") in said(name)
+    assert bare("tested" if name == "json" else "the one passage tested") in bare(said(name))
+
+
+HOSTILE = '# One\n\n*a* | `b` <img src=x onerror=alert(1)> #read("/etc/hostname") $x$ TBD\n\n1. the the end\n\n=TBD+1\n'
+
+
+@pytest.mark.parametrize("name", ["md", "xlsx", "pdf", "sarif"])
+def test_whatever_a_document_says_stays_text(name: str):
+    content = REPORTS[name].render([report_of(HOSTILE)], (), "en")
+    found = read(name, content)
+    for quoted in ("TBD", "the the") if name in {"sarif", "xlsx"} else ('#read("/etc/hostname") $x$ TBD', "<img src=x"):
+        assert bare(quoted) in bare(found).replace(bare('\\"'), bare('"'))
+
+
+def test_markdown_makes_no_markup_of_what_it_quotes():
+    content = REPORTS["md"].render([report_of(HOSTILE)], (), "en").decode()
+    page = LexborHTMLParser(MarkdownIt("commonmark").enable("table").render(content))
+    assert page.css("img, em, pre, ol, h3") == []
+    assert [mark.text() for mark in page.css("b")] == ["TBD", "the the", "TBD"]
+    assert [code.text() for code in page.css("code")] == ["tbd", "doubled-word", "tbd"]
+
+
+def test_sarif_is_what_its_schema_asks_for_and_its_regions_are_the_quotes():
+    text = "# One\r\n\r\nThe 😀 gate, the\r\nthe door: TBD.\r\n"
+    report = report_of(text)
+    report = replace(report, statuses=(Status.DISMISSED, *[Status.OPEN] * (len(report.issues) - 1)))
+    content = REPORTS["sarif"].render([report], [("/a b/secret.pdf", FAULT)], "en")
+    Sarif.model_validate_json(content)
+    (run,) = json.loads(content)["runs"]
+    lines = text.split("\r\n")
+    assert len(run["results"]) == len(report.issues) == 2
+    for result, issue in zip(run["results"], report.issues, strict=True):
+        region = result["locations"][0]["physicalLocation"]["region"]
+        first, last = region["startLine"] - 1, region["endLine"] - 1
+        named = lines[first : last + 1]
+        named[-1] = named[-1][: region["endColumn"] - 1]
+        named[0] = named[0][region["startColumn"] - 1 :]
+        assert "\r\n".join(named) == issue.quote
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == issue.rule
+    assert [bool(result.get("suppressions")) for result in run["results"]] == [True, False]
+    assert not run["invocations"][0]["executionSuccessful"]
+    assert run["artifacts"][1]["location"]["uri"] == "file:///a%20b/secret.pdf"
+
+
+def test_sarif_names_no_lines_of_a_file_whose_text_was_taken_out_of_it():
+    (run,) = json.loads(REPORTS["sarif"].render([report_of("<p>It is TBD.</p>", "a.html")], (), "en"))["runs"]
+    (result,) = run["results"]
+    assert "region" not in result["locations"][0]["physicalLocation"]
+    assert result["properties"]["quote"] == "TBD"
+
+
+def test_a_workbook_holds_figures_as_figures_and_never_a_formula():
+    content = REPORTS["xlsx"].render([replace(report_of(HOSTILE), name="=1+1.md")], (), "en")
+    head, *rows = sheets(content)["Issues"]
+    assert len(rows) == 3
+    for row in rows:
+        cells = dict(zip(head, row, strict=True))
+        assert cells["Document"] == "=1+1.md"  # a formula would read as what it gives, or as nothing
+        assert isinstance(cells["Line"], float)
+        assert isinstance(cells["Confidence"], float)
+    assert [row[head.index("Line")] for row in rows] == [3, 5, 7]
+    assert not [
+        cell for rows in openpyxl.load_workbook(BytesIO(content))["Issues"] for cell in rows if cell.data_type == "f"
+    ]
+
+
+def test_a_workbook_goes_on_in_another_sheet_and_cuts_what_no_cell_holds(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(xlsx, "_MOST_ROWS", 2)
+    report = report_of(HOSTILE)
+    long = replace(report.issues[0], quote=f"\x00{'a' * 40_000}")
+    found = sheets(REPORTS["xlsx"].render([replace(report, issues=(long, *report.issues[1:]))], (), "en"))
+    assert [len(rows) for rows in found.values()] == [3, 2, 2, 1]
+    assert any(str(cell).startswith("\\x00aa") and str(cell).endswith("…") for cell in found["Issues"][1])
+
+
+def test_paper_without_a_font_for_chinese_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pdf, "_families", lambda: {"Arial": None})
+    with pytest.raises(Misconfigured, match="no font here") as told:
+        said("pdf", "zh")
+    assert "fonts-noto-cjk" in told.value.hint
+    assert "the one passage" in said("pdf")

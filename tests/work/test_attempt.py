@@ -22,7 +22,7 @@ from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.engines.database import Database
-from paperlane.errors import PaperlaneError, StaleLease, StorageFull, Unavailable, Unreadable
+from paperlane.errors import PaperlaneError, ServiceAway, StaleLease, StorageFull, Unavailable, Unreadable
 from paperlane.hosting import Host
 from paperlane.ledger import Note, Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
@@ -968,3 +968,69 @@ class TestTellingTogether:
         desk.steps.before = lambda step, _value: until_begun(desk, name, step)
         assert isinstance((await desk.attempts(desk.claim())).outcome, Completed)
         assert [event.kind for event in desk.ledger.events(name)].count("step") == 3
+
+
+class Service:
+    """Runs a step in the worker, as one that asks a service would; tells for whom it was asked."""
+
+    def __init__(self, *answers: bytes | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[UserId, bytes]] = []
+
+    async def __call__(self, value: bytes, attempt: Attempt, progress: Callable[[float, str], None]) -> bytes:
+        self.asked.append((attempt.user, value))
+        progress(0.5, "1 of 2")
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_a_step_that_asks_a_service_runs_in_the_worker_and_is_kept_as_any_other(desk: Desk):
+    service = Service(b'{"sum": 40}')
+    desk.attempts.chain = replace(COUNTING, here={"two": service})
+    name = desk.submit(sum=1)
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Completed)
+    assert ended.outcome.summary == {"sum": 41}
+    assert desk.steps.ran == ["one", "three"]
+    assert [(user, json.loads(value)["sum"]) for user, value in service.asked] == [(UserId(1), 2)]
+    told = [(event.kind, event.step, event.percent) for event in desk.ledger.events(name)]
+    assert ("saved", "two", 50) in told
+
+
+async def test_a_service_that_is_away_makes_the_task_wait_without_a_try(desk: Desk):
+    desk.attempts.chain = replace(
+        COUNTING, here={"two": Service(ServiceAway("The model is away.", retry_after=0), b'{"sum": 40}')}
+    )
+    name = desk.submit()
+    ended = await desk.attempts(desk.claim())
+    assert ended.outcome == Yielded(0, "The model is away.", ended.outcome.seconds)
+    desk.ledger.finish(desk.worker, [ended])
+    assert desk.ledger.task(name).message == "The model is away."
+    ended = await desk.attempts((await due(desk))[0])
+    assert isinstance(ended.outcome, Completed)
+    assert desk.steps.ran == ["one", "three"]
+    assert desk.ledger.task(name).attempt == 1
+
+
+async def test_who_cancels_an_attempt_stops_what_it_asks_of_a_service(desk: Desk):
+    stopped = asyncio.Event()
+    asked = asyncio.Event()
+
+    async def never(_value: bytes, _attempt: Attempt, _progress: Callable[[float, str], None]) -> bytes:
+        try:
+            asked.set()
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        raise AssertionError
+
+    desk.attempts.chain = replace(COUNTING, here={"one": never})
+    desk.submit()
+    lease = desk.claim()
+    running = asyncio.create_task(desk.attempts(lease))
+    await asked.wait()
+    desk.attempts.stop(lease, "cancelled")
+    assert isinstance((await running).outcome, Cancelled)
+    assert stopped.is_set()

@@ -26,7 +26,9 @@ class FailOn(StrEnum):
 
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", readable=False, help="Files or folders to test.")],
-    report: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or html.")] = "text",
+    report: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, json, html, sarif, md, xlsx or pdf.")
+    ] = "text",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", readable=False, help="Write there.")
     ] = None,
@@ -55,6 +57,8 @@ def check(
         raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
     if model and not no_model:
         raise BadRequest("This version tests by rules only.", hint="Leave --model out.")
+    if output is None and REPORTS[report].binary and sys.stdout.isatty():
+        raise BadRequest(f"A terminal cannot show {report}.", hint="Name a file with -o, or send it to a program.")
     if output is not None:
         _look_ahead(output, paths, REPORTS[report].suffix)
     with progress_on_terminal() as tell:

@@ -28,6 +28,7 @@ class ReportFormat:
     media_type: str
     suffix: str
     module: str
+    binary: bool = False
 
     def render(self, reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
         """The whole file."""
@@ -35,12 +36,18 @@ class ReportFormat:
         return write(reports, unreadable, language)
 
 
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 REPORTS: Mapping[str, ReportFormat] = {
     form.name: form
     for form in (
         ReportFormat("text", "text/plain; charset=utf-8", ".txt", "text"),
         ReportFormat("json", "application/json", ".json", "as_json"),
         ReportFormat("html", "text/html; charset=utf-8", ".html", "html"),
+        ReportFormat("sarif", "application/sarif+json", ".sarif", "sarif"),
+        ReportFormat("md", "text/markdown; charset=utf-8", ".md", "markdown"),
+        ReportFormat("xlsx", _XLSX, ".xlsx", "xlsx", binary=True),
+        ReportFormat("pdf", "application/pdf", ".pdf", "pdf", binary=True),
     )
 }
 
@@ -56,6 +63,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "untested": "Parts of this document were not tested",
         "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
         "one word": "1 word", "one section": "1 section", "one page": "1 page",
+        "document": "Document", "issues": "Issues", "coverage": "Coverage", "documents": "Documents",
+        "severity": "Severity", "rule": "Rule", "category": "Category", "message": "Message", "quote": "Quote",
+        "suggestion": "Suggestion", "section": "Section", "page number": "Page", "line number": "Line",
+        "column number": "Column", "confidence": "Confidence", "source": "Source", "status": "Status",
+        "fingerprint": "Fingerprint", "tested passages": "Passages tested", "failed passages": "Passages failed",
+        "skipped passages": "Passages skipped", "judges": "Tested by", "word count": "Words", "code": "Code",
+        "reason": "Reason", "notices": "Warnings", "open": "open", "accepted": "accepted", "dismissed one": "dismissed",
+        "model": "model", "language": "Language", "of pages": "page {page} of {pages}",
     },
     "zh": {
         "error": "错误", "warning": "警告", "info": "提示", "errors": "个错误", "warnings": "个警告",
@@ -68,6 +83,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "untested": "本文档有部分内容未被检测",
         "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
         "one word": "1 字", "one section": "1 节", "one page": "1 页",
+        "document": "文档", "issues": "问题", "coverage": "检测范围", "documents": "文档",
+        "severity": "级别", "rule": "规则", "category": "类别", "message": "说明", "quote": "原文",
+        "suggestion": "建议", "section": "章节", "page number": "页", "line number": "行",
+        "column number": "列", "confidence": "置信度", "source": "来源", "status": "状态",
+        "fingerprint": "指纹", "tested passages": "已检测片段", "failed passages": "失败片段",
+        "skipped passages": "跳过片段", "judges": "检测方式", "word count": "字数", "code": "代码",
+        "reason": "原因", "notices": "警告", "open": "待处理", "accepted": "已接受", "dismissed one": "已忽略",
+        "model": "模型", "language": "语言", "of pages": "第 {page} 页，共 {pages} 页",
     },
 }  # fmt: skip
 

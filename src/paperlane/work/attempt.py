@@ -17,6 +17,7 @@ from paperlane.errors import (
     OF_FILES,
     CancelRequested,
     DocumentError,
+    ServiceAway,
     StaleLease,
     StepFault,
     Unavailable,
@@ -421,6 +422,8 @@ class _Steps:
             percent = begins + step.share * min(max(share, 0.0), 1.0)
             self.attempts.told[self.attempt.lease] = Progress(step.name, percent, message)
 
+        if (here := self.attempts.chain.here.get(step.name)) is not None:
+            return await here(value.content, self.attempt, tell)
         if step.file is None:
             return await self.attempts.isolated(step.name, value.content, None, tell)
         blob = step.file(TypeAdapter[In](step.takes).validate_json(value.content))  # pyright: ignore[reportArgumentType]  a type, not a value
@@ -443,6 +446,8 @@ def _failed(lease: Lease, error: BaseException, seconds: float) -> Outcome:
             return Failed(error.fault, seconds)
         case StepFault():
             return Retry(error.fault, seconds)
+        case ServiceAway():
+            return Yielded(error.retry_after, error.message, seconds)
         case Unavailable():
             return Yielded(_OUR_DISK, error.message, seconds)
         case TimeoutError():

@@ -1,0 +1,75 @@
+"""The report as Markdown, for a merge request or a wiki: whatever a document says stays text."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from paperlane.model.documents import Issue, Report
+from paperlane.reports import (
+    WORDS,
+    Unreadable,
+    around,
+    counts_line,
+    coverage_line,
+    fault_line,
+    folded,
+    judges_line,
+    notice_line,
+    place_line,
+    said,
+    size_line,
+    visible,
+)
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~!&$]|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|(?<=^\d{3})[.)]")
+
+
+def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
+    """All documents, one after another, behind an overview where there are several."""
+    return ("\n".join(_lines(reports, unreadable, language)).rstrip() + "\n").encode()
+
+
+def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> Iterator[str]:
+    words = WORDS[language]
+    yield f"# {words['title']}\n"
+    if len(reports) + len(unreadable) > 1:
+        yield f"| {words['document']} | {words['issues']} | {words['coverage']} |\n| --- | --- | --- |"
+        for report in reports:
+            coverage = coverage_line(report.coverage, language)
+            yield f"| {_plain(report.name)} | {counts_line(report, language)} | {coverage} |"
+        for name, _ in unreadable:
+            yield f"| {_plain(name)} | {words['unreadable']} | |"
+        yield ""
+    for report in reports:
+        yield from _document(report, language)
+    for name, fault in unreadable:
+        why = f"(`{fault.code}`){words[': ']}{_plain(fault_line(fault, language))}"
+        yield f"## {_plain(name)}\n\n**{words['unreadable']}** {why}\n"
+
+
+def _document(report: Report, language: str) -> Iterator[str]:
+    facts = dict.fromkeys([coverage_line(report.coverage, language), judges_line(report, language)])
+    yield f"## {_plain(report.name)}\n"
+    yield f"**{counts_line(report, language)}** · {' · '.join([*facts, size_line(report, language)])}\n"
+    for notice in report.notices:
+        yield f"> {_plain(notice_line(notice, language))} (`{notice.code}`)\n"
+    if report.coverage.tested and not report.coverage.whole:
+        yield f"> {WORDS[language]['untested']}\n"
+    for issue in report.standing:
+        yield _issue(issue, language)
+
+
+def _issue(issue: Issue, language: str) -> str:
+    message, suggestion = map(folded, said(issue, language))
+    before, after = map(_plain, around(issue))
+    where = [place_line(issue.location, language), *map(_plain, filter(None, [" › ".join(issue.location.section)]))]
+    return (
+        f"- **{WORDS[language][issue.severity.value]}** · {' · '.join(where)} · `{issue.rule}`\\\n"
+        f"  {_plain(message)}\n\n"
+        f"  > {before}<b>{_plain(issue.quote)}</b>{after}\n\n"
+        f"  {_plain(suggestion)}\n"
+    )
+
+
+def _plain(text: str) -> str:
+    """A line that Markdown and the HTML in it do nothing to."""
+    return _MARKUP.sub(r"\\\g<0>", folded(visible(text)))
