@@ -37,7 +37,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "doubled-word": ("doubled-word",),
     "unbalanced-bracket": ("unbalanced-bracket",),
     "mixed-width": ("mixed-width",),
-    "broken-link": ("broken-link",),
+    "broken-link": ("broken-link", "broken-reference"),  # a link into the document itself is a reference too
 }
 """The checks that may find a kind; every other answer is a wrong name."""
 _CLOSE = 0.9

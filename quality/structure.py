@@ -16,7 +16,7 @@ _PEERS: Mapping[str, Mapping[str, Take]] = {
     ".docx": {name: reads(name, OFFICE) for name in ("python-docx", "docx2python", "markitdown", "pandoc")},
     ".pdf": {"markitdown": reads("markitdown", OFFICE), "pymupdf4llm": reads("pymupdf4llm", PYMUPDF)},
 }
-MEASURES = ("title", "title_and_level", "title_and_page")
+MEASURES = ("title", "title_and_level", "title_and_page", "shifted")
 _LARGE = 2_000_000  # bytes of a file that peers take hours for
 
 Heading = tuple[str, int, int]
