@@ -175,7 +175,7 @@ def svg(bars: Sequence[tuple[str, float]], title: str, *, shares: bool = False) 
     height = _ROW * len(bars) + 40
     low = min((value for _, value in bars), default=1.0) / 2
     high = max((value for _, value in bars), default=10.0)
-    span = math.log(max(high / low, 2.0))
+    span = math.log(max(high / low, 2.0)) if low else 1.0
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" {_FONT}>',
         f"<title>{escape(title)}</title>",

@@ -47,6 +47,7 @@ def test_the_page_judges_each_aim_and_names_what_is_not_measured(tmp_path: Path)
         Figure("headings.all.title", 0.9, "", "markitdown"),
         Figure("defects.B.en.tbd.recall", 0.5, ""),
         Figure("defects.B.zh.tbd.recall", 1.0, ""),
+        Figure("defects.B.en.weak-verb.recall", 0.0, ""),
         Figure("speed.docx", 0.1, "s"),
         Figure("speed.docx", None, "s", "pandoc", note="is not installed"),
     ]
@@ -57,6 +58,7 @@ def test_the_page_judges_each_aim_and_names_what_is_not_measured(tmp_path: Path)
     assert "| DOCX, time | 0.100 s | pandoc: is not installed |" in written
     assert f"{2} of {len(AIMS)} met, 0 missed" in written
     assert ">tbd</text>" in (tmp_path / "plot.svg").read_text()
+    assert ">0</text>" in (tmp_path / "plot.svg").read_text()
     assert ">0.750</text>" in (tmp_path / "plot.svg").read_text()
 
 
