@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go into a venv that is activated
 ENGINES := arq celery rq
+QUALITY := office pymupdf prose npm
 PROCESSES ?= 4# twice as many as the least machine has cores: many tests wait
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -35,6 +36,9 @@ bench: .venv/dev build/peers-main/made build/peers-arq/made $(ENGINES:%=build/en
 	@tools/bench-needs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+quality: .venv/dev $(QUALITY:%=build/quality-%/made) ## measure how good documents are read and judged (ARGS="defects --quick")
+	@$(BIN)/python -m quality $(ARGS)
+
 engines: .venv/dev build/moto/made $(ENGINES:%=build/engine-%/made) ## show what every engine promises, case by case, at length (ARGS="-k faults -n 2")
 	@tools/test-needs
 	@$(BIN)/python tools/engines.py $(ARGS)
@@ -59,7 +63,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	@for engine in $(ENGINES); do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	pyproject.toml --extra $$engine --extra s3 -o requirements/engine-$$engine.txt; done
-	@for set in moto peers-main peers-arq; do \
+	@for set in moto peers-main peers-arq quality-office quality-pymupdf quality-prose; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -88,10 +92,20 @@ build/engine-%/made: requirements/engine-%.txt .venv/uv pyproject.toml
 	@$(BIN)/uv pip install --quiet --python build/engine-$*/bin/python --no-deps -e .
 	@touch $@
 
+# Without npm what it would bring is left out, and the page says so.
+build/quality-npm/made: quality/peers/package.json
+	@rm -rf build/quality-npm
+	@mkdir -p build/quality-npm
+	@cp $< build/quality-npm
+	@if command -v npm >/dev/null; then \
+	npm install --prefix build/quality-npm --no-package-lock --no-audit --no-fund --loglevel=error; \
+	else echo "Peers that npm brings are not measured: npm is missing (on Debian and Ubuntu: apt install npm)" >&2; fi
+	@touch $@
+
 build/%/made: requirements/%.txt .venv/uv
 	@rm -rf build/$*
 	@$(PYTHON) -m venv build/$*
 	@$(BIN)/uv pip install --quiet --python build/$*/bin/python --require-hashes -r $<
 	@touch $@
 
-.PHONY: help serve test check bench engines $(ENGINES:%=engine-%) mutants soak format lock
+.PHONY: help serve test check bench quality engines $(ENGINES:%=engine-%) mutants soak format lock

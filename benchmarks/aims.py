@@ -127,10 +127,10 @@ AIMS: Sequence[Aim] = (
 _ENOUGH_BULK = 50_000.0
 
 
-def judged(figures: Iterable[Figure]) -> list[Judged]:
+def judged(figures: Iterable[Figure], aims: Sequence[Aim] = AIMS) -> list[Judged]:
     """Each aim beside its figure."""
     known = {(figure.name, figure.peer): figure for figure in figures}
-    return [_judge(aim, known) for aim in AIMS]
+    return [_judge(aim, known) for aim in aims]
 
 
 def _judge(aim: Aim, known: Mapping[tuple[str, str], Figure]) -> Judged:

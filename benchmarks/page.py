@@ -32,7 +32,7 @@ def write(parts: Sequence[Part], page: Path = PAGE, plot: Path = PLOT) -> None:
     """Page and plot, of all parts that were measured."""
     figures = [figure for part in parts for figure in part.figures]
     plot.write_text(_bars(figures))
-    page.write_text("\n".join([_INTRODUCTION, _where(parts), _aims(judged(figures)), _plot(), _everything(parts)]))
+    page.write_text("\n".join([_INTRODUCTION, where(parts), _aims(judged(figures)), _plot(), everything(parts)]))
 
 
 def number(value: float | None) -> str:
@@ -47,17 +47,17 @@ def number(value: float | None) -> str:
     return f"{round(value, digits):,.{digits}f}" if digits else f"{value:,.0f}"
 
 
-def _told(figure: Figure) -> str:
+def told(figure: Figure) -> str:
     """The figure with its unit, marked where others disturbed one of its rounds."""
     return f"{number(figure.value)}{'*' if figure.disturbed else ''} {figure.unit}".strip()
 
 
-def _ratio(figure: Figure) -> str:
+def ratio(figure: Figure) -> str:
     """Ours / the figure, marked where others disturbed a round of either."""
     return f"{number(figure.ratio)}{'*' if figure.ratio_disturbed else ''}"
 
 
-def _where(parts: Sequence[Part]) -> str:
+def where(parts: Sequence[Part]) -> str:
     """The machine with the latest versions of all that took part, and which parts were taken in earnest."""
     if not parts:
         return "Nothing has been measured yet.\n"
@@ -105,13 +105,13 @@ def _aims(found: Sequence[Judged]) -> str:
     rows = []
     for one in found:
         aim = one.aim
-        beside = _told(one.other) if one.other is not None and one.other.value else ""
+        beside = told(one.other) if one.other is not None and one.other.value else ""
         stretch = f" ({number(aim.stretch)})" if aim.stretch is not None else ""
         why = one.other.note if one.other is not None and one.reached is None else ""
         rows.append([
-            aim.group, database(aim.figure), _told(one.ours) if one.ours else "-",
+            aim.group, database(aim.figure), told(one.ours) if one.ours else "-",
             f"{aim.peer}: {beside or why or '-'}" if aim.of_ratio else "",
-            f"{_sign(aim.test)} {number(aim.bound)}{' x' if aim.of_ratio else ''}{stretch}",
+            f"{sign(aim.test)} {number(aim.bound)}{' x' if aim.of_ratio else ''}{stretch}",
             _reached(one), _MET[one.met],
         ])  # fmt: skip
     met = sum(one.met is True for one in found)
@@ -124,11 +124,12 @@ def _reached(one: Judged) -> str:
     """What is judged; and another ratio, which is not, with how it was taken."""
     if one.other is None:
         return "-"
-    reached = _ratio(one.other) if one.aim.of_ratio else f"{number(one.reached)}{'*' if one.other.disturbed else ''}"
-    return f"{reached} ({one.beside.settings}: {_ratio(one.beside)})" if one.beside is not None else reached
+    reached = ratio(one.other) if one.aim.of_ratio else f"{number(one.reached)}{'*' if one.other.disturbed else ''}"
+    return f"{reached} ({one.beside.settings}: {ratio(one.beside)})" if one.beside is not None else reached
 
 
-def _sign(test: str) -> str:
+def sign(test: str) -> str:
+    """A comparison as it is printed."""
     return {">=": "≥", "<=": "≤"}.get(test, test)
 
 
@@ -138,13 +139,14 @@ def _plot() -> str:
     )
 
 
-def _everything(parts: Sequence[Part]) -> str:
+def everything(parts: Sequence[Part]) -> str:
+    """Every figure, part by part."""
     lines = ["## All figures", ""]
     machine = _machine(parts)
     for part in parts:
         lines += [f"### {part.name}", "", _when(part, machine), ""]
         rows = [
-            [figure.name, figure.peer, _told(figure), _ratio(figure),
+            [figure.name, figure.peer, told(figure), ratio(figure),
              _rounds(figure), figure.note or figure.settings]
             for figure in part.figures
         ]  # fmt: skip
@@ -168,12 +170,12 @@ def _bars(figures: Sequence[Figure]) -> str:
     return svg(ordered, "no-op tasks a second through their whole life, 100 in flight (logarithmic)")
 
 
-def svg(bars: Sequence[tuple[str, float]], title: str) -> str:
-    """Horizontal bars on a logarithmic scale; ours stand out. Readable on light and on dark."""
+def svg(bars: Sequence[tuple[str, float]], title: str, *, shares: bool = False) -> str:
+    """Horizontal bars, logarithmic or of 0 to 1 for shares; ours stand out. Readable on light and on dark."""
     height = _ROW * len(bars) + 40
     low = min((value for _, value in bars), default=1.0) / 2
     high = max((value for _, value in bars), default=10.0)
-    span = math.log(max(high / low, 2.0))
+    span = math.log(max(high / low, 2.0)) if low else 1.0
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" {_FONT}>',
         f"<title>{escape(title)}</title>",
@@ -181,7 +183,7 @@ def svg(bars: Sequence[tuple[str, float]], title: str) -> str:
     ]
     for row, (name, value) in enumerate(bars):
         top = 30 + row * _ROW
-        width = (_WIDTH - _LEFT - 90) * math.log(value / low) / span
+        width = (_WIDTH - _LEFT - 90) * (value if shares else math.log(value / low) / span)
         color = "#2a6fdb" if name.startswith("Paperlane") else "#9aa5b1"
         lines += [
             f'<text x="{_LEFT - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>',
@@ -197,6 +199,6 @@ def summary(figures: Sequence[Figure]) -> str:
 
 
 def _line(figure: Figure) -> str:
-    ratio = f"x {_ratio(figure)}" if figure.ratio is not None else ""
-    told = figure.note or figure.settings
-    return f"  {figure.name:32} {figure.peer:30} {_told(figure):>24} {ratio:>10}  {told}".rstrip()
+    beside = f"x {ratio(figure)}" if figure.ratio is not None else ""
+    said = figure.note or figure.settings
+    return f"  {figure.name:32} {figure.peer:30} {told(figure):>24} {beside:>10}  {said}".rstrip()

@@ -1,0 +1,150 @@
+"""Do we say the same as other programs of their examples, where a rule of theirs and a check of ours ask the same?"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure
+
+from paperlane.checks import CHECKS
+from paperlane.model.documents import Issue
+from quality.reading import judge
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A rule of another program, and the checks of ours that ask the same, of quotes of a form where they ask more.
+
+    `alias` is the rule's other name, by which an example may configure it.
+    """
+
+    source: str
+    rule: str
+    checks: Sequence[str]
+    form: str = ""
+    alias: str = ""
+
+
+SHARED: Sequence[Shared] = (
+    Shared("markdownlint", "MD001", ("heading-skipped",), alias="heading-increment"),
+    Shared(
+        "markdownlint", "MD042", ("broken-link",), r"\]\(\s*(#|<#?>)?\s*(\"[^\"]*\")?\s*\)|^[^\](]*$", "no-empty-links"
+    ),
+    Shared("markdownlint", "MD051", ("broken-reference",), r"#", "link-fragments"),
+    Shared("proselint", "annotations", ("tbd",)),
+    Shared("proselint", "lexical_illusions", ("doubled-word",)),
+    Shared("proselint", "spelling.consistency", ("inconsistent-term",)),
+    Shared("zhlint", "punctuation-width", ("mixed-width",)),
+)
+"""What is compared. LanguageTool's examples share no rule with us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Of one rule: how many verdicts on faults and on faultless places there were, and how many agree."""
+
+    faults: int = 0
+    found: int = 0
+    clean: int = 0
+    passed: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of agreeing verdicts."""
+        return (self.found + self.passed) / max(1, self.faults + self.clean)
+
+    def and_(self, is_fault: bool, says_fault: bool) -> "Verdicts":  # noqa: FBT001  the two sides of one verdict
+        """With one more."""
+        return Verdicts(
+            self.faults + is_fault,
+            self.found + (is_fault and says_fault),
+            self.clean + (not is_fault),
+            self.passed + (not is_fault and not says_fault),
+        )
+
+
+def measured(corpus: Path, *, quick: bool = False) -> list[Figure]:
+    """The share of agreeing verdicts of each shared rule, and of all."""
+    every = Verdicts()
+    figures: list[Figure] = []
+    for shared in SHARED:
+        name = f"conformance.{shared.source}.{shared.rule}"
+        if not set(shared.checks) & set(CHECKS):
+            figures.append(Figure(name, None, "", note=f"no check {', '.join(shared.checks)} yet"))
+            continue
+        found = Verdicts()
+        for verdict in islice(_READERS[shared.source](corpus / "labelled", shared), 50 if quick else None):
+            found, every = found.and_(*verdict), every.and_(*verdict)
+        figures.append(_figure(name, found, ", ".join(shared.checks)))
+    said = f"{every.found} of {every.faults}"
+    faults = Figure("conformance.faults", every.found / every.faults if every.faults else None, "", settings=said)
+    return [_figure("conformance.all", every, "all shared rules"), faults, *figures]
+
+
+def _figure(name: str, found: Verdicts, names: str) -> Figure:
+    said = f"{names}: {found.found} of {found.faults} faults, {found.passed} of {found.clean} clean ones"
+    return Figure(name, found.share if found.faults + found.clean else None, "", settings=said)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def _said(name: str, text: str, shared: Shared) -> list[Issue]:
+    issues = judge(name, text.encode(), [one for one in shared.checks if one in CHECKS]).report.issues
+    return [issue for issue in issues if issue.rule in shared.checks and re.search(shared.form, issue.quote)]
+
+
+def _markdownlint(labelled: Path, shared: Shared) -> Iterator[tuple[bool, bool]]:
+    """Each line that either side complains of, and each file of which neither does; none that configures the rule."""
+    for row in _lines(labelled / "markdownlint_expected.jsonl"):
+        text = (labelled / row["file"]).read_text(encoding="utf-8")
+        if not _is_configured(text, shared):
+            lines = {line for line, name in row["expected"] if name == shared.rule}
+            ours = {issue.location.line for issue in _said("example.md", text, shared)}
+            yield from ((line in lines, line in ours) for line in sorted(lines | ours))
+            if not lines | ours:
+                yield False, False
+
+
+def _is_configured(text: str, shared: Shared) -> bool:
+    """Does the example turn the rule off or give it options, by its name or with all others?"""
+    told = "\n".join(_CONFIGURED.findall(text)).casefold()
+    return any(
+        word in told for word in (shared.rule.casefold(), shared.alias, '"default": false', "markdownlint-disable")
+    )
+
+
+_CONFIGURED = re.compile(r"<!--\s*markdownlint-.*?-->", re.DOTALL)
+
+
+def _proselint(labelled: Path, shared: Shared) -> Iterator[tuple[bool, bool]]:
+    for row in _lines(labelled / "proselint_examples.jsonl"):
+        if row["rule"] == shared.rule:
+            yield row["bad"], bool(_said("example.txt", row["text"], shared))
+
+
+_FOLDED = str.maketrans("。“”‘’", ".\"\"''")
+
+
+def _zhlint(labelled: Path, shared: Shared) -> Iterator[tuple[bool, bool]]:
+    """A case is a fault of widths when the mended text differs by them; what was tried with options is left out."""
+    for row in _lines(labelled / "zhlint_cases.jsonl"):
+        if row["skipped"] or (row["with_options"] and not row["test"].startswith("[punctuation-width")):
+            continue
+        text, mended = ("".join(row[side].split()) for side in ("text", "expected"))
+        folded = [unicodedata.normalize("NFKC", side).translate(_FOLDED) for side in (text, mended)]
+        yield text != mended and folded[0] == folded[1], bool(_said("example.md", row["text"], shared))
+
+
+_READERS: Mapping[str, Callable[[Path, Shared], Iterable[tuple[bool, bool]]]] = {
+    "markdownlint": _markdownlint,
+    "proselint": _proselint,
+    "zhlint": _zhlint,
+}
