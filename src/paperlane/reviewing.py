@@ -71,7 +71,8 @@ class MemoryBooks:
 class Reviewing:
     """Runs the step MODEL_REVIEW: `RunHere` for document chains. Belongs to one event loop.
 
-    `worker` is a name that no other one has. Askers are opened when they are first needed.
+    `worker` is a name that no other one has. `threads` run what keeps answers and books, `looking` what keeps rates.
+    Askers are opened when they are first needed.
     """
 
     terms: Sequence[ModelTerms]
@@ -79,6 +80,7 @@ class Reviewing:
     answers: Answers
     books: Books
     threads: Threads
+    looking: Threads
     worker: str
     _askers: dict[str, Asker] = field(default_factory=dict)
 
@@ -146,7 +148,7 @@ class Reviewing:
                     code="unknown_model",
                     hint=f"There are: {there}. Upload the document again with one of these.",
                 )
-            self._askers[name] = open_asker(terms, self.rates, self.answers, self.threads, self.worker)
+            self._askers[name] = open_asker(terms, self.rates, self.answers, self.threads, self.looking, self.worker)
         return self._askers[name]
 
     def _price(self, model: str, usage: Usage) -> float:
@@ -191,13 +193,14 @@ async def open_reviewing(
     terms: Sequence[ModelTerms], rates: Rates, answers: Answers, books: Books, worker: str
 ) -> AsyncGenerator[Reviewing]:
     """What asks models in this process, on the running event loop."""
-    threads = Threads("models", 4)
-    reviewing = Reviewing(terms, rates, answers, books, threads, worker)
+    threads, looking = Threads("models", 4), Threads("rates")
+    reviewing = Reviewing(terms, rates, answers, books, threads, looking, worker)
     try:
         yield reviewing
     finally:
         await reviewing.close()
         threads.close()
+        looking.close()
 
 
 STEP = MODEL_REVIEW.name

@@ -201,9 +201,11 @@ class _Walk:
             self.at = span[1]
         return span
 
-    def _add(self, kind: BlockKind, start: int, end: int, **more: int) -> None:
+    def _add(
+        self, kind: BlockKind, start: int, end: int, level: int = 0, table: int = 0, row: int = 0, column: int = 0
+    ) -> None:
         code = () if kind is BlockKind.CODE else tuple(inline_code(self.text, start, end))
-        self.blocks.append(Block(kind, start, end, code=code, **more))
+        self.blocks.append(Block(kind, start, end, level, code=code, table=table, row=row, column=column))
 
     def _found(self, words: Sequence[str], start: int, until: int) -> tuple[int, int] | None:
         """Where these words stand first, whatever white space is between them."""
