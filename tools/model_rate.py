@@ -88,6 +88,8 @@ def measure(given: argparse.Namespace) -> None:
         ]
         for worker in workers:
             worker.wait()
+        if endpoint.poll() is not None:
+            sys.exit(f"the server ended ({endpoint.returncode})")
         calls = httpx.get(url.removesuffix("/v1") + "/calls", timeout=60).json()["calls"]
     tell(calls, begin + WARM, begin + given.seconds, given.requests)
 
