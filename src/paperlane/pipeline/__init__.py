@@ -36,9 +36,9 @@ async def test_document(upload: Saved[Upload], run: RunStep) -> Saved[Report]:
     parsed = await of_rules(FILE_PARSING, upload)
     document = await of_rules(DOCUMENT_PROCESSING, upload.beside(parsed))
     passages = await of_rules(SECTION_MERGE, document)
-    tested = document.beside(passages)
-    findings = await of_rules(ISSUE_DETECTION, tested)
+    findings = await of_rules(ISSUE_DETECTION, document.beside(passages))
     if with_models:
+        tested = document.beside(passages)
         questions = await run(QUESTIONS, tested)
         opinions = await run(MODEL_REVIEW, questions)
         findings = await run(ANCHORING, tested.beside(findings.beside(questions.beside(opinions))))
