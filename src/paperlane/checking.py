@@ -4,27 +4,29 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path, PurePath
 from stat import S_ISREG
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import TypeAdapter
 
-from paperlane.ai.memory import MemoryAnswers, MemoryRates
 from paperlane.errors import DocumentError, PaperlaneError, Unreadable
 from paperlane.formats import FORMATS, recognise
 from paperlane.model.documents import Brief, Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
 from paperlane.pipeline import MODEL_REVIEW, test_document
-from paperlane.reviewing import MemoryBooks, Reviewing, open_reviewing
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings, models_of
 from paperlane.threads import apart
 from paperlane.work.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from paperlane.reviewing import Reviewing
 
 Tell = Callable[[str, float], None]
 """Told the name of a file and its percent, 100 when it ended."""
@@ -75,7 +77,7 @@ class _Direct:
 
     path: Path
     sandbox: Sandbox
-    reviewing: Reviewing
+    reviewing: "Reviewing | None"
     tell: Callable[[float], None]
     percent: float = 0.0
 
@@ -85,7 +87,7 @@ class _Direct:
         def progress(share: float, _message: str) -> None:
             self.tell(begins + step.share * share)
 
-        if step.name == MODEL_REVIEW.name:
+        if self.reviewing is not None and step.name == MODEL_REVIEW.name:
             return Saved(await self.reviewing.once(value.content, progress))
         if step.file is None:
             return Saved(await self.sandbox.run(step.name, value.content, None, progress))
@@ -104,10 +106,7 @@ async def check(
     files = {
         path: barred for path, barred in _files(paths) if path in paths or not any(is_same(path, one) for one in but)
     }
-    async with (
-        open_sandbox(settings) as sandbox,
-        open_reviewing(models_of(settings), MemoryRates(), MemoryAnswers(), MemoryBooks(), "check") as reviewing,
-    ):
+    async with open_sandbox(settings) as sandbox, _reviewing(settings, brief) as reviewing:
         room = asyncio.Semaphore(max(sandbox.children, _WHILE_A_MODEL_THINKS if brief.models else 0))
 
         async def one(path: Path, barred: Fault | None) -> Report | Fault:
@@ -138,6 +137,20 @@ async def check(
         [(_name(path), fault) for path, fault in faults if path in asked],
         [(_name(path), fault) for path, fault in faults if path not in asked],
     )
+
+
+@asynccontextmanager
+async def _reviewing(settings: Settings, brief: Brief) -> "AsyncGenerator[Reviewing | None]":
+    """What asks models, if some are to be asked: what it needs takes longer to load than a small file to test."""
+    if not brief.models:
+        yield None
+        return
+    from paperlane.ai.memory import MemoryAnswers, MemoryRates  # noqa: PLC0415
+    from paperlane.reviewing import MemoryBooks, open_reviewing  # noqa: PLC0415
+
+    stores = MemoryRates(), MemoryAnswers(), MemoryBooks()
+    async with open_reviewing(models_of(settings), *stores, "check") as reviewing:
+        yield reviewing
 
 
 def is_same(one: Path, other: Path) -> bool:

@@ -433,7 +433,7 @@ MANUAL = [
 
 
 def test_a_pdf_of_612_pages_is_tested_in_less_than_300_mb(tmp_path: Path):
-    """All processes together: the steps run in one child beside the command, and the larger takes less than half."""
+    """All processes together: the steps run in one child, the larger one, and the command beside it takes far less."""
     pages = [f"/Contents {22 + number % len(MANUAL)} 0 R" for number in range(612)]
     (tmp_path / "manual.pdf").write_bytes(paged(*pages, more=tuple(MANUAL)))
     check = [sys.executable, "-m", "paperlane", "check", "manual.pdf", "--format", "json", "--fail-on", "never"]
@@ -442,4 +442,4 @@ def test_a_pdf_of_612_pages_is_tested_in_less_than_300_mb(tmp_path: Path):
     )
     (report,) = json.loads(done.stdout)["documents"]
     assert (report["document"]["pages"], report["coverage"]["whole"]) == (612, True)
-    assert int(done.stderr) < 150 << 20
+    assert int(done.stderr) < 200 << 20

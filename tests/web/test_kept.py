@@ -368,8 +368,11 @@ async def test_a_run_is_one_processs_an_hour_and_tells_what_it_did(house: House)
         house_keeping = keep_house(house.ledger, places_of(house), kept, threads, stop, lambda: True)
         await asyncio.gather(house_keeping, stop_soon())
     assert [line for line in logs if line["event"] == "old things removed"] == [
-        {"event": "old things removed", "log_level": "info", "tasks": 1, "trimmed": 0, "files": 1, "orphans": 0}
-    ]
+        {
+            "event": "old things removed", "log_level": "info",
+            "tasks": 1, "trimmed": 0, "files": 1, "orphans": 0, "answers": 0,
+        }
+    ]  # fmt: skip
     again = await clean(house.ledger, places_of(house), kept, threads, asyncio.Event(), lambda: True)
     assert again is None
     threads.close()
