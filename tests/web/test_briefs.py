@@ -22,7 +22,8 @@ async def test_an_upload_chooses_its_checks_and_its_task_says_so(house: House):
     batch = await house.upload("ann", BAD, profile="technical,style-en", no_check="numbering")
     (task,) = batch["tasks"]
     assert task["brief"] == {
-        "profiles": ["technical", "style-en"], "also": [], "without": ["numbering"], "terms": 0, "ignored": 0, "models": [],
+        "profiles": ["technical", "style-en"], "also": [], "without": ["numbering"], "models": [],
+        "terms": 0, "ignored": 0,
     }  # fmt: skip
     (other,) = (await house.upload("ann", BAD))["tasks"]
     assert other["brief"]["profiles"] == ["requirements"]
