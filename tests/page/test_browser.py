@@ -48,8 +48,11 @@ CONTRASTS = """(root) => {
     });
 }"""
 TEXT = "# Gate 😀\n\nThe gate shall be fast.\n\n| Id | Text |\n|---|---|\n| G-1 | 大门应尽快打开 TBD |\n"
-WORD = "The recorder keeps the log of each day. "
-LONG = "\n\n".join(WORD * (number * 7 % 29 + 1) + "TBD. " * (number % 90 == 45) for number in range(1800))
+LONG = "\n\n".join(
+    "".join(f"Entry {number}.{at} of the log is kept. " for at in range(number * 7 % 29 + 1))
+    + "TBD. " * (number % 90 == 45)
+    for number in range(1800)
+)
 SLOW = "The gateway shall answer each request within 200 ms and log it.\n\n" * 8000
 DROP = """(files) => {
     const transfer = new DataTransfer();
