@@ -113,6 +113,11 @@ def test_what_is_no_answer_is_unusable(text: str):
         read(text)
 
 
+def test_a_quote_that_no_store_could_hold_is_mended():
+    (said,), _ = read(json.dumps({"issues": [ONE | {"quote": "f\ud800ast"}]}))
+    assert said.quote.encode().decode() == said.quote == "f\ufffdast"
+
+
 def test_findings_are_bounded():
     said, dropped = read(json.dumps({"issues": [ONE] * (MOST + 5)}))
     assert (len(said), dropped) == (MOST, 5)

@@ -376,7 +376,10 @@ def test_what_the_report_could_not_have_found_is_not_fixed():
     assert fixed(replace(report, notices=(cut_off,))) == 0
     of_a_model = replace(gone, rule="unclear", source="model")
     assert fixed(report, of_a_model) == 0
-    assert fixed(replace(report, judges=("rules", "gpt")), of_a_model) == 1
+    reviewed = replace(report, judges=("rules", "gpt"))
+    assert fixed(reviewed, of_a_model) == 1
+    unanswered = Notice("model_unanswered", "", {"model": "gpt", "count": "1", "why": "budget"})
+    assert fixed(replace(reviewed, notices=(unanswered,)), of_a_model) == 0
 
 
 @pytest.mark.parametrize("name", [name for name in REPORTS if name != "json"])

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paperlane.ai import Said, Why
+from paperlane.ai.prompts import whole
 from paperlane.ai.rules import CATEGORIES
 from paperlane.model.documents import Severity
 
@@ -100,7 +101,7 @@ def read(text: str) -> tuple[tuple[Said, ...], int]:
 
 def _said(issue: _Issue) -> Said:
     return Said(
-        issue.quote[:_LONGEST_QUOTE],
+        whole(issue.quote[:_LONGEST_QUOTE]),  # with a lone surrogate it could not be kept
         issue.rule,
         issue.severity,
         issue.confidence,

@@ -57,7 +57,8 @@ _COUNTED = re.compile(
     r"positions?|digits?|TLS|SSL|HTTP|Java|Python|Android|iOS|release|year)\b|\d\s?(?:[:x×*]|out\s+of)\s?\d",
     re.IGNORECASE | re.ASCII,
 )
-_NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+\s?[百千万亿]?|[一二两三四五六七八九十百千万亿]+)"
+# bounded, for each sign of a long run may begin one
+_NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+\s?[百千万亿]?|[一二两三四五六七八九十百千万亿]{1,20})"
 _BARE_ZH = r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下间]|范围|时(?![秒间段])|的?情况|[并且或则](?!\d)))"
 _MEASURED_ZH = (
     r"(?:时间|时延|延迟|延时|时长|耗时|周期|间隔|超时|寿命|有效期|期限|保留期|长度|宽度|高度|深度|厚度|直径|半径|距离|"

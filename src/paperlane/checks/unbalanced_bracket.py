@@ -1,6 +1,7 @@
 """Brackets and quotation marks that are opened and never closed, or closed and never opened."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -124,17 +125,21 @@ def _lone(prose: Prose) -> Sequence[_Lone]:
     if _FORMAL.search(text) or not words.search(text):
         return ()
     held: list[tuple[int, str]] = []
+    kinds = Counter[str]()  # of those held: there may be very many
     lone: list[_Lone] = []
     for found in _SIGN.finditer(text):
         if found[0] in _OPENS:
             held.append((found.start(), _OPENS[found[0]]))
+            kinds[_OPENS[found[0]]] += 1
             continue
         kind = _CLOSES[found[0]]
-        if any(kind == other for _, other in held):
+        if kinds[kind]:
             while held[-1][1] != kind:
                 at, other = held.pop()
+                kinds[other] -= 1
                 lone.append(_Lone(prose, at, other, opens=True))
             held.pop()
+            kinds[kind] -= 1
         elif found[0] != "’" and not _LABEL.search(text, max(0, found.start() - 6), found.start()):
             lone.append(_Lone(prose, found.start(), kind, opens=False))
     lone += [_Lone(prose, at, kind, opens=True) for at, kind in held]

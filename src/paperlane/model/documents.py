@@ -402,7 +402,8 @@ class Report:
         """The same, compared with the issues that the document had before.
 
         An issue is one of those by its fingerprint; as often as it was there. What is there no more is fixed if this
-        report could have found it: its check was asked, broke nowhere off and listed all that it found.
+        report could have found it: its check was asked, broke nowhere off and listed all that it found; for those of
+        models, they tested every passage.
         """
         left = Counter(known.fingerprint for known in before)
         changes: list[Change] = []
@@ -411,9 +412,11 @@ class Report:
             left[issue.fingerprint] -= 1
         silent = {notice.params.get("check") for notice in self.notices}
         answered = {*self.checks} - silent
+        unanswered = any(notice.code == "model_unanswered" for notice in self.notices)
+        by_models = self.judges != ("rules",) and not unanswered
         fixed: list[Known] = []
         for known in before:
-            asked = known.rule in answered if known.source == "rule" else self.judges != ("rules",)
+            asked = known.rule in answered if known.source == "rule" else by_models
             if left[known.fingerprint] > 0 and asked:
                 fixed.append(known)
             left[known.fingerprint] -= 1
