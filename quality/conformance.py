@@ -40,9 +40,9 @@ SHARED: Sequence[Shared] = (
     Shared(
         "markdownlint", "MD042", ("broken-link",), r"\]\(\s*(#|<#?>)?\s*(\"[^\"]*\")?\s*\)|^[^\](]*$", "no-empty-links"
     ),
-    Shared("markdownlint", "MD051", ("broken-reference",), r"#", "link-fragments"),
+    Shared("markdownlint", "MD051", ("broken-reference", "anchor-case"), r"#", "link-fragments"),
     Shared("proselint", "annotations", ("tbd",)),
-    Shared("proselint", "lexical_illusions", ("doubled-word",)),
+    Shared("proselint", "lexical_illusions", ("doubled-word", "repeated-phrase")),
     Shared("proselint", "spelling.consistency", ("inconsistent-term",)),
     Shared("proselint", "misc.greylist", ("wordy-phrase",)),
     Shared("proselint", "misc.latin", ("latin-abbreviation",)),
