@@ -258,13 +258,10 @@ UNITS = [
     "a-",
     "中a",
     "， ",
-    "! ",
     "……",
     "“中",
     "'中",
     "it  is a error due to the ",
-    "an an ",
-    "x 2 x ",
 ]
 
 
