@@ -20,7 +20,8 @@ from quality.reading import judge
 class Shared:
     """A rule of another program, and the checks of ours that ask the same, of quotes of a form where they ask more.
 
-    `alias` is the rule's other name, by which an example may configure it.
+    `alias` is the rule's other name, by which an example may configure it. `tests` are the beginnings of the names of
+    tests that try it with its usual options, and an example is a fault where it `mends` places of a form.
     """
 
     source: str
@@ -28,18 +29,47 @@ class Shared:
     checks: Sequence[str]
     form: str = ""
     alias: str = ""
+    tests: Sequence[str] = ()
+    mends: str = ""
 
 
+_USUAL = ("[case", "#")
+_PUNCTUATION = ("repeated-punctuation", "repeated-space", "exclamations", "latin-abbreviation")
 SHARED: Sequence[Shared] = (
     Shared("markdownlint", "MD001", ("heading-skipped",), alias="heading-increment"),
     Shared(
         "markdownlint", "MD042", ("broken-link",), r"\]\(\s*(#|<#?>)?\s*(\"[^\"]*\")?\s*\)|^[^\](]*$", "no-empty-links"
     ),
-    Shared("markdownlint", "MD051", ("broken-reference",), r"#", "link-fragments"),
+    Shared("markdownlint", "MD051", ("broken-reference", "anchor-case"), r"#", "link-fragments"),
     Shared("proselint", "annotations", ("tbd",)),
-    Shared("proselint", "lexical_illusions", ("doubled-word",)),
+    Shared("proselint", "lexical_illusions", ("doubled-word", "repeated-phrase")),
     Shared("proselint", "spelling.consistency", ("inconsistent-term",)),
-    Shared("zhlint", "punctuation-width", ("mixed-width",)),
+    Shared("proselint", "misc.greylist", ("wordy-phrase",)),
+    Shared("proselint", "misc.latin", ("latin-abbreviation",)),
+    Shared("proselint", "redundancy.misc", ("wordy-phrase",)),
+    Shared("proselint", "redundancy.ras_syndrome", ("wordy-phrase",)),
+    Shared("proselint", "typography.punctuation", _PUNCTUATION),
+    Shared("proselint", "typography.symbols", ("typewriter-sign", "repeated-space")),
+    Shared(
+        "zhlint",
+        "punctuation-width",
+        ("mixed-width", "chinese-punctuation", "chinese-quotes"),
+        tests=("[punctuation-width",),
+    ),
+    Shared(
+        "zhlint",
+        "space-between-mixed-width",
+        ("chinese-spacing",),
+        tests=("one space between mixed-width", *_USUAL),
+        mends=r"[\u3400-\u9fff][A-Za-z\d]|[A-Za-z\d][\u3400-\u9fff]",
+    ),
+    Shared(
+        "zhlint",
+        "space-beside-full-width-punctuation",
+        ("punctuation-spacing",),
+        tests=("no space before punctuation", "no space after full-width", *_USUAL),
+        mends=r"\s(?=[，。；：？！、])|(?<=[，。；：？！、])\s",
+    ),
 )
 """What is compared. LanguageTool's examples share no rule with us."""
 
@@ -134,13 +164,21 @@ _FOLDED = str.maketrans("。“”‘’", ".\"\"''")
 
 
 def _zhlint(labelled: Path, shared: Shared) -> Iterator[tuple[bool, bool]]:
-    """A case is a fault of widths when the mended text differs by them; what was tried with options is left out."""
+    """What was tried with options that are not the rule's own is left out."""
     for row in _lines(labelled / "zhlint_cases.jsonl"):
-        if row["skipped"] or (row["with_options"] and not row["test"].startswith("[punctuation-width")):
+        if row["skipped"] or (row["with_options"] and not row["test"].startswith(tuple(shared.tests))):
             continue
-        text, mended = ("".join(row[side].split()) for side in ("text", "expected"))
-        folded = [unicodedata.normalize("NFKC", side).translate(_FOLDED) for side in (text, mended)]
-        yield text != mended and folded[0] == folded[1], bool(_said("example.md", row["text"], shared))
+        says = bool(_said("example.md", row["text"], shared))
+        yield _mends(row["text"], row["expected"], shared.mends), says
+
+
+def _mends(text: str, mended: str, form: str) -> bool:
+    """Has the mended text fewer places of the form, or, where there is none, does it differ by widths and no more?"""
+    if form:
+        return len(re.findall(form, mended)) < len(re.findall(form, text))
+    sides = ["".join(side.split()) for side in (text, mended)]
+    folded = [unicodedata.normalize("NFKC", side).translate(_FOLDED) for side in sides]
+    return sides[0] != sides[1] and folded[0] == folded[1]
 
 
 _READERS: Mapping[str, Callable[[Path, Shared], Iterable[tuple[bool, bool]]]] = {

@@ -255,6 +255,13 @@ UNITS = [
     "5 s, REQ-1 ",
     "[a](b c) http:/a.b ",
     "\n\n# A\n\nTable 1: a",
+    "a-",
+    "中a",
+    "， ",
+    "……",
+    "“中",
+    "'中",
+    "it  is a error due to the ",
 ]
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, STYLE_ZH, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
 _WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+")
@@ -25,11 +25,11 @@ _SENTENCE = re.compile(r"[A-Za-z]{2,}(?:(?:[，；：、。（）]\s?|[,;:]?\s)[
 def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
         if not prose.text.isascii():
-            for start, end, to in sorted(_slips(prose)):
+            for start, end, to in sorted(slips(prose)):
                 yield prose.finding(start, end, {"sign": prose.said(start, end), **_TO[to]})
 
 
-def _slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
+def slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
     """Where they stand, and the width that they should have."""
     text = prose.text
     yield from ((*found.span(), "half") for found in _WIDE.finditer(text))
@@ -55,7 +55,7 @@ CHECK = Check(
     confidence=0.8,
     scope=Scope.PASSAGE,
     find=_find,
-    profiles=SOUND,
+    profiles=(*SOUND, STYLE_ZH),
     messages={"en": "“{sign}” should be {width} here.", "zh": "此处的“{sign}”应使用{width}。"},
     suggestions={"en": "Write its {width} form.", "zh": "请改用{width}形式。"},
     flags=(
