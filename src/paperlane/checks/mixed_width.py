@@ -6,27 +6,50 @@ from collections.abc import Iterator
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
-_WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+")
+_WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+(?:[．：][０-９]+)?％?")
 # only what no house style asks for: a space behind the sign may be a style, numbers and names have signs of their own
 _IN_CHINESE = re.compile(
     r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|"
     r"(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
-    r"(?<=[\u3400-\u9fff]{4})\.(?=\s*$|\n)|"
-    r"(?<=[\u3400-\u9fff]{5})\.(?=[\u3400-\u9fff]{5})(?![^.\n]{0,12}\.[\u3400-\u9fff])"
+    r"(?<=[\u3400-\u9fff]{2})\.(?=\s*$)|(?<=[\u3400-\u9fff]{4})\.(?=\n)|"
+    r"(?<=[\u3400-\u9fff]{2})\.(?=[\u3400-\u9fff]{4}[^.\n]*[。.]\s*$)(?![^.\n]{0,12}\.[\u3400-\u9fff])"
 )
 _SPACED = re.compile(r"(?<=[\u3400-\u9fff])[,;](?=\s[\u3400-\u9fff])")
 _FULL_STOPS = re.compile(r"[，。；]")
 _PAIR = re.compile(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
-_IN_ENGLISH = re.compile(r"(?<=[A-Za-z])[，。；：？！、）]|（(?=[A-Za-z])")
+_NARROW = re.compile(
+    r"(?<=[\u3400-\u9fff])\([\u3400-\u9fff][^（）()\n]{0,78}[\u3400-\u9fff]\)(?=[\u3400-\u9fff，。；])"
+)
+_RARE = 5  # full-width brackets for one half-width
+_IN_ENGLISH = re.compile(r"(?<=[A-Za-z\d%])[，。；：？！、）％]|（(?=[A-Za-z\d])")
 _EASTERN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
 _SENTENCE = re.compile(r"[A-Za-z]{2,}(?:(?:[，；：、。（）]\s?|[,;:]?\s)[a-z]{2,}){2}", re.ASCII)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
+    narrow = _narrow_slips(subject.of or subject)
     for prose in subject.prose:
         if not prose.text.isascii():
-            for start, end, to in sorted(_slips(prose)):
+            slips = [*_slips(prose), *(_narrow(prose) if narrow else ())]
+            for start, end, to in sorted(slips):
                 yield prose.finding(start, end, {"sign": prose.said(start, end), **_TO[to]})
+
+
+def _narrow_slips(whole: Subject) -> bool:
+    """Are half-width brackets around Chinese words rare enough in the document to be slips, not its style?"""
+    if "narrow" not in whole.kept:
+        chinese = [prose for prose in whole.prose if prose.chinese]
+        narrow = sum(1 for prose in chinese for _ in _NARROW.finditer(prose.text))
+        wide = sum(prose.text.count("（") for prose in chinese)
+        whole.kept["narrow"] = 0 < narrow <= max(1, wide // _RARE)
+    found: bool = whole.kept["narrow"]
+    return found
+
+
+def _narrow(prose: Prose) -> Iterator[tuple[int, int, str]]:
+    for found in _NARROW.finditer(prose.text) if prose.chinese else ():
+        yield found.start(), found.start() + 1, "full"
+        yield found.end() - 1, found.end(), "full"
 
 
 def _slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
