@@ -25,12 +25,13 @@ _CHINESE = re.compile(
     r"(?<![机社协学委议])(会)会(?![议员])|(?<![达收直遇得])(到)到(?![达期])|(?<![相针面])(对)对(?![象应于方比])|"
     r"(?<![若以])(及)及(?!时)|(?<![合])(并)并(?![行发推])|(?<![活应])(该)该|"
     r"(?<![即])(将)将(?!来)|(?<![自理缘])(由)由|(须)须(?!知)|(被)被|(把)把|(从)从(?![属容])|"
+    r"(?P<few>[按给至若则])(?P=few)|(?P<long>(?![\u4e00-\u9fff]{0,4}什么)[\u4e00-\u9fff]{3,6})(?P=long)|(?<![必急所供无])(需)需(?![求要])|"
     r"(?P<two>但是|并且|而且|或者|以及|如果|因为|所以|可以|进行|需要|必须|应该|应当|不得|我们|他们|根据|已经|没有|这个|其中|"
     r"为了|对于|关于|由于|能够|或者|同时|然后)(?P=two)|"
     r"(?P<verb>通过|使用|实现|支持|提供)(?P=verb)(?![者率量类商方])|"
     r"(?P<pair>[\u4e00-\u9fff](?<![一二三两几每很非])[\u4e00-\u9fff])(?P=pair)(?![管用工集设案程者员人方商率量类性化级学法论])"
 )
-_TWICE = re.compile(r"([\u4e00-\u9fff]{1,2})\1")
+_TWICE = re.compile(r"([\u4e00-\u9fff]{1,6})\1")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -67,6 +68,7 @@ CHECK = Check(
     messages={"en": "“{word}” stands twice.", "zh": "“{word}”重复出现。"},
     suggestions={"en": "Delete one, or write the word that is missing.", "zh": "请删除多余的一个，或补上遗漏的字词。"},
     flags=(
+        "司机等待等待信号，钥匙挂于于墙上。",
         "It opens the the door.",
         "This is is wrong.",
         "It is open. The the door is shut.",

@@ -94,6 +94,7 @@ CHECK = Check(
         "溫度應保持在20℃。",
     ),
     passes=(
+        "The reader shall read labels at 20 cm, and stop when it falls to 60 kPa.",
         "The system shall answer within 5 s.",
         "The supply voltage shall be 12 V ± 5 %.",
         "It takes about 5 s.",

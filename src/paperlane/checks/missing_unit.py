@@ -51,6 +51,11 @@ _ENGLISH = re.compile(
     rf"reach|attain|total|(?:between|from)(?=\s+-?\d+\s+(?:and|to)\b))\s+)"
     rf"(?P<measured>(?:-?\d+\s+(?:and|to)\s+)?-?{_NUMBER}){_BARE}|"
     rf"\b(?:shall|must)\s+(?:\w+\s+){{1,4}}?(?:for|after|every|in)\s+{_LIMIT}?(?P<for2>{_NUMBER}){_BARE}|"
+    rf"\b(?:intervals?|delays?|range|rate|limit|total|maximum|minimum|span|margin|tolerance|threshold|dose|depth|load)\s+"
+    rf"(?:of|at|to|from|between)\s+{_LIMIT}?(?P<span>(?:-?\d+\s+(?:and|to)\s+)?-?{_NUMBER}){_BARE}|"
+    rf"\b(?:drop|fall|rise|reach|exceed|heat|cool|wait|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|pause|hold|"
+    rf"remain|stay|stop|start|open|close|retry|repeat|sound|flash|run)\w*\s+(?:(?:below|above|to|for|after|within|at|by|up\s+to|every)\s+)?"
+    rf"{_LIMIT}?(?P<does>-?{_NUMBER}){_BARE}|"
     rf"\b(?:shall|must|should|to)\s+(?:not\s+)?(?:be\s+)?{_LIMIT}(?P<least>{_NUMBER}){_BARE}",
     re.IGNORECASE | re.ASCII,
 )
@@ -75,6 +80,8 @@ _CHINESE = re.compile(
     rf"(?:保[留存]|存储|留存|归档)(?:至少|不少于|时间|期限|为)?\s?(?P<kept>{_NUMBER_ZH}){_BARE_ZH}|"
     rf"(?:不?(?:得|能|可|应)?(?:超过|多于|少于|达到)|不(?:得|能|可|应)?[大小高低短长]于|至少|至多|最多|最少)(?:为|是|"
     rf"到|达到?|支持|保[留存])?\s?(?P<limit>{_NUMBER_ZH}){_BARE_ZH}|"
+    rf"(?:承受|达到?|升至|降至|升到|降到|等待|持续|停留|间隔|延时|重约|称重|移动|行驶|输出|供给|[低高大小少多]于|之?[后前]|超过)\s?"
+    rf"(?P<does>-?{_NUMBER_ZH}){_BARE_ZH}|"
     rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|[为在]|[<>≤≥＜＞]=?|至少|"
     rf"至多|最[大小长短多少])(?:等于)?\s?(?P<measured>(?:-?\d+\s?[到至~～-]\s?)?-?{_NUMBER_ZH}){_BARE_ZH}",
     re.ASCII,
@@ -121,6 +128,9 @@ CHECK = Check(
     messages={"en": "“{word}” has no unit.", "zh": "“{word}”缺少单位。"},
     suggestions={"en": "Write the unit, or what is counted.", "zh": "请写明单位或计数对象。"},
     flags=(
+        "The height of the counter shall be 900.",
+        "The torque shall reach 18 within the ramp.",
+        "The temperature shall lie between -20 and 55.",
         "The system shall respond within 5.",
         "The server must support at least 200.",
         "The response time shall not exceed 3 under full load.",

@@ -82,6 +82,9 @@ CHECK = Check(
     messages={"en": "“{sign}” should be {width} here.", "zh": "此处的“{sign}”应使用{width}。"},
     suggestions={"en": "Write its {width} form.", "zh": "请改用{width}形式。"},
     flags=(
+        "The ratio is 3：1 by weight.",
+        "水泵停机.",
+        "打印标签(一式两份)并盖章。",
         "系统应记录日志,并通知用户。",
         "系统应记录日志;管理员应审核.",
         "系统应记录日志, 并通知用户。",
@@ -93,6 +96,7 @@ CHECK = Check(
         "系統應記錄日誌,並通知用戶。",
     ),
     passes=(
+        "打印标签(一式两份)并盖章，标签(一式三份)除外。",
         "系统应记录日志，并通知用户。",
         "系统支持 PDF, DOCX 和 HTML；比例为 1:2，时间为 12:30。",
         "版本号为主版本号.次版本号.修订号。",

@@ -11,13 +11,13 @@ _ITEMS = (
 # after INCOSE's Guide to Writing Requirements, rule R9 (avoid open-ended clauses)
 _ENGLISH = (
     (
-        r"etc\b\.?|et\s+cetera|(?:and|or)\s+(?:so\s+(?:on|forth)|the\s+likes?|suchlike|(?:something|anything|everything)\s+(?:similar|else|like\s+(?:that|it))|"
+        r"etc\b\.?|et\s+cetera|(?:and|or)\s+(?:so\s+(?:on|forth)|such(?=\s*[.,;)])|(?:all\s+)?(?:that|things?\s+like\s+(?:that|this|these))(?=\s*[.;)])|a\s+few\s+(?:more|others)|the\s+likes?|suchlike|(?:something|anything|everything)\s+(?:similar|else|like\s+(?:that|it))|"
         r"whatever(?:\s+else)?|the\s+rest|what(?:\s+)?not)"
     ),
     rf"(?:as\s+well\s+as|along\s+with|together\s+with)\s+(?:any\s+|some\s+|many\s+)?(?:others?|similar\s+\w+|other\s+\w+|more){_ENDS}",
     (
         rf"(?:at\s+least|at\s+(?:the\s+very\s+least|a\s+minimum)|as\s+a\s+minimum|in\s+particular|for\s+(?:example|instance)|"
-        rf"primarily|mainly){_ITEMS}|to\s+name\s+(?:but\s+|just\s+)?(?:a\s+few|some)"
+        rf"primarily|mainly|especially|notably|typically),?{_ITEMS}|et\s+al\b\.?|(?:plus|and\s+all|and\s+everything)\s+(?:others?|more|related|else)(?:\s+\w+)?{_ENDS}|to\s+name\s+(?:but\s+|just\s+)?(?:a\s+few|some)"
     ),
     (
         rf"(?:and|or)\s+(?:(?:many|any|some)\s+)?(?:other\s+)?(?:others|(?:similar|comparable|equivalent|related|further|additional|like)(?:\s+(?:ones|\w+))?|"
@@ -34,7 +34,7 @@ _ENGLISH = (
 )
 _DOTS = r"(?:[,，、]\s{0,3}|(?<=[\w)）\u3400-\u9fff])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))"
 _CHINESE = (
-    r"等等(?!待)|(?:包括|包含|涵盖)?[，,]?[但而]?并?不[仅只]?(?:限于|局限于)|诸如",
+    r"等等(?!待)|(?:包括|包含|涵盖)?[，,]?[但而]?并?不[仅只]?(?:限于|局限于)|诸如|不一而足|[以依]此类推|什么的(?=[，。；])|(?:不止|不限)于",
     r"(?:诸如此类|(?<!总)之类)(?=[的，。；）]|$)|(?:至少|主要|例如|比如|譬如)(?:应?包[括含])?(?=[一-龥]{2,12}、)",
     r"(?:以及|和|及|或|与)(?:其[他它])?(?:类似|同类|相似|相近|别的|更多|相关)(?:的)?[一-龥]{0,4}(?=[，。；）]|$)",
     r"(?:以及|和|及|或)其[他它](?:相关)?(?:[一-龥]{2}|信息|内容|数据|功能|操作|情况|事项|类型|格式|方式|设备|字段)?(?=[，。；]|$)",
@@ -68,6 +68,10 @@ CHECK = Check(
         "zh": "请列出全部项目，或指明完整清单所在位置。",
     },
     flags=(
+        "The form shall ask for at least name, address and age.",
+        "The unit shall log starts and any other event.",
+        "阀组应输送水、蒸汽或类似介质。",
+        "表单应至少询问姓名、地址和年龄。",
         "The system shall export PDF, DOCX, etc.",
         "The log must hold the time, the user and so on.",
         "Reports shall include, but are not limited to, cost and time.",
@@ -81,6 +85,7 @@ CHECK = Check(
         "系统应：\n\n- 导出 PDF、DOCX 等",
     ),
     passes=(
+        "The form shall ask for at least two names.",
         "The system shall export PDF and DOCX.",
         "There are cats, dogs, etc.",
         "The limit shall be such that no user waits.",

@@ -148,6 +148,8 @@ CHECK = Check(
         "zh": "请写明执行者，例如“系统应加密……”。",
     },
     flags=(
+        "会话应在 15 分钟后被关闭。",
+        "Lamps shall be lit. Logs shall be kept. Doors shall be shut. Pallets have to be removed from the lane.",
         "All passwords shall be encrypted.",
         "Backups must be kept for 30 days.",
         "The parameters shall always be validated before use.",
@@ -156,6 +158,7 @@ CHECK = Check(
         "密碼應被加密。",
     ),
     passes=(
+        "Pallets have to be removed from the lane.",
         "The server shall encrypt all passwords.",
         "All passwords shall be encrypted by the server.",
         "When the server starts, the log shall be deleted.",

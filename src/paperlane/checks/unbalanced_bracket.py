@@ -195,6 +195,8 @@ CHECK = Check(
     messages={"en": "“{sign}” {fault}.", "zh": "“{sign}”{fault_zh}。"},
     suggestions={"en": "Add its other half, or delete it.", "zh": "请补上另一半，或删除它。"},
     flags=(
+        "The door closes after 8 s).",
+        "扳手规格 17）挂在墙上。",
         "The server (see below shall stop.",
         "The server shall stop) at once.",
         "The values [a, b, c are given.",
@@ -208,6 +210,7 @@ CHECK = Check(
         "> 状态（空\n> 闲。",
     ),
     passes=(
+        "See point b) of the law.",
         "The server (see below) shall stop [at once].",
         "a) It stops. b) It runs.\n\n1) One.\n\n(2) Two.",
         "The range is [0, 1), or (2, 3].",

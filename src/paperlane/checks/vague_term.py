@@ -100,6 +100,8 @@ CHECK = Check(
         "zh": "请给出数值、单位与容差，或列出明确的条件。",
     },
     flags=(
+        "The display shall be legible under normal lighting.",
+        "看板应显示相关数据。",
         "The system shall respond fast.",
         "The page must be user-friendly.",
         "Logs should be kept in a reasonable way, and promptly.",

@@ -31,6 +31,8 @@ _HOPEFUL = (
     r"improve|strive\s+(?:to|for)|"
     r"(?:make|use|undertake)\s+(?:an?\s+|every\s+|all\s+|its\s+|some\s+)?(?:\w+\s+)?(?:efforts?|attempts?|endeavou?rs?)\s+"
     r"(?:to|at)|do\s+(?:its|their|the)\s+(?:best|utmost)\s+to|work\s+towards?|"
+    r"serve\s+to|be\s+(?:conducive|helpful|useful)\s+(?:to|for|in)|"
+    r"participate\s+in|be\s+involved\s+in|have\s+provisions?\s+(?:for|to)|make\s+(?:provisions?|allowances?)\s+for|lend\s+itself\s+to|"
     r"(?:try|attempt|aim|seek|endeavou?r|tend|hope|plan|intend|expect)\s+(?:to|for|at)|contribute\s+to|be\s+(?:mindful|aware)\s+of|"
     r"pay\s+attention\s+to|streamline"
 )
@@ -72,11 +74,12 @@ _FEW = 80  # characters of an obligation that leaves no room for a condition or 
 
 _OBLIGES_ZH = r"(?:应当?|应该|必须|须|需要?|要|务必)"
 _VERB_ZH = (
-    r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法)(?!被)|(?:能|可)?(?:具[备有]|拥有|"
+    r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法|能(?![力量源动])|可(?!能|用|靠|见|行|选|读|视|变|信|控|持|扩|维|编|执|移|配|追|重|访|被))(?!被)|"
+    r"(?:被?设计|用)(?:成|为|用?于|来)|(?:能|可)?(?:具[备有]|拥有|有|"
     r"提供)[^，。；,;：:、\n]{0,30}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
     r"(?=\s*(?:[，。；,;]|并|$)))|"
     r"(?P<hopeful>(?:有助|有利|致力|有益|适合|适用|着眼)于|旨在|允许|尝试|试图|设法|努力|打算|计划|争取|辅助|配合|足以|得以|"
-    r"预期|期望|方便(?!的)|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|"
+    r"预期|期望|希望|力图|谋求|追求|倡导|鼓励|推动|引导|助力|支撑|服务于|方便(?!的)|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|"
     r"适应|满足(?!的)(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
     r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|"
     r"对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持))))"
