@@ -32,6 +32,8 @@ _SHARES = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _OPENAI = "https://api.openai.com/v1"
 
 
+_CURRENCY = "USD"
+
 NO_MODEL = "none"
 """What somebody chooses who wants rules only."""
 
@@ -55,7 +57,7 @@ class ModelTerms(BaseModel):
     key_env: str = _KEY_ENV
     price_in: float = Field(default=0.0, ge=0)
     price_out: float = Field(default=0.0, ge=0)
-    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    currency: str = Field(default=_CURRENCY, pattern="^[A-Z]{3}$")
     requests_a_minute: int = Field(default=0, ge=0, le=1_000_000)
     tokens_a_minute: int = Field(default=0, ge=0, le=1_000_000_000)
     context: int = Field(default=16_000, ge=4_000, le=100_000_000)
@@ -354,6 +356,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
 
 
+def currency_of(settings: Settings) -> str:
+    """The currency of the models' prices: they share one."""
+    return next((terms.currency for terms in models_of(settings)), _CURRENCY)
+
+
 def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
     """Every model that may be asked, the usual one first; () for none. Misconfigured where one makes no sense."""
     if not settings.model:
@@ -368,7 +375,7 @@ def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
             price_out=settings.model_price_out,
             requests_a_minute=settings.model_requests_a_minute,
             tokens_a_minute=settings.model_tokens_a_minute,
-            currency=next((terms.currency for terms in settings.models), "USD"),
+            currency=next((terms.currency for terms in settings.models), _CURRENCY),
         )
     except ValidationError as error:
         first = error.errors(include_input=False)[0]

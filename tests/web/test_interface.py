@@ -500,6 +500,7 @@ OTHERS = {
     ("DELETE", "/api/v1/schedules/{name}"),
 }
 LISTS = {
+    ("GET", "/api/v1/usage"),
     ("GET", "/api/v1/tasks"),
     ("GET", "/api/v1/queue"),
     ("GET", "/api/v1/schedules"),

@@ -9,7 +9,7 @@ from paperlane.cli.installation import Data, Database, Json, desk_of, made
 from paperlane.cli.output import show
 from paperlane.errors import BadRequest
 
-app = typer.Typer(help="Accounts: add, list, set, token, revoke.", no_args_is_help=True)
+app = typer.Typer(help="Accounts: add, list, set, token, revoke, usage.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The account's name.")]
 Role = Annotated[str | None, typer.Option(metavar="user|viewer|admin", help="What the account may do.")]
@@ -115,3 +115,32 @@ def revoke(name: Name, data: Data = None, database: Database = None) -> None:
     with desk_of(data, database) as desk:
         count = desk.accounts.revoke(None, desk.accounts.user(name))
     typer.echo(f"Revoked {count} {'token' if count == 1 else 'tokens'} of {name}.")
+
+
+@app.command()
+def usage(
+    days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="The last so many days; else this calendar month.")
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show what each user's documents used up at language models, the dearest first."""
+    from paperlane.settings import currency_of
+
+    with desk_of(data, database) as desk:
+        currency = currency_of(desk.accounts.settings)
+        rows: list[dict[str, object]] = [
+            {
+                "user": used.name or used.user,
+                "model": used.model,
+                "requests": used.spent.usage.requests,
+                "tokens in": used.spent.usage.tokens_in,
+                "tokens out": used.spent.usage.tokens_out,
+                "money": round(used.spent.money, 4),
+                "currency": currency,
+            }
+            for used in desk.accounts.used(None, days, 1_000)
+        ]
+    show(rows, as_json=as_json, empty="No model was asked.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from paperlane.ai.budget import Spent
 from paperlane.clock import Clock
 from paperlane.desk.choices import check_engine
 from paperlane.desk.trail import Trail
@@ -12,7 +13,7 @@ from paperlane.errors import Conflict
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import UserId
-from paperlane.records import accounts
+from paperlane.records import accounts, usage
 from paperlane.records.accounts import Account, Role
 from paperlane.rollout import RollOut
 from paperlane.settings import Settings
@@ -22,6 +23,17 @@ _AUTO = "auto"
 
 _FIRST_ADMIN = "admin"
 _LINK_SECONDS = 3_600.0
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a user's documents used up at one model."""
+
+    user: UserId
+    name: str
+    model: str
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,20 @@ class Accounts:
     def names(self, users: Sequence[UserId]) -> Mapping[int, str]:
         """What these accounts are called; those that there are not are left out."""
         return self.ledger.read(lambda connection: accounts.names(connection, users))
+
+    def used(self, by: Account | None, days: int | None, most: int) -> Sequence[Used]:
+        """What documents used up at models in the last so many days, None for this month: the dearest first.
+
+        One's own, and everybody's for admins and at the machine itself.
+        """
+        now = self.clock.now()
+        begin = usage.month_of(now) if days is None else now - (days - 1) * _DAY
+        user = None if by is None or by.operates else by.id
+        found = self.ledger.read(lambda connection: usage.by_user(connection, begin, user))
+        spent = [(UserId(user), model, one) for user, models in found.items() for model, one in models.items()]
+        spent.sort(key=lambda one: (-one[2].money, -one[2].usage.tokens, one[0], one[1]))
+        names = self.names(list({user for user, _, _ in spent[:most]}))
+        return [Used(user, names.get(user, ""), model, one) for user, model, one in spent[:most]]
 
     def user(self, name: str) -> Account:
         """The account of this name, or NotFound."""

@@ -129,6 +129,19 @@ class Batch(TypedDict):
     percent: Percent
 
 
+class Used(TypedDict):
+    """What a user's documents used up at one model."""
+
+    user: int
+    name: str
+    model: str
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    money: float
+    currency: str
+
+
 class Rejected(TypedDict):
     """A file of an upload that is not tested."""
 

@@ -28,6 +28,7 @@ from paperlane.web import (
     schedules,
     session,
     tasks,
+    usage,
     users,
 )
 from paperlane.web.bodies import SmallBodies
@@ -77,7 +78,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
     api = APIRouter(responses=problems.may(503, 507))
-    for room in (batches, tasks, issues, schedules, dead, queue, users, groups, session, progress):
+    for room in (batches, tasks, issues, schedules, dead, queue, usage, users, groups, session, progress):
         api.include_router(room.router)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
     app.include_router(health.router)
