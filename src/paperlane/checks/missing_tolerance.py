@@ -38,7 +38,9 @@ _ANALOGUE = (
     r"毫米|厘米|微米|公斤|千克|毫克|克|摄氏度|度|分贝|欧姆?|牛顿?|流明)"
 )
 _EXACT = re.compile(
-    r"(?:\b(?:be|is|are|equals?|weighs?|measures?|remain|stay|at|to|of|with|from|by)\s+(?:exactly\s+|a\s+)?|"
+    r"(?:\b(?:be|equals?|weighs?|measures?|"
+    r"(?:remain|stay|kept|held|maintained|regulated|stabili[sz]ed|keep|hold|maintain)(?:\s+(?:\w+\s+){0,3}?at)?|"
+    r"(?:set|adjusted|tuned|calibrated)\s+(?:at|to))\s+(?:exactly\s+|a\s+)?|"
     r"(?:为|是|等于|保持在?|维持在?|设(?:置|定)?[为在]|控制[为在])\s?)"
     rf"(?P<value>-?{_NUMBER}\s?{_ANALOGUE})(?![\w/²³^-])(?!\s*(?:±|\+/-|or\s+(?:more|less|higher|lower|above|below)|"
     rf"to\b|[-–~～至到]|以[上下内]|及以|或以))",
@@ -92,6 +94,7 @@ CHECK = Check(
         "溫度應保持在20℃。",
     ),
     passes=(
+        "The reader shall read labels at 20 cm, and stop when it falls to 60 kPa.",
         "The system shall answer within 5 s.",
         "The supply voltage shall be 12 V ± 5 %.",
         "It takes about 5 s.",

@@ -19,7 +19,7 @@ _LIMIT = (
 # nothing that it counts or measures follows
 _BARE = (
     r"(?=\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or|when|while|if|for|in|during|at|under|after|before|with|"
-    r"without|whenever|"
+    r"without|whenever|within|throughout|inside|across|"
     r"unless|on|by|as|then|even|regardless|despite|from|since|until|because|so|where|which|to\s+(?!\d)|per|each|"
     r"concurrently|"
     r"simultaneously|total|long|wide|high|deep|thick|apart|old|a\s+(?:second|minute|hour|day)|of\s+(?:\w+ing|receipt|"
@@ -32,6 +32,8 @@ _MEASURED = (
     r"thickness|diameter|radius|distance|weight|mass|temperature|pressure|voltage|current|power|energy|speed|velocity|"
     r"rate|frequency|"
     r"bandwidth|throughput|capacity|memory|storage|space|volume|availability|uptime|downtime|utili[sz]ation|usage|"
+    r"torque|force|load|flow|tension|thrust|resistance|capacitance|inductance|brightness|luminance|density|"
+    r"concentration|viscosity|acceleration|altitude|elevation|gap|clearance|pitch|dose|gain|amplitude|"
     r"consumption|accuracy|"
     r"precision|humidity|angle|noise|jitter|budget|cost|price|overhead|MTBF|MTTR)\b"
 )
@@ -45,8 +47,15 @@ _ENGLISH = re.compile(
     rf"\b(?:kept|retained|stored|held|valid|lasts?|runs?|waits?|archived|available|keep|retain|store|"
     rf"hold)\b[^.;,]{{0,24}}?\sfor\s+{_LIMIT}?(?P<for>{_NUMBER}){_BARE}|"
     rf"{_TAKES}{_LIMIT}(?P<takes>{_NUMBER}){_BARE}|"
-    rf"{_MEASURED}(?:\s+(?!number|count)[\w'’-]+){{0,8}}?\s+(?:{_LIMIT}|(?:be|is|are|of|to|at|equals?|=|than|"
-    rf"(?:between|from)\s+-?\d+\s+(?:and|to))\s+)(?P<measured>{_NUMBER}){_BARE}|"
+    rf"{_MEASURED}(?:\s+(?!(?:number|count)s?\b)[\w'’-]+){{0,8}}?\s+(?:{_LIMIT}|(?:be|is|are|of|to|at|equals?|=|than|"
+    rf"reach|attain|total|(?:between|from)(?=\s+-?\d+\s+(?:and|to)\b))\s+)"
+    rf"(?P<measured>(?:-?\d+\s+(?:and|to)\s+)?-?{_NUMBER}){_BARE}|"
+    rf"\b(?:shall|must)\s+(?:\w+\s+){{1,4}}?(?:for|after|every|in)\s+{_LIMIT}?(?P<for2>{_NUMBER}){_BARE}|"
+    rf"\b(?:intervals?|delays?|range|rate|limit|total|maximum|minimum|span|margin|tolerance|threshold|dose|depth|load)\s+"
+    rf"(?:of|at|to|from|between)\s+{_LIMIT}?(?P<span>(?:-?\d+\s+(?:and|to)\s+)?-?{_NUMBER}){_BARE}|"
+    rf"\b(?:drop|fall|rise|reach|exceed|heat|cool|wait|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|pause|hold|"
+    rf"remain|stay|stop|start|open|close|retry|repeat|sound|flash|run)\w*\s+(?:(?:below|above|to|for|after|within|at|by|up\s+to|every)\s+)?"
+    rf"{_LIMIT}?(?P<does>-?{_NUMBER}){_BARE}|"
     rf"\b(?:shall|must|should|to)\s+(?:not\s+)?(?:be\s+)?{_LIMIT}(?P<least>{_NUMBER}){_BARE}",
     re.IGNORECASE | re.ASCII,
 )
@@ -72,8 +81,10 @@ _CHINESE = re.compile(
     rf"(?:保[留存]|存储|留存|归档)(?:至少|不少于|时间|期限|为)?\s?(?P<kept>{_NUMBER_ZH}){_BARE_ZH}|"
     rf"(?:不?(?:得|能|可|应)?(?:超过|多于|少于|达到)|不(?:得|能|可|应)?[大小高低短长]于|至少|至多|最多|最少)(?:为|是|"
     rf"到|达到?|支持|保[留存])?\s?(?P<limit>{_NUMBER_ZH}){_BARE_ZH}|"
+    rf"(?:承受|达到?|升至|降至|升到|降到|等待|持续|停留|间隔|延时|重约|称重|移动|行驶|输出|供给|[低高大小少多]于|之?[后前]|超过)\s?"
+    rf"(?P<does>-?{_NUMBER_ZH}){_BARE_ZH}|"
     rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|[为在]|[<>≤≥＜＞]=?|至少|"
-    rf"至多|最[大小长短多少])(?:等于)?\s?(?:-?\d+\s?[到至~～-]\s?)?(?P<measured>{_NUMBER_ZH}){_BARE_ZH}",
+    rf"至多|最[大小长短多少])(?:等于)?\s?(?P<measured>(?:-?\d+\s?[到至~～-]\s?)?-?{_NUMBER_ZH}){_BARE_ZH}",
     re.ASCII,
 )
 _COUNTED_ZH = re.compile(
@@ -90,14 +101,14 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 
 def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
-    """From the words that limit it to the number itself; what is only counted needs no unit."""
+    """The number itself, or the two of a range; what is only counted needs no unit."""
     text = prose.text
     for found in _ENGLISH.finditer(text, clause.start, clause.end):
         number = found.span(found.lastgroup or 0)
         if text[slice(*number)] not in _NONE and not _COUNTED.search(
             text, max(clause.start, found.start() - 60), number[0]
         ):
-            yield (found.start() if found.lastgroup in {"within", "after"} else number[0]), number[1]
+            yield number
     for found in _CHINESE.finditer(text, clause.start, clause.end) if prose.chinese else ():
         number = found.span(found.lastgroup or 0)
         if text[slice(*number)] not in _NONE and not _COUNTED_ZH.search(
@@ -118,6 +129,9 @@ CHECK = Check(
     messages={"en": "“{word}” has no unit.", "zh": "“{word}”缺少单位。"},
     suggestions={"en": "Write the unit, or what is counted.", "zh": "请写明单位或计数对象。"},
     flags=(
+        "The height of the counter shall be 900.",
+        "The torque shall reach 18 within the ramp.",
+        "The temperature shall lie between -20 and 55.",
         "The system shall respond within 5.",
         "The server must support at least 200.",
         "The response time shall not exceed 3 under full load.",

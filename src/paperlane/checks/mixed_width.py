@@ -6,27 +6,50 @@ from collections.abc import Iterator
 from paperlane.checks import SOUND, STYLE_ZH, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
-_WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+")
+_WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+(?:[．：][０-９]+)?％?")
 # only what no house style asks for: a space behind the sign may be a style, numbers and names have signs of their own
 _IN_CHINESE = re.compile(
     r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|"
     r"(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
-    r"(?<=[\u3400-\u9fff]{4})\.(?=\s*$|\n)|"
-    r"(?<=[\u3400-\u9fff]{5})\.(?=[\u3400-\u9fff]{5})(?![^.\n]{0,12}\.[\u3400-\u9fff])"
+    r"(?<=[\u3400-\u9fff]{2})\.(?=\s*$)|(?<=[\u3400-\u9fff]{4})\.(?=\n)|"
+    r"(?<=[\u3400-\u9fff]{2})\.(?=[\u3400-\u9fff]{4}[^.\n]*[。.]\s*$)(?![^.\n]{0,12}\.[\u3400-\u9fff])"
 )
 _SPACED = re.compile(r"(?<=[\u3400-\u9fff])[,;](?=\s[\u3400-\u9fff])")
 _FULL_STOPS = re.compile(r"[，。；]")
 _PAIR = re.compile(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
-_IN_ENGLISH = re.compile(r"(?<=[A-Za-z])[，。；：？！、）]|（(?=[A-Za-z])")
+_NARROW = re.compile(
+    r"(?<=[\u3400-\u9fff])\([\u3400-\u9fff][^（）()\n]{0,78}[\u3400-\u9fff]\)(?=[\u3400-\u9fff，。；])"
+)
+_RARE = 5  # full-width brackets for one half-width
+_IN_ENGLISH = re.compile(r"(?<=[A-Za-z\d%])[，。；：？！、）％]|（(?=[A-Za-z\d])")
 _EASTERN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
 _SENTENCE = re.compile(r"[A-Za-z]{2,}(?:(?:[，；：、。（）]\s?|[,;:]?\s)[a-z]{2,}){2}", re.ASCII)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
+    narrow = _narrow_slips(subject.of or subject)
     for prose in subject.prose:
         if not prose.text.isascii():
-            for start, end, to in sorted(slips(prose)):
+            found = [*slips(prose), *(_narrow(prose) if narrow else ())]
+            for start, end, to in sorted(found):
                 yield prose.finding(start, end, {"sign": prose.said(start, end), **_TO[to]})
+
+
+def _narrow_slips(whole: Subject) -> bool:
+    """Are half-width brackets around Chinese words rare enough in the document to be slips, not its style?"""
+    if "narrow" not in whole.kept:
+        chinese = [prose for prose in whole.prose if prose.chinese]
+        narrow = sum(1 for prose in chinese for _ in _NARROW.finditer(prose.text))
+        wide = sum(prose.text.count("（") for prose in chinese)
+        whole.kept["narrow"] = 0 < narrow <= max(1, wide // _RARE)
+    found: bool = whole.kept["narrow"]
+    return found
+
+
+def _narrow(prose: Prose) -> Iterator[tuple[int, int, str]]:
+    for found in _NARROW.finditer(prose.text) if prose.chinese else ():
+        yield found.start(), found.start() + 1, "full"
+        yield found.end() - 1, found.end(), "full"
 
 
 def slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
@@ -59,6 +82,9 @@ CHECK = Check(
     messages={"en": "“{sign}” should be {width} here.", "zh": "此处的“{sign}”应使用{width}。"},
     suggestions={"en": "Write its {width} form.", "zh": "请改用{width}形式。"},
     flags=(
+        "The ratio is 3：1 by weight.",
+        "水泵停机.",
+        "打印标签(一式两份)并盖章。",
         "系统应记录日志,并通知用户。",
         "系统应记录日志;管理员应审核.",
         "系统应记录日志, 并通知用户。",
@@ -70,6 +96,7 @@ CHECK = Check(
         "系統應記錄日誌,並通知用戶。",
     ),
     passes=(
+        "打印标签(一式两份)并盖章，标签(一式三份)除外。",
         "系统应记录日志，并通知用户。",
         "系统支持 PDF, DOCX 和 HTML；比例为 1:2，时间为 12:30。",
         "版本号为主版本号.次版本号.修订号。",

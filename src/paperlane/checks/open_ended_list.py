@@ -5,10 +5,25 @@ from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
 _ENDS = r"(?=\s*(?:[.,;)]|$))"
+_ITEMS = (
+    r"(?=\s+(?:(?:the|an?|its)\s+)?(?!(?:one|two|three|four|five|six|ten|once|twice)\b)[a-z]+(?:\s+[a-z]+){0,3},\s)"
+)
 # after INCOSE's Guide to Writing Requirements, rule R9 (avoid open-ended clauses)
 _ENGLISH = (
-    r"etc\b\.?|et\s+cetera|(?:and|or)\s+(?:so\s+(?:on|forth)|the\s+like|suchlike|something\s+similar)",
-    rf"(?:and|or)\s+(?:(?:many|any|some)\s+)?(?:other\s+)?(?:others|similar(?:\s+(?:ones|\w+))?|more){_ENDS}",
+    (
+        r"etc\b\.?|et\s+cetera|(?:and|or)\s+(?:so\s+(?:on|forth)|such(?=\s*[.,;)])|(?:all\s+)?(?:that|things?\s+like\s+(?:that|this|these))(?=\s*[.;)])|a\s+few\s+(?:more|others)|the\s+likes?|suchlike|(?:something|anything|everything)\s+(?:similar|else|like\s+(?:that|it))|"
+        r"whatever(?:\s+else)?|the\s+rest|what(?:\s+)?not)"
+    ),
+    rf"(?:as\s+well\s+as|along\s+with|together\s+with)\s+(?:any\s+|some\s+|many\s+)?(?:others?|similar\s+\w+|other\s+\w+|more){_ENDS}",
+    (
+        rf"(?:at\s+least|at\s+(?:the\s+very\s+least|a\s+minimum)|as\s+a\s+minimum|in\s+particular|for\s+(?:example|instance)|"
+        rf"primarily|mainly|especially|notably|typically),?{_ITEMS}|et\s+al\b\.?|(?:plus|and\s+all|and\s+everything)\s+(?:others?|more|related|else)(?:\s+\w+)?{_ENDS}|to\s+name\s+(?:but\s+|just\s+)?(?:a\s+few|some)"
+    ),
+    (
+        rf"(?:and|or)\s+(?:(?:many|any|some)\s+)?(?:other\s+)?(?:others|(?:similar|comparable|equivalent|related|further|additional|like)(?:\s+(?:ones|\w+))?|"
+        rf"(?:more|further)(?:\s+of\s+(?:that|this|the\s+same)\s+kind)?|(?:\w+\s+)?of\s+(?:that|this|the\s+same)\s+(?:kind|sort|type)){_ENDS}|"
+        rf"(?:and|or)\s+any\s+other\s+(?:\w+\s+)?\w+{_ENDS}"
+    ),
     rf"(?<=,\s)(?:and|or)\s+(?:any\s+|all\s+)?other\s+(?:\w+\s+)?\w+{_ENDS}",
     (
         r"(?:(?:including|includes?|comprising|such\s+as)\s*,?\s*)?(?:(?:but|and|which|that|is|are)\s+){0,2}"
@@ -17,17 +32,20 @@ _ENGLISH = (
     r"(?:(?:including|includes?)\s*,?\s*)?(?:but\s+)?without\s+limitation",
     r"(?:including,?\s+)?among(?:st)?\s+(?:others|other\s+things)|inter\s+alia|(?<!,\s)such\s+as(?!\s+[\"“])",
 )
-_DOTS = r"(?:[,，、]\s{0,3}|(?<=[\w)）])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))"
+_DOTS = r"(?:[,，、]\s{0,3}|(?<=[\w)）\u3400-\u9fff])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$))"
 _CHINESE = (
-    r"等等(?!待)|(?:包括|包含|涵盖)?[，,]?但?并?不[仅只]?(?:限于|局限于)|诸如",
-    r"(?:诸如此|[一-龥](?<!总)之)类(?=[的，。；）]|$)",
-    r"(?:以及|和|及|或)其[他它](?:相关)?(?:信息|内容|数据|功能|操作|情况|事项|类型|格式|方式|设备|字段)?(?=[，。；]|$)",
+    r"等等(?!待)|(?:包括|包含|涵盖)?[，,]?[但而]?并?不[仅只]?(?:限于|局限于)|诸如|不一而足|[以依]此类推|什么的(?=[，。；])|(?:不止|不限)于",
+    r"(?:诸如此类|(?<!总)之类)(?=[的，。；）]|$)|(?:至少|主要|例如|比如|譬如)(?:应?包[括含])?(?=[一-龥]{2,12}、)",
+    r"(?:以及|和|及|或|与)(?:其[他它])?(?:类似|同类|相似|相近|别的|更多|相关)(?:的)?[一-龥]{0,4}(?=[，。；）]|$)",
+    r"(?:以及|和|及|或)其[他它](?:相关)?(?:[一-龥]{2}|信息|内容|数据|功能|操作|情况|事项|类型|格式|方式|设备|字段)?(?=[，。；]|$)",
     # 等 closes complete lists too, before a number (A、B、C等三种); it waits (应等用户确认) and is part of words
     (
         r"(?<![平相对同均高中初上下优何这此不稍头我你他幂一二两三四五六七八九十\d])"
         r"(?<![应要须需先再会请得，。；：、（])(?<![应要须需先再会请得，。；：、（] )等"
         r"(?!分(?![类别布组])|高(?![级危风性])|保(?![护存密障证留持])|[待于级价同效号式长比距宽额候到位离温压值差腰边速量幂]|"
         r"[\s上以述这共全部计总]{0,4}(?:\d|[一二两三四五六七八九十几百]\s*[一-龥]))"
+        r"(?:(?:参数|资料|事项|情形|情况|信息|数据|内容|功能|操作|格式|类型|方式|设备|物品|材料|介质|字段|文件|指标|场景|因素|措施|"
+        r"项目|对象|要素|状态|事件|手段|活动|工作|服务|产品|部件|[一-龥]{2})(?=[，。；）]|$))?"
     ),
 )
 WORDS = wording(_ENGLISH, _CHINESE, signs=[_DOTS])
@@ -50,6 +68,10 @@ CHECK = Check(
         "zh": "请列出全部项目，或指明完整清单所在位置。",
     },
     flags=(
+        "The form shall ask for at least name, address and age.",
+        "The unit shall log starts and any other event.",
+        "阀组应输送水、蒸汽或类似介质。",
+        "表单应至少询问姓名、地址和年龄。",
         "The system shall export PDF, DOCX, etc.",
         "The log must hold the time, the user and so on.",
         "Reports shall include, but are not limited to, cost and time.",
@@ -63,6 +85,7 @@ CHECK = Check(
         "系统应：\n\n- 导出 PDF、DOCX 等",
     ),
     passes=(
+        "The form shall ask for at least two names.",
         "The system shall export PDF and DOCX.",
         "There are cats, dogs, etc.",
         "The limit shall be such that no user waits.",

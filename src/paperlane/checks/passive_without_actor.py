@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.modals import binding
 from paperlane.checks.obligations import Clause
+from paperlane.checks.sentences import clauses
 from paperlane.model.documents import Severity
 
 _IRREGULAR = (
@@ -20,11 +22,16 @@ _STATE = (
     r"handl|facilitat|accommodat|address|manag|"
     r"prepar|sort|oblig|entitl|licens|aforemention|construed|interpret|understood|read\s+as|us)(?:ed)?\b)"
 )
-_PASSIVE = re.compile(
-    r"\b(?:shall|must)\s+(?:(?:not|never|also|always|only|all|then|first)\s+)*(?:\w+ly\s+)?be\s+(?:(?:\w+ly|"
+_DONE = (
+    r"(?:(?:not|never|also|always|only|all|then|first)\s+)*(?:\w+ly\s+)?be\s+(?:(?:\w+ly|"
     r"also|always|first)\s+)*+"
-    rf"(?P<done>{_STATE}(?:\w+ed|{_IRREGULAR}))\b(?!\s*-)(?!\s+(?:to\b|than\b|as\s+(?:a|an|the|one|follows)\b))",
-    re.IGNORECASE | re.ASCII,
+    rf"(?:{_STATE}(?:\w+ed|{_IRREGULAR}))\b(?!\s*-)(?!\s+(?:to\b|than\b|as\s+(?:a|an|the|one|follows)\b))"
+    r"(?:(?<=disposed)\s+of\b|\s+(?:out|off|down|up|away)\b)?"
+)
+_PASSIVE = re.compile(rf"\b(?:shall|must)\s+{_DONE}", re.IGNORECASE | re.ASCII)
+# these tell as often how the world is, but hardly in a document that binds by "shall"
+_HAVE_TO = re.compile(
+    rf"\b(?:(?:ha(?:s|ve)|needs?|is|are|(?:is|are)\s+required)\s+to|should)\s+{_DONE}", re.IGNORECASE | re.ASCII
 )
 # whoever acts, or may: a noun of agents, or what the document builds
 _ACTOR = re.compile(
@@ -52,7 +59,8 @@ _NO_ACTOR = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PASSIVE_ZH = re.compile(
-    r"(?<![对响相供适反效感呼])(?:应当?|应该|必须|须|需要?|不得)(?P<done>被[一-龥]{2}|(?:予以|加以|得到|得以|受到|"
+    r"(?<![对响相供适反效感呼])(?:应当?|应该|必须|须|需要?|不得)(?:[^，。；：、\n]{1,20}?(?=(?P<far>被|予以|加以|得到)))?"
+    r"(?P<done>被[一-龥]{2}|予[一-龥](?!以)[一-龥]|(?:予以|加以|得到|得以|受到|"
     r"进行)[一-龥]{2,6}?(?=[，。；、]|并|后|$))"
 )
 _ACTOR_ZH = re.compile(
@@ -66,7 +74,11 @@ _SUBORDINATE = re.compile(
     r"in\s+case|between)\b(?:\s+[\w/-]+){0,9}\s*$",
     re.IGNORECASE | re.ASCII,
 )
-_MEANS = re.compile(r"\b(?:by|via|through|using|from|with|between|on\s+behalf)\b", re.IGNORECASE | re.ASCII)
+_MEANS = re.compile(
+    r"\b(?:by|via|through|using|with|between(?!\s+-?\d)|on\s+behalf)\b|\bfrom\s+(?!(?:the|each|every|its|all)\b)",
+    re.IGNORECASE | re.ASCII,
+)
+_BE = re.compile(r"\b(?:to|should)\s+(?:\w+\s+)?be\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII)
 _WINDOW = 120
 
@@ -75,7 +87,12 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
         for clause in prose.duties:
             for found in _passives(prose, clause):
-                yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
+                span = found.span("done" if found.groupdict().get("far") else 0)
+                yield prose.finding(*span, {"word": prose.said(*span)})
+        if not prose.block.level and _BE.search(prose.text) and binding(subject).english:
+            for start, end in clauses(prose.text):
+                for found in _told(prose, Clause(start, end, start, start)):
+                    yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
 
 
 def _passives(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
@@ -90,6 +107,12 @@ def _passives(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
         and not _ACTOR_ZH.search(text, clause.start, clause.end)
         and not _ACTOR_ZH.search(prose.lead)
     ):
+        yield passive
+
+
+def _told(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
+    passive = _HAVE_TO.search(prose.text, clause.start, clause.end)
+    if passive is not None and not _acts(prose.lead) and not _named(prose.text, clause, passive):
         yield passive
 
 
@@ -125,6 +148,8 @@ CHECK = Check(
         "zh": "请写明执行者，例如“系统应加密……”。",
     },
     flags=(
+        "会话应在 15 分钟后被关闭。",
+        "Lamps shall be lit. Logs shall be kept. Doors shall be shut. Pallets have to be removed from the lane.",
         "All passwords shall be encrypted.",
         "Backups must be kept for 30 days.",
         "The parameters shall always be validated before use.",
@@ -133,6 +158,7 @@ CHECK = Check(
         "密碼應被加密。",
     ),
     passes=(
+        "Pallets have to be removed from the lane.",
         "The server shall encrypt all passwords.",
         "All passwords shall be encrypted by the server.",
         "When the server starts, the log shall be deleted.",

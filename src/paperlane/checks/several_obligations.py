@@ -13,6 +13,8 @@ _ENGLISH_JOIN = re.compile(r"[,;]|\b(?:and|or|but|while)\b", re.IGNORECASE | re.
 _CONDITION = re.compile(
     r"\b(?:if|when|where|unless|which|that|who|whose|because|as|than|whether|how|what)\b", re.IGNORECASE | re.ASCII
 )
+# what holds up to its end, past a comma
+_SAID = re.compile(r"\b(?:that|which|who|whose|whether|how|what|than)\b|是否|所应|因为", re.IGNORECASE | re.ASCII)
 _CHINESE_JOIN = re.compile(r"[，；、,;]|并且?|同时|而且|以及|或者?")
 _CHINESE_CONDITION = re.compile(r"如果|若|当|除非|因为|所应|是否|时，")
 _RULES = ((ENGLISH, _ENGLISH_JOIN, _CONDITION), (CHINESE, _CHINESE_JOIN, _CHINESE_CONDITION))
@@ -40,7 +42,9 @@ def _joined(text: str, found: list[re.Match[str]], join: re.Pattern[str], condit
     for before, after in pairwise(found):
         between = text[before.end() : after.start()]
         named = _NAMES.fullmatch(between) is not None
-        count += join.search(between) is not None and condition.search(between) is None and not named
+        *_, last = [0, *(one.end() for one in join.finditer(between))]
+        inside = condition.search(between, last) or _SAID.search(between)
+        count += last > 0 and inside is None and not named
     return count
 
 
@@ -68,6 +72,7 @@ CHECK = Check(
         "系统应对输入进行校验，并应记录结果。",
         "系統應儘快回應，並應記錄日誌。",
         "系统应记录每次登录，并\n应在一秒内响应。",
+        "The pump shall stop when the tank is full, and it shall sound the horn.",
     ),
     passes=(
         "The server shall log each request and answer it within 1 s.",

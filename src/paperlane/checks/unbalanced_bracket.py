@@ -50,8 +50,14 @@ _NONE = re.compile(
     r"<[!/?]?[a-zA-Z][^<>]{0,300}>"
 )
 _LABEL = re.compile(
-    r"(?:^|[\s;；,，、:：。.*_>|])(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[#*])$",
+    r"(?:^|(?P<inside>[\s;；,，、:：。.*_>|]))(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[#*])$",
     re.MULTILINE,
+)
+_ITEM = re.compile(
+    r"(?:^|(?<=\s))(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}) ?[)）]", re.MULTILINE
+)
+_POINT = re.compile(
+    r"\b(?:points?|items?|letters?|paragraphs?|options?|cases?|steps?|clauses?|parts?|and|or|to)$", re.ASCII
 )
 # of programs, formulas and grammars, whose brackets follow other rules
 _FORMAL = re.compile(
@@ -140,13 +146,22 @@ def _lone(prose: Prose) -> Sequence[_Lone]:
                 lone.append(_Lone(prose, at, other, opens=True))
             held.pop()
             kinds[kind] -= 1
-        elif found[0] != "’" and not _LABEL.search(text, max(0, found.start() - 6), found.start()):
+        elif found[0] != "’" and not _labels(text, found):
             lone.append(_Lone(prose, found.start(), kind, opens=False))
     lone += [_Lone(prose, at, kind, opens=True) for at, kind in held]
     quotes = [one for one in lone if one.kind in _QUOTES]
     straight = [] if quotes else [_Lone(prose, at, '"', opens=opens) for at, opens in _straight(text)]
     rest = [one for one in lone if one.kind not in _QUOTES]
     return sorted([*rest, *quotes[-1:], *straight], key=lambda one: one.at)  # “one typed for the other“ is one slip
+
+
+def _labels(text: str, found: re.Match[str]) -> bool:
+    """Does it close the label of an item? In the midst of a sentence, only where another item is labelled too."""
+    label = _LABEL.search(text, max(0, found.start() - 6), found.start())
+    if label is None or label["inside"] not in {" ", "\t"} or not text[: label.start()][-1:].isalnum():
+        return label is not None
+    named = _POINT.search(text, max(0, label.start() - 12), label.start()) is not None
+    return found[0] in ")）" and (named or sum(1 for _ in _ITEM.finditer(text)) > 1)
 
 
 def _even(text: str) -> bool:
@@ -185,6 +200,8 @@ CHECK = Check(
     messages={"en": "“{sign}” {fault}.", "zh": "“{sign}”{fault_zh}。"},
     suggestions={"en": "Add its other half, or delete it.", "zh": "请补上另一半，或删除它。"},
     flags=(
+        "The door closes after 8 s).",
+        "扳手规格 17）挂在墙上。",
         "The server (see below shall stop.",
         "The server shall stop) at once.",
         "The values [a, b, c are given.",
@@ -198,6 +215,7 @@ CHECK = Check(
         "> 状态（空\n> 闲。",
     ),
     passes=(
+        "See point b) of the law.",
         "The server (see below) shall stop [at once].",
         "a) It stops. b) It runs.\n\n1) One.\n\n(2) Two.",
         "The range is [0, 1), or (2, 3].",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.modals import loose
 from paperlane.checks.obligations import Clause
 from paperlane.checks.sentences import LABEL
 from paperlane.model.documents import Severity
@@ -16,8 +17,10 @@ _MEANS = (
 )
 # after INCOSE's Guide to Writing Requirements, rule R10 (avoid superfluous infinitives), and weak verbs beside it
 _ABLE = (
-    r"be\s+(?:able|designed|intended|expected|equipped|ready|in\s+a\s+position)\s+to|be\s+(?:capable|incapable)\s+of|"
-    r"be\s+(?:suitable|intended)\s+for|"
+    r"be\s+(?:able|designed|intended|expected|equipped|ready|prepared|meant|built|supposed|conceived|suited|"
+    r"in\s+a\s+position)\s+to|be\s+(?:capable|incapable)\s+of|"
+    r"be\s+(?:suitable|suited|intended|designed|fit|adequate|ready|prepared|optimi[sz]ed|meant|equipped)\s+for|"
+    r"have\s+the\s+(?:potential|power)\s+to|"
     rf"have\s+{_MEANS}|(?:provide|offer|include|contain|feature)\s+{_FOR_WHOM}{_MEANS}"
 )
 _HOPEFUL = (
@@ -26,7 +29,11 @@ _HOPEFUL = (
     r"encourage|foster|"
     r"take\s+(?:\w+\s+){0,4}?into\s+(?:account|consideration)|be\s+taken\s+into\s+(?:account|consideration)|enhance|"
     r"improve|strive\s+(?:to|for)|"
-    r"(?:try|attempt|aim|seek|endeavou?r)\s+(?:to|for|at)|contribute\s+to|be\s+(?:mindful|aware)\s+of|"
+    r"(?:make|use|undertake)\s+(?:an?\s+|every\s+|all\s+|its\s+|some\s+)?(?:\w+\s+)?(?:efforts?|attempts?|endeavou?rs?)\s+"
+    r"(?:to|at)|do\s+(?:its|their|the)\s+(?:best|utmost)\s+to|work\s+towards?|"
+    r"serve\s+to|be\s+(?:conducive|helpful|useful)\s+(?:to|for|in)|"
+    r"participate\s+in|be\s+involved\s+in|have\s+provisions?\s+(?:for|to)|make\s+(?:provisions?|allowances?)\s+for|lend\s+itself\s+to|"
+    r"(?:try|attempt|aim|seek|endeavou?r|tend|hope|plan|intend|expect)\s+(?:to|for|at)|contribute\s+to|be\s+(?:mindful|aware)\s+of|"
     r"pay\s+attention\s+to|streamline"
 )
 _GENERIC = (
@@ -50,6 +57,13 @@ _EXACT = re.compile(
     r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by|above))\b",
     re.IGNORECASE | re.ASCII,
 )
+# an ability is as weak where it is measured, but not where what it means is listed
+_LISTED = re.compile(
+    r"[:：]\s*\S|[:：]\s*$|\b(?:following|below|accordance|according\s+to|above|"
+    r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by))\b",
+    re.IGNORECASE | re.ASCII,
+)
+_LISTED_ZH = re.compile(r"[：:]|如下|下列|以下")
 _NAMED = re.compile(
     r"\b[A-Z]{2,}|[a-z][A-Z]|(?<=[\w,(] )[A-Z]\w+|(?<=\w)_\w|,\s*(?:and|or)\s|,.*\s(?:and|or)\s|"
     r"\b(?:via|through|using|by|without|unless|until|if|when|each|every|all|both|only|at\s+least|between|same|whether|"
@@ -60,10 +74,12 @@ _FEW = 80  # characters of an obligation that leaves no room for a condition or 
 
 _OBLIGES_ZH = r"(?:应当?|应该|必须|须|需要?|要|务必)"
 _VERB_ZH = (
-    r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法)(?!被)|(?:能|可)?(?:具[备有]|拥有|"
-    r"提供)[^，。；,;：:、\n]{0,16}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
+    r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法|能(?![力量源动])|可(?!能|用|靠|见|行|选|读|视|变|信|控|持|扩|维|编|执|移|配|追|重|访|被))(?!被)|"
+    r"(?:被?设计|用)(?:成|为|用?于|来)|(?:能|可)?(?:具[备有]|拥有|有|"
+    r"提供)[^，。；,;：:、\n]{0,30}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
     r"(?=\s*(?:[，。；,;]|并|$)))|"
-    r"(?P<hopeful>(?:有助|有利|致力|有益)于|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|"
+    r"(?P<hopeful>(?:有助|有利|致力|有益|适合|适用|着眼)于|旨在|允许|尝试|试图|设法|努力|打算|计划|争取|辅助|配合|足以|得以|"
+    r"预期|期望|希望|力图|谋求|追求|倡导|鼓励|推动|引导|助力|支撑|服务于|方便(?!的)|协助|帮助|促进|优化|改善|提升|改进|增强|加强|考虑|兼顾|注意|关注|重视|"
     r"适应|满足(?!的)(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
     r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|"
     r"对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持))))"
@@ -81,20 +97,25 @@ def _find(subject: Subject) -> Iterator[Finding]:
         for clause in prose.duties:
             for found in _verbs(prose, clause):
                 yield prose.finding(*found.span("verb"), {"word": prose.said(*found.span("verb"))})
+        for start, end in loose(subject, prose):
+            yield prose.finding(start, end, {"word": prose.said(start, end)})
 
 
 def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
-    """Weak verbs with nothing behind them that a test can look at; the emptier the verb, the less will do."""
+    """Weak verbs with nothing behind them that a test can look at; the emptier the verb, the less will do.
+
+    What is only able or designed to do something is weak even where it is measured: it may still never do it.
+    """
     text = prose.text
     for found in _each(_ENGLISH, _ITEM, text, clause):
         end = min(clause.end, found.end() + _WINDOW)
-        if _EXACT.search(text, found.end(), end):
+        if (_LISTED if found["able"] else _EXACT).search(text, found.end(), end):
             continue
         if not found["generic"] or (end - found.end() <= _FEW and not _NAMED.search(text, found.end(), end)):
             yield found
     for found in _each(_CHINESE, _ITEM_ZH, text, clause) if prose.chinese else ():
         end = min(clause.end, found.end() + _WINDOW)
-        if _EXACT_ZH.search(text, found.start("verb"), end):
+        if (_LISTED_ZH if found["able"] else _EXACT_ZH).search(text, found.start("verb"), end):
             continue
         if not found["generic"] or (
             end - found.end() <= _FEW_ZH and not _NAMED_ZH.search(text, found.start("verb"), end)
@@ -148,19 +169,26 @@ CHECK = Check(
         "系统应可以导出报表。",
         "系統應能夠匯出報表。",
         "系统应：\n\n- 支持审计\n- 停机",
+        "The printer shall be able to print 20 pages a minute.",
+        "The unit shall make every effort to reconnect.",
+        "The unit shall stop. The unit shall log it. The unit must restart. The unit shall run. The unit might beep.",
+        "系统应具备每秒处理 200 个请求的能力。",
+        "系统应尝试重连，并允许更换证书。",
+        "系统应停机。系统应记录日志。系统必须重启。系统应通知用户。系统可删除旧日志。",
     ),
     passes=(
         "The system shall support PDF and DOCX.",
         "The system shall support the following formats: a and b.",
         "The server shall handle at least 200 requests a second.",
-        "The system shall be able to print 20 pages a minute.",
         "It is able to print, and supports reporting.",
         "The process shall stop.",
         "系统应支持 PDF 导出。",
-        "系统应具备每秒处理 200 个请求的能力。",
         "系统应记录登录。",
         "系统支持报表管理，用户可以导出报表。",
         "系统应支持通过短信验证码登录。",
         "服务器应处理下列请求：查询和删除。",
+        "The unit shall stop. The unit should beep. The unit may restart.",
+        "“SHOULD” is advice. The unit shall stop. The unit shall run. The unit must log. It shall end. Users may ask.",
+        "系统应停机。系统宜告警。系统可重启。",
     ),
 )

@@ -1,0 +1,110 @@
+"""Words that leave open whether a statement binds, in documents whose requirements say `shall` or 应."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from paperlane.checks import Prose, Subject
+from paperlane.checks.obligations import CHINESE, ENGLISH
+from paperlane.checks.sentences import clauses
+
+_SUBJECT = (  # a noun, not what stands for one
+    r"(?!(?:it|this|that|there|these|those|they|you|we|i|he|she|one|which|who|what|note|if|when|where|while|although|"
+    r"because|since|unless|until|as|for\s+example)\b)[a-z0-9][^.,:;!?()\"“”]{1,70}?"
+)
+_ENGLISH = re.compile(
+    rf"(?:^|[,:\])]\s+)(?:the\s+|an?\s+|each\s+|every\s+|all\s+|any\s+)?(?P<subject>{_SUBJECT})\s"
+    r"(?P<verb>should|may|might|could|can|would|ought\s+to)(?=\s+(?:not\s+|also\s+|only\s+|always\s+|\w+ly\s+)?[a-z]{2,})"
+    r"(?!\s+(?:be\s+(?:noted|seen|found|thought)|have)\b)",
+    re.ASCII,
+)
+_SUBORDINATE = re.compile(
+    r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than)\b",
+    re.ASCII,
+)
+_WORDS = ("should", "may", "might", "could", "can", "would", "ought")
+_CHINESE = re.compile(
+    r"(?:^|[，,])\s*(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"
+    r"(?P<subject>[^，。；、：:,;？?！“”（）\n]{2,24}?)(?<![许认不即均未无尚方亦只便就才都还皆将仍且])"
+    r"(?P<verb>可以|可能|可(?![能以用靠见行信选读视变观知逆控测达惜是否])|不?宜(?![居家人])|最好(?!的)|建议(?![书稿的])|推荐(?![书信的])|希望|期望|能够?(?![力量源动])|会(?![议员话])|不妨|理应|愿意|有可能|或可|"
+    r"也许|或许)(?![一-龥]{1,5}[的性])(?=\s?[一-龥A-Za-z])"
+)
+_OF_CHINESE = re.compile(r"[可宜好许望能会]|建议|推荐|不妨|理应|愿意")
+_CONDITION_ZH = re.compile(r"如果|若|当|除非|因为|是否|的[一-龥]{0,3}$")
+_EXPLAINED = re.compile(
+    r"\brfc\s?2119\b|[\"“'‘*`](?:should|may)[\"”'’*`]|[“「](?:可以?|宜|可能)[”」]|\bshould\b[^.\n]{0,40}\bare\s+to\s+be\s+interpreted"
+)
+_FEWEST = 3  # binding statements of a document that is written in them
+_TIMES = 3  # as many of them as of others, at least
+_SHARE = 0.25  # of all that it says
+_SHORTEST = 10  # characters of what says something
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """Is it the document's way, by language, to bind by `shall` and 应?"""
+
+    english: bool
+    chinese: bool
+
+
+def loose(subject: Subject, prose: Prose) -> Iterator[tuple[int, int]]:
+    """The modal verbs of main clauses that bind nobody, in a document where nearly all others bind.
+
+    One that explains what its modal verbs mean has none.
+    """
+    way = binding(subject)
+    if prose.block.level or not (way.english or way.chinese):
+        return
+    yield from _loose(prose, english=way.english, chinese=way.chinese)
+
+
+def binding(subject: Subject) -> _Binding:
+    """What is so in the whole document, looked at once."""
+    whole = subject.of or subject
+    found: _Binding | None = whole.kept.get("binding")
+    if found is None:
+        found = whole.kept["binding"] = _binding([prose for prose in whole.prose if not prose.block.level])
+    return found
+
+
+def _binding(blocks: Sequence[Prose]) -> _Binding:
+    if any(_EXPLAINED.search(prose.low) for prose in blocks):
+        return _Binding(english=False, chinese=False)
+    strong, strong_zh, weak, weak_zh, said = 0, 0, 0, 0, 0
+    for prose in blocks:
+        if "shall" in prose.low or "must" in prose.low:
+            strong += sum(1 for _ in ENGLISH.finditer(prose.low))
+        weak += sum(1 for _ in _loose(prose, english=True, chinese=False))
+        said += sum(1 for start, end in clauses(prose.low) if end - start >= _SHORTEST)
+        if prose.chinese:
+            strong_zh += sum(1 for _ in CHINESE.finditer(prose.text))
+            weak_zh += sum(1 for _ in _loose(prose, english=False, chinese=True))
+    return _Binding(_outweigh(strong, weak, said), _outweigh(strong_zh, weak_zh, said))
+
+
+def _outweigh(strong: int, weak: int, said: int) -> bool:
+    return strong >= max(_FEWEST, _TIMES * weak, _SHARE * said)
+
+
+def _loose(prose: Prose, *, english: bool, chinese: bool) -> Iterator[tuple[int, int]]:
+    low = prose.low
+    english = english and any(word in low for word in _WORDS)
+    chinese = chinese and prose.chinese and _OF_CHINESE.search(low) is not None
+    for start, end in clauses(low) if english or chinese else ():
+        found = _main(low[start:end]) if english else None
+        if found is None and chinese:
+            found = _main_zh(low[start:end])
+        if found is not None:
+            yield start + found.start("verb"), start + found.end("verb")
+
+
+def _main(clause: str) -> re.Match[str] | None:
+    """The first modal verb of a clause that does not bind otherwise, but not one that is subordinate."""
+    found = None if ENGLISH.search(clause) else _ENGLISH.search(clause)
+    return None if found is None or _SUBORDINATE.search(found["subject"]) else found
+
+
+def _main_zh(clause: str) -> re.Match[str] | None:
+    found = None if CHINESE.search(clause) else _CHINESE.search(clause)
+    return None if found is None or _CONDITION_ZH.search(found["subject"]) else found
