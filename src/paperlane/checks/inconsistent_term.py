@@ -171,7 +171,7 @@ def _joined(found: _Forms, words: Vocabulary) -> None:
         if first in _LOOSE_WORDS or second in _LOOSE_WORDS or closed in PARTS:
             continue
         joined = words.small[closed]
-        if joined and len(closed) >= _LONG and not _is_phrase(first, second):
+        if 0 < min(times, joined) <= _FEW and len(closed) >= _LONG and not _is_phrase(first, second):
             rare, usual = (closed, phrase) if times > joined else (phrase, closed)
             found.loose.setdefault(rare, _Form(usual, _elsewhere(max(times, joined))))
             continue
@@ -321,7 +321,8 @@ def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
     for term in _own_terms(subject):
         closed = re.sub(r"[\s-]", "", term).lower()
         if closed != term.lower() and words.small[closed]:
-            found.loose.setdefault(closed, _Form(term, _BY_GLOSSARY))
+            found.loose.pop(term.lower(), None)
+            found.loose[closed] = _Form(term, _BY_GLOSSARY)
 
 
 def _spellings(term: str, words: Vocabulary) -> Iterator[str]:
