@@ -18,21 +18,23 @@ _SECTION = re.compile(
     rf"§§?\s*(?P<sign>{_PARTED})|"
     rf"(?<![\w-])(?:see|refer\s+to|(?:described|defined|specified|given|listed|stated|shown)\s+in|"
     rf"in\s+accordance\s+with)\s+(?P<bared>{_PARTED})(?!\s+[a-z])|"
-    r"第\s*(?P<zh>\d{1,2}(?:\.\d{1,3})*+|[一二三四五六七八九十]{1,3})\s*小?(?P<kind>[章节条])|"
+    r"第\s*(?P<zh>\d{1,2}(?:\.\d{1,3})*+|[一二三四五六七八九十]{1,3})\s*小?(?P<kind>[章节条款])|"
     rf"(?:[参详]?见|参[考照]|章节|小节)\s*(?P<seen>{_PARTED})|"
     r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*小?节",
     re.IGNORECASE | re.ASCII,
 )
 _FURTHER = re.compile(rf"\s*(?:,\s*(?:and\s+|or\s+)?|and\s+|or\s+|to\s+|[–-]\s*)(?P<en>{_NUMBER})", re.ASCII)
 _NAMED = re.compile(r"第\s*(\d+|[零〇一二三四五六七八九十百]+)\s*([章节節条條])")
-_BEGINS = re.compile(r"\s*(\d{1,2}(?:\.\d{1,3})++)\.?\s", re.ASCII)
+_BEGINS = re.compile(r"\s*(\d{1,2}(?:\.\d{1,3})++)\.?\s(?!\s*小?[章节])", re.ASCII)
 _APPENDIX = re.compile(
-    r"(?<![\w.])(?P<kind>(?i:appendix|annex)\s|附录)\s*(?P<name>[A-Z]|\d{1,2})(?![\w-]|\.\d)", re.ASCII
+    r"(?<![\w.])(?P<kind>(?i:appendix|annex|attachment|schedule|exhibit|enclosure)\s|附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})(?![\w-]|\.\d)",
+    re.ASCII,
 )
 _CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
 _LISTED = re.compile(
     r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
-    r"(?:见|如|参见|详见|参考|参照)(?:下|上)?(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)",
+    r"(?:(?<![\u3400-\u9fff])|(?<=[见如照据按在由与和及合于从对循示看考下上、]))"
+    r"(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)(?![\w%．.]|\s?[个张只台份种家块次层年月日元])",
     re.IGNORECASE | re.ASCII,
 )
 _FIGURE = re.compile(r"[\d一二三四五六七八九十]")
@@ -56,7 +58,7 @@ _TITLED = re.compile(
 _FOREIGN = re.compile(
     r"(?:\b(?:ISO|IEC|IEEE|RFC|NIST|EN|ETSI|ITU|Regulation|Directive|Act)\b|GB/T|\[[\w ./-]+\](?!\())[^.;。；]{0,40}$|"
     r"\b(?:[Ss]pecification|[Ss]tandard|[Gg]uide|[Mm]anual|[Hh]andbook|[Bb]ook)s?,?\s+(?:in\s+)?$|"
-    r"\ufffc\)\s*$|》[^.;。；]{0,20}$|[\"'”’],\s+(?:in\s+)?$|[”」]\s*$",
+    r"(?:法|条例|规定|办法|规范|标准|合同|协议|公约|规则|章程)(?:的|（[^）]*）)?\s*$|\ufffc\)\s*$|》[^.;。；]{0,20}$|[\"'”’],\s+(?:in\s+)?$|[”」]\s*$",
     re.ASCII,
 )
 _OF = re.compile(
@@ -72,6 +74,7 @@ _FEWEST_IDS = 3
 _FEWEST_TITLES = 3
 _SHOWN = ("text/markdown", "text/html", "text/plain")  # what the text of these does not show is not there
 _MARKDOWN = "text/markdown"
+_PARTS = frozenset(".:：．、")  # a number from its title
 
 
 # a pattern is tried only where a block has one of its words: looking for words is many times faster
@@ -95,7 +98,9 @@ _SECTIONS = (
     "参",
     "节",
 )
-_APPENDICES = ("ppendix", "nnex", "APPENDIX", "ANNEX", "附录")
+_APPENDICES = (
+    "ppendix", "nnex", "ttachment", "chedule", "xhibit", "nclosure", "APPENDIX", "ANNEX", "附",
+)  # fmt: skip
 _CAPTIONED = ("able ", "igure ", "ig. ", "isting ", "TABLE", "FIGURE", "表", "图")
 _QUOTED = ('"', "“", "「")
 _PAGES = ("page", "页")
@@ -163,8 +168,10 @@ class _Numbers:
         outer, _, inner = number.partition(".")
         if not inner and any(kind == other for other, _ in self._named):
             return (kind, value_of(number)) in self._named
-        if kind == "条":
-            return True
+        if kind in {"条", "款"} and "." not in number:
+            return kind == "款" or len(self._dotted) + len(self.counted) < _FEWEST or bool(self._named)
+        if not number[0].isdecimal():
+            number = str(value_of(number))
         if self.counted and number[0].isdecimal():
             return number in self.counted
         if not self._dotted or not number[0].isdecimal():
@@ -243,7 +250,11 @@ def _lost(subject: Subject) -> Iterator[Finding]:
 
 def _appendices(subject: Subject) -> Iterator[Finding]:
     """Appendices, where a block begins with one of that kind, or where a document of sections has none."""
-    begun = [found for prose in subject.prose if (found := _APPENDIX.match(prose.text, _indent(prose.text)))]
+    begun = [
+        found
+        for prose in subject.prose
+        if (found := _APPENDIX.match(prose.text, _indent(prose.text))) and not _is_sentence(prose, found.end())
+    ]
     known = {(found["kind"].strip().lower(), found["name"]) for found in begun}
     kinds = {kind for kind, _ in known}
     titled = sum(section.heading >= 0 for section in subject.document.sections) >= _FEWEST_TITLES
@@ -255,6 +266,14 @@ def _appendices(subject: Subject) -> Iterator[Finding]:
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
 
+def _is_sentence(prose: Prose, end: int) -> bool:
+    """Does what begins a block say something, rather than being a title?"""
+    text = prose.text.rstrip()
+    return (
+        not prose.block.level and text.endswith((".", "。")) and text[end : end + 1] not in {".", ":", "：", "．", "、"}
+    )
+
+
 def _indent(text: str) -> int:
     return len(text) - len(text.lstrip())
 
@@ -262,9 +281,10 @@ def _indent(text: str) -> int:
 def _listed(subject: Subject) -> Iterator[Finding]:
     """Tables and figures, where the document has captions of that kind, or would show them if it had."""
     shown = subject.document.parsed.media_type in _SHOWN
+    tables = max((block.table for block in subject.document.parsed.blocks), default=0)
     known: set[tuple[object, str]] = set()
     for prose in subject.prose:
-        if (caption := _CAPTION.match(prose.text)) is not None:
+        if (caption := _CAPTION.match(prose.text)) is not None and not _is_sentence(prose, caption.end()):
             known.add((kind_of(caption["kind"]), caption["number"]))
     for one in captions(subject):
         known.add((one.series[0], f"{one.series[1]}{one.own}"))
@@ -272,7 +292,8 @@ def _listed(subject: Subject) -> Iterator[Finding]:
     for prose in _numbered(subject):
         for found in _LISTED.finditer(prose.text) if _hints(prose, _CAPTIONED) else ():
             kind, number = kind_of(found["kind"] or found["zh"]), found["number"] or found["zhnumber"]
-            told = kind in kinds or shown
+            # without any caption a program may show numbers that are not in the text, one for each table
+            told = kind in kinds or shown or int(re.split(r"\D", number)[0]) > tables
             if told and (kind, number) not in known and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
@@ -300,7 +321,9 @@ def _ids(subject: Subject) -> Iterator[Finding]:
     for prose in _numbered(subject) if series else ():
         for found in mentioned(prose):
             known = series.get(found["stem"])
-            if known and found[0] not in known and not any(text.startswith(found[0]) for text in known):
+            # IP-4 beside IP-101 is a name
+            short = bool(known) and len(found[0]) < min(map(len, known))
+            if known and not short and found[0] not in known and not any(text.startswith(found[0]) for text in known):
                 yield prose.finding(*found.span(), {"target": found[0]})
 
 
@@ -332,6 +355,9 @@ CHECK = Check(
         "# 第一節 目的\n\n詳見第九節。\n\n# 第二節 範圍\n\n正文。",
         "# 1 目的\n\n参见5.3 节。\n\n# 2 范围\n\n正文。",
         "See Appendix Z.\n\n# Appendix A\n\nText.",
+        "# Purpose\n\nAnnex Q lists the oils.\n\n# Scope\n\nText.\n\n# Terms\n\nText.",
+        "# 1 目的\n\n详见第二十三章。\n\n# 2 范围\n\n正文。",
+        "# 1 目的\n\n颜色应符合表 41。\n\n# 2 范围\n\n正文。",
         "# Purpose\n\nSee Appendix B.\n\n# Scope\n\nText.\n\n# Terms\n\nText.",
         "详见附录C。\n\n# 附录A 术语\n\n正文。",
         "The limits are given in Error! Reference source not found.",
@@ -365,6 +391,8 @@ CHECK = Check(
         "# 1 Purpose\n\nSee [section 7.2](https://example.org/a).\n\n# 2 Scope\n\nText.",
         "# Purpose\n\nThe door closes.[^1]\n\n[^1]: A note.",
         "REQ-1 It opens.\n\nREQ-2 It closes.\n\nREQ-3 It locks, see REQ-1 and UTF-8.",
+        "IP-101 It opens.\n\nIP-102 It closes.\n\nIP-103 The IP-4 locks.",
+        "# 1 目的\n\n仪表 3 只，代表 5 人。\n\n# 2 范围\n\n正文。",
         '# Purpose\n\nSee section "Terms".\n\n# Scope\n\nText.\n\n# Terms of use\n\nText.',
         "# 目的\n\n详见“术语”一节。\n\n# 范围\n\n正文。\n\n# 术语\n\n正文。",
     ),

@@ -18,6 +18,7 @@ _MOST_CLAIMS, _MOST_VALUES = 5, 2  # more of one key are entries of a kind, each
 _FEWEST_WORDS = {"number": 2.0}
 _CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
 _SHORT = 30  # characters of a cell that holds a value
+_COUNTED = re.compile(r"\s?(?:[位条个次人台件页份张名项](?![\u3400-\u9fff])|个?字符)")  # what a number counts
 _FAR = 400  # characters in one section, behind which one no longer compares things side by side
 _FEWEST_SHARED = 3.0
 _MOST_MORE = 1.7  # times as many words
@@ -44,8 +45,11 @@ def _find(subject: Subject) -> Iterator[Finding]:
     pairs = [pair for group in groups.values() for pair in _pairs(group)]
     pairs += _wider([group[0] for group in groups.values() if len(group) == 1])
     alike = Counter((first.section, second.section) for first, second in pairs)
+    blocks = {section.first: section.last - section.first for section in subject.document.sections}
     for first, second in pairs:
-        if alike[first.section, second.section] > 1 and first.section != second.section:
+        shared = alike[first.section, second.section]
+        shorter = min(blocks.get(one.section, 0) for one in (first, second))
+        if shared > 1 and first.section != second.section and 2 * shared >= shorter - 1:
             continue  # two sections of a kind, that speak of two things in the same words
         for one, other in ((first, second), (second, first)):
             yield Finding(
@@ -126,7 +130,8 @@ def _stated(subject: Subject) -> Iterator[_Stated]:
             for claim in claims(prose.text, start, end, about):
                 if not claim.key:
                     continue
-                finding = prose.finding(claim.start, claim.end)
+                counted = _COUNTED.match(prose.text, claim.end)
+                finding = prose.finding(claim.start, counted.end() if counted else claim.end)
                 at = places.block(finding.start)
                 section = places.section(at)
                 if section is not None and _CODE.search(section.title):
@@ -156,6 +161,7 @@ CHECK = Check(
         "zh": "请统一数值，或分别注明各自适用的条件。",
     },
     flags=(
+        "# A\n\nThe pump capacity is 20 m³/h.\n\n# B\n\nThe pump capacity is 25 m³/h.",
         "# Speed\n\nThe response time is 2 s.\n\n# Tests\n\nThe response time shall be 3 s.",
         "# 性能\n\n超时时间为30秒。\n\n# 接口\n\n超时时间为60秒。",
         "# Speed\n\nThe system shall respond within 2 seconds.\n\n# Tests\n\nThe response time must not exceed 5 s.",

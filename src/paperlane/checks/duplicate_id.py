@@ -1,5 +1,6 @@
 """Ids of requirements, and numbers of sections, tables and figures, that stand twice."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -9,13 +10,23 @@ from paperlane.checks.series import Id, Numbered, captions, headings, ids
 from paperlane.model.documents import Severity
 
 _FEWEST_IDS = 3
+_LISTS = ("text", "headings", "cards")  # a table may give an id several rows
+# what an id of its own defines is a statement; a standard's name begins one as well
+_STATES = re.compile(r"[\s)\]】）*_`:：.—–-]+(?:[A-Z][\w'-]*[ ,]+\w+ +\w|[\u3400-\u9fff][^\n]{3})", re.ASCII)
+_STANDARDS = frozenset({
+    "ISO", "IEC", "IEEE", "RFC", "EN", "DIN", "ANSI", "ITU", "NIST", "FIPS", "GB", "UTF", "SHA", "MD", "AES", "RSA",
+    "HTTP", "IP", "IPV", "USB", "RS", "COVID", "CVE", "CWE", "BCP", "STD", "SP", "WCAG", "TLS", "SSL", "PKCS", "X",
+})  # fmt: skip
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
     yield from _sections(subject)
     yield from _captions(subject)
     for lists in _families(subject).values():
-        yield from _ids(lists)
+        if sum(map(len, lists.values())) < _FEWEST_IDS or all(_is_one(found) for found in lists.values()):
+            yield from _pairs([one for place in _LISTS for one in lists.get(place, ())])
+        else:
+            yield from _ids(lists)
 
 
 def _sections(subject: Subject) -> Iterator[Finding]:
@@ -38,12 +49,30 @@ def _captions(subject: Subject) -> Iterator[Finding]:
 
 
 def _families(subject: Subject) -> Mapping[str, Mapping[str, Sequence[Id]]]:
-    """The lists of each kind of ids; a kind of very few tells nothing."""
+    """The lists of each kind of ids."""
     families: defaultdict[str, defaultdict[str, list[Id]]] = defaultdict(lambda: defaultdict(list))
     for place, found in ids(subject).items():
         for one in found:
             families[one.family][place].append(one)
-    return {name: lists for name, lists in families.items() if sum(map(len, lists.values())) >= _FEWEST_IDS}
+    return families
+
+
+def _is_one(found: Sequence[Id]) -> bool:
+    return len({one.text for one in found}) == 1
+
+
+def _pairs(found: Sequence[Id]) -> Iterator[Finding]:
+    """Of ids that are too few for a list: one that two statements begin with, each with another one."""
+    seen: dict[str, str] = {}
+    for one in sorted(found, key=lambda one: one.start):
+        says = " ".join(one.says.split())
+        before = seen.setdefault(one.text, says)
+        name = re.split(r"[-_./\d]", one.text, maxsplit=1)[0]
+        plain = one.stem[-1] not in "-_./—" and name.isascii()
+        if before == says or plain or (not name.isupper() and name.isascii()) or name in _STANDARDS:
+            continue
+        if _STATES.match(one.says) and not says.startswith(before) and not before.startswith(says):
+            yield Finding(one.start, one.end, {"number": one.text})
 
 
 def _ids(lists: Mapping[str, Sequence[Id]]) -> Iterator[Finding]:
@@ -86,6 +115,8 @@ CHECK = Check(
         "FR-1.1 It opens.\n\nFR-1.2 It closes.\n\nFR-2.1 It locks.\n\nFR-1.2 It rings.",
         "SRS_3.2-1 It opens.\n\nSRS_3.2-2 It closes.\n\nSRS_3.2-2 It locks.",
         "**REQ-1**: It opens.\n\n**REQ-2**: It closes.\n\n`REQ-1`: It locks.",
+        "R-71 The hatch opens inwards.\n\nText.\n\nR-71 The hatch has one lock.",
+        "功能需求-5 记录归市政所有。\n\n功能需求-5 市政可查看每次停电。",
         "需求编号：R-01 可以打开。\n\n需求编号：R-02 可以关闭。\n\n需求编号：R-01 可以上锁。",
         "需求1：可以打开。\n\n需求2：可以关闭。\n\n需求2：可以上锁。",
         "# 第一章 目的\n\n正文。\n\n# 第一章 范围\n\n正文。",
@@ -101,6 +132,7 @@ CHECK = Check(
         "# 第一章 目的\n\n## 第一节 甲\n\n正文。\n\n# 第二章 范围\n\n## 第一节 乙\n\n正文。",
         "| Id | Text |\n|---|---|\n| R-1 | Open. |\n| R-2 | Close. |\n\n| Id |\n|---|\n| R-1 |\n| R-2 |",
         "| Case | Step |\n|---|---|\n| TC-1 | Open. |\n| TC-1 | Close. |\n| TC-2 | Lock. |\n| TC-2 | Ring. |",
+        "ISO-9001 The standard is met.\n\nISO-9001 The audit is yearly.",
         "Table 1: Limits\n\nTable 2: Users\n\nText.\n\nTable 1: Limits\n\nText.\n\nTable 2: Users",
         "图1 总体结构\n\n图1给出了总体结构，见下文。",
     ),

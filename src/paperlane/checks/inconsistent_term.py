@@ -46,6 +46,12 @@ _LOOSE_WORDS = frozenset({
     "ahead", "all", "any", "back", "behind", "can", "day", "down", "each", "every", "foo", "for", "how", "not", "off",
     "one", "out", "over", "some", "time", "times", "under", "what", "when", "where", "who", "with",
 })  # fmt: skip
+_PARTICLES = frozenset({
+    "in", "on", "up", "out", "off", "down", "over", "back", "away", "through", "by", "to", "ever", "self", "one",
+    "thing", "body", "where", "with", "fore", "less", "able", "ability", "like", "ward", "wise", "full", "ship", "man",
+    "only", "along", "how", "what",
+})  # fmt: skip
+_LONG = 6
 _LONGEST_TERM = 60
 
 
@@ -165,11 +171,20 @@ def _joined(found: _Forms, words: Vocabulary) -> None:
         if first in _LOOSE_WORDS or second in _LOOSE_WORDS or closed in PARTS:
             continue
         joined = words.small[closed]
+        if 0 < min(times, joined) <= _FEW and len(closed) >= _LONG and not _is_phrase(first, second):
+            rare, usual = (closed, phrase) if times > joined else (phrase, closed)
+            found.loose.setdefault(rare, _Form(usual, _elsewhere(max(times, joined))))
+            continue
         if times >= _COMMON and 0 < joined <= _FEW:
             found.loose.setdefault(closed, _Form(phrase, _elsewhere(times)))
         elif joined >= _COMMON and times <= _FEW:
             found.loose.setdefault(phrase, _Form(closed, _elsewhere(joined)))
     _titled(found, words)
+
+
+def _is_phrase(first: str, second: str) -> bool:
+    """Do the two words often stand side by side with another meaning, as in back up and some time?"""
+    return second in _PARTICLES or first in _PARTICLES or first in VERBS or f"{first}{second}" in VERBS
 
 
 def _titled(found: _Forms, words: Vocabulary) -> None:
@@ -306,7 +321,8 @@ def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
     for term in _own_terms(subject):
         closed = re.sub(r"[\s-]", "", term).lower()
         if closed != term.lower() and words.small[closed]:
-            found.loose.setdefault(closed, _Form(term, _BY_GLOSSARY))
+            found.loose.pop(term.lower(), None)
+            found.loose[closed] = _Form(term, _BY_GLOSSARY)
 
 
 def _spellings(term: str, words: Vocabulary) -> Iterator[str]:
@@ -356,6 +372,8 @@ CHECK = Check(
     },
     suggestions={"en": "Write it the same way throughout.", "zh": "请全文统一写法。"},
     flags=(
+        "The set point lies at 18 °C.\n\nThe operator changes the setpoint.",
+        "模板有三个字段。\n\n模版由管理员维护。",
         "Send an email. The email is read. An e-mail is lost.",
         "The web site is up. Our website is fast. The website is new.",
         "The colour of the door and the color of the gate.",
@@ -376,6 +394,8 @@ CHECK = Check(
         "用户打开APP，APP提示更新，App退出。",
     ),
     passes=(
+        "Back up the data. The backup is kept.",
+        "It runs every where and everywhere.",
         "Send an email. The email is read.",
         "The colour of the door. The behaviour of the gate is organized.",
         "Users log in on the login page. They set up the setup.",

@@ -1,10 +1,12 @@
-"""Gaps in the numbers of sections, tables and figures, and in the ids of requirements."""
+"""Gaps in the numbers of sections, tables and figures, of lists, and in the ids of requirements."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
+from paperlane.checks.enumerations import gaps
 from paperlane.checks.series import Id, captions, headings, ids
 from paperlane.model.documents import Severity
 
@@ -17,6 +19,8 @@ def _find(subject: Subject) -> Iterator[Finding]:
     yield from _sections(subject)
     yield from _captions(subject)
     yield from _ids(subject)
+    for finding, missing in gaps(subject):
+        yield replace(finding, params={"number": _listed(missing)})
 
 
 def _sections(subject: Subject) -> Iterator[Finding]:
@@ -109,11 +113,23 @@ CHECK = Check(
         "**`REQ-1`** It opens.\n\n**`REQ-2`** It closes.\n\n**`REQ-4`** It locks.",
         "需求编号：R-01 可以打开。\n\n需求编号：R-02 可以关闭。\n\n需求编号：R-05 可以上锁。",
         "| No. | Id | Text |\n|---|---|---|\n| 1 | R-1 | Open. |\n| 2 | R-2 | Close. |\n| 3 | R-4 | Lock. |",
+        "(1) It opens.\n\n(2) It closes.\n\n(4) It locks.",
+        "1. It opens.\n3. It closes.\n4. It locks.",
+        "a) It opens.\n\nb) It closes.\n\nd) It locks.",
+        "(i) It opens.\n\n(ii) It closes.\n\n(iv) It locks.",
+        "Step 1: Open it.\n\nStep 2: Close it.\n\nStep 4: Lock it.",
+        "（一）门可以打开。\n\n（二）门可以关闭。\n\n（四）门可以上锁。",
+        "第一步：打开门。\n\n第二步：关闭门。\n\n第四步：上锁。",
+        "①打开门。\n\n②关闭门。\n\n④上锁。",
     ),
     passes=(
         "# 1 Purpose\n\nText.\n\n# 2 Scope\n\nText.",
         "# 1 目的\n\n正文。\n\n# 2 范围\n\n正文。",
         "# 十九、目的\n\n正文。\n\n# 二十、范围\n\n正文。",
+        "1. It opens.\n1. It closes.\n1. It locks.",
+        "(h) It opens.\n\n(i) It closes.\n\n(j) It locks.\n\n(v) It rings.",
+        "a) It opens.\n\nb) It closes, and c) it rings.\n\nd) It locks.",
+        "1. It opens.\n\n# Then\n\n3. It closes.\n4. It locks.",
         "REQ-10 It opens.\n\nREQ-20 It closes.\n\nREQ-30 It locks.",
         "# 1 Purpose\n\nText.\n\n# 1 Scope\n\nText.",
         "Table 1: Limits\n\nTable 2: Users\n\nTable 4 shows what is left.",

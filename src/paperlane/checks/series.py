@@ -14,9 +14,9 @@ _CHINESE = re.compile(r"(?P<before>第?)\s*(?P<own>[零〇一二三四五六七�
 _LETTERED = re.compile(r"(?P<kind>(?i:appendix|annex)\s+|附[录錄]\s*)(?P<own>[A-Z])(?![\w.])", re.ASCII)
 _LETTERED_PART = re.compile(r"(?P<parent>[A-Z]\.(?:\d{1,2}\.){0,3})(?P<own>\d{1,2})\.?\s", re.ASCII)
 _ID = re.compile(
-    r"(?<![\w.-])(?P<stem>(?![A-Z]\.)[A-Z][A-Za-z]{0,11}(?:[-_.](?:[A-Z][A-Za-z]{0,11}|\d{1,4})){0,4}[-_.]|"
+    r"(?<![\w.-])(?P<stem>(?![A-Z]\.)[A-Z][A-Za-z]{0,11}\d?(?:[-_./](?:[A-Z][A-Za-z]{0,11}\d?|\d{1,4})){0,4}[-_./]|"
     r"(?:req|fr|nfr|srs|uc|us|tc)[-_]|[A-Z]{2,6}|"
-    r"(?:需求|功能|用例|接口|规则|指标|测试)(?:编号)?[-_—]?)(?P<number>\d{1,5})(?P<part>[a-z]?)(?![\w,-]|\.\d)",
+    r"(?:业务|系统|性能|安全|数据|非)?(?:需求|功能|用例|接口|规则|指标|测试|约束){1,2}(?:编号)?[-_—]?)(?P<number>\d{1,5})(?P<part>[a-z]?)(?![\w,-]|\.\d)",
     re.ASCII,
 )
 _LABEL = r"(?:requirement|req\.?|use\s+case)?\s*(?:id|no\.?|number|identifier)|(?:需求|用例|功能)?(?:编号|标识符?|ID)"

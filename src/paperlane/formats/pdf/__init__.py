@@ -21,6 +21,7 @@ from paperlane.formats.pdf.contents import contents_of
 from paperlane.formats.pdf.fields import values_of
 from paperlane.formats.pdf.headings import headings_from
 from paperlane.formats.pdf.letters import unknown_share
+from paperlane.formats.pdf.levels import tagged_levels
 from paperlane.formats.pdf.looks import edges_of, looks_of
 from paperlane.formats.pdf.lost import lost_pages
 from paperlane.formats.pdf.page import Holds, Page, Source, Title, cleaned, with_cells
@@ -83,7 +84,7 @@ def structured(pages: Sequence[Page], outline: Sequence[Title]) -> Iterator[Bloc
     """The blocks of all pages, whose texts stand one form feed apart, with the headings of the best source."""
     running = running_lines(pages)
     contents = contents_of(pages, running)
-    titles = outline or headings_from(pages, running, contents)
+    titles = tagged_levels(outline, pages) or headings_from(pages, running, contents)
     return blocks_of(pages, titles, running, contents.lines)
 
 
@@ -206,7 +207,9 @@ def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, 
     if not raw:
         return Page("")
     edges = edges_of(page, words, raw)
+    levels: Sequence[int] = ()
     if sources & _TAGS and (tags := tags_of(page)) is not None:
+        levels = [level for level, _ in tags.headings]
         text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
         tagged = tuple(titles_of(tags, page, words, number)) if Source.TITLES in sources else ()
     else:
@@ -214,7 +217,7 @@ def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, 
         text, cells = with_cells(raw, words, ruled) if ruled is not None else (cleaned(raw), ())
         cells, tagged = real_tables(cells), ()
     looks = () if tagged or Source.LOOKS not in sources else tuple(looks_of(page, words, raw))
-    return Page(text, tagged, cells, edges, looks)
+    return Page(text, tagged, cells, edges, looks, levels)
 
 
 def _say_why_there_is_no_text(document: pypdfium2.PdfDocument, *, seen: bool, damaged: bool) -> None:

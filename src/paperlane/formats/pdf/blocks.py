@@ -23,9 +23,17 @@ _BULLET = re.compile(
     r"|\d{1,2}(?:\.\d{1,2})+\s+[A-Z\u3400-\u9fff]|[①-⑳]|【\S{1,4}】\s*\S)"
 )
 _BEGIN = re.compile(rf"\u3000|{_BULLET.pattern}")
+# behind the end of a sentence: an id, "Step 2:", 第二步, （二）
+_LABELLED = re.compile(
+    r"[(\[【]?(?:[A-Z][A-Za-z]{0,11}\d?(?:[-_./](?:[A-Z][A-Za-z]{0,11}\d?|\d{1,4})){0,4}[-_./]|[\u3400-\u9fff]{2,6}[-—])"
+    r"\d{1,5}(?:\.\d{1,3})?[)\]】]?\s*[:：]?\s+[A-Z\u3400-\u9fff]|[A-Z][a-z]+\s\d{1,2}\s?[:.]\s|"
+    r"第[\d一二三四五六七八九十]{1,3}[步条]|[(（]?[一二三四五六七八九十]{1,3}[)）、]"
+)
 _ENDS = tuple(".!?:;。！？：；")
 _FUNCTION = re.compile(r"(.+)/\d{1,2}")
 _SHORT = 0.72
+_MOST_ROOM = 24  # characters
+_FULL = 0.88  # of a full line: the next line's first word would have stood on a line that ends before it
 _NO_CELL = (0, 0, 0)
 
 
@@ -210,7 +218,7 @@ class _Ended:
     def __init__(self, lines: Sequence[_Line]) -> None:
         widths = sorted(_width(line.says) for line in lines if line.says and line.place is None)
         full = widths[int(len(widths) * 0.9)] if widths else 0.0
-        self._short, self._half = full * _SHORT, full / 2
+        self._short, self._half, self._full = full * _SHORT, full / 2, full * _FULL
 
     def parted(self, before: _Line, line: _Line) -> bool:
         """Does the line begin another block than the one that the line before it is of?"""
@@ -220,8 +228,13 @@ class _Ended:
             return True  # a blank, or a running header or footer, stands between them
         said = before.says
         width = len(said) if said.isascii() else _width(said)
-        if width < self._short and (width < self._half or said.rstrip().endswith(_ENDS)):
+        if width < self._half:
             return True
+        if said.rstrip().endswith(_ENDS):
+            first = line.says[:_MOST_ROOM].split(" ", 1)[0] if line.says[0].isascii() else line.says[0]
+            room = width < self._short or width + 1 + _width(first) < self._full
+            if room or _LABELLED.match(line.says):
+                return True
         return not line.says[:2].isalpha() and _BEGIN.match(line.says) is not None
 
 

@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import NamedTuple
 
 from paperlane.formats.pdf.numbering import FORMS
+from paperlane.formats.pdf.page import Page, Title
 
 _DEEPEST = 9
 _ALIKE = 0.4  # points
@@ -89,3 +91,30 @@ def _beside_chapters(
     return {
         group: chapters if group[0] in _BESIDE else _TITLE if rank < chapters else rank for group, rank in ranks.items()
     }
+
+
+def tagged_levels(outline: Sequence[Title], pages: Sequence[Page]) -> Sequence[Title]:
+    """The outline with the levels that the tags of its headings name.
+
+    An outline nests, so it cannot tell that a heading skips a level. The tags are those of its titles where they would
+    nest in the same way, page by page; elsewhere the outline stays as it is.
+    """
+    levels = [level for page in pages for level in page.levels]
+    if len(levels) != len(outline) or not levels:
+        return outline
+    places = [number for number, page in enumerate(pages) for _ in page.levels]
+    if places != [title.page for title in outline] or _nested(levels) != [title.level for title in outline]:
+        return outline
+    above = min(levels) - 1
+    return [replace(title, level=level - above) for title, level in zip(outline, levels, strict=True)]
+
+
+def _nested(levels: Sequence[int]) -> Sequence[int]:
+    above: list[int] = []
+    depths: list[int] = []
+    for level in levels:
+        while above and above[-1] >= level:
+            above.pop()
+        above.append(level)
+        depths.append(len(above))
+    return depths

@@ -102,8 +102,8 @@ class Page:
     """A page's text, the headings its tags name, and its cells in the order of the text.
 
     `edges` tells of its first and its last lines how high they stand, from 0.0 at the page's foot to 1.0; `looks` is
-    about all lines with letters, and () where nobody asked. `holds` tells of a page that was not read why not, and is
-    None for the others.
+    about all lines with letters, and () where nobody asked. `levels` are those of all headings that tags name. `holds`
+    tells of a page that was not read why not, and is None for the others.
     """
 
     text: str
@@ -111,6 +111,7 @@ class Page:
     cells: Sequence[Cell] = ()
     edges: Mapping[int, float] = field(default_factory=dict)
     looks: Sequence[Look] = ()
+    levels: Sequence[int] = ()
     holds: Holds | None = None
 
     @property
