@@ -268,7 +268,7 @@ CODES: Mapping[str, Told] = {
     "model_unanswered": Told(
         ("A model did not test all passages.", "有部分片段未经模型检测。"),
         filled=(
-            "{model} did not test {count} passages ({why}).",
+            "Passages that {model} did not test: {count} ({why}).",
             "模型 {model} 未能检测 {count} 个片段（{why}）。",
         ),
     ),

@@ -126,7 +126,7 @@ def _reasons(reviews: Sequence[_Review]) -> Mapping[tuple[str, str], int]:
 def _unanswered(reviews: Sequence[_Review]) -> Iterator[Notice]:
     """For each model and reason how many passages it did not test."""
     for (model, why), count in sorted(_reasons(reviews).items()):
-        said = f"{model} did not test {count} passages ({why})."
+        said = f"Passages that {model} did not test: {count} ({why})."
         yield Notice("model_unanswered", said, {"model": model, "count": str(count), "why": why})
 
 

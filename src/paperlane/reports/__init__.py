@@ -185,7 +185,7 @@ def coverage_line(coverage: Coverage, language: str) -> str:
 def counts_line(report: Report, language: str) -> str:
     """The number of issues by severity, or that there is none: never plainly for what was not wholly tested."""
     words = WORDS[language]
-    if report.coverage.tested == 0:
+    if report.coverage.tested == 0 and not report.standing and report.judges == ("rules",):
         return words["nothing"]
     counted = [(report.count(severity), severity.value) for severity in Severity]
     many = language == "zh"
