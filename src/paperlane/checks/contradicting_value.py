@@ -161,7 +161,7 @@ CHECK = Check(
         "zh": "请统一数值，或分别注明各自适用的条件。",
     },
     flags=(
-        "# A\n\nThe pump capacity is 20 m³/h.\n\n# B\n\nThe pump capacity is 25 m³/h.",
+        "# A\n\nThe flow of the fan is 20 m³/h.\n\n# B\n\nThe flow of the fan is 25 m³/h.",
         "# Speed\n\nThe response time is 2 s.\n\n# Tests\n\nThe response time shall be 3 s.",
         "# 性能\n\n超时时间为30秒。\n\n# 接口\n\n超时时间为60秒。",
         "# Speed\n\nThe system shall respond within 2 seconds.\n\n# Tests\n\nThe response time must not exceed 5 s.",
