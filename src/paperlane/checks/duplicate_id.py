@@ -116,7 +116,7 @@ CHECK = Check(
         "SRS_3.2-1 It opens.\n\nSRS_3.2-2 It closes.\n\nSRS_3.2-2 It locks.",
         "**REQ-1**: It opens.\n\n**REQ-2**: It closes.\n\n`REQ-1`: It locks.",
         "R-71 The hatch opens inwards.\n\nText.\n\nR-71 The hatch has one lock.",
-        "功能需求-5 记录归市政所有。\n\n功能需求-5 市政可查看每次停电。",
+        "功能需求-7 日志应保存一年。\n\n功能需求-7 管理员可导出日志。",
         "需求编号：R-01 可以打开。\n\n需求编号：R-02 可以关闭。\n\n需求编号：R-01 可以上锁。",
         "需求1：可以打开。\n\n需求2：可以关闭。\n\n需求2：可以上锁。",
         "# 第一章 目的\n\n正文。\n\n# 第一章 范围\n\n正文。",

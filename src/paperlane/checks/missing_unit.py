@@ -129,7 +129,7 @@ CHECK = Check(
     messages={"en": "“{word}” has no unit.", "zh": "“{word}”缺少单位。"},
     suggestions={"en": "Write the unit, or what is counted.", "zh": "请写明单位或计数对象。"},
     flags=(
-        "The height of the counter shall be 900.",
+        "The width of the door shall be 850.",
         "The torque shall reach 18 within the ramp.",
         "The temperature shall lie between -20 and 55.",
         "The system shall respond within 5.",

@@ -82,7 +82,7 @@ CHECK = Check(
     messages={"en": "“{sign}” should be {width} here.", "zh": "此处的“{sign}”应使用{width}。"},
     suggestions={"en": "Write its {width} form.", "zh": "请改用{width}形式。"},
     flags=(
-        "The ratio is 3：1 by weight.",
+        "The scale is 1：50 in all drawings.",
         "水泵停机.",
         "打印标签(一式两份)并盖章。",
         "系统应记录日志,并通知用户。",

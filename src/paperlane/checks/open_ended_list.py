@@ -70,7 +70,7 @@ CHECK = Check(
     flags=(
         "The form shall ask for at least name, address and age.",
         "The unit shall log starts and any other event.",
-        "阀组应输送水、蒸汽或类似介质。",
+        "系统应记录登录、注销或类似事件。",
         "表单应至少询问姓名、地址和年龄。",
         "The system shall export PDF, DOCX, etc.",
         "The log must hold the time, the user and so on.",

@@ -200,7 +200,7 @@ CHECK = Check(
     messages={"en": "“{sign}” {fault}.", "zh": "“{sign}”{fault_zh}。"},
     suggestions={"en": "Add its other half, or delete it.", "zh": "请补上另一半，或删除它。"},
     flags=(
-        "The door closes after 8 s).",
+        "The lamp goes out after 30 min).",
         "扳手规格 17）挂在墙上。",
         "The server (see below shall stop.",
         "The server shall stop) at once.",
