@@ -15,7 +15,7 @@ from paperlane.ai import Answer, Answers, Lane, Rates, State, Usage, Why
 from paperlane.ai.asking import Asker
 from paperlane.ai.budget import Budget, Purse, Spent
 from paperlane.ai.opening import open_asker
-from paperlane.errors import DocumentError, ModelAway
+from paperlane.errors import DocumentError, ModelAway, Unavailable
 from paperlane.model.tasks import Attempt, TaskId, UserId
 from paperlane.patience import patiently
 from paperlane.pipeline.model_review import MODEL_REVIEW, Opinion
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 _QUESTIONS = TypeAdapter(Questions)
 _OPINIONS = TypeAdapter(tuple[Opinion, ...])
 _EVERY = 5.0  # seconds after which what was spent meanwhile is written down
-_PATIENCE = 60.0  # seconds for which that is tried where the ledger is away
+_PATIENCE = 10.0  # seconds for which that is tried at the end where the ledger is away
 _NAMED = 5  # models, in a hint
 
 
@@ -173,7 +173,10 @@ class Reviewing:
             while not over.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), _EVERY)
-                await patiently(write, "what a model cost", lambda _: _PATIENCE)
+                try:
+                    await (patiently(write, "what a model cost", lambda _: _PATIENCE) if over.is_set() else write())
+                except Unavailable as error:  # it is for the next time; what the models said must not be lost for it
+                    log.warning("what models cost is not written down", task=task, why=error.message)
 
         writing = asyncio.create_task(keep_writing())
         try:
