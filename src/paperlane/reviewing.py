@@ -95,20 +95,24 @@ class Reviewing:
         return await self.threads(_OPINIONS.dump_json, opinions)
 
     async def once(self, value: bytes, progress: Callable[[float, str], None]) -> bytes:
-        """The same for somebody who waits: a model that cannot be asked now tested nothing."""
+        """The same for somebody who waits: what a model that cannot be asked now did not answer, it did not test."""
         asked = await self.threads(_QUESTIONS.validate_json, value)
         task = TaskId(uuid4().hex)  # its own: the same file may be tested beside it, and costs what it costs
         try:
             opinions = await self.of_task(task, UserId(0), asked, progress)
         except ModelAway as error:
             log.warning("the model cannot be asked", why=error.message, hint=error.hint)
-            opinions = tuple(self._silent(name, asked) for name in asked.models)
+            opinions = tuple([await self._so_far(task, name, asked) for name in asked.models])
         return await self.threads(_OPINIONS.dump_json, opinions)
 
-    def _silent(self, name: str, asked: Questions) -> Opinion:
+    async def _so_far(self, task: TaskId, name: str, asked: Questions) -> Opinion:
         asker = self._asker(name)
-        answers = [asker.unasked(question, State.FAILED, Why.UNREACHABLE) for question in asked.items]
-        return Opinion(name, tuple(answers), Usage(), 0.0, asker.terms.currency, 0)
+        known = await asker.known(asked.items)
+        answers = [
+            known.get(asker.key(question)) or asker.unasked(question, State.FAILED, Why.UNREACHABLE)
+            for question in asked.items
+        ]
+        return self._opinion(asker.terms, answers, 0, await self.threads(self.books.of_task, task))
 
     async def of_task(
         self, task: TaskId, user: UserId, asked: Questions, progress: Callable[[float, str], None]
