@@ -48,7 +48,7 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 def _document(report: Report, language: str) -> Iterator[str]:
     facts = facts_of(report, language)
     yield f"## {_plain(report.name)}\n"
-    yield f"**{counts_line(report, language)}** · {' · '.join(facts)}\n"
+    yield f"**{counts_line(report, language)}** · {' · '.join(map(_plain, facts))}\n"
     for notice in report.notices:
         yield f"> {_plain(notice_line(notice, language))} (`{notice.code}`)\n"
     if report.coverage.tested and not report.coverage.whole:
