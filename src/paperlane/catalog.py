@@ -112,6 +112,56 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "paused": ("paused", "已暂停"),
     "empty queue": ("Nobody waits.", "没有等待的任务。"),
     "more users": ("Users with less waiting: {count}", "等待较少的其他用户：{count}"),
+    # the words of a group
+    "words": ("Words", "词表"),
+    "groups": ("Groups", "用户组"),
+    "words of": ("Words of {group}", "“{group}”的词表"),
+    "words are for": (
+        "What members of a group upload is tested with its words: a glossary, and what no check shall complain of.",
+        "用户组成员上传的文档会按该组的词表检测：术语表，以及不需要报告的词语。",
+    ),
+    "glossary": ("Glossary", "术语表"),
+    "glossary hint": (
+        "One a line, as in a file: term: meaning. Acronyms that stand here count as spelled out.",
+        "每行一条，可直接粘贴：术语：含义。列在这里的缩写视为已有说明。",
+    ),
+    "glossary example": ("SLO: service level objective\nPGW: payment gateway", "SLO：服务等级目标\nPGW：支付网关"),
+    "ignored": ("Ignored words and phrases", "忽略的词语"),
+    "ignored hint": (
+        "One a line. In lower case it stands for itself in any case; with a capital it is meant as it is written.",
+        "每行一条。全小写的词不区分大小写；含大写字母的词按原样匹配。",
+    ),
+    "ignored example": ("robust\nFast Track", "尽快\nFast Track"),
+    "save": ("Save", "保存"),
+    "words saved": (
+        "Saved. What is uploaded from now on is tested with these words.",
+        "已保存。此后上传的文档将按新词表检测。",
+    ),
+    "words not saved": ("Nothing is saved yet: look at the lines below.", "尚未保存，请修改下面指出的各行。"),
+    "words changed": (
+        "Somebody else changed the words meanwhile. See theirs in another tab; saving again puts yours in their place.",
+        "词表刚刚被他人修改。请在另一个标签页查看；再次保存将以您的内容覆盖。",
+    ),
+    "words signed out": (
+        "Nobody is signed in any more, and nothing is saved. Sign in in another tab, then save again here.",
+        "登录已失效，尚未保存。请在另一个标签页登录后，回到此页再次保存。",
+    ),
+    "words line": ("Line {line}: {what}", "第 {line} 行：{what}"),
+    "words twice": ("“{term}” has another meaning in line {line}.", "“{term}”在第 {line} 行另有含义。"),
+    "words of admins": ("Admins change them.", "由管理员修改。"),
+    "no words": (
+        "There are none yet. With SLO in the glossary no check asks what it means; Fast Track, ignored, may be “fast”.",
+        "还没有词条。术语表中的缩写（如 SLO）不再被报告为未说明；忽略的词语（如“尽快”）不再被报告。",
+    ),
+    "no group": (
+        "You are in no group. An admin puts you into one: paperlane user set NAME --group GROUP.",
+        "您不属于任何用户组。可请管理员运行：paperlane user set 用户名 --group 组名。",
+    ),
+    "no groups": (
+        "There is no group yet. Put somebody into one: paperlane user set NAME --group GROUP.",
+        "还没有用户组。可将用户加入一个组：paperlane user set 用户名 --group 组名。",
+    ),
+    "no such group": ("There is no such group, or you are not in it.", "没有此用户组，或您不在其中。"),
 }
 
 

@@ -218,6 +218,16 @@ def test_from_the_first_link_to_a_dismissed_issue(visit: Visit, new_service: Cal
     assert download.value.suggested_filename == "gate.md.report.json"
     assert found["documents"][0]["counts"]["error"] == 1
 
+    page.get_by_role("link", name="Words").click()
+    expect(page.get_by_text("There is no group yet.")).to_be_visible()
+    api = page.url.replace("/words", "/api/v1")
+    account = page.request.get(f"{api}/session").json()["id"]
+    assert page.request.patch(f"{api}/users/{account}", data={"group": "gates"}).ok
+    page.reload()
+    page.get_by_label("Ignored words and phrases").fill("尽快")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").get_by_text("Saved.")).to_be_visible()
+
 
 def test_it_speaks_chinese(page: Page):
     in_chinese(page)

@@ -1,6 +1,8 @@
 """A group's words are its members' to read and admins' to write, and what its members upload is tested with them."""
 
+import html
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,9 +72,85 @@ async def test_members_and_admins_read_and_admins_write(payment: House):
     assert json.loads(line.details) == {"group": "payment", "terms": 1, "ignored": 1}
 
 
+PAGE = "http://test/words/payment"
+
+
+def seen_in(page: str) -> str:
+    found = re.search(r'name="seen" value="(\w+)"', page)
+    assert found is not None
+    return found[1]
+
+
+async def test_an_admin_edits_a_groups_words_in_a_form_without_scripts(payment: House):
+    shown = await payment["adam"].get("http://test/words", follow_redirects=True)
+    assert shown.url == PAGE
+    form = {"terms": "SLO: service level objective\r\n\r\nPGW", "ignored": "fast\r\n", "seen": seen_in(shown.text)}
+    saved = await payment["adam"].post(PAGE, data=form, follow_redirects=True)
+    assert "Saved." in saved.text
+    assert ">\nSLO: service level objective\nPGW</textarea>" in saved.text
+    kept = (await payment["adam"].get(PAYMENT)).json()
+    assert (kept["terms"], kept["ignored"]) == ({"SLO": "service level objective", "PGW": ""}, ["fast"])
+
+
+async def test_what_cannot_be_kept_is_said_beside_its_field_and_nothing_typed_is_lost(payment: House):
+    await payment["adam"].put(PAYMENT, json=WORDS)
+    seen = seen_in((await payment["adam"].get(PAGE)).text)
+    form = {"terms": "SLO: one\nPGW: x\nSLO: two", "ignored": f"ok\n{'x' * 201}", "seen": seen}
+    refused = await payment["adam"].post(f"{PAGE}?lang=en", data=form)
+    assert refused.status_code == 422
+    told = html.unescape(refused.text)
+    terms, ignored = (told.split(f'id="{field}-faults"')[1].split("</ul>")[0] for field in ("terms", "ignored"))
+    assert "Line 3: “SLO” has another meaning in line 1." in terms
+    assert "Line 2: The word xxx" in ignored
+    assert form["terms"] in told
+    in_chinese = await payment["adam"].post(f"{PAGE}?lang=zh", data=form)
+    assert "第 2 行：词表中有无效的词条。每个词条请使用 1 至 200 个字符。" in in_chinese.text
+    many = {"terms": f"x: {'y' * 70_000}", "seen": seen}
+    assert "There are too many words" in (await payment["adam"].post(PAGE, data=many)).text
+    assert (await payment["adam"].get(PAYMENT)).json() == {"group": "payment", **WORDS}
+
+
+async def test_words_that_somebody_else_changed_meanwhile_are_overwritten_only_knowingly(payment: House):
+    first = {"terms": "A: one", "seen": seen_in((await payment["adam"].get(PAGE)).text)}
+    await payment["adam"].put(PAYMENT, json=WORDS)
+    late = await payment["adam"].post(PAGE, data=first)
+    assert "Somebody else changed the words meanwhile." in late.text
+    assert (await payment["adam"].get(PAYMENT)).json() == {"group": "payment", **WORDS}
+    again = await payment["adam"].post(PAGE, data={**first, "seen": seen_in(late.text)})
+    assert again.status_code == 303
+    assert (await payment["adam"].get(PAYMENT)).json()["terms"] == {"A": "one"}
+
+
+async def test_the_page_of_words_keeps_to_the_same_rights(payment: House):
+    await payment["adam"].put(PAYMENT, json=WORDS)
+    read = await payment["vera"].get(PAGE)
+    assert "service level objective" in read.text
+    assert "<form" not in read.text
+    for who, status in (("ann", 403), ("bob", 403), ("nobody", 401)):
+        assert (await payment[who].post(PAGE, data={"terms": "X: y"})).status_code == status
+    assert "X: y" in (await payment["nobody"].post(PAGE, data={"terms": "X: y"})).text  # nothing typed is lost
+    foreign = await payment["bob"].get(PAGE)
+    assert (foreign.status_code, "There is no such group" in foreign.text) == (404, True)
+    assert "You are in no group." in (await payment["bob"].get("http://test/words")).text
+    stranger = await payment["nobody"].get(PAGE)
+    assert (stranger.status_code, stranger.headers["location"]) == (303, "/sign-in?next=/words/payment")
+    await payment["nobody"].post("/session", json={"token": payment.tokens["adam"]})
+    evil = await payment["nobody"].post(PAGE, data={"terms": ""}, headers={"Origin": "http://evil.example"})
+    assert (evil.status_code, evil.json()["code"]) == (403, "foreign_origin")
+    assert (await payment["adam"].get(PAYMENT)).json() == {"group": "payment", **WORDS}
+
+
+async def test_an_admin_chooses_among_groups_of_any_name(payment: House):
+    payment.desk.accounts.change_user(None, payment.desk.accounts.user("bob"), group="a/b 组")
+    listed = await payment["adam"].get("http://test/words")
+    assert re.findall(r'href="(/words/[^"]+)">', listed.text) == ["/words/a/b%20%E7%BB%84", "/words/payment"]
+    assert "Words of a/b 组" in (await payment["adam"].get("http://test/words/a/b%20%E7%BB%84")).text
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        ({"terms": {"a: b": "c"}}, "invalid_words"),
         ({"ignored": [f"w{number}" for number in range(2000)], "terms": {"x": ""}}, "too_many_words"),
         ({"terms": {"x": "y" * 70_000}}, "too_many_words"),
         ({"ignored": ["x" * 201]}, "invalid_words"),

@@ -15,7 +15,7 @@ LARGEST = 64 << 10
 
 _LONGEST = 200  # characters of a term or a word
 _SPACE = re.compile(r"\s+")
-_TERM = re.compile(r"(?P<term>[^:：]*\S)\s*(?::(?=\s|$)|：)\s*(?P<meaning>.*)")
+_TERM = re.compile(r"(?P<term>.*?\S)\s*(?::(?=\s|$)|：)\s*(?P<meaning>.*)")
 _ROOM = 2 * _LONGEST  # characters on each side of a finding in which a phrase around it is looked for
 
 
@@ -37,6 +37,10 @@ class Words:
             if not word or len(word) > _LONGEST:
                 what = f"The word {word[:40]}… is too long." if word else "A word is empty."
                 raise BadRequest(what, code="invalid_words", hint=f"Use 1 to {_LONGEST} characters.")
+        for term, meaning in terms.items():
+            if term_in(f"{term}: {meaning}") != (term, meaning):  # it could not be written as it is read
+                what = f"The term {term[:40]} holds a colon of the kind that ends a term."
+                raise BadRequest(what, code="invalid_words", hint="Write the term without it.")
         size = sum(len(word.encode()) for word in (*terms, *terms.values(), *ignored))
         if len(terms) + len(ignored) > MOST or size > LARGEST:
             said = f"There are too many words: {len(terms) + len(ignored)}, of {size:,} bytes."
@@ -60,11 +64,17 @@ def words_in(text: str) -> Words:
     for line in filter(None, map(str.strip, text.splitlines())):
         if line.startswith("#"):
             continue
-        if (found := _TERM.fullmatch(line)) is not None:
-            terms[found["term"].strip()] = found["meaning"]
+        if (found := term_in(line)) is not None:
+            terms[found[0]] = found[1]
         else:
             ignored.append(line)
     return Words(terms, ignored).checked()
+
+
+def term_in(line: str) -> tuple[str, str] | None:
+    """The term and the meaning of a line `term: meaning`, None for any other line."""
+    found = _TERM.fullmatch(line.strip())
+    return (found["term"], found["meaning"]) if found is not None else None
 
 
 class Ignoring:

@@ -1,5 +1,6 @@
 """A group's words: its members read them, admins write them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -22,6 +23,12 @@ class GroupWords:
     clock: Clock
     trail: Trail
 
+    def groups(self, by: Account) -> Sequence[str]:
+        """The groups whose words somebody reads: one's own, and all for admins."""
+        if by.operates:
+            return self.ledger.read(accounts.groups)
+        return [by.group] if by.group else []
+
     def of(self, by: Account | None, group: str) -> Words:
         """A group's words: for its members, for admins and at the machine itself. NotFound for all other groups."""
         group = clean(group)
@@ -31,10 +38,14 @@ class GroupWords:
             raise _nowhere()
         return self.ledger.read(lambda connection: words.of_group(connection, group))
 
-    def put(self, by: Account | None, group: str, said: Words) -> Words:
-        """Other words for a group, as they are kept. NotAllowed for who is no admin; BadRequest past their limits."""
+    def check_may_put(self, by: Account | None) -> None:
+        """NotAllowed for who is no admin."""
         if by is not None and not by.operates:
             raise NotAllowed("Only admins write a group's words.", hint="Ask an admin to change them.")
+
+    def put(self, by: Account | None, group: str, said: Words) -> Words:
+        """Other words for a group, as they are kept. NotAllowed for who is no admin; BadRequest past their limits."""
+        self.check_may_put(by)
         group = clean(group)
         self._check_there(group)
         terms = {clean(term): clean(meaning) for term, meaning in said.terms.items()}

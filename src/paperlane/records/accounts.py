@@ -95,6 +95,12 @@ def has_group(connection: Connection, group: str) -> bool:
     return connection.execute(asked).first() is not None
 
 
+def groups(connection: Connection) -> Sequence[str]:
+    """The groups that anybody is in, by name."""
+    asked = select(users.c.group_name).where(users.c.group_name != "").distinct().order_by(users.c.group_name)
+    return connection.scalars(asked).all()
+
+
 def names(connection: Connection, of: Sequence[UserId]) -> dict[int, str]:
     """The names of these accounts, a thousand or so at once."""
     asked = select(users.c.id, users.c.name).where(users.c.id.in_(of))

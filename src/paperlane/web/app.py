@@ -30,6 +30,7 @@ from paperlane.web import (
     tasks,
     usage,
     users,
+    word_pages,
 )
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
@@ -84,6 +85,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(pages.router)
+    app.include_router(word_pages.router)
     pages.mount(app)
     problems.install(app)
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it

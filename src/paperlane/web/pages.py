@@ -3,6 +3,7 @@
 import hashlib
 import re
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -51,14 +52,15 @@ def mount(app: FastAPI) -> None:
     app.mount(f"/static/{_version()}", StaticFiles(directory=_STATIC), name="static")
 
 
-async def _show(request: Request, name: str, lang: str, **more: Any) -> HTMLResponse:
+async def show(request: Request, name: str, lang: str, status: HTTPStatus = HTTPStatus.OK, **more: Any) -> HTMLResponse:
+    """A page of ours: the template with the words of the language and what more it asks for."""
     account = await account_of(request)
     said = words(lang)
     page = _templates().get_template(name)
     content = page.render(
         lang=lang, t=said, words=said, account=account, static=f"/static/{_version()}", path=request.url.path, **more
     )
-    return HTMLResponse(content, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(content, status, headers={"Cache-Control": "no-store"})
 
 
 def _own(path: str) -> str:
@@ -66,7 +68,7 @@ def _own(path: str) -> str:
     return path if _OWN_PATH.fullmatch(path) else "/"
 
 
-def _sign_in_first(request: Request) -> Response:
+def sign_in_first(request: Request) -> Response:
     """Sign in, and go on to where one was going."""
     goal = _own(request.url.path)
     return RedirectResponse("/sign-in" if goal == "/" else f"/sign-in?next={quote(goal, safe='/')}", 303)
@@ -76,26 +78,26 @@ def _sign_in_first(request: Request) -> Response:
 async def documents(request: Request, house: Parts, lang: Language) -> Response:
     """Upload documents and follow them."""
     if await account_of(request) is None:
-        return _sign_in_first(request)
+        return sign_in_first(request)
     usual = house.desk.tasks.profiles or (DEFAULT_PROFILE,)
     models = [terms.called for terms in models_of(house.settings)]
-    return await _show(request, "documents.html", lang, profiles=PROFILES, usual=usual, models=models)
+    return await show(request, "documents.html", lang, profiles=PROFILES, usual=usual, models=models)
 
 
 @router.get("/tasks/{task}")
 async def one(task: str, request: Request, lang: Language) -> Response:
     """A document beside its issues."""
     if await account_of(request) is None:
-        return _sign_in_first(request)
-    return await _show(request, "document.html", lang, task=task)
+        return sign_in_first(request)
+    return await show(request, "document.html", lang, task=task)
 
 
 @router.get("/queue")
 async def queue(request: Request, lang: Language) -> Response:
     """What runs and waits."""
     if await account_of(request) is None:
-        return _sign_in_first(request)
-    return await _show(request, "queue.html", lang)
+        return sign_in_first(request)
+    return await show(request, "queue.html", lang)
 
 
 @router.get("/queue/now")
@@ -104,7 +106,7 @@ async def queue_now(request: Request, house: Parts, lang: Language) -> Response:
     account = await account_of(request)
     if account is None:
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
-    return await _show(request, "queue_now.html", lang, queue=await house.threads(look_at, house, account))
+    return await show(request, "queue_now.html", lang, queue=await house.threads(look_at, house, account))
 
 
 @router.get("/sign-in")
@@ -119,7 +121,7 @@ async def sign_in(
         return onward
     if await account_of(request) is not None:
         return onward
-    return await _show(request, "sign_in.html", lang, spent=bool(once))
+    return await show(request, "sign_in.html", lang, spent=bool(once))
 
 
 @router.get("/language/{wanted}")
