@@ -18,7 +18,7 @@ from quality.reading import judge
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A rule of another program, and the checks of ours that ask the same, of quotes of a form where they ask more.
+    """A rule of another program, and the checks of ours that ask the same; if they ask more, what they quote and say.
 
     `alias` is the rule's other name, by which an example may configure it. `tests` are the beginnings of the names of
     tests that try it with its usual options, and an example is a fault where it `mends` places of a form.
@@ -28,6 +28,7 @@ class Shared:
     rule: str
     checks: Sequence[str]
     form: str = ""
+    says: str = ""
     alias: str = ""
     tests: Sequence[str] = ()
     mends: str = ""
@@ -38,9 +39,14 @@ _PUNCTUATION = ("repeated-punctuation", "repeated-space", "exclamations", "latin
 SHARED: Sequence[Shared] = (
     Shared("markdownlint", "MD001", ("heading-skipped",), alias="heading-increment"),
     Shared(
-        "markdownlint", "MD042", ("broken-link",), r"\]\(\s*(#|<#?>)?\s*(\"[^\"]*\")?\s*\)|^[^\](]*$", "no-empty-links"
+        "markdownlint",
+        "MD042",
+        ("broken-link",),
+        r"\]\(\s*(#|<#?>)?\s*(\"[^\"]*\")?\s*\)|^[^(]*$",
+        alias="no-empty-links",
+        says=r"has no address|has a placeholder",
     ),
-    Shared("markdownlint", "MD051", ("broken-reference", "anchor-case"), r"#", "link-fragments"),
+    Shared("markdownlint", "MD051", ("broken-reference", "anchor-case"), r"#", alias="link-fragments"),
     Shared("proselint", "annotations", ("tbd",)),
     Shared("proselint", "lexical_illusions", ("doubled-word", "repeated-phrase")),
     Shared("proselint", "spelling.consistency", ("inconsistent-term",)),
@@ -128,7 +134,11 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _said(name: str, text: str, shared: Shared) -> list[Issue]:
     issues = judge(name, text.encode(), [one for one in shared.checks if one in CHECKS]).report.issues
-    return [issue for issue in issues if issue.rule in shared.checks and re.search(shared.form, issue.quote)]
+    return [
+        issue
+        for issue in issues
+        if issue.rule in shared.checks and re.search(shared.form, issue.quote) and re.search(shared.says, issue.message)
+    ]
 
 
 def _markdownlint(labelled: Path, shared: Shared) -> Iterator[tuple[bool, bool]]:

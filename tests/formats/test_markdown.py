@@ -45,6 +45,22 @@ def test_markdown_anchors_are_githubs():
     assert [(link.target, link.image) for link in parsed.links] == [("#the-end", False), ("b.png", True)]
 
 
+def test_names_of_tags_are_anchors_as_browsers_take_them():
+    text = '<a id = bare></a>\n\n<a id="one" name="two"/>\n\n<p name="none" id=\'three\'>\n\n<i data-id="no">\n'
+    text += "\nEnd {#four}\n"
+    assert parsed_of(text).anchors == ("bare", "one", "two", "three", "four")
+
+
+def test_links_may_be_padded_titled_over_two_lines_or_defined_elsewhere():
+    text = 'See [a]( a.md ), [b](b.md\n"B") and [c][d].\n\n[d]: #d "D"\n[e]: 待定\n'
+    shown = [(link.target, text[link.start : link.end]) for link in parsed_of(text).links]
+    assert shown == [("a.md", "[a]( a.md )"), ("b.md", '[b](b.md\n"B")'), ("#d", '[d]: #d "D"')]
+
+
+def test_a_heading_of_several_spaces_has_the_names_that_programs_give_it():
+    assert parsed_of("# Two  spaces  <!-- end -->\n\n# A\ttab").anchors == ("two--spaces--", "two-spaces-", "a-tab")
+
+
 def assert_whole(parsed: Parsed) -> None:
     """Every letter and digit lies in a block, but for the numbers and boxes in front of items."""
     left, last = "", 0

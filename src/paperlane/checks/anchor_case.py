@@ -1,9 +1,9 @@
 """Links inside a document that differ from the name they point to by capital letters."""
 
 from collections.abc import Iterator
-from urllib.parse import unquote
 
 from paperlane.checks import STYLE_EN, STYLE_ZH, Check, Finding, Scope, Subject
+from paperlane.checks.anchors import places
 from paperlane.model.documents import Severity
 
 
@@ -12,9 +12,8 @@ def _find(subject: Subject) -> Iterator[Finding]:
     parsed = subject.document.parsed
     known = set(parsed.anchors)
     folded = {anchor.casefold(): anchor for anchor in parsed.anchors}
-    for link in parsed.links:
-        name = unquote(link.target[1:])
-        if link.target.startswith("#") and not link.image and name not in known and name.casefold() in folded:
+    for link, name in places(parsed):
+        if name not in known and name.casefold() in folded:
             yield Finding(link.start, link.end, {"target": link.target, "instead": f"#{folded[name.casefold()]}"})
 
 

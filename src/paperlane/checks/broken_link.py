@@ -5,14 +5,14 @@ Only what the document itself tells; nothing is ever fetched.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from urllib.parse import urlsplit
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.anchors import ESCAPED, MARKDOWN
 from paperlane.model.documents import Block, BlockKind, Link, Severity
 
-_MARKDOWN = "text/markdown"
 _MISSING = {"en": "has no address", "zh": "没有地址"}
 _MISSPELT = {"en": "has a misspelt address", "zh": "的地址书写有误"}
 _OPEN = {"en": "has a placeholder for an address", "zh": "的地址仍是占位符"}
@@ -47,6 +47,7 @@ _BARE = re.compile(
 _NO_TARGET = re.compile(r"<(?:a|img)\s(?:[^<>]*?\s)?(?:href|src)\s*=\s*(?:\"\s*\"|'\s*')[^<>]*>", re.IGNORECASE)
 _TURNED = re.compile(r"\((?:https?://|www\.)[^()\s]+\)\[[^\[\]\n]+\](?!\()", re.IGNORECASE)
 _NAMED = re.compile(r"(?<![\w\])\\!])!?\[(?P<text>[^\[\]\n]{2,200})\]\[(?P<label>[^\[\]\n]{0,80})\](?![\[(])")
+_USED = re.compile(r"!?\[(?P<text>[^\[\]\n]{1,200})\](?:\[(?P<label>[^\[\]\n]{0,80})\])?(?![\[(:])")
 _DEFINED = re.compile(r"^[ \t>]*\[(?P<label>[^\[\]]+)\]:", re.MULTILINE)
 _ADDED_LATER = 4
 _LETTER = re.compile(r"[^\W\d_]{2}")
@@ -54,15 +55,21 @@ _LETTER = re.compile(r"[^\W\d_]{2}")
 
 def _find(subject: Subject) -> Iterator[Finding]:
     parsed = subject.document.parsed
+    marked = parsed.media_type == MARKDOWN
+    nowhere: set[str] = set()
     for link in parsed.links:
-        reason = _fault(link.target, parsed.text[link.start : link.end], marked=parsed.media_type == _MARKDOWN)
+        written = parsed.text[link.start : link.end]
+        defines = _DEFINED.match(written) if marked else None
+        if defines is not None and link.target == "#":
+            nowhere.add(_label(defines["label"]))
+        reason = _fault(link.target, written, marked=marked and defines is None)
         if reason and not (reason is _MISSING and _is_anchor(link, parsed.text)):
             yield _finding(link, parsed.text, reason)
-    marked = parsed.media_type == _MARKDOWN
     for block in parsed.blocks:
         yield from _written(parsed.text, block, marked=marked)
     if marked:
         yield from _undefined(subject)
+        yield from _to_nowhere(subject, nowhere)
 
 
 def _is_anchor(link: Link, text: str) -> bool:
@@ -91,7 +98,11 @@ def _fault(target: str, written: str, *, marked: bool) -> Mapping[str, str]:
         return _MISSPELT
     if target.lower().startswith("mailto:"):
         return {} if "@" in target else _MISSPELT
-    return _MISSPELT if "\\" in target or _spaced(target, written, marked=marked) else {}
+    return (
+        _MISSPELT
+        if "\\" in (ESCAPED.sub("", target) if marked else target) or _spaced(target, written, marked=marked)
+        else {}
+    )
 
 
 def _fault_of(address: str) -> Mapping[str, str]:
@@ -147,6 +158,15 @@ def _undefined(subject: Subject) -> Iterator[Finding]:
         yield from chain.from_iterable(missing.values())
 
 
+def _to_nowhere(subject: Subject, labels: Collection[str]) -> Iterator[Finding]:
+    """`[text][label]`, `[label][]` or `[label]`, where the label stands for no address; unused, it is a comment."""
+    for prose in subject.prose if labels else ():
+        for found in _USED.finditer(prose.text):
+            if _label(found["label"] or found["text"]) in labels:
+                target = prose.said(*found.span())[:100]
+                yield prose.finding(*found.span(), {"target": target, **_OPEN})
+
+
 def _label(label: str) -> str:
     return " ".join(label.casefold().split())
 
@@ -185,6 +205,8 @@ CHECK = Check(
         "![The layout](file:///tmp/layout.png)",
         "See [the manual](https://manual.invalid/a).",
         "See [the manual][manual].",
+        "See [the manual][manual], or [manual].\n\n[manual]: #",
+        "See [the manual][manual].\n\n[manual]: htp://example.org",
         'See <a href="">the manual</a>.',
         "The manual is at htps://example.org/manual.",
         "手册见 http:/example.org/manual 。",
@@ -201,5 +223,7 @@ CHECK = Check(
         "See [the page](https://en.wikipedia.org/wiki/Door_(gate)).",
         "# The end [](){#end}",
         "See [the end](#end).\n\n# End\n\nText.",
+        "See [the manual]( manual.md ), or [this](a\\_b.md\n'A title').",
+        "[//]: # (A comment)\n\nSee [the manual][a].\n\n[a]: https://example.org (Its title)",
     ),
 )

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from urllib.parse import unquote
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.anchors import MARKDOWN, places
 from paperlane.checks.numerals import value_of
 from paperlane.checks.series import captions, ids, kind_of, mentioned
 from paperlane.model.documents import Section, Severity
@@ -73,7 +73,6 @@ _FEWEST = 2  # numbered sections that make a document a numbered one
 _FEWEST_IDS = 3
 _FEWEST_TITLES = 3
 _SHOWN = ("text/markdown", "text/html", "text/plain")  # what the text of these does not show is not there
-_MARKDOWN = "text/markdown"
 _PARTS = frozenset(".:：．、")  # a number from its title
 
 
@@ -135,11 +134,8 @@ def _find(subject: Subject) -> Iterator[Finding]:
 def _anchors(subject: Subject) -> Iterator[Finding]:
     parsed = subject.document.parsed
     known = {anchor.casefold() for anchor in parsed.anchors}
-    for link in parsed.links:
-        if not link.target.startswith("#") or link.image:
-            continue
-        name = unquote(link.target[1:])
-        if name and name.casefold() not in known and name != "top":
+    for link, name in places(parsed):
+        if name.casefold() not in known and name != "top":
             yield Finding(link.start, link.end, {"target": link.target}, Severity.ERROR)
 
 
@@ -235,7 +231,7 @@ def _foreign(text: str, start: int, end: int) -> bool:
 def _lost(subject: Subject) -> Iterator[Finding]:
     """What programs write where they found nothing, pages behind the last one, and notes that are not there."""
     parsed = subject.document.parsed
-    marked = parsed.media_type == _MARKDOWN
+    marked = parsed.media_type == MARKDOWN
     notes = {found["label"] for found in _NOTED.finditer(parsed.text)} if marked else set()
     for prose in subject.prose:
         for found in _LOST.finditer(prose.text) if "?" in prose.text or "!" in prose.text or "！" in prose.text else ():
@@ -346,6 +342,8 @@ CHECK = Check(
     suggestions={"en": "Correct the reference, or add what it names.", "zh": "请更正引用，或补充被引用的内容。"},
     flags=(
         "# Guide\n\nSee [below](#nowhere).",
+        "# Guide\n\nSee [below][end].\n\n[end]: #nowhere 'The end'",
+        "# Guide\n\nSee [below](#nowhere\n'The end').",
         "# 1 Purpose\n\nSee section 7.2.\n\n# 2 Scope\n\nText.",
         "# 1 目的\n\n详见第9章。\n\n# 2 范围\n\n正文。",
         "See Table 5.\n\nTable 1: Limits",
@@ -375,6 +373,7 @@ CHECK = Check(
     ),
     passes=(
         "# Guide\n\nSee [below](#the-end).\n\n## The end\n\nDone.",
+        "# The end_time\n\nSee [it](#the-end\\_time), [it][a], and [its lines](#L3-L8).\n\n[a]: #the-end_time",
         "# 1 Purpose\n\nSee section 2.\n\n# 2 Scope\n\nText.",
         "# 1 Purpose\n\nAs ISO 9001 section 7.2 says.\n\n# 2 Scope\n\nText.",
         "# 1 目的\n\n详见第2章。\n\n# 2 范围\n\n正文。",

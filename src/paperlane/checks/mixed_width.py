@@ -14,6 +14,8 @@ _IN_CHINESE = re.compile(
     r"(?<=[\u3400-\u9fff]{2})\.(?=\s*$)|(?<=[\u3400-\u9fff]{4})\.(?=\n)|"
     r"(?<=[\u3400-\u9fff]{2})\.(?=[\u3400-\u9fff]{4}[^.\n]*[。.]\s*$)(?![^.\n]{0,12}\.[\u3400-\u9fff])"
 )
+_ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|[a-z]\w*);$", re.IGNORECASE | re.ASCII)
+_LONGEST_ENTITY = 32  # &CounterClockwiseContourIntegral; is one
 _SPACED = re.compile(r"(?<=[\u3400-\u9fff])[,;](?=\s[\u3400-\u9fff])")
 _FULL_STOPS = re.compile(r"[，。；]")
 _PAIR = re.compile(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
@@ -57,7 +59,9 @@ def slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
     text = prose.text
     yield from ((*found.span(), "half") for found in _WIDE.finditer(text))
     if prose.chinese:
-        yield from ((*found.span(), "full") for found in _IN_CHINESE.finditer(text))
+        for found in _IN_CHINESE.finditer(text):
+            if found[0] != ";" or not _ENTITY.search(text, max(0, found.start() - _LONGEST_ENTITY), found.end()):
+                yield *found.span(), "full"
         if _FULL_STOPS.search(text):
             yield from ((*found.span(), "full") for found in _SPACED.finditer(text))
         for found in _PAIR.finditer(text):
@@ -102,6 +106,7 @@ CHECK = Check(
         "版本号为主版本号.次版本号.修订号。",
         "作者：张三, 李四, 王五",
         "支持 PDF，DOCX。",
+        "系统应记录日志，&nbsp;无法判断时停机。",
         "The server shall log each request, and answer it.",
         "The term 系统（平台） stands for the system.",
     ),

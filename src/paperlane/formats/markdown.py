@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
+from operator import attrgetter
 from typing import Any, BinaryIO
 
 from markdown_it import MarkdownIt
@@ -31,10 +32,14 @@ _BOX = re.compile(r"\[[ xX]\][ \t]+")
 _TICKS = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 # possessive, or each opening bracket would try all ways to split what stands behind it
 _LINK = re.compile(
-    r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*+\])*+)\]\("
-    r"(?P<target><[^<>\n]*+>|[^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+)[^()\n]*+\)"
+    r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*+\])*+)\]\(\s*+"
+    r"(?P<target><[^<>\n]*+>|[^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+)"
+    r"(?:[^()\n]*+|\s*+(?:\"[^\"]*+\"|'[^']*+')\s*+)\)"
 )
-_ANCHOR = re.compile(r"""<[a-z][^<>]*\s(?:id|name)\s*=\s*["']([^"']+)["']|\{#([\w:.-]+)\}""", re.IGNORECASE)
+_NAME = re.compile(
+    r"""\s(?P<by>id|name)\s*+=\s*+(?:"(?P<double>[^"]+)"|'(?P<single>[^']+)'|(?P<bare>[^\s"'=<>`/]+))""", re.IGNORECASE
+)
+_NAMED = re.compile(r"\{#([\w:.-]+)\}")
 _HTML_TAG = re.compile(r"<(?P<closes>/?)(?P<name>[a-zA-Z][a-zA-Z\d]*+)[^<>]*+>")
 _CODE_TAGS = frozenset({"code", "pre", "kbd", "samp", "script", "style"})
 _LABEL = re.compile(r"\[(?:[^\[\]\\]|\\.)*+\]:\s*+", re.DOTALL)
@@ -43,6 +48,7 @@ _TARGET = re.compile(r"<(?P<bracketed>[^<>\r\n]*)>|(?P<bare>\S+)")
 _ADDRESS = re.compile(
     r"[a-z][a-z\d+.-]+:\S|[/#?.]|[!-~]*/|[^#?]*\.[a-z][a-z\d]{1,4}(?:[#?]|$)", re.IGNORECASE
 )  # a scheme, a path, a name with a suffix
+_RUN = re.compile(r"[ \t]{2}")
 _PIPE = re.compile(r"(?<!\\)\|")
 _DEEPEST = 100
 
@@ -94,7 +100,9 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     tell(0.7, "")
     blocks = tuple(walk.blocks)
     return Parsed(
-        upload.name, upload.media_type, text, blocks, tuple(_links(text, blocks)), tuple(_anchors(text, blocks, about)),
+        upload.name, upload.media_type, text, blocks,
+        tuple(sorted([*walk.links, *_links(text, blocks)], key=attrgetter("start"))),
+        tuple(_anchors(text, blocks, about)),
         notices=notices, encoding=encoding, remarks=tuple(remarks_of(text, blocks, _comments(text, blocks))),
     )  # fmt: skip
 
@@ -127,6 +135,7 @@ class _Walk:
     starts: Sequence[int]
     source_starts: Sequence[int]
     blocks: list[Block] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     in_list: int = 0
     table: int = 0
     row: int = 0
@@ -191,6 +200,7 @@ class _Walk:
         noted = self.text.startswith("[^", start)
         if target is not None and not noted and _ADDRESS.match(target["bracketed"] or target["bare"] or ""):
             self._add(BlockKind.CODE, start, end)
+            self.links.append(Link(target["bracketed"] or target["bare"], *trimmed(self.text, start, end)))
         else:
             self._prose(start, end)
 
@@ -306,8 +316,13 @@ def _anchors(text: str, blocks: tuple[Block, ...], about: MutableMapping[str, An
             count = seen.get(slug, 0)
             seen[slug] = count + 1
             yield slug if count == 0 else f"{slug}-{count}"
-    for found in _ANCHOR.finditer(text):
-        yield found[1] or found[2]
+            if _RUN.search(text, block.start, block.end):  # other programs take several spaces for one
+                yield slug_of(" ".join(text[block.start : block.end].split()), about)
+    for tag in _HTML_TAG.finditer(text):
+        for found in _NAME.finditer(tag[0]):
+            if found["by"].lower() == "id" or tag["name"].lower() == "a":
+                yield found["double"] or found["single"] or found["bare"]
+    yield from (found[1] for found in _NAMED.finditer(text))
 
 
 def slug_of(title: str, about: MutableMapping[str, Any] | None = None) -> str:
@@ -316,7 +331,7 @@ def slug_of(title: str, about: MutableMapping[str, Any] | None = None) -> str:
     `about` holds the document's definitions of links. The rule is that of html-pipeline's TableOfContentsFilter: of
     the text without its marks stay letters, accents, numbers, connectors such as the underscore, hyphens and spaces.
     """
-    (line,) = _INLINE.parseInline(" ".join(title.split()), about)
+    (line,) = _INLINE.parseInline(" ".join(map(str.strip, title.expandtabs(1).splitlines())), about)
     shown = "".join(part.content for part in line.children or () if part.type in {"text", "code_inline"})
     return "".join(character for character in shown.lower() if _is_in_slug(character)).replace(" ", "-")
 

@@ -112,7 +112,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link or an image in the document; `target` as it is written, `start:end` its place in the text."""
+    """A link, an image or the definition of a link; `target` as it is written, `start:end` its place in the text."""
 
     target: str
     start: int
