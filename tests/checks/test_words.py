@@ -28,6 +28,10 @@ def quotes(report: Report) -> list[str]:
         ("Fast Track", ["fast", "robust", "SLO", "尽快"]),
         ("Fast track", ["Fast", "fast", "robust", "SLO", "尽快"]),
         ("breakfast", ["Fast", "fast", "robust", "SLO", "尽快"]),
+        ("be FAST and", ["Fast", "fast", "robust", "SLO", "尽快"]),
+        ("be fast and", ["Fast", "robust", "SLO", "尽快"]),
+        ("be fast or", ["Fast", "fast", "robust", "SLO", "尽快"]),
+        ("track shall be fast", ["Fast", "robust", "SLO", "尽快"]),
         ("尽快响应", ["Fast", "fast", "robust", "SLO"]),
         ("ｆａｓｔ", ["robust", "SLO", "尽快"]),  # of any width
         ("SLO", ["Fast", "fast", "robust", "尽快"]),
@@ -37,6 +41,13 @@ def test_an_ignored_word_takes_away_what_it_covers_and_no_more(ignored: str, lef
     report = heard(ignored)
     assert quotes(report) == left
     assert report.ignored == Ignored(words=5 - len(left))
+
+
+def test_a_phrase_counts_at_each_place_where_it_holds_the_quote():
+    text = "# One\n\nİİ shall be fast: so fast.\n"  # in small letters İ is two characters
+    assert quotes(heard("fast: so fast", text=text)) == []
+    assert quotes(heard("so fast", text=text)) == ["fast"]
+    assert quotes(heard("fast:", text=text)) == ["fast"]
 
 
 def test_a_word_that_a_check_names_is_meant_too():

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paperlane.errors import BadRequest
@@ -82,7 +82,8 @@ class Ignoring:
 
     def __init__(self, ignored: Sequence[str]) -> None:
         self._words = frozenset(map(_folded, ignored))
-        self._around: dict[str, Sequence[str]] = {}
+        self._all = "\n".join(self._words).lower()
+        self._around: dict[str, tuple[_Around, _Around]] = {}
 
     def covers(self, text: str, start: int, end: int, named: Mapping[str, str]) -> bool:
         """Is `text[start:end]`, or what the check says of it, an ignored word, or does it stand inside one?"""
@@ -91,39 +92,54 @@ class Ignoring:
         quote = text[start:end]
         if any(self._has(said) for said in (quote, *named.values())):
             return True
-        return len(quote) < _LONGEST and any(_stands_in(phrase, text, start, end) for phrase in self._with(quote))
+        return len(quote) < _LONGEST and self._hold(text, start, end)
 
     def _has(self, said: str) -> bool:
         folded = _folded(said)
         return folded in self._words or folded.lower() in self._words
 
-    def _with(self, quote: str) -> Sequence[str]:
-        """The ignored phrases that a quote may stand in."""
-        folded = _folded(quote).lower()
-        if folded not in self._around:
-            self._around[folded] = [phrase for phrase in self._words if folded in phrase.lower()]
-        return self._around[folded]
+    def _hold(self, text: str, start: int, end: int) -> bool:
+        """Does an ignored phrase begin before a place in the text, or with it, and end behind it?"""
+        quote = _spaced(text[start:end])
+        if quote.lower() not in self._all:
+            return False
+        if quote not in self._around:
+            lower = [word for word in self._words if word == word.lower()]
+            self._around[quote] = _Around(lower, quote.lower()), _Around(self._words.difference(lower), quote)
+        before, after = _spaced(text[max(0, start - _ROOM) : start]), _spaced(text[end : end + _ROOM])
+        in_any_case, as_written = self._around[quote]
+        return in_any_case.holds(before.lower(), after.lower()) or as_written.holds(before, after)
 
 
-def _stands_in(phrase: str, text: str, start: int, end: int) -> bool:
-    """Does the phrase begin before a place in the text, or with it, and end behind it?"""
-    before, quote, after = (
-        unicodedata.normalize("NFKC", _SPACE.sub(" ", part))
-        for part in (text[max(0, start - _ROOM) : start], text[start:end], text[end : end + _ROOM])
-    )
-    around = before + quote + after
-    if phrase == phrase.lower():
-        around = around.lower()
-    return any(at + len(phrase) >= len(before) + len(quote) for at in _places(phrase, around, len(before)))
+class _Around:
+    """What phrases say before and behind a quote that they hold: a place is looked up, not each phrase."""
+
+    def __init__(self, phrases: Iterable[str], quote: str) -> None:
+        found: dict[str, list[str]] = {}
+        for phrase in phrases:
+            for at in _places(quote, phrase):
+                found.setdefault(phrase[:at], []).append(phrase[at + len(quote) :])
+        self._behind = {before: tuple(behind) for before, behind in found.items()}
+        self._lengths = sorted({len(before) for before in found})
+
+    def holds(self, before: str, after: str) -> bool:
+        """Does the text before a place end, and that behind it begin, as in one of the phrases?"""
+        return any(
+            length <= len(before) and after.startswith(self._behind.get(before[len(before) - length :], ()))
+            for length in self._lengths
+        )
 
 
-def _places(phrase: str, text: str, last: int) -> Iterator[int]:
-    """Where the phrase stands in a text, up to a place."""
-    at = text.find(phrase)
-    while 0 <= at <= last:
+def _places(quote: str, phrase: str) -> Iterator[int]:
+    at = phrase.find(quote)
+    while at >= 0:
         yield at
-        at = text.find(phrase, at + 1)
+        at = phrase.find(quote, at + 1)
+
+
+def _spaced(part: str) -> str:
+    return unicodedata.normalize("NFKC", _SPACE.sub(" ", part))
 
 
 def _folded(word: str) -> str:
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", word)).strip()
+    return _spaced(word).strip()
