@@ -559,6 +559,13 @@ CODES: Mapping[str, Told] = {
         ("This Idempotency-Key was used for another upload.", "此 Idempotency-Key 已用于另一次上传。"),
         ("Use a new key for new content.", "内容不同时请使用新的键值。"),
     ),
+    "no_font": Told(
+        ("There is no font to print Chinese with.", "服务器上没有可用于排印中文的字体。"),
+        (
+            "Install one where the service runs, as fonts-noto-cjk on Debian and Ubuntu, or take another format.",
+            "请在服务器上安装中文字体（Debian 和 Ubuntu 为 fonts-noto-cjk），或选择其他格式，例如 HTML。",
+        ),
+    ),
     "misconfigured": Told(
         ("The installation must be mended before this can work.", "安装或配置有误，需先修正。"),
         ("Run: paperlane doctor.", "请运行：paperlane doctor。"),

@@ -2,7 +2,7 @@
 
 PaperlaneError            code, message, hint
 |- Refused                the request cannot be served as it is (HTTP status)
-|  |- NotFound, NotAllowed, SignInNeeded, Conflict, BadRequest, TookTooLong, TooLarge, TooMany
+|  |- NotFound, NotAllowed, SignInNeeded, Conflict, BadRequest, TookTooLong, TooLarge, TooMany, NoFont
 |- Unavailable            the database cannot be reached now (HTTP 503); it may pass
 |  |- StorageFull         there is no room to write (HTTP 507)
 |  |- Busy                others hold what is asked for (HTTP 503)
@@ -104,6 +104,13 @@ class TooMany(Refused):
     def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int = 30) -> None:
         super().__init__(message, hint=hint, code=code)
         self.retry_after = retry_after
+
+
+class NoFont(Refused):
+    """The machine has no font to print this with; until somebody installs one, other formats do (HTTP 503)."""
+
+    code = "no_font"
+    status = 503
 
 
 class Unavailable(PaperlaneError):

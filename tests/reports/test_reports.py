@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 
 import openpyxl
@@ -13,7 +14,7 @@ from python_calamine import CalamineWorkbook
 from selectolax.lexbor import LexborHTMLParser
 from tests.reading import report_of
 
-from paperlane.errors import Misconfigured
+from paperlane.errors import NoFont
 from paperlane.model.documents import CONTEXT, Coverage, Ignored, Known, Notice, Report, Status
 from paperlane.model.tasks import Fault
 from paperlane.reports import REPORTS, pdf, visible, xlsx
@@ -333,8 +334,8 @@ def test_a_workbook_goes_on_in_another_sheet_and_cuts_what_no_cell_holds(monkeyp
 
 
 def test_paper_without_a_font_for_chinese_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pdf, "_families", lambda: {"Arial": None})
-    with pytest.raises(Misconfigured, match="no font here") as told:
+    monkeypatch.setattr(pdf, "_families", cache(lambda: {"Arial"}))
+    with pytest.raises(NoFont, match="no font here") as told:
         said("pdf", "zh")
     assert "fonts-noto-cjk" in told.value.hint
     assert "the one passage" in said("pdf")

@@ -1,4 +1,4 @@
-"""What the interface answers while the database cannot be reached or a disk is full, and that it heals."""
+"""What the interface answers while something is missing, as the database, room or a font, and that it heals."""
 
 import ctypes
 import errno
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from paperlane.blobs import folder
 from paperlane.errors import Unavailable
 from paperlane.ledger.dialects import sqlite
 from paperlane.ledger.sql import SqlLedger
+from paperlane.reports import pdf
 from paperlane.settings import Settings
 
 FORBIDDEN = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENODEV}  # by rights, or by what the kernel has
@@ -30,6 +32,20 @@ FILE = {"files": ("a.md", b"Fine.")}
 
 def blobs_of(house: House) -> list[Path]:
     return list(house.settings.data.glob("blobs/*/*"))
+
+
+async def test_paper_without_a_font_for_chinese_is_refused_and_printed_once_there_is_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    (task,) = (await house.upload("ann", "# One\n\n系统应尽快响应。\n"))["tasks"]
+    house.work()
+    path, asked = f"/tasks/{task['id']}/report", {"format": "pdf", "lang": "zh"}
+    with monkeypatch.context() as without:
+        without.setattr(pdf, "_families", cache(lambda: {"Arial"}))
+        refused = await house["ann"].get(path, params=asked)
+    assert (refused.status_code, refused.json()["code"]) == (503, "no_font")
+    assert "fonts-noto-cjk" in refused.json()["hint"]
+    assert (await house["ann"].get(path, params=asked)).content.startswith(b"%PDF")
 
 
 async def test_a_database_that_cannot_be_written_gives_503_leaves_no_file_and_heals(

@@ -37,6 +37,7 @@ def doctor(data: Data = None, database: Database = None, as_json: Json = False) 
         "ledger": lambda: _ledger(settings, engines),
         "brokers": lambda: _brokers(settings, engines),
         "isolation": _isolation,
+        "fonts": _fonts,
     }
     found = [finding for what, look in looks.items() for finding in _careful(what, look)]
     show([asdict(finding) for finding in found], as_json=as_json, empty="")
@@ -226,3 +227,11 @@ def _isolation() -> Iterator[Finding]:
 
     for what, state in asdict(probe()).items():
         yield Finding(f"sandbox {what}", "ok" if state in {True, "enforced", "closed"} else "warning", str(state))
+
+
+def _fonts() -> Iterator[Finding]:
+    from paperlane.reports.pdf import chinese_font
+
+    font = chinese_font()
+    hint = "none to print Chinese with: PDF reports in Chinese are refused; install one, as fonts-noto-cjk on Debian"
+    yield Finding("fonts", "ok" if font else "warning", f"Chinese is printed with {font}" if font else hint)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -10,7 +10,7 @@ from typing import Any
 
 import typst
 
-from paperlane.errors import Misconfigured
+from paperlane.errors import NoFont
 from paperlane.model.documents import Issue, Report
 from paperlane.reports import (
     WORDS,
@@ -30,14 +30,15 @@ _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _LATIN = ("Noto Sans", "DejaVu Sans", "Helvetica Neue", "Arial")
 _CHINESE = (
     "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei",
-    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Noto Serif CJK SC", "SimSun",
+    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Noto Serif CJK SC", "Noto Serif SC", "SimSun",
+    "AR PL UMing CN", "AR PL UKai CN", "Noto Sans CJK TC", "Noto Sans CJK JP",
 )  # fmt: skip
 _ALWAYS = "Libertinus Serif"  # comes with typst
 _LONGEST_QUOTE = 3_000  # characters; an issue is not broken over pages
 
 
 def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
-    """All documents, A4. Misconfigured where Chinese shall be printed and the machine has no font for it."""
+    """All documents, A4. NoFont where Chinese shall be printed and the machine has no font for it."""
     words = WORDS[language]
     names = [report.name for report in reports] + [name for name, _ in unreadable]
     told: dict[str, Any] = {
@@ -65,21 +66,28 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
     )
 
 
+def chinese_font() -> str:
+    """The font here that Chinese is printed with, "" where there is none."""
+    there = _families()
+    return next((name for name in _CHINESE if name in there), "")
+
+
 @cache
-def _families() -> Mapping[str, None]:
-    return dict.fromkeys(typst.Fonts().families())
+def _families() -> frozenset[str]:
+    return frozenset(typst.Fonts().families())
 
 
 def _fonts(*, chinese: bool) -> Sequence[str]:
     """The fonts to print with, of those that are here, the first that has a character counts."""
     there = _families()
-    fonts = [name for name in (*_LATIN, *_CHINESE) if name in there]
-    if chinese and not any(name in there for name in _CHINESE):
-        raise Misconfigured(
+    if chinese and not there & {*_CHINESE}:
+        _families.cache_clear()  # the next report finds what somebody installs
+        raise NoFont(
             "There is no font here to print Chinese with.",
-            hint="Install one, as fonts-noto-cjk on Debian and Ubuntu, or choose another report format.",
+            hint="Install one on the machine of the service, as fonts-noto-cjk on Debian and Ubuntu, "
+            "or take another format, as html.",
         )
-    return [*fonts, _ALWAYS]
+    return [*(name for name in (*_LATIN, *_CHINESE) if name in there), _ALWAYS]
 
 
 def _document(report: Report, language: str) -> dict[str, Any]:
