@@ -1,6 +1,7 @@
 """Reports say the same in every format and language, and never that an untested document is clean."""
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
@@ -278,6 +279,15 @@ def test_markdown_makes_no_markup_of_what_it_quotes():
     assert page.css("img, em, pre, ol, h3") == []
     assert [mark.text() for mark in page.css("b")] == ["TBD", "the the", "TBD"]
     assert [code.text() for code in page.css("code")] == ["tbd", "doubled-word", "tbd"]
+
+
+def test_markdown_calls_nobody_and_links_no_issue_where_it_is_pasted():
+    quoted = "Ask @ann, 请@_bob-c or a@b.c of C#, #12 and !7: TBD."
+    content = REPORTS["md"].render([report_of(f"# One\n\n{quoted}\n")], (), "en").decode()
+    page = MarkdownIt("commonmark").enable("table").render(content)
+    assert quoted in "".join(LexborHTMLParser(page).css_first("blockquote").text())
+    assert not re.search(r"(?<![a-z])@\w|[#!]\d", page)
+    assert "a@b.c of C\\#," in content
 
 
 def test_sarif_is_what_its_schema_asks_for_and_its_regions_are_the_quotes():

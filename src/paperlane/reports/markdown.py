@@ -21,6 +21,9 @@ from paperlane.reports import (
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~!&$]|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|(?<=^\d{3})[.)]")
 
+# a forge looks for names and numbers in the text that is shown, where no backslash is left; a comment parts that text
+_CALL = re.compile(r"(?<![A-Za-z0-9_])@(?=\\?\w)|\\[#!](?=\d)")
+
 
 def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
     """All documents, one after another, behind an overview where there are several."""
@@ -70,5 +73,5 @@ def _issue(issue: Issue, language: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A line that Markdown and the HTML in it do nothing to."""
-    return _MARKUP.sub(r"\\\g<0>", folded(visible(text)))
+    """A line that Markdown and the HTML in it do nothing to, and that calls nobody where it is pasted."""
+    return _CALL.sub(r"\g<0><!-- -->", _MARKUP.sub(r"\\\g<0>", folded(visible(text))))
