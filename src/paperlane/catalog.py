@@ -230,6 +230,12 @@ CODES: Mapping[str, Told] = {
     "unreachable": Told(("The service cannot be reached. Try again.", "无法连接服务，请重试。")),
     # warnings beside a result
     "no_text": Told(("The file holds no text, so nothing could be tested.", "文件中没有文字，未能检测任何内容。")),
+    "only_invisible": Told(
+        (
+            "The file holds only characters that do not show: nothing could be tested. Copy or export its text anew.",
+            "文件中只有不可见字符（如零宽空格），未能检测任何内容；请重新复制或导出其中的文字。",
+        )
+    ),
     "low_text": Told(
         (
             "The pages hold very little text; scanned pages need text recognition (OCR) first.",

@@ -70,6 +70,16 @@ def test_an_empty_document_is_not_a_clean_one():
     assert [notice.code for notice in report.notices] == ["no_text"]
 
 
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html", "a.rst"])
+def test_a_document_of_what_nobody_sees_is_not_a_clean_one(name: str):
+    report = report_of("\u200b\u200d\u2060\n\n\u00ad\u3164\U000e0041\n", name)
+    assert not report.coverage.whole
+    (notice,) = report.notices
+    assert notice.code == "only_invisible"
+    assert "anew" in notice.message
+    assert not report_of("\u200b\n\n.\n", name).notices
+
+
 def test_more_issues_than_are_listed_are_told_beside_them():
     report = report_of("# One\n\n" + "TBD\n\n" * 600)
     assert report.count(Severity.ERROR) == 500

@@ -3,6 +3,7 @@
 Recognising is cheap and loads nothing; each format's reader is loaded when its first file is read.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -45,6 +46,12 @@ class Format:
         return reader(upload, file, tell)
 
 
+# Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt), and the empty cell of braille
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_SEEN = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{_UNSEEN}]")
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _DOCX = f"{_OFFICE}wordprocessingml.document"
 _PPTX = f"{_OFFICE}presentationml.presentation"
@@ -131,8 +138,11 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
 
 
 def _with_notices(parsed: Parsed) -> Parsed:
-    """Say so when there is nothing to test, as in a file of blanks or of front matter alone."""
-    if parsed.blocks:
+    """Say so when there is nothing to test, as in a file of blanks, of front matter alone or of what nobody sees."""
+    if any(_SEEN.search(parsed.text, block.start, block.end) for block in parsed.blocks):
         return parsed
     nothing = Notice("no_text", "The file holds no text, so nothing could be tested.")
-    return replace(parsed, notices=(*parsed.notices, nothing))
+    if parsed.blocks:
+        said = "The file holds only characters that do not show, as zero-width spaces, so nothing could be tested."
+        nothing = Notice("only_invisible", f"{said} Copy or export its text anew.")
+    return replace(parsed, blocks=(), notices=(*parsed.notices, nothing))
