@@ -17,13 +17,12 @@ from paperlane.formats.packages import (
     declared,
     depth_told,
     forget,
+    gathered,
     kind_of,
     local,
     no_document,
-    notices,
     parsed,
     passed,
-    pictures_unread,
     require,
     value_of,
 )  # fmt: skip
@@ -57,12 +56,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The paragraphs, one a line; footnotes and endnotes behind them."""
     with opened(file) as package, depth_told():
         walk = _walked(package, tell)
-    made = walk.made
-    pictures = pictures_unread(walk.pictures, made.text)
-    return Parsed(
-        upload.name, upload.media_type, made.text, tuple(made.blocks), tuple(made.links), tuple(walk.anchors),
-        notices=tuple(notices(pictures)), unread=pictures, remarks=tuple(made.remarks),
-    )  # fmt: skip
+    return gathered(walk.made, upload, anchors=walk.anchors, pictures=walk.pictures)
 
 
 def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":

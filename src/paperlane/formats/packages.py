@@ -11,8 +11,9 @@ from typing import Any
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  a compiled module
 
 from paperlane.errors import DocumentError
+from paperlane.formats.gathering import Gathering
 from paperlane.formats.guard import part
-from paperlane.model.documents import Notice
+from paperlane.model.documents import Notice, Parsed, Upload
 
 Element = Any  # lxml ships no types
 
@@ -199,13 +200,22 @@ def _kind(content_type: str) -> str:
     return next((kind for sign, kind in _KINDS.items() if sign in content_type), "")
 
 
-def pictures_unread(pictures: int, text: str) -> int:
-    """How many pictures nobody read: all, where there is hardly any text beside them."""
-    return pictures if sum(map(len, text.split())) < _FEWEST_LETTERS * pictures else 0
+def gathered(
+    made: Gathering, upload: Upload, *, anchors: Iterable[str] = (), pages: int = 0, pictures: int = 0, chunks: int = 0
+) -> Parsed:
+    """What was read of a package. Its `chunks`, documents inside it, are unread, and so are pictures without text.
+
+    Those are all its pictures, where there is hardly any text beside them.
+    """
+    text = made.text
+    unread = pictures if sum(map(len, text.split())) < _FEWEST_LETTERS * pictures else 0
+    return Parsed(
+        upload.name, upload.media_type, text, tuple(made.blocks), tuple(made.links), tuple(anchors),
+        notices=tuple(_notices(unread, chunks)), pages=pages, unread=unread + chunks, remarks=tuple(made.remarks),
+    )  # fmt: skip
 
 
-def notices(pictures: int, chunks: int = 0) -> Iterator[Notice]:
-    """Tells of pictures where hardly any text stands beside them, and of documents inside the document."""
+def _notices(pictures: int, chunks: int) -> Iterator[Notice]:
     if pictures:
         message = f"There is hardly any text beside {pictures} pictures; they need text recognition (OCR) first."
         yield Notice("pictures_unread", message, {"count": str(pictures)})

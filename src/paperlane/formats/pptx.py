@@ -16,11 +16,10 @@ from paperlane.formats.packages import (
     Relation,
     child_of,
     depth_told,
+    gathered,
     local,
     main_part,
-    notices,
     parsed,
-    pictures_unread,
     reference_of,
     related,
     relations,
@@ -47,12 +46,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
             deck.slide(slide, number)
             tell(0.9 * number / len(slides), "")
     deck.made.settle()
-    made = deck.made
-    pictures = pictures_unread(deck.pictures, made.text)
-    return Parsed(
-        upload.name, upload.media_type, made.text, tuple(made.blocks), tuple(made.links),
-        notices=tuple(notices(pictures)), pages=len(slides), unread=pictures, remarks=tuple(made.remarks),
-    )  # fmt: skip
+    return gathered(deck.made, upload, pages=len(slides), pictures=deck.pictures)
 
 
 def _slides(package: zipfile.ZipFile, name: str) -> Iterator[str]:

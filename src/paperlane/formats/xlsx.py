@@ -19,6 +19,7 @@ from paperlane.formats.packages import (
     child_of,
     depth_told,
     forget,
+    gathered,
     local,
     main_part,
     parsed,
@@ -46,12 +47,8 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
         for number, (title, name) in enumerate(sheets, 1):
             book.sheet(title, name)
             tell(0.9 * number / len(sheets), "")
-    made = book.made
-    made.settle()
-    return Parsed(
-        upload.name, upload.media_type, made.text, tuple(made.blocks), tuple(made.links),
-        remarks=tuple(made.remarks),
-    )  # fmt: skip
+    book.made.settle()
+    return gathered(book.made, upload)
 
 
 @dataclass(slots=True)

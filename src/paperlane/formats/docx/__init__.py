@@ -21,12 +21,11 @@ from paperlane.formats.packages import (
     beside,
     depth_told,
     forget,
+    gathered,
     local,
     main_part,
-    notices,
     parsed,
     passed,
-    pictures_unread,
     related,
     relations,
     value_of,
@@ -49,12 +48,7 @@ def read(upload: Upload, file: BinaryIO, tell: Tell) -> Parsed:
     """The paragraphs, one a line; footnotes and endnotes behind them."""
     with opened(file) as package, depth_told():
         walk = _walked(package, tell)
-    made = walk.made
-    pictures = pictures_unread(walk.pictures, made.text)
-    return Parsed(
-        upload.name, upload.media_type, made.text, tuple(made.blocks), tuple(made.links), tuple(walk.anchors),
-        notices=tuple(notices(pictures, walk.chunks)), unread=pictures + walk.chunks, remarks=tuple(made.remarks),
-    )  # fmt: skip
+    return gathered(walk.made, upload, anchors=walk.anchors, pictures=walk.pictures, chunks=walk.chunks)
 
 
 def _walked(package: zipfile.ZipFile, tell: Tell) -> "_Walk":
