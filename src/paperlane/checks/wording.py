@@ -51,7 +51,8 @@ def wording(
 ) -> Wording:
     """Words as patterns: English ones stand between borders of words, `signs` and Chinese ones anywhere.
 
-    English ones begin with a letter or a comma, for most places are passed by after a look at one character. What is one of the `others` is left to them, so that one place has one issue.
+    English ones begin with a letter or a comma, for most places are passed by after a look at one character.
+    What is one of the `others` is left to them, so that one place has one issue.
     """
     own = "|".join(english), "|".join(signs), "|".join(chinese)
     theirs = [(other.words, other.signs, other.chinese_words) for other in others]
