@@ -105,8 +105,9 @@ async def test_what_cannot_be_kept_is_said_beside_its_field_and_nothing_typed_is
     assert form["terms"] in told
     in_chinese = await payment["adam"].post(f"{PAGE}?lang=zh", data=form)
     assert "第 2 行：词表中有无效的词条。每个词条请使用 1 至 200 个字符。" in in_chinese.text
-    many = {"terms": f"x: {'y' * 70_000}", "seen": seen}
-    assert "There are too many words" in (await payment["adam"].post(PAGE, data=many)).text
+    for many in ({"terms": f"x: {'y' * 70_000}"}, {"terms": "\n".join("same" for _ in range(2001))}):
+        refused = await payment["adam"].post(PAGE, data={**many, "seen": seen})
+        assert (refused.status_code, "There are too many words" in refused.text) == (422, True)
     assert (await payment["adam"].get(PAYMENT)).json() == {"group": "payment", **WORDS}
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from paperlane.catalog import tell, words
-from paperlane.checks.words import Words, term_in
+from paperlane.checks.words import MOST, Words, term_in
 from paperlane.errors import BadRequest, NotFound
 from paperlane.web.identity import Parts, account_of, caller_of, check_origin
 from paperlane.web.language import Language
@@ -127,6 +127,11 @@ def _seen(kept: Words) -> str:
 def _read(terms: str, ignored: str, lang: str) -> tuple[Words, dict[str, list[str]]]:
     """What the form says, and what is wrong in which line of which field."""
     said = words(lang)
+    meant, unheard = list(_entries(terms)), list(_entries(ignored))
+    if (count := len(meant) + len(unheard)) > MOST:  # a body may have more lines than are worth looking at
+        hint = f"Keep at most {MOST:,} words."
+        too_many = BadRequest(f"There are too many words: {count:,}.", code="too_many_words", hint=hint)
+        return Words(), {"": [_told(too_many, lang)]}
     glossary: dict[str, str] = {}
     first: dict[str, int] = {}
     faults: dict[str, list[str]] = {}
@@ -134,7 +139,7 @@ def _read(terms: str, ignored: str, lang: str) -> tuple[Words, dict[str, list[st
     def wrong(part: str, number: int, what: str) -> None:
         faults.setdefault(part, []).append(said["words line"].format(line=number, what=what))
 
-    for number, line in _entries(terms):
+    for number, line in meant:
         try:
             ((term, meaning),) = Words(dict([term_in(line) or (line, "")])).checked().terms.items()
         except BadRequest as error:
@@ -144,13 +149,12 @@ def _read(terms: str, ignored: str, lang: str) -> tuple[Words, dict[str, list[st
             wrong("terms", number, said["words twice"].format(term=term, line=first[term]))
         glossary.setdefault(term, meaning)
         first.setdefault(term, number)
-    words_to_ignore = list(_entries(ignored))
-    for number, word in words_to_ignore:
+    for number, word in unheard:
         try:
             Words(ignored=[word]).checked()
         except BadRequest as error:
             wrong("ignored", number, _told(error, lang))
-    return Words(glossary, [word for _, word in words_to_ignore]), faults
+    return Words(glossary, [word for _, word in unheard]), faults
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:
