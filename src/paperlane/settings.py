@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -252,6 +253,12 @@ class Settings(BaseSettings):
     )
     model_price_in: float = Field(0.0, ge=0, description="What a million tokens of questions cost.")
     model_price_out: float = Field(0.0, ge=0, description="What a million tokens of answers cost.")
+    model_patience_hours: float = Field(
+        24.0,
+        ge=0,
+        description="How long a document waits for a model that is away, or refuses the key; then its report says what "
+        "that model did not test. 0: not at all.",
+    )
     models: Annotated[tuple[ModelTerms, ...], Field(max_length=100)] = Field(
         (), description="Several models, in `paperlane.toml` as `[[models]]`, or here as JSON: a list of objects."
     )
@@ -356,9 +363,9 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
 
 
-def currency_of(settings: Settings) -> str:
-    """The currency of the models' prices: they share one."""
-    return next((terms.currency for terms in models_of(settings)), _CURRENCY)
+def currency_of(models: Sequence[ModelTerms]) -> str:
+    """The currency of these models' prices: they share one."""
+    return next((terms.currency for terms in models), _CURRENCY)
 
 
 def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
@@ -375,7 +382,7 @@ def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
             price_out=settings.model_price_out,
             requests_a_minute=settings.model_requests_a_minute,
             tokens_a_minute=settings.model_tokens_a_minute,
-            currency=next((terms.currency for terms in settings.models), _CURRENCY),
+            currency=currency_of(settings.models),
         )
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
