@@ -193,12 +193,18 @@ class Purse:
 
 
 class Purses:
-    """Every user's purse, for as long as attempts of theirs run here."""
+    """Every user's purse, for as long as attempts of theirs run here.
 
-    def __init__(self, books: Books, terms: Mapping[str, ModelTerms], threads: Threads) -> None:
+    The end of an attempt waits `patience` seconds for books that are away.
+    """
+
+    def __init__(
+        self, books: Books, terms: Mapping[str, ModelTerms], threads: Threads, patience: float = _PATIENCE
+    ) -> None:
         self._books = books
         self._terms = terms
         self._threads = threads
+        self._patience = patience
         self._purses: dict[UserId, Purse] = {}
 
     @asynccontextmanager
@@ -215,7 +221,7 @@ class Purses:
             yield account, weight
         finally:
             purse.closed(account)
-            await asyncio.shield(asyncio.create_task(self._write(purse)))
+            await asyncio.shield(asyncio.create_task(self._write(purse, self._patience)))
 
     async def keep(self) -> None:
         """Look every few seconds, until cancelled."""
@@ -227,9 +233,9 @@ class Purses:
     async def close(self) -> None:
         """Write down what is not."""
         for purse in tuple(self._purses.values()):
-            await self._write(purse)
+            await self._write(purse, self._patience)
 
-    async def _write(self, purse: Purse, patience: float = _PATIENCE) -> None:
+    async def _write(self, purse: Purse, patience: float) -> None:
         try:
             if purse.has_news:
                 await patiently(purse.look, "what models cost", lambda _: patience)
