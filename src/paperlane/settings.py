@@ -6,10 +6,10 @@ import tomllib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -37,6 +37,9 @@ _CURRENCY = "USD"
 
 NO_MODEL = "none"
 """What somebody chooses who wants rules only."""
+
+OF_RULES = "rules"
+"""What reports call the judge that is no model."""
 
 _MOST_NAMED, _MOST_SHOWN = 20, 60  # models in a hint, characters of an unknown name
 
@@ -94,6 +97,14 @@ class ModelTerms(BaseModel):
         if _VARIABLE.fullmatch(name) is None:
             raise PydanticCustomError("no_variable", "Input should name a variable of the environment, not hold a key")
         return name
+
+    @model_validator(mode="after")
+    def _can_be_chosen(self) -> Self:
+        """By what it is called: commas part several, and who else judges a document has another name."""
+        if "," in self.called or self.called != self.called.strip() or self.called in {NO_MODEL, OF_RULES}:
+            said = "Give it a name without commas, not in spaces, and neither {none} nor {rules}"
+            raise PydanticCustomError("no_choice", said, {"none": NO_MODEL, "rules": OF_RULES})
+        return self
 
     @property
     def called(self) -> str:
@@ -339,17 +350,19 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, InitSettingsSource(settings_cls, _in_file())
 
-    def chosen_models(self, named: str) -> tuple[str, ...]:
-        """The models that somebody means: "" is the usual one, if there is one, `none` none; commas part several.
+    def chosen_models(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The models that somebody means: no name is the usual one, if there is one, `none` alone none.
 
         BadRequest for one that there is not, with those there are.
         """
         there = [terms.called for terms in models_of(self)]
-        if not named.strip():
+        if not names:
             return tuple(there[:1])
-        names = tuple(dict.fromkeys(filter(None, map(str.strip, named.split(",")))))
         if names == (NO_MODEL,):
             return ()
+        if NO_MODEL in names:
+            what = f"Rules only ({NO_MODEL}) and a model cannot be chosen together."
+            raise BadRequest(what, code="unknown_model", hint=f"Name models, or {NO_MODEL} alone.")
         for name in names:
             if name not in there:
                 known = ", ".join([*there[:_MOST_NAMED], NO_MODEL])
