@@ -133,15 +133,14 @@ class Reviewing:
             asker = await self._asker(name, terms)
             return _Heard(asker.terms, await asker.ask_all(items, lane, account, done))
         except ModelAway as error:
-            terms = terms or ModelTerms(model=name, currency=currency_of(self.terms))
+            terms = terms or ModelTerms.model_construct(model=name, currency=currency_of(self.terms))
             task, answered = account.payer.task, name in account.used
             waited = await self.threads(partial(self.books.waits, task, name, answered=answered))
             if (left := patience - waited) > 0:
                 error.retry_after = min(error.retry_after, ceil(left))
                 return _Heard(terms, away=error)
-            log.warning(
-                "a document goes on without a model", task=task, model=name, waited=round(waited), why=error.message
-            )
+            said = {"task": task, "model": name, "waited": round(waited), "why": error.message, "hint": error.hint}
+            log.warning("a document goes on without a model", **said)
             why = _WHY.get(error.code, Why.AWAY)
             return _Heard(terms, await self.threads(unasked, terms, items, self.answers, why))
 

@@ -127,6 +127,14 @@ async def test_processes_go_past_a_budget_by_no_more_than_others_hold(new_purses
     assert 2_000 <= tokens <= 2_000 + USED.tokens * (1 + 2 * (processes - 1))
 
 
+async def test_no_more_is_unknown_to_the_books_than_may_be_held_at_once(new_purses: NewPurses):
+    books, many = MemoryBooks(Budget(tokens=10**9)), TERMS["m"].in_flight
+    async with new_purses(books).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        for number in range(1, 5 * many):
+            assert await spend(account)
+            assert number * USED.tokens - books.settle(USER, {}).usage.tokens <= many * USED.tokens
+
+
 async def test_what_is_told_again_counts_once(new_purses: NewPurses):
     books = Blinking(times=1)
     purses = new_purses(books)

@@ -81,10 +81,11 @@ class Account:
 class Purse:
     """What one user may spend, for all of their attempts in this process. Belongs to one event loop.
 
-    It knows what these hold and spend at once, and what other processes spend as soon as it looks: after five seconds,
-    or before it takes more than a twentieth of what was left at the last look. Each look writes down what was spent
-    here. So up to twenty processes together go past a budget by no more than what the others of them hold at that time,
-    which is for each model at most its `in_flight` requests, and by the last request itself.
+    It knows what these hold and spend at once, and what other processes spend as soon as it looks; each look writes
+    down what was spent here. It looks after five seconds, before it takes more than a twentieth of what was left at the
+    last look, and before the requests of a model that it held then, or took since, are more than `in_flight`. So what
+    the books do not say of a process is never more than it may hold at once, and that is how far each of the others may
+    go past a budget; one alone does so by its last request.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Purse:
         self._taken = Spent()  # held since, or settled
         self._held = Spent()
         self._under_way: Counter[str] = Counter()
+        self._settled: Counter[str] = Counter()  # requests, since
 
     def account(self, payer: Payer) -> Account:
         """An account that is paid from it, until it is `closed`."""
@@ -136,7 +138,7 @@ class Purse:
             if is_full or (self._budget.allows(gone) and not self._budget.allows(gone + self._held)):
                 await changed.wait()
                 looked = False
-            elif not looked and self._is_stale(one):
+            elif not looked and self._is_stale(model, one):
                 await self.look(self._now())
                 looked = True
             elif self._budget.allows(gone):
@@ -150,6 +152,7 @@ class Purse:
         """As `Spend.add`."""
         self._since += self._cost(model, used)
         self._under_way[model] -= 1
+        self._settled[model] += 1
         # what is left of fractions would be waited for in vain
         self._held = self._held - self._cost(model, expected) if self._under_way.total() else Spent()
         self._changed.set()
@@ -168,7 +171,7 @@ class Purse:
         async with self._looking:
             if self._looked >= asked:
                 return
-            began, since, taken = self._now(), self._since, self._taken
+            began, since, taken, settled = self._now(), self._since, self._taken, self._settled.copy()
             used = {account: dict(account.used) for account in self._accounts if account.used != account.told}
             spendings = {
                 account.payer: {model: self._cost(model, one) for model, one in spent.items()}
@@ -176,6 +179,7 @@ class Purse:
             }
             self._seen = await self._threads(self._settle, self.user, spendings)
             self._looked, self._since, self._taken = began, self._since - since, self._taken - taken
+            self._settled -= settled
             for account, spent in used.items():
                 account.told = spent
             self._accounts = [one for one in self._accounts if one in self._open or one.used != one.told]
@@ -183,8 +187,9 @@ class Purse:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _is_stale(self, one: Spent) -> bool:
-        if self._now() - self._looked > _EVERY:
+    def _is_stale(self, model: str, one: Spent) -> bool:
+        unseen = self._settled[model] and self._under_way[model] + self._settled[model]
+        if self._now() - self._looked > _EVERY or unseen >= self._terms[model].in_flight:
             return True
         return max(self._budget.share(part + one, self._seen) for part in (self._since, self._taken)) > _SHARE
 
