@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from threading import Event
 
 import pytest
 
@@ -169,6 +170,27 @@ async def test_books_that_are_away_change_no_outcome_and_are_told_later(new_purs
     assert len(books.told) == 3
     await purses.close()
     assert len(books.told) == 3
+
+
+async def test_what_is_spent_while_the_books_are_written_is_told_the_next_time(new_purses: NewPurses):
+    begun, goes_on, told = Event(), Event(), list[int]()
+
+    class Slow(MemoryBooks):
+        def settle(self, user: UserId, spendings: Spendings) -> Spent:
+            begun.set()
+            assert goes_on.wait(10)
+            told.extend(one["m"].usage.requests for one in spendings.values())
+            return super().settle(user, spendings)
+
+    async with new_purses(Slow()).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert await spend(account)
+        looking = asyncio.create_task(account.purse.look())
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        assert await spend(account)
+        asyncio.get_running_loop().call_later(0.01, goes_on.set)
+    await looking
+    assert told == [1, 2]
 
 
 async def test_a_purse_looks_anew_at_what_others_spent(new_purses: NewPurses):

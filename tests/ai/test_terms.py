@@ -144,3 +144,4 @@ def test_a_choice_of_models_that_makes_no_sense_is_refused_with_a_hint(names: tu
     with pytest.raises(BadRequest) as refused:
         Settings(models=(ModelTerms(model="usual"),)).chosen_models(names)
     assert (refused.value.code, "none" in refused.value.hint) == ("unknown_model", True)
+    assert ("cannot be chosen together" in refused.value.message) == ("none" in names)
