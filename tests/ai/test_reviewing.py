@@ -10,6 +10,7 @@ from tests.ai.conftest import question
 from tests.ai.endpoint import Endpoint
 from tests.model_server.script import Rule
 
+from paperlane import assembly
 from paperlane.ai import State, Why
 from paperlane.ai import client as clients
 from paperlane.ai.memory import MemoryAnswers, MemoryBooks, MemoryRates
@@ -19,7 +20,7 @@ from paperlane.model.tasks import Attempt, Lease, Stage, TaskId, UserId, WorkerI
 from paperlane.pipeline.model_review import Opinion
 from paperlane.pipeline.questions import Questions
 from paperlane.reviewing import Reviewing, open_reviewing
-from paperlane.settings import ModelTerms
+from paperlane.settings import ModelTerms, Settings
 
 DAY = 86_400.0
 ASKED = Questions(("judge",), tuple(question(f"The gate {number} opens.", number) for number in range(5)))
@@ -156,3 +157,9 @@ async def test_an_answer_that_is_paid_for_waits_for_a_store_that_blinks(asking: 
     assert [answer.state for answer in opinion.answers] == [State.ANSWERED]
     await review(asking, Questions(("judge",), ASKED.items[:1]))
     assert len(endpoint.calls()) == 1
+
+
+async def test_the_service_waits_for_as_long_as_its_settings_say():
+    async with assembly._reviewing(Settings(model="judge", model_patience_hours=2), object()) as reviewing:
+        assert reviewing.patience == 7_200
+    assert Settings().model_patience_hours == 24

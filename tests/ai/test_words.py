@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paperlane.ai import Context, Question, Why
@@ -123,6 +123,7 @@ def test_findings_are_bounded():
 
 
 @given(st.text(max_size=3_000))
+@example("0 \x1b\r0")
 def test_cleaned_words_are_on_one_line_and_harmless(words: str):
     clean = cleaned(words)
     assert len(clean) <= 500
