@@ -133,7 +133,8 @@ def _long(tokens: Sequence[str]) -> bool:
     """Has it so many words, or characters of which two count as one?"""
     if len(tokens) < _FEWEST_WORDS:
         return False
-    return 2 * len(tokens) - sum(token >= _HAN for token in tokens) >= 2 * _FEWEST_WORDS
+    han = 0 if "".join(tokens).isascii() else sum(token >= _HAN for token in tokens)
+    return 2 * len(tokens) - han >= 2 * _FEWEST_WORDS
 
 
 def _text(tokens: Sequence[str], place: Block, path: tuple[str, ...], title: str) -> _Text:
