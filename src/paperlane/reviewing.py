@@ -129,12 +129,19 @@ class Reviewing:
     ) -> _Heard:
         """One model's answers. Where it is away for longer than the task's patience, those that are stored."""
         terms = next((terms for terms in self.terms if terms.called == name), None)
+        answered = False
+
+        def hear(answer: Answer) -> None:
+            nonlocal answered
+            answered |= answer.state is State.ANSWERED and answer.usage != Usage()
+            done(answer)
+
         try:
             asker = await self._asker(name, terms)
-            return _Heard(asker.terms, await asker.ask_all(items, lane, account, done))
+            return _Heard(asker.terms, await asker.ask_all(items, lane, account, hear))
         except ModelAway as error:
             terms = terms or ModelTerms.model_construct(model=name, currency=currency_of(self.terms))
-            task, answered = account.payer.task, name in account.used
+            task = account.payer.task
             waited = await self.threads(partial(self.books.waits, task, name, answered=answered))
             if (left := patience - waited) > 0:
                 error.retry_after = min(error.retry_after, ceil(left))

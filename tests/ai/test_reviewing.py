@@ -92,6 +92,21 @@ async def test_a_task_waits_for_a_model_for_a_day_and_goes_on_without_it(
     assert (opinion.usage.requests, opinion.kept) == (0, 0)
 
 
+async def test_only_an_answer_that_is_kept_makes_a_wait_begin_anew(
+    asking: Reviewing, endpoint: Endpoint, books: Waiting
+):
+    books.waited = DAY
+    endpoint.does(Rule(say="prose", match="gate 0"), Rule(say="error", status=401))
+    (opinion,) = await review(asking, ASKED)
+    assert opinion.usage.requests > 0
+    assert {answer.state for answer in opinion.answers} == {State.FAILED}
+    await asking.close()
+    asking.rates = MemoryRates()  # it is mended, and breaks again
+    endpoint.does(Rule(match="gate 0"), Rule(say="error", status=401), median=0.1, sigma=0)
+    with pytest.raises(ModelAway):
+        await review(asking, ASKED)
+
+
 async def test_while_one_model_is_away_the_others_are_asked(asking: Reviewing, endpoint: Endpoint):
     asked = Questions(("nobody", "judge"), ASKED.items)
     with pytest.raises(ModelAway) as away:
