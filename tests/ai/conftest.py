@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
+import certifi
 import pytest
 from tests.ai.endpoint import Endpoint
 
@@ -24,6 +25,17 @@ LANE = Lane(1)
 
 def question(text: str, number: int = 0, language: Language = Language.EN) -> Question:
     return Question(number, text, language)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each client reads all authorities that are trusted, which takes 50 ms; here nothing speaks TLS."""
+    first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----\n")
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file.write_text(first + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture(scope="session")
