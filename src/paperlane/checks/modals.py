@@ -24,7 +24,7 @@ _SOFT = re.compile(
     r"preferable|preferred|suggested|expected|intended|hoped|encouraged|advised|possible|permissible|envisaged|planned|"
     r"best|useful|helpful|beneficial|good\s+practice)(?=\s+(?:that|to|for|if)\b)|"
     rf"(?:the\s+|an?\s+|each\s+|every\s+|all\s+|any\s+)?(?P<subject>{_SUBJECT})\s(?P<verb>"
-    r"(?:is|are)\s+(?:(?:intended|supposed|expected|meant|designed|encouraged|advised|recommended|invited|urged|likely|able|"
+    r"(?:is|are)\s+(?:(?:intended|supposed|expected|meant|designed|encouraged|advised|recommended|invited|urged|likely|able|allowed|permitted|"
     r"free|welcome|planned|desired|hoped)\s+to|(?:in)?capable\s+of)|"
     r"(?:needs?|aims?|tr(?:y|ies)|strives?|seeks?|attempts?|hopes?|tends?)\s+to)(?=\s+(?:not\s+|also\s+)?[a-z]{2,}))",
     re.ASCII,
@@ -40,7 +40,7 @@ _SUBORDINATE = re.compile(
 )
 _WORDS = ("should", "may", "might", "could", "can", "would", "ought")
 _SOFT_WORDS = (
-    "is ", "are ", "need", "aim", "try", "tries", "strive", "seek", "attempt", "hope", "tend", "it would",
+    "is ", "are ", "need", "aim", "try", "tries", "strive", "seek", "attempt", "hope", "tend", "it would", "it should",
 )  # fmt: skip
 _CHINESE = re.compile(
     r"(?:^|[，,])\s*(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"
@@ -52,7 +52,7 @@ _SOFT_ZH = re.compile(
     r"(?:^|[，,])\s*(?:(?P<first>建议|最好|希望|推荐|期望|不妨|可以?(?=[对通将由在])|宜)(?![书稿的信：:])(?=[一-龥]{2})|"
     r"(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"
     r"(?P<subject>[^，。；、：:,;？?！“”（）\n]{1,24}?)(?<![许认不即均未无尚方亦只便就才都还皆将仍且])"
-    r"(?P<verb>可以|可能|能够|可选择|可用[于来以]|不妨|理[应当]|旨在|预[期计](?![的值结收])|拟(?![定议制合人真态])|鼓励|提倡|倡导|力[求争图]|争取|"
+    r"(?P<verb>可以|可能|能够|可选择|可用(?![性户率])|有能力|不妨|理[应当]|旨在|预[期计](?![的值结收])|拟(?![定议制合人真态])|鼓励|提倡|倡导|力[求争图]|争取|"
     r"尝试|试图|努力|尽力(?!而)|致力于|打算|计划(?=[在于将])|有望|需要(?=[一-龥]{2})|具[备有](?=[^，。；：:]{1,20}(?:能力|功能)(?:[，。；]|$)))"
     r"(?=\s?[一-龥A-Za-z\d])(?![一-龥]{1,5}[的性](?![一-龥A-Za-z\d ]{1,6}(?:[，。；]|$))))"
 )

@@ -24,14 +24,14 @@ _UNIT = (
 _AFTER = r"(?:(?<=\bbe\s)|(?<=\bis\s)|(?<=\bof\s)|(?<=[为是:：])|(?<=[为是:：]\s))"
 _MARK = re.compile(
     r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)s?(?:[-_ #]?\d{1,4})?(?![\w-])|T\.B\.[ACDRS]\.?|t\.b\.[acdrs]\.?)|"
-    r"(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|"
-    rf"\?{{3,}}|？{{3,}}|{_AFTER}(?:[xXＸ×○〇□]{{2,}}|_{{3,}}|某某|[?？]{{1,2}})(?=[.。;；,，]?\s*$)|[×○〇□]{{3,}}|"
-    rf"(?<![\w.])(?:[xXＸ×○〇□]{{2,4}}|[?？]{{2}}|_{{3,}}){_UNIT}|"
+    r"(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|(?<![\w-])[Tt]o[ -]?[Dd]o(?=\s?[:：])|"
+    rf"\?{{3,}}|？{{3,}}|{_AFTER}(?:[xXＸ×○〇□]{{2,}}|_{{3,}}|某某|[?？]{{1,2}})(?=[.。;；,，]?\s*$)|[×○〇□]{{3,}}|{_AFTER}[?？]{{1,2}}{_UNIT}|[（(]\s{{0,4}}[）)]{_UNIT}|"
+    rf"(?<![\w.])(?:[xXＸ×○〇□]{{2,4}}|[nNyYzZ]{{2,4}}|[?？]{{2}}|_{{2,}}){_UNIT}|"
     r"未定(?![一-龥])|"
-    rf"(?:尚未|还未|仍未|还没有?|暂未|未最终)(?:最终)?(?:{_SETTLED}|{_ASKED}){_STOP}|"
+    rf"(?:尚未|还未|仍未|还没有?|暂未|未最终)(?:最终)?(?:{_SETTLED}|{_ASKED}|定(?!稿)){_STOP}|"
     rf"(?:将|拟)?(?:在|于|留待|留到)?(?:下一?|后续|以后|今后|未来|新|另一)(?:个|的|一)?(?:版本?|阶段|修订版?|迭代|期|稿)[中里内]?"
     rf"(?:再|另行)?(?:{_SETTLED})|"
-    rf"(?:将|拟)?(?:在|于|待|留待)(?:[一-龥]{{0,4}}(?:设计|开发|研制|实施|编码|测试|联调|评审|初样|正样|合同|方案|招标|项目|需求|试运行|上线|签约|验收))"
+    rf"(?:将|拟)?(?:在|于|待|留待|(?<=[\s一-龥])(?=(?:评审|合同|签约|招标|方案|需求)))(?:[一-龥]{{0,4}}(?:设计|开发|研制|实施|编码|测试|联调|评审|初样|正样|合同|方案|招标|项目|需求|试运行|上线|签约|验收))"
     rf"[一-龥]{{0,4}}?(?:阶段|过程|期间|时|后|中)中?(?:再|另行|进一步)?(?:{_SETTLED}){_STOP}|"
     rf"(?:尚|仍|还|正|目前)在?[一-龥]{{0,2}}?(?:{_ASKED}|编写|编制|起草|制定|测算|选型)(?:之?中|阶段)?{_STOP}|"
     rf"(?:正在|处于)?(?:{_ASKED}|拟定|制定|编制|编写|起草|完善|争论|调查|修订|选型)(?:之)?中{_STOP}|悬而未决|未决(?!定)|"
@@ -39,11 +39,14 @@ _MARK = re.compile(
     rf"(?:[尚仍还暂]|目前)(?:[不未]|不太|还不|尚不|仍不)(?:明[确晰]?|确定|清楚|清晰|定|详|知){_STOP}|"
     rf"(?:有待|尚待|尚需|还需|仍需|还须|仍须|需要?进一步|有必要进一步|亟待)(?:进一步|后续|继续)?(?:{_SETTLED}|{_TODO}){_STOP}|"
     rf"(?:未|没有)(?:{_SETTLED})(?=[。；）)]|\s*$)|"
-    rf"后续(?:再|另行|进一步)?(?:补充|完善|确定|明确|给出|细化|再定){_STOP}|"
+    rf"后续(?:再|另行|进一步)?(?:补充|完善|确定|明确|给出|细化|再定|提供|通知|约定|商定|公布){_STOP}|"
     rf"(?:另行|再行|以后再?|日后再?|后期再?|稍后再?|届时再?|将来再?|择[期机日]再?|另择|适时|下一?步再?)(?:{_SETTLED}|通知|商议|告知|公布|讨论|定|议){_STOP}|"
     rf"(?:双方|各方|供需双方|甲乙双方|[与同和][一-龥]{{2,8}})(?:另行|共同|友好)?(?:协商|商议|商讨|讨论)(?:确定|决定|约定|解决|后确定|而定|一致后确定){_STOP}|"
     r"(?<![策战忽简大谋胆方侵粗概要省])略(?=[。；]|\s*$)(?<=[一-龥：:（(]略)|(?:从略|(?:此处|以下|其余|具体内容)(?:省略|略去))(?=[。；）)]|\s*$)|"
     r"[（(【＜《](?:此处|这里|在此|请)[^）)】＞》\n]{0,3}?(?:填写|补充|插入|描述|说明|添加|填入|写)[^）)】＞》\n]{0,20}[）)】＞》]|"
+    rf"待[一-龥]{{2,8}}?(?:后|时)(?:再|另行)?(?:{_SETTLED}|定){_STOP}|(?:暂时?)?空缺{_STOP}|等待[一-龥]{{2,6}}(?:意见|答复|批复|反馈|定论|结论){_STOP}|"
+    rf"(?:正(?:在)?|需要?|仍需|还需)[与同和向][一-龥]{{2,8}}?(?:沟通|{_ASKED}|商定){_STOP}|"
+    r"暂(?:按|以|定为|取|设为?)(?=[^，。；]{1,12}(?:考虑|为准|计|处理|[。；，]))|"
     r"暂定(?![价金名])|(?:此[处项]|本[节项]|这里|该[处项])?(?:(?<=[日工周限长假]期)|(?<![等期对看接招]))待(?:定(?![义位向时期级制价购系])|补充|完善|明确|"
     r"[补填](?![一-龥]{0,3}[的率])|(?:进一步|后续|最终|双方|各方|客户|业主|甲方|用户|[一-龥]{2,4}(?:部门?|方|组|会|人员))"
     rf"(?:{_SETTLED}|确认|讨论|批准|补充|提供|答复)|(?:{_SETTLED}|{_TODO}|议)(?:(?![一-龥])|(?=[事内问项])))",
@@ -60,16 +63,16 @@ _BLANK = re.compile(  # where something shall be written
 )
 _HERE = re.compile(r"\b(?:please\s+)?(?:insert|fill\s+in|add|enter)\s+(?:\w+\s+){1,4}here\b", re.IGNORECASE | re.ASCII)
 _THOUGHT = (
-    r"decision|confirmation|approval|clarification|input|agreement|feedback|review|answer|reply|outcome|results?|response|"
+    r"decision|advice|opinion|confirmation|approval|clarification|input|agreement|feedback|review|answer|reply|outcome|results?|response|"
     r"analysis|information|trade-?off|study|discussion|definition|investigation|negotiation|detail(?:s|ing)?|elaboration|work|"
     r"refinement|consideration"
 )
 _UNDECIDED = (  # said of it
     r"(?:still|yet|currently|as\s+yet|so\s+far|presently)\s+(?:open|undecided|unclear|unknown|unresolved|undefined|unspecified|pending|missing|"
     r"outstanding|undetermined|under\s+\w+|in\s+(?:work|discussion|progress))|left\s+(?:open|blank|undefined)|an?\s+open\s+(?:point|issue|question|item)|undecided|unresolved|"
-    r"undetermined|under\s+(?:discussion|negotiation|investigation|consideration|study|review|clarification|construction)|"
+    r"undetermined|under\s+(?:discussion|negotiation|investigation|consideration|study|review|clarification|construction|evaluation|assessment|analysis)|"
     rf"(?:awaiting|awaits|pending|subject\s+to)\s+(?:[\w'’]+\s+){{0,3}}?(?:{_THOUGHT})(?:\s+(?:by|of|from|with)\s+(?:[\w'’]+\s*){{1,4}})?|"
-    rf"(?:an?\s+matter\s+for|for|needs?|requires?|in\s+need\s+of)\s+(?:further|more|additional|some)\s+(?:{_THOUGHT})|"
+    rf"(?:an?\s+matter\s+for|for|in\s+need\s+of)\s+(?:further|more|additional|some)\s+(?:{_THOUGHT})|"
     r"(?:details?|values?|more|text|figures?)\s+(?:to|will)\s+(?:follow|come)|to\s+(?:come|follow)|(?:an?\s+|the\s+)?placeholder(?:\s+(?:for|text)\b[^.]{0,60})?|"
     r"work\s+in\s+progress|(?:still\s+)?being\s+(?:discussed|negotiated|clarified|investigated|decided|worked\s+out)|still\s+being\s+(?:defined|finali[sz]ed|written)|"
     r"(?:unknown|unclear|not\s+known|undecided)\s+(?:yet|at\s+(?:this|the)\s+(?:time|moment|stage|point)|at\s+present)|"
@@ -100,6 +103,10 @@ _DECIDED = re.compile(
     r"remains?)\s+to\s+be\s+(?:\w+ed|chosen|set|written|found|known|made|given|drawn)|"
     r"(?:not\s+yet|yet\s+not|(?:has|have)\s+not|(?:has|have)\s+yet\s+to)\s+(?:been\s+|be\s+)?(?:defined|decided|determined|specified|agreed|known|finali[sz]ed|"
     r"confirmed|chosen|set|fixed|settled|selected|written|available|clear|approved|clarified|established|resolved|quantified|received)|"
+    rf"(?:needs?|requires?|in\s+need\s+of)\s+(?:further|more|additional|some)\s+(?:{_THOUGHT})|"
+    r"(?:must|shall|should|needs?\s+to|ha(?:s|ve)\s+to)\s+(?:still|yet)\s+be\s+\w+ed|(?:needs?|ha(?:s|ve))\s+to\s+be\s+(?:clarified|agreed|decided|"
+    r"negotiated|discussed|finali[sz]ed)|(?:this\s+)?(?:section|chapter|paragraph|clause|table|text|content|figure|description|details?)\s+"
+    r"(?:(?:is|are)\s+(?:still\s+)?(?:incomplete|unfinished|missing|not\s+(?:yet\s+)?(?:complete|written))|missing)|note\s+to\s+self|"
     r"no\s+(?:decision|value|agreement|figure|limit|date|number|choice)\s+(?:has|have)\s+(?:yet\s+)?been\s+\w+(?:\s+yet)?|"
     rf"(?:(?:will|shall|is\s+going\s+to|can\s+only)\s+be\s+(?:{_MADE})\s+{_LATER}|to\s+be\s+(?:{_MADE})(?=\s+{_LATER})))(?![\w-])",
     re.IGNORECASE | re.ASCII,
@@ -110,7 +117,9 @@ _DEFINED = re.compile(
     r"announced|developed|investigated|continued)(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
-_OF_DECIDED = ("to be", "to\n", "to\r", "yet", " been", "will be", "shall be", "only be")
+_OF_DECIDED = (
+    "further", "more ", "additional", "still be", "yet be", "incomplete", "unfinished", "missing", "complete", "written", "to self", "to be", "to\n", "to\r", "yet", " been", "will be", "shall be", "only be",
+)  # fmt: skip
 _OF_OPEN = (
     "open", "undecided", "unclear", "unknown", "unresolved", "undefined", "unspecified", "undetermined", "pending", "missing",
     "outstanding", "under", "in work", "discussi", "progress", "blank", "await", "subject to", "further", "additional", "need", "require",
@@ -134,7 +143,7 @@ _SAID = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ENDS = re.compile(
-    r"\s*(?:[.!?;)\]。；）]|$)|\s+(?:later|soon|with\s+the|between\s+the|in\s+(?:agreement|coordination|consultation)|during\s+the|"
+    r"\s*(?:[.!?;:)\]。；）]|$)|\s+(?:later|soon|with\s+the|between\s+the|in\s+(?:agreement|coordination|consultation)|during\s+the|"
     r"and\s+(?:may|might|can|will)\s+change|before\s+the|jointly|together)\b",
     re.IGNORECASE | re.ASCII,
 )

@@ -22,21 +22,23 @@ _MEANS = (
 _TRY = (
     r"(?:try|attempt|aim|seek|endeavou?r|tend|hope|plan|intend|expect|strive|struggle|work|push|wish)\s+"
     r"(?:to|for|at|towards?)|(?:make|use|undertake|exert)\s+(?:an?\s+|every\s+|all\s+|its\s+|some\s+|any\s+)?"
-    r"(?:\w+\s+)?(?:efforts?|attempts?|endeavou?rs?)\s+(?:to|at)|do\s+(?:its|their|the|his|her)\s+(?:best|utmost)\s+to"
+    r"(?:\w+\s+)?(?:efforts?|attempts?|endeavou?rs?)\s+(?:to|at)|do\s+(?:its|their|the|his|her)\s+(?:best|utmost)\s+to|"
+    r"take\s+(?:\w+\s+){0,2}?(?:measures|steps|actions?|precautions|care)\s+(?:to|against|of|for|that)|get\s+ready\s+(?:to|for)"
 )
 _ABLE = (
     r"be\s+(?:able|designed|intended|expected|equipped|ready|prepared|meant|built|supposed|conceived|suited|planned|"
     r"encouraged|advised|invited|urged|welcome|free|willing|inclined|likely|"
     r"in\s+a\s+position)\s+to(?!\s+(?:the|an?|each|all|every|be\s+\d)\b)|be\s+(?:capable|incapable)\s+of|"
-    r"be\s+(?:suitable|suited|intended|designed|fit|adequate|ready|prepared|optimi[sz]ed|meant|equipped|responsible|"
+    r"be\s+(?:suitable|suited|adapted|intended|designed|fit|adequate|ready|prepared|optimi[sz]ed|meant|equipped|responsible|"
     r"accountable)\s+for|"
-    r"be\s+(?:aimed|directed|targeted|geared|oriented|tailored|amenable|conducive)\s+(?:to|at|towards?)|"
-    rf"have\s+{_MEANS}|(?:provide|offer|include|contain|feature|give|grant|present|furnish)\s+{_WHOM}{_MEANS}|"
+    r"be\s+(?:aimed|directed|targeted|geared|oriented|tailored|amenable|conducive|adapted|adaptable|friendly|open|receptive|responsive|"
+    r"sympathetic|attuned|committed|dedicated|capable)\s+(?:to|at|towards?)|"
+    rf"(?:have|possess|exhibit|demonstrate|show|retain)\s+{_MEANS}|(?:provide|offer|include|contain|feature|give|grant|present|furnish)\s+{_WHOM}{_MEANS}|"
     rf"(?:make|render)\s+it\s+(?:\w+\s+)?(?:possible|easy|easier|simple|feasible)\s+(?:to|for)|{_TRY}"
 )
 _HOPEFUL = (
     r"facilitate|accommodate|cater\s+(?:for|to)|cope\s+with|take\s+care\s+of|(?:provide|allow|account|care|look)\s+for|"
-    r"look\s+after|attend\s+to|consider(?![^.;]{0,80}?\sto\s+(?:be|have)\b)|be\s+considered(?!\s+(?:as|to)\b)|assist|help|"
+    r"look\s+(?:after|into)|attend\s+to|care\s+(?:about|for)|focus\s+on|concentrate\s+on|prioriti[sz]e|emphasi[sz]e|respect|honou?r|consider(?![^.;]{0,80}?\sto\s+(?:be|have)\b)|be\s+considered(?!\s+(?:as|to)\b)|assist|help|"
     r"aid|promote|encourage|foster|advance|further|boost|strengthen|ease|simplify|"
     r"take\s+(?:\w+\s+){0,4}?into\s+(?:account|consideration)|be\s+taken\s+into\s+(?:account|consideration)|"
     r"give\s+(?:\w+\s+)?(?:consideration|attention|thought|regard|priority)\s+to|bear\s+in\s+mind|keep\s+in\s+mind|"
@@ -48,7 +50,7 @@ _HOPEFUL = (
 )
 _GENERIC = (
     r"support|handle|process|manage|address|deal\s+with|work\s+with|interact\s+with|interface\s+with|integrate\s+with|"
-    r"ensure(?!\s+that)|guarantee(?!\s+that)|administer|oversee|coordinate|"
+    r"ensure(?!\s+that)|guarantee(?!\s+that)|administer|oversee|coordinate|reflect|see\s+to|make\s+sure(?!\s+that)|(?:enable|permit|allow)(?!\s+(?:the|an?|all|its|each|any|no|only)\b)|"
     r"be\s+(?:supported|handled|managed|facilitated|accommodated|addressed|catered\s+for|dealt\s+with|"
     r"taken\s+care\s+of|ensured)"
 )
@@ -88,7 +90,7 @@ _WEAK_ZH = r"支持|考虑|处理|关注|重视|保障|保护|配合|协助|帮�
 _VERB_ZH = (
     r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法|能(?![力量源动])|可(?!能|用|靠|见|行|选|读|视|变|信|控|持|扩|维|编|执|移|配|追|重|访|被)|可选择)(?!被)|"
     r"(?:被?设计|用)(?:成|为|用?于|来)|"
-    r"尝试|试图|设法|努力|力[图求争]|争取|谋求|追求|致力于|旨在|(?:着眼|立足|倾向|有志)于|打算|计划|预[期计]|期望|希望|尽力(?!而)|"
+    r"尝试|试图|设法|努力|力[图求争]|争取|谋求|追求|致力于|旨在|(?:着眼|立足|倾向|有志)于|打算|计划|预[期计]|期望|希望|尽力(?!而)|着力|趋[于向]|准备好|采取[^，。；、]{0,6}?(?:措施|手段|办法|方法|行动)|"
     r"(?:能|可)?(?:具[备有]|拥有|有|"
     r"提供)[^，。；,;：:、\n]{0,30}?(?:能力|功能|支持|机制|手段|特性|[^个任惯异共属男女毒药德理定弹活磁]性)"
     r"(?=\s*(?:[，。；,;]|并|$)))|"
@@ -97,13 +99,15 @@ _VERB_ZH = (
     r"[做搞][好到]|抓[好紧]|开展|统筹|兼顾|协调|参与|关注|重视|注[意重]|考虑|顾及|照顾|体现|突出|强调|尊重|维护|引导|助力|赋能|支撑|带动|"
     r"激励|鼓励|倡导|提倡|服务于|侧重|方便|协助|帮助|简化|便利)(?!的)|"
     r"满足(?!的)(?=[^，。；]{0,8}(?:需求|需要|要求)\s*(?:[，。；]|$)))|"
-    r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|确保|保证|负责|承担|"
-    rf"(?:予以|给予|加以|提供|得到|获得|作出|做出)[^，。；,;：:、\n]{{0,8}}?(?:{_WEAK_ZH})(?=\s*[，。；]|\s*$|[^，。；]{{0,8}}$)|"
+    r"(?P<generic>(?:能|可|能够|可以)?(?:支持|处理|管理|应对|确保|保证|负责|承担|反映|解决|兼容|"
+    rf"为[^，。；、\n]{{1,12}}?(?:提供|预留|创造|奠定)[^，。；\n]{{0,6}}?(?:{_WEAK_ZH}|条件|依据|基础|可能)|"
+    rf"(?:予以|给予|加以|提供|得到|获得|作出|做出)[^，。；,;：:、\n]{{0,8}}?(?:{_WEAK_ZH})(?=[^，。；\n]{{0,8}}(?:[，。；]|$))|"
     r"对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持)|"
     r"(?:实现|完成)[^，。；,;：:\n]{1,10}?的[^，。；,;：:\n]{0,4}?(?:处理|管理|支持)(?=[，。；]|$))))"
 )
+_HOW_ZH = r"(?:同时|还|均|都|也|总是|全面|充分|积极|进一步|不断|持续|大力|切实|逐步|主动|深入|稳步|统一|优先|重点|自动|统筹|更好地?|具?有?一定的?)*+"
 _ITEM_ZH = re.compile(_VERB_ZH, re.ASCII)
-_CHINESE = re.compile(rf"(?<![对响相供适反效感呼]){_OBLIGES_ZH}(?:同时|还|均|都|也|总是|全面)?{_VERB_ZH}", re.ASCII)
+_CHINESE = re.compile(rf"(?<![对响相供适反效感呼]){_OBLIGES_ZH}{_HOW_ZH}{_VERB_ZH}", re.ASCII)
 _EXACT_ZH = re.compile(
     r"[•\dA-Za-z\ufffc“”「《【\[`|：:]|如下|下列|以下|按照?|根据|依据|符合|遵[循守照]|规定", re.ASCII
 )
@@ -129,13 +133,15 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
     text = prose.text
     for found in _each(_ENGLISH, _ITEM, text, clause):
         end = min(clause.end, found.end() + _WINDOW)
-        if (_LISTED if found["able"] else _EXACT).search(text, found.end(), end):
+        if LABEL.match(text, found.end()) or (_LISTED if found["able"] else _EXACT).search(text, found.end(), end):
             continue
         if not found["generic"] or (end - found.end() <= _FEW and not _NAMED.search(text, found.end(), end)):
             yield found
     for found in _each(_CHINESE, _ITEM_ZH, text, clause) if prose.chinese else ():
         end = min(clause.end, found.end() + _WINDOW)
-        if (_LISTED_ZH if found["able"] else _EXACT_ZH).search(text, found.start("verb"), end):
+        if LABEL.match(text, found.end()) or (_LISTED_ZH if found["able"] else _EXACT_ZH).search(
+            text, found.start("verb"), end
+        ):
             continue
         if not found["generic"] or (
             end - found.end() <= _FEW_ZH and not _NAMED_ZH.search(text, found.start("verb"), end)
