@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.numerals import value_of
-from paperlane.checks.series import captions, ids, kind_of, mentioned
+from paperlane.checks.series import STANDARDS, captions, ids, kind_of, mentioned
 from paperlane.model.documents import Section, Severity
 
 # a number has two digits at most before its first point: Section 508 is a law's, and so is § 15
@@ -31,6 +31,10 @@ _APPENDIX = re.compile(
     re.ASCII,
 )
 _CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
+_TITLED_APPENDIX = re.compile(  # in the midst of a block, as in a cell of a sheet
+    r"^[ \t]*(?:[一-龥]{0,4}|(?i:example|sample|see)\s+)(?P<kind>(?i:appendix|annex)\s|附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})\s*[-–—:：．]\s*\S",
+    re.ASCII | re.MULTILINE,
+)
 _LISTED = re.compile(
     r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
     r"(?:(?<![\u3400-\u9fff])|(?<=[见如照据按在由与和及合于从对循示看考下上、]))"
@@ -68,6 +72,13 @@ _OF = re.compile(
     re.ASCII,
 )
 _SOURCE = re.compile(r"\[[A-Z][\w ./-]*\]|\b(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|《", re.ASCII)
+# a noun before an id makes it a name, unless it is a noun for what has ids
+_THING = re.compile(
+    r"\b(?:the|an?|each|every|its|our|this)\s+(?:[a-z-]+\s+){0,2}(?!(?:requirement|constraint|case|test|rule|need|item|point|"
+    r"function|story|feature|goal|risk|hazard|interface|id|identifier|statement|entry|row|condition|number|step|scenario|"
+    r"specification|issue|ticket|and|or|of|in|to|by|with|from|for|see|per)s?\b)[a-z]{3,}\s+$",
+    re.ASCII,
+)
 _WINDOW = 60  # characters before a reference in which another text may be named
 _FEWEST = 2  # numbered sections that make a document a numbered one
 _FEWEST_IDS = 3
@@ -255,7 +266,13 @@ def _appendices(subject: Subject) -> Iterator[Finding]:
         for prose in subject.prose
         if (found := _APPENDIX.match(prose.text, _indent(prose.text))) and not _is_sentence(prose, found.end())
     ]
-    known = {(found["kind"].strip().lower(), found["name"]) for found in begun}
+    titles = (
+        found
+        for prose in subject.prose
+        if _hints(prose, _APPENDICES)
+        for found in _TITLED_APPENDIX.finditer(prose.text)
+    )
+    known = {(found["kind"].strip().lower(), found["name"]) for found in (*begun, *titles)}
     kinds = {kind for kind, _ in known}
     titled = sum(section.heading >= 0 for section in subject.document.sections) >= _FEWEST_TITLES
     for prose in subject.prose:
@@ -317,13 +334,24 @@ def _ids(subject: Subject) -> Iterator[Finding]:
     for found in ids(subject).values():
         for one in found:
             defined.setdefault(one.stem, set()).add(one.text)
-    series = {stem: texts for stem, texts in defined.items() if len(texts) >= _FEWEST_IDS and stem[-1] in "-_."}
+    series = {
+        stem: texts
+        for stem, texts in defined.items()
+        if len(texts) >= _FEWEST_IDS and stem[-1] in "-_." and stem[:-1] not in STANDARDS
+    }
     for prose in _numbered(subject) if series else ():
         for found in mentioned(prose):
             known = series.get(found["stem"])
-            # IP-4 beside IP-101 is a name
+            # KX-4 beside KX-101 is a name, and so is "the camera KX-4"
             short = bool(known) and len(found[0]) < min(map(len, known))
-            if known and not short and found[0] not in known and not any(text.startswith(found[0]) for text in known):
+            named = _THING.search(prose.text, max(0, found.start() - _WINDOW), found.start()) is not None
+            if (
+                known
+                and not short
+                and not named
+                and found[0] not in known
+                and not any(text.startswith(found[0]) for text in known)
+            ):
                 yield prose.finding(*found.span(), {"target": found[0]})
 
 

@@ -19,6 +19,11 @@ _ID = re.compile(
     r"(?:业务|系统|性能|安全|数据|非)?(?:需求|功能|用例|接口|规则|指标|测试|约束){1,2}(?:编号)?[-_—]?)(?P<number>\d{1,5})(?P<part>[a-z]?)(?![\w,-]|\.\d)",
     re.ASCII,
 )
+STANDARDS = frozenset({
+    "ISO", "IEC", "IEEE", "RFC", "EN", "DIN", "ANSI", "ITU", "NIST", "FIPS", "GB", "UTF", "SHA", "MD", "AES", "RSA",
+    "HTTP", "IP", "IPV", "USB", "RS", "COVID", "CVE", "CWE", "BCP", "STD", "SP", "WCAG", "TLS", "SSL", "PKCS", "X",
+})  # fmt: skip
+"""What begins the names of standards and of what follows them; they look like ids of requirements."""
 _LABEL = r"(?:requirement|req\.?|use\s+case)?\s*(?:id|no\.?|number|identifier)|(?:需求|用例|功能)?(?:编号|标识符?|ID)"
 _LABELLED = re.compile(rf"(?:{_LABEL})\s*[:：]\s*[*_`]*\s*|requirement\s+(?=[A-Z])", re.IGNORECASE)
 _IS_LABEL = re.compile(rf"\W*(?:{_LABEL}|\d{{1,4}}\.?)\W*", re.IGNORECASE)
