@@ -7,11 +7,16 @@ from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.checks.obligations import Clause
 from paperlane.model.documents import Severity
 
-_NUMERAL = re.compile(r"[\d一二两三四五六七八九十百]", re.ASCII)
+_NUMERAL = re.compile(r"[\d一二两三四五六七八九十百]|\b(?:t(?:wo|en|hree|welve|wenty|hirty)|f(?:our|ive|ifteen)|six|seven|eight|nine|a\s+hundred)", re.ASCII | re.IGNORECASE)
 _NUMBER = r"\d+(?:[.,]\d+)*+"
+_WORD = (
+    r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|"
+    r"(?:a|one)\s+(?:hundred|thousand))"
+)
 # nothing that it counts or measures follows
 _BARE = (
-    r"(?=(?:\s*(?:±|\+/-)\s*\d+(?:\.\d+)?)?\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or|when|while|if|for|in|during|at|under|after|"
+    r"(?=(?:\s*(?:±|\+/-)\s*\d+(?:\.\d+)?)?\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or(?!\s+(?:more|less|fewer|higher|lower)\s+(?!(?:when|if|while|after|"
+    r"before|in|on|at|for|of|per|than|and)\b)[a-z])|when|while|if|for|in|during|at|under|after|"
     r"before|with|without|whenever|within|throughout|inside|across|unless|on|by|as|then|even|regardless|despite|from|since|"
     r"until|because|so|where|which|to\s+(?!\d)|per|each|concurrently|simultaneously|total|long|wide|high|deep|thick|tall|"
     r"apart|away|old|above|below|beyond|a\s+(?:second|minute|hour|day)|of\s+(?:\w+ing|receipt|detection|an?|each|every|its|"
@@ -20,7 +25,7 @@ _BARE = (
 )
 # a range as a whole: if its second number has no unit, neither has the first one
 _ENGLISH = re.compile(
-    rf"{_NUMBER}(?:(?:\s+(?:and|to)\s+[-+]?{_NUMBER})?{_BARE}|(?=\s+of\s+(?:\w+\s+)?\w+(?:\s*[.;,]|\s*$)))",
+    rf"(?:{_NUMBER}(?:(?:\s+(?:and|to)\s+|\s?(?:[–—~-]|\.\.\.?)\s?)[-+]?{_NUMBER}|(?:\s?[x×*]\s?{_NUMBER}){{2}})?|\b{_WORD})(?:{_BARE}|(?=\s+of\s+(?:\w+\s+)?\w+(?:\s*[.;,]|\s*$)))",
     re.IGNORECASE | re.ASCII,
 )
 _PART_OF_A_NAME = re.compile(r"[\w.,/#§:=-]")
@@ -42,16 +47,17 @@ _BEFORE = re.compile(
     rf"(?:\b(?:(?P<any>within|every|after|for|under|below|above|over|beyond|at\s+(?:least|most)|up\s+to|down\s+to|{_MORE}\s+than"
     r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ing)?|not\s+to\s+exceed|maximum(?:\s+of)?|minimum(?:\s+of)?|max\.?|min\.?|limited\s+to|"
     r"as\s+(?:many|much)\s+as|an?\s+total\s+of|between|from)|"
-    r"(?P<place>in|at|to|by|than)|(?P<of>(?:an?|the|its|each|some)\s+(?:(?!set|group|list|pair|series|choice)[\w-]+\s+){1,2}of)|(?P<is>be|is|are|equals?|=|being)|"
-    r"(?P<does>(?:shall|must)\s+(?:not\s+)?(?!be\b|not\b)[a-z]+|reach|attain|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|"
-    r"sustain|total|pause|wait|hold))\s+|[<>≤≥±]=?\s*)$",
+    r"(?P<place>in|at|to|by|than)|(?P<of>(?:an?|the|its|each|some)\s+(?:(?!set|group|list|pair|series|choice)[\w-]+\s+){1,2}of|(?:loads|forces|pressures|speeds|depths|heights|distances|lengths|periods|intervals|times|weights|voltages|currents|"
+    r"temperatures|pulls|dips|delays|rates|levels)\s+of)|(?P<is>be|is|are|equals?|=|being)|"
+    r"(?P<does>(?:shall|must)\s+(?:not\s+)?(?!be\b|not\b)[a-z]+|(?:reach|attain|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|"
+    r"sustain|total|pause|wait|hold|hit|bear)(?:s|es|ies|ing)?))\s+|[<>≤≥±]=?\s*)$",
     re.IGNORECASE | re.ASCII,
 )
 # what tells that something else is meant
 _NAMES = re.compile(
     r"\b(?:set|reset|default(?:s|ed)?|initiali[sz]ed?|assign(?:ed)?|equal|mapped|according|refer(?:s|red)?|compl(?:y|ies)|conform\w*|"
     r"belong\w*|correspond\w*|respond\w*|round(?:ed)?|divid\w+|multipli\w+|multiply|increment\w*|decrement\w*|padded|"
-    r"return\w*|display\w*|show\w*|print\w*|yield\w*|output\w*|contain\w*|read|write|send|use|have|include|accept|follow\w*|equals?|be|"
+    r"return\w*|display\w*|show\w*|print\w*|yield\w*|output\w*|contain\w*|read|write|send|use|have|include|accept|follow\w*|equals?|"
     r"do|press|dial|enter|type|select|call|see)\s+(?:(?:to|by|with|in|at)\s+)?$",
     re.IGNORECASE | re.ASCII,
 )
@@ -67,7 +73,7 @@ _COUNTED = re.compile(
     r"grades?|phases?|categor(?:y|ies)|steps?|modes?|types?|chapters?|sections?|tables?|figures?|rounds?|attempts?|retries|"
     r"channels?|status|exit|pH|ids?|identifiers?|codes?|ratio|factor|positions?|TLS|SSL|HTTP|Java|Python|Android|iOS|release|"
     r"year|coefficient|exponent|radix|base|seed|rank|order|dimensions?|characters)\b|"
-    r"\d\s?(?:[:x×*]|out\s+of)\s?\d",
+    r"\d\s?(?::|out\s+of)\s?\d",
     re.IGNORECASE | re.ASCII,
 )
 # bounded, for each sign of a long run may begin one
