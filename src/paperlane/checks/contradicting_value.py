@@ -20,8 +20,8 @@ _CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described al
 _SHORT = 30  # characters of a cell that holds a value
 _COUNTED = re.compile(r"\s?(?:[位条个次人台件页份张名项](?![\u3400-\u9fff])|个?字符)")  # what a number counts
 _FAR = 400  # characters in one section, behind which one no longer compares things side by side
-_FEWEST_SHARED = 3.0
-_MOST_MORE = 1.7  # times as many words
+_FEWEST_SHARED, _FEWEST_MEASURED = 3.0, 2.0
+_MOST_MORE, _MOST_MEASURED = 1.7, 2.1  # times as many words
 _MOST_NEAR = 40
 _FEWEST = 2.0
 _GENERIC = 1.0
@@ -82,7 +82,7 @@ def _wider(claimed: Sequence[_Stated]) -> Iterator[tuple[_Stated, _Stated]]:
             index[word].append(one)
     for one in claimed:
         key = one.claim.key
-        if one.claim.weight < _FEWEST_SHARED:
+        if one.claim.weight < (_FEWEST_MEASURED if _is_measured(one.claim) else _FEWEST_SHARED):
             continue
         near = min((index[word] for word in key), key=len)
         found = [other for other in near[:_MOST_NEAR] if other is not one and _says_more(other.claim, one.claim)]
@@ -91,12 +91,17 @@ def _wider(claimed: Sequence[_Stated]) -> Iterator[tuple[_Stated, _Stated]]:
             yield first, second
 
 
+def _is_measured(claim: Claim) -> bool:
+    """Has each of its values a unit?"""
+    return "number" not in claim.dimensions
+
+
 def _says_more(wide: Claim, narrow: Claim) -> bool:
     more = wide.key - narrow.key
     return (
         wide.dimensions == narrow.dimensions
         and narrow.key < wide.key
-        and wide.weight <= _MOST_MORE * narrow.weight
+        and wide.weight <= (_MOST_MEASURED if _is_measured(wide) else _MOST_MORE) * narrow.weight
         and not more & wide.when
     )
 

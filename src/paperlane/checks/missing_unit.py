@@ -7,7 +7,10 @@ from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.checks.obligations import Clause
 from paperlane.model.documents import Severity
 
-_NUMERAL = re.compile(r"[\d一二两三四五六七八九十百]|\b(?:t(?:wo|en|hree|welve|wenty|hirty)|f(?:our|ive|ifteen)|six|seven|eight|nine|a\s+hundred)", re.ASCII | re.IGNORECASE)
+_NUMERAL = re.compile(
+    r"[\d一二两三四五六七八九十百]|\b(?:t(?:wo|en|hree|welve|wenty|hirty)|f(?:our|ive|ifteen)|six|seven|eight|nine|a\s+hundred)",
+    re.ASCII | re.IGNORECASE,
+)
 _NUMBER = r"\d+(?:[.,]\d+)*+"
 _WORD = (
     r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|"
