@@ -254,7 +254,7 @@ def _names(found: _Forms, words: Vocabulary, subject: Subject) -> None:
         groups[word.lower()].append(word)
     titles = " ".join(one.title for one in subject.document.sections if one.level <= _FEW and "(" not in one.title)
     for small, written in groups.items():
-        names = [word for word in written if _NAME.fullmatch(word)] if len(written) > 1 else ()
+        names = [word for word in written if _NAME.fullmatch(word) and (len(written) > 1 or words.written[word] > 1)]
         if names and len(small) >= _SHORTEST:
             name = max(names, key=lambda word: words.written[word])
             titled = name in titles and words.written[name] >= _COMMON

@@ -26,6 +26,7 @@ _SOFT = re.compile(
     rf"(?:the\s+|an?\s+|each\s+|every\s+|all\s+|any\s+)?(?P<subject>{_SUBJECT})\s(?P<verb>"
     r"(?:is|are)\s+(?:(?:intended|supposed|expected|meant|designed|encouraged|advised|recommended|invited|urged|likely|able|allowed|permitted|"
     r"free|welcome|planned|desired|hoped)\s+to|(?:in)?capable\s+of)|"
+    r"(?:will|would)\s+be\s+(?:able\s+to|capable\s+of)|ha(?:s|ve)\s+the\s+(?:ability|capability|capacity|option|possibility|means)\s+(?:to|of)|"
     r"(?:needs?|aims?|tr(?:y|ies)|strives?|seeks?|attempts?|hopes?|tends?)\s+to)(?=\s+(?:not\s+|also\s+)?[a-z]{2,}))",
     re.ASCII,
 )
@@ -40,7 +41,7 @@ _SUBORDINATE = re.compile(
 )
 _WORDS = ("should", "may", "might", "could", "can", "would", "ought")
 _SOFT_WORDS = (
-    "is ", "are ", "need", "aim", "try", "tries", "strive", "seek", "attempt", "hope", "tend", "it would", "it should",
+    "is ", "are ", "will be ", "has the ", "have the ", "need", "aim", "try", "tries", "strive", "seek", "attempt", "hope", "tend", "it would", "it should",
 )  # fmt: skip
 _CHINESE = re.compile(
     r"(?:^|[，,])\s*(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"

@@ -33,6 +33,7 @@ _ABLE = (
     r"accountable)\s+for|"
     r"be\s+(?:aimed|directed|targeted|geared|oriented|tailored|amenable|conducive|adapted|adaptable|friendly|open|receptive|responsive|"
     r"sympathetic|attuned|committed|dedicated|capable)\s+(?:to|at|towards?)|"
+    rf"be\s+(?:allowed|permitted|enabled|entitled)\s+to|be\s+(?:given|offered|provided\s+with|granted)\s+{_MEANS}|"
     rf"(?:have|possess|exhibit|demonstrate|show|retain)\s+{_MEANS}|(?:provide|offer|include|contain|feature|give|grant|present|furnish)\s+{_WHOM}{_MEANS}|"
     rf"(?:make|render)\s+it\s+(?:\w+\s+)?(?:possible|easy|easier|simple|feasible)\s+(?:to|for)|{_TRY}"
 )
@@ -43,14 +44,14 @@ _HOPEFUL = (
     r"take\s+(?:\w+\s+){0,4}?into\s+(?:account|consideration)|be\s+taken\s+into\s+(?:account|consideration)|"
     r"give\s+(?:\w+\s+)?(?:consideration|attention|thought|regard|priority)\s+to|bear\s+in\s+mind|keep\s+in\s+mind|"
     r"have\s+regard\s+to|be\s+(?:mindful|aware|conscious)\s+of|pay\s+(?:\w+\s+)?attention\s+to|enhance|improve|"
-    r"serve\s+to|be\s+(?:helpful|useful|beneficial)\s+(?:to|for|in|when)|participate\s+in|be\s+involved\s+in|take\s+part\s+in|"
+    r"serve\s+to|act\s+to|recogni[sz]e\s+the\s+need|be\s+(?:helpful|useful|beneficial)\s+(?:to|for|in|when)|participate\s+in|be\s+involved\s+in|take\s+part\s+in|"
     r"have\s+provisions?\s+(?:for|to)|make\s+(?:\w+\s+)?(?:provisions?|allowances?)\s+for|lend\s+itself\s+to|"
     r"contribute\s+(?:to|towards?)|play\s+an?\s+(?:\w+\s+)?(?:role|part)\s+in|streamline|empower|"
     r"(?:allow|enable|permit)(?=\s+(?:\w+\s+){0,5}?(?:to|of)\b)|let(?=\s+\w+)"
 )
 _GENERIC = (
     r"support|handle|process|manage|address|deal\s+with|work\s+with|interact\s+with|interface\s+with|integrate\s+with|"
-    r"ensure(?!\s+that)|guarantee(?!\s+that)|administer|oversee|coordinate|reflect|see\s+to|make\s+sure(?!\s+that)|(?:enable|permit|allow)(?!\s+(?:the|an?|all|its|each|any|no|only)\b)|"
+    r"ensure(?!\s+that)|guarantee(?!\s+that)|administer|oversee|be\s+compatible\s+with|(?:perform|provide|execute|carry\s+out|conduct|have)\s+(?:\w+\s+)?(?:handling|management|processing|support|functionality|assistance)|coordinate|reflect|see\s+to|make\s+sure(?!\s+that)|(?:enable|permit|allow)(?!\s+(?:the|an?|all|its|each|any|no|only)\b)|"
     r"be\s+(?:supported|handled|managed|facilitated|accommodated|addressed|catered\s+for|dealt\s+with|"
     r"taken\s+care\s+of|ensured)"
 )
@@ -103,7 +104,7 @@ _VERB_ZH = (
     rf"为[^，。；、\n]{{1,12}}?(?:提供|预留|创造|奠定)[^，。；\n]{{0,6}}?(?:{_WEAK_ZH}|条件|依据|基础|可能)|"
     rf"(?:予以|给予|加以|提供|得到|获得|作出|做出)[^，。；,;：:、\n]{{0,8}}?(?:{_WEAK_ZH})(?=[^，。；\n]{{0,8}}(?:[，。；]|$))|"
     r"对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持)|"
-    r"(?:实现|完成)[^，。；,;：:\n]{1,10}?的[^，。；,;：:\n]{0,4}?(?:处理|管理|支持)(?=[，。；]|$))))"
+    r"(?:实现|完成|进行)[^，。；,;：:\n]{1,10}?(?:处理|管理|支持)(?=[，。；]|$)|(?:起到?|发挥)[^，。；,;：:\n]{1,10}?作用)))"
 )
 _HOW_ZH = r"(?:同时|还|均|都|也|总是|全面|充分|积极|进一步|不断|持续|大力|切实|逐步|主动|深入|稳步|统一|优先|重点|自动|统筹|更好地?|具?有?一定的?)*+"
 _ITEM_ZH = re.compile(_VERB_ZH, re.ASCII)
