@@ -18,6 +18,10 @@ _SECTION = re.compile(
     rf"§§?\s*(?P<sign>{_PARTED})|"
     rf"(?<![\w-])(?:see|refer\s+to|(?:described|defined|specified|given|listed|stated|shown)\s+in|"
     rf"in\s+accordance\s+with)\s+(?P<bared>{_PARTED})(?!\s+[a-z])|"
+    r"(?<![\w-])(?:(?:required|prescribed|defined|specified|given|demanded|laid\s+down|set\s+out|explained|detailed|described|listed)\s+"
+    r"(?:in|by|under)|(?:requirements?|limits?|rules?|values?|provisions?|conditions?)\s+(?:in|of|under)|according\s+to|as\s+per|pursuant\s+to|"
+    rf"subject\s+to|under|comply\s+with|see)\s+(?P<deep>\d{{1,2}}(?:\.\d{{1,3}}){{2,3}}+(?![\w%]|\.\d))|"
+    rf"(?:按照?|根据|依据|依照|遵照|符合|满足|参照)\s*(?P<ruled>{_PARTED})(?=\s*(?:的|[节款]|规定|要求|所述|中))|"
     r"第\s*(?P<zh>\d{1,2}(?:\.\d{1,3})*+|[一二三四五六七八九十]{1,3})\s*小?(?P<kind>[章节条款])|"
     rf"(?:[参详]?见|参[考照]|章节|小节)\s*(?P<seen>{_PARTED})|"
     r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*小?节",
@@ -36,7 +40,7 @@ _TITLED_APPENDIX = re.compile(  # in the midst of a block, as in a cell of a she
     re.ASCII | re.MULTILINE,
 )
 _LISTED = re.compile(
-    r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
+    r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)(?:s(?=\s+[\d.-]+\s*(?:,|and\b|or\b|to\b|–|-)))?\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
     r"(?:(?<![\u3400-\u9fff])|(?<=[见如照据按在由与和及合于从对循示看考下上、]))"
     r"(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)(?![\w%．.]|\s?[个张只台份种家块次层年月日元])",
     re.IGNORECASE | re.ASCII,
@@ -108,11 +112,21 @@ _SECTIONS = (
     "见",
     "参",
     "节",
+    "equire",
+    "ccording",
+    "under",
+    "omply",
+    "按",
+    "根据",
+    "依",
+    "遵照",
+    "符合",
+    "满足",
 )
 _APPENDICES = (
     "ppendix", "nnex", "ttachment", "chedule", "xhibit", "nclosure", "APPENDIX", "ANNEX", "附",
 )  # fmt: skip
-_CAPTIONED = ("able ", "igure ", "ig. ", "isting ", "TABLE", "FIGURE", "表", "图")
+_CAPTIONED = ("able", "igure", "ig. ", "isting", "TABLE", "FIGURE", "表", "图")
 _QUOTED = ('"', "“", "「")
 _PAGES = ("page", "页")
 
@@ -230,7 +244,9 @@ def _sections(subject: Subject) -> Iterator[Finding]:
 
 def _places(text: str, found: re.Match[str]) -> Iterator[tuple[int, int, str]]:
     """Each section that a reference names, as in "sections 2, 3 and 9"."""
-    number = next(filter(None, (found[name] for name in ("en", "sign", "bared", "zh", "seen", "bare"))))
+    number = next(
+        filter(None, (found[name] for name in ("en", "sign", "bared", "deep", "ruled", "zh", "seen", "bare")))
+    )
     yield found.start(), found.end(), number
     end = found.end()
     while (further := _FURTHER.match(text, end)) is not None and (found["many"] or "." in further["en"]):
@@ -259,6 +275,9 @@ def _lost(subject: Subject) -> Iterator[Finding]:
                 yield prose.finding(*found.span(), {"target": found[0]})
 
 
+_ALWAYS_HERE = ("appendix", "annex", "附录")  # an attachment is often another file
+
+
 def _appendices(subject: Subject) -> Iterator[Finding]:
     """Appendices, where a block begins with one of that kind, or where a document of sections has none."""
     begun = [
@@ -278,7 +297,9 @@ def _appendices(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
         for found in _APPENDIX.finditer(prose.text) if _hints(prose, _APPENDICES) else ():
             kind = found["kind"].strip().lower()
-            told = kind in kinds or (titled and not kinds and _SOURCE.search(prose.text) is None)
+            told = kind in kinds or (
+                titled and (not kinds or kind in _ALWAYS_HERE) and _SOURCE.search(prose.text) is None
+            )
             if told and (kind, found["name"]) not in known and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
