@@ -45,27 +45,28 @@ _MORE = (
     r"(?:more|less|fewer|later|longer|greater|higher|lower|larger|smaller|bigger|slower|faster|shorter|earlier|sooner|worse|better|"
     r"heavier|lighter|hotter|colder|warmer|deeper|wider|thicker|thinner|quicker)"
 )
+_QUANTITY_OF = re.compile(rf"{_QUANTITY.pattern}\s+$", re.IGNORECASE | re.ASCII)
 # what stands before a number that measures something
 _BEFORE = re.compile(
     rf"(?:\b(?:(?P<any>within|every|after|for|under|below|above|over|beyond|at\s+(?:least|most)|up\s+to|down\s+to|{_MORE}\s+than"
     r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ing)?|not\s+to\s+exceed|maximum(?:\s+of)?|minimum(?:\s+of)?|max\.?|min\.?|limited\s+to|"
     r"as\s+(?:many|much)\s+as|an?\s+total\s+of|between|from)|"
-    r"(?P<place>in|at|to|by|than)|(?P<of>(?:an?|the|its|each|some)\s+(?:(?!set|group|list|pair|series|choice)[\w-]+\s+){1,2}of|(?:loads|forces|pressures|speeds|depths|heights|distances|lengths|periods|intervals|times|weights|voltages|currents|"
-    r"temperatures|pulls|dips|delays|rates|levels)\s+of)|(?P<is>be|is|are|equals?|=|being)|"
+    r"(?P<place>in|at|to|by|than)|(?P<of>(?:an?|the|its|each|some)\s+(?:(?!set|group|list|pair|series|choice)[\w-]+\s+){1,4}of|(?!(?:groups|sets|batches|teams|pairs|lists|lots|numbers|thousands|series|tables|blocks|chunks|rows|"
+    r"teams|parts|copies|sheets|pages)\b)\w+s\s+of)|(?P<is>be|is|are|equals?|=|being)|"
     r"(?P<does>(?:shall|must)\s+(?:not\s+)?(?!be\b|not\b)[a-z]+|(?:reach|attain|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|"
-    r"sustain|total|pause|wait|hold|hit|bear)(?:s|es|ies|ing)?))\s+|[<>≤≥±]=?\s*)$",
+    r"sustain|total|pause|wait|hold|hit|bear|rated|dimensioned|sized)(?:s|es|ies|ing)?))\s+|[<>≤≥±]=?\s*)$",
     re.IGNORECASE | re.ASCII,
 )
 # what tells that something else is meant
 _NAMES = re.compile(
-    r"\b(?:set|reset|default(?:s|ed)?|initiali[sz]ed?|assign(?:ed)?|equal|mapped|according|refer(?:s|red)?|compl(?:y|ies)|conform\w*|"
+    r"\b(?:default(?:s|ed)?|initiali[sz]ed?|assign(?:ed)?|equal|mapped|according|refer(?:s|red)?|compl(?:y|ies)|conform\w*|"
     r"belong\w*|correspond\w*|respond\w*|round(?:ed)?|divid\w+|multipli\w+|multiply|increment\w*|decrement\w*|padded|"
-    r"return\w*|display\w*|show\w*|print\w*|yield\w*|output\w*|contain\w*|read|write|send|use|have|include|accept|follow\w*|equals?|"
+    r"return\w*|display\w*|show\w*|print\w*|yield\w*|output\w*|contain\w*|read|write|send|use|include|accept|follow\w*|equals?|"
     r"do|press|dial|enter|type|select|call|see)\s+(?:(?:to|by|with|in|at)\s+)?$",
     re.IGNORECASE | re.ASCII,
 )
 _ACROSS = re.compile(
-    r"\s+(?:long|wide|high|deep|thick|tall|old|apart|away|above|below|beyond|in\s+(?:length|width|height|depth|diameter|size|weight))\b"
+    r"\s+(?:long|wide|high|deep|thick|tall|old|apart|away|above|below|beyond|of\s+the\s+time|in\s+(?:length|width|height|depth|diameter|size|weight))\b"
 )
 _WINDOW = 60  # characters in which the words stand that say what a number is
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -149,6 +150,8 @@ def _is_measured(text: str, context: int, start: int, end: int) -> bool:
     if _COUNTED.search(text, context, start):
         return False
     before = _BEFORE.search(text, context, start)
+    if before is None and text[end : end + 1] != ")" and _QUANTITY_OF.search(text, context, start):
+        return True
     if before is None or before["is"]:
         known = before is not None and (end - start > 1 or _QUANTITY.search(text, context, start) is not None)
         return known or _ACROSS.match(text, end) is not None
