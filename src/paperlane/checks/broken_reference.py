@@ -36,7 +36,8 @@ _APPENDIX = re.compile(
 )
 _CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
 _TITLED_APPENDIX = re.compile(  # in the midst of a block, as in a cell of a sheet
-    r"^[ \t]*(?:[一-龥]{0,4}|(?i:example|sample|see)\s+)(?P<kind>(?i:appendix|annex)\s|附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})\s*[-–—:：．]\s*\S",
+    r"^[ \t]*(?:[一-龥]{0,4}|(?i:example|sample|see)\s+)(?P<kind>(?i:appendix|annex)\s|"
+    r"附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})\s*[-–—:：．]\s*\S",
     re.ASCII | re.MULTILINE,
 )
 _LISTED = re.compile(

@@ -41,7 +41,8 @@ _SUBORDINATE = re.compile(
 )
 _WORDS = ("should", "may", "might", "could", "can", "would", "ought")
 _SOFT_WORDS = (
-    "is ", "are ", "will be ", "has the ", "have the ", "need", "aim", "try", "tries", "strive", "seek", "attempt", "hope", "tend", "it would", "it should",
+    "is ", "are ", "will be ", "has the ", "have the ", "need", "aim", "try", "tries", "strive", "seek", "attempt",
+    "hope", "tend", "it would", "it should",
 )  # fmt: skip
 _CHINESE = re.compile(
     r"(?:^|[，,])\s*(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"

@@ -58,8 +58,8 @@ _SCALES: Mapping[str, Mapping[str, float]] = {
     "charge": {"mAh": 1, "Ah": 1e3, "毫安时": 1, "安时": 1e3},
     "dose": {"mGy": 1e-3, "Gy": 1, "mSv": 1.001e-3, "Sv": 1.001},
     "mass": {
-        "mg": 1e-3, "g": 1, "kg": 1e3, "t": 1e6, "tonnes": 1e6, "tons": 1e6, "千克": 1e3, "公斤": 1e3, "克": 1, "毫克": 1e-3,
-        "吨": 1e6,
+        "mg": 1e-3, "g": 1, "kg": 1e3, "t": 1e6, "tonnes": 1e6, "tons": 1e6, "千克": 1e3, "公斤": 1e3, "克": 1,
+        "毫克": 1e-3, "吨": 1e6,
     },
     "temperature": {"°C": 1, "℃": 1, "摄氏度": 1, "度": 1},
     "voltage": {"伏": 1, "千伏": 1e3, "毫伏": 1e-3, "mV": 1e-3, "V": 1, "kV": 1e3},

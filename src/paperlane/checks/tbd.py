@@ -7,7 +7,10 @@ from itertools import pairwise
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
-_SETTLED = "确定|明确|敲定|决定|商定|选定|给出|补充|说明|定义|提供|描述|细化|完善|落实|规定|约定|指定|拟定|制定|填写|补齐|补全|量化"
+_SETTLED = (
+    "确定|明确|敲定|决定|商定|选定|给出|补充|说明|定义|提供|描述|细化|完善|落实|规定|约定|指定|拟定|制定|填写|"
+    "补齐|补全|量化"
+)
 _ASKED = (  # what somebody does until it is settled
     "讨论|研究|协商|评估|论证|商议|商讨|调研|审批|确认|澄清|批准|核实|商榷|斟酌|考证|洽谈|谈判|征求意见|议定|审定|评审"
 )
@@ -23,7 +26,8 @@ _UNIT = (
 )
 _AFTER = r"(?:(?<=\bbe\s)|(?<=\bis\s)|(?<=\bof\s)|(?<=[为是:：])|(?<=[为是:：]\s))"
 _MARK = re.compile(
-    r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)s?(?:[-_ #]?\d{1,4})?(?![\w-])|T\.B\.[ACDRS]\.?|t\.b\.[acdrs]\.?)|"
+    r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)s?(?:[-_ #]?\d{1,4})?(?![\w-])|"
+    r"T\.B\.[ACDRS]\.?|t\.b\.[acdrs]\.?)|"
     r"(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|(?<![\w-])[Tt]o[ -]?[Dd]o(?=\s?[:：])|"
     rf"\?{{3,}}|？{{3,}}|{_AFTER}(?:[xXＸ×○〇□]{{2,}}|_{{3,}}|某某|[?？]{{1,2}})(?=[.。;；,，]?\s*$)|[×○〇□]{{3,}}|{_AFTER}[?？]{{1,2}}{_UNIT}|[（(]\s{{0,4}}[）)]{_UNIT}|"
     rf"(?<![\w.])(?:[xXＸ×○〇□]{{2,4}}|[nNyYzZ]{{2,4}}|[?？]{{2}}|_{{2,}}){_UNIT}|"
@@ -118,18 +122,15 @@ _DEFINED = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _OF_DECIDED = (
-    "further", "more ", "additional", "still be", "yet be", "incomplete", "unfinished", "missing", "complete", "written", "to self", "to be", "to\n", "to\r", "yet", " been", "will be", "shall be", "only be",
+    "further", "more ", "additional", "still be", "yet be", "incomplete", "unfinished", "missing", "complete",
+    "written", "to self", "to be", "to\n", "to\r", "yet", " been", "will be", "shall be", "only be",
 )  # fmt: skip
 _OF_OPEN = (
-    "open", "undecided", "unclear", "unknown", "unresolved", "undefined", "unspecified", "undetermined", "pending", "missing",
-    "outstanding", "under", "in work", "discussi", "progress", "blank", "await", "subject to", "further", "additional", "need", "require",
-    "to follow", "to come", "will ", "placeholder", "being ", "not ", "guess", "coming", "provisional", "tentative", "preliminary", "lorem",
+    "open", "undecided", "unclear", "unknown", "unresolved", "undefined", "unspecified", "undetermined", "pending",
+    "missing", "outstanding", "under", "in work", "discussi", "progress", "blank", "await", "subject to", "further",
+    "additional", "need", "require", "to follow", "to come", "will ", "placeholder", "being ", "not ", "guess", "coming",
+    "provisional", "tentative", "preliminary", "lorem",
 )  # fmt: skip
-_OPEN = re.compile(
-    r"open|un\w+(?:ed|ear|nown)|pend|study|progress|being|come|placeholder|not\s|follow|under|await|subject|missing|outstanding|"
-    r"further|provisional|tentative|preliminary|lorem|more|addition",
-    re.IGNORECASE,
-)
 _OPEN = re.compile(rf"(?<![\w“\"'‘「-])(?:{_UNDECIDED})(?![\w-])", re.IGNORECASE | re.ASCII)
 _ENABLED = re.compile(
     r"\b(?:allow|enabl|permit|caus|requir|possibl)\w*(?:\s+[\w-]+){0,6}\s+$", re.IGNORECASE | re.ASCII

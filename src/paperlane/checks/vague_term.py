@@ -31,8 +31,10 @@ _ENGLISH = (
         r"severe|harsh|heavy|bad|poor|favou?rable)(?=\s+(?!(?:mode|form|forms|order|text|distribution|expressions?)\b)[a-z]+)"
     ),
     # how much
-    r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|(?<!so\s)(?<!how\s)highly(?=\s+[a-z]+)|sufficiently|suitably|readily|gently|softly|firmly|tightly|neatly|evenly|broadly|"
-    r"loosely|heavily|strongly|somewhat|slightly|moderate(?:ly)?|rather(?!\s+than|,)|extremely",
+    (
+        r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|(?<!so\s)(?<!how\s)highly(?=\s+[a-z]+)|sufficiently|suitably|readily|gently|softly|firmly|tightly|neatly|evenly|broadly|"
+        r"loosely|heavily|strongly|somewhat|slightly|moderate(?:ly)?|rather(?!\s+than|,)|extremely"
+    ),
     r"very(?!\s+(?:start|end|same|first|last|beginning|least|top)\b)|several|various|numerous|(?:a\s+)?few|some\s+of",
     r"multiple(?=\s+(?!times\b)[a-z]+s\b)|a\s+couple\s+of|a\s+handful\s+of|tons\s+of|(?<!how\s)(?<!as\s)(?<!so\s)many|(?:a\s+)?lots?\s+of|a\s+great\s+deal\s+of|plenty\s+of|enough|ample|(?<!a\s)little(?=\s+(?!endian\b)[a-z]+)|(?<=tolerate\s)some|as\s+(?:little|few|much|many)\s+[\w\s]{1,30}?\s+as\s+(?:possible|necessary)",
     r"a\s+(?:(?:large|small|limited|great|certain|reasonable)\s+)?(?:number|amount|variety|range)\s+of",
