@@ -22,18 +22,20 @@ _BARE = (
     r"before|in|on|at|for|of|per|than|and)\b)[a-z])|when|while|if|for|in|during|at|under|after|"
     r"before|with|without|whenever|within|throughout|inside|across|unless|on|by|as|then|even|regardless|despite|from|since|"
     r"until|because|so|where|which|to\s+(?!\d)|per|each|concurrently|simultaneously|total|long|wide|high|deep|thick|tall|"
-    r"apart|away|old|above|below|beyond|a\s+(?:second|minute|hour|day)|of\s+(?:\w+ing|receipt|detection|an?|each|every|its|"
+    r"apart|away|old|above|below|beyond|late|early|off|near|around|beside|against|along|towards?|ahead|behind|shall|must|should|a\s+(?:second|minute|hour|day)|of\s+(?:\w+ing|receipt|detection|an?|each|every|its|"
     r"the\s+(?:request|event|start|failure|alarm|submission|call)))\b))"
     r"(?!\s*(?:,|and|or|to|[-–])\s+(?:[a-z]+\s+){0,3}[-+±]?\d)"
 )
 # a range as a whole: if its second number has no unit, neither has the first one
 _ENGLISH = re.compile(
-    rf"(?:{_NUMBER}(?:(?:\s+(?:and|to)\s+|\s?(?:[–—~-]|\.\.\.?)\s?)[-+]?{_NUMBER}|(?:\s?[x×*]\s?{_NUMBER}){{2}})?|\b{_WORD})(?:{_BARE}|(?=\s+of\s+(?:\w+\s+)?\w+(?:\s*[.;,]|\s*$)))",
+    rf"(?:{_NUMBER}(?:(?:(?:,\s?{_NUMBER}){{0,4}},?\s+(?:and|to|or)\s+|\s?(?:[–—~-]|\.\.\.?)\s?)[-+]?{_NUMBER}|(?:\s?[x×*]\s?{_NUMBER}){{2}})?|\b{_WORD})(?:{_BARE}|(?=\s+of\s+(?:\w+\s+)?\w+(?:\s*[.;,]|\s*$)))",
     re.IGNORECASE | re.ASCII,
 )
 _PART_OF_A_NAME = re.compile(r"[\w.,/#§:=-]")
 _QUANTITY = re.compile(
-    r"\b(?:time(?:-?out)?s?|latency|delay|lag|duration|interval|period|life(?:time|span)?|retention|deadline|age|size|length|width|"
+    r"\b(?:(?:noise|sound|water|light|fluid|oil|fuel|power|signal|voltage|pressure|charge|battery|fill|brightness|oxygen|dust|"
+    r"radiation|liquid|humidity|temperature|acoustic|emission)\s+levels?|errors?|spacing|drift|offset|travel|stroke|clearance|"
+    r"time(?:-?out)?s?|latency|delay|lag|duration|interval|period|life(?:time|span)?|retention|deadline|age|size|length|width|"
     r"height|depth|diameter|radius|distance|weight|mass|pressure|current|power|energy|speed|velocity|rate|bandwidth|throughput|"
     r"memory|space|volume|uptime|downtime|torque|force|load|flow|tension|thrust|altitude|gap|pitch|dose|gain|amplitude|noise|"
     r"jitter|budget|cost|price|overhead|angle|span|margin|range|limit|total|maximum|minimum|threshold|gauge|pull|mileage|wattage|"
@@ -53,8 +55,8 @@ _BEFORE = re.compile(
     r"as\s+(?:many|much)\s+as|an?\s+total\s+of|between|from)|"
     r"(?P<place>in|at|to|by|than)|(?P<of>(?:an?|the|its|each|some)\s+(?:(?!set|group|list|pair|series|choice)[\w-]+\s+){1,4}of|(?!(?:groups|sets|batches|teams|pairs|lists|lots|numbers|thousands|series|tables|blocks|chunks|rows|"
     r"teams|parts|copies|sheets|pages)\b)\w+s\s+of)|(?P<is>be|is|are|equals?|=|being)|"
-    r"(?P<does>(?:shall|must)\s+(?:not\s+)?(?!be\b|not\b)[a-z]+|(?:reach|attain|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|"
-    r"sustain|total|pause|wait|hold|hit|bear|rated|dimensioned|sized)(?:s|es|ies|ing)?))\s+|[<>≤≥±]=?\s*)$",
+    r"(?P<done>be\s+(?!set\b)\w+(?:ed|en|[lp]t))|(?P<does>(?:shall|must)\s+(?:not\s+)?(?!be\b|not\b)[a-z]+|(?:reach|attain|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|"
+    r"sustain|total|pause|wait|hold|hit|bear|rated|dimensioned|sized)(?:s|es|ies|ing)?))\s+|(?:[<>≤≥±]=?|\+/-|plus\s+or\s+minus)\s*)$",
     re.IGNORECASE | re.ASCII,
 )
 # what tells that something else is meant
@@ -62,7 +64,7 @@ _NAMES = re.compile(
     r"\b(?:default(?:s|ed)?|initiali[sz]ed?|assign(?:ed)?|equal|mapped|according|refer(?:s|red)?|compl(?:y|ies)|conform\w*|"
     r"belong\w*|correspond\w*|respond\w*|round(?:ed)?|divid\w+|multipli\w+|multiply|increment\w*|decrement\w*|padded|"
     r"return\w*|display\w*|show\w*|print\w*|yield\w*|output\w*|contain\w*|read|write|send|use|include|accept|follow\w*|equals?|"
-    r"do|press|dial|enter|type|select|call|see)\s+(?:(?:to|by|with|in|at)\s+)?$",
+    r"as|do|press|dial|enter|type|select|call|see)\s+(?:(?:to|by|with|in|at)\s+)?$",
     re.IGNORECASE | re.ASCII,
 )
 _ACROSS = re.compile(
@@ -71,8 +73,9 @@ _ACROSS = re.compile(
 _WINDOW = 60  # characters in which the words stand that say what a number is
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _NONE = ("0", "1", "一")  # limits of anything
+_NUMBER_OF = re.compile(r"\b(?:numbers?|counts?|quantity|versions?)\b", re.IGNORECASE | re.ASCII)
 _COUNTED = re.compile(
-    r"\b(?:numbers?|counts?|quantity|versions?|levels?(?!\s+shall\s+not\s+(?:drop|fall|rise))|index|indices|priorit(?:y|ies)|ports?|"
+    r"\b(?:numbers?|counts?|quantity|versions?|levels?|index|indices|priorit(?:y|ies)|ports?|"
     r"values?|integers?|digits?|scores?|ratings?|scale|probabilit(?:y|ies)|percentiles?|rows?|columns?|floors?|class(?:es)?|"
     r"grades?|phases?|categor(?:y|ies)|steps?|modes?|types?|chapters?|sections?|tables?|figures?|rounds?|attempts?|retries|"
     r"channels?|status|exit|pH|ids?|identifiers?|codes?|ratio|factor|positions?|TLS|SSL|HTTP|Java|Python|Android|iOS|release|"
@@ -81,8 +84,8 @@ _COUNTED = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 # bounded, for each sign of a long run may begin one
-_NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+\s?[百千万亿]?|[一二两三四五六七八九十百千万亿]{1,20})"
-_BARE_ZH = r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下间]|范围|时(?![秒间段])|的?情况|[并且或则](?!\d)))"
+_NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+(?:\s?[百千万亿])?|[一二两三四五六七八九十百千万亿]{1,20})"
+_BARE_ZH = r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下间]|范围|时(?![秒间段])|的?情况|[并且或则](?!\d)|的(?=[一-龥]{2})))"
 _UNIT_ZH = r"[秒分时天日周月年季毫微纳小个次米公千万百亿克吨升帧条行页字轮批圈度元位层台组A-Za-z%％℃°]"
 _MEASURED_ZH = (
     r"(?:时间|时延|延迟|延时|时长|耗时|周期|间隔|超时|寿命|有效期|期限|保留期|长度|宽度|高度|深度|厚度|直径|半径|距离|"
@@ -101,19 +104,21 @@ _CHINESE = re.compile(
     rf"每隔?\s?(?P<each>\d+)(?!\d)(?!\.)(?=\s?[一-龥])(?!\s?{_UNIT_ZH})|"
     rf"(?<=[一-龥])\s?(?P<bound>-?\d+(?:\.\d+)?)(?=\s?以[上下内](?![一-龥]{{0,2}}[个人台件条]))|"
     rf"(?<=[一-龥])\s?(?P<of>\d+(?:\.\d+)?)(?=\s?的[一-龥]{{0,3}}(?:力|延|迟|冲击|过载|振动|加速度)|\s?的?(?:高度|深度|长度|宽度|厚度|距离|时间|温度|压力|速度|重量|质量|电压|电流|功率|载荷|负载)(?:[的内后，。；]|$))|"
+    rf"[\u3400-\u9fff]\s?(?P<at>\d+(?:\.\d+)?)(?=处[，。；])|"
+    rf"(?:±|正负)\s?(?P<off>\d+(?:\.\d+)?){_BARE_ZH}|"
     rf"[至到]\s?(?P<until>-?\d+(?:\.\d+)?){_BARE_ZH}|[高低超]出[一-龥]{{1,4}}\s?(?P<over>\d+(?:\.\d+)?){_BARE_ZH}|"
     rf"以\s?(?P<by>\d+(?:\.\d+)?)(?=\s?的?[一-龥]{{2}})(?!\s?(?:{_UNIT_ZH}|[以之种类倍对路后前上下内]))|"
     rf"(?<=[一-龥])\s?(?P<after>\d+(?:\.\d+)?)(?=\s?[之以]?后[一-龥])|"
-    rf"(?:应|须|必须|应当)设?[为是]\s?(?P<is>-?(?:\d{{2,}}|\d+\.\d+)){_BARE_ZH}|[\u3400-\u9fff][为是](?P<is2>\d+\.\d+){_BARE_ZH}|"
+    rf"(?:应|须|必须|应当)(?:设置?|设定|调整?)?[为是到至]\s?(?P<is>-?(?:\d{{2,}}|\d+\.\d+)){_BARE_ZH}|[\u3400-\u9fff][为是](?P<is2>\d+\.\d+){_BARE_ZH}|"
     rf"[一-龥](?P<sized>\d+(?:\.\d+)?)(?=\s?[长宽高厚深](?:[，。；的]|$))|"
     rf"(?:承受|达到?|升至|降至|升到|降到|等待|持续|停留|间隔|延时|重约|称重|移动|行驶|输出|供给|[低高大小少多优劣早晚快慢]于|之?[后前]|超过|供电|运行|工作|加热[到至]|冷却[到至]|保持在?)\s?"
     rf"(?P<does>-?{_NUMBER_ZH}){_BARE_ZH}|"
     rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|设[为置成定]为?|[为在是取]|[<>≤≥＜＞]=?|至少|"
-    rf"至多|最[大小长短多少])(?:等于)?\s?(?P<measured>(?:-?\d+\s?[到至~～-]\s?)?-?{_NUMBER_ZH}){_BARE_ZH}",
+    rf"至多|最[大小长短多少])(?:等于)?\s?(?P<measured>(?:-?\d+\s?[到至~～或和、-]\s?)?-?{_NUMBER_ZH}){_BARE_ZH}",
     re.ASCII,
 )
 _COUNTED_ZH = re.compile(
-    r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|级别?|版本|[系指]数|索引|下标|比[例值]|(?<!\d)分(?![钟秒])值?|得分|"
+    r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|(?<![声压功])级别?|版本|[系指]数|索引|下标|比[例值]|(?<!\d)分(?![钟秒])值?|得分|"
     r"并发量|并发数|阈值|端口|编码|代码|状态码|序号|年份|默认值|[Tt][Ll][Ss]|JDK|Java)[^，。；\n]{0,12}$"
 )
 
@@ -145,16 +150,26 @@ def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
             yield number
 
 
+def _is_counted(text: str, context: int, start: int) -> bool:
+    """Is the last noun that tells it one for what has numbers? The channel spacing is measured, the channel is not."""
+    if _NUMBER_OF.search(text, context, start):
+        return True
+    last = max((found.end() for found in _COUNTED.finditer(text, context, start)), default=-1)
+    return last >= 0 and all(found.end() < last for found in _QUANTITY.finditer(text, context, start))
+
+
 def _is_measured(text: str, context: int, start: int, end: int) -> bool:
     """Does what stands around the number say that it measures something, and nothing that it names or counts?"""
-    if _COUNTED.search(text, context, start):
+    if _ACROSS.match(text, end) is not None:
+        return True
+    if _is_counted(text, context, start):
         return False
     before = _BEFORE.search(text, context, start)
     if before is None and text[end : end + 1] != ")" and _QUANTITY_OF.search(text, context, start):
         return True
     if before is None or before["is"]:
         known = before is not None and (end - start > 1 or _QUANTITY.search(text, context, start) is not None)
-        return known or _ACROSS.match(text, end) is not None
+        return known
     if _NAMES.search(text, context, start) and not _QUANTITY.search(text, context, start):
         return False
     return not (before["place"] and _YEAR.fullmatch(text, start, end))
