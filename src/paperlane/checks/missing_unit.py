@@ -168,8 +168,7 @@ def _is_measured(text: str, context: int, start: int, end: int) -> bool:
     if before is None and text[end : end + 1] != ")" and _QUANTITY_OF.search(text, context, start):
         return True
     if before is None or before["is"]:
-        known = before is not None and (end - start > 1 or _QUANTITY.search(text, context, start) is not None)
-        return known
+        return before is not None and (end - start > 1 or _QUANTITY.search(text, context, start) is not None)
     if _NAMES.search(text, context, start) and not _QUANTITY.search(text, context, start):
         return False
     return not (before["place"] and _YEAR.fullmatch(text, start, end))

@@ -128,7 +128,8 @@ _OF_DECIDED = (
 _OF_OPEN = (
     "open", "undecided", "unclear", "unknown", "unresolved", "undefined", "unspecified", "undetermined", "pending",
     "missing", "outstanding", "under", "in work", "discussi", "progress", "blank", "await", "subject to", "further",
-    "additional", "need", "require", "to follow", "to come", "will ", "placeholder", "being ", "not ", "guess", "coming",
+    "additional", "need", "require", "to follow", "to come", "will ", "placeholder", "being ", "not ", "guess",
+    "coming",
     "provisional", "tentative", "preliminary", "lorem",
 )  # fmt: skip
 _OPEN = re.compile(rf"(?<![\w“\"'‘「-])(?:{_UNDECIDED})(?![\w-])", re.IGNORECASE | re.ASCII)
