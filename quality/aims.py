@@ -47,6 +47,7 @@ AIMS: Sequence[Aim] = (
     *_ahead("PDF in Chinese", "speed.pdf.zh", ("markitdown", "pymupdf4llm"), ">="),
     Aim("DOCX beside one lxml iterparse", "speed.docx", "<=", 2, _LXML),
     *_ahead("DOCX, time", "speed.docx", ("python-docx", "docx2python", "markitdown", "pandoc"), "<="),
+    Aim("All checks of all documents", "speed.rules.all", ">=", 500_000),
     Aim("All checks of an English text", "speed.rules.en", ">=", 500_000),
     Aim("All checks of a Chinese text", "speed.rules.zh", ">=", 500_000),
     *_ahead("The whole command on an English text, time", "speed.command.en",

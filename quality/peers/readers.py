@@ -33,6 +33,9 @@ def _of_markdown(text: str, page: int = 0) -> list[Heading]:
 def _paperlane() -> Read:
     from paperlane.formats import read, recognise
     from paperlane.model.documents import BlockKind, Upload
+    from paperlane.work.child import collect_seldom
+
+    collect_seldom()
 
     def run(path: Path) -> tuple[int, list[Heading]]:
         with path.open("rb") as file:

@@ -18,8 +18,8 @@ from operator import itemgetter
 from pkgutil import iter_modules
 from typing import Any
 
-from paperlane.checks.obligations import Clause, duties
-from paperlane.checks.sentences import sentences
+from paperlane.checks.obligations import Clause, duties, obliges
+from paperlane.checks.sentences import clauses, sentences
 from paperlane.errors import BadRequest
 from paperlane.model.documents import (
     CONTEXT,
@@ -89,9 +89,16 @@ class Prose:
         return low if len(low) == len(self.text) else "".join(letter.lower()[0] for letter in self.text)
 
     @cached_property
+    def clauses(self) -> Sequence[tuple[int, int]]:
+        """The spans of its clauses in `text`."""
+        return tuple(clauses(self.text))
+
+    @cached_property
     def duties(self) -> Sequence[Clause]:
         """Its clauses that oblige somebody; a heading has none."""
-        return () if self.block.level else tuple(duties(self.low, self.lead))
+        if self.block.level or not obliges(self.low, self.lead):
+            return ()
+        return tuple(duties(self.low, self.clauses, self.lead))
 
     def finding(
         self, start: int, end: int, params: Mapping[str, str] | None = None, severity: Severity | None = None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from paperlane.checks import SOUND, Check, Finding, Places, Prose, Scope, Subject
 from paperlane.checks.quantities import FIGURE, NUMBERS, Claim, claims
-from paperlane.checks.sentences import clauses
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import BlockKind, Severity
 
@@ -131,7 +130,7 @@ def _stated(subject: Subject) -> Iterator[_Stated]:
             elif name is not None and len(prose.text) < _SHORT:
                 head = heads.get((block.table, block.column), "")
                 about = f"{name.text} {head if head.lower() not in _GENERAL else ''}"
-        for start, end in clauses(prose.text):
+        for start, end in prose.clauses:
             for claim in claims(prose.text, start, end, about):
                 if not claim.key:
                     continue

@@ -136,7 +136,8 @@ def _long(tokens: Sequence[str], fewest: int = _FEWEST_WORDS) -> bool:
     """Has it so many words, or characters of which two count as one?"""
     if len(tokens) < fewest:
         return False
-    return 2 * len(tokens) - sum(token >= _HAN for token in tokens) >= 2 * fewest
+    han = 0 if "".join(tokens).isascii() else sum(token >= _HAN for token in tokens)
+    return 2 * len(tokens) - han >= 2 * fewest
 
 
 def _text(tokens: Sequence[str], place: Block, path: tuple[str, ...], title: str) -> _Text:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from paperlane.checks import Prose, Subject
 from paperlane.checks.obligations import CHINESE, ENGLISH
-from paperlane.checks.sentences import clauses
 
 _SUBJECT = (  # a noun, not what stands for one
     r"(?!(?:it|this|that|there|these|those|they|you|we|i|he|she|one|which|who|what|note|if|when|where|while|although|"
@@ -109,7 +108,7 @@ def _binding(blocks: Sequence[Prose]) -> _Binding:
         if "shall" in prose.low or "must" in prose.low:
             strong += sum(1 for _ in ENGLISH.finditer(prose.low))
         weak += sum(1 for _ in _loose(prose, english=True, chinese=False))
-        said += sum(1 for start, end in clauses(prose.low) if end - start >= _SHORTEST)
+        said += sum(1 for start, end in prose.clauses if end - start >= _SHORTEST)
         if prose.chinese:
             strong_zh += sum(1 for _ in CHINESE.finditer(prose.text))
             weak_zh += sum(1 for _ in _loose(prose, english=False, chinese=True))
@@ -124,7 +123,7 @@ def _loose(prose: Prose, *, english: bool, chinese: bool) -> Iterator[tuple[int,
     low = prose.low
     english = english and any(word in low for word in _WORDS)
     chinese = chinese and prose.chinese and _OF_CHINESE.search(low) is not None
-    for start, end in clauses(low) if english or chinese else ():
+    for start, end in prose.clauses if english or chinese else ():
         found = _main(low[start:end]) if english else None
         if found is None and chinese:
             found = _main_zh(low[start:end])
@@ -136,7 +135,7 @@ def _soft(prose: Prose, *, english: bool, chinese: bool) -> Iterator[tuple[int, 
     low = prose.low
     english = english and any(word in low for word in _SOFT_WORDS)
     chinese = chinese and prose.chinese and _OF_CHINESE.search(low) is not None
-    for start, end in clauses(low) if english or chinese else ():
+    for start, end in prose.clauses if english or chinese else ():
         clause = low[start:end]
         found = _SOFT.search(clause) if english and not (ENGLISH.search(clause) or _ENGLISH.search(clause)) else None
         if (

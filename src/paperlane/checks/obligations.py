@@ -1,7 +1,7 @@
 """Words that oblige somebody, in English and Chinese, and the clauses that hold them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from paperlane.checks.sentences import LABEL, clauses
@@ -54,17 +54,20 @@ class Clause:
     after: int
 
 
-def duties(low: str, lead: str = "") -> Iterator[Clause]:
-    """The clauses of a block, in lower case, that oblige somebody, each with the first words that do.
+def obliges(low: str, lead: str = "") -> bool:
+    """Does a block, in lower case, hold words that oblige somebody, or the `lead` of the list that it is an item of?"""
+    return _leads(lead) or _obliges(low)
+
+
+def duties(low: str, clauses_: Iterable[tuple[int, int]], lead: str = "") -> Iterator[Clause]:
+    """Of a block's clauses, in lower case, those that oblige somebody, each with the first words that do.
 
     What follows a colon, as items or halves of its sentence, is obliged by what stands before it; so is the first
     sentence of an item whose list is introduced so.
     """
-    led = lead != "" and _leads(lead)
-    if not led and not _obliges(low):
-        return
+    led = _leads(lead)
     first, carried = True, False
-    for start, end in clauses(low):
+    for start, end in clauses_:
         found = _ADVICE.search(low, start, end)
         if found is not None:
             yield Clause(start, end, *found.span())
@@ -81,7 +84,7 @@ _COLON = re.compile(r"[:：](?!\d)")
 
 def _leads(lead: str) -> bool:
     """Does the last clause of what introduces a list oblige somebody?"""
-    if not _obliges(lead):
+    if not lead or not _obliges(lead):
         return False
     *_, (start, end) = clauses(lead)
     return _ADVICE.search(lead, start, end) is not None

@@ -14,7 +14,7 @@ _FEW = (
     r"through|via|using|that|which|this|these|those|until|unless|after|before|during|between|while)\b)"
 )
 _ITEMS = rf"(?=\s+{_FEW}(?:(?:the|an?|its)\s+)?{_FEW}[a-z][\w/.-]*(?:\s+[\w/.-]+){{0,2}}?(?:,\s|\s+(?:and|or)\s))"
-_AND = r"(?:and/or|and|or|&|plus|as\s+well\s+as|along\s+with|together\s+with)"
+_AND = r"(?:and/or|and|or|plus|as\s+well\s+as|along\s+with|together\s+with)"
 _ANY = r"(?:(?:any|all|some|many|various|certain|the|a\s+number\s+of|several|possibly|perhaps|even|also)\s+)*+"
 _MORE = (  # of the same kind
     r"other|further|additional|(?<!one\sor\s)(?<!two\sor\s)(?<!three\sor\s)more|miscellaneous|assorted|similar|comparable|equivalent|"
@@ -27,7 +27,7 @@ _THINGS = (
 # after INCOSE's Guide to Writing Requirements, rule R9 (avoid open-ended clauses)
 _ENGLISH = (
     (
-        r"etc\b\.?|et\s*cetera|&\s?c\b\.?|et\s+al\b\.?|(?:and|or|&)\s+(?:so\s+(?:on|forth)(?:\s+and\s+so\s+(?:on|forth))?|such(?=\s*[.,;)])|"
+        r"etc\b\.?|et\s*cetera|et\s+al\b\.?|(?:and|or)\s+(?:so\s+(?:on|forth)(?:\s+and\s+so\s+(?:on|forth))?|such(?=\s*[.,;)])|"
         r"(?:all\s+)?(?:that|things?\s+like\s+(?:that|this|these))(?=\s*[.;)])|a\s+few\s+(?:more|others)|the\s+likes?|"
         r"suchlike|(?:something|someone|somewhere|anything|everything)\s+(?:similar|else|more|comparable|equivalent|like\s+(?:that|it))|"
         r"what(?:so)?ever(?:\s+else)?(?:\s+\w+){0,3}(?=\s*[.,;)])|the\s+rest|all\s+the\s+rest|what(?:\s+)?not|otherwise(?=\s*[.;)])|beyond(?=\s*[.;)])|counting(?=\s*[.;)]))"
@@ -58,6 +58,7 @@ _ENGLISH = (
 )
 _DOTS = r"(?:[,，、]\s{0,3}|(?<=[\w)）\u3400-\u9fff])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$)|[ \t]*\r?\n)"
 _OTHERS_ZH = r"(?:其[他它余](?!人)|别的|类似|同类|相似|相近|相类|更多|另外)"
+_AMPERSAND = rf"&\s?(?:c\b\.?|so\s+(?:on|forth)|(?:others|more){_ENDS}|other\s+\w+{_ENDS})"
 _CHINESE = (
     (
         r"等等(?!待)|(?:包括|包含|涵盖)?[，,]?[但而]?并?不[仅只]?(?:局?限于|局限在|限制于|止于|止)(?![一-龥]{0,2}损失)|诸如|不一而足|[以依]此类推|"
@@ -83,7 +84,7 @@ _CHINESE = (
         r"项目|对象|要素|状态|事件|手段|活动|工作|服务|产品|部件|[一-龥]{2})(?=[，。；）]|$))?"
     ),
 )
-WORDS = wording(_ENGLISH, _CHINESE, signs=[_DOTS])
+WORDS = wording(_ENGLISH, _CHINESE, signs=[_DOTS, _AMPERSAND])
 
 CHECK = Check(
     name="open-ended-list",

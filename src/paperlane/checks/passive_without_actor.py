@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.checks.modals import binding
 from paperlane.checks.obligations import Clause
-from paperlane.checks.sentences import clauses
 from paperlane.model.documents import Severity
 
 _IRREGULAR = (
@@ -90,7 +89,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
                 span = found.span("done" if found.groupdict().get("far") else 0)
                 yield prose.finding(*span, {"word": prose.said(*span)})
         if not prose.block.level and _BE.search(prose.text) and binding(subject).english:
-            for start, end in clauses(prose.text):
+            for start, end in prose.clauses:
                 for found in _told(prose, Clause(start, end, start, start)):
                     yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
 

@@ -14,19 +14,23 @@ _OPENING = 30  # characters
 class Wording:
     """Words of both languages, in lower case, that are a check's own: no other one takes their places.
 
-    English ones that do not count `anywhere` count behind what obliges, and where the clause begins.
+    English ones that do not count `anywhere` count behind what obliges, and where the clause begins. The other fields
+    are what its patterns were made of.
     """
 
     english: re.Pattern[str]
     chinese: re.Pattern[str]
     anywhere: bool
+    words: str
+    signs: str
+    chinese_words: str
 
     def found(self, prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
         """Where they stand in a clause."""
         for pattern in (self.english, self.chinese) if prose.chinese else (self.english,):
             for found in pattern.finditer(prose.low, clause.start, clause.end):
                 before = found.start() < clause.at and found.start() - clause.start > _OPENING
-                if found["own"] and (self.anywhere or pattern is self.chinese or not before):
+                if found.lastindex and (self.anywhere or pattern is self.chinese or not before):
                     yield found.span()
 
     def findings(self, subject: Subject) -> Iterator[Finding]:
@@ -47,16 +51,21 @@ def wording(
 ) -> Wording:
     """Words as patterns: English ones stand between borders of words, `signs` and Chinese ones anywhere.
 
+    English ones begin with a letter or a comma, for most places are passed by after a look at one character.
     What is one of the `others` is left to them, so that one place has one issue.
     """
-    words = rf"(?<![\w-])(?:{'|'.join(english)})(?![\w-])"
+    own = "|".join(english), "|".join(signs), "|".join(chinese)
+    theirs = [(other.words, other.signs, other.chinese_words) for other in others]
+    words, marks, chinese_words = (_leaving(mine, *others_) for mine, *others_ in zip(own, *theirs, strict=True))
+    border = rf"(?<![\w-])(?=[a-z,])(?:{words})(?![\w-])"
     return Wording(
-        _compiled("|".join([words, *signs]), [other.english for other in others]),
-        _compiled("|".join(chinese), [other.chinese for other in others]),
+        re.compile(f"{border}|{marks}" if marks else border, re.ASCII),
+        re.compile(chinese_words, re.ASCII),
         anywhere,
+        *own,
     )
 
 
-def _compiled(own: str, others: Sequence[re.Pattern[str]]) -> re.Pattern[str]:
-    theirs = [other.pattern.replace("(?P<own>", "(?:") for other in others]
-    return re.compile("|".join([*theirs, f"(?P<own>{own})"]), re.ASCII)
+def _leaving(own: str, *others: str) -> str:
+    """A pattern of others' words and of one's own, of which only these are a group."""
+    return "|".join([*filter(None, others), *([f"({own})"] if own else [])])

@@ -6,6 +6,7 @@ input. Back go header lines: {"taken"}, {"progress", "message"} any number of ti
 Before the first job goes {"ready"}, or {"unusable"} with the reason why the steps cannot be imported.
 """
 
+import gc
 import json
 import os
 import socket
@@ -30,6 +31,7 @@ _CHUNK = 1 << 20
 
 TOO_COMPLEX = "too_complex"
 FILE, NO_FILE = b"F", b"N"
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
 class _Line:
@@ -164,6 +166,16 @@ def _answer(steps: _Steps, header: Mapping[str, Any], value: bytes, job: _Job) -
     return {"size": len(result)}, result
 
 
+def collect_seldom() -> None:
+    """Look for garbage seldom, and never in what is imported.
+
+    A step makes many objects that live until it ends, and few that wait for the collector: by Python's own thresholds
+    it takes a tenth of the time of checks, and a quarter of reading a DOCX.
+    """
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
 def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: list[str]) -> None:
     """Run jobs until the parent is gone."""
     sys.path.extend(paths)
@@ -173,6 +185,7 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
     except Exception as error:  # noqa: BLE001  an application's own module may raise anything; its parent tells it
         line.tell({"unusable": f"{type(error).__name__}: {error}"})
         return
+    collect_seldom()
     os.nice(nice)
     resident_bytes = memory_meter()
     isolate(memory_bytes)
