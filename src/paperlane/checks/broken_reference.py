@@ -79,7 +79,7 @@ _OF = re.compile(
 _SOURCE = re.compile(r"\[[A-Z][\w ./-]*\]|\b(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|《", re.ASCII)
 # a noun before an id makes it a name, unless it is a noun for what has ids
 _THING = re.compile(
-    r"\b(?:the|an?|each|every|its|our|this)\s+(?:[a-z-]+\s+){0,2}(?!(?:requirement|constraint|case|test|rule|need|item|point|"
+    r"\b(?:[Tt]he|[Aa]n?|[Ee]ach|[Ee]very|[Ii]ts|[Oo]ur|[Tt]his)\s+(?:[a-z-]+\s+){0,2}(?!(?:requirement|constraint|case|test|rule|need|item|point|"
     r"function|story|feature|goal|risk|hazard|interface|id|identifier|statement|entry|row|condition|number|step|scenario|"
     r"specification|issue|ticket|and|or|of|in|to|by|with|from|for|see|per)s?\b)[a-z]{3,}\s+$",
     re.ASCII,
@@ -395,6 +395,8 @@ CHECK = Check(
     messages={"en": "“{target}” is not in this document.", "zh": "文档中不存在“{target}”。"},
     suggestions={"en": "Correct the reference, or add what it names.", "zh": "请更正引用，或补充被引用的内容。"},
     flags=(
+        "# 1 A\n\nIt stops as required by 9.2.1.\n\n# 2 B\n\n## 2.1 C",
+        "# 1 A\n\nThe values of Tables 8 and 9 apply.\n\n# 2 B\n\nTable 1: Limits",
         "# Guide\n\nSee [below](#nowhere).",
         "# 1 Purpose\n\nSee section 7.2.\n\n# 2 Scope\n\nText.",
         "# 1 目的\n\n详见第9章。\n\n# 2 范围\n\n正文。",
@@ -424,6 +426,8 @@ CHECK = Check(
         "# 目的\n\n详见“门的限值”一节。\n\n# 范围\n\n正文。\n\n# 术语\n\n正文。",
     ),
     passes=(
+        "# A\n\n见附录 1。\n\n# B\n\n示例附录 1 - 角色\n\n# C\n\n正文。",
+        "KX-1 It opens.\n\nKX-2 It closes.\n\nKX-3 It locks.\n\nThe small camera KX-4 is black.",
         "# Guide\n\nSee [below](#the-end).\n\n## The end\n\nDone.",
         "# 1 Purpose\n\nSee section 2.\n\n# 2 Scope\n\nText.",
         "# 1 Purpose\n\nAs ISO 9001 section 7.2 says.\n\n# 2 Scope\n\nText.",

@@ -165,6 +165,9 @@ CHECK = Check(
         "zh": "请统一数值，或分别注明各自适用的条件。",
     },
     flags=(
+        "# A\n\nThe hold period is 5 s.\n\n# B\n\nThe hold period of the lamp is 10 s.",
+        "# 甲\n\n缓冲区上限为1000条。\n\n# 乙\n\n缓冲区上限为5000条。",
+        "# 甲\n\n给料速度为20升/分钟。\n\n# 乙\n\n给料速度为25升/分钟。",
         "# A\n\nThe flow of the fan is 20 m³/h.\n\n# B\n\nThe flow of the fan is 25 m³/h.",
         "# Speed\n\nThe response time is 2 s.\n\n# Tests\n\nThe response time shall be 3 s.",
         "# 性能\n\n超时时间为30秒。\n\n# 接口\n\n超时时间为60秒。",
@@ -187,6 +190,7 @@ CHECK = Check(
         "# A\n\nThe availability is 99.9 %.\n\n# B\n\nAvailability shall be at least 99.99%.",
     ),
     passes=(
+        "# A\n\nA letter is kept in a 16-bit cell.\n\n# B\n\nA letter is kept in a 32-bit cell of its own.",
         "# Speed\n\nThe response time is 2 s.\n\n# Tests\n\nThe response time shall be 2000 ms.",
         "# 性能\n\n超时时间为30秒。\n\n# 接口\n\n超时时间为0.5分钟。",
         "# Speed\n\nThe response time is 2 s.\n\n# Load\n\nUnder full load, the response time is 5 s.",

@@ -72,6 +72,7 @@ CHECK = Check(
     messages={"en": "“{word}” stands twice.", "zh": "“{word}”重复出现。"},
     suggestions={"en": "Delete one, or write the word that is missing.", "zh": "请删除多余的一个，或补上遗漏的字词。"},
     flags=(
+        "阀门关闭后后应上锁。",
         "司机等待等待信号，钥匙挂于于墙上。",
         "It opens the the door.",
         "This is is wrong.",
@@ -84,6 +85,7 @@ CHECK = Check(
         "系统应应记录日志，系统系统须记录。",
     ),
     passes=(
+        "阀门关闭后后台上锁，除了了解情况的人。",
         "He said that that was right.",
         "They had had enough.",
         "系统常常需要看看日志。",

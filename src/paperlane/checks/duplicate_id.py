@@ -102,6 +102,7 @@ CHECK = Check(
     messages={"en": "{number} stands twice.", "zh": "编号 {number} 重复出现。"},
     suggestions={"en": "Give each a number of its own.", "zh": "请为每一项分配唯一的编号。"},
     flags=(
+        "DK-71 门宽两米。\nDK-71 门高三米。",
         "# 1 Purpose\n\nText.\n\n# 1 Scope\n\nText.",
         "REQ-1 The door opens.\n\nREQ-2 It closes.\n\nREQ-2 It locks.",
         "REQ-01门可以打开。\n\nREQ-02门可以关闭。\n\nREQ-02门可以上锁。",

@@ -95,6 +95,7 @@ CHECK = Check(
         "zh": "请写明可验证的条件，或删去该措辞。",
     },
     flags=(
+        "闸门应量力开启。",
         "Except where that is impractical, the pipe shall lie under the road.",
         "除非另有约定，供方应交付备件。",
         "The system shall encrypt data where possible.",

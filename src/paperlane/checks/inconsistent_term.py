@@ -403,6 +403,8 @@ CHECK = Check(
     },
     suggestions={"en": "Write it the same way throughout.", "zh": "请全文统一写法。"},
     flags=(
+        "The tool is built with MakeIt.\n\nA copy of Makeit is kept.",
+        "门锁可以连接到值班室的控制台，值班员可以随时查看门锁的状态，并在夜间锁定全部的门。\n\n门锁断开后不再連接。",
         "The set point lies at 18 °C.\n\nThe operator changes the setpoint.",
         "模板有三个字段。\n\n模版由管理员维护。",
         "Send an email. The email is read. An e-mail is lost.",
@@ -425,6 +427,7 @@ CHECK = Check(
         "用户打开APP，APP提示更新，App退出。",
     ),
     passes=(
+        "A name is UserDo, not UserDO.",
         "Back up the data. The backup is kept.",
         "It runs every where and everywhere.",
         "Send an email. The email is read.",

@@ -104,6 +104,11 @@ CHECK = Check(
         "zh": "请列出全部项目，或指明完整清单所在位置。",
     },
     flags=(
+        "The pump shall report leaks, blockages and other faults to the desk.",
+        "The tank shall hold acids & others.",
+        "The reader shall show errors like gaps, jams and cuts.",
+        "办事员应附上申请表、收据以及其他佐证材料。",
+        "门房应避让树木、电线等障碍物。",
         "The form shall ask for at least name, address and age.",
         "The unit shall log starts and any other event.",
         "系统应记录登录、注销或类似事件。",
@@ -121,6 +126,9 @@ CHECK = Check(
         "系统应：\n\n- 导出 PDF、DOCX 等",
     ),
     passes=(
+        "One or more keys shall be stored.",
+        "The filter shall look like a box or a tube, and each other part alike.",
+        "评估应至少每年进行一次和归档。",
         "The form shall ask for at least two names.",
         "The system shall export PDF and DOCX.",
         "There are cats, dogs, etc.",

@@ -243,6 +243,12 @@ CHECK = Check(
         "zh": "请补全内容，或注明由谁在何时确定。",
     },
     flags=(
+        "The pause is XX seconds.",
+        "The fee needs further clarification.",
+        "The date will be fixed during the detailed design.",
+        "The pause is <TBD>.",
+        "流程将在详细设计阶段确定。",
+        "数值尚不明确，颜色需与业主确认。",
         "The contact is still open.",
         "The price is under discussion.",
         "The name is to be specified in the next issue.",
@@ -269,6 +275,8 @@ CHECK = Check(
         "参数值尚未确定；接口格式后续补充，指标另行确定。",
     ),
     passes=(
+        "If the file is not finalized, it is deleted.",
+        "参数可以省略，主节点在启动过程中确定。",
         "The valve is open.",
         "The door is under the roof.",
         "密级：A",

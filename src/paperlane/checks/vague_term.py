@@ -105,6 +105,8 @@ CHECK = Check(
         "zh": "请给出数值、单位与容差，或列出明确的条件。",
     },
     flags=(
+        "The hull shall be sturdy.",
+        "外壳应轻巧。",
         "The display shall be legible under normal lighting.",
         "看板应显示相关数据。",
         "The system shall respond fast.",

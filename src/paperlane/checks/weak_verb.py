@@ -186,6 +186,14 @@ CHECK = Check(
         "zh": "请写明在何种条件下做什么、对象是什么、结果如何。",
     },
     flags=(
+        "The guard shall take measures to prevent theft.",
+        "The desk shall give the caller the option to end the call.",
+        "The unit shall stop. The unit shall log it. The unit must restart. The lid is intended to protect the lamp.",
+        "The unit shall stop. The unit shall log it. The unit must restart. It is desirable that the lid is red.",
+        "道口应力求保持畅通。",
+        "门房应采取措施防止盗窃。",
+        "大厅应积极推动数据开放。",
+        "灯应熄灭。门应关闭。阀必须打开。建议阀门在两秒内关闭。",
         "The system shall be able to print reports.",
         "The system shall support reporting.",
         "The server must handle errors.",
@@ -210,6 +218,8 @@ CHECK = Check(
         "系统应停机。系统应记录日志。系统必须重启。系统应通知用户。系统可删除旧日志。",
     ),
     passes=(
+        "The clerk shall be responsible for\n• sorting the mail\n• locking the door",
+        "灯应熄灭。门应关闭。阀必须打开。阀门预计的寿命为十年。",
         "The system shall support PDF and DOCX.",
         "The system shall support the following formats: a and b.",
         "The server shall handle at least 200 requests a second.",
