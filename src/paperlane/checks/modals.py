@@ -46,7 +46,7 @@ _SOFT_WORDS = (
 _CHINESE = re.compile(
     r"(?:^|[，,])\s*(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"
     r"(?P<subject>[^，。；、：:,;？?！“”（）\n]{2,24}?)(?<![许认不即均未无尚方亦只便就才都还皆将仍且])"
-    r"(?P<verb>可以|可能|可(?![能以用靠见行信选读视变观知逆控测达惜是否])|不?宜(?![居家人])|最好(?!的)|建议(?![书稿的])|推荐(?![书信的])|希望|期望|能够?(?![力量源动])|会(?![议员话])|不妨|理应|愿意|有可能|或可|"
+    r"(?P<verb>可以|可能|可(?![能以用靠见行信选读视变观知逆控测达惜是否])|(?<![适合便相权时])不?宜(?![居家人])|最好(?!的)|建议(?![书稿的])|推荐(?![书信的])|希望|期望|能够?(?![力量源动])|会(?![议员话])|不妨|理应|愿意|有可能|或可|"
     r"也许|或许)(?![一-龥]{1,5}[的性])(?=\s?[一-龥A-Za-z])"
 )
 _SOFT_ZH = re.compile(
@@ -77,6 +77,7 @@ class _Binding:
 
     english: bool
     chinese: bool
+    advises: bool  # by 宜, which is only said where something binds
 
 
 def loose(subject: Subject, prose: Prose) -> Iterator[tuple[int, int]]:
@@ -85,7 +86,12 @@ def loose(subject: Subject, prose: Prose) -> Iterator[tuple[int, int]]:
     One that explains what its modal verbs mean has none.
     """
     way = binding(subject)
-    if prose.block.level or not (way.english or way.chinese):
+    if prose.block.level:
+        return
+    if way.advises and not way.chinese and "宜" in prose.low:
+        spans = _loose(prose, english=False, chinese=True)
+        yield from ((start, end) for start, end in spans if prose.low[end - 1] == "宜")
+    if not (way.english or way.chinese):
         return
     yield from _loose(prose, english=way.english, chinese=way.chinese)
     yield from _soft(prose, english=way.english, chinese=way.chinese)
@@ -102,7 +108,7 @@ def binding(subject: Subject) -> _Binding:
 
 def _binding(blocks: Sequence[Prose]) -> _Binding:
     if any(_EXPLAINED.search(prose.low) for prose in blocks):
-        return _Binding(english=False, chinese=False)
+        return _Binding(english=False, chinese=False, advises=False)
     strong, strong_zh, weak, weak_zh, said = 0, 0, 0, 0, 0
     for prose in blocks:
         if "shall" in prose.low or "must" in prose.low:
@@ -112,7 +118,7 @@ def _binding(blocks: Sequence[Prose]) -> _Binding:
         if prose.chinese:
             strong_zh += sum(1 for _ in CHINESE.finditer(prose.text))
             weak_zh += sum(1 for _ in _loose(prose, english=False, chinese=True))
-    return _Binding(_outweigh(strong, weak, said), _outweigh(strong_zh, weak_zh, said))
+    return _Binding(_outweigh(strong, weak, said), _outweigh(strong_zh, weak_zh, said), strong_zh >= _FEWEST)
 
 
 def _outweigh(strong: int, weak: int, said: int) -> bool:

@@ -32,7 +32,7 @@ _ENGLISH = (
     ),
     # how much
     (
-        r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|(?<!so\s)(?<!how\s)highly(?=\s+[a-z]+)|sufficiently|suitably|readily|gently|softly|firmly|tightly|neatly|evenly|broadly|"
+        r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|(?<!so\s)(?<!how\s)highly(?=\s+[a-z]+)|sufficiently|suitably|readily|gently|softly|firmly|tightly|neatly|clearly|correctly|safely|securely|accurately|precisely|quietly|cleanly|nicely|flawlessly|reasonably|evenly|broadly|"
         r"loosely|heavily|strongly|somewhat|slightly|moderate(?:ly)?|rather(?!\s+than|,)|extremely"
     ),
     r"very(?!\s+(?:start|end|same|first|last|beginning|least|top)\b)|several|various|numerous|(?:a\s+)?few|some\s+of",
