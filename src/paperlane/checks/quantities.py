@@ -99,6 +99,7 @@ _LABELS = re.compile(
 )
 _NAMED = re.compile(r"\S\s+[A-Z][\w./]*[ \t]$")  # Python 3
 _ITEM = re.compile(r"\s*[.)）、>】]")
+_APART = re.compile(r"[a-z]{3,}\s+[a-z]+|[，,].*[\u3400-\u9fff]{2}", re.ASCII)
 _CODE = re.compile(r"[{}|\\\ufffc]|<<|->|=>|==|::|\w\(|\w_\w")
 _DATE = re.compile(r"\s*(?:年|月|日|号|时|点|[章节]|st\b|nd\b|rd\b|th\b|[-/.]\d)")
 
@@ -213,12 +214,17 @@ class Claim:
 
 
 def claims(text: str, start: int, end: int, about: str = "") -> Iterator[Claim]:
-    """What the statement `text[start:end]` claims, none for most; `about` is what stands before it elsewhere."""
+    """What the statement `text[start:end]` claims, none for most; `about` is what stands before it elsewhere.
+
+    Of several values the first one is also claimed alone, where more than a word parts it from the next one.
+    """
     statement = text[start:end]
     values = (one for one in _VALUE.finditer(statement) if _is_value(statement, one))
     found = list(islice(values, _MOST_VALUES + 1))
     if not 0 < len(found) <= _MOST_VALUES or _EXAMPLE.search(statement) or _CODE.search(statement):
         return
+    if len(found) > 1 and found[0]["unit"] and _APART.search(statement, found[0].end(), found[1].start()):
+        yield from claims(text, start, start + found[0].end(), about)
     kept, when = (_ID.sub(" ", part) for part in _kept(statement, found))
     words = f"{about} {kept} {when}"
     measured = [_measured(one) for one in found]
