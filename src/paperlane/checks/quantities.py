@@ -99,7 +99,7 @@ _LABELS = re.compile(
 )
 _NAMED = re.compile(r"\S\s+[A-Z][\w./]*[ \t]$")  # Python 3
 _ITEM = re.compile(r"\s*[.)）、>】]")
-_APART = re.compile(r"[a-z]{3,}\s+[a-z]+|[，,].*[\u3400-\u9fff]{2}", re.ASCII)
+_APART = re.compile(r"\b(?!than\b|with\b|from\b|plus\b|times\b|down\b)[a-z]{4,}|[，,].*[\u3400-\u9fff]{2}", re.ASCII)
 _CODE = re.compile(r"[{}|\\\ufffc]|<<|->|=>|==|::|\w\(|\w_\w")
 _DATE = re.compile(r"\s*(?:年|月|日|号|时|点|[章节]|st\b|nd\b|rd\b|th\b|[-/.]\d)")
 
