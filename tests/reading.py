@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
@@ -16,6 +17,8 @@ from paperlane.formats import read, recognise
 from paperlane.model.documents import Brief, Document, Parsed, Report, Upload
 from paperlane.model.steps import Saved, Step
 from paperlane.pipeline import document_processing, test_document
+from paperlane.pipeline.model_review import Opinion
+from paperlane.pipeline.questions import Questions
 
 
 class NoJob:
@@ -89,13 +92,19 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def report_of(content: bytes | str, name: str = "text.md", brief: Brief = Brief()) -> Report:  # noqa: B008  frozen
-    """The report, after the whole chain, each value saved and read again between two steps."""
+def report_of(
+    content: bytes | str,
+    name: str = "text.md",
+    brief: Brief = Brief(),  # noqa: B008  frozen
+    opinions: Callable[[Questions], tuple[Opinion, ...]] = lambda _asked: (),
+) -> Report:
+    """The report, after the whole chain, each value saved and read again between two steps; models say `opinions`."""
     raw = content.encode() if isinstance(content, str) else content
 
     async def here(step: Step[Any, Any], value: Saved[Any]) -> Saved[Any]:
         given: Any = _adapter(step.takes).validate_json(value.content)
-        return Saved(_adapter(step.gives).dump_json(step.run(given, NoJob(raw))))
+        made = opinions(given) if step.run is None else step.run(given, NoJob(raw))
+        return Saved(_adapter(step.gives).dump_json(made))
 
     upload: Saved[Upload] = Saved(_adapter(Upload).dump_json(upload_of(raw, name, brief)))
     saved = asyncio.run(test_document(upload, here))  # type: ignore[arg-type]

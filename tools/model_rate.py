@@ -22,14 +22,15 @@ from tests.model_server.script import Script
 from tools import servers
 
 from paperlane.ai import Lane, Question, Rates
-from paperlane.ai.budget import Budget, Purse
-from paperlane.ai.memory import MemoryAnswers
+from paperlane.ai.memory import MemoryAnswers, MemoryBooks
 from paperlane.ai.opening import open_asker
+from paperlane.ai.purses import Payer, Purses
 from paperlane.clock import SystemClock
 from paperlane.errors import ModelAway
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.documents import Language
+from paperlane.model.tasks import TaskId, UserId
 from paperlane.records.answers import LedgerAnswers
 from paperlane.records.rates import LedgerRates
 from paperlane.settings import ModelTerms
@@ -119,7 +120,8 @@ async def work(words: dict[str, str]) -> None:
         ledger = SqlLedger(connect(words["store"]))
         rates, answers = LedgerRates(ledger), LedgerAnswers(ledger, SystemClock())
     terms = ModelTerms(model="fake", base_url=words["url"], requests_a_minute=int(words["requests"]))
-    asker = open_asker(terms, rates, answers, threads, looking, words["name"])
+    purses = Purses(MemoryBooks(), {terms.called: terms}, threads)
+    asker = await open_asker(terms, rates, answers, threads, looking, words["name"])
     numbers = count()
 
     async def user(number: int) -> None:
@@ -128,12 +130,11 @@ async def work(words: dict[str, str]) -> None:
 
         async def one() -> None:
             while True:
+                lane, asked = Lane(number, WEIGHTS[number]), [fresh() for _ in range(_PASSAGES)]
+                payer = Payer(TaskId(asked[0].text), 1)
                 try:
-                    await asker.ask_all(
-                        [fresh() for _ in range(_PASSAGES)],
-                        Lane(number, WEIGHTS[number]),
-                        Purse(Budget(), lambda *_: 0.0),
-                    )
+                    async with purses.account(UserId(number), payer) as (account, _):
+                        await asker.ask_all(asked, lane, account)
                 except ModelAway as away:
                     await asyncio.sleep(away.retry_after)
 

@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 Given = TypeVar("Given")
 
 _SOON = 1.0  # seconds of a start that nobody wonders about
-_DAY = 86_400.0
+_DAY, _HOUR = 86_400.0, 3_600.0
 _SAMPLE = 100  # of the newest files that a ledger names: some of them may really be lost
 
 _REPORT = TypeAdapter(Report)
@@ -290,7 +290,8 @@ def _open_upload(settings: Settings, ledger: Ledger, reference: str) -> BinaryIO
 def _reviewing(settings: Settings, ledger: Ledger) -> AbstractAsyncContextManager[Reviewing]:
     """What asks models in this process."""
     books, worker = LedgerBooks(ledger, clock, Budget.of(settings)), f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
-    return open_reviewing(models_of(settings), _rates(settings, ledger), LedgerAnswers(ledger, clock), books, worker)
+    rates, answers = _rates(settings, ledger), LedgerAnswers(ledger, clock)
+    return open_reviewing(models_of(settings), rates, answers, books, settings.model_patience_hours * _HOUR, worker)
 
 
 def _rates(settings: Settings, ledger: Ledger) -> Rates:

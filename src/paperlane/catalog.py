@@ -35,6 +35,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "profiles": ("What is looked for", "检测方案"),
     "model": ("Reviewed by", "审阅模型"),
     "rules only": ("rules only", "仅按规则检测"),
+    "rules": ("rules", "规则"),
     "uploading": ("Uploading…", "正在上传…"),
     "rejected": ("Not accepted", "未接受"),
     "try again in": ("Try again in {seconds} s.", "请在 {seconds} 秒后重试。"),
@@ -80,6 +81,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "one warning": ("warning", "个警告"),
     "one info": ("info", "个提示"),
     ", ": (", ", "，"),
+    ": ": (": ", "："),
     "no issues": ("no issues", "未发现问题"),
     "no issues in part": ("no issues in what was tested", "已检测的部分未发现问题"),
     # one document
@@ -516,6 +518,29 @@ CODES: Mapping[str, Told] = {
 }
 
 
+WHYS: Mapping[str, tuple[str, str]] = {
+    "not_json": ("its answer was no JSON", "回答不是 JSON"),
+    "wrong_schema": ("its answer had another form than was asked for", "回答的格式不符合要求"),
+    "empty": ("its answer was empty", "回答为空"),
+    "cut_off": ("its answer was cut off", "回答被截断"),
+    "declined": ("it declined to answer", "模型拒绝回答"),
+    "not_accepted": ("its provider did not accept the question", "服务商不接受该提问"),
+    "unreachable": ("its provider broke down again and again", "服务商多次出错"),
+    "too_slow": ("it did not answer in time", "未能及时回答"),
+    "too_long": ("too long for it", "超出模型的长度上限"),
+    "budget": ("the month's budget is used up", "本月预算已用完"),
+    "away": ("it could not be asked for too long", "模型长时间无法使用"),
+    "refused": ("it refuses our key, or does not know the model's name", "服务商拒绝密钥，或没有该模型"),
+    "unknown_model": ("the workers' settings do not name it", "工作进程的设置中没有该模型"),
+}
+"""Why a model did not test a passage, by the codes of `paperlane.ai.Why`."""
+
+
+def why_in(language: str, code: str) -> str:
+    """The same in a language; a code without words is told as it is."""
+    return WHYS.get(code, (code,) * len(LANGUAGES))[LANGUAGES.index(language)]
+
+
 def tell(
     code: str, language: str, raised: str, hint: str = "", params: Mapping[str, str] | None = None
 ) -> tuple[str, str]:
@@ -529,7 +554,8 @@ def tell(
     at = LANGUAGES.index(language)
     filled = told.filled[at]
     wanted = [name for _, name, _, _ in Formatter().parse(filled) if name]
-    given = {name: value.replace(", ", "、") for name, value in (params or {}).items() if value}
+    said = {name: why_in(language, value) if name == "why" else value for name, value in (params or {}).items()}
+    given = {name: value.replace(", ", "、") for name, value in said.items() if value}
     message = filled.format_map(given) if wanted and given.keys() >= set(wanted) else told.message[at]
     return message, (told.hint[at] or hint) if hint else ""
 
@@ -541,4 +567,4 @@ def words(language: str) -> Mapping[str, str]:
     for code, told in CODES.items():
         parts = {"code": told.message[at], "hint": told.hint[at], "filled": told.filled[at]}
         said |= {f"{part} {code}": sentence for part, sentence in parts.items() if sentence}
-    return said
+    return said | {f"why {code}": why[at] for code, why in WHYS.items()}

@@ -145,11 +145,11 @@ async def _reviewing(settings: Settings, brief: Brief) -> "AsyncGenerator[Review
     if not brief.models:
         yield None
         return
-    from paperlane.ai.memory import MemoryAnswers, MemoryRates  # noqa: PLC0415
-    from paperlane.reviewing import MemoryBooks, open_reviewing  # noqa: PLC0415
+    from paperlane.ai.memory import MemoryAnswers, MemoryBooks, MemoryRates  # noqa: PLC0415
+    from paperlane.reviewing import open_reviewing  # noqa: PLC0415
 
     stores = MemoryRates(), MemoryAnswers(), MemoryBooks()
-    async with open_reviewing(models_of(settings), *stores, "check") as reviewing:
+    async with open_reviewing(models_of(settings), *stores, 0.0, "check") as reviewing:
         yield reviewing
 
 

@@ -11,7 +11,7 @@ PaperlaneError            code, message, hint
 |  |- StoreAway           the store of files cannot be used now (HTTP 503)
 |  |  |- StoreRefuses     it answers, and lets us do nothing until somebody mends that
 |  |- ServiceAway          a service that a step asks cannot be asked now
-|  |  |- ModelAway         a model, or all that knows of its rate: it is down, refuses our key, wants a pause
+|  |  |- ModelAway         a model, or all that knows of its rate: it is down, refuses our key, is not known here
 |- DocumentError          a file cannot be read; another attempt would not help
 |- StaleLease             another attempt owns the task now
 |- CancelRequested        somebody cancelled the task
@@ -167,7 +167,10 @@ class ServiceAway(Unavailable):
 
 
 class ModelAway(ServiceAway):
-    """A model cannot be asked now: it is down, refuses our key, or told us to wait. What it answered is stored."""
+    """A model cannot be asked now: it is down, refuses our key, told us to wait, or is none that this worker knows.
+
+    What it answered is stored.
+    """
 
     code = "model_away"
 

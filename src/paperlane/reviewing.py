@@ -1,26 +1,26 @@
 """Asking models of documents, in the worker itself: what was answered is kept, and what it took is counted."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from math import ceil
 from uuid import uuid4
 
 import structlog
 from pydantic import TypeAdapter
 
-from paperlane.ai import Answer, Answers, Lane, Rates, State, Usage, Why
-from paperlane.ai.asking import Asker
-from paperlane.ai.budget import Budget, Purse, Spent
+from paperlane.ai import Answer, Answers, Lane, Question, Rates, State, Usage, Why
+from paperlane.ai.asking import Asker, unasked
+from paperlane.ai.budget import Spent
 from paperlane.ai.opening import open_asker
-from paperlane.errors import DocumentError, ModelAway, Unavailable
+from paperlane.ai.purses import Account, Books, Payer, Purses
+from paperlane.errors import ModelAway
 from paperlane.model.tasks import Attempt, TaskId, UserId
-from paperlane.patience import patiently
 from paperlane.pipeline.model_review import MODEL_REVIEW, Opinion
 from paperlane.pipeline.questions import Questions
-from paperlane.settings import ModelTerms
+from paperlane.settings import ModelTerms, currency_of
 from paperlane.threads import Threads
 from paperlane.work.own_time import waiting
 
@@ -28,183 +28,182 @@ log = structlog.get_logger(__name__)
 
 _QUESTIONS = TypeAdapter(Questions)
 _OPINIONS = TypeAdapter(tuple[Opinion, ...])
-_EVERY = 5.0  # seconds after which what was spent meanwhile is written down
-_PATIENCE = 10.0  # seconds for which that is tried at the end where the ledger is away
-_NAMED = 5  # models, in a hint
+_NAMED = 5  # models, in a log line
+_WHY: Mapping[str, Why] = {"model_refused": Why.REFUSED, "unknown_model": Why.UNKNOWN}
 
 
-class Books(Protocol):
-    """Where it is written down what models cost; synchronous, called on threads, may raise Unavailable."""
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one model answered, or why it is to be asked later."""
 
-    def standing(self, user: UserId) -> tuple[Budget, Spent, float]:
-        """A user's budget, what of it is spent this month, and their lane's weight."""
-        ...
-
-    def spent(self, task: TaskId, user: UserId, spending: Mapping[str, Spent]) -> None:
-        """This was spent now, by model."""
-        ...
-
-    def of_task(self, task: TaskId) -> Mapping[str, Spent]:
-        """What was spent on a task so far, by model."""
-        ...
+    terms: ModelTerms
+    answers: Sequence[Answer] = ()
+    away: ModelAway | None = None
 
 
-@dataclass(slots=True)
-class MemoryBooks:
-    """`Books` of one process, with no budget: where files are tested without a ledger."""
+class _Progress:
+    """Counts passages, each as often as there are models."""
 
-    _by_task: defaultdict[TaskId, dict[str, Spent]] = field(default_factory=lambda: defaultdict(dict))
+    def __init__(self, models: int, passages: int, tell: Callable[[float, str], None]) -> None:
+        self._all = models * passages
+        self._passages = passages
+        self._tell = tell
+        self._done = 0
 
-    def standing(self, user: UserId) -> tuple[Budget, Spent, float]:  # noqa: ARG002  there is one alone
-        return Budget(), Spent(), 1.0
+    def one(self, _answer: Answer) -> None:
+        """One more is done."""
+        self._done += 1
+        self._tell(self._done / self._all, f"passage {self._done} of {self._all}")
 
-    def spent(self, task: TaskId, user: UserId, spending: Mapping[str, Spent]) -> None:  # noqa: ARG002  as above
-        kept = self._by_task[task]
-        for model, one in spending.items():
-            kept[model] = kept.get(model, Spent()) + one
-
-    def of_task(self, task: TaskId) -> Mapping[str, Spent]:
-        return self._by_task[task]
+    def up_to(self, model: int) -> None:
+        """All passages of so many models are done, however they are."""
+        self._done = model * self._passages
 
 
 @dataclass(slots=True)
 class Reviewing:
     """Runs the step MODEL_REVIEW: `RunHere` for document chains. Belongs to one event loop.
 
-    `worker` is a name that no other one has. `threads` run what keeps answers and books, `looking` what keeps rates.
-    Askers are opened when they are first needed.
+    `patience` is for how many seconds a task waits for a model that is away. `worker` is a name that no other one has.
+    `threads` run what keeps answers and books, `looking` what keeps rates. Askers are opened when first needed.
     """
 
     terms: Sequence[ModelTerms]
     rates: Rates
     answers: Answers
     books: Books
+    patience: float
     threads: Threads
     looking: Threads
     worker: str
+    purses: Purses = field(init=False)
     _askers: dict[str, Asker] = field(default_factory=dict)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        """All attempts of a user share one purse."""
+        self.purses = Purses(self.books, {terms.called: terms for terms in self.terms}, self.threads)
 
     async def __call__(self, value: bytes, attempt: Attempt, progress: Callable[[float, str], None]) -> bytes:
-        """The models' opinions. ModelAway while one cannot be asked; DocumentError for one that is not there any more.
+        """The models' opinions. ModelAway while one cannot be asked, until the task's patience is at its end.
 
         What all of it takes is spent waiting for others, so it is none of the attempt's own time.
         """
         asked = await self.threads(_QUESTIONS.validate_json, value)
+        payer = Payer(attempt.lease.task, attempt.lease.fence)
         with waiting():
-            opinions = await self.of_task(attempt.lease.task, attempt.user, asked, progress)
+            opinions = await self.of_attempt(payer, attempt.user, asked, self.patience, progress)
         return await self.threads(_OPINIONS.dump_json, opinions)
 
     async def once(self, value: bytes, progress: Callable[[float, str], None]) -> bytes:
         """The same for somebody who waits: what a model that cannot be asked now did not answer, it did not test."""
         asked = await self.threads(_QUESTIONS.validate_json, value)
-        task = TaskId(uuid4().hex)  # its own: the same file may be tested beside it, and costs what it costs
-        try:
-            opinions = await self.of_task(task, UserId(0), asked, progress)
-        except ModelAway as error:
-            log.warning("the model cannot be asked", why=error.message, hint=error.hint)
-            opinions = tuple([await self._so_far(task, name, asked) for name in asked.models])
+        payer = Payer(TaskId(uuid4().hex), 1)  # its own: the same file may be tested beside it, and costs what it costs
+        opinions = await self.of_attempt(payer, UserId(0), asked, 0.0, progress)
         return await self.threads(_OPINIONS.dump_json, opinions)
 
-    async def _so_far(self, task: TaskId, name: str, asked: Questions) -> Opinion:
-        asker = self._asker(name)
-        known = await asker.known(asked.items)
-        answers = [
-            known.get(asker.key(question)) or asker.unasked(question, State.FAILED, Why.UNREACHABLE)
-            for question in asked.items
-        ]
-        return self._opinion(asker.terms, answers, 0, await self.threads(self.books.of_task, task))
-
-    async def of_task(
-        self, task: TaskId, user: UserId, asked: Questions, progress: Callable[[float, str], None]
+    async def of_attempt(
+        self, payer: Payer, user: UserId, asked: Questions, patience: float, progress: Callable[[float, str], None]
     ) -> tuple[Opinion, ...]:
-        """What each model says, one model after the other."""
-        askers = [self._asker(name) for name in asked.models]
-        budget, spent, weight = await self.threads(self.books.standing, user)
-        purse = Purse(budget, self._price, spent.usage.tokens, spent.money)
-        total, done, found = len(askers) * len(asked.items), 0, dict[str, tuple[Sequence[Answer], int]]()
+        """What each model says, one model after the other; where one is away the others are asked before it is told."""
+        heard: list[_Heard] = []
+        counted = _Progress(len(asked.models), len(asked.items), progress)
+        async with self.purses.account(user, payer) as (account, weight):
+            for number, name in enumerate(asked.models, start=1):
+                lane = Lane(user, weight)
+                heard.append(await self._hear(name, asked.items, lane, account, patience, counted.one))
+                counted.up_to(number)
+        if away := [one.away for one in heard if one.away is not None]:
+            raise min(away, key=lambda error: error.retry_after)
+        before = await self.threads(self.books.before, payer)
+        return tuple(self._opinion(one, account, before) for one in heard)
 
-        def tell(_answer: Answer) -> None:
-            nonlocal done
-            done += 1
-            progress(done / total, f"passage {done} of {total}")
+    async def _hear(
+        self,
+        name: str,
+        items: Sequence[Question],
+        lane: Lane,
+        account: Account,
+        patience: float,
+        done: Callable[[Answer], None],
+    ) -> _Heard:
+        """One model's answers. Where it is away for longer than the task's patience, those that are stored."""
+        terms = next((terms for terms in self.terms if terms.called == name), None)
+        answered = False
 
-        async with self._written_down(task, user, purse):
-            for asker in askers:
-                known = await asker.known(asked.items)
-                answers = await asker.ask_all(asked.items, Lane(user, weight), purse, tell)
-                found[asker.terms.called] = answers, sum(answer.key in known for answer in answers)
-        spendings = await self.threads(self.books.of_task, task)
-        return tuple(self._opinion(asker.terms, *found[asker.terms.called], spendings) for asker in askers)
+        def hear(answer: Answer) -> None:
+            nonlocal answered
+            answered |= answer.state is State.ANSWERED and answer.usage != Usage()
+            done(answer)
 
-    def _opinion(
-        self, terms: ModelTerms, answers: Sequence[Answer], known: int, spendings: Mapping[str, Spent]
-    ) -> Opinion:
-        spending = spendings.get(terms.called, Spent())
-        return Opinion(terms.called, tuple(answers), spending.usage, spending.money, terms.currency, known)
-
-    def _asker(self, name: str) -> Asker:
-        if name not in self._askers:
-            terms = next((terms for terms in self.terms if terms.called == name), None)
-            if terms is None:
-                there = ", ".join(terms.called for terms in self.terms[:_NAMED]) or "none"
-                raise DocumentError(
-                    f"There is no model {name!r} in the settings.",
-                    code="unknown_model",
-                    hint=f"There are: {there}. Upload the document again with one of these.",
-                )
-            self._askers[name] = open_asker(terms, self.rates, self.answers, self.threads, self.looking, self.worker)
-        return self._askers[name]
-
-    def _price(self, model: str, usage: Usage) -> float:
-        terms = next(terms for terms in self.terms if terms.called == model)
-        return terms.cost(usage.tokens_in, usage.tokens_out)
-
-    @asynccontextmanager
-    async def _written_down(self, task: TaskId, user: UserId, purse: Purse) -> AsyncGenerator[None]:
-        """What is spent inside is written down every few seconds, and at the end, however that comes."""
-        told: dict[str, Usage] = {}
-        over = asyncio.Event()
-
-        async def write() -> None:
-            used = dict(purse.used)
-            news = {model: usage - told.get(model, Usage()) for model, usage in used.items()}
-            spending = {model: Spent(one, self._price(model, one)) for model, one in news.items() if one != Usage()}
-            if spending:
-                await self.threads(self.books.spent, task, user, spending)
-                told.update(used)
-
-        async def keep_writing() -> None:
-            while not over.is_set():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(over.wait(), _EVERY)
-                try:
-                    await (patiently(write, "what a model cost", lambda _: _PATIENCE) if over.is_set() else write())
-                except Unavailable as error:  # it is for the next time; what the models said must not be lost for it
-                    log.warning("what models cost is not written down", task=task, why=error.message)
-
-        writing = asyncio.create_task(keep_writing())
         try:
-            yield
-        finally:
-            over.set()
-            await asyncio.shield(writing)
+            asker = await self._asker(name, terms)
+            return _Heard(asker.terms, await asker.ask_all(items, lane, account, hear))
+        except ModelAway as error:
+            terms = terms or ModelTerms.model_construct(model=name, currency=currency_of(self.terms))
+            task = account.payer.task
+            waited = await self.threads(partial(self.books.waits, task, name, answered=answered))
+            if (left := patience - waited) > 0:
+                error.retry_after = min(error.retry_after, ceil(left))
+                return _Heard(terms, away=error)
+            said = {"task": task, "model": name, "waited": round(waited), "why": error.message, "hint": error.hint}
+            log.warning("a document goes on without a model", **said)
+            why = _WHY.get(error.code, Why.AWAY)
+            return _Heard(terms, await self.threads(unasked, terms, items, self.answers, why))
+
+    def _opinion(self, heard: _Heard, account: Account, before: Mapping[str, Spent]) -> Opinion:
+        """What all attempts at the task paid for it, this one too."""
+        terms, used = heard.terms, account.used.get(heard.terms.called, Usage())
+        spent = before.get(terms.called, Spent()) + Spent(used, terms.cost(used.tokens_in, used.tokens_out))
+        kept = sum(answer.state is State.ANSWERED and answer.paid_by != account.payer.task for answer in heard.answers)
+        return Opinion(terms.called, tuple(heard.answers), spent.usage, spent.money, terms.currency, kept)
+
+    async def _asker(self, name: str, terms: ModelTerms | None) -> Asker:
+        """Who asks it. ModelAway where this worker does not know it: another may, or this one once it is started anew.
+
+        While a new setting is rolled out some know a model that others do not.
+        """
+        if terms is None:
+            known = [terms.called for terms in self.terms[:_NAMED]]
+            log.warning(
+                "this worker's settings do not name a model that a document asks for",
+                model=name,
+                known=known,
+                worker=self.worker,
+            )
+            raise ModelAway(
+                f"The settings of this worker do not name the model {name}.",
+                hint="Give all workers the same settings; documents wait for it.",
+                code="unknown_model",
+            )
+        async with self._opening:
+            if name not in self._askers:
+                self._askers[name] = await open_asker(
+                    terms, self.rates, self.answers, self.threads, self.looking, self.worker
+                )
+            return self._askers[name]
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Write down what is not, and close all connections."""
+        await self.purses.close()
         await asyncio.gather(*(asker.close() for asker in self._askers.values()))
         self._askers.clear()
 
 
 @asynccontextmanager
 async def open_reviewing(
-    terms: Sequence[ModelTerms], rates: Rates, answers: Answers, books: Books, worker: str
+    terms: Sequence[ModelTerms], rates: Rates, answers: Answers, books: Books, patience: float, worker: str
 ) -> AsyncGenerator[Reviewing]:
     """What asks models in this process, on the running event loop."""
     threads, looking = Threads("models", 4), Threads("rates")
-    reviewing = Reviewing(terms, rates, answers, books, threads, looking, worker)
+    reviewing = Reviewing(terms, rates, answers, books, patience, threads, looking, worker)
+    keeping = asyncio.create_task(reviewing.purses.keep(), name="what models cost")
     try:
         yield reviewing
     finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
         await reviewing.close()
         threads.close()
         looking.close()

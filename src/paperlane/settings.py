@@ -3,12 +3,13 @@
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -36,6 +37,9 @@ _CURRENCY = "USD"
 
 NO_MODEL = "none"
 """What somebody chooses who wants rules only."""
+
+OF_RULES = "rules"
+"""What reports call the judge that is no model."""
 
 _MOST_NAMED, _MOST_SHOWN = 20, 60  # models in a hint, characters of an unknown name
 
@@ -93,6 +97,14 @@ class ModelTerms(BaseModel):
         if _VARIABLE.fullmatch(name) is None:
             raise PydanticCustomError("no_variable", "Input should name a variable of the environment, not hold a key")
         return name
+
+    @model_validator(mode="after")
+    def _can_be_chosen(self) -> Self:
+        """By what it is called: commas part several, and who else judges a document has another name."""
+        if "," in self.called or self.called != self.called.strip() or self.called in {NO_MODEL, OF_RULES}:
+            said = "Give it a name without commas, not in spaces, and neither {none} nor {rules}"
+            raise PydanticCustomError("no_choice", said, {"none": NO_MODEL, "rules": OF_RULES})
+        return self
 
     @property
     def called(self) -> str:
@@ -252,6 +264,12 @@ class Settings(BaseSettings):
     )
     model_price_in: float = Field(0.0, ge=0, description="What a million tokens of questions cost.")
     model_price_out: float = Field(0.0, ge=0, description="What a million tokens of answers cost.")
+    model_patience_hours: float = Field(
+        24.0,
+        ge=0,
+        description="How long a document waits for a model that is away, or refuses the key; then its report says what "
+        "that model did not test. 0: not at all.",
+    )
     models: Annotated[tuple[ModelTerms, ...], Field(max_length=100)] = Field(
         (), description="Several models, in `paperlane.toml` as `[[models]]`, or here as JSON: a list of objects."
     )
@@ -332,17 +350,19 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, InitSettingsSource(settings_cls, _in_file())
 
-    def chosen_models(self, named: str) -> tuple[str, ...]:
-        """The models that somebody means: "" is the usual one, if there is one, `none` none; commas part several.
+    def chosen_models(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The models that somebody means: no name is the usual one, if there is one, `none` alone none.
 
         BadRequest for one that there is not, with those there are.
         """
         there = [terms.called for terms in models_of(self)]
-        if not named.strip():
+        if not names:
             return tuple(there[:1])
-        names = tuple(dict.fromkeys(filter(None, map(str.strip, named.split(",")))))
         if names == (NO_MODEL,):
             return ()
+        if NO_MODEL in names:
+            what = f"Rules only ({NO_MODEL}) and a model cannot be chosen together."
+            raise BadRequest(what, code="unknown_model", hint=f"Name models, or {NO_MODEL} alone.")
         for name in names:
             if name not in there:
                 known = ", ".join([*there[:_MOST_NAMED], NO_MODEL])
@@ -356,9 +376,9 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data.absolute() / 'paperlane.db'}"
 
 
-def currency_of(settings: Settings) -> str:
-    """The currency of the models' prices: they share one."""
-    return next((terms.currency for terms in models_of(settings)), _CURRENCY)
+def currency_of(models: Sequence[ModelTerms]) -> str:
+    """The currency of these models' prices: they share one."""
+    return next((terms.currency for terms in models), _CURRENCY)
 
 
 def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
@@ -375,7 +395,7 @@ def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
             price_out=settings.model_price_out,
             requests_a_minute=settings.model_requests_a_minute,
             tokens_a_minute=settings.model_tokens_a_minute,
-            currency=next((terms.currency for terms in settings.models), _CURRENCY),
+            currency=currency_of(settings.models),
         )
     except ValidationError as error:
         first = error.errors(include_input=False)[0]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -15,8 +15,9 @@ from tests.ledger.conftest import VirtualClock
 from tools import servers
 
 from paperlane.ai import Answer, Answers, Rates, Said, State, Usage
-from paperlane.ai.budget import Spent
+from paperlane.ai.budget import Budget, Spent
 from paperlane.ai.memory import MemoryAnswers, MemoryRates
+from paperlane.ai.purses import Payer
 from paperlane.ai.rate import Ask, Limits, Standing, Want, allot
 from paperlane.ai.redis_rates import RedisRates
 from paperlane.blobs.folder import Folder
@@ -27,6 +28,7 @@ from paperlane.model.documents import Severity
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import answers, usage
 from paperlane.records.answers import LedgerAnswers
+from paperlane.records.books import LedgerBooks
 from paperlane.records.rates import LedgerRates
 from paperlane.retention import Places, Removed, clean
 from paperlane.threads import Threads
@@ -183,39 +185,94 @@ def test_old_answers_are_forgotten_page_by_page(kind: str, ledgers: Callable[[st
     assert store.get([key * 64 for key in "abcd"]).keys() == {"d" * 64}
 
 
+def settle(ledger: SqlLedger, user: int, at: float, payer: Payer, **spent: Spent) -> None:
+    ledger.write(lambda connection: usage.settle(connection, UserId(user), at, {payer: spent}))
+
+
+def since(ledger: SqlLedger, user: int, begin: float) -> Mapping[str, Spent]:
+    return ledger.read(lambda connection: usage.since(connection, UserId(user), begin))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_usage_adds_up_by_user_day_and_model(kind: str, ledgers: Callable[[str], SqlLedger]):
     ledger, day = ledgers(kind), 86_400.0
+    settle(ledger, 1, 10 * day, Payer(TaskId("a"), 1), m=Spent(Usage(1, 100, 10), 0.5))
+    other = Payer(TaskId("b"), 1)
+    settle(ledger, 1, 10 * day + 5, other, m=Spent(Usage(2, 200, 20), 0.25), n=Spent(Usage(1, 1, 1), 0.0))
+    settle(ledger, 1, 12 * day, Payer(TaskId("c"), 1), m=Spent(Usage(1, 7, 7), 1.0))
+    settle(ledger, 2, 12 * day, Payer(TaskId("d"), 1), m=Spent(Usage(9, 9, 9), 9.0))
+    assert since(ledger, 1, 10 * day) == {"m": Spent(Usage(4, 307, 37), 1.75), "n": Spent(Usage(1, 1, 1), 0.0)}
+    assert since(ledger, 1, 11 * day) == {"m": Spent(Usage(1, 7, 7), 1.0)}
+    assert since(ledger, 3, 0.0) == {}
+    assert ledger.read(lambda connection: usage.by_user(connection, 11 * day)).keys() == {1, 2}
 
-    def add(user: int, at: float, **spent: Spent) -> None:
-        ledger.write(lambda connection: usage.add(connection, UserId(user), TaskId("t"), at, spent))
 
-    add(1, 10 * day, m=Spent(Usage(1, 100, 10), 0.5))
-    add(1, 10 * day + 5, m=Spent(Usage(2, 200, 20), 0.25), n=Spent(Usage(1, 1, 1), 0.0))
-    add(1, 12 * day, m=Spent(Usage(1, 7, 7), 1.0))
-    add(2, 12 * day, m=Spent(Usage(9, 9, 9), 9.0))
-    since = partial(ledger.read)
-    assert since(lambda connection: usage.since(connection, UserId(1), 10 * day)) == {
-        "m": Spent(Usage(4, 307, 37), 1.75),
-        "n": Spent(Usage(1, 1, 1), 0.0),
-    }
-    assert since(lambda connection: usage.since(connection, UserId(1), 11 * day)) == {"m": Spent(Usage(1, 7, 7), 1.0)}
-    assert since(lambda connection: usage.since(connection, UserId(3), 0.0)) == {}
-    assert since(lambda connection: usage.by_user(connection, 11 * day)).keys() == {1, 2}
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_attempt_tells_twice_counts_once_and_what_it_tells_later_is_added(
+    kind: str, ledgers: Callable[[str], SqlLedger]
+):
+    ledger, day = ledgers(kind), 86_400.0
+    first, second = Payer(TaskId("t"), 1), Payer(TaskId("t"), 2)
+    for _ in range(2):
+        settle(ledger, 1, 0.0, first, m=Spent(Usage(1, 10, 1), 0.5))
+    settle(ledger, 1, day, first, m=Spent(Usage(3, 30, 3), 1.5))
+    settle(ledger, 1, day, second, m=Spent(Usage(1, 10, 1), 0.5), n=Spent(Usage(1, 1, 1), 0.0))
+    settle(ledger, 1, day, first, m=Spent(Usage(3, 30, 3), 1.5))  # a late one
+    assert since(ledger, 1, 0.0) == {"m": Spent(Usage(4, 40, 4), 2.0), "n": Spent(Usage(1, 1, 1), 0.0)}
+    assert since(ledger, 1, day)["m"] == Spent(Usage(3, 30, 3), 1.5)
+    before = ledger.read(lambda connection: usage.before(connection, second))
+    assert before == {"m": Spent(Usage(3, 30, 3), 1.5)}
+    ledger.write(lambda connection: usage.forget(connection, [TaskId("t")]))
+    assert ledger.read(lambda connection: usage.before(connection, second)) == {}
+    assert since(ledger, 1, 0.0)["m"] == Spent(Usage(4, 40, 4), 2.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_usage_that_comes_at_once_is_all_counted(kind: str, ledgers: Callable[[str], SqlLedger]):
     ledger = ledgers(kind)
 
-    def add(_: int) -> None:
+    def add(number: int) -> None:
         spent = {model: Spent(Usage(1, 2, 3), 0.5) for model in ("m", "n")}
-        ledger.write(lambda connection: usage.add(connection, UserId(1), TaskId("t"), 0.0, spent))
+        settle(ledger, 1, 0.0, Payer(TaskId(f"t{number % 10}"), number), **spent)
 
     with ThreadPoolExecutor(4) as together:
         list(together.map(add, range(20)))
-    spent = ledger.read(lambda connection: usage.since(connection, UserId(1), 0.0))
-    assert spent == dict.fromkeys(("m", "n"), Spent(Usage(20, 40, 60), 10.0))
+        list(together.map(add, range(20)))
+    assert since(ledger, 1, 0.0) == dict.fromkeys(("m", "n"), Spent(Usage(20, 40, 60), 10.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wait_for_a_model_begins_once_and_anew_where_it_was_answered_or_broken_off(
+    kind: str, ledgers: Callable[[str], SqlLedger]
+):
+    clock, hour = VirtualClock(1_000.0), 3_600.0
+    books = LedgerBooks(ledgers(kind), clock, Budget())
+
+    def waits(model: str = "m", *, answered: bool = False) -> float:
+        return books.waits(TaskId("t"), model, answered=answered)
+
+    assert waits() == 0.0
+    clock.pass_time(hour)
+    assert (waits(), waits("n")) == (hour, 0.0)
+    clock.pass_time(5 * hour)
+    assert waits() == 6 * hour
+    clock.pass_time(hour)
+    assert (waits(answered=True), waits("n")) == (0.0, 6 * hour)
+    clock.pass_time(hour)
+    assert waits() == hour
+    clock.pass_time(7 * hour)
+    assert waits() == 0.0
+
+
+def test_books_tell_what_is_left_of_a_month_and_whose_lane_it_is(ledgers: Callable[[str], SqlLedger]):
+    clock = VirtualClock(1_772_323_100.0)  # of February 2026
+    books = LedgerBooks(ledgers(KINDS[0]), clock, Budget(tokens=100))
+    assert books.terms(UserId(1)) == (Budget(tokens=100), 1.0)
+    payer = Payer(TaskId("t"), 1)
+    assert books.settle(UserId(1), {payer: {"m": Spent(Usage(1, 5, 0), 0.0)}}).usage.tokens == 5
+    clock.pass_time(200.0)
+    assert books.settle(UserId(1), {}).usage.tokens == 0
+    assert books.settle(UserId(1), {payer: {"m": Spent(Usage(2, 9, 0), 0.0)}}).usage.tokens == 4
 
 
 def test_a_budget_is_of_a_calendar_month():

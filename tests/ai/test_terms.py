@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from paperlane.errors import Misconfigured
-from paperlane.settings import ModelTerms, models_of, settings_of
+from paperlane.errors import BadRequest, Misconfigured
+from paperlane.settings import ModelTerms, Settings, models_of, settings_of
 
 TWO = """
 model = "careful"
@@ -80,6 +80,10 @@ def test_several_as_json(monkeypatch: pytest.MonkeyPatch):
         ([{"name": "a"}], "Field required"),
         ([{"model": ""}], "a name of at most 200 characters"),
         ([{"model": "a\nb"}], "a name of at most 200 characters"),
+        ([{"model": "a,b"}], "Give it a name without commas"),
+        ([{"model": "a", "name": " b"}], "not in spaces"),
+        ([{"model": "none"}], "neither none nor rules"),
+        ([{"model": "a", "name": "rules"}], "neither none nor rules"),
         ([{"model": "a", "base_url": "here"}], "Input should be http://HOST/PATH"),
         ([{"model": "a", "base_url": "http://user:secret@host/v1"}], "Input should be http://HOST/PATH"),
         ([{"model": "a", "base_url": "http://host:port/v1"}], "Input should be http://HOST/PATH"),
@@ -119,3 +123,25 @@ def test_a_key_in_the_file_is_refused(elsewhere: Path):
 
 def test_the_usual_model_of_openai_is_where_openai_is():
     assert ModelTerms(model="a").base_url == "https://api.openai.com/v1"
+
+
+CHOICES = {
+    (): ("usual",),
+    ("none",): (),
+    ("other",): ("other",),
+    ("other", "usual"): ("other", "usual"),
+}
+
+
+@pytest.mark.parametrize(("names", "chosen"), CHOICES.items(), ids=[",".join(names) or "nobody" for names in CHOICES])
+def test_models_are_chosen_by_name(names: tuple[str, ...], chosen: tuple[str, ...]):
+    settings = Settings(models=(ModelTerms(model="usual"), ModelTerms(model="x,y", name="other")))
+    assert settings.chosen_models(names) == chosen
+
+
+@pytest.mark.parametrize("names", [("none", "usual"), ("usual", "none"), ("unheard-of",), ("usual", "x,y")], ids=str)
+def test_a_choice_of_models_that_makes_no_sense_is_refused_with_a_hint(names: tuple[str, ...]):
+    with pytest.raises(BadRequest) as refused:
+        Settings(models=(ModelTerms(model="usual"),)).chosen_models(names)
+    assert (refused.value.code, "none" in refused.value.hint) == ("unknown_model", True)
+    assert ("cannot be chosen together" in refused.value.message) == ("none" in names)

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paperlane.ai import Context, Question, Usage, Why
-from paperlane.ai.budget import Budget, Purse
+from paperlane.ai import Context, Question, Why
 from paperlane.ai.chat import Message
 from paperlane.ai.prompts import prompt
 from paperlane.ai.reading import MOST, SCHEMA, Unusable, _Issue, cleaned, read
@@ -124,27 +123,10 @@ def test_findings_are_bounded():
 
 
 @given(st.text(max_size=3_000))
+@example("0 \x1b\r0")
 def test_cleaned_words_are_on_one_line_and_harmless(words: str):
     clean = cleaned(words)
     assert len(clean) <= 500
     assert clean == clean.strip()
     assert clean.isprintable()
     assert cleaned(clean) == clean
-
-
-def test_budgets_allow_until_they_are_used_up():
-    assert Budget().allows(10**12, 1e9)
-    assert Budget(tokens=100).allows(99, 1e9)
-    assert not Budget(tokens=100).allows(100, 0.0)
-    assert not Budget(tokens=100, money=2.0).allows(0, 2.0)
-    purse = Purse(Budget(tokens=100), lambda _, used: used.tokens / 10, tokens=60, money=6.0)
-    assert purse.hold("m", Usage(1, 30, 0))
-    purse.add("m", Usage(1, 30, 0), Usage(1, 20, 5))
-    assert (purse.tokens, purse.money) == (85, 8.5)
-    assert purse.hold("m", Usage(1, 15, 0))
-    assert not purse.hold("m", Usage(1, 1, 0))  # what is under way counts
-    purse.add("m", Usage(1, 15, 0), Usage())  # it failed
-    assert purse.hold("m", Usage(1, 15, 0))
-    purse.add("m", Usage(1, 15, 0), Usage(1, 14, 1))
-    assert not purse.hold("m", Usage(1, 1, 0))
-    assert (purse.used, purse.costs()) == ({"m": Usage(2, 34, 6)}, {"m": 4.0})

@@ -250,7 +250,7 @@ SAY = """async ([name, given]) => {
 def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(page: Page):
     issues = {"error": 0, "warning": 0, "info": 0}
 
-    def found(*warnings: str, **coverage: int) -> str:
+    def found(*warnings: str, **coverage: object) -> str:
         given = {"coverage": {"tested": 3, "failed": 0, "skipped": 0, **coverage}, "issues": issues}
         return page.evaluate(SAY, ["sayFound", given | {"warnings": [{"code": code} for code in warnings]}])
 
@@ -258,6 +258,10 @@ def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(pag
     assert found(skipped=1) == "no issues in what was tested · 3 of 4 passages tested"
     assert found(failed=1, tested=0) == "nothing could be tested"
     assert found("check_failed") == "no issues in what was tested · 3 of 3 passages tested"
+    rules, judge = {"tested": 3, "failed": 0, "skipped": 0}, {"tested": 0, "failed": 2, "skipped": 1}
+    by = {"by": {"rules": rules, "judge": judge}}
+    told = "no issues in what was tested · rules: all 3 passages tested, judge: 0 of 3 passages tested"
+    assert found("model_unanswered", tested=0, failed=2, skipped=1, **by) == told
     in_chinese(page)
     assert found(failed=1) == "已检测的部分未发现问题 · 已检测 3/4 个片段"
     issues |= {"error": 1, "info": 2}
@@ -267,11 +271,14 @@ def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(pag
 def test_a_code_is_said_with_its_details_in_english_and_by_the_catalogue_in_chinese(page: Page):
     limited = {"code": "user_limit_exceeded", "detail": "9 wait already.", "hint": "Upload fewer."}
     pages = {"code": "pages_unread", "message": "Pages 3, 4 could not be read.", "params": {"pages": "3, 4"}}
+    params = {"model": "judge", "count": "2", "why": "budget"}
+    unanswered = {"code": "model_unanswered", "message": "Passages ...", "params": params}
     assert page.evaluate(SAY, ["sayFault", limited]) == "9 wait already. Upload fewer."
     assert page.evaluate(SAY, ["sayCode", {"code": "internal_error"}]) == "Something went wrong on our side."
     assert page.evaluate(SAY, ["sayCode", pages]) == "Pages 3, 4 could not be read."
     assert page.evaluate(SAY, ["sayProgress", "page 3 of 8"]) == "page 3 of 8"
     in_chinese(page)
+    assert page.evaluate(SAY, ["sayCode", unanswered]) == "模型 judge 未能检测 2 个片段（本月预算已用完）。"
     assert page.evaluate(SAY, ["sayFault", limited]).startswith("您排队的任务已达上限。请等部分任务完成")
     assert page.evaluate(SAY, ["sayCode", pages]) == "第 3、4 页无法读取，未被检测。"
     assert page.evaluate(SAY, ["sayCode", pages | {"params": {"pages": ""}}]) == "部分页面无法读取，未被检测。"

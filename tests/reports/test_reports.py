@@ -53,7 +53,7 @@ def bare(text: str) -> str:
 def test_json_holds_every_issue_with_its_place():
     (document,) = (found := json.loads(said("json")))["documents"]
     assert document["counts"] == {"error": 1, "warning": 1, "info": 0}
-    assert document["coverage"] == {"tested": 1, "failed": 0, "skipped": 0, "reasons": [], "whole": True}
+    assert document["coverage"] == {"tested": 1, "failed": 0, "skipped": 0, "reasons": [], "whole": True, "by": {}}
     for issue in document["issues"]:
         place = issue["location"]
         assert TEXT[place["start"] : place["end"]] == issue["quote"]

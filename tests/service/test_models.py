@@ -79,6 +79,11 @@ def test_a_document_that_comes_again_pays_for_its_changed_passage_only(service: 
     refused = client.post("batches", files={"files": ("a.md", TEXT)}, data={"model": "unheard-of"})
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_model")
     assert "judge" in refused.json()["hint"]
+    for several in (["none", "judge"], ["judge,none"], ["judge", "unheard-of"]):
+        refused = client.post("batches", files={"files": ("a.md", TEXT)}, data={"model": several})
+        assert (refused.status_code, bool(refused.json()["hint"])) == (422, True)
+    twice = client.post("batches", files={"files": ("0.md", TEXT)}, data={"model": ["judge", "", " judge ,"]}).json()
+    assert twice["tasks"][0]["brief"]["models"] == ["judge"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite file"], indirect=True)
@@ -96,7 +101,11 @@ def test_a_worker_that_is_killed_in_the_middle_pays_for_no_stored_answer_twice(s
     (task,) = ended(client, batch)
     assert len(endpoint.calls()) == len(SECTIONS) + 1  # the one that hung is asked again
     assert task["status"] == "completed"
-    assert report(client, task["id"])["coverage"]["whole"]
+    found = report(client, task["id"])
+    assert found["coverage"]["whole"]
+    (cost,) = found["costs"]
+    # all that it paid, in both attempts; what the first of them spent is written down every few seconds
+    assert (cost["kept"], 1 <= cost["requests"] <= len(SECTIONS)) == (0, True)
 
 
 @pytest.mark.parametrize("kind", ["sqlite file"], indirect=True)

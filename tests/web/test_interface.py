@@ -55,7 +55,7 @@ async def test_a_tested_document_has_issues_a_report_and_its_text(house: House):
     (task,) = (await house.upload("ann", TEXT))["tasks"]
     house.work()
     found = (await house["ann"].get(f"/tasks/{task['id']}")).json()
-    assert (found["status"], found["coverage"]) == ("completed", {"tested": 1, "failed": 0, "skipped": 0})
+    assert (found["status"], found["coverage"]) == ("completed", {"tested": 1, "failed": 0, "skipped": 0, "by": {}})
     assert found["issues"] == {"error": 1, "warning": 2, "info": 0}
     document = (await house["ann"].get(f"/tasks/{task['id']}/document")).json()
     assert document["text"] == TEXT

@@ -5,6 +5,7 @@ from tests.web.conftest import House
 
 from paperlane.ai import Usage
 from paperlane.ai.budget import Spent
+from paperlane.ai.purses import Payer
 from paperlane.model.tasks import TaskId
 from paperlane.records import usage
 
@@ -12,7 +13,8 @@ from paperlane.records import usage
 def spend(house: House, name: str, tokens: int, money: float) -> None:
     user, now = house.desk.accounts.user(name).id, house.desk.clock.now()
     spent = {"judge": Spent(Usage(1, tokens, tokens), money)}
-    house.ledger.write(lambda connection: usage.add(connection, user, TaskId("t"), now, spent))
+    spendings = {Payer(TaskId("t"), user): spent}
+    house.ledger.write(lambda connection: usage.settle(connection, user, now, spendings))
 
 
 async def test_everybody_sees_what_their_own_documents_cost_and_admins_what_all_did(house: House):

@@ -38,6 +38,9 @@ class Why(StrEnum):
     TOO_SLOW = "too_slow"
     TOO_LONG = "too_long"  # for the model's context
     BUDGET = "budget"
+    AWAY = "away"  # the model itself could not be asked, for as long as a task waits for one
+    REFUSED = "refused"  # likewise, for it accepts no question of ours
+    UNKNOWN = "unknown_model"  # likewise, for no worker that had the task knows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Said:
 class Answer:
     """What became of a question. `model` is the provider's name, `prompt` the version of the words it was asked with.
 
-    `dropped` counts findings past the most that one passage may have. `why` stands beside what was not answered.
+    `dropped` counts findings past the most that one passage may have. `why` stands beside what was not answered, and
+    `paid_by` is the task that paid for what was.
     """
 
     key: str
@@ -123,6 +127,7 @@ class Answer:
     usage: Usage = Usage()
     why: Why | None = None
     dropped: int = 0
+    paid_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +165,17 @@ class Rates(Protocol):
 class Spend(Protocol):
     """Whose budget pays for requests; asked by many questions that go on beside each other."""
 
-    def hold(self, model: str, expected: Usage) -> bool:
-        """May a request be sent that will cost about so much? It is held until `add` tells what it cost."""
+    @property
+    def task(self) -> str:
+        """The task that pays."""
+        ...
+
+    async def hold(self, model: str, expected: Usage) -> bool:
+        """May a request be sent that will cost about so much? It is held until `add` tells what it cost.
+
+        Where that depends on what is held for others, it waits until that is settled. Raises Unavailable where it
+        cannot be known what is left.
+        """
         ...
 
     def add(self, model: str, expected: Usage, used: Usage) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -13,8 +14,8 @@ from paperlane.ai.chat import Broke, Chat, Message, NotAccepted, NotPaid, Pushed
 from paperlane.ai.permits import Permit, Permits, away, refusing
 from paperlane.ai.prompts import prompt
 from paperlane.ai.reading import SCHEMA, Unusable, read
-from paperlane.errors import ModelAway
-from paperlane.patience import Patience
+from paperlane.errors import ModelAway, Unavailable
+from paperlane.patience import Patience, patiently
 from paperlane.settings import ModelTerms
 from paperlane.threads import Threads
 
@@ -27,6 +28,7 @@ _USUAL = 300  # tokens that it has
 _TRIES = 3  # in all, where the provider breaks on this question and not on others
 _MOST_TRIES = 9  # in all; where it breaks on all of them the breaker opens before
 _PUSHES = 8  # times that one question is sent again for the rate
+_PAID = 60.0  # seconds for which an answer that is paid for waits for its store
 _WHY: Mapping[type[Trouble], Why] = {NotAccepted: Why.NOT_ACCEPTED, TooSlow: Why.TOO_SLOW}
 
 
@@ -42,6 +44,7 @@ class Asker:
         threads: Threads,
         chance: Callable[[], float] = random.random,  # noqa: S311  spreads load, keeps no secret
         first_wait: float = 0.5,
+        store_wait: float = _PAID,
     ) -> None:
         self.terms = terms
         self._chat = chat
@@ -50,47 +53,43 @@ class Asker:
         self._threads = threads
         self._chance = chance
         self._first_wait = first_wait
+        self._store_wait = store_wait
         self._worked = 0
-
-    def key(self, question: Question) -> str:
-        """What this model's answer to it is stored under."""
-        return question.key(self.terms.model, prompt(question.language).version)
-
-    def unasked(self, question: Question, state: State, why: Why) -> Answer:
-        """What stands for the answer to a question that was not asked."""
-        return Answer(self.key(question), self.terms.model, prompt(question.language).version, state, why=why)
-
-    async def known(self, questions: Sequence[Question]) -> Mapping[str, Answer]:
-        """Those of their answers that are stored, by their keys."""
-        return await self._threads(self._answers.get, sorted({self.key(question) for question in questions}))
+        self._storing = asyncio.Event()  # not while answers cannot be stored
+        self._storing.set()
 
     async def ask_all(
         self, questions: Sequence[Question], lane: Lane, spend: Spend, done: Callable[[Answer], None] = lambda _: None
     ) -> Sequence[Answer]:
-        """An answer for each question, in their order; `done` is told of each as it is there.
+        """An answer for each question, in their order; `done` is told of each question's as it is there.
 
         Answers that are stored cost nothing, and have no usage here; two questions of one key are asked once. What is
-        answered is stored before it is told of. Past the budget questions are skipped. ModelAway where the model cannot
+        answered is stored before it is told of; while that fails nothing is asked. Past the budget questions are
+        skipped. ModelAway where the model cannot
         be asked now: those that are under way are waited for and stored first, so that the next try goes on from there.
         Who is cancelled loses those that are under way.
         """
-        keys = [self.key(question) for question in questions]
-        found = dict(await self.known(questions))
-        for key in dict.fromkeys(keys):
-            if key in found:
-                found[key] = _free(found[key])
+        keys = [key_of(self.terms, question) for question in questions]
+        times = Counter(keys)
+        found = {key: _free(answer) for key, answer in (await self._threads(self._answers.get, sorted(times))).items()}
+
+        def tell(key: str) -> None:
+            for _ in range(times[key]):
                 done(found[key])
+
+        for key in found:
+            tell(key)
         missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in found}
         away: list[Exception] = []
         paying = _Until(away, spend)
 
         async def one(key: str, question: Question) -> None:
             try:
-                answer = found[key] = await self._answered(key, question, lane, paying)
+                found[key] = await self._answered(key, question, lane, paying)
             except Exception as error:  # noqa: BLE001  whatever it is, it ends the others in order
                 away.append(error)
                 return
-            done(answer)
+            tell(key)
 
         async with asyncio.TaskGroup() as together:
             for key, question in missing.items():
@@ -99,28 +98,44 @@ class Asker:
             raise next((error for error in away if not isinstance(error, ModelAway)), away[0])
         return [found[key] for key in keys]
 
-    async def _answered(self, key: str, question: Question, lane: Lane, spend: Spend) -> Answer:
+    async def _answered(self, key: str, question: Question, lane: Lane, paying: "_Until") -> Answer:
         """The model's answer, stored; or why there is none, which is not."""
-        answer = await _Exchange(self, key, question, lane, spend).run()
+        answer = await _Exchange(self, key, question, lane, paying).run()
         if answer.state is State.ANSWERED:
-            await self._threads(self._answers.put, [answer])
+            await self._store(answer)
         else:
             log.info("a passage could not be asked", model=self.terms.called, passage=question.passage, why=answer.why)
         return answer
 
-    async def send(self, messages: Sequence[Message], lane: Lane, room: int, spend: Spend) -> tuple[Reply, Usage]:
+    async def _store(self, answer: Answer) -> None:
+        async def put() -> None:
+            try:
+                await self._threads(self._answers.put, [answer])
+            except Unavailable:
+                self._storing.clear()
+                raise
+
+        try:
+            await patiently(put, "an answer", lambda _: self._store_wait)
+        finally:
+            self._storing.set()  # where it failed for good, who asks next finds out anew
+
+    async def send(self, messages: Sequence[Message], lane: Lane, room: int, paying: "_Until") -> tuple[Reply, Usage]:
         """One request that comes through, when the lane may send it; else Trouble with this one, or ModelAway."""
         expected = Usage(1, estimate(messages), min(room, _USUAL))
         patience = Patience(first=self._first_wait, chance=self._chance)
         broke = pushed = 0
         worked_before = self._worked
         while True:
-            permit = await self._permits.take(lane, expected.tokens)
-            if not spend.hold(self.terms.called, expected):
-                self._permits.unused(permit)
+            await self._storing.wait()
+            if not await paying.hold(self.terms.called, expected):
                 raise NotPaid("the budget is used up")
             used = Usage()
             try:
+                permit = await self._permits.take(lane, expected.tokens)
+                if paying.is_over or not self._storing.is_set():  # since it was held
+                    self._permits.unused(permit)
+                    continue
                 reply = await self._sent(permit, messages, room)
                 used = _counted(reply, expected)
             except Pushed as error:
@@ -136,7 +151,7 @@ class Asker:
             else:
                 return reply, used
             finally:
-                spend.add(self.terms.called, expected, used)
+                paying.add(self.terms.called, expected, used)
             if broke:
                 await asyncio.sleep(patience.wait())
 
@@ -181,8 +196,12 @@ class _Until:
     wrong: Sequence[Exception]
     spend: Spend
 
-    def hold(self, model: str, expected: Usage) -> bool:
-        return not self.wrong and self.spend.hold(model, expected)
+    @property
+    def is_over(self) -> bool:
+        return bool(self.wrong)
+
+    async def hold(self, model: str, expected: Usage) -> bool:
+        return not self.is_over and await self.spend.hold(model, expected)
 
     def add(self, model: str, expected: Usage, used: Usage) -> None:
         self.spend.add(model, expected, used)
@@ -191,13 +210,13 @@ class _Until:
 class _Exchange:
     """One question on its way to an answer: at most one repair, and once more room for what was cut off."""
 
-    def __init__(self, asker: Asker, key: str, question: Question, lane: Lane, spend: Spend) -> None:
+    def __init__(self, asker: Asker, key: str, question: Question, lane: Lane, paying: "_Until") -> None:
         self._asker = asker
         self._key = key
         self._prompt = prompt(question.language)
         self._messages = self._prompt.messages(question)
         self._lane = lane
-        self._spend = spend
+        self._paying = paying
         self._usage = Usage()
 
     async def run(self) -> Answer:
@@ -207,7 +226,7 @@ class _Exchange:
             if estimate(messages) + room > self._asker.terms.context:
                 return self._ended(State.FAILED, Why.TOO_LONG if messages is self._messages else Why.CUT_OFF)
             try:
-                reply, used = await self._asker.send(messages, self._lane, room, self._spend)
+                reply, used = await self._asker.send(messages, self._lane, room, self._paying)
             except NotPaid:
                 return self._ended(State.SKIPPED, Why.BUDGET)
             except Trouble as trouble:
@@ -228,7 +247,10 @@ class _Exchange:
 
     def _answered(self, findings: tuple[Said, ...], dropped: int) -> Answer:
         model, version = self._asker.terms.model, self._prompt.version
-        return Answer(self._key, model, version, State.ANSWERED, findings, self._usage, dropped=dropped)
+        paid_by = self._paying.spend.task
+        return Answer(
+            self._key, model, version, State.ANSWERED, findings, self._usage, dropped=dropped, paid_by=paid_by
+        )
 
     def _ended(self, state: State, why: Why) -> Answer:
         """There is no answer."""
@@ -257,4 +279,21 @@ def _counted(reply: Reply, expected: Usage) -> Usage:
 
 def _free(answer: Answer) -> Answer:
     """An answer that was paid for before."""
-    return Answer(answer.key, answer.model, answer.prompt, answer.state, answer.findings, Usage(), None, answer.dropped)
+    return replace(answer, usage=Usage(), why=None)
+
+
+def key_of(terms: ModelTerms, question: Question) -> str:
+    """What this model's answer to it is stored under."""
+    return question.key(terms.model, prompt(question.language).version)
+
+
+def unasked(terms: ModelTerms, questions: Sequence[Question], answers: Answers, why: Why) -> Sequence[Answer]:
+    """Those of a model's answers that are stored, and for each of the others that there is none, and why."""
+    keys = [key_of(terms, question) for question in questions]
+    known = answers.get(sorted({*keys}))
+    return [
+        _free(known[key])
+        if key in known
+        else Answer(key, terms.model, prompt(question.language).version, State.FAILED, why=why)
+        for key, question in zip(keys, questions, strict=True)
+    ]

@@ -1,11 +1,15 @@
-"""Answers and rates of one process, for as long as it lives: where files are tested without a ledger."""
+"""Answers, rates and books of one process, for as long as it lives: where files are tested without a ledger."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import TypeVar
 
 from paperlane.ai import Answer
+from paperlane.ai.budget import Budget, Spent
+from paperlane.ai.purses import Payer, Spendings
+from paperlane.model.tasks import TaskId, UserId
 
 Given = TypeVar("Given")
 
@@ -36,3 +40,26 @@ class MemoryRates:
         with self._lock:
             self._kept[model], given = work(self._kept.get(model, ""), self._now())
             return given
+
+
+class MemoryBooks:
+    """`Books`; each task has one attempt, which waits for no model."""
+
+    def __init__(self, budget: Budget = Budget()) -> None:  # noqa: B008  frozen
+        self._budget = budget
+        self._spendings: defaultdict[UserId, dict[Payer, Mapping[str, Spent]]] = defaultdict(dict)
+        self._lock = Lock()
+
+    def terms(self, user: UserId) -> tuple[Budget, float]:  # noqa: ARG002  there is one alone
+        return self._budget, 1.0
+
+    def settle(self, user: UserId, spendings: Spendings) -> Spent:
+        with self._lock:
+            self._spendings[user].update(spendings)
+            return sum((one for models in self._spendings[user].values() for one in models.values()), start=Spent())
+
+    def before(self, payer: Payer) -> Mapping[str, Spent]:  # noqa: ARG002  as above
+        return {}
+
+    def waits(self, task: TaskId, model: str, *, answered: bool) -> float:  # noqa: ARG002  as above
+        return 0.0

@@ -114,5 +114,5 @@ def cleaned(words: str) -> str:
     """On one line, bounded, and with nothing in it that is not seen, turns the writing round, or opens a tag."""
     words = _SPACE.sub(" ", words[: 4 * _LONGEST_WORDS])
     seen = "".join(one for one in words if unicodedata.category(one) not in _UNSEEN)
-    seen = _TAG.sub("‹", seen).strip()
+    seen = _TAG.sub("‹", _SPACE.sub(" ", seen)).strip()  # two may be side by side only now
     return seen if len(seen) <= _LONGEST_WORDS else seen[: _LONGEST_WORDS - 1].rstrip() + "…"

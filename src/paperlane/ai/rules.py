@@ -12,3 +12,6 @@ CATEGORIES: Mapping[str, str] = {
     "inconsistent-term": "terminology",
 }
 """The category of each rule that a model may name."""
+
+OF_MODELS = "model/"
+"""What stands before such a name in issues, and in comments that speak of them."""

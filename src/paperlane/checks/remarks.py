@@ -7,11 +7,10 @@
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from operator import itemgetter
 
-from paperlane.checks import CHECKS
 from paperlane.model.documents import Block, BlockKind, Document, Notice, Remark
 
 _WORD = re.compile(r"[^\s,，、]+")
@@ -24,10 +23,11 @@ Span = tuple[int, int]
 
 
 class Remarks:
-    """The comments of a document that speak of checks; `notices` tell of those that were not understood."""
+    """The comments of a document that speak of checks, by these names; `notices` tell of those not understood."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, names: Collection[str]) -> None:
         self._document = document
+        self._names = names
         self._begins = [block.start for block in document.parsed.blocks]
         self._rows: dict[tuple[int, int], Span] | None = None
         self._spans: defaultdict[str, list[Span]] = defaultdict(list)
@@ -70,10 +70,10 @@ class Remarks:
             what = "names no check" if verb in _SPANS else "is not understood"
             self._warn("unknown_remark", remark, f"The comment {{remark}} in line {{line}} {what}.", {})
             return
-        known = [name for name in names if name in CHECKS]
+        known = [name for name in names if name in self._names]
         for name in names:
-            if name not in CHECKS:
-                near = get_close_matches(name[:_LONGEST], CHECKS, 1)
+            if name not in self._names:
+                near = get_close_matches(name[:_LONGEST], self._names, 1)
                 meant = f" Did you mean {near[0]}?" if near else ""
                 said = f"The comment {{remark}} in line {{line}} names {{check}}, which is no check.{meant}"
                 self._warn("unknown_check_in_remark", remark, said, {"check": _short(name)})

@@ -65,8 +65,9 @@ def check(
     write_baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", readable=False, help="Write the issues there, for --baseline.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Have this language model review the documents too.")
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME", help="Have this language model review the documents too; several too."),
     ] = None,
     no_model: Annotated[  # noqa: FBT002
         bool, typer.Option("--no-model", help="Use rules only, also where the settings name a model.")
@@ -97,9 +98,8 @@ def check(
         raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
     if output is None and REPORTS[report].binary and sys.stdout.isatty():
         raise BadRequest(f"A terminal cannot show {report}.", hint="Name a file with -o, or send it to a program.")
-    settings = settings_of(model=model)
-    brief = _brief(settings, profiles or (), also or (), without or (), words)
-    brief = replace(brief, models=() if no_model else settings.chosen_models(""))
+    settings, chosen = _models(models or (), no_model=no_model)
+    brief = replace(_brief(settings, profiles or (), also or (), without or (), words), models=chosen)
     before = None if baseline is None else baselines.read(baseline)
     _look_ahead(output, paths, REPORTS[report].suffix, "-o")
     _look_ahead(write_baseline, paths, ".json", "--write-baseline")
@@ -128,6 +128,22 @@ def check(
     failed = fail_on is not FailOn.NEVER and tested.worst_at_least(fail_on.value)
     if failed or (fail_on_untested and not tested.whole):
         raise typer.Exit(1)
+
+
+def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequence[str]]:
+    """The settings, and which of their models review; one that they do not name is asked where PAPERLANE_MODEL is."""
+    from paperlane.checks import names_in
+    from paperlane.settings import NO_MODEL, models_of
+
+    settings, names = settings_of(), names_in(named)
+    if no_model:
+        if names:
+            raise BadRequest("--model and --no-model contradict each other.", hint="Leave one of them out.")
+        return settings, ()
+    there = {NO_MODEL, *(terms.called for terms in models_of(settings))}
+    if len(foreign := [name for name in names if name not in there]) == 1:
+        settings = settings_of(model=foreign[0])
+    return settings, settings.chosen_models(names)
 
 
 def _brief(

@@ -127,10 +127,10 @@ def usage(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show what each user's documents used up at language models, the dearest first."""
-    from paperlane.settings import currency_of
+    from paperlane.settings import currency_of, models_of
 
     with desk_of(data, database) as desk:
-        currency = currency_of(desk.accounts.settings)
+        currency = currency_of(models_of(desk.accounts.settings))
         rows: list[dict[str, object]] = [
             {
                 "user": used.name or used.user,

@@ -306,8 +306,8 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of a document was tested, in passages; `reasons` says why some were not.
+class Reach:
+    """How much of a document one judge tested, in passages; `reasons` says why some were not.
 
     A page that could not be read counts as one skipped passage.
     """
@@ -318,9 +318,26 @@ class Coverage:
     reasons: tuple[str, ...] = ()
 
     @property
+    def total(self) -> int:
+        """All passages."""
+        return self.tested + self.failed + self.skipped
+
+    @property
     def whole(self) -> bool:
         """Was there something to test, and was all of it tested by every check?"""
         return self.tested > 0 and self.failed == 0 and self.skipped == 0 and not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage(Reach):
+    """How much of a document every one of its judges tested; where there are several, `by` tells it of each."""
+
+    by: Mapping[str, Reach] = field(default_factory=dict)
+
+    @property
+    def of_rules(self) -> Reach:
+        """How much rules tested, whatever models did."""
+        return self.by.get("rules", self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from paperlane.ai import Answer, State
 from paperlane.ai.anchoring import Placed, anchor
-from paperlane.ai.rules import CATEGORIES
+from paperlane.ai.rules import CATEGORIES, OF_MODELS
+from paperlane.catalog import why_in
 from paperlane.checks import Issues, Kind
-from paperlane.model.documents import Cost, Coverage, Document, Findings, Issue, Notice, Passage, Passages
+from paperlane.model.documents import Cost, Coverage, Document, Findings, Issue, Notice, Passage, Passages, Reach
 from paperlane.model.steps import Job, Step
 from paperlane.model.tasks import Stage
 from paperlane.pipeline.issue_detection import Spared
@@ -32,7 +33,7 @@ class _Review(NamedTuple):
 def anchoring(subject: Subject, job: Job) -> Findings:
     """The rules' findings with the models' beside them, in reading order.
 
-    A passage counts as tested where the rules and every model tested it.
+    A passage counts as tested where the rules and every model tested it; coverage tells of each by itself too.
     """
     (document, passages), (findings, (questions, opinions)) = subject
     by_id = {passage.id: passage for passage in passages.items}
@@ -50,7 +51,7 @@ def anchoring(subject: Subject, job: Job) -> Findings:
     return replace(
         findings,
         issues=tuple(sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))),
-        coverage=_coverage(findings.coverage, reviews),
+        coverage=_coverage(findings.coverage, document.parsed.unread, opinions, reviews),
         judges=(*findings.judges, *(opinion.model for opinion in opinions)),
         notices=notices,
         ignored=replace(
@@ -83,7 +84,7 @@ class _Found:
             category = CATEGORIES[placed.said.rule]
             if any(issue.category == category and _is_same(issue, placed) for issue in near):
                 continue
-            rule = f"model/{placed.said.rule}"
+            rule = f"{OF_MODELS}{placed.said.rule}"
             if self.spared.take(rule, placed.start, placed.end, {}):
                 continue
             kind = Kind(rule, category, placed.said.severity, placed.said.confidence, "model")
@@ -97,36 +98,49 @@ def _is_same(issue: Issue, placed: Placed) -> bool:
     return both >= _SAME * min(place.end - place.start, placed.end - placed.start)
 
 
-def _coverage(coverage: Coverage, reviews: Sequence[_Review]) -> Coverage:
+def _coverage(rules: Coverage, unread: int, opinions: Sequence[Opinion], reviews: Sequence[_Review]) -> Coverage:
     """What the rules tested, less what a model did not."""
     states: dict[int, State] = {}
     for review in reviews:
         state = review.answer.state
         if state is not State.ANSWERED and states.get(review.passage.id) is not State.FAILED:
             states[review.passage.id] = state
-    lost = Counter(states.values())
-    reasons = {f"{model}: {why}" for model, why in _reasons(reviews)}
-    return replace(
-        coverage,
-        tested=max(0, coverage.tested - lost.total()),
-        failed=coverage.failed + lost[State.FAILED],
-        skipped=coverage.skipped + lost[State.SKIPPED],
-        reasons=(*coverage.reasons, *sorted(reasons)),
+    lost, read = Counter(states.values()), rules.total - unread
+    tested = max(0, rules.tested - lost.total())
+    failed = min(rules.failed + lost[State.FAILED], read - tested)  # where rules failed too, it is one passage
+    by = {opinion.model: _reach(opinion, read, unread) for opinion in opinions}
+    reasons = (f"{model}: {why}" for model, reach in by.items() for why in reach.reasons)
+    return Coverage(
+        tested=tested,
+        failed=failed,
+        skipped=rules.total - tested - failed,
+        reasons=(*rules.reasons, *reasons),
+        by={"rules": Reach(rules.tested, rules.failed, rules.skipped, rules.reasons), **by},
     )
+
+
+def _reach(opinion: Opinion, read: int, unread: int) -> Reach:
+    """What one model tested; of a passage that holds nothing there was nothing to ask."""
+    states = Counter(answer.state for answer in opinion.answers)
+    failed, skipped = states[State.FAILED], states[State.SKIPPED]
+    reasons = {_why(answer) for answer in opinion.answers if answer.state is not State.ANSWERED}
+    return Reach(read - failed - skipped, failed, skipped + unread, tuple(sorted(reasons)))
+
+
+def _why(answer: Answer) -> str:
+    return answer.why.value if answer.why else answer.state.value
 
 
 def _reasons(reviews: Sequence[_Review]) -> Mapping[tuple[str, str], int]:
     return Counter(
-        (review.model, review.answer.why.value if review.answer.why else review.answer.state.value)
-        for review in reviews
-        if review.answer.state is not State.ANSWERED
+        (review.model, _why(review.answer)) for review in reviews if review.answer.state is not State.ANSWERED
     )
 
 
 def _unanswered(reviews: Sequence[_Review]) -> Iterator[Notice]:
     """For each model and reason how many passages it did not test."""
     for (model, why), count in sorted(_reasons(reviews).items()):
-        said = f"Passages that {model} did not test: {count} ({why})."
+        said = f"Passages that {model} did not test: {count} ({why_in('en', why)})."
         yield Notice("model_unanswered", said, {"model": model, "count": str(count), "why": why})
 
 
@@ -139,4 +153,4 @@ def _cost(opinion: Opinion, dropped: int) -> Cost:
     )  # fmt: skip
 
 
-ANCHORING = Step("anchoring", 1, Subject, Findings, anchoring, share=4, stage=Stage.MODEL)
+ANCHORING = Step("anchoring", 2, Subject, Findings, anchoring, share=4, stage=Stage.MODEL)

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from paperlane.checks import DEFAULT_PROFILE, Check, Issues, Scope, Subject, chosen, part, whole
+from paperlane.ai.rules import CATEGORIES, OF_MODELS
+from paperlane.checks import CHECKS, DEFAULT_PROFILE, Check, Issues, Scope, Subject, chosen, part, whole
 from paperlane.checks.remarks import Remarks
 from paperlane.checks.words import Ignoring
 from paperlane.model.documents import Coverage, Document, Findings, Ignored, Issue, Notice, Passage, Passages
@@ -36,7 +37,7 @@ class Spared:
 
     def __init__(self, document: Document) -> None:
         self._text = document.text
-        self._remarks = Remarks(document)
+        self._remarks = Remarks(document, (*CHECKS, *(f"{OF_MODELS}{rule}" for rule in CATEGORIES)))
         self._words = Ignoring(document.brief.ignored)
         self._by_remarks = self._by_words = 0
 

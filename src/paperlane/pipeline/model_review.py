@@ -12,7 +12,7 @@ from paperlane.pipeline.questions import Questions
 class Opinion:
     """What one model said: an answer for each question, in their order.
 
-    `usage` and `money` are what this document cost so far, whichever attempt paid; `kept` answers were there before.
+    `usage` and `money` are what this document cost so far, whichever attempt paid; `kept` answers others had paid for.
     """
 
     model: str

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from paperlane.ai.budget import Budget, Spent
+from paperlane.ai.purses import Payer, Spendings
 from paperlane.clock import Clock
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import TaskId, UserId
@@ -12,23 +15,34 @@ from paperlane.records import accounts, usage
 
 @dataclass(frozen=True, slots=True)
 class LedgerBooks:
-    """Every user has the same `budget`, for a calendar month."""
+    """`Books`; every user has the same `budget`, for a calendar month."""
 
     ledger: Ledger
     clock: Clock
     budget: Budget
 
-    def standing(self, user: UserId) -> tuple[Budget, Spent, float]:
-        """A user's budget, what they spent of it this month, and their lane's weight."""
-        begin = usage.month_of(self.clock.now())
-        spent, terms = self.ledger.read(lambda c: (usage.since(c, user, begin), accounts.terms(c, user)))
-        return self.budget, sum(spent.values(), start=Spent()), terms.weight if terms else 1.0
+    def terms(self, user: UserId) -> tuple[Budget, float]:
+        """The budget, and their lane's weight."""
+        terms = self.ledger.read(lambda connection: accounts.terms(connection, user))
+        return self.budget, terms.weight if terms else 1.0
 
-    def spent(self, task: TaskId, user: UserId, spending: Mapping[str, Spent]) -> None:
-        """This was spent now, by model."""
+    def settle(self, user: UserId, spendings: Spendings) -> Spent:
+        """A user's attempts spent this; what the user spent this month then, if there is a budget."""
         now = self.clock.now()
-        self.ledger.write(lambda connection: usage.add(connection, user, task, now, spending))
 
-    def of_task(self, task: TaskId) -> Mapping[str, Spent]:
-        """What was spent on a task so far, by model."""
-        return self.ledger.read(lambda connection: usage.of_task(connection, task))
+        def work(connection: Connection) -> Spent:
+            usage.settle(connection, user, now, spendings)
+            if not self.budget.limits:
+                return Spent()
+            return sum(usage.since(connection, user, usage.month_of(now)).values(), start=Spent())
+
+        return self.ledger.write(work) if spendings else self.ledger.read(work)
+
+    def before(self, payer: Payer) -> Mapping[str, Spent]:
+        """What the other attempts at its task spent, by model."""
+        return self.ledger.read(lambda connection: usage.before(connection, payer))
+
+    def waits(self, task: TaskId, model: str, *, answered: bool) -> float:
+        """For how many seconds a task has found this model away."""
+        now = self.clock.now()
+        return self.ledger.write(lambda connection: usage.wait(connection, task, model, now, answered=answered))

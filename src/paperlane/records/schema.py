@@ -137,15 +137,25 @@ usage = Table(  # what each user's questions cost at each model, by the day
     Column("money", Double, nullable=False),
 )
 
-task_usage = Table(  # what the questions of each task cost at each model, whichever of its attempts asked them
-    "usage_by_task",
+attempt_usage = Table(  # what the questions of each attempt at a task cost at each model
+    "usage_by_attempt",
     metadata,
     Column("task_id", _ID, primary_key=True),
+    Column("fence", BigInteger, primary_key=True, autoincrement=False),
     Column("model", key(200), primary_key=True),
     Column("requests", BigInteger, nullable=False),
     Column("tokens_in", BigInteger, nullable=False),
     Column("tokens_out", BigInteger, nullable=False),
     Column("money", Double, nullable=False),
+)
+
+waits = Table(  # for which models tasks wait
+    "waits_for_models",
+    metadata,
+    Column("task_id", _ID, primary_key=True),
+    Column("model", key(200), primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("seen", Double, nullable=False),  # when it was found away for the last time
 )
 
 rates = Table(  # what all workers know of each model's rate

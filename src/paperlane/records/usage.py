@@ -1,28 +1,45 @@
-"""What each user's questions to models cost, by the day."""
+"""What each user's questions to models cost, by the day and by attempt; and who waits for a model, since when."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import Connection, Label, Row, Table, delete, func, select, update
 
 from paperlane.ai import Usage
 from paperlane.ai.budget import Spent
+from paperlane.ai.purses import Payer, Spendings
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records.portable import insert_new
-from paperlane.records.schema import task_usage, usage
+from paperlane.records.schema import attempt_usage, usage, waits
 
 _DAY = 86_400
+_BROKEN_OFF = 6 * 3_600.0  # seconds; who waits for a model looks once an hour at least
+_NOTHING = {"requests": 0, "tokens_in": 0, "tokens_out": 0, "money": 0.0}
 
 
-def add(connection: Connection, user: UserId, task: TaskId, now: float, spent: Mapping[str, Spent]) -> None:
-    """A user's task used this up now, by the model's name."""
-    for model in sorted(spent):
-        _count(connection, usage, {"user_id": user, "day": int(now // _DAY), "model": model}, spent[model])
-        _count(connection, task_usage, {"task_id": task, "model": model}, spent[model])
+def settle(connection: Connection, user: UserId, now: float, spendings: Spendings) -> None:
+    """A user's attempts spent this from their beginning on; what is new of it is counted now.
+
+    So what is told again, for nobody knows whether its commit went through, changes nothing.
+    """
+    for payer in sorted(spendings):
+        for model, spent in sorted(spendings[payer].items()):
+            key = {"task_id": payer.task, "fence": payer.fence, "model": model}
+            news = spent - _locked(connection, attempt_usage, key)
+            if news != Spent():
+                _add(connection, usage, {"user_id": user, "day": int(now // _DAY), "model": model}, news)
+                _add(connection, attempt_usage, key, news)
 
 
-def _count(connection: Connection, table: Table, key: Mapping[str, object], one: Spent) -> None:
-    nothing = {"requests": 0, "tokens_in": 0, "tokens_out": 0, "money": 0.0}
+def _locked(connection: Connection, table: Table, key: Mapping[str, object]) -> Spent:
+    """What its row says, which is there now, and which nobody else changes meanwhile."""
+    connection.execute(insert_new(connection, table), {**key, **_NOTHING})
+    asked = select(table).where(*(table.c[name] == value for name, value in key.items()))
+    return _spent(connection.execute(asked.with_for_update()).one())
+
+
+def _add(connection: Connection, table: Table, key: Mapping[str, object], one: Spent) -> None:
     changed = (
         update(table)
         .where(*(table.c[name] == value for name, value in key.items()))
@@ -34,19 +51,38 @@ def _count(connection: Connection, table: Table, key: Mapping[str, object], one:
         )
     )
     if connection.execute(changed).rowcount == 0:
-        connection.execute(insert_new(connection, table), {**key, **nothing})
+        connection.execute(insert_new(connection, table), {**key, **_NOTHING})
         connection.execute(changed)
 
 
-def of_task(connection: Connection, task: TaskId) -> Mapping[str, Spent]:
-    """What a task used up so far, by model."""
-    rows = connection.execute(select(task_usage).where(task_usage.c.task_id == task))
-    return {row.model: Spent(Usage(row.requests, row.tokens_in, row.tokens_out), row.money) for row in rows}
+def _spent(row: Row[Any]) -> Spent:
+    return Spent(Usage(int(row.requests), int(row.tokens_in), int(row.tokens_out)), float(row.money))
+
+
+def before(connection: Connection, payer: Payer) -> Mapping[str, Spent]:
+    """What the other attempts at its task used up, by model."""
+    of_others = (attempt_usage.c.task_id == payer.task, attempt_usage.c.fence != payer.fence)
+    asked = select(attempt_usage.c.model, *_sums(attempt_usage)).where(*of_others).group_by(attempt_usage.c.model)
+    return {row.model: _spent(row) for row in connection.execute(asked)}
+
+
+def wait(connection: Connection, task: TaskId, model: str, now: float, *, answered: bool) -> float:
+    """A task found a model away. For how many seconds it has found it so.
+
+    That begins anew where it was `answered` meanwhile, or did not look for hours: it was not this that it waited for.
+    """
+    of_it = (waits.c.task_id == task, waits.c.model == model)
+    connection.execute(insert_new(connection, waits), {"task_id": task, "model": model, "since": now, "seen": now})
+    row = connection.execute(select(waits.c.since, waits.c.seen).where(*of_it).with_for_update()).one()
+    since = now if answered or now - row.seen > _BROKEN_OFF else row.since
+    connection.execute(update(waits).where(*of_it).values(since=since, seen=now))
+    return now - since
 
 
 def forget(connection: Connection, tasks: Sequence[TaskId]) -> None:
-    """What these tasks cost is told no more, but by user and day."""
-    connection.execute(delete(task_usage).where(task_usage.c.task_id.in_(tasks)))
+    """What these tasks cost is told no more, but by user and day; nor what they waited for."""
+    for table in (attempt_usage, waits):
+        connection.execute(delete(table).where(table.c.task_id.in_(tasks)))
 
 
 def since(connection: Connection, user: UserId, begin: float) -> Mapping[str, Spent]:
@@ -56,15 +92,17 @@ def since(connection: Connection, user: UserId, begin: float) -> Mapping[str, Sp
 
 def by_user(connection: Connection, begin: float, user: UserId | None = None) -> Mapping[int, Mapping[str, Spent]]:
     """The same of everybody who used up anything, or of one."""
-    sums = [func.sum(usage.c[name]).label(name) for name in ("requests", "tokens_in", "tokens_out", "money")]
-    asked = select(usage.c.user_id, usage.c.model, *sums).where(usage.c.day >= int(begin // _DAY))
+    asked = select(usage.c.user_id, usage.c.model, *_sums(usage)).where(usage.c.day >= int(begin // _DAY))
     if user is not None:
         asked = asked.where(usage.c.user_id == user)
     found: dict[int, dict[str, Spent]] = {}
     for row in connection.execute(asked.group_by(usage.c.user_id, usage.c.model)):
-        counted = Usage(int(row.requests), int(row.tokens_in), int(row.tokens_out))
-        found.setdefault(row.user_id, {})[row.model] = Spent(counted, float(row.money))
+        found.setdefault(row.user_id, {})[row.model] = _spent(row)
     return found
+
+
+def _sums(table: Table) -> Sequence[Label[Any]]:
+    return [func.sum(table.c[name]).label(name) for name in _NOTHING]
 
 
 def month_of(now: float) -> float:

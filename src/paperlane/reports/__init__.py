@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Protocol
 
 from paperlane.catalog import tell
-from paperlane.model.documents import CONTEXT, Coverage, Issue, Location, Notice, Report, Severity
+from paperlane.model.documents import CONTEXT, Coverage, Issue, Location, Notice, Reach, Report, Severity
 from paperlane.model.tasks import Fault
 
 Unreadable = Sequence[tuple[str, Fault]]
@@ -67,6 +67,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "kept": ", {n} answers from before", "unreadable": "could not be read", "page": "page {page}",
         "line": "line {line}, column {column}", "title": "Paperlane report",
         "untested": "Parts of this document were not tested",
+        "untested by models": "Rules tested all of this document, but no model did all of it",
         "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
         "one profile": "profile {names}", "profiles": "profiles {names}",
         "one word": "1 word", "one section": "1 section", "one page": "1 page",
@@ -94,6 +95,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "kept": "，{n} 个答案来自缓存", "unreadable": "无法读取", "page": "第 {page} 页",
         "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
         "untested": "本文档有部分内容未被检测",
+        "untested by models": "规则已检测全文，但模型未检测完全部内容",
         "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
         "one profile": "检测方案 {names}", "profiles": "检测方案 {names}",
         "one word": "1 字", "one section": "1 节", "one page": "1 页",
@@ -173,19 +175,37 @@ def place_line(location: Location, language: str) -> str:
 
 
 def coverage_line(coverage: Coverage, language: str) -> str:
-    """How much was tested, in words; every count of issues stands beside it."""
+    """How much was tested, in words, of each judge where not all of them tested everything.
+
+    Every count of issues stands beside it.
+    """
     words = WORDS[language]
-    total = coverage.tested + coverage.failed + coverage.skipped
-    if total == 0:
+    if coverage.whole or not coverage.by:
+        return _reach_line(coverage, words)
+    said = (
+        f"{judge_in(name, language)}{words[': ']}{_reach_line(reach, words)}" for name, reach in coverage.by.items()
+    )
+    return words["; "].join(said)
+
+
+def _reach_line(reach: Reach, words: Mapping[str, str]) -> str:
+    if reach.total == 0:
         return words["nothing"]
-    whole = "whole one" if total == 1 else "whole"
-    return words[whole if coverage.whole else "tested"].format(tested=coverage.tested, all=total)
+    whole = "whole one" if reach.total == 1 else "whole"
+    return words[whole if reach.whole else "tested"].format(tested=reach.tested, all=reach.total)
+
+
+def untested_line(coverage: Coverage, language: str) -> str:
+    """That a document was not wholly tested; "" where it was, or where nothing could be."""
+    if coverage.whole or coverage.of_rules.tested == 0:
+        return ""
+    return WORDS[language]["untested by models" if coverage.of_rules.whole else "untested"]
 
 
 def counts_line(report: Report, language: str) -> str:
     """The number of issues by severity, or that there is none: never plainly for what was not wholly tested."""
     words = WORDS[language]
-    if report.coverage.tested == 0 and not report.standing and report.judges == ("rules",):
+    if report.coverage.of_rules.tested == 0 and not report.standing:
         return words["nothing"]
     counted = [(report.count(severity), severity.value) for severity in Severity]
     many = language == "zh"
@@ -240,7 +260,12 @@ def judges_line(report: Report, language: str) -> str:
     words = WORDS[language]
     if report.judges == ("rules",):
         return words["rules only"]
-    return words[", "].join(words["rules"] if judge == "rules" else judge for judge in report.judges)
+    return words[", "].join(judge_in(judge, language) for judge in report.judges)
+
+
+def judge_in(judge: str, language: str) -> str:
+    """The rules in a language, or the name of a model."""
+    return WORDS[language]["rules"] if judge == "rules" else judge
 
 
 def costs_line(report: Report, language: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from paperlane.model.documents import Issue, Report, Severity
+from paperlane.model.documents import Issue, Reach, Report, Severity
 from paperlane.reports import Unreadable, fault_in, notice_line, said
 
 
@@ -31,7 +31,7 @@ def document(report: Report, language: str) -> dict[str, Any]:
             "words": report.words,
             "sections": report.sections,
         },
-        "coverage": {**asdict(coverage), "whole": coverage.whole},
+        "coverage": {**_reach(coverage), "by": {judge: _reach(reach) for judge, reach in coverage.by.items()}},
         "judges": list(report.judges),
         "costs": [asdict(cost) for cost in report.costs],
         "profiles": list(report.profiles),
@@ -46,6 +46,16 @@ def document(report: Report, language: str) -> dict[str, Any]:
             for (issue, status), change in zip(report.reviewed, report.changes, strict=True)
         ],
         "fixed": [asdict(known) for known in compared.fixed] if compared else [],
+    }
+
+
+def _reach(reach: Reach) -> dict[str, Any]:
+    return {
+        "tested": reach.tested,
+        "failed": reach.failed,
+        "skipped": reach.skipped,
+        "reasons": list(reach.reasons),
+        "whole": reach.whole,
     }
 
 

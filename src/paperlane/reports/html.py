@@ -21,6 +21,7 @@ from paperlane.reports import (
     profiles_line,
     said,
     size_line,
+    untested_line,
     visible,
 )
 
@@ -59,6 +60,7 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
             changes=partial(changes_line, language=language),
             counts=partial(counts_line, language=language),
             coverage=partial(coverage_line, language=language),
+            untested=partial(untested_line, language=language),
             judges=partial(judges_line, language=language),
             costs=partial(costs_line, language=language),
             profiles=partial(profiles_line, language=language),

@@ -16,6 +16,7 @@ from paperlane.reports import (
     notice_line,
     place_line,
     said,
+    untested_line,
     visible,
 )
 
@@ -33,7 +34,7 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
     if len(reports) + len(unreadable) > 1:
         yield f"| {words['document']} | {words['issues']} | {words['coverage']} |\n| --- | --- | --- |"
         for report in reports:
-            coverage = coverage_line(report.coverage, language)
+            coverage = _plain(coverage_line(report.coverage, language))
             yield f"| {_plain(report.name)} | {counts_line(report, language)} | {coverage} |"
         for name, _ in unreadable:
             yield f"| {_plain(name)} | {words['unreadable']} | |"
@@ -51,8 +52,8 @@ def _document(report: Report, language: str) -> Iterator[str]:
     yield f"**{counts_line(report, language)}** · {' · '.join(map(_plain, facts))}\n"
     for notice in report.notices:
         yield f"> {_plain(notice_line(notice, language))} (`{notice.code}`)\n"
-    if report.coverage.tested and not report.coverage.whole:
-        yield f"> {WORDS[language]['untested']}\n"
+    if untested := untested_line(report.coverage, language):
+        yield f"> {untested}\n"
     for issue in report.standing:
         yield _issue(issue, language)
 

@@ -23,6 +23,7 @@ from paperlane.reports import (
     notice_line,
     place_line,
     said,
+    untested_line,
     visible,
 )
 
@@ -84,13 +85,13 @@ def _fonts(*, chinese: bool) -> Sequence[str]:
 
 def _document(report: Report, language: str) -> dict[str, Any]:
     notices = [f"{notice_line(notice, language)} [{notice.code}]" for notice in report.notices]
-    if report.coverage.tested and not report.coverage.whole:
-        notices.append(WORDS[language]["untested"])
+    if untested := untested_line(report.coverage, language):
+        notices.append(untested)
     return {
         "name": visible(report.name),
         "counts": counts_line(report, language),
-        "coverage": coverage_line(report.coverage, language),
-        "facts": " · ".join(facts_of(report, language)),
+        "coverage": visible(coverage_line(report.coverage, language)),
+        "facts": visible(" · ".join(facts_of(report, language))),
         "notices": _visible(notices),
         "issues": [_issue(issue, language) for issue in report.standing],
     }

@@ -65,12 +65,18 @@ class Brief(TypedDict):
     models: Sequence[str]
 
 
-class Coverage(TypedDict):
-    """Passages of the document by whether they were tested."""
+class Reach(TypedDict):
+    """Passages of the document by whether one judge, the rules or a model, tested them."""
 
     tested: int
     failed: int
     skipped: int
+
+
+class Coverage(Reach):
+    """Passages of the document by whether all of its judges tested them; `by` tells it of each if there are several."""
+
+    by: Mapping[str, Reach]
 
 
 class Counts(TypedDict):

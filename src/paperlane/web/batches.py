@@ -44,7 +44,7 @@ _FORM: dict[str, Any] = {
                         "profile": {"type": "array", "items": {"type": "string", "enum": [*PROFILES]}},
                         "check": {"type": "array", "items": {"type": "string"}},
                         "no_check": {"type": "array", "items": {"type": "string"}},
-                        "model": {"type": "string"},
+                        "model": {"type": "array", "items": {"type": "string"}},
                     },
                 }
             }

@@ -19,7 +19,7 @@ from paperlane.web import answers
 Given = TypeVar("Given")
 _UPLOAD = TypeAdapter(Upload)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
-_NO_COVERAGE: answers.Coverage = {"tested": 0, "failed": 0, "skipped": 0}
+_NO_COVERAGE: answers.Coverage = {"tested": 0, "failed": 0, "skipped": 0, "by": {}}
 _NO_ISSUES: answers.Counts = {"error": 0, "warning": 0, "info": 0}
 
 
@@ -67,10 +67,15 @@ def task(of: Task, versions: Mapping[TaskId, Versions]) -> answers.Task:
         "run_at": moment(of.run_at),
         "error": of.fault if of.status == "failed" else None,
         "warnings": summary.get("warnings", []),
-        "coverage": summary.get("coverage", _NO_COVERAGE),
+        "coverage": _coverage(summary.get("coverage", _NO_COVERAGE)),
         "issues": summary.get("issues", _NO_ISSUES),
         "changes": _changes(versions.get(of.id)),
     }
+
+
+def _coverage(kept: answers.Coverage) -> answers.Coverage:
+    """That of before there were several judges does not tell of each."""
+    return {**_NO_COVERAGE, **kept}
 
 
 def _changes(of: Versions | None) -> answers.Changes | None:

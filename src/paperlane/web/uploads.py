@@ -89,7 +89,7 @@ class _Receiver:
         self._size = 0
         self._parts = 0
         self._named: dict[str, list[str]] = {name: [] for name in _NAMES}
-        self._model = ""
+        self._models: list[str] = []
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -123,7 +123,7 @@ class _Receiver:
         if not self._ended:
             raise BadRequest("The upload broke off.", hint="Send it again.")
         brief = brief_of(*(self._named[name] for name in _NAMES))
-        self.received.brief = replace(brief, models=self._settings.chosen_models(self._model))
+        self.received.brief = replace(brief, models=self._settings.chosen_models(names_in(self._models)))
         self._blobs.keep([upload.blob for upload in self.received.uploads])
         return self.received
 
@@ -215,8 +215,8 @@ class _Receiver:
         if name in _FIELDS:
             self.received.fields[name] = said
         elif name == "model":
-            self._settings.chosen_models(said)
-            self._model = said
+            self._models.append(said)
+            self._settings.chosen_models(names_in(self._models))
         elif name in _NAMES:
             kind, known = _NAMES[name]
             check_known(kind, names_in([said]), known)

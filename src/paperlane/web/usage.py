@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from paperlane.desk.accounts import Used
-from paperlane.settings import currency_of
+from paperlane.settings import currency_of, models_of
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Asker, House, Parts
 
@@ -21,7 +21,7 @@ def _shape(used: Used, house: House) -> answers.Used:
         "tokens_in": used.spent.usage.tokens_in,
         "tokens_out": used.spent.usage.tokens_out,
         "money": used.spent.money,
-        "currency": currency_of(house.settings),
+        "currency": currency_of(models_of(house.settings)),
     }
 
 

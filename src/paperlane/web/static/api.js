@@ -19,7 +19,8 @@ export function sayCode({ code, message = "", detail = "", params = {} }) {
   const filled = words[`filled ${code}`] ?? "";
   const wanted = [...filled.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
   if (wanted.length && wanted.every((name) => params[name])) {
-    const given = Object.entries(params).map(([name, value]) => [name, value.replaceAll(", ", "、")]);
+    const told = (name, value) => (name === "why" ? say(`why ${value}`, {}, value) : value).replaceAll(", ", "、");
+    const given = Object.entries(params).map(([name, value]) => [name, told(name, value)]);
     return say(`filled ${code}`, Object.fromEntries(given));
   }
   return say(`code ${code}`, {}, raised);
@@ -73,18 +74,29 @@ export function element(name, className = "", ...children) {
 
 /** How much was found, beside how much was tested; never plainly "no issues" for what was not wholly tested. */
 export function sayFound(task) {
-  const { tested, failed, skipped } = task.coverage;
-  if (tested === 0) return say("nothing tested");
+  const { by = {} } = task.coverage;
+  const rules = by.rules ?? task.coverage;
+  if (rules.tested === 0) return say("nothing tested");
   const counts = ["error", "warning", "info"]
     .filter((severity) => task.issues[severity])
     .map((severity) => `${task.issues[severity]} ${say(task.issues[severity] === 1 ? `one ${severity}` : `${severity}s`)}`);
-  const all = tested + failed + skipped;
-  const isWhole = tested === all && !task.warnings.some(({ code }) => code === "check_failed");
-  const whole = say(all === 1 ? "whole one" : "whole", { all });
-  const coverage = isWhole ? whole : say("tested", { tested, all });
+  const broken = task.warnings.some(({ code }) => code === "check_failed");
+  const isWhole = isTested(task.coverage) && !broken;
+  const each = Object.entries(by).map(([judge, reach]) =>
+    judge === "rules" ? `${say("rules")}${say(": ")}${sayReach(reach, broken)}` : `${judge}${say(": ")}${sayReach(reach)}`);
+  const coverage = isWhole || !each.length ? sayReach(task.coverage, broken) : each.join(say(", "));
   const none = isWhole ? "no issues" : "no issues in part";
   const changes = task.changes ? ` · ${say("changes", task.changes)}` : "";
   return `${counts.join(say(", ")) || say(none)}${changes} · ${coverage}`;
+}
+
+const isTested = ({ failed, skipped }) => failed + skipped === 0;
+
+/** How many passages were tested; a check that is `broken` did not test all that it should have. */
+function sayReach(reach, broken = false) {
+  const { tested, failed, skipped } = reach;
+  const all = tested + failed + skipped;
+  return isTested(reach) && !broken ? say(all === 1 ? "whole one" : "whole", { all }) : say("tested", { tested, all });
 }
 
 /** When a waiting task starts, if not as soon as there is room; and how often it was tried. */

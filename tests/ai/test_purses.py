@@ -1,0 +1,204 @@
+"""What one user's tasks may spend together, in one process and in several."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from threading import Event
+
+import pytest
+
+from paperlane.ai import Usage
+from paperlane.ai.budget import Budget, Spent
+from paperlane.ai.memory import MemoryBooks
+from paperlane.ai.purses import Account, Payer, Purses, Spendings
+from paperlane.errors import Unavailable
+from paperlane.model.tasks import TaskId, UserId
+from paperlane.settings import ModelTerms
+from paperlane.threads import Threads
+
+USER, EXPECTED, USED = UserId(1), Usage(1, 10, 0), Usage(1, 6, 0)
+TERMS = {"m": ModelTerms(model="m", price_in=100_000, in_flight=20)}
+NewPurses = Callable[..., Purses]
+
+
+@pytest.fixture
+async def new_purses() -> AsyncIterator[NewPurses]:
+    """Purses as each process has its own, over the same books."""
+    threads = Threads("books")
+    yield lambda books, **patience: Purses(books, TERMS, threads, **patience)
+    threads.close()
+
+
+class Blinking(MemoryBooks):
+    """Books that write down what they are told, and cannot say so for the first `times`."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.told: list[Spendings] = []
+
+    def settle(self, user: UserId, spendings: Spendings) -> Spent:
+        self.told.append(spendings)
+        seen = super().settle(user, spendings)
+        if len(self.told) <= self.times:
+            raise Unavailable("the answer was lost")
+        return seen
+
+
+async def spend(account: Account) -> bool:
+    """One request, from its hold to its answer."""
+    if not await account.hold("m", EXPECTED):
+        return False
+    await asyncio.sleep(0)
+    account.add("m", EXPECTED, USED)
+    return True
+
+
+async def soon(asked: "asyncio.Task[bool]") -> bool:
+    """Has it an answer, where nothing is settled meanwhile?"""
+    for _ in range(20):
+        await asyncio.sleep(0.002)  # the books are on a thread
+        if asked.done():
+            return True
+    return False
+
+
+def test_budgets_allow_until_they_are_used_up():
+    def spent(tokens: int, money: float) -> Spent:
+        return Spent(Usage(1, tokens, 0), money)
+
+    assert Budget().allows(spent(10**12, 1e9))
+    assert Budget(tokens=100).allows(spent(99, 1e9))
+    assert not Budget(tokens=100).allows(spent(100, 0.0))
+    assert not Budget(tokens=100, money=2.0).allows(spent(0, 2.0))
+    assert Budget(tokens=100, money=2.0).share(spent(5, 0.5), spent(0, 1.0)) == 0.5
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=100), Budget(money=10.0)], ids=["tokens", "money"])
+async def test_tasks_of_one_user_share_what_is_left(new_purses: NewPurses, budget: Budget):
+    purses = new_purses(MemoryBooks(budget))
+
+    async def task(name: str) -> int:
+        async with purses.account(USER, Payer(TaskId(name), 1)) as (account, _):
+            return sum(await asyncio.gather(*(spend(account) for _ in range(30))))
+
+    sent = await asyncio.gather(*(task(name) for name in "abc"))
+    assert sum(sent) == 17  # of 6 each: 96 are less than 100, so one more is sent
+
+
+async def test_what_is_only_held_refuses_nobody(new_purses: NewPurses):
+    async with new_purses(MemoryBooks(Budget(tokens=20))).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert await account.hold("m", EXPECTED)
+        assert await account.hold("m", EXPECTED)
+        third = asyncio.create_task(account.hold("m", EXPECTED))
+        assert not await soon(third)
+        account.add("m", EXPECTED, Usage())  # it failed, and cost nothing
+        assert await third
+        fourth = asyncio.create_task(account.hold("m", EXPECTED))
+        assert not await soon(fourth)
+        for _ in range(2):
+            account.add("m", EXPECTED, EXPECTED)
+        assert not await fourth
+
+
+async def test_with_a_budget_no_more_is_held_than_may_be_under_way(new_purses: NewPurses):
+    async with new_purses(MemoryBooks(Budget(tokens=10**9))).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert all([await account.hold("m", EXPECTED) for _ in range(TERMS["m"].in_flight)])
+        another = asyncio.create_task(account.hold("m", EXPECTED))
+        assert not await soon(another)
+        account.add("m", EXPECTED, USED)
+        assert await another
+
+
+async def test_processes_go_past_a_budget_by_no_more_than_others_hold(new_purses: NewPurses):
+    """Each holds at most two at once: the last request of all, and two of each of the three others, may be too many."""
+    books, tokens, processes = MemoryBooks(Budget(tokens=2_000)), 0, 4
+
+    async def process(number: int) -> None:
+        nonlocal tokens
+        async with new_purses(books).account(USER, Payer(TaskId(str(number)), 1)) as (account, _):
+
+            async def some() -> None:
+                while await spend(account):
+                    pass
+
+            await asyncio.gather(some(), some())
+            tokens += account.used["m"].tokens
+
+    await asyncio.gather(*(process(number) for number in range(processes)))
+    assert 2_000 <= tokens <= 2_000 + USED.tokens * (1 + 2 * (processes - 1))
+
+
+async def test_no_more_is_unknown_to_the_books_than_may_be_held_at_once(new_purses: NewPurses):
+    books, many = MemoryBooks(Budget(tokens=10**9)), TERMS["m"].in_flight
+    async with new_purses(books).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        for number in range(1, 5 * many):
+            assert await spend(account)
+            assert number * USED.tokens - books.settle(USER, {}).usage.tokens <= many * USED.tokens
+
+
+async def test_what_is_told_again_counts_once(new_purses: NewPurses):
+    books = Blinking(times=1)
+    purses = new_purses(books)
+    async with purses.account(USER, Payer(TaskId("t"), 7)) as (account, _):
+        assert await spend(account)
+        assert await spend(account)
+    both = {Payer(TaskId("t"), 7): {"m": Spent(Usage(2, 12, 0), 1.2)}}
+    assert books.told == [both, both]
+
+
+async def test_books_that_are_away_change_no_outcome_and_are_told_later(new_purses: NewPurses):
+    books = Blinking(times=2)
+    purses = new_purses(books, patience=0.0)
+
+    async def attempt(fence: int, ends: asyncio.Event) -> None:
+        async with purses.account(USER, Payer(TaskId("t"), fence)) as (account, _):
+            assert await spend(account)
+            spent.set()
+            await ends.wait()
+
+    over, never, spent = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    over.set()
+    await attempt(1, over)
+    cancelled = asyncio.create_task(attempt(2, never))
+    spent.clear()
+    await spent.wait()
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    assert cancelled.cancelled()
+    await purses.close()
+    assert {payer.fence for payer in books.told[-1]} == {1, 2}
+    assert len(books.told) == 3
+    await purses.close()
+    assert len(books.told) == 3
+
+
+async def test_what_is_spent_while_the_books_are_written_is_told_the_next_time(new_purses: NewPurses):
+    begun, goes_on, told = Event(), Event(), list[int]()
+
+    class Slow(MemoryBooks):
+        def settle(self, user: UserId, spendings: Spendings) -> Spent:
+            begun.set()
+            assert goes_on.wait(10)
+            told.extend(one["m"].usage.requests for one in spendings.values())
+            return super().settle(user, spendings)
+
+    async with new_purses(Slow()).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert await spend(account)
+        looking = asyncio.create_task(account.purse.look())
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        assert await spend(account)
+        asyncio.get_running_loop().call_later(0.01, goes_on.set)
+    await looking
+    assert told == [1, 2]
+
+
+async def test_a_purse_looks_anew_at_what_others_spent(new_purses: NewPurses):
+    books = MemoryBooks(Budget(tokens=1_000))
+    async with new_purses(books).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert await spend(account)
+        books.settle(USER, {Payer(TaskId("elsewhere"), 1): {"m": Spent(Usage(9, 990, 0))}})
+        sent = 0
+        while await spend(account):
+            sent += 1
+        assert sent <= 1_000 / 20 / USED.tokens  # a twentieth of what it believed to be left
