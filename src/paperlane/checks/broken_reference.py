@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.anchors import MARKDOWN, places
 from paperlane.checks.numerals import value_of
-from paperlane.checks.series import captions, ids, kind_of, mentioned
+from paperlane.checks.series import STANDARDS, captions, ids, kind_of, mentioned
 from paperlane.model.documents import Section, Severity
 
 # a number has two digits at most before its first point: Section 508 is a law's, and so is § 15
@@ -18,6 +18,10 @@ _SECTION = re.compile(
     rf"§§?\s*(?P<sign>{_PARTED})|"
     rf"(?<![\w-])(?:see|refer\s+to|(?:described|defined|specified|given|listed|stated|shown)\s+in|"
     rf"in\s+accordance\s+with)\s+(?P<bared>{_PARTED})(?!\s+[a-z])|"
+    r"(?<![\w-])(?:(?:required|prescribed|defined|specified|given|demanded|laid\s+down|set\s+out|explained|detailed|described|listed)\s+"
+    r"(?:in|by|under)|(?:requirements?|limits?|rules?|values?|provisions?|conditions?)\s+(?:in|of|under)|according\s+to|as\s+per|pursuant\s+to|"
+    rf"subject\s+to|under|comply\s+with|see)\s+(?P<deep>\d{{1,2}}(?:\.\d{{1,3}}){{2,3}}+(?![\w%]|\.\d))|"
+    rf"(?:按照?|根据|依据|依照|遵照|符合|满足|参照)\s*(?P<ruled>{_PARTED})(?=\s*(?:的|[节款]|规定|要求|所述|中))|"
     r"第\s*(?P<zh>\d{1,2}(?:\.\d{1,3})*+|[一二三四五六七八九十]{1,3})\s*小?(?P<kind>[章节条款])|"
     rf"(?:[参详]?见|参[考照]|章节|小节)\s*(?P<seen>{_PARTED})|"
     r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*小?节",
@@ -31,8 +35,13 @@ _APPENDIX = re.compile(
     re.ASCII,
 )
 _CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
+_TITLED_APPENDIX = re.compile(  # in the midst of a block, as in a cell of a sheet
+    r"^[ \t]*(?:[一-龥]{0,4}|(?i:example|sample|see)\s+)(?P<kind>(?i:appendix|annex)\s|"
+    r"附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})\s*[-–—:：．]\s*\S",
+    re.ASCII | re.MULTILINE,
+)
 _LISTED = re.compile(
-    r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
+    r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)(?:s(?=\s+[\d.-]+\s*(?:,|and\b|or\b|to\b|–|-)))?\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
     r"(?:(?<![\u3400-\u9fff])|(?<=[见如照据按在由与和及合于从对循示看考下上、]))"
     r"(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)(?![\w%．.]|\s?[个张只台份种家块次层年月日元])",
     re.IGNORECASE | re.ASCII,
@@ -68,6 +77,13 @@ _OF = re.compile(
     re.ASCII,
 )
 _SOURCE = re.compile(r"\[[A-Z][\w ./-]*\]|\b(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|《", re.ASCII)
+# a noun before an id makes it a name, unless it is a noun for what has ids
+_THING = re.compile(
+    r"\b(?:[Tt]he|[Aa]n?|[Ee]ach|[Ee]very|[Ii]ts|[Oo]ur|[Tt]his)\s+(?:[a-z-]+\s+){0,2}(?!(?:requirement|constraint|case|test|rule|need|item|point|"
+    r"function|story|feature|goal|risk|hazard|interface|id|identifier|statement|entry|row|condition|number|step|scenario|"
+    r"specification|issue|ticket|and|or|of|in|to|by|with|from|for|see|per)s?\b)[a-z]{3,}\s+$",
+    re.ASCII,
+)
 _WINDOW = 60  # characters before a reference in which another text may be named
 _FEWEST = 2  # numbered sections that make a document a numbered one
 _FEWEST_IDS = 3
@@ -96,11 +112,21 @@ _SECTIONS = (
     "见",
     "参",
     "节",
+    "equire",
+    "ccording",
+    "under",
+    "omply",
+    "按",
+    "根据",
+    "依",
+    "遵照",
+    "符合",
+    "满足",
 )
 _APPENDICES = (
     "ppendix", "nnex", "ttachment", "chedule", "xhibit", "nclosure", "APPENDIX", "ANNEX", "附",
 )  # fmt: skip
-_CAPTIONED = ("able ", "igure ", "ig. ", "isting ", "TABLE", "FIGURE", "表", "图")
+_CAPTIONED = ("able", "igure", "ig. ", "isting", "TABLE", "FIGURE", "表", "图")
 _QUOTED = ('"', "“", "「")
 _PAGES = ("page", "页")
 
@@ -215,7 +241,9 @@ def _sections(subject: Subject) -> Iterator[Finding]:
 
 def _places(text: str, found: re.Match[str]) -> Iterator[tuple[int, int, str]]:
     """Each section that a reference names, as in "sections 2, 3 and 9"."""
-    number = next(filter(None, (found[name] for name in ("en", "sign", "bared", "zh", "seen", "bare"))))
+    number = next(
+        filter(None, (found[name] for name in ("en", "sign", "bared", "deep", "ruled", "zh", "seen", "bare")))
+    )
     yield found.start(), found.end(), number
     end = found.end()
     while (further := _FURTHER.match(text, end)) is not None and (found["many"] or "." in further["en"]):
@@ -244,6 +272,9 @@ def _lost(subject: Subject) -> Iterator[Finding]:
                 yield prose.finding(*found.span(), {"target": found[0]})
 
 
+_ALWAYS_HERE = ("appendix", "annex", "附录")  # an attachment is often another file
+
+
 def _appendices(subject: Subject) -> Iterator[Finding]:
     """Appendices, where a block begins with one of that kind, or where a document of sections has none."""
     begun = [
@@ -251,13 +282,21 @@ def _appendices(subject: Subject) -> Iterator[Finding]:
         for prose in subject.prose
         if (found := _APPENDIX.match(prose.text, _indent(prose.text))) and not _is_sentence(prose, found.end())
     ]
-    known = {(found["kind"].strip().lower(), found["name"]) for found in begun}
+    titles = (
+        found
+        for prose in subject.prose
+        if _hints(prose, _APPENDICES)
+        for found in _TITLED_APPENDIX.finditer(prose.text)
+    )
+    known = {(found["kind"].strip().lower(), found["name"]) for found in (*begun, *titles)}
     kinds = {kind for kind, _ in known}
     titled = sum(section.heading >= 0 for section in subject.document.sections) >= _FEWEST_TITLES
     for prose in subject.prose:
         for found in _APPENDIX.finditer(prose.text) if _hints(prose, _APPENDICES) else ():
             kind = found["kind"].strip().lower()
-            told = kind in kinds or (titled and not kinds and _SOURCE.search(prose.text) is None)
+            told = kind in kinds or (
+                titled and (not kinds or kind in _ALWAYS_HERE) and _SOURCE.search(prose.text) is None
+            )
             if told and (kind, found["name"]) not in known and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
 
@@ -313,13 +352,24 @@ def _ids(subject: Subject) -> Iterator[Finding]:
     for found in ids(subject).values():
         for one in found:
             defined.setdefault(one.stem, set()).add(one.text)
-    series = {stem: texts for stem, texts in defined.items() if len(texts) >= _FEWEST_IDS and stem[-1] in "-_."}
+    series = {
+        stem: texts
+        for stem, texts in defined.items()
+        if len(texts) >= _FEWEST_IDS and stem[-1] in "-_." and stem[:-1] not in STANDARDS
+    }
     for prose in _numbered(subject) if series else ():
         for found in mentioned(prose):
             known = series.get(found["stem"])
-            # IP-4 beside IP-101 is a name
+            # KX-4 beside KX-101 is a name, and so is "the camera KX-4"
             short = bool(known) and len(found[0]) < min(map(len, known))
-            if known and not short and found[0] not in known and not any(text.startswith(found[0]) for text in known):
+            named = _THING.search(prose.text, max(0, found.start() - _WINDOW), found.start()) is not None
+            if (
+                known
+                and not short
+                and not named
+                and found[0] not in known
+                and not any(text.startswith(found[0]) for text in known)
+            ):
                 yield prose.finding(*found.span(), {"target": found[0]})
 
 
@@ -341,6 +391,8 @@ CHECK = Check(
     messages={"en": "“{target}” is not in this document.", "zh": "文档中不存在“{target}”。"},
     suggestions={"en": "Correct the reference, or add what it names.", "zh": "请更正引用，或补充被引用的内容。"},
     flags=(
+        "# 1 A\n\nIt stops as required by 9.2.1.\n\n# 2 B\n\n## 2.1 C",
+        "# 1 A\n\nThe values of Tables 8 and 9 apply.\n\n# 2 B\n\nTable 1: Limits",
         "# Guide\n\nSee [below](#nowhere).",
         "# Guide\n\nSee [below][end].\n\n[end]: #nowhere 'The end'",
         "# Guide\n\nSee [below](#nowhere\n'The end').",
@@ -372,6 +424,8 @@ CHECK = Check(
         "# 目的\n\n详见“门的限值”一节。\n\n# 范围\n\n正文。\n\n# 术语\n\n正文。",
     ),
     passes=(
+        "# A\n\n见附录 1。\n\n# B\n\n示例附录 1 - 角色\n\n# C\n\n正文。",
+        "KX-1 It opens.\n\nKX-2 It closes.\n\nKX-3 It locks.\n\nThe small camera KX-4 is black.",
         "# Guide\n\nSee [below](#the-end).\n\n## The end\n\nDone.",
         "# The end_time\n\nSee [it](#the-end\\_time), [it][a], and [its lines](#L3-L8).\n\n[a]: #the-end_time",
         "# 1 Purpose\n\nSee section 2.\n\n# 2 Scope\n\nText.",

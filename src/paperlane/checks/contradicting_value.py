@@ -19,8 +19,8 @@ _CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described al
 _SHORT = 30  # characters of a cell that holds a value
 _COUNTED = re.compile(r"\s?(?:[位条个次人台件页份张名项](?![\u3400-\u9fff])|个?字符)")  # what a number counts
 _FAR = 400  # characters in one section, behind which one no longer compares things side by side
-_FEWEST_SHARED = 3.0
-_MOST_MORE = 1.7  # times as many words
+_FEWEST_SHARED, _FEWEST_MEASURED = 3.0, 2.0
+_MOST_MORE, _MOST_MEASURED = 1.7, 2.1  # times as many words
 _MOST_NEAR = 40
 _FEWEST = 2.0
 _GENERIC = 1.0
@@ -81,7 +81,7 @@ def _wider(claimed: Sequence[_Stated]) -> Iterator[tuple[_Stated, _Stated]]:
             index[word].append(one)
     for one in claimed:
         key = one.claim.key
-        if one.claim.weight < _FEWEST_SHARED:
+        if one.claim.weight < (_FEWEST_MEASURED if _is_measured(one.claim) else _FEWEST_SHARED):
             continue
         near = min((index[word] for word in key), key=len)
         found = [other for other in near[:_MOST_NEAR] if other is not one and _says_more(other.claim, one.claim)]
@@ -90,12 +90,17 @@ def _wider(claimed: Sequence[_Stated]) -> Iterator[tuple[_Stated, _Stated]]:
             yield first, second
 
 
+def _is_measured(claim: Claim) -> bool:
+    """Has each of its values a unit?"""
+    return "number" not in claim.dimensions
+
+
 def _says_more(wide: Claim, narrow: Claim) -> bool:
     more = wide.key - narrow.key
     return (
         wide.dimensions == narrow.dimensions
         and narrow.key < wide.key
-        and wide.weight <= _MOST_MORE * narrow.weight
+        and wide.weight <= (_MOST_MEASURED if _is_measured(wide) else _MOST_MORE) * narrow.weight
         and not more & wide.when
     )
 
@@ -160,6 +165,9 @@ CHECK = Check(
         "zh": "请统一数值，或分别注明各自适用的条件。",
     },
     flags=(
+        "# A\n\nThe hold period is 5 s.\n\n# B\n\nThe hold period of the lamp is 10 s.",
+        "# 甲\n\n缓冲区上限为1000条。\n\n# 乙\n\n缓冲区上限为5000条。",
+        "# 甲\n\n给料速度为20升/分钟。\n\n# 乙\n\n给料速度为25升/分钟。",
         "# A\n\nThe flow of the fan is 20 m³/h.\n\n# B\n\nThe flow of the fan is 25 m³/h.",
         "# Speed\n\nThe response time is 2 s.\n\n# Tests\n\nThe response time shall be 3 s.",
         "# 性能\n\n超时时间为30秒。\n\n# 接口\n\n超时时间为60秒。",
@@ -182,6 +190,7 @@ CHECK = Check(
         "# A\n\nThe availability is 99.9 %.\n\n# B\n\nAvailability shall be at least 99.99%.",
     ),
     passes=(
+        "# A\n\nA letter is kept in a 16-bit cell.\n\n# B\n\nA letter is kept in a 32-bit cell of its own.",
         "# Speed\n\nThe response time is 2 s.\n\n# Tests\n\nThe response time shall be 2000 ms.",
         "# 性能\n\n超时时间为30秒。\n\n# 接口\n\n超时时间为0.5分钟。",
         "# Speed\n\nThe response time is 2 s.\n\n# Load\n\nUnder full load, the response time is 5 s.",

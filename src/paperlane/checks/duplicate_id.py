@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.series import Id, Numbered, captions, headings, ids
+from paperlane.checks.series import STANDARDS, Id, Numbered, captions, headings, ids
 from paperlane.model.documents import Severity
 
 _FEWEST_IDS = 3
 _LISTS = ("text", "headings", "cards")  # a table may give an id several rows
 # what an id of its own defines is a statement; a standard's name begins one as well
 _STATES = re.compile(r"[\s)\]】）*_`:：.—–-]+(?:[A-Z][\w'-]*[ ,]+\w+ +\w|[\u3400-\u9fff][^\n]{3})", re.ASCII)
-_STANDARDS = frozenset({
-    "ISO", "IEC", "IEEE", "RFC", "EN", "DIN", "ANSI", "ITU", "NIST", "FIPS", "GB", "UTF", "SHA", "MD", "AES", "RSA",
-    "HTTP", "IP", "IPV", "USB", "RS", "COVID", "CVE", "CWE", "BCP", "STD", "SP", "WCAG", "TLS", "SSL", "PKCS", "X",
-})  # fmt: skip
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -69,7 +65,7 @@ def _pairs(found: Sequence[Id]) -> Iterator[Finding]:
         before = seen.setdefault(one.text, says)
         name = re.split(r"[-_./\d]", one.text, maxsplit=1)[0]
         plain = one.stem[-1] not in "-_./—" and name.isascii()
-        if before == says or plain or (not name.isupper() and name.isascii()) or name in _STANDARDS:
+        if before == says or plain or (not name.isupper() and name.isascii()) or name in STANDARDS:
             continue
         if _STATES.match(one.says) and not says.startswith(before) and not before.startswith(says):
             yield Finding(one.start, one.end, {"number": one.text})
@@ -106,6 +102,7 @@ CHECK = Check(
     messages={"en": "{number} stands twice.", "zh": "编号 {number} 重复出现。"},
     suggestions={"en": "Give each a number of its own.", "zh": "请为每一项分配唯一的编号。"},
     flags=(
+        "DK-71 门宽两米。\nDK-71 门高三米。",
         "# 1 Purpose\n\nText.\n\n# 1 Scope\n\nText.",
         "REQ-1 The door opens.\n\nREQ-2 It closes.\n\nREQ-2 It locks.",
         "REQ-01门可以打开。\n\nREQ-02门可以关闭。\n\nREQ-02门可以上锁。",

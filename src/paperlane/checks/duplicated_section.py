@@ -11,7 +11,7 @@ from paperlane.model.documents import Block, BlockKind, Section, Severity
 
 _TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]")
 _HAN = "\u3400"  # Chinese tokens stand behind it
-_FEWEST_WORDS = 40
+_FEWEST_WORDS, _FEWEST_OF_SECTION = 40, 28
 _SHINGLE = 3  # tokens
 _MOST_BELOW = 12  # sections that are read with the one above them
 _LIKELY = 0.4  # of all shingles, by those that were kept, so that a closer look pays
@@ -19,6 +19,7 @@ _NEAREST = 3  # texts that share most are looked at closely: of a section too, a
 _SAMPLED = 4  # of so many shingles one is kept
 _INDEXED = 4  # texts that are kept of those that share a shingle, so that a much repeated one costs no more
 _ALIKE = 0.9  # of all tokens
+_WITHIN, _LONGER = 0.98, 0.8  # or one is all in the other, which says a little more
 _IN_ORDER = 0.5  # of all shingles: one changed word changes three
 _PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.FOOTNOTE)
 _CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
@@ -44,7 +45,9 @@ class _Text:
         if len(mine & others) < _IN_ORDER * len(mine | others):
             return False
         same = (self.tokens & other.tokens).total()
-        if 2 * same < _ALIKE * (self.tokens.total() + other.tokens.total()):
+        mine_all, others_all = self.tokens.total(), other.tokens.total()
+        within = same >= _WITHIN * min(mine_all, others_all)
+        if 2 * same < (_LONGER if within else _ALIKE) * (mine_all + others_all):
             return False
         changed = (self.tokens - other.tokens).keys() | (other.tokens - self.tokens).keys()
         return not changed & (_tokens(self.path) ^ _tokens(other.path))
@@ -111,9 +114,9 @@ def _texts(subject: Subject) -> tuple[Sequence[_Text], Sequence[_Text]]:
                 first = " ".join(subject.document.text[block.start :][:60].split())
                 paragraphs.append(_text(tokens, block, section.path, title or first))
         tokens = own[at]
-        if not _long(tokens):
+        if not _long(tokens, _FEWEST_OF_SECTION):
             tokens = [*tokens, *_below(all_sections, own, at)]
-        if section.heading >= 0 and _long(tokens):
+        if section.heading >= 0 and _long(tokens, _FEWEST_OF_SECTION):
             sections.append(_text(tokens, blocks[section.heading], section.path, title))
     return sections, paragraphs
 
@@ -129,12 +132,12 @@ def _said(said: Mapping[int, Sequence[str]], blocks: Sequence[Block]) -> Iterato
     return chain.from_iterable(said.get(block.start, ()) for block in blocks)
 
 
-def _long(tokens: Sequence[str]) -> bool:
+def _long(tokens: Sequence[str], fewest: int = _FEWEST_WORDS) -> bool:
     """Has it so many words, or characters of which two count as one?"""
-    if len(tokens) < _FEWEST_WORDS:
+    if len(tokens) < fewest:
         return False
     han = 0 if "".join(tokens).isascii() else sum(token >= _HAN for token in tokens)
-    return 2 * len(tokens) - han >= 2 * _FEWEST_WORDS
+    return 2 * len(tokens) - han >= 2 * fewest
 
 
 def _text(tokens: Sequence[str], place: Block, path: tuple[str, ...], title: str) -> _Text:

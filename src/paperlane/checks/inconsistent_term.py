@@ -53,6 +53,7 @@ _PARTICLES = frozenset({
 })  # fmt: skip
 _LONG = 6
 _LONGEST_TERM = 60
+_OTHER_SCRIPT = 20  # times as many characters make it the document's script
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def _find(subject: Subject) -> Iterator[Finding]:
         found[said].append(
             replace(finding, params={**finding.params, "instead": form.instead, **form.said}, severity=severity)
         )
+    for word, form, finding in _scripts(subject):
+        found[word].append(replace(finding, params={"word": word, "instead": form.instead, **form.said}))
     for findings in found.values():
         yield from findings if len(findings) <= _MOST else findings[:1]
 
@@ -251,7 +254,7 @@ def _names(found: _Forms, words: Vocabulary, subject: Subject) -> None:
         groups[word.lower()].append(word)
     titles = " ".join(one.title for one in subject.document.sections if one.level <= _FEW and "(" not in one.title)
     for small, written in groups.items():
-        names = [word for word in written if _NAME.fullmatch(word) and words.written[word] > 1]
+        names = [word for word in written if _NAME.fullmatch(word) and (len(written) > 1 or words.written[word] > 1)]
         if names and len(small) >= _SHORTEST:
             name = max(names, key=lambda word: words.written[word])
             titled = name in titles and words.written[name] >= _COMMON
@@ -275,11 +278,16 @@ def _rare_names(found: _Forms, words: Vocabulary, name: str, written: Sequence[s
             slip = others <= _FEW and titled
         else:
             slip = word[1:] != name[1:] and not words.written[small] and not word.isupper()
-        if slip and others < times:
+        if slip and (others < times or (others == times and word != small and not _beside(words, name, word))):
             found.exact[word] = _Form(name, _elsewhere(times))
     parts = _PARTS.findall(name)
     if len(parts) == _FEW and all(words.written[part] and len(part) > _FEW for part in parts) and titled:
         found.exact[" ".join(parts)] = _Form(name, _elsewhere(times))
+
+
+def _beside(words: Vocabulary, one: str, other: str) -> bool:
+    """Do the two stand in one block, where they may be compared?"""
+    return any(one in own and other in own for _, own in words.blocks)
 
 
 def _verbs(found: _Forms, words: Vocabulary) -> None:
@@ -302,6 +310,29 @@ def _chinese(found: _Forms, subject: Subject) -> None:
         if len(times) > 1:
             best = max(times, key=lambda form: (times[form], -text.find(form)))
             found.chinese.update({form: _Form(best, _elsewhere(times[best])) for form in times if form != best})
+
+
+def _scripts(subject: Subject) -> Iterator[tuple[str, _Form, Finding]]:
+    """Words with a traditional character, in a document of simplified ones that has the same word in these."""
+    places = [
+        (prose, at)
+        for prose in subject.prose
+        if prose.chinese and prose.text != prose.written
+        for at, (read, written) in enumerate(zip(prose.text, prose.written, strict=True))
+        if read != written and _HAN.match(read) and _HAN.match(written)
+    ]
+    if not places:
+        return
+    blocks = [prose.written for prose in subject.prose if prose.chinese]
+    if _OTHER_SCRIPT * len(places) > sum(map(len, blocks)):
+        return
+    pairs = {block[at : at + 2] for block in blocks for at in range(len(block) - 1)}
+    for prose, at in places:
+        begins = [begin for begin in (at - 1, at) if begin >= 0 and prose.text[begin : begin + 2] in pairs]
+        if begins:
+            start, end = begins[0], begins[-1] + 2
+            word = prose.written[start:end]
+            yield word, _Form(prose.text[start:end], _elsewhere(1)), prose.finding(start, end)
 
 
 def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
@@ -372,6 +403,8 @@ CHECK = Check(
     },
     suggestions={"en": "Write it the same way throughout.", "zh": "请全文统一写法。"},
     flags=(
+        "The tool is built with MakeIt.\n\nA copy of Makeit is kept.",
+        "门锁可以连接到值班室的控制台，值班员可以随时查看门锁的状态，并在夜间锁定全部的门。\n\n门锁断开后不再連接。",
         "The set point lies at 18 °C.\n\nThe operator changes the setpoint.",
         "模板有三个字段。\n\n模版由管理员维护。",
         "Send an email. The email is read. An e-mail is lost.",
@@ -394,6 +427,7 @@ CHECK = Check(
         "用户打开APP，APP提示更新，App退出。",
     ),
     passes=(
+        "A name is UserDo, not UserDO.",
         "Back up the data. The backup is kept.",
         "It runs every where and everywhere.",
         "Send an email. The email is read.",

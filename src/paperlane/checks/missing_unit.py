@@ -7,73 +7,95 @@ from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.checks.obligations import Clause
 from paperlane.model.documents import Severity
 
+_NUMERAL = re.compile(
+    r"[\d一二两三四五六七八九十百]|\b(?:t(?:wo|en|hree|welve|wenty|hirty)|f(?:our|ive|ifteen)|six|seven|eight|nine|a\s+hundred)",
+    re.ASCII | re.IGNORECASE,
+)
 _NUMBER = r"\d+(?:[.,]\d+)*+"
-_LIMIT = (
-    r"(?:(?:at\s+(?:least|most)|up\s+to|(?:no|not)\s+(?:be\s+)?(?:more|less|fewer|later|longer|greater|higher|lower|"
-    r"larger|smaller|bigger|slower|faster)\s+than|"
-    r"(?:more|less|fewer|longer|greater|higher|lower|larger|smaller|shorter|bigger|slower|faster|better)\s+than|"
-    r"exceed(?:s|ing)?|under|below|above|over|beyond|"
-    r"(?:a\s+)?(?:max(?:imum|\.)?|min(?:imum|\.)?)(?:\s+of)?|limited\s+to|as\s+(?:many|much)\s+as|a\s+total\s+of|"
-    r"[<>≤≥]=?)\s*)"
+_WORD = (
+    r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|"
+    r"(?:a|one)\s+(?:hundred|thousand))"
 )
 # nothing that it counts or measures follows
 _BARE = (
-    r"(?=\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or|when|while|if|for|in|during|at|under|after|before|with|"
-    r"without|whenever|within|throughout|inside|across|"
-    r"unless|on|by|as|then|even|regardless|despite|from|since|until|because|so|where|which|to\s+(?!\d)|per|each|"
-    r"concurrently|"
-    r"simultaneously|total|long|wide|high|deep|thick|apart|old|a\s+(?:second|minute|hour|day)|of\s+(?:\w+ing|receipt|"
-    r"detection|the\s+(?:request|event|start|failure|alarm|submission|call)))\b))"
-    r"(?!\s*(?:,|and|or|to|[-–])\s+(?:[a-z]+\s+){0,3}\d)"
+    r"(?=(?:\s*(?:±|\+/-)\s*\d+(?:\.\d+)?)?\s*(?:[.;,)!?。；，]?\s*$|[.;,)](?!\d)|(?:and|or(?!\s+(?:more|less|fewer|higher|lower)\s+(?!(?:when|if|while|after|"
+    r"before|in|on|at|for|of|per|than|and)\b)[a-z])|when|while|if|for|in|during|at|under|after|"
+    r"before|with|without|whenever|within|throughout|inside|across|unless|on|by|as|then|even|regardless|despite|from|since|"
+    r"until|because|so|where|which|to\s+(?!\d)|per|each|concurrently|simultaneously|total|long|wide|high|deep|thick|tall|"
+    r"apart|away|old|above|below|beyond|late|early|off|near|around|beside|against|along|towards?|ahead|behind|shall|must|should|a\s+(?:second|minute|hour|day)|of\s+(?:\w+ing|receipt|detection|an?|each|every|its|"
+    r"the\s+(?:request|event|start|failure|alarm|submission|call)))\b))"
+    r"(?!\s*(?:,|and|or|to|[-–])\s+(?:[a-z]+\s+){0,3}[-+±]?\d)"
 )
-_MEASURED = (
-    r"\b(?:time(?:-?out)?s?|latency|delay|lag|duration|interval|period|lifetime|retention|lifespan|deadline|age|size|"
-    r"length|width|height|depth|"
-    r"thickness|diameter|radius|distance|weight|mass|temperature|pressure|voltage|current|power|energy|speed|velocity|"
-    r"rate|frequency|"
-    r"bandwidth|throughput|capacity|memory|storage|space|volume|availability|uptime|downtime|utili[sz]ation|usage|"
-    r"torque|force|load|flow|tension|thrust|resistance|capacitance|inductance|brightness|luminance|density|"
-    r"concentration|viscosity|acceleration|altitude|elevation|gap|clearance|pitch|dose|gain|amplitude|"
-    r"consumption|accuracy|"
-    r"precision|humidity|angle|noise|jitter|budget|cost|price|overhead|MTBF|MTTR)\b"
-)
-_TAKES = (
-    r"\b(?:support|handle|process|store|serve|accept|hold|sustain|keep|retain|contain|buffer|cache|allow|scale\s+to|"
-    r"accommodate|manage|last|take|wait|in|after|for|every)\s+"
-)
+# a range as a whole: if its second number has no unit, neither has the first one
 _ENGLISH = re.compile(
-    rf"\bwithin\s+(?:a\s+maximum\s+of\s+)?(?P<within>{_NUMBER}){_BARE}(?!\s+and\b)|\b(?:every|"
-    rf"after)\s+(?P<after>{_NUMBER}){_BARE}|"
-    rf"\b(?:kept|retained|stored|held|valid|lasts?|runs?|waits?|archived|available|keep|retain|store|"
-    rf"hold)\b[^.;,]{{0,24}}?\sfor\s+{_LIMIT}?(?P<for>{_NUMBER}){_BARE}|"
-    rf"{_TAKES}{_LIMIT}(?P<takes>{_NUMBER}){_BARE}|"
-    rf"{_MEASURED}(?:\s+(?!(?:number|count)s?\b)[\w'’-]+){{0,8}}?\s+(?:{_LIMIT}|(?:be|is|are|of|to|at|equals?|=|than|"
-    rf"reach|attain|total|(?:between|from)(?=\s+-?\d+\s+(?:and|to)\b))\s+)"
-    rf"(?P<measured>(?:-?\d+\s+(?:and|to)\s+)?-?{_NUMBER}){_BARE}|"
-    rf"\b(?:shall|must)\s+(?:\w+\s+){{1,4}}?(?:for|after|every|in)\s+{_LIMIT}?(?P<for2>{_NUMBER}){_BARE}|"
-    rf"\b(?:intervals?|delays?|range|rate|limit|total|maximum|minimum|span|margin|tolerance|threshold|dose|depth|load)\s+"
-    rf"(?:of|at|to|from|between)\s+{_LIMIT}?(?P<span>(?:-?\d+\s+(?:and|to)\s+)?-?{_NUMBER}){_BARE}|"
-    rf"\b(?:drop|fall|rise|reach|exceed|heat|cool|wait|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|pause|hold|"
-    rf"remain|stay|stop|start|open|close|retry|repeat|sound|flash|run)\w*\s+(?:(?:below|above|to|for|after|within|at|by|up\s+to|every)\s+)?"
-    rf"{_LIMIT}?(?P<does>-?{_NUMBER}){_BARE}|"
-    rf"\b(?:shall|must|should|to)\s+(?:not\s+)?(?:be\s+)?{_LIMIT}(?P<least>{_NUMBER}){_BARE}",
+    rf"(?:{_NUMBER}(?:(?:(?:,\s?{_NUMBER}){{0,4}},?\s+(?:and|to|or)\s+|\s?(?:[–—~-]|\.\.\.?)\s?)[-+]?{_NUMBER}|(?:\s?[x×*]\s?{_NUMBER}){{2}})?|\b{_WORD})(?:{_BARE}|(?=\s+of\s+(?:\w+\s+)?\w+(?:\s*[.;,]|\s*$)))",
     re.IGNORECASE | re.ASCII,
 )
+_PART_OF_A_NAME = re.compile(r"[\w.,/#§:=-]")
+_QUANTITY = re.compile(
+    r"\b(?:(?:noise|sound|water|light|fluid|oil|fuel|power|signal|voltage|pressure|charge|battery|fill|brightness|oxygen|dust|"
+    r"radiation|liquid|humidity|temperature|acoustic|emission)\s+levels?|errors?|spacing|drift|offset|travel|stroke|clearance|"
+    r"time(?:-?out)?s?|latency|delay|lag|duration|interval|period|life(?:time|span)?|retention|deadline|age|size|length|width|"
+    r"height|depth|diameter|radius|distance|weight|mass|pressure|current|power|energy|speed|velocity|rate|bandwidth|throughput|"
+    r"memory|space|volume|uptime|downtime|torque|force|load|flow|tension|thrust|altitude|gap|pitch|dose|gain|amplitude|noise|"
+    r"jitter|budget|cost|price|overhead|angle|span|margin|range|limit|total|maximum|minimum|threshold|gauge|pull|mileage|wattage|"
+    r"MTBF|MTTR|(?!im|mess|pack|langu|inst)\w+(?:ness|ance|ency|[dtsnl]ity|ture|ration|uation|ation|ption|stion|rval|acity|cision|acy|"
+    r"gth|eight|oltage|orage|sage))\b",
+    re.IGNORECASE | re.ASCII,
+)
+_MORE = (
+    r"(?:more|less|fewer|later|longer|greater|higher|lower|larger|smaller|bigger|slower|faster|shorter|earlier|sooner|worse|better|"
+    r"heavier|lighter|hotter|colder|warmer|deeper|wider|thicker|thinner|quicker)"
+)
+_QUANTITY_OF = re.compile(rf"{_QUANTITY.pattern}\s+$", re.IGNORECASE | re.ASCII)
+# what stands before a number that measures something
+_BEFORE = re.compile(
+    rf"(?:\b(?:(?P<any>within|every|after|for|under|below|above|over|beyond|at\s+(?:least|most)|up\s+to|down\s+to|{_MORE}\s+than"
+    r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ing)?|not\s+to\s+exceed|maximum(?:\s+of)?|minimum(?:\s+of)?|max\.?|min\.?|limited\s+to|"
+    r"as\s+(?:many|much)\s+as|an?\s+total\s+of|between|from)|"
+    r"(?P<place>in|at|to|by|than)|(?P<of>(?:an?|the|its|each|some)\s+(?:(?!set|group|list|pair|series|choice)[\w-]+\s+){1,4}of|(?!(?:groups|sets|batches|teams|pairs|lists|lots|numbers|thousands|series|tables|blocks|chunks|rows|"
+    r"teams|parts|copies|sheets|pages)\b)\w+s\s+of)|(?P<is>be|is|are|equals?|=|being)|"
+    r"(?P<done>be\s+(?!set\b)\w+(?:ed|en|[lp]t))|(?P<does>(?:shall|must)\s+(?:not\s+)?(?!be\b|not\b)[a-z]+|(?:reach|attain|last|weigh|measure|draw|supply|deliver|withstand|carry|lift|travel|"
+    r"sustain|total|pause|wait|hold|hit|bear|rated|dimensioned|sized)(?:s|es|ies|ing)?))\s+|(?:[<>≤≥±]=?|\+/-|plus\s+or\s+minus)\s*)$",
+    re.IGNORECASE | re.ASCII,
+)
+# what tells that something else is meant
+_NAMES = re.compile(
+    r"\b(?:default(?:s|ed)?|initiali[sz]ed?|assign(?:ed)?|equal|mapped|according|refer(?:s|red)?|compl(?:y|ies)|conform\w*|"
+    r"belong\w*|correspond\w*|respond\w*|round(?:ed)?|divid\w+|multipli\w+|multiply|increment\w*|decrement\w*|padded|"
+    r"return\w*|display\w*|show\w*|print\w*|yield\w*|output\w*|contain\w*|read|write|send|use|include|accept|follow\w*|equals?|"
+    r"as|do|press|dial|enter|type|select|call|see)\s+(?:(?:to|by|with|in|at)\s+)?$",
+    re.IGNORECASE | re.ASCII,
+)
+_ACROSS = re.compile(
+    r"\s+(?:long|wide|high|deep|thick|tall|old|apart|away|above|below|beyond|of\s+the\s+time|in\s+(?:length|width|height|depth|diameter|size|weight))\b"
+)
+_WINDOW = 60  # characters in which the words stand that say what a number is
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _NONE = ("0", "1", "一")  # limits of anything
+_NUMBER_OF = re.compile(r"\b(?:numbers?|counts?|quantity|versions?)\b", re.IGNORECASE | re.ASCII)
 _COUNTED = re.compile(
-    r"\b(?:numbers?|counts?|quantity|versions?|levels?|index|indices|priority|ports?|values?|ids?|identifiers?|codes?|"
-    r"ratio|factor|score|"
-    r"positions?|digits?|TLS|SSL|HTTP|Java|Python|Android|iOS|release|year)\b|\d\s?(?:[:x×*]|out\s+of)\s?\d",
+    r"\b(?:numbers?|counts?|quantity|versions?|levels?|index|indices|priorit(?:y|ies)|ports?|"
+    r"values?|integers?|digits?|scores?|ratings?|scale|probabilit(?:y|ies)|percentiles?|rows?|columns?|floors?|class(?:es)?|"
+    r"grades?|phases?|categor(?:y|ies)|steps?|modes?|types?|chapters?|sections?|tables?|figures?|rounds?|attempts?|retries|"
+    r"channels?|status|exit|pH|ids?|identifiers?|codes?|ratio|factor|positions?|TLS|SSL|HTTP|Java|Python|Android|iOS|release|"
+    r"year|coefficient|exponent|radix|base|seed|rank|order|dimensions?|characters)\b|"
+    r"\d\s?(?::|out\s+of)\s?\d",
     re.IGNORECASE | re.ASCII,
 )
 # bounded, for each sign of a long run may begin one
-_NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+\s?[百千万亿]?|[一二两三四五六七八九十百千万亿]{1,20})"
-_BARE_ZH = r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下间]|范围|时(?![秒间段])|的?情况|[并且或则](?!\d)))"
+_NUMBER_ZH = r"(?:\d+(?:[.,]\d+)*+(?:\s?[百千万亿])?|[一二两三四五六七八九十百千万亿]{1,20})"
+_BARE_ZH = (
+    r"(?=\s*(?:[，。；、）)！？,;]|\.?\s*$|(?:以|之)?[内上下间]|范围|时(?![秒间段])|的?情况|[并且或则](?!\d)|"
+    r"的(?=[一-龥]{2})))"
+)
+_UNIT_ZH = r"[秒分时天日周月年季毫微纳小个次米公千万百亿克吨升帧条行页字轮批圈度元位层台组A-Za-z%％℃°]"
 _MEASURED_ZH = (
     r"(?:时间|时延|延迟|延时|时长|耗时|周期|间隔|超时|寿命|有效期|期限|保留期|长度|宽度|高度|深度|厚度|直径|半径|距离|"
     r"重量|质量|温度|湿度|压力|电压|电流|"
     r"功率|功耗|能耗|速度|速率|频率|带宽|吞吐量?|容量|内存|存储|磁盘|空间|大小|体积|面积|可用性|"
-    r"[利使占可成失错准命丢误][一-龥]{0,3}率|精度|分辨率|角度|成本|价格|费用|金额|年龄|处理能力)"
+    r"[利使占可成失错准命丢误][一-龥]{0,3}率|精度|分辨率|角度|成本|价格|费用|金额|年龄|处理能力|噪声|音量|电平|液位|误差|"
+    r"[一-龥](?:(?<![程幅难])度|(?<![数并])量|[力压流温长宽高厚径距矩角速频积重强耗损]|(?<![日分早学星短长])期|率))"
 )
 _CHINESE = re.compile(
     rf"(?<=[\u3400-\u9fff])\s?(?P<within>{_NUMBER_ZH})(?=\s?[以之]?内(?![部存容网置核外嵌含]))|"
@@ -81,21 +103,32 @@ _CHINESE = re.compile(
     rf"(?:保[留存]|存储|留存|归档)(?:至少|不少于|时间|期限|为)?\s?(?P<kept>{_NUMBER_ZH}){_BARE_ZH}|"
     rf"(?:不?(?:得|能|可|应)?(?:超过|多于|少于|达到)|不(?:得|能|可|应)?[大小高低短长]于|至少|至多|最多|最少)(?:为|是|"
     rf"到|达到?|支持|保[留存])?\s?(?P<limit>{_NUMBER_ZH}){_BARE_ZH}|"
-    rf"(?:承受|达到?|升至|降至|升到|降到|等待|持续|停留|间隔|延时|重约|称重|移动|行驶|输出|供给|[低高大小少多]于|之?[后前]|超过)\s?"
+    rf"[在于从由]\s?(?P<range>-?{_NUMBER_ZH}\s?[到至~～—-]\s?-?{_NUMBER_ZH})(?=\s?(?:之间|的?范围|[，。；、]|内|可调|工作|运行|[^\w]|$))|"
+    rf"每隔?\s?(?P<each>\d+)(?!\d)(?!\.)(?=\s?[一-龥])(?!\s?{_UNIT_ZH})|"
+    rf"(?<=[一-龥])\s?(?P<bound>-?\d+(?:\.\d+)?)(?=\s?以[上下内](?![一-龥]{{0,2}}[个人台件条]))|"
+    rf"(?<=[一-龥])\s?(?P<of>\d+(?:\.\d+)?)(?=\s?的[一-龥]{{0,3}}(?:力|延|迟|冲击|过载|振动|加速度)|\s?的?(?:高度|深度|长度|宽度|厚度|距离|时间|温度|压力|速度|重量|质量|电压|电流|功率|载荷|负载)(?:[的内后，。；]|$))|"
+    rf"[\u3400-\u9fff]\s?(?P<at>\d+(?:\.\d+)?)(?=处[，。；])|"
+    rf"(?:±|正负)\s?(?P<off>\d+(?:\.\d+)?){_BARE_ZH}|"
+    rf"[至到]\s?(?P<until>-?\d+(?:\.\d+)?){_BARE_ZH}|[高低超]出[一-龥]{{1,4}}\s?(?P<over>\d+(?:\.\d+)?){_BARE_ZH}|"
+    rf"以\s?(?P<by>\d+(?:\.\d+)?)(?=\s?的?[一-龥]{{2}})(?!\s?(?:{_UNIT_ZH}|[以之种类倍对路后前上下内]))|"
+    rf"(?<=[一-龥])\s?(?P<after>\d+(?:\.\d+)?)(?=\s?[之以]?后[一-龥])|"
+    rf"(?:应|须|必须|应当)(?:设置?|设定|调整?)?[为是到至]\s?(?P<is>-?(?:\d{{2,}}|\d+\.\d+)){_BARE_ZH}|[\u3400-\u9fff][为是](?P<is2>\d+\.\d+){_BARE_ZH}|"
+    rf"[一-龥](?P<sized>\d+(?:\.\d+)?)(?=\s?[长宽高厚深](?:[，。；的]|$))|"
+    rf"(?:承受|达到?|升至|降至|升到|降到|等待|持续|停留|间隔|延时|重约|称重|移动|行驶|输出|供给|[低高大小少多优劣早晚快慢]于|之?[后前]|超过|供电|运行|工作|加热[到至]|冷却[到至]|保持在?)\s?"
     rf"(?P<does>-?{_NUMBER_ZH}){_BARE_ZH}|"
-    rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|[为在]|[<>≤≥＜＞]=?|至少|"
-    rf"至多|最[大小长短多少])(?:等于)?\s?(?P<measured>(?:-?\d+\s?[到至~～-]\s?)?-?{_NUMBER_ZH}){_BARE_ZH}",
+    rf"{_MEASURED_ZH}[^，。；\n]{{0,12}}?(?:[大小高低长短早晚]于|超过|少于|多于|等于|达到?|设[为置成定]为?|[为在是取]|[<>≤≥＜＞]=?|至少|"
+    rf"至多|最[大小长短多少])(?:等于)?\s?(?P<measured>(?:-?\d+\s?[到至~～或和、-]\s?)?-?{_NUMBER_ZH}){_BARE_ZH}",
     re.ASCII,
 )
 _COUNTED_ZH = re.compile(
-    r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|级别?|版本|[系指]数|索引|下标|比[例值]|分值?|得分|"
-    r"并发量|并发数|阈值|[Tt][Ll][Ss]|JDK|Java)[^，。；\n]{0,12}$"
+    r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|(?<![声压功])级别?|版本|[系指]数|索引|下标|比[例值]|(?<!\d)分(?![钟秒])值?|得分|"
+    r"并发量|并发数|阈值|端口|编码|代码|状态码|序号|年份|默认值|[Tt][Ll][Ss]|JDK|Java)[^，。；\n]{0,12}$"
 )
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
-        for clause in prose.duties:
+        for clause in prose.duties if _NUMERAL.search(prose.text) else ():
             for start, end in _places(prose, clause):
                 yield prose.finding(start, end, {"word": prose.said(start, end)})
 
@@ -103,18 +136,45 @@ def _find(subject: Subject) -> Iterator[Finding]:
 def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
     """The number itself, or the two of a range; what is only counted needs no unit."""
     text = prose.text
+    if _NUMERAL.search(text, clause.start, clause.end) is None:
+        return
     for found in _ENGLISH.finditer(text, clause.start, clause.end):
-        number = found.span(found.lastgroup or 0)
-        if text[slice(*number)] not in _NONE and not _COUNTED.search(
-            text, max(clause.start, found.start() - 60), number[0]
-        ):
-            yield number
+        start, end = found.span()
+        start -= start > clause.start and text[start - 1] in "-+"
+        context = max(clause.start, start - _WINDOW)
+        alone = start == clause.start or _PART_OF_A_NAME.match(text[start - 1]) is None
+        if alone and found[0] not in _NONE and _is_measured(text, context, start, end):
+            yield start, end
     for found in _CHINESE.finditer(text, clause.start, clause.end) if prose.chinese else ():
         number = found.span(found.lastgroup or 0)
         if text[slice(*number)] not in _NONE and not _COUNTED_ZH.search(
             text, max(clause.start, number[0] - 40), number[0]
         ):
             yield number
+
+
+def _is_counted(text: str, context: int, start: int) -> bool:
+    """Is the last noun that tells it one for what has numbers? The channel spacing is measured, the channel is not."""
+    if _NUMBER_OF.search(text, context, start):
+        return True
+    last = max((found.end() for found in _COUNTED.finditer(text, context, start)), default=-1)
+    return last >= 0 and all(found.end() < last for found in _QUANTITY.finditer(text, context, start))
+
+
+def _is_measured(text: str, context: int, start: int, end: int) -> bool:
+    """Does what stands around the number say that it measures something, and nothing that it names or counts?"""
+    if _ACROSS.match(text, end) is not None:
+        return True
+    if _is_counted(text, context, start):
+        return False
+    before = _BEFORE.search(text, context, start)
+    if before is None and text[end : end + 1] != ")" and _QUANTITY_OF.search(text, context, start):
+        return True
+    if before is None or before["is"]:
+        return before is not None and (end - start > 1 or _QUANTITY.search(text, context, start) is not None)
+    if _NAMES.search(text, context, start) and not _QUANTITY.search(text, context, start):
+        return False
+    return not (before["place"] and _YEAR.fullmatch(text, start, end))
 
 
 CHECK = Check(
@@ -129,6 +189,14 @@ CHECK = Check(
     messages={"en": "“{word}” has no unit.", "zh": "“{word}”缺少单位。"},
     suggestions={"en": "Write the unit, or what is counted.", "zh": "请写明单位或计数对象。"},
     flags=(
+        "The noise level shall not exceed 45.",
+        "The case shall measure 300 x 200 x 80.",
+        "The mast shall be 12 high.",
+        "The shift shall end after fifteen.",
+        "Loads exceeding 80 shall trip the breaker.",
+        "剂量应在0.1至99之间可调。",
+        "门缝应小于6。",
+        "螺栓应拧紧至45。",
         "The width of the door shall be 850.",
         "The torque shall reach 18 within the ramp.",
         "The temperature shall lie between -20 and 55.",
@@ -144,6 +212,11 @@ CHECK = Check(
         "響應時間應不超過3。",
     ),
     passes=(
+        "The step shall need approval by 2 or more officers.",
+        "The number of temperature readings shall be 5.",
+        "The contract shall end in 2030.",
+        "The unit shall be tested as in 4.2 and 4.3.",
+        "服务应监听8080端口。",
         "The system shall respond within 5 s.",
         "The server must support at least 200 users.",
         "The number of retries shall not exceed 3.",

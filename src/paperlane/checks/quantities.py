@@ -29,23 +29,42 @@ _SCALES: Mapping[str, Mapping[str, float]] = {
     "calls": {"QPS": 1, "qps": 1, "TPS": 1, "tps": 1, "rps": 1},
     "length": {
         "nm": 1e-9, "μm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1, "km": 1e3, "meter": 1, "meters": 1,
-        "metre": 1, "metres": 1,
+        "metre": 1, "metres": 1, "millimetres": 1e-3, "millimeters": 1e-3, "kilometres": 1e3, "kilometers": 1e3,
+        "ft": 0.3048, "feet": 0.3048, "inch": 0.0254, "inches": 0.0254,
         "毫米": 1e-3, "厘米": 1e-2, "米": 1, "千米": 1e3, "公里": 1e3,
     },
-    "volume": {"ml": 1e-3, "mL": 1e-3, "cl": 1e-2, "l": 1, "L": 1, "litres": 1, "liters": 1, "m³": 1e3,
-        "升": 1, "毫升": 1e-3},
-    "flow": {"l/min": 6e-2, "L/min": 6e-2, "l/h": 1e-3, "ml/h": 1e-6, "m³/h": 1, "m³/s": 3600, "m³/min": 60},
-    "speed": {"m/s": 3.6, "km/h": 1, "mm/s": 3.6e-3, "米/秒": 3.6},
-    "pressure": {"Pa": 1, "hPa": 1e2, "kPa": 1e3, "MPa": 1e6, "mbar": 1e2, "bar": 1e5},
-    "force": {"N": 1, "kN": 1e3}, "torque": {"Nm": 1, "N·m": 1}, "brightness": {"cd/m²": 1, "lx": 1.5, "lux": 1.5},
-    "sound": {"dB": 1, "dB(A)": 1.001}, "resistance": {"Ω": 1, "kΩ": 1e3, "MΩ": 1e6},
-    "turns": {"rpm": 1, "r/min": 1, "转/分": 1}, "energy": {"kWh": 3.6e6, "Wh": 3.6e3, "J": 1, "kJ": 1e3},
-    "charge": {"mAh": 1, "Ah": 1e3}, "area": {"m²": 1, "cm²": 1e-4, "mm²": 1e-6, "平方米": 1},
-    "mass": {"mg": 1e-3, "g": 1, "kg": 1e3, "千克": 1e3, "公斤": 1e3, "克": 1},
+    "area": {"m²": 1, "cm²": 1e-4, "mm²": 1e-6, "平方米": 1, "平方厘米": 1e-4},
+    "volume": {
+        "ml": 1e-3, "mL": 1e-3, "cl": 1e-2, "l": 1, "L": 1, "litre": 1, "litres": 1, "liter": 1, "liters": 1, "m³": 1e3,
+        "升": 1, "毫升": 1e-3, "立方米": 1e3,
+    },
+    "flow": {
+        "l/min": 6e-2, "L/min": 6e-2, "l/h": 1e-3, "ml/h": 1e-6, "mL/h": 1e-6, "m³/h": 1, "m³/s": 3600, "m³/min": 60,
+        "升/分钟": 6e-2, "立方米/小时": 1,
+    },
+    "speed": {"m/s": 3.6, "km/h": 1, "mm/s": 3.6e-3, "kn": 1.852, "米/秒": 3.6, "公里/小时": 1, "千米/小时": 1},
+    "turns": {"rpm": 1, "r/min": 1, "转/分": 1, "转/分钟": 1},
+    "pressure": {
+        "Pa": 1, "hPa": 1e2, "kPa": 1e3, "MPa": 1e6, "mbar": 1e2, "bar": 1e5, "psi": 6894.76, "帕": 1, "千帕": 1e3,
+        "兆帕": 1e6, "巴": 1e5,
+    },
+    "force": {"N": 1, "kN": 1e3, "牛": 1, "千牛": 1e3},
+    "torque": {"Nm": 1, "N·m": 1, "kNm": 1e3, "牛米": 1, "牛·米": 1},
+    "brightness": {"cd/m²": 1, "lx": 1.5, "lux": 1.5, "勒克斯": 1.5},
+    "sound": {"dB": 1, "dB(A)": 1.001, "分贝": 1},
+    "gain": {"dBi": 1, "dBm": 1.001},
+    "resistance": {"Ω": 1, "kΩ": 1e3, "MΩ": 1e6, "欧": 1, "欧姆": 1, "千欧": 1e3, "兆欧": 1e6},
+    "energy": {"kWh": 3.6e6, "Wh": 3.6e3, "J": 1, "kJ": 1e3, "MJ": 1e6, "千瓦时": 3.6e6, "焦耳": 1},
+    "charge": {"mAh": 1, "Ah": 1e3, "毫安时": 1, "安时": 1e3},
+    "dose": {"mGy": 1e-3, "Gy": 1, "mSv": 1.001e-3, "Sv": 1.001},
+    "mass": {
+        "mg": 1e-3, "g": 1, "kg": 1e3, "t": 1e6, "tonnes": 1e6, "tons": 1e6, "千克": 1e3, "公斤": 1e3, "克": 1,
+        "毫克": 1e-3, "吨": 1e6,
+    },
     "temperature": {"°C": 1, "℃": 1, "摄氏度": 1, "度": 1},
-    "voltage": {"mV": 1e-3, "V": 1, "kV": 1e3},
-    "current": {"mA": 1e-3, "A": 1},
-    "power": {"mW": 1e-3, "W": 1, "kW": 1e3},
+    "voltage": {"伏": 1, "千伏": 1e3, "毫伏": 1e-3, "mV": 1e-3, "V": 1, "kV": 1e3},
+    "current": {"安": 1, "毫安": 1e-3, "安培": 1, "mA": 1e-3, "A": 1},
+    "power": {"mW": 1e-3, "W": 1, "kW": 1e3, "MW": 1e6, "瓦": 1, "千瓦": 1e3, "兆瓦": 1e6},
     "money": {"元": 1, "万元": 1e4, "USD": 1, "EUR": 1},
 }  # fmt: skip
 _UNITS = {unit: (dimension, factor) for dimension, units in _SCALES.items() for unit, factor in units.items()}
@@ -80,8 +99,9 @@ _LABELS = re.compile(
 )
 _NAMED = re.compile(r"\S\s+[A-Z][\w./]*[ \t]$")  # Python 3
 _ITEM = re.compile(r"\s*[.)）、>】]")
+_APART = re.compile(r"\b(?!than\b|with\b|from\b|plus\b|times\b|down\b)[a-z]{4,}|[，,].*[\u3400-\u9fff]{2}", re.ASCII)
 _CODE = re.compile(r"[{}|\\\ufffc]|<<|->|=>|==|::|\w\(|\w_\w")
-_DATE = re.compile(r"\s*(?:年|月|日|号|时|点|[章节条款]|st\b|nd\b|rd\b|th\b|[-/.]\d)")
+_DATE = re.compile(r"\s*(?:年|月|日|号|时|点|[章节]|st\b|nd\b|rd\b|th\b|[-/.]\d)")
 
 
 class Bound(StrEnum):
@@ -194,12 +214,17 @@ class Claim:
 
 
 def claims(text: str, start: int, end: int, about: str = "") -> Iterator[Claim]:
-    """What the statement `text[start:end]` claims, none for most; `about` is what stands before it elsewhere."""
+    """What the statement `text[start:end]` claims, none for most; `about` is what stands before it elsewhere.
+
+    Of several values the first one is also claimed alone, where more than a word parts it from the next one.
+    """
     statement = text[start:end]
     values = (one for one in _VALUE.finditer(statement) if _is_value(statement, one))
     found = list(islice(values, _MOST_VALUES + 1))
     if not 0 < len(found) <= _MOST_VALUES or _EXAMPLE.search(statement) or _CODE.search(statement):
         return
+    if len(found) > 1 and found[0]["unit"] and _APART.search(statement, found[0].end(), found[1].start()):
+        yield from claims(text, start, start + found[0].end(), about)
     kept, when = (_ID.sub(" ", part) for part in _kept(statement, found))
     words = f"{about} {kept} {when}"
     measured = [_measured(one) for one in found]
@@ -218,7 +243,7 @@ def _is_value(statement: str, found: re.Match[str]) -> bool:
     if found["unit"] is None and _DATE.match(statement, found.end()) is not None:
         return False
     if found["unit"] is not None:
-        return True
+        return not found[0].endswith("-bit")  # which names a kind
     before = (statement, max(0, found.start() - 16), found.start())
     item = found.start() == 0 or (statement[found.start() - 1] in "(（" and _ITEM.match(statement, found.end()))
     return (

@@ -19,6 +19,11 @@ _ID = re.compile(
     r"(?:业务|系统|性能|安全|数据|非)?(?:需求|功能|用例|接口|规则|指标|测试|约束){1,2}(?:编号)?[-_—]?)(?P<number>\d{1,5})(?P<part>[a-z]?)(?![\w,-]|\.\d)",
     re.ASCII,
 )
+STANDARDS = frozenset({
+    "ISO", "IEC", "IEEE", "RFC", "EN", "DIN", "ANSI", "ITU", "NIST", "FIPS", "GB", "UTF", "SHA", "MD", "AES", "RSA",
+    "HTTP", "IP", "IPV", "USB", "RS", "COVID", "CVE", "CWE", "BCP", "STD", "SP", "WCAG", "TLS", "SSL", "PKCS", "X",
+})  # fmt: skip
+"""What begins the names of standards and of what follows them; they look like ids of requirements."""
 _LABEL = r"(?:requirement|req\.?|use\s+case)?\s*(?:id|no\.?|number|identifier)|(?:需求|用例|功能)?(?:编号|标识符?|ID)"
 _LABELLED = re.compile(rf"(?:{_LABEL})\s*[:：]\s*[*_`]*\s*|requirement\s+(?=[A-Z])", re.IGNORECASE)
 _IS_LABEL = re.compile(rf"\W*(?:{_LABEL}|\d{{1,4}}\.?)\W*", re.IGNORECASE)
@@ -36,6 +41,7 @@ _CAPTION = re.compile(
 )
 _FIGURE = re.compile(r"\d")
 _KINDS = {"fig.": "figure", "图": "figure", "表": "table"}
+_LINE = re.compile(r"[.。；;][ \t]*\r?\n[ \t]*(?=[A-Z(（\[【需功])")
 _CONTINUED = re.compile(r"continued|cont\.|\bcont\b|续", re.IGNORECASE)
 _LONGEST_TITLE = 150
 _NEAR = 120  # characters in which a block's id ends
@@ -173,8 +179,20 @@ def _ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
             at = prose.finding(*found.span())
             says = prose.written[found.end() :]
             lists[place].append(Id(found["stem"], int(found["number"]), found[0], at.start, at.end, says))
+            for also in _further(prose, found.end()) if place == "text" else ():
+                at = prose.finding(*also.span())
+                says = prose.written[also.end() :]
+                lists[place].append(Id(also["stem"], int(also["number"]), also[0], at.start, at.end, says))
         before = prose
     return lists
+
+
+def _further(prose: Prose, start: int) -> Iterator[re.Match[str]]:
+    """What begins a line behind the end of a sentence, where a page does not show which lines are paragraphs."""
+    for line in _LINE.finditer(prose.text, start) if "\n" in prose.text else ():
+        found = _ID.match(prose.text, line.end())
+        if found is not None and _MENTIONED.match(prose.text, found.end()) is None:
+            yield found
 
 
 def mentioned(prose: Prose) -> Iterator[re.Match[str]]:

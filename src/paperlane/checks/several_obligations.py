@@ -17,6 +17,14 @@ _CONDITION = re.compile(
 _SAID = re.compile(r"\b(?:that|which|who|whose|whether|how|what|than)\b|是否|所应|因为", re.IGNORECASE | re.ASCII)
 _CHINESE_JOIN = re.compile(r"[，；、,;]|并且?|同时|而且|以及|或者?")
 _CHINESE_CONDITION = re.compile(r"如果|若|当|除非|因为|所应|是否|时，")
+# what obliges behind a "shall" of the same sentence, by another word
+_FURTHER = re.compile(
+    r"(?:[,;]|\b(?:and|but))\s+(?:(?:and|but|then|also)\s+)*+(?:it\s+|they\s+)?(?:then\s+|also\s+)?"
+    r"(?:will|(?:is|are)\s+(?:required\s+|obliged\s+)?to|ha(?:s|ve)\s+to|needs?\s+to)\s+(?:also\s+|then\s+)?[a-z]{2,}|"
+    r",\s+(?:after|upon|following)\s+which\b[^.;]{1,40}?\b(?:shall|must)\b|\bas\s+well\s+as\s+(?:\w+\s+)?(?:shall|must)\b",
+    re.ASCII,
+)
+_FURTHER_ZH = re.compile(r"[，；、](?:并且?|且|同时|随后|然后|再)?(?:还|也)?(?:需要|要)(?![求素点么])(?=[一-龥]{2})")
 _RULES = ((ENGLISH, _ENGLISH_JOIN, _CONDITION), (CHINESE, _CHINESE_JOIN, _CHINESE_CONDITION))
 # what stands between two keywords that are only named, as in "SHALL, SHOULD and MUST" or 必须、不得
 _NAMES = re.compile(
@@ -32,8 +40,16 @@ def _find(subject: Subject) -> Iterator[Finding]:
             for obligation, join, condition in _RULES:
                 found = list(obligation.finditer(prose.text, start, end))
                 joined = _joined(prose.text, found, join, condition)
+                if joined == 1:
+                    further = _FURTHER if obligation is ENGLISH else _FURTHER_ZH
+                    also = further.search(prose.low, found[0].end(), end)
+                    joined += also is not None and _inside(prose.low, found[0].end(), also.start(), condition) is None
                 if joined > 1:
                     yield prose.finding(start, end, {"count": str(joined)})
+
+
+def _inside(low: str, start: int, end: int, condition: re.Pattern[str]) -> re.Match[str] | None:
+    return condition.search(low, start, end) or _SAID.search(low, start, end)
 
 
 def _joined(text: str, found: list[re.Match[str]], join: re.Pattern[str], condition: re.Pattern[str]) -> int:

@@ -7,78 +7,174 @@ from itertools import pairwise
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
 
-_SETTLED = "确定|明确|敲定|决定|商定|选定|给出|补充|说明|定义|提供|描述|细化|完善|落实|规定|约定|指定|拟定|制定|填写"
+_SETTLED = (
+    "确定|明确|敲定|决定|商定|选定|给出|补充|说明|定义|提供|描述|细化|完善|落实|规定|约定|指定|拟定|制定|填写|"
+    "补齐|补全|量化"
+)
+_ASKED = (  # what somebody does until it is settled
+    "讨论|研究|协商|评估|论证|商议|商讨|调研|审批|确认|澄清|批准|核实|商榷|斟酌|考证|洽谈|谈判|征求意见|议定|审定|评审"
+)
+_TODO = (  # what somebody still has to do for it
+    rf"{_ASKED}|修订|修改|调整|测算|核算|计算|实测|测定|校核|复核|查证|设计|选型|分配|通知|公布|发布|批复|答复|回复|反馈|编写|编制|撰写|"
+    "起草|整理|收集|扩充|充实|添加|填入|商量|考虑|查|核|测|验证|决策|更新|续"
+)
+_STOP = r"(?=\s*(?:[，。；）)】＞>]|$))"
+_UNIT = (
+    r"(?=\s?(?:ms|s|min|h|mm|cm|m|km|kg|g|V|A|W|kW|°C|℃|%|dB|[kMG]?Hz|[KMG]B|bit/s|bytes?|bits?|(?:milli|micro)?seconds?|minutes?|hours?|"
+    r"days?|weeks?|months?|years?|users?|meters?|metres?|degrees?|percent|times|秒|毫秒|分钟|小时|天|周|个|月|年|次|条|米|毫米|千克|伏|"
+    r"安|瓦|度|人|元|台|位|页|件|字节|兆)(?![A-Za-z]))"
+)
+_AFTER = r"(?:(?<=\bbe\s)|(?<=\bis\s)|(?<=\bof\s)|(?<=[为是:：])|(?<=[为是:：]\s))"
 _MARK = re.compile(
-    r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)(?![\w-])|T\.B\.[ACD]\.)|(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|"
-    r"\?{3,}|？{3,}|(?:(?<=[:：])|(?<=[:：]\s))(?:[xXＸ×○□]{2,}|_{3,}|某某)(?=[.。;；,，]?\s*$)|[×○□]{3,}|(?<![\w.])[xX]{2,3}(?=\s?(?:ms|s|min|%|[KMG]B|Hz|秒|毫秒|分钟|小时|天|个|次|条|%)(?![A-Za-z]))|"
+    r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)s?(?:[-_ #]?\d{1,4})?(?![\w-])|"
+    r"T\.B\.[ACDRS]\.?|t\.b\.[acdrs]\.?)|"
+    r"(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|(?<![\w-])[Tt]o[ -]?[Dd]o(?=\s?[:：])|"
+    rf"\?{{3,}}|？{{3,}}|{_AFTER}(?:[xXＸ×○〇□]{{2,}}|_{{3,}}|某某|[?？]{{1,2}})(?=[.。;；,，]?\s*$)|[×○〇□]{{3,}}|{_AFTER}[?？]{{1,2}}{_UNIT}|[（(]\s{{0,4}}[）)]{_UNIT}|"
+    rf"(?<![\w.])(?:[xXＸ×○〇□]{{2,4}}|[nNyYzZ]{{2,4}}|[?？]{{2}}|_{{2,}}){_UNIT}|"
     r"未定(?![一-龥])|"
-    rf"(?:尚未|还未|仍未|还没有?|暂未|未最终)(?:最终)?(?:{_SETTLED})(?=[，。；）)]|\s*$)|"
+    rf"(?:尚未|还未|仍未|还没有?|暂未|未最终)(?:最终)?(?:{_SETTLED}|{_ASKED}|定(?!稿)){_STOP}|"
     rf"(?:将|拟)?(?:在|于|留待|留到)?(?:下一?|后续|以后|今后|未来|新|另一)(?:个|的|一)?(?:版本?|阶段|修订版?|迭代|期|稿)[中里内]?"
-    rf"(?:再|另行)?(?:{_SETTLED})|(?:尚|仍|还)在?(?:讨论|研究|协商|评估|论证|商议|调研|审批)(?:之?中|阶段)?(?=[，。；）)]|\s*$)|"
-    r"(?:正在|处于)?(?:讨论|研究|协商|评审|审批|论证)中(?=[，。；）)]|\s*$)|悬而未决|未决(?!定)|"
-    r"(?:暂缺|暂无|待续|暂空|留空|后补|容后|再议|另议|另定|再定|占位(?![符宽])|尚无定论|没有定论)(?:[一-龥]{2})?(?=[，。；）)】]|\s*$)|"
-    rf"(?:有待|尚待|尚需|还需|仍需|还须|仍须|需要?进一步)(?:进一步)?(?:{_SETTLED}|讨论|确认|商议|研究|协商|澄清|验证|批准)(?=[，。；）)]|\s*$)|"
-    rf"(?:未|没有)(?:{_SETTLED})(?=[。；）)]|\s*$)|(?:起草|编写|整理|更新|拟定|制定|完善|洽谈|谈判|征求意见|商讨|争论|调查|测试|选型)(?:之)?中(?=[。；）)]|\s*$)|"
-    r"后续(?:再|"
-    r"另行)?(?:补充|完善|确定|明确|给出|细化|再定)(?=[，。；）)]|\s*$)|"
-    rf"(?:另行|再行|以后再?|日后再?|后期再?|稍后再?|届时再?|将来再?)(?:{_SETTLED}|通知|商议|告知|公布|确定|商定|讨论|明确|定|补充)(?=[，。；）)]|\s*$)|"
+    rf"(?:再|另行)?(?:{_SETTLED})|"
+    rf"(?:将|拟)?(?:在|于|待|留待|(?<=[\s一-龥])(?=(?:评审|合同|签约|招标|方案|需求)))(?:[一-龥]{{0,4}}(?:设计|开发|研制|实施|编码|测试|联调|评审|初样|正样|合同|方案|招标|项目|需求|试运行|上线|签约|验收))"
+    rf"[一-龥]{{0,4}}?(?:阶段|过程|期间|时|后|中)中?(?:再|另行|进一步)?(?:{_SETTLED}){_STOP}|"
+    rf"(?:尚|仍|还|正|目前)在?[一-龥]{{0,2}}?(?:{_ASKED}|编写|编制|起草|制定|测算|选型)(?:之?中|阶段)?{_STOP}|"
+    rf"(?:正在|处于)?(?:{_ASKED}|拟定|制定|编制|编写|起草|完善|争论|调查|修订|选型)(?:之)?中{_STOP}|悬而未决|未决(?!定)|"
+    rf"(?:暂缺|暂无|待续|暂空|留空|后补|容后|再议|另议|另定|再定|占位(?![符宽])|[尚暂]无(?:定论|结论|数据|依据|方案)|没有定论)(?:[一-龥]{{2}})?(?=[：:]|\s*(?:[，。；）)】]|$))|"
+    rf"(?:[尚仍还暂]|目前)(?:[不未]|不太|还不|尚不|仍不)(?:明[确晰]?|确定|清楚|清晰|定|详|知){_STOP}|"
+    rf"(?:有待|尚待|尚需|还需|仍需|还须|仍须|需要?进一步|有必要进一步|亟待)(?:进一步|后续|继续)?(?:{_SETTLED}|{_TODO}){_STOP}|"
+    rf"(?:未|没有)(?:{_SETTLED})(?=[。；）)]|\s*$)|"
+    rf"后续(?:再|另行|进一步)?(?:补充|完善|确定|明确|给出|细化|再定|提供|通知|约定|商定|公布){_STOP}|"
+    rf"(?:另行|再行|以后再?|日后再?|后期再?|稍后再?|届时再?|将来再?|择[期机日]再?|另择|适时|下一?步再?)(?:{_SETTLED}|通知|商议|告知|公布|讨论|定|议){_STOP}|"
+    rf"(?:双方|各方|供需双方|甲乙双方|[与同和][一-龥]{{2,8}})(?:另行|共同|友好)?(?:协商|商议|商讨|讨论)(?:确定|决定|约定|解决|后确定|而定|一致后确定){_STOP}|"
+    r"(?<![策战忽简大谋胆方侵粗概要省])略(?=[。；]|\s*$)(?<=[一-龥：:（(]略)|(?:从略|(?:此处|以下|其余|具体内容)(?:省略|略去))(?=[。；）)]|\s*$)|"
+    r"[（(【＜《](?:此处|这里|在此|请)[^）)】＞》\n]{0,3}?(?:填写|补充|插入|描述|说明|添加|填入|写)[^）)】＞》\n]{0,20}[）)】＞》]|"
+    rf"待[一-龥]{{2,8}}?(?:后|时)(?:再|另行)?(?:{_SETTLED}|定){_STOP}|(?:暂时?)?空缺{_STOP}|等待[一-龥]{{2,6}}(?:意见|答复|批复|反馈|定论|结论){_STOP}|"
+    rf"(?:正(?:在)?|需要?|仍需|还需)[与同和向][一-龥]{{2,8}}?(?:沟通|{_ASKED}|商定){_STOP}|"
+    r"暂(?:按|以|定为|取|设为?)(?=[^，。；]{1,12}(?:考虑|为准|计|处理|[。；，]))|"
     r"暂定(?![价金名])|(?:此[处项]|本[节项]|这里|该[处项])?(?:(?<=[日工周限长假]期)|(?<![等期对看接招]))待(?:定(?![义位向时期级制价购系])|补充|完善|明确|"
     r"[补填](?![一-龥]{0,3}[的率])|(?:进一步|后续|最终|双方|各方|客户|业主|甲方|用户|[一-龥]{2,4}(?:部门?|方|组|会|人员))"
-    rf"(?:{_SETTLED}|确认|讨论|批准|补充|提供|答复)|(?:确定|决定|敲定|商议|研究|调研|论证|议|查|核|测|验证|批准|审批|决策|续|更新|"
-    r"确认|讨论|填写|核实|商定|商榷|协商|细化|评估|提供|给出|落实|添加|编写)(?:(?![一-龥])|(?=[事内问项])))",
+    rf"(?:{_SETTLED}|确认|讨论|批准|补充|提供|答复)|(?:{_SETTLED}|{_TODO}|议)(?:(?![一-龥])|(?=[事内问项])))",
     re.ASCII,
 )
+_NAME = (
+    r"(?:value|number|date|name|limit|unit|tolerance|time|amount|duration|text|range|percentage|n+|x+|y+|z+|tb[acdrs])"
+)
 _BLANK = re.compile(  # where something shall be written
-    r"(?<![`\w])[<\[]\s*(?:(?:please\s+)?(?:fill\s+in|(?:insert|enter|add|specify|complete)\s+[a-z])[^<>\[\]`\n]{0,40}|"
-    r"to\s+be\s+\w+(?:\s+\w+)?|placeholder)\s*[>\]](?![(`])|(?:please\s+)?(?:insert|fill\s+in|add|enter)\s+(?:\w+\s+){1,4}here\b",
+    r"(?<![`\w])[<\[]\s*(?:(?:please\s+)?(?:fill\s+in|(?:insert|enter|add|specify|complete|describe|define)\s+[a-z])[^<>\[\]`\n]{0,40}|"
+    r"to\s+be\s+\w+(?:\s+\w+)?|placeholder|tb[acdrs])\s*[>\]](?![(`])|"
+    rf"[<\[](?:(?<=\bbe\s.)|(?<=\bis\s.)|(?<=\bof\s.)|(?<=\bwithin\s.)|(?<=\bthan\s.)|(?<=\bleast\s.)|(?<=\bexceed\s.)){_NAME}[>\]](?![(`])",
     re.IGNORECASE | re.ASCII,
 )
+_HERE = re.compile(r"\b(?:please\s+)?(?:insert|fill\s+in|add|enter)\s+(?:\w+\s+){1,4}here\b", re.IGNORECASE | re.ASCII)
+_THOUGHT = (
+    r"decision|advice|opinion|confirmation|approval|clarification|input|agreement|feedback|review|answer|reply|outcome|results?|response|"
+    r"analysis|information|trade-?off|study|discussion|definition|investigation|negotiation|detail(?:s|ing)?|elaboration|work|"
+    r"refinement|consideration"
+)
 _UNDECIDED = (  # said of it
-    r"(?:still|yet|currently|as\s+yet)\s+(?:open|undecided|unclear|unknown|unresolved|undefined|unspecified|pending|missing|"
-    r"outstanding|under\s+\w+)|left\s+open|an?\s+open\s+(?:point|issue|question)|undecided|unresolved|"
-    r"under\s+(?:discussion|negotiation|investigation|consideration|study|review|clarification)|"
-    r"(?:awaiting|pending|subject\s+to)\s+(?:\w+\s+)?(?:decision|confirmation|approval|clarification|input|agreement|feedback|review)|"
-    r"(?:details?|values?|more|text)\s+(?:to|will)\s+follow|to\s+(?:come|follow)|for\s+further\s+study|(?:an?\s+|the\s+)?placeholder|"
-    r"work\s+in\s+progress|(?:still\s+)?being\s+(?:discussed|negotiated|clarified|investigated|decided|worked\s+out)|"
+    r"(?:still|yet|currently|as\s+yet|so\s+far|presently)\s+(?:open|undecided|unclear|unknown|unresolved|undefined|unspecified|pending|missing|"
+    r"outstanding|undetermined|under\s+\w+|in\s+(?:work|discussion|progress))|left\s+(?:open|blank|undefined)|an?\s+open\s+(?:point|issue|question|item)|undecided|unresolved|"
+    r"undetermined|under\s+(?:discussion|negotiation|investigation|consideration|study|review|clarification|construction|evaluation|assessment|analysis)|"
+    rf"(?:awaiting|awaits|pending|subject\s+to)\s+(?:[\w'’]+\s+){{0,3}}?(?:{_THOUGHT})(?:\s+(?:by|of|from|with)\s+(?:[\w'’]+\s*){{1,4}})?|"
+    rf"(?:an?\s+matter\s+for|for|in\s+need\s+of)\s+(?:further|more|additional|some)\s+(?:{_THOUGHT})|"
+    r"(?:details?|values?|more|text|figures?)\s+(?:to|will)\s+(?:follow|come)|to\s+(?:come|follow)|(?:an?\s+|the\s+)?placeholder(?:\s+(?:for|text)\b[^.]{0,60})?|"
+    r"work\s+in\s+progress|(?:still\s+)?being\s+(?:discussed|negotiated|clarified|investigated|decided|worked\s+out)|still\s+being\s+(?:defined|finali[sz]ed|written)|"
     r"(?:unknown|unclear|not\s+known|undecided)\s+(?:yet|at\s+(?:this|the)\s+(?:time|moment|stage|point)|at\s+present)|"
-    r"not\s+(?:decided|defined|determined|specified|agreed|known|fixed|settled|clear|available|chosen|set)\s+(?:yet|so\s+far|as\s+yet)|open\s+(?:point|issue|question)s?"
+    r"not\s+(?:decided|defined|determined|specified|agreed|known|fixed|settled|clear|available|chosen|set)\s+(?:yet|so\s+far|as\s+yet)|open\s+(?:point|issue|question|item)s?|"
+    r"(?:not|un)\s?(?:finali[sz]ed|decided|agreed(?:\s+upon)?)|(?:only\s+)?(?:provisional|tentative|preliminary)|anybody['’]s\s+guess|coming\s+soon|"
+    r"lorem\s+ipsum[^.]{0,60}"
+)
+_DECISIONS = (
+    r"defined|determined|specified|agreed(?:\s+(?:up)?on)?|decided(?:\s+upon)?|clarified|finali[sz]ed|negotiated|discussed|resolved|"
+    r"established|confirmed|fixed|settled|quantified|worked\s+out|detailed|elaborated|refined"
 )
 _MADE = (
     r"defined|specified|determined|decided|detailed|agreed|finali[sz]ed|described|clarified|added|provided|supplied|"
-    r"completed|given|chosen|set|listed|documented|confirmed"
+    r"completed|given|chosen|set|listed|documented|confirmed|established|fixed|settled|refined|elaborated|selected|filled\s+in"
+)
+_STAGES = (
+    r"(?:design|phase|development|implementation|stage|project|integration|negotiations?|review|workshop|kick-?off|pdr|cdr|srr|"
+    r"contract|analysis|detailing|commissioning|prototyping|tests?|testing)"
 )
 _LATER = (
-    r"(?:later|at\s+a\s+later\s+(?:date|time|stage)|in\s+due\s+course|in\s+(?:an?|the|some)\s+"
-    r"(?:later|future|next|subsequent|following|coming|separate|forthcoming)\s+"
-    r"(?:version|release|revision|phase|stage|issue|edition|draft|iteration|document|update))"
+    r"(?:later|subsequently|afterwards|separately|at\s+a\s+later\s+(?:date|time|stage|point)|in\s+due\s+(?:course|time)|in\s+(?:an?|the|some)\s+"
+    r"(?:later|future|next|subsequent|following|coming|separate|forthcoming|final|upcoming)\s+"
+    r"(?:version|release|revision|phase|stage|issue|edition|draft|iteration|document|update|baseline)|"
+    rf"(?:during|in|at|after|before|by|following|upon)\s+(?:the\s+)?(?:[\w-]+\s+){{0,2}}?{_STAGES})"
 )
 _DECIDED = re.compile(
-    r"(?<![\w“\"'‘「-])(?:to\s+be\s+(?:determined|confirmed|announced|decided|filled\s+in)|(?:yet|still|"
+    rf"(?<![\w“\"'‘「-])(?:to\s+be\s+(?:determined|confirmed|announced|decided|filled\s+in)|(?:yet|still|"
     r"remains?)\s+to\s+be\s+(?:\w+ed|chosen|set|written|found|known|made|given|drawn)|"
-    r"(?:not\s+yet|yet\s+not|(?:has|have)\s+not)\s+(?:been\s+)?(?:defined|decided|determined|specified|agreed|known|finali[sz]ed|"
-    r"confirmed|chosen|set|fixed|settled|selected|written|available|clear|approved|clarified|established)|"
-    rf"(?:(?:will|shall)\s+be\s+(?:{_MADE})\s+{_LATER}|to\s+be\s+(?:{_MADE})(?=\s+{_LATER})))(?![\w-])",
+    r"(?:not\s+yet|yet\s+not|(?:has|have)\s+not|(?:has|have)\s+yet\s+to)\s+(?:been\s+|be\s+)?(?:defined|decided|determined|specified|agreed|known|finali[sz]ed|"
+    r"confirmed|chosen|set|fixed|settled|selected|written|available|clear|approved|clarified|established|resolved|quantified|received)|"
+    rf"(?:needs?|requires?|in\s+need\s+of)\s+(?:further|more|additional|some)\s+(?:{_THOUGHT})|"
+    r"(?:must|shall|should|needs?\s+to|ha(?:s|ve)\s+to)\s+(?:still|yet)\s+be\s+\w+ed|(?:needs?|ha(?:s|ve))\s+to\s+be\s+(?:clarified|agreed|decided|"
+    r"negotiated|discussed|finali[sz]ed)|(?:this\s+)?(?:section|chapter|paragraph|clause|table|text|content|figure|description|details?)\s+"
+    r"(?:(?:is|are)\s+(?:still\s+)?(?:incomplete|unfinished|missing|not\s+(?:yet\s+)?(?:complete|written))|missing)|note\s+to\s+self|"
+    r"no\s+(?:decision|value|agreement|figure|limit|date|number|choice)\s+(?:has|have)\s+(?:yet\s+)?been\s+\w+(?:\s+yet)?|"
+    rf"(?:(?:will|shall|is\s+going\s+to|can\s+only)\s+be\s+(?:{_MADE})\s+{_LATER}|to\s+be\s+(?:{_MADE})(?=\s+{_LATER})))(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
 _DEFINED = re.compile(
-    r"(?<![\w-])to\s+be\s+(?:defined|specified|added|agreed|clarified|completed|provided|supplied)(?![\w-])",
+    rf"(?<![\w-])to\s+be\s+(?:{_DECISIONS}|added|completed|provided|supplied|advised|written|drafted|selected|chosen|set|inserted|"
+    r"filled|issued|estimated|documented|described|identified|assigned|updated|"
+    r"announced|developed|investigated|continued)(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
-_OF_OPEN = re.compile(
-    r"open|un\w+(?:ed|ear|nown)|pend|study|progress|being|come|placeholder|not\s|follow|under|await|subject|missing|outstanding",
-    re.IGNORECASE,
-)
+_OF_DECIDED = (
+    "further", "more ", "additional", "still be", "yet be", "incomplete", "unfinished", "missing", "complete",
+    "written", "to self", "to be", "to\n", "to\r", "yet", " been", "will be", "shall be", "only be",
+)  # fmt: skip
+_OF_OPEN = (
+    "open", "undecided", "unclear", "unknown", "unresolved", "undefined", "unspecified", "undetermined", "pending",
+    "missing", "outstanding", "under", "in work", "discussi", "progress", "blank", "await", "subject to", "further",
+    "additional", "need", "require", "to follow", "to come", "will ", "placeholder", "being ", "not ", "guess",
+    "coming",
+    "provisional", "tentative", "preliminary", "lorem",
+)  # fmt: skip
 _OPEN = re.compile(rf"(?<![\w“\"'‘「-])(?:{_UNDECIDED})(?![\w-])", re.IGNORECASE | re.ASCII)
 _ENABLED = re.compile(
     r"\b(?:allow|enabl|permit|caus|requir|possibl)\w*(?:\s+[\w-]+){0,6}\s+$", re.IGNORECASE | re.ASCII
 )
-_ALONE = re.compile(r"(?:^|[.,!?:：(（\[–—-]|\b(?:is|are|remains?|yet|still)\s)\s*$", re.IGNORECASE | re.ASCII)
-_SAID = re.compile(r"(?:^|[:：(（\[–—-]|\b(?:is|are|remains?|currently)\s)\s*$", re.IGNORECASE | re.ASCII)
-_ENDS = re.compile(r"\s*(?:[.!?;)\]。；）]|$)|\s+(?:later|soon)\b", re.IGNORECASE | re.ASCII)
+_ALONE = re.compile(
+    r"(?:^|[.,!?:：(（\[–—-]|\b(?:is|are|be|remains?|yet|still|(?:still|yet)\s+(?:needs?|has|have))\s)\s*$",
+    re.IGNORECASE | re.ASCII,
+)
+_SAID = re.compile(
+    r"(?:^|[.:：(（\[–—-]|\b(?:is|are|be|remains?|currently|(?<!\w)(?:value|limit|figure|threshold|requirement|point|section|number|format))\s)\s*$",
+    re.IGNORECASE | re.ASCII,
+)
+_ENDS = re.compile(
+    r"\s*(?:[.!?;:)\]。；）]|$)|\s+(?:later|soon|with\s+the|between\s+the|in\s+(?:agreement|coordination|consultation)|during\s+the|"
+    r"and\s+(?:may|might|can|will)\s+change|before\s+the|jointly|together)\b",
+    re.IGNORECASE | re.ASCII,
+)
+_IF = re.compile(r"\b(?:if|when|while|until|unless|whether|as\s+long\s+as|because)\b[^.;]*$", re.IGNORECASE | re.ASCII)
 _WINDOW = 80
 # a quick look before the slow one
-_SIGNS = ("TB", "tb", "Tb", "T.B", "TODO", "FIXME", "XX", "xx", "??", "？？", "__", "××", "○○", "□□")
-_SIGNS_ZH = re.compile(r"[未没待再行中尚仍还将拟版期稿暂缺无空补后议定位进×○□Ｘ]|暂定|后续|某某")
+_SIGNS = (
+    "TB",
+    "tb",
+    "Tb",
+    "T.B",
+    "t.b",
+    "is ?",
+    "be ?",
+    "TODO",
+    "FIXME",
+    "XX",
+    "xx",
+    "??",
+    "？？",
+    "__",
+    "××",
+    "○○",
+    "〇〇",
+    "□□",
+)
+_SIGNS_ZH = re.compile(
+    r"[未没待再尚仍还将拟版期稿暂缺空补议×○〇□Ｘ？略]|[讨究商估证研批判拟定完整]中|另[行择]|后续|某某|占位|协商|无定|届时|以后|将来|正在|此处|这里|在此|请|择[期机日]|为\\?|需要?进一步|亟|适时|[日稍后]后|后期|处于"
+)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -86,7 +182,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
         if (prose.block.table, prose.block.row) in explained:
             continue
-        for found in (*_open(prose.text), *_blank(prose.written)):
+        for found in (*_open(prose), *_blank(prose.written)):
             yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
 
 
@@ -99,27 +195,32 @@ def _explained(blocks: Sequence[Prose]) -> Iterator[tuple[int, int]]:
 
 def _blank(written: str) -> Iterator[re.Match[str]]:
     """What a reader shall write; a name in angle brackets may look like a tag, so that the text itself has none."""
-    if "<" in written or "[" in written or " here" in written:
+    if "<" in written or "[" in written:
         yield from _BLANK.finditer(written)
+    if " here" in written:
+        yield from _HERE.finditer(written)
 
 
-def _open(text: str) -> Iterator[re.Match[str]]:
+def _open(prose: Prose) -> Iterator[re.Match[str]]:
     """Marks wherever they stand; phrases that may also tell what a program does, only where they hardly do.
 
     What is to be decided is mostly open, but for "lets it be decided" and "the orders to be confirmed are listed";
     programs define and specify, so there nothing more may be said.
     """
-    if any(sign in text for sign in _SIGNS) or (not text.isascii() and _SIGNS_ZH.search(text)):
+    text, low = prose.text, prose.low
+    if any(sign in text for sign in _SIGNS) or (prose.chinese and _SIGNS_ZH.search(text)):
         yield from _MARK.finditer(text)
-    for found in _DECIDED.finditer(text):
-        if not _before(_ENABLED, text, found) and (_before(_ALONE, text, found) or _ENDS.match(text, found.end())):
-            yield found
-    for found in _OPEN.finditer(text) if _OF_OPEN.search(text) else ():
-        if _before(_SAID, text, found) and _ENDS.match(text, found.end()):
-            yield found
-    for found in _DEFINED.finditer(text):
-        if _before(_ALONE, text, found) and _ENDS.match(text, found.end()):
-            yield found
+    if any(word in low for word in _OF_DECIDED):
+        for found in _DECIDED.finditer(text):
+            if not _before(_ENABLED, text, found) and (_before(_ALONE, text, found) or _ENDS.match(text, found.end())):
+                yield found
+        for found in _DEFINED.finditer(text):
+            if _before(_ALONE, text, found) and _ENDS.match(text, found.end()):
+                yield found
+    if any(word in low for word in _OF_OPEN):
+        for found in _OPEN.finditer(text):
+            if _before(_SAID, text, found) and not _before(_IF, text, found) and _ENDS.match(text, found.end()):
+                yield found
 
 
 def _before(pattern: re.Pattern[str], text: str, found: re.Match[str]) -> bool:
@@ -142,6 +243,12 @@ CHECK = Check(
         "zh": "请补全内容，或注明由谁在何时确定。",
     },
     flags=(
+        "The pause is XX seconds.",
+        "The fee needs further clarification.",
+        "The date will be fixed during the detailed design.",
+        "The pause is <TBD>.",
+        "流程将在详细设计阶段确定。",
+        "数值尚不明确，颜色需与业主确认。",
         "The contact is still open.",
         "The price is under discussion.",
         "The name is to be specified in the next issue.",
@@ -168,6 +275,8 @@ CHECK = Check(
         "参数值尚未确定；接口格式后续补充，指标另行确定。",
     ),
     passes=(
+        "If the file is not finalized, it is deleted.",
+        "参数可以省略，主节点在启动过程中确定。",
         "The valve is open.",
         "The door is under the roof.",
         "密级：A",

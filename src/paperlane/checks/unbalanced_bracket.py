@@ -1,7 +1,7 @@
 """Brackets and quotation marks that are opened and never closed, or closed and never opened."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -99,21 +99,22 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
     What is quoted over several paragraphs opens anew in each.
     """
-    open_: list[tuple[int, _Lone]] = []
+    open_: defaultdict[str, deque[tuple[int, _Lone]]] = defaultdict(deque)  # the last one of a kind is closed first
     for number, prose in enumerate(subject.prose):
         if open_ and prose.text.lstrip()[:1] in _QUOTES:
-            open_ = [held for held in open_ if held[1].kind not in _QUOTES]
+            for kind in _QUOTES:
+                open_.pop(kind, None)
         for lone in _lone(prose):
-            begun = next((held for held in reversed(open_) if held[1].kind == lone.kind), None)
             if lone.opens:
-                open_.append((number, lone))
-            elif begun is not None:
-                open_.remove(begun)
+                open_[lone.kind].append((number, lone))
+            elif open_[lone.kind]:
+                open_[lone.kind].pop()
             else:
                 yield _finding(lone)
-        while open_ and open_[0][0] + _NEAR < number:
-            yield _finding(open_.pop(0)[1])
-    yield from (_finding(lone) for _, lone in open_)
+        for held in open_.values():
+            while held and held[0][0] + _NEAR < number:
+                yield _finding(held.popleft()[1])
+    yield from (_finding(lone) for held in open_.values() for _, lone in held)
 
 
 def _finding(lone: _Lone) -> Finding:

@@ -10,14 +10,16 @@ _THINGS = r"(?:information|data|cases|users?|requests?|errors?|functions?)"
 _BE = (  # said of the subject itself
     r"secure|safe|clear|understandable|light(?:weight)?|cost[-\s]effective|comprehensive|complete|accurate|precise|low|high|"
     r"small|large|short|long|compact|quiet|portable|readable|usable|consistent|transparent|self[-\s]explanatory|durable|"
-    r"rugged|powerful|natural|fair|affordable"
+    r"rugged|powerful|natural|fair|affordable|sturdy|strong|tough|solid|stiff|loud|legible|ergonomic|modular|concise|brief|competitive|future[-\s]proof|"
+    r"accessible|(?:highly\s+)?sensitive|pleasing|beautiful|tidy|neat|polite|helpful|informative|trustworthy|responsible|modest|"
+    r"lean|agile|mature|realistic|recent|current|well[-\s]\w+"
 )
 # after INCOSE's Guide to Writing Requirements, rules R7 (avoid vague terms) and R35 (indefinite times)
 _ENGLISH = (
     # speed
     r"fast(?:er)?|quick(?:ly|er)?|rapid(?:ly)?|swift(?:ly)?|slow(?:ly)?|speed(?:y|ily)|instant(?:ly|aneous(?:ly)?)",
     rf"promptly|prompt(?=\s+\w+(?:se|ly|ion|ing|ry|ck|ir)\b)|immediate(?:ly)?(?!\s+{_AFTER})|(?<!as\s)soon(?!er)|eventually",
-    r"timely|in\s+(?:a\s+timely\s+manner|good\s+time|due\s+course)|without\s+(?:undue|unnecessary|noticeable)\s+delays?",
+    r"timely|in\s+(?:a\s+timely\s+manner|good\s+time|due\s+course)|without\s+(?:(?:any\s+)?(?:undue|unnecessary|noticeable|significant|great|major|much|long)\s+)?delays?(?!\s+(?:of|time|line|above|over))|shortly(?=\s+(?:after|before)|\s*[.,;])|at\s+short\s+notice|on\s+time",
     r"(?:a\s+)?(?:short|long|reasonable|brief)\s+(?:time|period|while|delay|distance)s?|(?:near|almost)\s+real[-\s]time",
     r"(?:at|with)\s+(?:high|good|great|maximum|full|reasonable)\s+(?:speed|performance)",
     r"as\s+\w+\s+as\s+(?:possible|practicable|practical|feasible|necessary)|responsive(?:ly|ness)?",
@@ -29,9 +31,12 @@ _ENGLISH = (
         r"severe|harsh|heavy|bad|poor|favou?rable)(?=\s+(?!(?:mode|form|forms|order|text|distribution|expressions?)\b)[a-z]+)"
     ),
     # how much
-    r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|somewhat|slightly|moderate(?:ly)?|rather(?!\s+than|,)|extremely",
+    (
+        r"approximately|roughly|nearly|almost|close\s+to|or\s+so(?=\s*[.,;]|$)|relatively|fairly|quite|(?<!so\s)(?<!how\s)highly(?=\s+[a-z]+)|sufficiently|suitably|readily|gently|softly|firmly|tightly|neatly|clearly|correctly|safely|securely|accurately|precisely|quietly|cleanly|nicely|flawlessly|reasonably|evenly|broadly|"
+        r"loosely|heavily|strongly|somewhat|slightly|moderate(?:ly)?|rather(?!\s+than|,)|extremely"
+    ),
     r"very(?!\s+(?:start|end|same|first|last|beginning|least|top)\b)|several|various|numerous|(?:a\s+)?few|some\s+of",
-    r"multiple(?=\s+(?!times\b)[a-z]+s\b)|a\s+couple\s+of|a\s+handful\s+of|tons\s+of|(?<!how\s)(?<!as\s)(?<!so\s)many|(?:a\s+)?lots?\s+of|a\s+great\s+deal\s+of|plenty\s+of|enough|ample",
+    r"multiple(?=\s+(?!times\b)[a-z]+s\b)|a\s+couple\s+of|a\s+handful\s+of|tons\s+of|(?<!how\s)(?<!as\s)(?<!so\s)many|(?:a\s+)?lots?\s+of|a\s+great\s+deal\s+of|plenty\s+of|enough|ample|(?<!a\s)little(?=\s+(?!endian\b)[a-z]+)|(?<=tolerate\s)some|as\s+(?:little|few|much|many)\s+[\w\s]{1,30}?\s+as\s+(?:possible|necessary)",
     r"a\s+(?:(?:large|small|limited|great|certain|reasonable)\s+)?(?:number|amount|variety|range)\s+of",
     rf"large\s+(?:amounts?|volumes?|numbers?|quantit(?:y|ies))\s+of|most(?=\s+(?:of\s+the\s+)?{_THINGS}\b)",
     r"adequate(?:ly)?|sufficient(?:ly)?|reasonabl[ey]|acceptabl[ey](?!\s+to\b)|satisfactor(?:y|ily)|appropriate(?:ly)?",
@@ -45,7 +50,7 @@ _ENGLISH = (
     r"maintainable|adaptable|versatile|suitabl[ey](?!\s+for\b)|proper(?:ly)?|meaningful(?:ly)?|sensibl[ey]",
     (
         r"(?<!the\s)(?<!other\s)relevant(?=\s+[a-z]+)(?!\s+(?:to|for|section|clause|standard|requirement|provision)s?\b)|up[-\s]to[-\s]date|careful(?:ly)?|thorough(?:ly)?|"
-        r"(?<!be\s)(?<!is\s)(?:useful|helpful)|(?:in)?expensive|cheap(?:ly)?|economical(?:ly)?|noticeabl[ey]|attractive(?:ly)?|pleasant|appealing|clean|elegant|modern|state[-\s]of[-\s]the[-\s]art|cutting[-\s]edge|world[-\s]class"
+        r"(?<!be\s)(?<!is\s)(?:useful|helpful)|(?:in)?expensive|cheap(?:ly)?|economical(?:ly)?|noticeabl[ey]|environmentally[-\s](?:friendly|sound|sustainable)|(?:eco|family|child)[-\s]friendly|attractive(?:ly)?|pleasant|appealing|clean|elegant|modern|state[-\s]of[-\s]the[-\s]art|cutting[-\s]edge|world[-\s]class"
     ),
     r"best[-\s](?:in[-\s]class|possible|practice)s?|industry[-\s]leading|good|better|excellent|superior",
     (
@@ -66,13 +71,13 @@ _CHINESE = (
     r"若干|多[种样项类](?!性)|数个|一些|某些|(?<!第)几个|少许|些许|许多|很多|众多|大量|海量|少量|大部分|绝?大多数?|多数(?=[用情场操请])|各种|各类|各式",
     r"一定(?:程度|的?(?:时间|数量|范围|比例|条件|期限|能力|规模))(?:上|内)?|适量|适度|适当(?!性)|合适的?|(?<!不)(?<!不是)合理(?!性)|恰当|妥善",
     r"足够的?|充足的?|充分(?!必要)的?|非常|十分|极其|极为|相当(?!于)|尤其|过[高低大小长短多少快慢]|不必要的",
-    r"更(?:好|快|高|佳|强|多(?!的?(?:信息|内容|细节))|方便)的?|比?较为?[高低大小快慢好多少长短强弱](?!者)",
+    r"更(?:好|快|高|佳|强|多(?!的?(?:信息|内容|细节))|方便)的?|比?较为?[高低大小快慢好多少长短强弱](?!者)|比较(?=[容简方合稳安清准])",
     (
-        r"(?<=在)(?:正常|一般|普通|恶劣|极端|良好|常规)(?=[一-龥]{1,6}(?:下|中|条件|环境))|轻微|可观|轻松|轻便|便携|紧凑|耐用|坚固|安静|舒适|"
+        r"(?<=在)(?:正常|一般|普通|恶劣|极端|良好|常规)(?=[一-龥]{1,6}(?:下|中|条件|环境))|轻微|可观|轻松|轻[巧柔便]|结实|牢固|平顺|响亮|醒目|灵敏(?!度)|简明|简练|整齐|整洁|清楚|悦目|美化|有竞争力|前瞻性?|人体工[学程]|随即|随后即|很[大小多少高低快慢好长短强弱]|轻便|便携|紧凑|耐用|坚固|安静|舒适|"
         r"令人满意|可接受的?(?![性范])|过于|太(?=[一-龥])|显著|明显|大幅度?|最优|最佳|最大化|最小化"
     ),
     # how good
-    r"友好(?!城市)的?|人性化|易用|易于?(?:使用|理解|维护|操作|扩展|学习?|掌握|管理|阅读|安装|部署|懂|上手)|方便地?|便捷|便利",
+    r"友好(?!城市)的?|人性化|易[用读懂学](?!性)|易于?(?:使用|理解|维护|操作|扩展|学习?|掌握|管理|阅读|安装|部署|懂|上手)|方便地?|便捷|便利",
     r"便于(?=[一-龥])|相关(?=数据|信息|内容|资料|功能|文件|人员|规定|操作|部门|参数|指标|要求|记录|设备|标准)|简单|简洁|简便|直观|美观|流畅|清晰(?!度)(?:明了)?|明了|一目了然",
     r"高效|有效地|灵活|强大|健壮|鲁棒|先进(?!行|先出)|领先|优良|优质|优秀|优异|出色|完善的|完备的|满意|良好的?|主流|体验良?好",
     r"高(?:性能|质量|效率|可用性?|可靠性?|并发(?!时|场景|环境|情况|[的下])|安全性|精度|速|吞吐|稳定性|水平)|低(?:延迟|时延|成本|功耗|误差)",
@@ -100,6 +105,8 @@ CHECK = Check(
         "zh": "请给出数值、单位与容差，或列出明确的条件。",
     },
     flags=(
+        "The hull shall be sturdy.",
+        "外壳应轻巧。",
         "The display shall be legible under normal lighting.",
         "看板应显示相关数据。",
         "The system shall respond fast.",

@@ -123,4 +123,4 @@ class _Found:
             self.broken[f"{check.name}: {kind}"] = Notice("check_failed", said, params)
 
 
-ISSUE_DETECTION = Step("issue_detection", 4, tuple[Document, Passages], Findings, detect, share=40, stage=Stage.MODEL)
+ISSUE_DETECTION = Step("issue_detection", 5, tuple[Document, Passages], Findings, detect, share=40, stage=Stage.MODEL)
