@@ -13,6 +13,7 @@ from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.anchors import ESCAPED, MARKDOWN
 from paperlane.model.documents import Block, BlockKind, Link, Severity
 
+_HTML = "text/html"
 _MISSING = {"en": "has no address", "zh": "没有地址"}
 _MISSPELT = {"en": "has a misspelt address", "zh": "的地址书写有误"}
 _OPEN = {"en": "has a placeholder for an address", "zh": "的地址仍是占位符"}
@@ -60,8 +61,12 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for link in parsed.links:
         written = parsed.text[link.start : link.end]
         defines = _DEFINED.match(written) if marked else None
-        if defines is not None and link.target == "#":
-            nowhere.add(_label(defines["label"]))
+        if link.target.strip() == "#":
+            if parsed.media_type == _HTML:  # it leads to the top there, or a script takes it
+                continue
+            if defines is not None:  # who uses it is told
+                nowhere.add(_label(defines["label"]))
+                continue
         reason = _fault(link.target, written, marked=marked and defines is None)
         if reason and not (reason is _MISSING and _is_anchor(link, parsed.text)):
             yield _finding(link, parsed.text, reason)
@@ -89,7 +94,7 @@ def _fault(target: str, written: str, *, marked: bool) -> Mapping[str, str]:
     if not target:
         return _MISSING
     if _PLACEHOLDER.fullmatch(target):
-        return _OPEN if target != "#" or marked else {}
+        return _OPEN
     if _OWN.match(target):
         return _LOCAL
     if _RIGHT.match(target):

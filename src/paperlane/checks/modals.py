@@ -38,7 +38,7 @@ _SUBORDINATE = re.compile(
     r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than)\b",
     re.ASCII,
 )
-_WORDS = ("should", "may", "might", "could", "can", "would", "ought")
+_WORDS = re.compile(r"\b(?:should|may|might|could|can|would|ought)\b", re.ASCII)  # a quick look before the slow one
 _SOFT_WORDS = (
     "is ", "are ", "will be ", "has the ", "have the ", "need", "aim", "try", "tries", "strive", "seek", "attempt",
     "hope", "tend", "it would", "it should",
@@ -127,10 +127,10 @@ def _outweigh(strong: int, weak: int, said: int) -> bool:
 
 def _loose(prose: Prose, *, english: bool, chinese: bool) -> Iterator[tuple[int, int]]:
     low = prose.low
-    english = english and any(word in low for word in _WORDS)
+    english = english and _WORDS.search(low) is not None
     chinese = chinese and prose.chinese and _OF_CHINESE.search(low) is not None
     for start, end in prose.clauses if english or chinese else ():
-        found = _main(low[start:end]) if english else None
+        found = _main(low[start:end]) if english and _WORDS.search(low, start, end) else None
         if found is None and chinese:
             found = _main_zh(low[start:end])
         if found is not None:

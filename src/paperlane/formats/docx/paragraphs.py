@@ -104,7 +104,7 @@ class Paragraphs:
         """Take up what the paragraph says and how it looks, element by element in their order."""
         line, run = paragraph.line, _Run()
         self._go_on()
-        until: list[tuple[int, int, str]] = []  # where links end, counted in elements
+        until: list[tuple[int, int, str | None]] = []  # where links end, counted in elements
         for at, inside in enumerate(element.iter(*self._asked)):
             while until and at >= until[-1][0]:
                 _link_ends(line, *until.pop()[1:])
@@ -187,29 +187,29 @@ class Paragraphs:
             case _:
                 pass
 
-    def _target(self, element: Element) -> str:
-        """What an element leads to, "" where that is nothing."""
+    def _target(self, element: Element) -> str | None:
+        """What an element leads to, "" where its author named nothing; None where it is no link."""
         if local(element.tag) == "fldSimple":
             return _target_of(value_of(element, "instr"))
         if anchor := value_of(element, "anchor"):
             return f"#{anchor}"
         relation = self._relations.get(reference_of(element))
-        return relation.target if relation is not None and relation.outside else ""
+        return relation.target if relation is not None and relation.outside else None
 
 
-def _link_ends(line: Line, begin: int, target: str) -> None:
-    if target:
+def _link_ends(line: Line, begin: int, target: str | None) -> None:
+    if target is not None:
         line.links.append((target, begin, line.width))
 
 
-def _target_of(instruction: str) -> str:
+def _target_of(instruction: str) -> str | None:
     """What a field leads to: a bookmark for REF and for HYPERLINK with one, else an address."""
     found = _FIELD.match(instruction)
     if found is None:
-        return ""
+        return None
     if found["bookmark"]:
         return f"#{found['bookmark']}"
     if (anchor := _ANCHOR.search(found["rest"])) is not None:
         return f"#{anchor['anchor']}"
     address = _ADDRESS.match(found["rest"])
-    return address["address"] if address is not None else ""
+    return address["address"] if address is not None else None
