@@ -251,6 +251,20 @@ async def test_long_answers_that_come_at_once_stay_within_the_budget_too(endpoin
     assert sum(spent[:-1]) < 6 * first.usage.tokens <= sum(spent)
 
 
+async def test_what_was_sent_is_paid_for_though_who_asked_has_left(endpoint: Endpoint, new_worker: NewWorker):
+    endpoint.does(Rule("hold"))
+    worker = new_worker()
+    asking = asyncio.create_task(worker.ask("passage 1", "passage 2"))
+    while endpoint.flight() < 2:
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.wait([asking])
+    endpoint.release()
+    used = worker.account.used["some-model"]
+    assert used.requests == 2
+    assert used.tokens_in > 0 < used.tokens_out
+
+
 async def test_tokens_that_the_provider_does_not_count_are_estimated(endpoint: Endpoint, new_worker: NewWorker):
     endpoint.does(uncounted=True)
     (answer,) = await new_worker().ask("It shall be fast.")

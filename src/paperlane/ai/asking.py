@@ -137,7 +137,11 @@ class Asker:
                 if paying.is_over or not self._storing.is_set():  # since it was held
                     self._permits.unused(permit)
                     continue
-                reply = await self._sent(permit, messages, room)
+                try:
+                    reply = await self._sent(permit, messages, room)
+                except asyncio.CancelledError:  # what the provider counts then is not known, but it was sent
+                    used = expected
+                    raise
                 used = _counted(reply, expected)
             except Pushed as error:
                 pushed += 1
