@@ -592,7 +592,7 @@ WHYS: Mapping[str, tuple[str, str]] = {
     "too_slow": ("it did not answer in time", "未能及时回答"),
     "too_long": ("too long for it", "超出模型的长度上限"),
     "budget": ("the month's budget is used up", "本月预算已用完"),
-    "away": ("it could not be asked for too long", "模型长时间无法使用"),
+    "away": ("it could not be asked", "模型无法使用"),
     "refused": ("it refuses our key, or does not know the model's name", "服务商拒绝密钥，或没有该模型"),
     "unknown_model": ("the workers' settings do not name it", "工作进程的设置中没有该模型"),
 }

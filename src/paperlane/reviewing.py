@@ -143,9 +143,10 @@ class Reviewing:
             terms = terms or ModelTerms.model_construct(model=name, currency=currency_of(self.terms))
             task = account.payer.task
             waited = await self.threads(partial(self.books.waits, task, name, answered=answered))
-            if (left := patience - waited) > 0:
-                error.retry_after = min(error.retry_after, ceil(left))
-                return _Heard(terms, away=error)
+            if (left := patience - waited) > 0:  # of this task: others have the same error
+                again = min(error.retry_after, ceil(left))
+                mine = ModelAway(error.message, hint=error.hint, code=error.code, retry_after=again)
+                return _Heard(terms, away=mine)
             said = {"task": task, "model": name, "waited": round(waited), "why": error.message, "hint": error.hint}
             log.warning("a document goes on without a model", **said)
             why = _WHY.get(error.code, Why.AWAY)

@@ -240,6 +240,31 @@ async def test_past_the_budget_nothing_is_asked_however_many_ask_at_once(endpoin
     assert worker.account.used["some-model"].requests == len(answered)
 
 
+async def test_long_answers_that_come_at_once_stay_within_the_budget_too(endpoint: Endpoint, new_worker: NewWorker):
+    endpoint.does(Rule(quotes=["passage " * 20] * 20))
+    worker = new_worker()
+    (first,) = await worker.ask("passage")
+    assert first.usage.tokens_out > 1_000
+    worker.account = worker.open_account(Budget(tokens=6 * first.usage.tokens))
+    answers = await worker.ask(*(f"passage {number:02}" for number in range(15)))
+    spent = [answer.usage.tokens for answer in answers if answer.state is State.ANSWERED]
+    assert sum(spent[:-1]) < 6 * first.usage.tokens <= sum(spent)
+
+
+async def test_what_was_sent_is_paid_for_though_who_asked_has_left(endpoint: Endpoint, new_worker: NewWorker):
+    endpoint.does(Rule("hold"))
+    worker = new_worker()
+    asking = asyncio.create_task(worker.ask("passage 1", "passage 2"))
+    while endpoint.flight() < 2:
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.wait([asking])
+    endpoint.release()
+    used = worker.account.used["some-model"]
+    assert used.requests == 2
+    assert used.tokens_in > 0 < used.tokens_out
+
+
 async def test_tokens_that_the_provider_does_not_count_are_estimated(endpoint: Endpoint, new_worker: NewWorker):
     endpoint.does(uncounted=True)
     (answer,) = await new_worker().ask("It shall be fast.")

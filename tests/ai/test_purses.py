@@ -109,6 +109,42 @@ async def test_with_a_budget_no_more_is_held_than_may_be_under_way(new_purses: N
         assert await another
 
 
+async def test_of_many_that_wait_for_room_a_settled_request_wakes_one(new_purses: NewPurses):
+    class Counted(Budget):
+        __slots__ = ()
+        asked = 0
+
+        def share(self, part: Spent, spent: Spent) -> float:
+            Counted.asked += 1
+            return super().share(part, spent)
+
+    async with new_purses(MemoryBooks(Counted(tokens=10**9))).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert all([await account.hold("m", EXPECTED) for _ in range(TERMS["m"].in_flight)])
+        waiting = [asyncio.create_task(account.hold("m", EXPECTED)) for _ in range(300)]
+        await asyncio.sleep(0)
+        Counted.asked = 0
+        account.add("m", EXPECTED, USED)
+        while not any(one.done() for one in waiting):
+            await asyncio.sleep(0)
+        assert waiting[0].done()
+        assert Counted.asked < 20
+        for one in waiting:
+            one.cancel()
+        await asyncio.wait(waiting)
+
+
+async def test_who_gives_up_waiting_for_room_leaves_it_to_the_next(new_purses: NewPurses):
+    async with new_purses(MemoryBooks(Budget(tokens=20))).account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert all([await account.hold("m", EXPECTED) for _ in range(2)])
+        waiting = [asyncio.create_task(account.hold("m", EXPECTED)) for _ in range(2 * TERMS["m"].in_flight)]
+        await asyncio.sleep(0)
+        for one in waiting[:-1]:
+            one.cancel()
+        await asyncio.wait(waiting[:-1])
+        account.add("m", EXPECTED, Usage())
+        assert await waiting[-1]
+
+
 async def test_processes_go_past_a_budget_by_no_more_than_others_hold(new_purses: NewPurses):
     """Each holds at most two at once: the last request of all, and two of each of the three others, may be too many."""
     books, tokens, processes = MemoryBooks(Budget(tokens=2_000)), 0, 4
@@ -202,3 +238,32 @@ async def test_a_purse_looks_anew_at_what_others_spent(new_purses: NewPurses):
         while await spend(account):
             sent += 1
         assert sent <= 1_000 / 20 / USED.tokens  # a twentieth of what it believed to be left
+
+
+async def test_a_look_that_comes_late_takes_no_newer_purse_of_its_user_away(monkeypatch: pytest.MonkeyPatch):
+    begun, goes_on = Event(), Event()
+
+    class Slow(MemoryBooks):
+        def settle(self, user: UserId, spendings: Spendings) -> Spent:
+            begun.set()
+            assert goes_on.wait(10)
+            return super().settle(user, spendings)
+
+    monkeypatch.setattr("paperlane.ai.purses._EVERY", 0.0)
+    threads, other = Threads("books", 2), UserId(2)
+    purses = Purses(Slow(), TERMS, threads)
+    async with purses.account(USER, Payer(TaskId("a"), 1)) as (account, _):
+        assert await spend(account)
+        async with purses.account(other, Payer(TaskId("b"), 1)):
+            keeping = asyncio.create_task(purses.keep())
+            while not begun.is_set():
+                await asyncio.sleep(0)
+        async with purses.account(other, Payer(TaskId("c"), 1)) as (newer, _):
+            goes_on.set()
+            while account.purse.has_news:
+                await asyncio.sleep(0)
+            async with purses.account(other, Payer(TaskId("d"), 1)) as (newest, _):
+                assert newest.purse is newer.purse
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    threads.close()

@@ -92,6 +92,22 @@ async def test_a_task_waits_for_a_model_for_a_day_and_goes_on_without_it(
     assert (opinion.usage.requests, opinion.kept) == (0, 0)
 
 
+async def test_a_task_whose_patience_ends_soon_hurries_no_other(
+    asking: Reviewing, endpoint: Endpoint, books: Waiting, monkeypatch: pytest.MonkeyPatch
+):
+    def waits(task: str, _model: str, *, answered: bool) -> float:
+        assert not answered
+        return DAY - 1 if task == "old" else 0.0
+
+    monkeypatch.setattr(books, "waits", waits)
+    endpoint.does(down=401)
+    with pytest.raises(ModelAway):
+        await review(asking, ASKED)
+    both = await asyncio.gather(*(review(asking, ASKED, task) for task in ("old", "new")), return_exceptions=True)
+    old, new = (error.retry_after for error in both if isinstance(error, ModelAway))
+    assert old == 1 < new
+
+
 async def test_only_an_answer_that_is_kept_makes_a_wait_begin_anew(
     asking: Reviewing, endpoint: Endpoint, books: Waiting
 ):

@@ -239,6 +239,28 @@ def test_what_was_tested_before_the_migration_is_a_version_before(dialect: Diale
     assert [tuple(row) for row in named] == [("t1", sha256(b"a.md").hexdigest()), ("t2", "")]
 
 
+def test_what_models_cost_is_kept_and_workers_of_before_go_on_writing_it(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    columns = "(task_id, {}model, requests, tokens_in, tokens_out, money)"
+
+    def cost(table: str) -> list[tuple[object, ...]]:
+        with dialect.reader.connect() as connection:
+            rows = connection.execute(text(f"SELECT * FROM {table} ORDER BY tokens_in"))
+            return [tuple(row) for row in rows]
+
+    go(dialect, command.downgrade, "0020")
+    with dialect.writer.begin() as connection:
+        connection.execute(text(f"INSERT INTO usage_by_task {columns.format('')} VALUES ('t', 'm', 1, 20, 3, 0.5)"))
+    go(dialect, command.upgrade, "head")
+    assert cost("usage_by_attempt") == [("t", 0, "m", 1, 20, 3, 0.5)]
+    with dialect.writer.begin() as connection:  # while not all workers are of this version
+        connection.execute(text(f"INSERT INTO usage_by_task {columns.format('')} VALUES ('s', 'm', 1, 1, 1, 1)"))
+        asked = f"INSERT INTO usage_by_attempt {columns.format('fence, ')} VALUES ('t', 4, 'm', 2, 40, 6, 1.0)"
+        connection.execute(text(asked))
+    go(dialect, command.downgrade, "0020")
+    assert cost("usage_by_task") == [("t", "m", 3, 60, 9, 1.5)]
+
+
 def test_each_file_is_named_for_its_revision():
     known = ScriptDirectory.from_config(upgrading.config())
     assert [made.revision for made in known.walk_revisions()] == [*reversed(migrations.revisions())]

@@ -123,12 +123,13 @@ class Asker:
     async def send(self, messages: Sequence[Message], lane: Lane, room: int, paying: "_Until") -> tuple[Reply, Usage]:
         """One request that comes through, when the lane may send it; else Trouble with this one, or ModelAway."""
         expected = Usage(1, estimate(messages), min(room, _USUAL))
+        most = Usage(1, expected.tokens_in, room)  # many are under way at once: all of them may take that
         patience = Patience(first=self._first_wait, chance=self._chance)
         broke = pushed = 0
         worked_before = self._worked
         while True:
             await self._storing.wait()
-            if not await paying.hold(self.terms.called, expected):
+            if not await paying.hold(self.terms.called, most):
                 raise NotPaid("the budget is used up")
             used = Usage()
             try:
@@ -136,7 +137,11 @@ class Asker:
                 if paying.is_over or not self._storing.is_set():  # since it was held
                     self._permits.unused(permit)
                     continue
-                reply = await self._sent(permit, messages, room)
+                try:
+                    reply = await self._sent(permit, messages, room)
+                except asyncio.CancelledError:  # what the provider counts then is not known, but it was sent
+                    used = expected
+                    raise
                 used = _counted(reply, expected)
             except Pushed as error:
                 pushed += 1
@@ -151,7 +156,7 @@ class Asker:
             else:
                 return reply, used
             finally:
-                paying.add(self.terms.called, expected, used)
+                paying.add(self.terms.called, most, used)
             if broke:
                 await asyncio.sleep(patience.wait())
 

@@ -110,6 +110,7 @@ class Purse:
         self._since = Spent()  # spent here, and not in what was seen
         self._taken = Spent()  # held since, or settled
         self._held = Spent()
+        self._places = {name: asyncio.Semaphore(one.in_flight) for name, one in terms.items()}
         self._under_way: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()  # requests, since
 
@@ -130,23 +131,38 @@ class Purse:
         return bool(self._open)
 
     async def hold(self, model: str, expected: Usage) -> bool:
-        """As `Spend.hold`; no more of a model at once than may be under way."""
-        one, looked = self._cost(model, expected), not self._budget.limits
+        """As `Spend.hold`; with a budget no more of a model at once than may be under way, the first come first."""
+        if not self._budget.limits:
+            self._hold(model, self._cost(model, expected))
+            return True
+        place, held = self._places[model], False
+        await place.acquire()  # in line: of thousands that wait each settled request wakes one
+        try:
+            held = await self._is_paid(model, self._cost(model, expected))
+        finally:
+            if not held:
+                place.release()
+        return held
+
+    async def _is_paid(self, model: str, one: Spent) -> bool:
+        looked = False
         while True:
             gone, changed = self._seen + self._since, self._changed
-            is_full = self._under_way[model] >= self._terms[model].in_flight and self._budget.limits
-            if is_full or (self._budget.allows(gone) and not self._budget.allows(gone + self._held)):
+            if self._budget.allows(gone) and not self._budget.allows(gone + self._held):
                 await changed.wait()
                 looked = False
             elif not looked and self._is_stale(model, one):
                 await self.look(self._now())
                 looked = True
             elif self._budget.allows(gone):
-                self._held, self._taken = self._held + one, self._taken + one
-                self._under_way[model] += 1
+                self._hold(model, one)
                 return True
             else:
                 return False
+
+    def _hold(self, model: str, one: Spent) -> None:
+        self._held, self._taken = self._held + one, self._taken + one
+        self._under_way[model] += 1
 
     def settle(self, model: str, expected: Usage, used: Usage) -> None:
         """As `Spend.add`."""
@@ -155,6 +171,8 @@ class Purse:
         self._settled[model] += 1
         # what is left of fractions would be waited for in vain
         self._held = self._held - self._cost(model, expected) if self._under_way.total() else Spent()
+        if self._budget.limits:
+            self._places[model].release()
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -237,8 +255,7 @@ class Purses:
 
     async def close(self) -> None:
         """Write down what is not."""
-        for purse in tuple(self._purses.values()):
-            await self._write(purse, self._patience)
+        await asyncio.gather(*(self._write(purse, self._patience) for purse in self._purses.values()))
 
     async def _write(self, purse: Purse, patience: float) -> None:
         try:
@@ -247,5 +264,6 @@ class Purses:
         except Unavailable as error:  # what the models said must not be lost for it
             log.warning("what models cost is not written down", user=purse.user, why=error.message)
             return
-        if not purse.is_open and not purse.has_news:
-            self._purses.pop(purse.user, None)
+        is_kept = self._purses.get(purse.user) is purse  # else it went meanwhile, and its user may have another
+        if is_kept and not purse.is_open and not purse.has_news:
+            del self._purses[purse.user]

@@ -149,6 +149,17 @@ attempt_usage = Table(  # what the questions of each attempt at a task cost at e
     Column("money", Double, nullable=False),
 )
 
+task_usage = Table(  # the same by task, as workers of before migration 0021 write it, and nobody reads it any more
+    "usage_by_task",
+    metadata,
+    Column("task_id", _ID, primary_key=True),
+    Column("model", key(200), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("money", Double, nullable=False),
+)
+
 waits = Table(  # for which models tasks wait
     "waits_for_models",
     metadata,

@@ -11,7 +11,7 @@ from paperlane.ai.budget import Spent
 from paperlane.ai.purses import Payer, Spendings
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records.portable import insert_new
-from paperlane.records.schema import attempt_usage, usage, waits
+from paperlane.records.schema import attempt_usage, task_usage, usage, waits
 
 _DAY = 86_400
 _BROKEN_OFF = 6 * 3_600.0  # seconds; who waits for a model looks once an hour at least
@@ -81,7 +81,7 @@ def wait(connection: Connection, task: TaskId, model: str, now: float, *, answer
 
 def forget(connection: Connection, tasks: Sequence[TaskId]) -> None:
     """What these tasks cost is told no more, but by user and day; nor what they waited for."""
-    for table in (attempt_usage, waits):
+    for table in (attempt_usage, task_usage, waits):
         connection.execute(delete(table).where(table.c.task_id.in_(tasks)))
 
 
