@@ -322,6 +322,19 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     assert "Nothing of ann was named" in paperlane("user", "set", "ann", *at).stderr
 
 
+def test_who_adds_the_first_user_is_told_where_an_installation_was_made(tmp_path: Path):
+    first, second = (paperlane("user", "add", name, "--data", tmp_path / "new") for name in ("ann", "bob"))
+    assert (first.returncode, first.stderr) == (0, f"A new installation was made at {tmp_path / 'new'}.\n")
+    assert (second.returncode, second.stderr) == (0, "")
+
+
+def test_serve_tells_what_it_takes_where_nothing_is_said():
+    shown = " ".join(started("serve", "--help").stdout.replace("│", " ").split())
+    for option in ("HOST, else 127.0.0.1", "PORT, else 8400", "WORKERS, else 2", "DATA, else paperlane-data"):
+        assert f"[default: (PAPERLANE_{option})]" in shown
+    assert "[default: (PAPERLANE_DATABASE_URL, else an SQLite file in the data folder)]" in shown
+
+
 def test_another_role_brings_its_usual_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     at = ("--data", tmp_path)
 

@@ -14,11 +14,32 @@ from paperlane.settings import Settings, settings_of
 if TYPE_CHECKING:
     from paperlane.desk import Desk
 
+
+def usual(setting: str, otherwise: str = "") -> str:
+    """What stands for an option that is left out, for its help."""
+    return f"PAPERLANE_{setting.upper()}, else {otherwise or Settings.model_fields[setting].default}"
+
+
 # readable=False: what cannot be read is told by whoever reads it, with a hint
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", readable=False, help="Folder of the database and the files.")
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        readable=False,
+        show_default=usual("data"),
+        help="Folder of the database and the files.",
+    ),
 ]
-Database = Annotated[str | None, typer.Option("--database", metavar="URL", help="Where the ledger is.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        show_default=usual("database_url", "an SQLite file in the data folder"),
+        help="Where the ledger is.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -54,12 +75,16 @@ def existing(**given: Any) -> Settings:
 
 @contextmanager
 def desk_of(data: Data, database: Database, settings: Callable[..., Settings] = existing) -> "Generator[Desk]":
-    """The desk of an installation, which may be `made` here."""
+    """The desk of an installation, which may be `made` here: stderr says so, for the folder may be a wrong one."""
     from paperlane.assembly import open_desk, open_ledger
 
     chosen = settings(data=data, database=database)
+    path = chosen.database.removeprefix("sqlite:///")
+    is_new = path != chosen.database and not os.path.exists(path)  # noqa: PTH110  never raises
     ledger = open_ledger(chosen)
     try:
+        if is_new:
+            typer.echo(f"A new installation was made at {Path(path).parent}.", err=True)
         yield open_desk(chosen, ledger)
     finally:
         ledger.close()

@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
-from paperlane.cli.installation import Data, Database, made
+from paperlane.cli.installation import Data, Database, made, usual
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes to start.")] = None,
+    host: Annotated[str | None, typer.Option(show_default=usual("host"), help="Address to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option(show_default=usual("port"), help="Port to listen on; 0 picks a free one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(show_default=usual("workers"), help="Worker processes to start.")
+    ] = None,
     data: Data = None,
     database: Database = None,
 ) -> None:
