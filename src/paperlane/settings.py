@@ -3,7 +3,8 @@
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,6 +29,9 @@ _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"  # begins with no dot, so none leads 
 _BUCKET = re.compile(rf"s3://{_SEGMENT}(/{_SEGMENT})*/?")
 
 _KEY_ENV = "PAPERLANE_MODEL_API_KEY"
+_PREFIX = "PAPERLANE_"
+_BESIDE = {"PAPERLANE_DOOR", "PAPERLANE_CORPUS"}  # what workers hand their children, the tests' own
+_BENCHMARKS = "PAPERLANE_BENCH_"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHARES = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _OPENAI = "https://api.openai.com/v1"
@@ -123,7 +127,7 @@ class ModelTerms(BaseModel):
 class Settings(BaseSettings):
     """How this installation behaves. Arguments win over the environment, which wins over `paperlane.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix="PAPERLANE_", extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, allow_inf_nan=False)
 
     data: Path = Field(
         Path("paperlane-data"),
@@ -407,6 +411,20 @@ def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
     return (one, *settings.models)
 
 
+def no_settings(settings: Settings) -> Mapping[str, str]:
+    """Variables of the environment that look like settings and are none, each with one that may be meant, or ""."""
+    known = {name.upper() for name in Settings.model_fields} | {_KEY_ENV.removeprefix(_PREFIX)}
+    used = {*(_PREFIX + name for name in known), *_BESIDE, *(terms.key_env.upper() for terms in settings.models)}
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.upper() not in used)
+    near = {name: _near(name.removeprefix(_PREFIX).upper(), known) for name in unknown}
+    return {name: f"{_PREFIX}{one}" if one else "" for name, one in near.items() if not name.startswith(_BENCHMARKS)}
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """The one of these that somebody may mean who wrote this name; "" where none is like it."""
+    return next(iter(get_close_matches(name[:_MOST_SHOWN], sorted(known), 1)), "")
+
+
 def settings_of(**given: Any) -> Settings:
     """The settings, with the options that were given; Misconfigured names what makes no sense."""
     if (url := given.pop("database", None)) is not None:
@@ -418,9 +436,20 @@ def settings_of(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            raise _no_setting(name) from error
         setting = str(first["loc"][0]) if first["loc"] else ""
         where = f"the option --{name}" if name in given else f"PAPERLANE_{setting.upper()} or paperlane.toml"
         raise Misconfigured(f"The setting {name} makes no sense: {first['msg']}.", hint=f"See {where}.") from error
+
+
+def _no_setting(name: str) -> Misconfigured:
+    """What is told of a key of the file that is none."""
+    what = f"There is no setting {name[:_MOST_SHOWN]}."
+    if name.upper() == _KEY_ENV.removeprefix(_PREFIX):
+        return Misconfigured(what, hint=f"A key stands in the environment only, as {_KEY_ENV}; see {_FILE}.")
+    near = _near(name, Settings.model_fields)
+    return Misconfigured(what, hint=f"Did you mean {near}? See {_FILE}." if near else f"See {_FILE}.")
 
 
 def _in_file() -> dict[str, Any]:

@@ -569,6 +569,12 @@ def test_what_is_no_database_is_said_in_one_line(tmp_path: Path):
         ("port = 8400".encode("utf-16"), "cannot be read: it is no UTF-8. Save it as UTF-8."),
         ("# 端口\nport = 8400".encode("gbk"), "cannot be read: it is no UTF-8. Save it as UTF-8."),
         (None, "cannot be read: Is a directory. Start from another folder"),
+        (b'profils = ["technical"]', "There is no setting profils. Did you mean profiles? See"),
+        (b"zzzz = 1", "There is no setting zzzz. See"),
+        (
+            b'model_api_key = "k"',
+            "There is no setting model_api_key. A key stands in the environment only, as PAPERLANE_",
+        ),
     ],
     ids=str,
 )
@@ -601,14 +607,40 @@ def test_the_doctor_changes_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_doctor_names_what_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("PAPERLANE_CORPUS", raising=False)  # is the tests' own
-    monkeypatch.setenv("PAPERLANE_WORKERZ", "3")
-    monkeypatch.setenv("PAPERLANE_WORKERS", "3")
+@pytest.fixture
+def strays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that are no settings, beside some that are or that are used in another way."""
+    terms = [{"model": "small", "base_url": "http://127.0.0.1:1/v1", "key_env": "PAPERLANE_SMALL_KEY"}]
+    monkeypatch.setenv("PAPERLANE_MODELS", json.dumps(terms))
+    for name in ("WORKERS", "WORKERZ", "DATA_DIR", "MODEL_BASEURL", "PROFILE", "ZZZ", "BENCH_SLOTS"):
+        monkeypatch.setenv(f"PAPERLANE_{name}", "3")
+    for name in ("CORPUS", "MODEL_API_KEY", "SMALL_KEY", "DOOR"):
+        monkeypatch.setenv(f"PAPERLANE_{name}", str(tmp_path))
+
+
+@pytest.mark.usefixtures("strays")
+def test_what_is_no_setting_is_said_and_stops_nothing(folder: Path):
+    done = paperlane("check", "fine.md", "--no-model", cwd=folder)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "paperlane: There is no setting PAPERLANE_DATA_DIR. Did you mean PAPERLANE_DATA?",
+        "paperlane: There is no setting PAPERLANE_MODEL_BASEURL. Did you mean PAPERLANE_MODEL_BASE_URL?",
+        "paperlane: There is no setting PAPERLANE_PROFILE. Did you mean PAPERLANE_PROFILES?",
+        "paperlane: There is no setting PAPERLANE_WORKERZ. Did you mean PAPERLANE_WORKERS?",
+        "paperlane: There is no setting PAPERLANE_ZZZ.",
+    ]
+    new_file(folder / "paperlane.db")
+    done = paperlane("queue", "--data", folder)
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 5)
+
+
+@pytest.mark.usefixtures("strays")
+def test_the_doctor_names_what_is_no_setting(tmp_path: Path):
     done = paperlane("doctor", "--json", "--data", tmp_path)
     (found,) = [row for row in json.loads(done.stdout) if row["what"] == "environment"]
-    assert found["state"] == "warning"
-    assert found["detail"].endswith(": PAPERLANE_WORKERZ")
+    assert (found["state"], done.stderr) == ("warning", "")
+    assert "PAPERLANE_WORKERZ (did you mean PAPERLANE_WORKERS?), PAPERLANE_ZZZ" in found["detail"]
+    assert "CORPUS" not in found["detail"]
 
 
 def test_serve_says_clearly_what_stands_in_its_way(tmp_path: Path):

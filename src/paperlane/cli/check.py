@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paperlane.cli.files import words_of
-from paperlane.cli.installation import settings_of
+from paperlane.cli.installation import said
 from paperlane.cli.output import progress_on_terminal
 from paperlane.errors import BadRequest, Misconfigured
 
@@ -133,9 +133,9 @@ def check(
 def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequence[str]]:
     """The settings, and which of their models review; one that they do not name is asked where PAPERLANE_MODEL is."""
     from paperlane.checks import names_in
-    from paperlane.settings import NO_MODEL, models_of
+    from paperlane.settings import NO_MODEL, models_of, settings_of
 
-    settings, names = settings_of(), names_in(named)
+    settings, names = said(), names_in(named)
     if no_model:
         if names:
             raise BadRequest("--model and --no-model contradict each other.", hint="Leave one of them out.")
@@ -154,8 +154,8 @@ def _brief(
     brief = brief_of(profiles or settings.profiles, also, without)
     if words is None and not settings.words:
         return brief
-    said = words_of(words or Path(settings.words))
-    return replace(brief, terms=said.terms, ignored=tuple(said.ignored))
+    listed = words_of(words or Path(settings.words))
+    return replace(brief, terms=listed.terms, ignored=tuple(listed.ignored))
 
 
 def _tell_untested(
@@ -217,5 +217,5 @@ def _write(content: bytes, output: Path | None, option: str) -> None:
 
 
 def _unwritten(output: Path, error: OSError, option: str) -> Misconfigured:
-    said = f"{_WRITTEN[option]} cannot be written: {output}: {error.strerror}."
-    return Misconfigured(said, hint=f"Name another file with {option}.")
+    what = f"{_WRITTEN[option]} cannot be written: {output}: {error.strerror}."
+    return Misconfigured(what, hint=f"Name another file with {option}.")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from paperlane.cli.installation import Data, Database, Json, settings_of
+from paperlane.cli.installation import Data, Database, Json
 from paperlane.cli.output import show, waiting_in_vain
 from paperlane.errors import PaperlaneError
-from paperlane.settings import Settings
+from paperlane.settings import Settings, no_settings, settings_of
 
 _BROKERS = {"redis_url": ("redis", "rq"), "amqp_url": ("rabbitmq", "celery")}
 """By the setting that names it: what it is called, and the engine that takes most kinds of addresses there."""
@@ -30,7 +30,7 @@ def doctor(data: Data = None, database: Database = None, as_json: Json = False) 
     engines = {settings.engine: False}  # that carry somebody, and whether a live worker serves them; as far as is known
     looks: Mapping[str, Callable[[], Iterator[Finding]]] = {
         "python": _python,
-        "environment": _environment,
+        "environment": lambda: _environment(settings),
         "sqlite": _sqlite,
         "folder": lambda: _folder(settings),
         "bucket": lambda: _bucket(settings),
@@ -64,13 +64,10 @@ def _python() -> Iterator[Finding]:
     yield Finding("paperlane", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
 
 
-def _environment() -> Iterator[Finding]:
-    import os
-
-    known = {f"PAPERLANE_{name.upper()}" for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith("PAPERLANE_") and name not in known)
-    if unknown:
-        yield Finding("environment", "warning", f"no setting of this version: {', '.join(unknown)}")
+def _environment(settings: Settings) -> Iterator[Finding]:
+    if unknown := no_settings(settings):
+        said = [f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()]
+        yield Finding("environment", "warning", f"no setting of this version: {', '.join(said)}")
 
 
 def _sqlite() -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paperlane.errors import Misconfigured
-from paperlane.settings import Settings, settings_of
+from paperlane.settings import Settings, no_settings, settings_of
 
 if TYPE_CHECKING:
     from paperlane.desk import Desk
@@ -43,18 +43,27 @@ Database = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def made(**given: Any) -> Settings:
+def said(**given: Any) -> Settings:
+    """The settings; stderr names variables of the environment that look like some and are none."""
+    settings = settings_of(**given)
+    for name, near in no_settings(settings).items():
+        meant = f" Did you mean {near}?" if near else ""
+        typer.echo(f"paperlane: There is no setting {name}.{meant}", err=True)
+    return settings
+
+
+def made(*, by: Callable[..., Settings] = said, **given: Any) -> Settings:
     """The settings of an installation, which is made when it is missing.
 
     From here on, what this process writes is its owner's only: the database and the files hold people's documents.
     """
     os.umask(0o077)
-    return settings_of(**given)
+    return by(**given)
 
 
-def existing(**given: Any) -> Settings:
+def existing(*, by: Callable[..., Settings] = said, **given: Any) -> Settings:
     """The settings of an installation that is there: a wrong folder must not look like an empty queue."""
-    settings = made(**given)
+    settings = made(by=by, **given)
     path = settings.database.removeprefix("sqlite:///")
     if path == settings.database:
         return settings

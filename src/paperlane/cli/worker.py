@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paperlane.cli.installation import Data, Database, existing
+from paperlane.cli.installation import Data, Database, existing, said
 from paperlane.errors import Misconfigured
+from paperlane.settings import settings_of
 
 if TYPE_CHECKING:
     from paperlane.settings import Settings
@@ -34,7 +35,8 @@ def worker(
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
         if given and engine != whose:
             raise Misconfigured(f"{option} is for the engine {whose}, not for {engine}.", hint=f"Leave {option} out.")
-    settings = existing(slots=slots, stage=stage, shard=shard, data=data, database=database)
+    by = settings_of if supervised or door is not None else said  # the parent said it
+    settings = existing(by=by, slots=slots, stage=stage, shard=shard, data=data, database=database)
     if engine in CARRIED and door is None:
         _become(engine, settings)
     if engine not in {"database", *CARRIED}:
