@@ -115,6 +115,11 @@ class ModelTerms(BaseModel):
         """What people call it, and choose it by."""
         return self.name or self.model
 
+    @property
+    def lacks_key(self) -> bool:
+        """Would OpenAI be asked, which refuses whoever has no key, after it got the text?"""
+        return self.base_url == _OPENAI and not self.key()
+
     def key(self) -> str:
         """What its provider knows us by; "" where nothing is set, as for a model in one's own house."""
         return os.environ.get(self.key_env, "").strip()
@@ -371,7 +376,9 @@ class Settings(BaseSettings):
             if name not in there:
                 known = ", ".join([*there[:_MOST_NAMED], NO_MODEL])
                 what = f"There is no model {name[:_MOST_SHOWN]!r}."
-                raise BadRequest(what, code="unknown_model", hint=f"Choose one of {known}.")
+                near = _near(name, [*there, NO_MODEL])
+                meant = f"Did you mean {near}? " if near else ""
+                raise BadRequest(what, code="unknown_model", hint=f"{meant}Choose one of {known}.")
         return names
 
     @cached_property

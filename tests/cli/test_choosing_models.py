@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from paperlane.cli.check import _models
-from paperlane.errors import BadRequest
+from paperlane.errors import BadRequest, Misconfigured
 from paperlane.settings import models_of
 
-MODELS = json.dumps([{"model": "gpt", "name": "careful"}, {"model": "qwen", "name": "inhouse"}])
+HOUSE = "http://127.0.0.1:1/v1"
+MODELS = json.dumps(
+    [
+        {"model": "gpt", "name": "careful", "key_env": "CAREFUL_KEY"},
+        {"model": "qwen", "name": "inhouse", "base_url": HOUSE},
+    ]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +23,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without a file of settings, and two models."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PAPERLANE_MODELS", MODELS)
+    monkeypatch.setenv("CAREFUL_KEY", "k")
+    monkeypatch.delenv("PAPERLANE_MODEL_API_KEY", raising=False)
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model in the settings."""
+    monkeypatch.delenv("PAPERLANE_MODELS")
 
 
 @pytest.mark.parametrize(
@@ -28,11 +42,10 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["inhouse"], ("inhouse",)),
         (["inhouse,careful"], ("inhouse", "careful")),
         (["inhouse", "careful", "inhouse"], ("inhouse", "careful")),
-        (["o9", "careful"], ("o9", "careful")),
     ],
     ids=str,
 )
-def test_names_and_lists_of_names_choose_and_another_name_is_a_providers(named: list[str], chosen: tuple[str, ...]):
+def test_names_and_lists_of_names_choose(named: list[str], chosen: tuple[str, ...]):
     settings, models = _models(named, no_model=False)
     assert models == chosen
     assert {*chosen} <= {terms.called for terms in models_of(settings)}
@@ -44,10 +57,59 @@ def test_no_model_is_rules_only():
 
 @pytest.mark.parametrize(
     ("named", "no_model"),
-    [(["careful"], True), (["none,careful"], False), (["o9", "none"], False), (["o9,o10"], False)],
+    [(["careful"], True), (["none,careful"], False), (["inhouse", "none"], False)],
     ids=str,
 )
 def test_what_contradicts_itself_is_refused_with_a_hint(named: list[str], *, no_model: bool):
     with pytest.raises(BadRequest) as refused:
         _models(named, no_model=no_model)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [
+        (["carefull"], "Did you mean careful? Choose one of careful, inhouse, none."),
+        (["inhouse,carefull"], "Did you mean careful? Choose one of careful, inhouse, none."),
+        (["o9"], "Choose one of careful, inhouse, none."),
+    ],
+    ids=str,
+)
+def test_a_name_that_is_none_of_the_models_is_refused_and_nobody_is_asked(named: list[str], hint: str):
+    with pytest.raises(BadRequest, match=r"There is no model '(carefull|o9)'") as refused:
+        _models(named, no_model=False)
+    assert (refused.value.code, refused.value.hint) == ("unknown_model", hint)
+
+
+@pytest.mark.usefixtures("unset")
+@pytest.mark.parametrize(("name", "value"), [("MODEL_BASE_URL", HOUSE), ("MODEL_API_KEY", "k")])
+def test_where_none_is_set_a_name_is_its_providers(name: str, value: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(f"PAPERLANE_{name}", value)
+    settings, models = _models(["o9"], no_model=False)
+    assert models == ("o9",)
+    (terms,) = models_of(settings)
+    assert terms.base_url == (HOUSE if value == HOUSE else "https://api.openai.com/v1")
+    for several in (["o9,o10"], ["o9", "none"]):
+        with pytest.raises(BadRequest):
+            _models(several, no_model=False)
+
+
+@pytest.mark.usefixtures("unset")
+@pytest.mark.parametrize("usual", ["", "o9"], ids=["by --model", "by PAPERLANE_MODEL"])
+def test_nothing_is_sent_to_openai_without_a_key(usual: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAPERLANE_MODEL", usual)
+    with pytest.raises(Misconfigured, match=r"The model o9 would be asked at https://api\.openai\.com/v1") as refused:
+        _models([] if usual else ["o9"], no_model=False)
+    assert refused.value.hint == (
+        "Set PAPERLANE_MODEL_API_KEY; where the model is elsewhere, as in your own house, set PAPERLANE_MODEL_BASE_URL."
+    )
+    assert _models(["none"], no_model=False)[1] == ()
+
+
+def test_a_model_of_several_without_its_key_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("CAREFUL_KEY")
+    with pytest.raises(Misconfigured) as refused:
+        _models([], no_model=False)
+    assert refused.value.hint.startswith("Set CAREFUL_KEY; ")
+    assert refused.value.hint.endswith(" set base_url of this model.")
+    assert _models(["inhouse"], no_model=False)[1] == ("inhouse",)

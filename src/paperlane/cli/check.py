@@ -131,7 +131,11 @@ def check(
 
 
 def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequence[str]]:
-    """The settings, and which of their models review; one that they do not name is asked where PAPERLANE_MODEL is."""
+    """The settings, and which of their models review.
+
+    Where they name none, a name is its provider's, asked at PAPERLANE_MODEL_BASE_URL; where they do, another may be a
+    slip, and the document would go to somebody else. Misconfigured for one at OpenAI without a key.
+    """
     from paperlane.checks import names_in
     from paperlane.settings import NO_MODEL, models_of, settings_of
 
@@ -140,10 +144,17 @@ def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequen
         if names:
             raise BadRequest("--model and --no-model contradict each other.", hint="Leave one of them out.")
         return settings, ()
-    there = {NO_MODEL, *(terms.called for terms in models_of(settings))}
-    if len(foreign := [name for name in names if name not in there]) == 1:
+    if not models_of(settings) and len(foreign := [name for name in names if name != NO_MODEL]) == 1:
         settings = settings_of(model=foreign[0])
-    return settings, settings.chosen_models(names)
+    chosen = settings.chosen_models(names)
+    for terms in models_of(settings):
+        if terms.called in chosen and terms.lacks_key:
+            own = "base_url of this model" if terms in settings.models else "PAPERLANE_MODEL_BASE_URL"
+            raise Misconfigured(
+                f"The model {terms.called} would be asked at {terms.base_url}, and there is no key for it.",
+                hint=f"Set {terms.key_env}; where the model is elsewhere, as in your own house, set {own}.",
+            )
+    return settings, chosen
 
 
 def _brief(
