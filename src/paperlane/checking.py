@@ -21,7 +21,7 @@ from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
 from paperlane.pipeline import MODEL_REVIEW, test_document
 from paperlane.sandboxes import open_sandbox
-from paperlane.settings import Settings, models_of
+from paperlane.settings import ModelTerms, Settings, models_of
 from paperlane.threads import apart
 from paperlane.work.sandbox import Sandbox
 
@@ -101,12 +101,16 @@ async def check(
     tell: Tell,
     but: Collection[Path] = (),
     brief: Brief = Brief(),  # noqa: B008  frozen
+    troubled: Callable[[ModelTerms, str], None] = lambda _terms, _why: None,
 ) -> Tested:
-    """Test files, and whatever documents are in folders `but` some; several at once, reported in their order."""
+    """Test files, and whatever documents are in folders `but` some; several at once, reported in their order.
+
+    `troubled` is told each time that a model gave no answer, and why: it may be asked again.
+    """
     files = {
         path: barred for path, barred in _files(paths) if path in paths or not any(is_same(path, one) for one in but)
     }
-    async with open_sandbox(settings) as sandbox, _reviewing(settings, brief) as reviewing:
+    async with open_sandbox(settings) as sandbox, _reviewing(settings, brief, troubled) as reviewing:
         room = asyncio.Semaphore(max(sandbox.children, _WHILE_A_MODEL_THINKS if brief.models else 0))
 
         async def one(path: Path, barred: Fault | None) -> Report | Fault:
@@ -140,7 +144,9 @@ async def check(
 
 
 @asynccontextmanager
-async def _reviewing(settings: Settings, brief: Brief) -> "AsyncGenerator[Reviewing | None]":
+async def _reviewing(
+    settings: Settings, brief: Brief, troubled: Callable[[ModelTerms, str], None]
+) -> "AsyncGenerator[Reviewing | None]":
     """What asks models, if some are to be asked: what it needs takes longer to load than a small file to test."""
     if not brief.models:
         yield None
@@ -149,7 +155,7 @@ async def _reviewing(settings: Settings, brief: Brief) -> "AsyncGenerator[Review
     from paperlane.reviewing import open_reviewing  # noqa: PLC0415
 
     stores = MemoryRates(), MemoryAnswers(), MemoryBooks()
-    async with open_reviewing(models_of(settings), *stores, 0.0, "check") as reviewing:
+    async with open_reviewing(models_of(settings), *stores, 0.0, "check", troubled) as reviewing:
         yield reviewing
 
 

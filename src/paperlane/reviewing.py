@@ -12,7 +12,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from paperlane.ai import Answer, Answers, Lane, Question, Rates, State, Usage, Why
-from paperlane.ai.asking import Asker, unasked
+from paperlane.ai.asking import Asker, Troubled, unasked, unheard
 from paperlane.ai.budget import Spent
 from paperlane.ai.opening import open_asker
 from paperlane.ai.purses import Account, Books, Payer, Purses
@@ -76,6 +76,7 @@ class Reviewing:
     threads: Threads
     looking: Threads
     worker: str
+    troubled: Troubled = unheard
     purses: Purses = field(init=False)
     _askers: dict[str, Asker] = field(default_factory=dict)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -180,7 +181,7 @@ class Reviewing:
         async with self._opening:
             if name not in self._askers:
                 self._askers[name] = await open_asker(
-                    terms, self.rates, self.answers, self.threads, self.looking, self.worker
+                    terms, self.rates, self.answers, self.threads, self.looking, self.worker, self.troubled
                 )
             return self._askers[name]
 
@@ -193,11 +194,17 @@ class Reviewing:
 
 @asynccontextmanager
 async def open_reviewing(
-    terms: Sequence[ModelTerms], rates: Rates, answers: Answers, books: Books, patience: float, worker: str
+    terms: Sequence[ModelTerms],
+    rates: Rates,
+    answers: Answers,
+    books: Books,
+    patience: float,
+    worker: str,
+    troubled: Troubled = unheard,
 ) -> AsyncGenerator[Reviewing]:
     """What asks models in this process, on the running event loop."""
     threads, looking = Threads("models", 4), Threads("rates")
-    reviewing = Reviewing(terms, rates, answers, books, patience, threads, looking, worker)
+    reviewing = Reviewing(terms, rates, answers, books, patience, threads, looking, worker, troubled)
     keeping = asyncio.create_task(reviewing.purses.keep(), name="what models cost")
     try:
         yield reviewing

@@ -8,7 +8,7 @@ import pytest
 from tests.ai.endpoint import Endpoint
 
 from paperlane.ai import Answer, Answers, Lane, Question, Rates
-from paperlane.ai.asking import Asker
+from paperlane.ai.asking import Asker, Troubled, unheard
 from paperlane.ai.budget import Budget
 from paperlane.ai.client import OpenAIChat
 from paperlane.ai.memory import MemoryAnswers, MemoryBooks, MemoryRates
@@ -79,6 +79,7 @@ async def new_worker(endpoint: Endpoint) -> AsyncIterator[Callable[..., Worker]]
         key: str = "secret",
         name: str = "one",
         store_wait: float = 0.0,
+        troubled: Troubled = unheard,
         **terms: object,
     ) -> Worker:
         of = ModelTerms.model_validate({"model": "some-model", "base_url": endpoint.url, "seconds": 20} | terms)
@@ -87,7 +88,7 @@ async def new_worker(endpoint: Endpoint) -> AsyncIterator[Callable[..., Worker]]
         limits = Limits(of.requests_a_minute, of.tokens_a_minute)
         permits = Permits(of.called, limits, rates, threads, name, of.in_flight)
         waits = {"chance": lambda: 0.0, "first_wait": 0.01, "store_wait": store_wait}
-        made.append(Asker(of, OpenAIChat(of, key), permits, answers, threads, **waits))
+        made.append(Asker(of, OpenAIChat(of, key), permits, answers, threads, **waits, troubled=troubled))
 
         def open_account(budget: Budget = Budget(), books: Books | None = None, task: str = "t") -> Account:  # noqa: B008  frozen
             purse = Purse(UserId(1), budget, {of.called: of}, (books or MemoryBooks()).settle, threads)

@@ -170,6 +170,26 @@ async def test_a_provider_that_is_down_opens_the_breaker_for_all_workers(endpoin
     assert len(endpoint.calls()) == asked
 
 
+@pytest.mark.parametrize(
+    ("scheme", "why"),
+    [("http", "connection refused"), ("https", "wrong version number")],
+    ids=["nobody listens", "somebody speaks no TLS"],
+)
+async def test_who_listens_is_told_why_there_is_no_connection(new_worker: NewWorker, scheme: str, why: str):
+    def says_nonsense(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"no TLS here")
+        writer.close()
+
+    async with await asyncio.start_server(says_nonsense, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1] if scheme == "https" else 1
+        url = f"{scheme}://127.0.0.1:{port}/v1"
+        told: set[tuple[str, str]] = set()
+        worker = new_worker(base_url=url, troubled=lambda terms, said: told.add((terms.base_url, said)))
+        with pytest.raises(ModelAway, match=f"some-model cannot be asked now: {why}."):
+            await worker.ask("one")
+    assert told == {(url, why)}
+
+
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
 async def test_a_refused_key_pauses_everything_and_is_asked_once(
     endpoint: Endpoint, new_worker: NewWorker, status: int

@@ -1,9 +1,12 @@
 """Which models `paperlane check` asks."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import forking
+from tests.ai.endpoint import Endpoint
 
 from paperlane.cli.check import _models
 from paperlane.errors import BadRequest, Misconfigured
@@ -113,3 +116,40 @@ def test_a_model_of_several_without_its_key_is_refused(monkeypatch: pytest.Monke
     assert refused.value.hint.startswith("Set CAREFUL_KEY; ")
     assert refused.value.hint.endswith(" set base_url of this model.")
     assert _models(["inhouse"], no_model=False)[1] == ("inhouse",)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint.start()
+    yield made
+    made.close()
+
+
+@pytest.mark.usefixtures("unset")
+def test_where_a_model_gives_no_answer_stderr_tells_its_address_and_why_and_the_report_stays_json(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    endpoint.does(down=401)
+    monkeypatch.setenv("PAPERLANE_MODEL_BASE_URL", endpoint.url)
+    (tmp_path / "a.md").write_text("# One\n\nThe gate shall open.\n\n# Two\n\nThe gate shall close.\n")
+    done = forking.run(["check", "a.md", "--model", "judge", "--format", "json"], tmp_path)
+    assert done.stderr == (
+        f"paperlane: No answer from the model judge: {endpoint.url}: the key is refused (HTTP 401)\n"
+    )
+    assert len(json.loads(done.stdout)["documents"]) == 1
+
+
+def test_the_doctor_tells_of_each_model_whether_it_has_a_key_and_can_be_reached(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    endpoint.does()
+    here = {"model": "o9", "base_url": endpoint.url, "key_env": "CAREFUL_KEY"}
+    away = {"model": "qwen", "name": "inhouse", "base_url": HOUSE}
+    monkeypatch.setenv("PAPERLANE_MODELS", json.dumps([here, away]))
+    done = forking.run(["doctor", "--json"], tmp_path)
+    found = {row["what"]: (row["state"], row["detail"]) for row in json.loads(done.stdout)}
+    assert found["model o9"] == ("ok", f"{endpoint.url}; CAREFUL_KEY is set")
+    assert found["model inhouse"] == (
+        "warning", f"{HOUSE}: connection refused; PAPERLANE_MODEL_API_KEY is not set"
+    )  # fmt: skip
+    assert endpoint.calls() == []

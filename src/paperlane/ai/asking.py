@@ -32,6 +32,14 @@ _PAID = 60.0  # seconds for which an answer that is paid for waits for its store
 _WHY: Mapping[type[Trouble], Why] = {NotAccepted: Why.NOT_ACCEPTED, TooSlow: Why.TOO_SLOW}
 
 
+Troubled = Callable[[ModelTerms, str], None]
+"""Told of a model that gave no answer to a request, and why, which may pass with the next one."""
+
+
+def unheard(_terms: ModelTerms, _why: str) -> None:
+    """Nobody is told."""
+
+
 class Asker:
     """One model, asked by one worker. Belongs to one event loop; `threads` runs what the store of answers does."""
 
@@ -45,6 +53,7 @@ class Asker:
         chance: Callable[[], float] = random.random,  # noqa: S311  spreads load, keeps no secret
         first_wait: float = 0.5,
         store_wait: float = _PAID,
+        troubled: Troubled = unheard,
     ) -> None:
         self.terms = terms
         self._chat = chat
@@ -54,6 +63,7 @@ class Asker:
         self._chance = chance
         self._first_wait = first_wait
         self._store_wait = store_wait
+        self._troubled = troubled
         self._worked = 0
         self._storing = asyncio.Event()  # not while answers cannot be stored
         self._storing.set()
@@ -163,11 +173,7 @@ class Asker:
     async def _sent(self, permit: Permit, messages: Sequence[Message], room: int) -> Reply:
         """One request, and what it tells of the provider."""
         try:
-            async with asyncio.timeout(self.terms.seconds):
-                reply = await self._chat.say(messages, room, SCHEMA)
-        except TimeoutError as error:
-            self._permits.failed("it did not answer in time")
-            raise TooSlow("it did not answer in time") from error
+            reply = await self._reply(messages, room)
         except Pushed as error:
             self._permits.pushed(error.wait, str(error))
             raise
@@ -186,6 +192,18 @@ class Asker:
         self._worked += 1
         self._permits.answered(permit, reply.tokens_in + reply.tokens_out)
         return reply
+
+    async def _reply(self, messages: Sequence[Message], room: int) -> Reply:
+        """What it says in time; else Trouble, of which whoever listens is told."""
+        try:
+            try:
+                async with asyncio.timeout(self.terms.seconds):
+                    return await self._chat.say(messages, room, SCHEMA)
+            except TimeoutError as error:
+                raise TooSlow("it did not answer in time") from error
+        except Trouble as error:
+            self._troubled(self.terms, str(error))
+            raise
 
     async def close(self) -> None:
         """Tell the rate's store what is left to tell, and close the connections."""

@@ -1,5 +1,7 @@
 """Speaks to one endpoint that speaks as OpenAI's does: the only file that knows its client library."""
 
+import os
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -7,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from math import isfinite
+from socket import gaierror
 from typing import Any
 
 import openai
@@ -149,8 +152,18 @@ def _short(error: openai.APIStatusError) -> str:
 
 
 def _cause(error: openai.APIConnectionError) -> str:
-    cause = error.__cause__
-    return f"it cannot be reached ({type(cause).__name__})" if cause is not None else "it cannot be reached"
+    """In the system's words, which stand at the end of a chain of the libraries' own: nothing of what was sent."""
+    why, cause = "", error.__cause__
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            why = getattr(cause, "verify_message", "") or (cause.reason or why).replace("_", " ")
+        elif isinstance(cause, gaierror):
+            why = cause.strerror or why
+        elif isinstance(cause, OSError) and cause.errno:
+            why = os.strerror(cause.errno)
+        inside = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None  # one for each address
+        cause = inside or cause.__cause__ or cause.__context__
+    return why.lower() or f"it cannot be reached ({type(error.__cause__ or error).__name__})"
 
 
 def _wait(headers: Mapping[str, str]) -> float:

@@ -1,7 +1,7 @@
 """Opens what a worker asks its models with; the client's library, which takes a second to load, is loaded only here."""
 
 from paperlane.ai import Answers, Rates
-from paperlane.ai.asking import Asker
+from paperlane.ai.asking import Asker, Troubled
 from paperlane.ai.chat import Chat
 from paperlane.ai.permits import Permits
 from paperlane.ai.rate import Limits
@@ -10,7 +10,13 @@ from paperlane.threads import Threads
 
 
 async def open_asker(
-    terms: ModelTerms, rates: Rates, answers: Answers, threads: Threads, looking: Threads, worker: str
+    terms: ModelTerms,
+    rates: Rates,
+    answers: Answers,
+    threads: Threads,
+    looking: Threads,
+    worker: str,
+    troubled: Troubled,
 ) -> Asker:
     """One model for one worker, on the running event loop; to be closed. `worker` is a name that no other one has.
 
@@ -20,7 +26,7 @@ async def open_asker(
     chat = await threads(_chat, terms)
     limits = Limits(terms.requests_a_minute, terms.tokens_a_minute)
     permits = Permits(terms.called, limits, rates, looking, worker, terms.in_flight)
-    return Asker(terms, chat, permits, answers, threads)
+    return Asker(terms, chat, permits, answers, threads, troubled=troubled)
 
 
 def _chat(terms: ModelTerms) -> Chat:

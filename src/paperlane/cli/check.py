@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -19,7 +19,7 @@ from paperlane.errors import BadRequest, Misconfigured
 if TYPE_CHECKING:
     from paperlane.model.documents import Brief
     from paperlane.model.tasks import Fault
-    from paperlane.settings import Settings
+    from paperlane.settings import ModelTerms, Settings
 
 
 _WRITTEN = {"-o": "The report", "--write-baseline": "The baseline"}
@@ -103,6 +103,8 @@ def check(
     before = None if baseline is None else baselines.read(baseline)
     _look_ahead(output, paths, REPORTS[report].suffix, "-o")
     _look_ahead(write_baseline, paths, ".json", "--write-baseline")
+    if chosen:
+        _log_quietly(settings)
     with progress_on_terminal() as tell:
         tested = asyncio.run(
             checking.check(
@@ -111,6 +113,7 @@ def check(
                 lambda name, percent: tell(escape(visible(name)), percent),
                 [path for path in (output, baseline, write_baseline) if path is not None],
                 brief,
+                _tells_trouble(),
             )
         )
     if not tested.reports and not tested.unreadable and not tested.passed_over:
@@ -155,6 +158,26 @@ def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequen
                 hint=f"Set {terms.key_env}; where the model is elsewhere, as in your own house, set {own}.",
             )
     return settings, chosen
+
+
+def _log_quietly(settings: "Settings") -> None:
+    """On stderr, for the report is on stdout; what people must know of models is told them in other words."""
+    from paperlane import logs
+
+    chosen = "log_level" in settings.model_fields_set
+    logs.configure(settings if chosen else settings.model_copy(update={"log_level": "error"}))
+
+
+def _tells_trouble() -> "Callable[[ModelTerms, str], None]":
+    """Says on stderr, once, where a model gave no answer and why: it may be asked again for a while."""
+    before: set[tuple[str, str]] = set()
+
+    def tell(terms: "ModelTerms", why: str) -> None:
+        if (terms.called, why) not in before:
+            before.add((terms.called, why))
+            typer.echo(f"paperlane: No answer from the model {terms.called}: {terms.base_url}: {why}", err=True)
+
+    return tell
 
 
 def _brief(

@@ -9,10 +9,13 @@ import typer
 from paperlane.cli.installation import Data, Database, Json
 from paperlane.cli.output import show, waiting_in_vain
 from paperlane.errors import PaperlaneError
-from paperlane.settings import Settings, no_settings, settings_of
+from paperlane.settings import Settings, models_of, no_settings, settings_of
 
 _BROKERS = {"redis_url": ("redis", "rq"), "amqp_url": ("rabbitmq", "celery")}
 """By the setting that names it: what it is called, and the engine that takes most kinds of addresses there."""
+
+_PORTS = {"http": 80, "https": 443}
+_REACHED = 3.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ def doctor(data: Data = None, database: Database = None, as_json: Json = False) 
         "bucket": lambda: _bucket(settings),
         "ledger": lambda: _ledger(settings, engines),
         "brokers": lambda: _brokers(settings, engines),
+        "models": lambda: _models(settings),
         "isolation": _isolation,
         "fonts": _fonts,
     }
@@ -217,6 +221,33 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    """Where each is and whether it has a key; asks none of them anything."""
+    for terms in models_of(settings):
+        key = f"{terms.key_env} is {'set' if terms.key() else 'not set'}"
+        why = _unreached(terms.base_url)
+        state = "warning" if why or terms.lacks_key else "ok"
+        yield Finding(f"model {terms.called}", state, f"{terms.base_url}{': ' * bool(why)}{why}; {key}")
+
+
+def _unreached(address: str) -> str:
+    """Why no connection can be opened there; "" where one can, or where a proxy is between."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    proxies = getproxies()
+    if (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(host):
+        return ""
+    try:
+        socket.create_connection((host, parts.port or _PORTS[parts.scheme]), _REACHED).close()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
 
 
 def _isolation() -> Iterator[Finding]:
