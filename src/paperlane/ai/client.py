@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
+import httpx
 import openai
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from openai.types.chat import ChatCompletion
@@ -76,6 +77,8 @@ class OpenAIChat:
                 if not (form != self._form or self._form.learn(said)):  # others may have learnt it meanwhile
                     raise NotAccepted(_short(error)) from error
             except openai.APITimeoutError as error:
+                if isinstance(error.__cause__, httpx.ConnectTimeout | httpx.PoolTimeout):  # nothing was sent
+                    raise Broke(_cause(error)) from error
                 raise TooSlow("it did not answer in time") from error
             except openai.APIConnectionError as error:
                 raise Broke(_cause(error)) from error
