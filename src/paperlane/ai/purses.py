@@ -144,6 +144,7 @@ class Purse:
         """A run spends no more."""
         self._open[account] -= 1
         self._open += Counter()  # without those of which none is left
+        self._leave_out()
 
     @property
     def is_open(self) -> bool:
@@ -222,7 +223,11 @@ class Purse:
             self._settled -= settled
             for account, spent in used.items():
                 account.told = spent
-            self._accounts = [one for one in self._accounts if one in self._open or one.used != one.told]
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        """Forget the accounts that spend no more, and of which all is written down."""
+        self._accounts = [one for one in self._accounts if one in self._open or one.used != one.told]
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
