@@ -19,11 +19,11 @@ def package(parts: dict[str, str | bytes]) -> bytes:
 
 
 def relations(**targets: str) -> str:
-    """What a part refers to: the name of the id and its kind, and the target; an address is outside."""
+    """What a part refers to: the name of the id and its kind, and the target; an address, and nothing, is outside."""
     outside = {True: 'TargetMode="External"', False: ""}
     made = "".join(
         f'<Relationship Id="{name}" Type="http://t/{name.rstrip("0123456789")}" Target="{target}" '
-        f"{outside['://' in target]}/>"
+        f"{outside['://' in target or not target]}/>"
         for name, target in targets.items()
     )
     return f"<Relationships>{made}</Relationships>"

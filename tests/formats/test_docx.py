@@ -166,6 +166,15 @@ def test_links_references_and_bookmarks_are_known_and_instructions_are_no_text()
     assert "here" in parsed.anchors
 
 
+def test_a_link_to_nothing_is_one_and_an_element_without_a_target_is_none():
+    body = (
+        f'<w:p><w:hyperlink r:id="empty1">{run("empty")}</w:hyperlink>{run(" ")}'
+        f'<w:hyperlink r:id="none">{run("none")}</w:hyperlink>{field(" PAGE ", run("7"))}</w:p>'
+    )
+    referred = {"word___rels__document.xml.rels": relations(empty1="")}
+    assert links(parsed_of(docx(body, **referred), "a.docx")) == [("", "empty")]
+
+
 def test_a_field_may_go_over_several_paragraphs():
     begin, end = field(' HYPERLINK \\l "x" ', "|").split("|")
     parsed = parsed_of(docx(f"<w:p>{run('a ')}{begin}{run('b')}</w:p><w:p>{run('c')}{end}{run(' d')}</w:p>"), "a.docx")

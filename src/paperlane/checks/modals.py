@@ -38,7 +38,7 @@ _SUBORDINATE = re.compile(
     r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than)\b",
     re.ASCII,
 )
-_WORDS = re.compile(r"\b(?:should|may|might|could|can|would|ought)\b", re.ASCII)  # a quick look before the slow one
+_WORDS = re.compile(r"\b(?:should|may|might|could|can|would|ought)\b", re.ASCII)
 _SOFT_WORDS = (
     "is ", "are ", "will be ", "has the ", "have the ", "need", "aim", "try", "tries", "strive", "seek", "attempt",
     "hope", "tend", "it would", "it should",
@@ -65,6 +65,7 @@ _CONDITION_ZH = re.compile(r"如果|若|当|除非|因为|是否|的[一-龥]{0,
 _EXPLAINED = re.compile(
     r"\brfc\s?2119\b|[\"“'‘*`](?:should|may)[\"”'’*`]|[“「](?:可以?|宜|可能)[”」]|\bshould\b[^.\n]{0,40}\bare\s+to\s+be\s+interpreted"
 )
+_OF_EXPLAINED = ("2119", "should", "may", "可", "宜")  # a quick look before the slow one
 _FEWEST = 3  # binding statements of a document that is written in them
 _TIMES = 2  # as many of them as of others, at least
 _SHARE = 0.12  # of all that it says
@@ -107,7 +108,7 @@ def binding(subject: Subject) -> _Binding:
 
 
 def _binding(blocks: Sequence[Prose]) -> _Binding:
-    if any(_EXPLAINED.search(prose.low) for prose in blocks):
+    if any(any(word in prose.low for word in _OF_EXPLAINED) and _EXPLAINED.search(prose.low) for prose in blocks):
         return _Binding(english=False, chinese=False, advises=False)
     strong, strong_zh, weak, weak_zh, said = 0, 0, 0, 0, 0
     for prose in blocks:

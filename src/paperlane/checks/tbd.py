@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.model.documents import Severity
@@ -179,11 +181,31 @@ _SIGNS_ZH = re.compile(
 
 def _find(subject: Subject) -> Iterator[Finding]:
     explained = set(_explained(subject.prose))
+    signs = _Signs.of(subject.prose)
     for prose in subject.prose:
         if (prose.block.table, prose.block.row) in explained:
             continue
-        for found in (*_open(prose), *_blank(prose.written)):
+        for found in (*_open(prose, signs), *_blank(prose.written)):
             yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """The signs that stand in a passage at all: of many few do, and each of its blocks is looked through for them."""
+
+    marks: Sequence[str]
+    decided: Sequence[str]
+    open: Sequence[str]
+
+    @classmethod
+    def of(cls, blocks: Sequence[Prose]) -> Self:
+        """Those in these blocks."""
+        text, low = "\n".join(prose.text for prose in blocks), "\n".join(prose.low for prose in blocks)
+        return cls(
+            [sign for sign in _SIGNS if sign in text],
+            [sign for sign in _OF_DECIDED if sign in low],
+            [sign for sign in _OF_OPEN if sign in low],
+        )
 
 
 def _explained(blocks: Sequence[Prose]) -> Iterator[tuple[int, int]]:
@@ -201,23 +223,23 @@ def _blank(written: str) -> Iterator[re.Match[str]]:
         yield from _HERE.finditer(written)
 
 
-def _open(prose: Prose) -> Iterator[re.Match[str]]:
+def _open(prose: Prose, signs: _Signs) -> Iterator[re.Match[str]]:
     """Marks wherever they stand; phrases that may also tell what a program does, only where they hardly do.
 
     What is to be decided is mostly open, but for "lets it be decided" and "the orders to be confirmed are listed";
     programs define and specify, so there nothing more may be said.
     """
     text, low = prose.text, prose.low
-    if any(sign in text for sign in _SIGNS) or (prose.chinese and _SIGNS_ZH.search(text)):
+    if any(sign in text for sign in signs.marks) or (prose.chinese and _SIGNS_ZH.search(text)):
         yield from _MARK.finditer(text)
-    if any(word in low for word in _OF_DECIDED):
+    if any(word in low for word in signs.decided):
         for found in _DECIDED.finditer(text):
             if not _before(_ENABLED, text, found) and (_before(_ALONE, text, found) or _ENDS.match(text, found.end())):
                 yield found
         for found in _DEFINED.finditer(text):
             if _before(_ALONE, text, found) and _ENDS.match(text, found.end()):
                 yield found
-    if any(word in low for word in _OF_OPEN):
+    if any(word in low for word in signs.open):
         for found in _OPEN.finditer(text):
             if _before(_SAID, text, found) and not _before(_IF, text, found) and _ENDS.match(text, found.end()):
                 yield found
