@@ -233,6 +233,15 @@ async def test_what_is_spent_when_a_lease_is_given_again_is_counted_too(new_purs
     assert books.settle(USER, {}).usage.requests == (5 if first == "goes on" else 4)
 
 
+async def test_a_purse_that_stays_open_forgets_attempts_that_spent_nothing(new_purses: NewPurses):
+    purses = new_purses(MemoryBooks())
+    async with purses.account(USER, Payer(TaskId("long"), 1)) as (account, _):
+        for number in range(3):
+            async with purses.account(USER, Payer(TaskId(str(number)), 1)):
+                pass
+        assert account.purse._accounts == [account]
+
+
 async def test_runs_of_one_attempt_that_begin_together_wait_for_what_stands(new_purses: NewPurses):
     goes_on, payer = Event(), Payer(TaskId("t"), 1)
 
