@@ -82,6 +82,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "one info": ("info", "个提示"),
     ", ": (", ", "，"),
     ": ": (": ", "："),
+    "and dismissed": ("{n} dismissed", "另有 {n} 个已忽略"),
     "no issues": ("no issues", "未发现问题"),
     "no issues in part": ("no issues in what was tested", "已检测的部分未发现问题"),
     # one document

@@ -206,7 +206,10 @@ def test_from_the_first_link_to_a_dismissed_issue(visit: Visit, new_service: Cal
     issue.get_by_placeholder("Why?").fill("as agreed")
     issue.get_by_role("button", name="Dismiss").click()
     expect(issue.locator(".verdict")).to_have_text("dismissed: as agreed")
+    counted = "done · 1 error, 1 warning, 1 dismissed · the one passage tested"
+    expect(page.locator("#state")).to_have_text(counted)
     page.reload()
+    expect(page.locator("#state")).to_have_text(counted)
     expect(page.locator("li.issue", has_text="尽快").locator(".verdict")).to_have_text("dismissed: as agreed")
     page.locator("[data-status='open']").first.click()
     expect(page.locator("li.issue").first).to_be_visible()
@@ -258,10 +261,11 @@ SAY = """async ([name, given]) => {
 
 
 def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(page: Page):
-    issues = {"error": 0, "warning": 0, "info": 0}
+    issues, dismissed = {"error": 0, "warning": 0, "info": 0}, {"error": 0, "warning": 0, "info": 0}
 
     def found(*warnings: str, **coverage: object) -> str:
-        given = {"coverage": {"tested": 3, "failed": 0, "skipped": 0, **coverage}, "issues": issues}
+        given = {"coverage": {"tested": 3, "failed": 0, "skipped": 0, **coverage}}
+        given |= {"issues": issues, "dismissed": dismissed}
         return page.evaluate(SAY, ["sayFound", given | {"warnings": [{"code": code} for code in warnings]}])
 
     assert found("repaired") == "no issues · all 3 passages tested"
@@ -276,6 +280,8 @@ def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(pag
     assert found(failed=1) == "已检测的部分未发现问题 · 已检测 3/4 个片段"
     issues |= {"error": 1, "info": 2}
     assert found(failed=1) == "1 个错误，2 个提示 · 已检测 3/4 个片段"
+    dismissed |= {"error": 1, "info": 1}
+    assert found() == "1 个提示，另有 2 个已忽略 · 全部 3 个片段均已检测"
 
 
 def test_a_code_is_said_with_its_details_in_english_and_by_the_catalogue_in_chinese(page: Page):

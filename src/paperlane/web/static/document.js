@@ -186,7 +186,9 @@ function drawReview(issue, item, actions) {
   refused.hidden = true;
   const review = async (content) => {
     try {
+      const { status } = issue;
       Object.assign(issue, await send("PATCH", `/issues/${issue.id}`, content));
+      count(issue.severity, (issue.status === "dismissed") - (status === "dismissed"));
     } catch (error) {
       refused.textContent = error.message;
       refused.hidden = false;
@@ -212,6 +214,12 @@ function drawReview(issue, item, actions) {
     reason,
     refused,
   );
+}
+
+/** Somebody dismissed an issue, or takes that back: the head counts it as the report does. */
+function count(severity, more) {
+  shown.dismissed[severity] += more;
+  drawState(shown);
 }
 
 function button(word, press) {
