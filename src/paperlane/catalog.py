@@ -99,6 +99,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reopen": ("Reopen", "重新打开"),
     "reason": ("Why? (optional)", "原因（可选）"),
     "at page": ("page {page}", "第 {page} 页"),
+    "at slide": ("slide {page}", "第 {page} 张幻灯片"),
     "at line": ("line {line}", "第 {line} 行"),
     "no such": ("There is no such document.", "没有此文档。"),
     "not ready": ("The document is still being read.", "文档正在读取。"),

@@ -7,7 +7,18 @@ from importlib import import_module
 from typing import Protocol
 
 from paperlane.catalog import tell
-from paperlane.model.documents import CONTEXT, Coverage, Issue, Location, Notice, Reach, Report, Severity
+from paperlane.model.documents import (
+    CONTEXT,
+    LINED,
+    PRESENTATION,
+    WORKBOOK,
+    Coverage,
+    Issue,
+    Notice,
+    Reach,
+    Report,
+    Severity,
+)
 from paperlane.model.tasks import Fault
 
 Unreadable = Sequence[tuple[str, Fault]]
@@ -36,8 +47,6 @@ class ReportFormat:
         return write(reports, unreadable, language)
 
 
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
 REPORTS: Mapping[str, ReportFormat] = {
     form.name: form
     for form in (
@@ -46,7 +55,7 @@ REPORTS: Mapping[str, ReportFormat] = {
         ReportFormat("html", "text/html; charset=utf-8", ".html", "html"),
         ReportFormat("sarif", "application/sarif+json", ".sarif", "sarif"),
         ReportFormat("md", "text/markdown; charset=utf-8", ".md", "markdown"),
-        ReportFormat("xlsx", _XLSX, ".xlsx", "xlsx", binary=True),
+        ReportFormat("xlsx", WORKBOOK, ".xlsx", "xlsx", binary=True),
         ReportFormat("pdf", "application/pdf", ".pdf", "pdf", binary=True),
     )
 }
@@ -65,7 +74,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ", ": ", ", "; ": "; ", ": ": ": ", "(x)": " ({x})",
         "rules only": "rules only", "rules": "rules", "cost": "{model}: {tokens} tokens{money}{kept}",
         "kept": ", {n} answers from before", "unreadable": "could not be read", "page": "page {page}",
-        "line": "line {line}, column {column}", "title": "Paperlane report",
+        "slide": "slide {page}", "line": "line {line}, column {column}", "title": "Paperlane report",
         "untested": "Parts of this document were not tested",
         "untested by models": "Rules tested all of this document, but not every model did",
         "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
@@ -73,7 +82,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "one word": "1 word", "one section": "1 section", "one page": "1 page",
         "document": "Document", "issues": "Issues", "coverage": "Coverage", "documents": "Documents",
         "severity": "Severity", "rule": "Rule", "category": "Category", "message": "Message", "quote": "Quote",
-        "suggestion": "Suggestion", "section": "Section", "page number": "Page", "line number": "Line",
+        "suggestion": "Suggestion", "section": "Section", "cell": "Cell", "page number": "Page", "line number": "Line",
         "column number": "Column", "confidence": "Confidence", "source": "Source", "status": "Status",
         "fingerprint": "Fingerprint", "tested passages": "Passages tested", "failed passages": "Passages failed",
         "skipped passages": "Passages skipped", "judges": "Tested by", "word count": "Words", "code": "Code",
@@ -93,7 +102,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ", ": "，", "; ": "；", ": ": "：", "(x)": "（{x}）",
         "rules only": "仅按规则检测", "rules": "规则", "cost": "{model}：{tokens} 个 token{money}{kept}",
         "kept": "，{n} 个答案来自缓存", "unreadable": "无法读取", "page": "第 {page} 页",
-        "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
+        "slide": "第 {page} 张幻灯片", "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
         "untested": "本文档有部分内容未被检测",
         "untested by models": "规则已检测全文，但并非每个模型都检测了全部内容",
         "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
@@ -101,7 +110,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "one word": "1 字", "one section": "1 节", "one page": "1 页",
         "document": "文档", "issues": "问题", "coverage": "检测范围", "documents": "文档",
         "severity": "级别", "rule": "规则", "category": "类别", "message": "说明", "quote": "原文",
-        "suggestion": "建议", "section": "章节", "page number": "页", "line number": "行",
+        "suggestion": "建议", "section": "章节", "cell": "单元格", "page number": "页", "line number": "行",
         "column number": "列", "confidence": "置信度", "source": "来源", "status": "状态",
         "fingerprint": "指纹", "tested passages": "已检测片段", "failed passages": "失败片段",
         "skipped passages": "跳过片段", "judges": "检测方式", "word count": "字数", "code": "代码",
@@ -166,12 +175,18 @@ def around(issue: Issue) -> tuple[str, str]:
     return before, after
 
 
-def place_line(location: Location, language: str) -> str:
-    """Where an issue stands: its page, or where the format has none its line."""
-    words = WORDS[language]
-    if location.page:
-        return words["page"].format(page=location.page)
-    return words["line"].format(line=location.line, column=location.column)
+def places_in(issue: Issue, report: Report, language: str) -> Sequence[str]:
+    """Where a reader finds an issue: its cell; else its slide, page or line, if the file has any, and its section."""
+    words, place = WORDS[language], issue.location
+    if place.cell:
+        return [place.cell]
+    found = [" › ".join(place.section)] if place.section else []
+    if place.page:
+        kind = "slide" if report.media_type == PRESENTATION else "page"
+        return [words[kind].format(page=place.page), *found]
+    if report.media_type in LINED:
+        return [words["line"].format(line=place.line, column=place.column), *found]
+    return found
 
 
 def coverage_line(coverage: Coverage, language: str) -> str:

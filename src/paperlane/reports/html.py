@@ -17,7 +17,7 @@ from paperlane.reports import (
     fault_line,
     judges_line,
     notice_line,
-    place_line,
+    places_in,
     profiles_line,
     said,
     size_line,
@@ -65,7 +65,7 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
             costs=partial(costs_line, language=language),
             profiles=partial(profiles_line, language=language),
             size=partial(size_line, language=language),
-            place=partial(place_line, language=language),
+            places=partial(places_in, language=language),
             notice=partial(notice_line, language=language),
             fault=partial(fault_line, language=language),
         )

@@ -14,7 +14,7 @@ from paperlane.reports import (
     fault_line,
     folded,
     notice_line,
-    place_line,
+    places_in,
     said,
     untested_line,
     visible,
@@ -58,15 +58,19 @@ def _document(report: Report, language: str) -> Iterator[str]:
     if untested := untested_line(report.coverage, language):
         yield f"> {untested}\n"
     for issue in report.standing:
-        yield _issue(issue, language)
+        yield _issue(issue, report, language)
 
 
-def _issue(issue: Issue, language: str) -> str:
+def _issue(issue: Issue, report: Report, language: str) -> str:
     message, suggestion = map(folded, said(issue, language))
     before, after = map(_plain, around(issue))
-    where = [place_line(issue.location, language), *map(_plain, filter(None, [" › ".join(issue.location.section)]))]
+    head = [
+        f"**{WORDS[language][issue.severity.value]}**",
+        *map(_plain, places_in(issue, report, language)),
+        f"`{issue.rule}`",
+    ]
     return (
-        f"- **{WORDS[language][issue.severity.value]}** · {' · '.join(where)} · `{issue.rule}`\\\n"
+        f"- {' · '.join(head)}\\\n"
         f"  {_plain(message)}\n\n"
         f"  > {before}<b>{_plain(issue.quote)}</b>{after}\n\n"
         f"  {_plain(suggestion)}\n"

@@ -21,7 +21,7 @@ from paperlane.reports import (
     facts_of,
     fault_line,
     notice_line,
-    place_line,
+    places_in,
     said,
     untested_line,
     visible,
@@ -101,18 +101,18 @@ def _document(report: Report, language: str) -> dict[str, Any]:
         "coverage": visible(coverage_line(report.coverage, language)),
         "facts": visible(" · ".join(facts_of(report, language))),
         "notices": _visible(notices),
-        "issues": [_issue(issue, language) for issue in report.standing],
+        "issues": [_issue(issue, report, language) for issue in report.standing],
     }
 
 
-def _issue(issue: Issue, language: str) -> dict[str, str]:
+def _issue(issue: Issue, report: Report, language: str) -> dict[str, str]:
     message, suggestion = said(issue, language)
     before, after = around(issue)
     quote = issue.quote if len(issue.quote) <= _LONGEST_QUOTE else f"{issue.quote[:_LONGEST_QUOTE]}…"
-    place = [place_line(issue.location, language), " › ".join(issue.location.section), issue.rule]
+    place = [*places_in(issue, report, language), issue.rule]
     names = ("tag", "message", "suggestion", "before", "quote", "after", "place")
     said_of_it = (WORDS[language][issue.severity.value], message, suggestion, before, quote, after)
-    values = _visible((*said_of_it, " · ".join(filter(None, place))))
+    values = _visible((*said_of_it, " · ".join(place)))
     return {"severity": issue.severity.value, **dict(zip(names, values, strict=True))}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from unicodedata import category, east_asian_width
 
-from paperlane.model.documents import Issue, Report
+from paperlane.model.documents import LINED, Issue, Report
 from paperlane.reports import (
     LAST_WORD,
     WORDS,
@@ -17,6 +17,7 @@ from paperlane.reports import (
     folded,
     judges_line,
     notice_line,
+    places_in,
     profiles_line,
     said,
     visible,
@@ -43,7 +44,7 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 def _document(report: Report, language: str) -> Iterator[str]:
     words = WORDS[language]
     for issue in report.standing:
-        yield from _issue(report.name, issue, language)
+        yield from _issue(report, issue, language)
     for notice in report.notices:
         yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
     counts, changes = counts_line(report, language), changes_line([report], language)
@@ -54,14 +55,19 @@ def _document(report: Report, language: str) -> Iterator[str]:
     yield f"{report.name}: {words['; '].join(summary)}{words['(x)'].format(x=judges)}"
 
 
-def _issue(name: str, issue: Issue, language: str) -> Iterator[str]:
-    words, place = WORDS[language], issue.location
+def _issue(report: Report, issue: Issue, language: str) -> Iterator[str]:
     message, suggestion = map(folded, said(issue, language))
-    page = words["(x)"].format(x=words["page"].format(page=place.page)) if place.page else ""
-    severity = f"{words[issue.severity.value]}{page}"
-    yield f"{name}:{place.line}:{place.column}: {severity}: {message} [{issue.rule}]"
+    severity = WORDS[language][issue.severity.value]
+    yield f"{report.name}:{_place(report, issue, language)} {severity}: {message} [{issue.rule}]"
     yield f"    > {_excerpt(issue)}"
     yield f"    {suggestion}"
+
+
+def _place(report: Report, issue: Issue, language: str) -> str:
+    """Line and column as editors and terminals follow them; of a file without lines what names the place best."""
+    if report.media_type in LINED:
+        return f"{issue.location.line}:{issue.location.column}:"
+    return next((f" {folded(place)}:" for place in places_in(issue, report, language)), "")
 
 
 def _excerpt(issue: Issue) -> str:

@@ -231,7 +231,7 @@ class Discarded(Handled):
 
 
 class Location(TypedDict):
-    """A place in the document: `text[start:end]`, in code points; lines and columns count from 1."""
+    """A place in the document: `text[start:end]`, in code points; lines and columns count from 1; a workbook has cells."""
 
     section: Sequence[str]
     page: int | None
@@ -239,6 +239,7 @@ class Location(TypedDict):
     column: int
     start: int
     end: int
+    cell: str | None
 
 
 class Issue(TypedDict):

@@ -169,6 +169,7 @@ def issue(of: Reviewed, language: str) -> answers.Issue:
             "column": place.column,
             "start": place.start,
             "end": place.end,
+            "cell": place.cell or None,
         },
         "source": found.source,
         "status": of.status.value,

@@ -34,7 +34,7 @@ function drawPaper(found) {
   for (const block of found.blocks) {
     if (block.page && block.page !== page) {
       page = block.page;
-      sheets.add(element("p", "page-number", say("at page", { page })));
+      sheets.add(element("p", "page-number", sayPage(page)));
     }
     const node = document.createTextNode(cut(block.start, block.end));
     pieces.push({ start: block.start, end: block.end, node });
@@ -169,14 +169,24 @@ function card(issue) {
   const head = element("button", "plain issue-head", element("span", `tag ${issue.severity}`, say(issue.severity)), element("span", "", issue.message));
   head.type = "button";
   const quote = element("blockquote", "", issue.quote);
-  const { section, page, line } = issue.location;
-  const where = [page ? say("at page", { page }) : say("at line", { line }), section.join(" › "), issue.rule, issue.change === "new" && say("new")].filter(Boolean).join(" · ");
+  const where = [...placesOf(issue), issue.rule, issue.change === "new" && say("new")].filter(Boolean).join(" · ");
   const actions = element("div", "actions");
   const item = element("li", "issue", head, quote, element("p", "suggestion", issue.suggestion), element("p", "soft", where), actions);
   item.dataset.issue = issue.id;
   head.addEventListener("click", () => choose(issue, item));
   drawReview(issue, item, actions);
   return item;
+}
+
+/** Where a reader of the file finds an issue: its cell; else its slide, page or line, if it has any, and its section. */
+function placesOf({ location: { cell, page, line, section } }) {
+  if (cell) return [cell];
+  const lined = ["text/markdown", "text/plain", "text/x-rst"].includes(shown.document.media_type);
+  return [page ? sayPage(page) : lined && say("at line", { line }), section.join(" › ")];
+}
+
+function sayPage(page) {
+  return say(shown.document.media_type.endsWith(".presentation") ? "at slide" : "at page", { page });
 }
 
 function drawReview(issue, item, actions) {
