@@ -18,7 +18,7 @@ from tests.formats.packages import xlsx as xlsx_of
 from tests.reading import report_of
 
 from paperlane.errors import NoFont
-from paperlane.model.documents import CONTEXT, Coverage, Ignored, Known, Notice, Report, Status
+from paperlane.model.documents import CONTEXT, Coverage, Ignored, Known, Notice, Report, Severity, Status
 from paperlane.model.tasks import Fault
 from paperlane.reports import REPORTS, pdf, visible, xlsx
 
@@ -160,6 +160,19 @@ def test_a_chinese_report_tells_places_as_a_chinese_reader_does():
     assert "第 3 行第 4 列 · 一 ·" in REPORTS["html"].render([report], (), "zh").decode()
     assert "第 3 页 · 一 ·" in REPORTS["html"].render([paged], (), "zh").decode()
     assert "text.md: 第 3 页: 警告: “尽快”含义模糊" in REPORTS["text"].render([paged], (), "zh").decode()
+
+
+@pytest.mark.parametrize("name", ["text", "md", "html", "pdf"])
+def test_what_is_new_is_marked_where_all_is_listed(name: str):
+    report = report_of(TEXT)
+    before = [report.issues[0].known, Known("0" * 16, "tbd", Severity.ERROR, "TODO later")]
+    compared = report.since(before)
+    mark = {"text": "error (new)"}.get(name, "error · new")
+    found = bare(read(name, REPORTS[name].render([compared], (), "en")))
+    assert found.count(bare(mark)) == 1
+    assert (bare("TODO later") in found) == (name != "text")
+    only_new = bare(read(name, REPORTS[name].render([report.since(before, only_new=True)], (), "en")))
+    assert bare(mark) not in only_new
 
 
 def test_what_has_no_lines_is_told_by_cell_slide_or_section():

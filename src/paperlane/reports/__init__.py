@@ -12,6 +12,7 @@ from paperlane.model.documents import (
     LINED,
     PRESENTATION,
     WORKBOOK,
+    Change,
     Coverage,
     Issue,
     Notice,
@@ -119,6 +120,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 
+_LONGEST_FIXED = 200  # characters of a fixed issue's quote
 _SHOWN = frozenset("\n\t\u00a0\u3000\u200c\u200d")  # spaces, and what joins letters and emoji
 _FOLD = re.compile(r"\s+")
 LAST_WORD = re.compile(r"(?<=\s)[^\s\u3000-\u9fff\uff00-\uffef]+$")  # Chinese has no spaces: it is cut anywhere
@@ -173,6 +175,23 @@ def around(issue: Issue) -> tuple[str, str]:
     if len(issue.after) == CONTEXT:
         after = f"{LAST_WORD.sub('', after).rstrip()}…"
     return before, after
+
+
+MOST_FIXED = 500
+"""So many fixed issues are listed, for each document."""
+
+
+def tag_of(issue: Issue, change: Change | None, report: Report, language: str) -> Sequence[str]:
+    """Its severity, and that it is new where others are listed beside it."""
+    words = WORDS[language]
+    new = change is Change.NEW and report.comparison is not None and not report.comparison.only_new
+    return [words[issue.severity.value], *([words["new"]] if new else [])]
+
+
+def fixed_in(report: Report) -> Sequence[tuple[str, str]]:
+    """Quote and rule of the issues that are fixed, the first MOST_FIXED."""
+    fixed = report.comparison.fixed[:MOST_FIXED] if report.comparison else ()
+    return [(folded(known.quote[:_LONGEST_FIXED]), known.rule) for known in fixed]
 
 
 def places_in(issue: Issue, report: Report, language: str) -> Sequence[str]:

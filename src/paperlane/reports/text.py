@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from unicodedata import category, east_asian_width
 
-from paperlane.model.documents import LINED, Issue, Report
+from paperlane.model.documents import LINED, Change, Issue, Report
 from paperlane.reports import (
     LAST_WORD,
     WORDS,
@@ -20,6 +20,7 @@ from paperlane.reports import (
     places_in,
     profiles_line,
     said,
+    tag_of,
     visible,
 )
 
@@ -43,8 +44,8 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 
 def _document(report: Report, language: str) -> Iterator[str]:
     words = WORDS[language]
-    for issue in report.standing:
-        yield from _issue(report, issue, language)
+    for issue, change in report.shown:
+        yield from _issue(report, issue, change, language)
     for notice in report.notices:
         yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
     counts, changes = counts_line(report, language), changes_line([report], language)
@@ -55,9 +56,10 @@ def _document(report: Report, language: str) -> Iterator[str]:
     yield f"{report.name}: {words['; '].join(summary)}{words['(x)'].format(x=judges)}"
 
 
-def _issue(report: Report, issue: Issue, language: str) -> Iterator[str]:
+def _issue(report: Report, issue: Issue, change: Change | None, language: str) -> Iterator[str]:
     message, suggestion = map(folded, said(issue, language))
-    severity = WORDS[language][issue.severity.value]
+    severity, *new = tag_of(issue, change, report, language)
+    severity += "".join(WORDS[language]["(x)"].format(x=word) for word in new)
     yield f"{report.name}:{_place(report, issue, language)} {severity}: {message} [{issue.rule}]"
     yield f"    > {_excerpt(issue)}"
     yield f"    {suggestion}"

@@ -231,7 +231,7 @@ class Discarded(Handled):
 
 
 class Location(TypedDict):
-    """A place in the document: `text[start:end]`, in code points; lines and columns count from 1; a workbook has cells."""
+    """A place in the document: `text[start:end]`, in code points; lines and columns count from 1."""
 
     section: Sequence[str]
     page: int | None

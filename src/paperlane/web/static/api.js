@@ -89,9 +89,14 @@ export function sayFound(task) {
     judge === "rules" ? `${say("rules")}${say(": ")}${sayReach(reach, broken)}` : `${judge}${say(": ")}${sayReach(reach)}`);
   const coverage = isWhole || !each.length ? sayReach(task.coverage, broken) : each.join(say(", "));
   const none = isWhole ? "no issues" : "no issues in part";
-  const changes = task.changes ? ` · ${say("changes", task.changes)}` : "";
+  const changes = task.changes ? ` · ${sayChanges(task.changes)}` : "";
   const found = [...(counts.length ? counts : [say(none)]), ...(n ? [say("and dismissed", { n })] : [])];
   return `${found.join(say(", "))}${changes} · ${coverage}`;
+}
+
+/** What changed since the version before. */
+export function sayChanges(changes) {
+  return say("changes", { ...changes, solved: say("fixed ones", changes) });
 }
 
 const isTested = ({ failed, skipped }) => failed + skipped === 0;

@@ -1,6 +1,6 @@
 // A document beside its issues: each quote is highlighted where it stands.
 
-import { ask, element, mayAct, say, sayCode, sayFault, sayFound, sayWait, send } from "./api.js";
+import { ask, element, mayAct, say, sayChanges, sayCode, sayFault, sayFound, sayWait, send } from "./api.js";
 import { Follower } from "./following.js";
 import { placesIn } from "./offsets.js";
 
@@ -15,7 +15,8 @@ const told = document.getElementById("told");
 const problem = document.getElementById("problem");
 const filter = new URLSearchParams(location.search);
 const follower = new Follower({ moved: move, look });
-const issues = []; // those that are listed
+const onlyFixed = filter.get("change") === "fixed";
+const issues = []; // those that are listed and stand in this version
 const marks = new Map();
 const pieces = []; // {start, end, node}: the text nodes of the document, in order
 let cursor = "";
@@ -169,12 +170,12 @@ function card(issue) {
   const head = element("button", "plain issue-head", element("span", `tag ${issue.severity}`, say(issue.severity)), element("span", "", issue.message));
   head.type = "button";
   const quote = element("blockquote", "", issue.quote);
-  const where = [...placesOf(issue), issue.rule, issue.change === "new" && say("new")].filter(Boolean).join(" · ");
+  const where = [...placesOf(issue), issue.rule, issue.change === "new" && !onlyFixed && say("new")].filter(Boolean).join(" · ");
   const actions = element("div", "actions");
   const item = element("li", "issue", head, quote, element("p", "suggestion", issue.suggestion), element("p", "soft", where), actions);
   item.dataset.issue = issue.id;
   head.addEventListener("click", () => choose(issue, item));
-  drawReview(issue, item, actions);
+  if (!onlyFixed) drawReview(issue, item, actions);
   return item;
 }
 
@@ -241,6 +242,7 @@ function button(word, press) {
 }
 
 async function loadIssues() {
+  if (onlyFixed) return loadFixed();
   const query = new URLSearchParams({ limit: 200, severity: filter.get("severity") ?? "", status: filter.get("status") ?? "", change: filter.get("change") ?? "" });
   if (cursor) query.set("cursor", cursor);
   const page = await ask(`/tasks/${task}/issues?${query}`);
@@ -249,6 +251,15 @@ async function loadIssues() {
     issues.push(issue);
     list.append(card(issue));
   }
+  cursor = page.next ?? "";
+  more.hidden = !cursor;
+}
+
+/** Issues of the version before that this one has no more: they stand nowhere in this text. */
+async function loadFixed() {
+  const page = await ask(`/tasks/${task}/changes?${new URLSearchParams({ limit: 200, cursor })}`);
+  const wanted = (issue) => ["severity", "status"].every((name) => [issue[name], "", null].includes(filter.get(name)));
+  list.append(...page.items.filter(wanted).map(card));
   cursor = page.next ?? "";
   more.hidden = !cursor;
 }
@@ -265,10 +276,21 @@ function drawState(found) {
   const text = parts.filter(Boolean).join(" · ");
   // each percent is seen, but only a new status is read out
   if (state.dataset.status && state.dataset.status !== found.status) told.textContent = found.status === "running" ? say("running") : text;
-  state.textContent = text;
+  state.replaceChildren(...linked(text, found.changes));
   state.dataset.status = found.status;
   bar.hidden = found.status !== "running";
   bar.value = found.percent;
+}
+
+/** In the text of the head, the words that tell of fixed issues lead to these. */
+function linked(text, changes) {
+  const words = changes?.fixed ? say("fixed ones", changes) : "";
+  const from = words ? text.indexOf(sayChanges(changes)) : -1;
+  if (from < 0) return [text];
+  const at = text.indexOf(words, from);
+  const link = element("a", "", words);
+  link.href = "?change=fixed";
+  return [text.slice(0, at), link, text.slice(at + words.length)];
 }
 
 function name(text) {
@@ -327,7 +349,7 @@ async function open() {
   beside.hidden = false;
   document.getElementById("reports").hidden = false;
   try {
-    const [found] = await Promise.all([ask(`/tasks/${task}/document`), issues.length ? null : loadIssues()]);
+    const [found] = await Promise.all([ask(`/tasks/${task}/document`), list.childElementCount ? null : attempt(loadIssues, document.getElementById("cut"))]);
     drawPaper(found);
   } catch (error) {
     opened = false;
