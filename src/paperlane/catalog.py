@@ -88,6 +88,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     # one document
     "issues": ("Issues", "问题"),
     "download": ("Report", "报告"),
+    "severity": ("Severity", "级别"),
+    "change": ("Change", "变化"),
+    "status": ("Status", "状态"),
     "all": ("All", "全部"),
     "open": ("open", "未处理"),
     "accepted": ("accepted", "已采纳"),

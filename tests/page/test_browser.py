@@ -551,6 +551,15 @@ def test_what_is_looked_for_is_chosen_and_a_later_version_shows_what_is_new(page
     expect(newest).to_contain_text("2 errors · 1 new, 1 fixed since the version before · the one passage tested")
     page.get_by_role("link", name="gate.md").first.click()
     expect(page.locator("#issues .issue")).to_have_count(2)
+    captions = page.locator("#filters dt")
+    expect(captions).to_have_text(["Severity", "Change", "Status"])
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        boxes = [page.locator("#filters dd").nth(group).bounding_box() for group in range(3)]
+        assert len({box["x"] for box in boxes if box}) == 1
+        assert all(is_one_line(caption) for caption in captions.all())
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.get_by_role("link", name="new", exact=True).click()
     expect(page.locator("#issues .issue")).to_have_count(1)
     expect(page.locator("#issues .issue")).to_contain_text("TODO")
