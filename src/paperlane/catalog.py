@@ -14,8 +14,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "sign out": ("Sign out", "退出"),
     "token": ("Token", "令牌"),
     "token hint": (
-        "Ask an admin for a token, or make one: paperlane user token NAME.",
-        "请向管理员索取令牌，或运行：paperlane user token 用户名。",
+        "Ask an admin for a token, or make one: paperlane user token NAME. The first admin is named admin.",
+        "请向管理员索取令牌，或运行：paperlane user token 用户名。首位管理员名为 admin。",
     ),
     "link spent": (
         "This link was used before or is too old. Sign in with a token.",

@@ -193,6 +193,7 @@ def test_from_the_first_link_to_a_dismissed_issue(visit: Visit, new_service: Cal
     expect(slow.locator(".detail")).to_contain_text("tested")
     failed = page.locator("li", has_text="locked.docx")
     expect(failed).to_have_attribute("data-status", "failed")
+    expect(failed.get_by_role("button")).to_have_count(0)  # it would fail again
     assert page.evaluate("window.notReloaded") is True
 
     page.get_by_role("link", name="gate.md").click()
@@ -502,6 +503,14 @@ def test_each_page_has_its_heading_and_its_title(page: Page):
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_title("Sign in · Paperlane")
     expect(page.get_by_role("heading", level=1, name="Sign in")).to_have_count(1)
+
+
+def test_a_wrong_token_is_told_beside_one_advice(visit: Visit, shared: Service):
+    page = visit(shared.url, cut=True)
+    page.get_by_label("Token").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("This token is not known.")
+    expect(page.get_by_text("paperlane user token NAME. The first admin is named admin.")).to_have_count(1)
 
 
 def test_every_text_can_be_read_in_light_and_in_dark(page: Page):

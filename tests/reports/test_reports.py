@@ -18,7 +18,7 @@ from tests.formats.packages import xlsx as xlsx_of
 from tests.reading import report_of
 
 from paperlane.errors import NoFont
-from paperlane.model.documents import CONTEXT, Coverage, Ignored, Known, Notice, Report, Severity, Status
+from paperlane.model.documents import CONTEXT, Cost, Coverage, Ignored, Known, Notice, Report, Severity, Status
 from paperlane.model.tasks import Fault
 from paperlane.reports import REPORTS, pdf, visible, xlsx
 
@@ -173,6 +173,15 @@ def test_what_is_new_is_marked_where_all_is_listed(name: str):
     assert (bare("TODO later") in found) == (name != "text")
     only_new = bare(read(name, REPORTS[name].render([report.since(before, only_new=True)], (), "en")))
     assert bare(mark) not in only_new
+
+
+@pytest.mark.parametrize("name", ["text", "md", "html", "pdf"])
+def test_a_model_is_named_once_with_what_it_took(name: str):
+    cost = Cost("judge", 1, 0, 0, 1, 800, 60, 0.0, "EUR")
+    report = replace(report_of(TEXT), judges=("rules", "judge"), costs=(cost,))
+    found = bare(read(name, REPORTS[name].render([report], (), "en")))
+    assert bare("rules, judge: 860 tokens") in found
+    assert found.count("judge") == 1
 
 
 def test_what_has_no_lines_is_told_by_cell_slide_or_section():

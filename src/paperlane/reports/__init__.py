@@ -258,8 +258,7 @@ def facts_of(report: Report, language: str) -> Sequence[str]:
     told = (
         changes_line([report], language),
         coverage_line(report.coverage, language),
-        judges_line(report, language),
-        costs_line(report, language),
+        testers_line(report, language),
         profiles_line(report, language),
         size_line(report, language),
     )
@@ -302,19 +301,22 @@ def judge_in(judge: str, language: str) -> str:
     return WORDS[language]["rules"] if judge == "rules" else judge
 
 
-def costs_line(report: Report, language: str) -> str:
-    """What asking models took, in tokens and money; "" where none was asked."""
+def testers_line(report: Report, language: str) -> str:
+    """The same, each model with what asking it took, in tokens and money."""
     words = WORDS[language]
-    said = [
-        words["cost"].format(
+    costs = {
+        cost.model: words["cost"].format(
             model=cost.model,
             tokens=f"{cost.tokens_in + cost.tokens_out:,}",
             money=words["(x)"].format(x=f"{cost.money:.4f} {cost.currency}") if cost.money else "",
             kept=words["kept"].format(n=cost.kept) if cost.kept else "",
         )
         for cost in report.costs
-    ]
-    return words["; "].join(said)
+    }
+    if not costs:
+        return judges_line(report, language)
+    names = dict.fromkeys((*report.judges, *costs))
+    return words[", "].join(costs.get(name) or judge_in(name, language) for name in names)
 
 
 def profiles_line(report: Report, language: str) -> str:

@@ -10,17 +10,16 @@ from paperlane.reports import (
     Unreadable,
     around,
     changes_line,
-    costs_line,
     counts_line,
     coverage_line,
     fault_line,
     folded,
-    judges_line,
     notice_line,
     places_in,
     profiles_line,
     said,
     tag_of,
+    testers_line,
     visible,
 )
 
@@ -50,9 +49,7 @@ def _document(report: Report, language: str) -> Iterator[str]:
         yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
     counts, changes = counts_line(report, language), changes_line([report], language)
     summary = dict.fromkeys(filter(None, (counts, changes, coverage_line(report.coverage, language))))
-    judges = words[", "].join(
-        filter(None, (judges_line(report, language), costs_line(report, language), profiles_line(report, language)))
-    )
+    judges = words[", "].join(filter(None, (testers_line(report, language), profiles_line(report, language))))
     yield f"{report.name}: {words['; '].join(summary)}{words['(x)'].format(x=judges)}"
 
 
