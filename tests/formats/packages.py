@@ -70,11 +70,15 @@ def pptx(*slides: str, **parts: str) -> bytes:
     return package({**made, **{name.replace("__", "/"): content for name, content in parts.items()}})
 
 
-def xlsx(*sheets: str, strings: str = "", styles: str = "", book: str = "", **parts: str) -> bytes:
-    """A workbook of sheets A, B, ...; `book` is what its part holds beside them."""
-    names = [chr(ord("A") + at) for at in range(len(sheets))]
-    listed = "".join(f'<sheet name="{name}" r:id="worksheet{at}"/>' for at, name in enumerate(names))
-    targets = {f"worksheet{at}": f"worksheets/{at}.xml" for at in range(len(names))}
+def xlsx(
+    *sheets: str, strings: str = "", styles: str = "", book: str = "", names: str = "A B C", **parts: str
+) -> bytes:
+    """A workbook of sheets with these names, a space between; `book` is what its part holds beside them."""
+    listed = "".join(
+        f'<sheet name="{name}" r:id="worksheet{at}"/>'
+        for at, name in zip(range(len(sheets)), names.split(), strict=False)
+    )
+    targets = {f"worksheet{at}": f"worksheets/{at}.xml" for at in range(len(sheets))}
     return package(
         {
             "xl/workbook.xml": f'<workbook xmlns:r="http://r">{book}<sheets>{listed}</sheets></workbook>',

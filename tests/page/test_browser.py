@@ -193,6 +193,7 @@ def test_from_the_first_link_to_a_dismissed_issue(visit: Visit, new_service: Cal
     expect(slow.locator(".detail")).to_contain_text("tested")
     failed = page.locator("li", has_text="locked.docx")
     expect(failed).to_have_attribute("data-status", "failed")
+    expect(failed.get_by_role("button")).to_have_count(0)  # it would fail again
     assert page.evaluate("window.notReloaded") is True
 
     page.get_by_role("link", name="gate.md").click()
@@ -206,7 +207,10 @@ def test_from_the_first_link_to_a_dismissed_issue(visit: Visit, new_service: Cal
     issue.get_by_placeholder("Why?").fill("as agreed")
     issue.get_by_role("button", name="Dismiss").click()
     expect(issue.locator(".verdict")).to_have_text("dismissed: as agreed")
+    counted = "done · 1 error, 1 warning, 1 dismissed · the one passage tested"
+    expect(page.locator("#state")).to_have_text(counted)
     page.reload()
+    expect(page.locator("#state")).to_have_text(counted)
     expect(page.locator("li.issue", has_text="尽快").locator(".verdict")).to_have_text("dismissed: as agreed")
     page.locator("[data-status='open']").first.click()
     expect(page.locator("li.issue").first).to_be_visible()
@@ -258,10 +262,11 @@ SAY = """async ([name, given]) => {
 
 
 def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(page: Page):
-    issues = {"error": 0, "warning": 0, "info": 0}
+    issues, dismissed = {"error": 0, "warning": 0, "info": 0}, {"error": 0, "warning": 0, "info": 0}
 
     def found(*warnings: str, **coverage: object) -> str:
-        given = {"coverage": {"tested": 3, "failed": 0, "skipped": 0, **coverage}, "issues": issues}
+        given = {"coverage": {"tested": 3, "failed": 0, "skipped": 0, **coverage}}
+        given |= {"issues": issues, "dismissed": dismissed}
         return page.evaluate(SAY, ["sayFound", given | {"warnings": [{"code": code} for code in warnings]}])
 
     assert found("repaired") == "no issues · all 3 passages tested"
@@ -276,6 +281,8 @@ def test_the_page_never_says_no_issues_plainly_of_what_was_not_wholly_tested(pag
     assert found(failed=1) == "已检测的部分未发现问题 · 已检测 3/4 个片段"
     issues |= {"error": 1, "info": 2}
     assert found(failed=1) == "1 个错误，2 个提示 · 已检测 3/4 个片段"
+    dismissed |= {"error": 1, "info": 1}
+    assert found() == "1 个提示，另有 2 个已忽略 · 全部 3 个片段均已检测"
 
 
 def test_a_code_is_said_with_its_details_in_english_and_by_the_catalogue_in_chinese(page: Page):
@@ -498,6 +505,14 @@ def test_each_page_has_its_heading_and_its_title(page: Page):
     expect(page.get_by_role("heading", level=1, name="Sign in")).to_have_count(1)
 
 
+def test_a_wrong_token_is_told_beside_one_advice(visit: Visit, shared: Service):
+    page = visit(shared.url, cut=True)
+    page.get_by_label("Token").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("This token is not known.")
+    expect(page.get_by_text("paperlane user token NAME. The first admin is named admin.")).to_have_count(1)
+
+
 def test_every_text_can_be_read_in_light_and_in_dark(page: Page):
     drop(page, **{"gate.md": f"{TEXT}\n\nIt is fast, fast and fast.", "locked.docx": b"\xd0\xcf\x11\xe0"})
     expect(page.locator("#tasks [data-status='failed'], #tasks [data-status='completed']")).to_have_count(2)
@@ -538,13 +553,26 @@ def test_a_task_that_waits_says_when_it_starts(visit_as_new: Visit):
 def test_what_is_looked_for_is_chosen_and_a_later_version_shows_what_is_new(page: Page):
     page.get_by_label("Requirements").uncheck()
     page.get_by_label("Technical documents").check()
-    drop(page, **{"gate.md": "The gate shall be fast.\n\nIt is TBD."})
-    expect(page.locator("li .detail").first).to_contain_text("1 error · the one passage tested")
+    drop(page, **{"gate.md": "The gate shall be fast.\n\nIt is TBD.\n\nIt is the the gate."})
+    expect(page.locator("li .detail").first).to_contain_text("1 error, 1 warning · the one passage tested")
     drop(page, **{"gate.md": "The gate shall be fast.\n\nIt is TBD.\n\nIt is TODO."})
     newest = page.locator("li .detail").first
-    expect(newest).to_contain_text("2 errors · 1 new, 0 fixed since the version before · the one passage tested")
+    expect(newest).to_contain_text("2 errors · 1 new, 1 fixed since the version before · the one passage tested")
     page.get_by_role("link", name="gate.md").first.click()
     expect(page.locator("#issues .issue")).to_have_count(2)
+    captions = page.locator("#filters dt")
+    expect(captions).to_have_text(["Severity", "Change", "Status"])
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        boxes = [page.locator("#filters dd").nth(group).bounding_box() for group in range(3)]
+        assert len({box["x"] for box in boxes if box}) == 1
+        assert all(is_one_line(caption) for caption in captions.all())
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.get_by_role("link", name="new", exact=True).click()
     expect(page.locator("#issues .issue")).to_have_count(1)
     expect(page.locator("#issues .issue")).to_contain_text("TODO")
+    page.get_by_role("link", name="1 fixed", exact=True).click()
+    expect(page.locator("#issues blockquote")).to_have_text(["the the"])
+    expect(page.locator("#issues .actions *, mark")).to_have_count(0)
+    expect(page.locator("#paper")).to_contain_text("TODO")

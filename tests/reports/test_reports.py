@@ -13,10 +13,12 @@ from markdown_it import MarkdownIt
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
 from python_calamine import CalamineWorkbook
 from selectolax.lexbor import LexborHTMLParser
+from tests.formats.packages import pptx as pptx_of
+from tests.formats.packages import xlsx as xlsx_of
 from tests.reading import report_of
 
 from paperlane.errors import NoFont
-from paperlane.model.documents import CONTEXT, Coverage, Ignored, Known, Notice, Report, Status
+from paperlane.model.documents import CONTEXT, Cost, Coverage, Ignored, Known, Notice, Report, Severity, Status
 from paperlane.model.tasks import Fault
 from paperlane.reports import REPORTS, pdf, visible, xlsx
 
@@ -153,10 +155,58 @@ def test_english_keeps_the_sentence_that_was_raised():
 def test_a_chinese_report_tells_places_as_a_chinese_reader_does():
     report = report_of("# 一\n\n系统应尽快响应。\n")
     (issue,) = report.issues
-    paged = replace(report, issues=(replace(issue, location=replace(issue.location, page=3)),))
+    issues = (replace(issue, location=replace(issue.location, page=3)),)
+    paged = replace(report, media_type="application/pdf", issues=issues)
     assert "第 3 行第 4 列 · 一 ·" in REPORTS["html"].render([report], (), "zh").decode()
     assert "第 3 页 · 一 ·" in REPORTS["html"].render([paged], (), "zh").decode()
-    assert "text.md:3:4: 警告（第 3 页）: “尽快”含义模糊" in REPORTS["text"].render([paged], (), "zh").decode()
+    assert "text.md: 第 3 页: 警告: “尽快”含义模糊" in REPORTS["text"].render([paged], (), "zh").decode()
+
+
+@pytest.mark.parametrize("name", ["text", "md", "html", "pdf"])
+def test_what_is_new_is_marked_where_all_is_listed(name: str):
+    report = report_of(TEXT)
+    before = [report.issues[0].known, Known("0" * 16, "tbd", Severity.ERROR, "TODO later")]
+    compared = report.since(before)
+    mark = {"text": "error (new)"}.get(name, "error · new")
+    found = bare(read(name, REPORTS[name].render([compared], (), "en")))
+    assert found.count(bare(mark)) == 1
+    assert (bare("TODO later") in found) == (name != "text")
+    only_new = bare(read(name, REPORTS[name].render([report.since(before, only_new=True)], (), "en")))
+    assert bare(mark) not in only_new
+
+
+@pytest.mark.parametrize("name", ["text", "md", "html", "pdf"])
+def test_a_model_is_named_once_with_what_it_took(name: str):
+    cost = Cost("judge", 1, 0, 0, 1, 800, 60, 0.0, "EUR")
+    report = replace(report_of(TEXT), judges=("rules", "judge"), costs=(cost,))
+    found = bare(read(name, REPORTS[name].render([report], (), "en")))
+    assert bare("rules, judge: 860 tokens") in found
+    assert found.count("judge") == 1
+
+
+def test_what_has_no_lines_is_told_by_cell_slide_or_section():
+    cell = '<c r="AB56" t="inlineStr"><is><t>It is TBD.</t></is></c>'
+    book = report_of(xlsx_of(f'<row r="56">{cell}</row>', names="Check's-list"), "a.xlsx")
+    slide = "<p:sp><p:txBody><a:p><a:r><a:t>It is TBD.</a:t></a:r></a:p></p:txBody></p:sp>"
+    deck = report_of(pptx_of("", slide), "a.pptx")
+    page = report_of("<h1>One</h1><h2>Two</h2><p>It is TBD.", "a.html")
+    bare_page = report_of("<p>It is TBD.", "a.html")
+    for report, place, chinese in (
+        (book, "'Check''s-list'!AB56", "'Check''s-list'!AB56"),
+        (deck, "slide 2", "第 2 张幻灯片"),
+        (page, "One › Two", "One › Two"),
+    ):
+        for name in ("text", "md", "html", "pdf"):
+            found = bare(read(name, REPORTS[name].render([report], (), "en"))).replace("&#39;", "'")
+            assert bare(place) in found
+            assert "column" not in found
+        told = REPORTS["text"].render([report], (), "zh").decode()
+        assert told.startswith(f"{report.name}: {chinese}: 错误: ")
+    assert REPORTS["text"].render([bare_page], (), "en").decode().startswith("a.html: error: ")
+    (location,) = (issue.location for issue in book.issues)
+    (document,) = json.loads(REPORTS["json"].render([book], (), "en"))["documents"]
+    assert document["issues"][0]["location"]["cell"] == location.cell == "'Check''s-list'!AB56"
+    assert json.loads(REPORTS["json"].render([deck], (), "en"))["documents"][0]["issues"][0]["location"]["cell"] is None
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,10 @@ async def test_a_review_is_kept(house: House):
         for form in ("text", "html", "json")
     }
     assert "1 dismissed" in reports["text"]
+    task = (await house["ann"].get(f"/tasks/{issue['task']}")).json()
+    counted = json.loads(reports["json"])["documents"][0]["counts"]
+    assert task["dismissed"] == {"error": 0, "warning": 0, "info": 0} | {issue["severity"]: 1}
+    assert {name: task["issues"][name] - task["dismissed"][name] for name in counted} == counted
     assert issue["rule"] not in reports["text"] + reports["html"]
     assert json.loads(reports["json"])["documents"][0]["issues"][0]["status"] == "dismissed"
     assert (await house["ann"].patch(f"/issues/{issue['id']}", json={"status": "gone"})).status_code == 422

@@ -47,7 +47,7 @@ async def test_reports_tell_what_is_new_and_keep_what_is_not(house: House):
     task = await sent(house, NEW)
     reports = {
         form: (await house["ann"].get(f"/tasks/{task['id']}/report", params={"format": form})).text
-        for form in ("json", "text", "html")
+        for form in ("json", "text", "html", "md")
     }
     (document,) = json.loads(reports["json"])["documents"]
     assert document["changes"] == {"new": 1, "fixed": 1, "unchanged": 1}
@@ -55,6 +55,9 @@ async def test_reports_tell_what_is_new_and_keep_what_is_not(house: House):
     assert [known["quote"] for known in document["fixed"]] == ["fast"]
     assert "2 errors; 1 new, 1 fixed, 1 unchanged; " in reports["text"]
     assert reports["html"].count("· new</span>") == 1
+    assert reports["text"].count(": error (new): ") == 1
+    assert reports["md"].count("**error · new**") == 1
+    assert "### Fixed\n\n- fast `vague-term`\n" in reports["md"]
 
 
 async def test_what_was_not_asked_again_is_not_fixed(house: House):

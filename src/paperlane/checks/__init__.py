@@ -23,6 +23,7 @@ from paperlane.checks.sentences import clauses, sentences
 from paperlane.errors import BadRequest
 from paperlane.model.documents import (
     CONTEXT,
+    WORKBOOK,
     Block,
     BlockKind,
     Brief,
@@ -35,6 +36,7 @@ from paperlane.model.documents import (
     Severity,
 )
 
+_LETTERS = 26
 _SPACE = re.compile(r"\s+")
 _LONGEST_NAME = 60  # characters of an unknown name that are told
 _AROUND = 300  # characters of a long sentence on each side that a fingerprint looks at
@@ -383,7 +385,21 @@ class Places:
         blocks = self._document.parsed.blocks
         page = blocks[at].page if blocks else 0
         section = self.section(at)
-        return Location(section.path if section else (), page, line, start - self._lines[line - 1] + 1, start, end)
+        path, column = section.path if section else (), start - self._lines[line - 1] + 1
+        return Location(path, page, line, column, start, end, self._cell(at, section))
+
+    def _cell(self, at: int, section: Section | None) -> str:
+        """The workbook's cell that a block is; "" where it is none, or its sheet has no name that shows."""
+        parsed, blocks = self._document.parsed, self._document.parsed.blocks
+        if parsed.media_type != WORKBOOK or section is None or section.heading < 0:
+            return ""
+        cell, heading = blocks[at], blocks[section.heading]
+        if not cell.row or cell.table != blocks[section.first].table:
+            return ""
+        sheet = parsed.text[heading.start : heading.end]
+        if not sheet.isidentifier():
+            sheet = "'{}'".format(sheet.replace("'", "''"))
+        return f"{sheet}!{_letters(cell.column)}{cell.row}"
 
     def block(self, start: int) -> int:
         """The index of the block that a place stands in."""
@@ -401,6 +417,15 @@ class Places:
         before = text[max(blocks[first].start, start - CONTEXT) : start] if first >= 0 else ""
         after = text[end : min(blocks[last].end, end + CONTEXT)] if last >= 0 else ""
         return before, after
+
+
+def _letters(column: int) -> str:
+    """What a sheet calls its column, counting from 1: A to Z, then AA."""
+    letters = ""
+    while column:
+        column, letter = divmod(column - 1, _LETTERS)
+        letters = f"{chr(ord('A') + letter)}{letters}"
+    return letters
 
 
 @dataclass(frozen=True, slots=True)

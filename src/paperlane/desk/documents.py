@@ -12,7 +12,7 @@ from paperlane.desk.rights import check_may_change
 from paperlane.desk.uploads import upload_of
 from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger import Ledger
-from paperlane.model.documents import Report, Status
+from paperlane.model.documents import Report, Severity, Status
 from paperlane.model.tasks import State, Task, TaskId
 from paperlane.records import issues
 from paperlane.records.accounts import Account
@@ -49,6 +49,10 @@ class Documents:
     def versions(self, tasks: Sequence[Task]) -> Mapping[TaskId, Versions]:
         """What changed since the version before, for each of these tasks that has one; whoever sees a task sees it."""
         return self.ledger.read(lambda connection: issues.versions(connection, [task.id for task in tasks]))
+
+    def dismissed(self, tasks: Sequence[Task]) -> Mapping[TaskId, Mapping[Severity, int]]:
+        """How many issues were dismissed, for each of these tasks that has some; whoever sees a task sees it."""
+        return self.ledger.read(lambda connection: issues.dismissed(connection, [task.id for task in tasks]))
 
     def issue(self, account: Account, issue: str) -> Reviewed:
         """An issue of this account's documents, or NotFound."""

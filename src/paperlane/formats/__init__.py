@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from paperlane.errors import DocumentError
 from paperlane.formats.utf16 import without_mark
-from paperlane.model.documents import Notice, Parsed, Upload
+from paperlane.model.documents import PRESENTATION, WORKBOOK, Notice, Parsed, Upload
 
 Tell = Callable[[float, str], None]
 """Told the share of the file that is read, 0..1, and a message."""
@@ -54,8 +54,6 @@ _UNSEEN = (
 _SEEN = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{_UNSEEN}]")
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _DOCX = f"{_OFFICE}wordprocessingml.document"
-_PPTX = f"{_OFFICE}presentationml.presentation"
-_XLSX = f"{_OFFICE}spreadsheetml.sheet"
 _ODT = "application/vnd.oasis.opendocument.text"
 # A zip, or the container of an encrypted one and of an old .doc: the reader says which of the two it is.
 _PACKAGES = (b"PK", b"\xd0\xcf\x11\xe0")
@@ -70,8 +68,8 @@ FORMATS: Mapping[str, Format] = {
         Format("PDF", "application/pdf", (".pdf",), "pdf"),
         Format("DOCX", _DOCX, (".docx", ".docm", ".dotx", ".dotm"), "docx", _PACKAGES),
         Format("ODT", _ODT, (".odt", ".ott"), "odt", _PACKAGES),
-        Format("PPTX", _PPTX, (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"), "pptx", _PACKAGES),
-        Format("XLSX", _XLSX, (".xlsx", ".xlsm", ".xltx", ".xltm"), "xlsx", _PACKAGES),
+        Format("PPTX", PRESENTATION, (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"), "pptx", _PACKAGES),
+        Format("XLSX", WORKBOOK, (".xlsx", ".xlsm", ".xltx", ".xltm"), "xlsx", _PACKAGES),
     )
 }
 

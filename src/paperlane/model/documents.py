@@ -24,6 +24,12 @@ class Language(StrEnum):
     ZH = "zh"
 
 
+PRESENTATION = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LINED = frozenset({"text/markdown", "text/plain", "text/x-rst"})
+"""Media types of files that are their document's text: its lines and columns are theirs."""
+
+
 class Status(StrEnum):
     """What people made of an issue."""
 
@@ -225,7 +231,8 @@ class Passages:
 class Location:
     """Where an issue stands. `start:end` count characters of the document's text; line and column count from 1.
 
-    `section` is the heading path; `page` is 0 where the format has no pages.
+    `section` is the heading path; `page` is 0 where the format has no pages. `cell` is the workbook's cell where it
+    begins, as a formula names it ("Limits!C56"), "" in all else.
     """
 
     section: tuple[str, ...]
@@ -234,6 +241,7 @@ class Location:
     column: int
     start: int
     end: int
+    cell: str = ""
 
 
 CONTEXT = 60

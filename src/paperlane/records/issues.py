@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from paperlane.errors import NotFound
 from paperlane.ledger.sense import check_known, clean
-from paperlane.model.documents import Change, Comparison, Issue, Report, Status
+from paperlane.model.documents import Change, Comparison, Issue, Report, Severity, Status
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records.schema import documents, issues, reviews, users
 
@@ -163,6 +163,19 @@ def versions(connection: Connection, tasks: Sequence[TaskId]) -> Mapping[TaskId,
         )
         for row in connection.execute(asked)
     }
+
+
+def dismissed(connection: Connection, tasks: Sequence[TaskId]) -> Mapping[TaskId, Mapping[Severity, int]]:
+    """Of those of these tasks, a thousand or so, that have dismissed issues: how many of each severity."""
+    asked = (
+        select(issues.c.task_id, issues.c.severity, func.count().label("times"))
+        .where(issues.c.task_id.in_(tasks), issues.c.status == Status.DISMISSED.value)
+        .group_by(issues.c.task_id, issues.c.severity)
+    )
+    found: dict[TaskId, dict[Severity, int]] = {}
+    for row in connection.execute(asked):
+        found.setdefault(TaskId(row.task_id), {})[Severity(row.severity)] = row.times
+    return found
 
 
 def fixed(connection: Connection, task: TaskId, after: int = -1, limit: int = 200) -> Sequence[Reviewed] | None:

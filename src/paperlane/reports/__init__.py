@@ -7,7 +7,19 @@ from importlib import import_module
 from typing import Protocol
 
 from paperlane.catalog import tell
-from paperlane.model.documents import CONTEXT, Coverage, Issue, Location, Notice, Reach, Report, Severity
+from paperlane.model.documents import (
+    CONTEXT,
+    LINED,
+    PRESENTATION,
+    WORKBOOK,
+    Change,
+    Coverage,
+    Issue,
+    Notice,
+    Reach,
+    Report,
+    Severity,
+)
 from paperlane.model.tasks import Fault
 
 Unreadable = Sequence[tuple[str, Fault]]
@@ -36,8 +48,6 @@ class ReportFormat:
         return write(reports, unreadable, language)
 
 
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
 REPORTS: Mapping[str, ReportFormat] = {
     form.name: form
     for form in (
@@ -46,7 +56,7 @@ REPORTS: Mapping[str, ReportFormat] = {
         ReportFormat("html", "text/html; charset=utf-8", ".html", "html"),
         ReportFormat("sarif", "application/sarif+json", ".sarif", "sarif"),
         ReportFormat("md", "text/markdown; charset=utf-8", ".md", "markdown"),
-        ReportFormat("xlsx", _XLSX, ".xlsx", "xlsx", binary=True),
+        ReportFormat("xlsx", WORKBOOK, ".xlsx", "xlsx", binary=True),
         ReportFormat("pdf", "application/pdf", ".pdf", "pdf", binary=True),
     )
 }
@@ -65,7 +75,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ", ": ", ", "; ": "; ", ": ": ": ", "(x)": " ({x})",
         "rules only": "rules only", "rules": "rules", "cost": "{model}: {tokens} tokens{money}{kept}",
         "kept": ", {n} answers from before", "unreadable": "could not be read", "page": "page {page}",
-        "line": "line {line}, column {column}", "title": "Paperlane report",
+        "slide": "slide {page}", "line": "line {line}, column {column}", "title": "Paperlane report",
         "untested": "Parts of this document were not tested",
         "untested by models": "Rules tested all of this document, but not every model did",
         "words": "{words} words", "sections": "{sections} sections", "pages": "{pages} pages",
@@ -73,7 +83,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "one word": "1 word", "one section": "1 section", "one page": "1 page",
         "document": "Document", "issues": "Issues", "coverage": "Coverage", "documents": "Documents",
         "severity": "Severity", "rule": "Rule", "category": "Category", "message": "Message", "quote": "Quote",
-        "suggestion": "Suggestion", "section": "Section", "page number": "Page", "line number": "Line",
+        "suggestion": "Suggestion", "section": "Section", "cell": "Cell", "page number": "Page", "line number": "Line",
         "column number": "Column", "confidence": "Confidence", "source": "Source", "status": "Status",
         "fingerprint": "Fingerprint", "tested passages": "Passages tested", "failed passages": "Passages failed",
         "skipped passages": "Passages skipped", "judges": "Tested by", "word count": "Words", "code": "Code",
@@ -93,7 +103,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ", ": "，", "; ": "；", ": ": "：", "(x)": "（{x}）",
         "rules only": "仅按规则检测", "rules": "规则", "cost": "{model}：{tokens} 个 token{money}{kept}",
         "kept": "，{n} 个答案来自缓存", "unreadable": "无法读取", "page": "第 {page} 页",
-        "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
+        "slide": "第 {page} 张幻灯片", "line": "第 {line} 行第 {column} 列", "title": "Paperlane 检测报告",
         "untested": "本文档有部分内容未被检测",
         "untested by models": "规则已检测全文，但并非每个模型都检测了全部内容",
         "words": "{words} 字", "sections": "{sections} 节", "pages": "{pages} 页",
@@ -101,7 +111,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "one word": "1 字", "one section": "1 节", "one page": "1 页",
         "document": "文档", "issues": "问题", "coverage": "检测范围", "documents": "文档",
         "severity": "级别", "rule": "规则", "category": "类别", "message": "说明", "quote": "原文",
-        "suggestion": "建议", "section": "章节", "page number": "页", "line number": "行",
+        "suggestion": "建议", "section": "章节", "cell": "单元格", "page number": "页", "line number": "行",
         "column number": "列", "confidence": "置信度", "source": "来源", "status": "状态",
         "fingerprint": "指纹", "tested passages": "已检测片段", "failed passages": "失败片段",
         "skipped passages": "跳过片段", "judges": "检测方式", "word count": "字数", "code": "代码",
@@ -110,6 +120,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 
+_LONGEST_FIXED = 200  # characters of a fixed issue's quote
 _SHOWN = frozenset("\n\t\u00a0\u3000\u200c\u200d")  # spaces, and what joins letters and emoji
 _FOLD = re.compile(r"\s+")
 LAST_WORD = re.compile(r"(?<=\s)[^\s\u3000-\u9fff\uff00-\uffef]+$")  # Chinese has no spaces: it is cut anywhere
@@ -166,12 +177,35 @@ def around(issue: Issue) -> tuple[str, str]:
     return before, after
 
 
-def place_line(location: Location, language: str) -> str:
-    """Where an issue stands: its page, or where the format has none its line."""
+MOST_FIXED = 500
+"""So many fixed issues are listed, for each document."""
+
+
+def tag_of(issue: Issue, change: Change | None, report: Report, language: str) -> Sequence[str]:
+    """Its severity, and that it is new where others are listed beside it."""
     words = WORDS[language]
-    if location.page:
-        return words["page"].format(page=location.page)
-    return words["line"].format(line=location.line, column=location.column)
+    new = change is Change.NEW and report.comparison is not None and not report.comparison.only_new
+    return [words[issue.severity.value], *([words["new"]] if new else [])]
+
+
+def fixed_in(report: Report) -> Sequence[tuple[str, str]]:
+    """Quote and rule of the issues that are fixed, the first MOST_FIXED."""
+    fixed = report.comparison.fixed[:MOST_FIXED] if report.comparison else ()
+    return [(folded(known.quote[:_LONGEST_FIXED]), known.rule) for known in fixed]
+
+
+def places_in(issue: Issue, report: Report, language: str) -> Sequence[str]:
+    """Where a reader finds an issue: its cell; else its slide, page or line, if the file has any, and its section."""
+    words, place = WORDS[language], issue.location
+    if place.cell:
+        return [place.cell]
+    found = [" › ".join(place.section)] if place.section else []
+    if place.page:
+        kind = "slide" if report.media_type == PRESENTATION else "page"
+        return [words[kind].format(page=place.page), *found]
+    if report.media_type in LINED:
+        return [words["line"].format(line=place.line, column=place.column), *found]
+    return found
 
 
 def coverage_line(coverage: Coverage, language: str) -> str:
@@ -224,8 +258,7 @@ def facts_of(report: Report, language: str) -> Sequence[str]:
     told = (
         changes_line([report], language),
         coverage_line(report.coverage, language),
-        judges_line(report, language),
-        costs_line(report, language),
+        testers_line(report, language),
         profiles_line(report, language),
         size_line(report, language),
     )
@@ -268,19 +301,22 @@ def judge_in(judge: str, language: str) -> str:
     return WORDS[language]["rules"] if judge == "rules" else judge
 
 
-def costs_line(report: Report, language: str) -> str:
-    """What asking models took, in tokens and money; "" where none was asked."""
+def testers_line(report: Report, language: str) -> str:
+    """The same, each model with what asking it took, in tokens and money."""
     words = WORDS[language]
-    said = [
-        words["cost"].format(
+    costs = {
+        cost.model: words["cost"].format(
             model=cost.model,
             tokens=f"{cost.tokens_in + cost.tokens_out:,}",
             money=words["(x)"].format(x=f"{cost.money:.4f} {cost.currency}") if cost.money else "",
             kept=words["kept"].format(n=cost.kept) if cost.kept else "",
         )
         for cost in report.costs
-    ]
-    return words["; "].join(said)
+    }
+    if not costs:
+        return judges_line(report, language)
+    names = dict.fromkeys((*report.judges, *costs))
+    return words[", "].join(costs.get(name) or judge_in(name, language) for name in names)
 
 
 def profiles_line(report: Report, language: str) -> str:

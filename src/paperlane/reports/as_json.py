@@ -62,7 +62,7 @@ def _reach(reach: Reach) -> dict[str, Any]:
 def issue_of(issue: Issue, language: str) -> dict[str, Any]:
     """One issue."""
     message, suggestion = said(issue, language)
-    place = asdict(issue.location)
+    place = issue.location
     return {
         "rule": issue.rule,
         "category": issue.category,
@@ -71,7 +71,12 @@ def issue_of(issue: Issue, language: str) -> dict[str, Any]:
         "message": message,
         "quote": issue.quote,
         "suggestion": suggestion,
-        "location": {**place, "section": list(issue.location.section), "page": issue.location.page or None},
+        "location": {
+            **asdict(place),
+            "section": list(place.section),
+            "page": place.page or None,
+            "cell": place.cell or None,
+        },
         "source": issue.source,
         "fingerprint": issue.fingerprint,
     }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from paperlane.model.documents import Issue, Report
+from paperlane.model.documents import Change, Issue, Report
 from paperlane.reports import (
     WORDS,
     Unreadable,
@@ -12,10 +12,12 @@ from paperlane.reports import (
     coverage_line,
     facts_of,
     fault_line,
+    fixed_in,
     folded,
     notice_line,
-    place_line,
+    places_in,
     said,
+    tag_of,
     untested_line,
     visible,
 )
@@ -57,16 +59,23 @@ def _document(report: Report, language: str) -> Iterator[str]:
         yield f"> {_plain(notice_line(notice, language))} (`{notice.code}`)\n"
     if untested := untested_line(report.coverage, language):
         yield f"> {untested}\n"
-    for issue in report.standing:
-        yield _issue(issue, language)
+    for issue, change in report.shown:
+        yield _issue(issue, change, report, language)
+    if fixed := fixed_in(report):
+        yield f"### {WORDS[language]['fixed']}\n"
+        yield "".join(f"- {_plain(quote)} `{rule}`\n" for quote, rule in fixed)
 
 
-def _issue(issue: Issue, language: str) -> str:
+def _issue(issue: Issue, change: Change | None, report: Report, language: str) -> str:
     message, suggestion = map(folded, said(issue, language))
     before, after = map(_plain, around(issue))
-    where = [place_line(issue.location, language), *map(_plain, filter(None, [" › ".join(issue.location.section)]))]
+    head = [
+        f"**{' · '.join(tag_of(issue, change, report, language))}**",
+        *map(_plain, places_in(issue, report, language)),
+        f"`{issue.rule}`",
+    ]
     return (
-        f"- **{WORDS[language][issue.severity.value]}** · {' · '.join(where)} · `{issue.rule}`\\\n"
+        f"- {' · '.join(head)}\\\n"
         f"  {_plain(message)}\n\n"
         f"  > {before}<b>{_plain(issue.quote)}</b>{after}\n\n"
         f"  {_plain(suggestion)}\n"

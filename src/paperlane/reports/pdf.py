@@ -11,7 +11,7 @@ from typing import Any
 import typst
 
 from paperlane.errors import NoFont
-from paperlane.model.documents import Issue, Report
+from paperlane.model.documents import Change, Issue, Report
 from paperlane.reports import (
     WORDS,
     Unreadable,
@@ -20,9 +20,11 @@ from paperlane.reports import (
     coverage_line,
     facts_of,
     fault_line,
+    fixed_in,
     notice_line,
-    place_line,
+    places_in,
     said,
+    tag_of,
     untested_line,
     visible,
 )
@@ -48,7 +50,7 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
         "lang": language,
         "region": "cn" if language == "zh" else "gb",
         "words": {
-            **{name: words[name] for name in ("document", "issues", "coverage", "unreadable")},
+            **{name: words[name] for name in ("document", "issues", "coverage", "unreadable", "fixed")},
             "of_pages": words["of pages"],
         },
         "documents": [_document(report, language) for report in reports],
@@ -101,18 +103,19 @@ def _document(report: Report, language: str) -> dict[str, Any]:
         "coverage": visible(coverage_line(report.coverage, language)),
         "facts": visible(" · ".join(facts_of(report, language))),
         "notices": _visible(notices),
-        "issues": [_issue(issue, language) for issue in report.standing],
+        "issues": [_issue(issue, change, report, language) for issue, change in report.shown],
+        "fixed": [[visible(quote), visible(rule)] for quote, rule in fixed_in(report)],
     }
 
 
-def _issue(issue: Issue, language: str) -> dict[str, str]:
+def _issue(issue: Issue, change: Change | None, report: Report, language: str) -> dict[str, str]:
     message, suggestion = said(issue, language)
     before, after = around(issue)
     quote = issue.quote if len(issue.quote) <= _LONGEST_QUOTE else f"{issue.quote[:_LONGEST_QUOTE]}…"
-    place = [place_line(issue.location, language), " › ".join(issue.location.section), issue.rule]
+    place = [*places_in(issue, report, language), issue.rule]
     names = ("tag", "message", "suggestion", "before", "quote", "after", "place")
-    said_of_it = (WORDS[language][issue.severity.value], message, suggestion, before, quote, after)
-    values = _visible((*said_of_it, " · ".join(filter(None, place))))
+    said_of_it = (" · ".join(tag_of(issue, change, report, language)), message, suggestion, before, quote, after)
+    values = _visible((*said_of_it, " · ".join(place)))
     return {"severity": issue.severity.value, **dict(zip(names, values, strict=True))}
 
 

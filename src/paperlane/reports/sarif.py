@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from paperlane.model.documents import Issue, Report, Severity, Status
+from paperlane.model.documents import LINED, Issue, Report, Severity, Status
 from paperlane.reports import (
     Unreadable,
     changes_line,
@@ -23,7 +23,6 @@ from paperlane.reports import (
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
-_OWN_TEXT = frozenset({"text/markdown", "text/plain", "text/x-rst"})  # whose lines are those of the file itself
 
 
 def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> bytes:
@@ -99,7 +98,7 @@ def _result(issue: Issue, status: Status, report: Report, artifact: int, rule: i
     message, suggestion = said(issue, language)
     place = issue.location
     physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(report.name), "index": artifact}}
-    if report.media_type in _OWN_TEXT:
+    if report.media_type in LINED:
         physical["region"] = _region(issue)
     location: dict[str, Any] = {"physicalLocation": physical}
     if place.section:
@@ -121,6 +120,7 @@ def _result(issue: Issue, status: Status, report: Report, artifact: int, rule: i
             "start": place.start,
             "end": place.end,
             **({"page": place.page} if place.page else {}),
+            **({"cell": place.cell} if place.cell else {}),
         },
     }
     if status is Status.DISMISSED:

@@ -3,22 +3,23 @@
 from collections.abc import Iterator, Sequence
 from unicodedata import category, east_asian_width
 
-from paperlane.model.documents import Issue, Report
+from paperlane.model.documents import LINED, Change, Issue, Report
 from paperlane.reports import (
     LAST_WORD,
     WORDS,
     Unreadable,
     around,
     changes_line,
-    costs_line,
     counts_line,
     coverage_line,
     fault_line,
     folded,
-    judges_line,
     notice_line,
+    places_in,
     profiles_line,
     said,
+    tag_of,
+    testers_line,
     visible,
 )
 
@@ -42,26 +43,30 @@ def _lines(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 
 def _document(report: Report, language: str) -> Iterator[str]:
     words = WORDS[language]
-    for issue in report.standing:
-        yield from _issue(report.name, issue, language)
+    for issue, change in report.shown:
+        yield from _issue(report, issue, change, language)
     for notice in report.notices:
         yield f"{report.name}: {words['warning']}: {notice_line(notice, language)} [{notice.code}]"
     counts, changes = counts_line(report, language), changes_line([report], language)
     summary = dict.fromkeys(filter(None, (counts, changes, coverage_line(report.coverage, language))))
-    judges = words[", "].join(
-        filter(None, (judges_line(report, language), costs_line(report, language), profiles_line(report, language)))
-    )
+    judges = words[", "].join(filter(None, (testers_line(report, language), profiles_line(report, language))))
     yield f"{report.name}: {words['; '].join(summary)}{words['(x)'].format(x=judges)}"
 
 
-def _issue(name: str, issue: Issue, language: str) -> Iterator[str]:
-    words, place = WORDS[language], issue.location
+def _issue(report: Report, issue: Issue, change: Change | None, language: str) -> Iterator[str]:
     message, suggestion = map(folded, said(issue, language))
-    page = words["(x)"].format(x=words["page"].format(page=place.page)) if place.page else ""
-    severity = f"{words[issue.severity.value]}{page}"
-    yield f"{name}:{place.line}:{place.column}: {severity}: {message} [{issue.rule}]"
+    severity, *new = tag_of(issue, change, report, language)
+    severity += "".join(WORDS[language]["(x)"].format(x=word) for word in new)
+    yield f"{report.name}:{_place(report, issue, language)} {severity}: {message} [{issue.rule}]"
     yield f"    > {_excerpt(issue)}"
     yield f"    {suggestion}"
+
+
+def _place(report: Report, issue: Issue, language: str) -> str:
+    """Line and column as editors and terminals follow them; of a file without lines what names the place best."""
+    if report.media_type in LINED:
+        return f"{issue.location.line}:{issue.location.column}:"
+    return next((f" {folded(place)}:" for place in places_in(issue, report, language)), "")
 
 
 def _excerpt(issue: Issue) -> str:

@@ -46,7 +46,7 @@ def render(reports: Sequence[Report], unreadable: Unreadable, language: str) -> 
 _ISSUE_COLUMNS = {
     "document": 24, "severity": 10, "rule": 20, "message": 48, "quote": 40, "suggestion": 40, "section": 32,
     "page number": 7, "line number": 7, "column number": 7, "category": 14, "confidence": 11, "source": 9,
-    "status": 11, "fingerprint": 19, "change": 11,
+    "status": 11, "fingerprint": 19, "change": 11, "cell": 14,
 }  # fmt: skip
 _DOCUMENT_COLUMNS = {
     "document": 32, "errors": 9, "warnings": 9, "infos": 9, "coverage": 30, "tested passages": 9,
@@ -67,7 +67,7 @@ def _issues(reports: Sequence[Report], language: str) -> Iterator[Sequence[Value
                 " › ".join(place.section), place.page or None, place.line, place.column, issue.category,
                 issue.confidence, words.get(issue.source, issue.source),
                 words["dismissed one" if status is Status.DISMISSED else status.value], issue.fingerprint,
-                words[change.value] if change else None,
+                words[change.value] if change else None, place.cell or None,
             )  # fmt: skip
 
 

@@ -97,7 +97,10 @@ class Changes(TypedDict):
 
 
 class Task(TypedDict):
-    """One document to test. One that waits for a retry is queued, with an attempt and a `run_at`."""
+    """One document to test. One that waits for a retry is queued, with an attempt and a `run_at`.
+
+    `issues` counts all that were found, `dismissed` those of them that somebody dismissed.
+    """
 
     id: str
     batch: str
@@ -121,6 +124,7 @@ class Task(TypedDict):
     warnings: Sequence[Notice]
     coverage: Coverage
     issues: Counts
+    dismissed: Counts
     changes: Changes | None
 
 
@@ -235,6 +239,7 @@ class Location(TypedDict):
     column: int
     start: int
     end: int
+    cell: str | None
 
 
 class Issue(TypedDict):

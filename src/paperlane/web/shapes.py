@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from paperlane.checks import DEFAULT_PROFILE
 from paperlane.desk import name_of
-from paperlane.model.documents import Upload
+from paperlane.model.documents import Severity, Upload
 from paperlane.model.schedules import Schedule
 from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, PastAttempt, Queue, Task, TaskId
 from paperlane.records.accounts import Account, Terms
@@ -30,8 +30,10 @@ def moment(at: float) -> str | None:
     return datetime.fromtimestamp(min(at, _LAST), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def task(of: Task, versions: Mapping[TaskId, Versions]) -> answers.Task:
-    """A task, with what changed in its document since the version before."""
+def task(
+    of: Task, versions: Mapping[TaskId, Versions], dismissed: Mapping[TaskId, Mapping[Severity, int]]
+) -> answers.Task:
+    """A task, with what changed in its document since the version before, and what was dismissed."""
     upload = _UPLOAD.validate_json(of.payload)
     summary: Mapping[str, Any] = of.summary
     return {
@@ -69,8 +71,14 @@ def task(of: Task, versions: Mapping[TaskId, Versions]) -> answers.Task:
         "warnings": summary.get("warnings", []),
         "coverage": _coverage(summary.get("coverage", _NO_COVERAGE)),
         "issues": summary.get("issues", _NO_ISSUES),
+        "dismissed": _counts(dismissed.get(of.id, {})),
         "changes": _changes(versions.get(of.id)),
     }
+
+
+def _counts(of: Mapping[Severity, int]) -> answers.Counts:
+    error, warning, info = (of.get(severity, 0) for severity in Severity)
+    return {"error": error, "warning": warning, "info": info}
 
 
 def _coverage(kept: answers.Coverage) -> answers.Coverage:
@@ -161,6 +169,7 @@ def issue(of: Reviewed, language: str) -> answers.Issue:
             "column": place.column,
             "start": place.start,
             "end": place.end,
+            "cell": place.cell or None,
         },
         "source": found.source,
         "status": of.status.value,

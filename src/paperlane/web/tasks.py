@@ -21,9 +21,10 @@ Position = Annotated[str, Query(pattern="^[0-9]{0,9}$")]
 
 
 async def shown(house: House, tasks: Sequence[Task]) -> Sequence[answers.Task]:
-    """These tasks, with what changed in their documents."""
+    """These tasks, with what changed in their documents and what was dismissed."""
     versions = await house.threads(house.desk.documents.versions, tasks)
-    return [shapes.task(task, versions) for task in tasks]
+    dismissed = await house.threads(house.desk.documents.dismissed, tasks)
+    return [shapes.task(task, versions, dismissed) for task in tasks]
 
 
 async def _shown(house: House, task: Task) -> answers.Task:

@@ -72,22 +72,31 @@ export function element(name, className = "", ...children) {
   return made;
 }
 
-/** How much was found, beside how much was tested; never plainly "no issues" for what was not wholly tested. */
+/** How much was found that nobody dismissed, and how much was dismissed, beside how much was tested; never plainly "no issues" for what was not wholly tested. */
 export function sayFound(task) {
   const { by = {} } = task.coverage;
   const rules = by.rules ?? task.coverage;
   if (rules.tested === 0) return say("nothing tested");
-  const counts = ["error", "warning", "info"]
-    .filter((severity) => task.issues[severity])
-    .map((severity) => `${task.issues[severity]} ${say(task.issues[severity] === 1 ? `one ${severity}` : `${severity}s`)}`);
+  const severities = ["error", "warning", "info"];
+  const counts = severities
+    .map((severity) => [severity, task.issues[severity] - task.dismissed[severity]])
+    .filter(([, count]) => count)
+    .map(([severity, count]) => `${count} ${say(count === 1 ? `one ${severity}` : `${severity}s`)}`);
+  const n = severities.reduce((sum, severity) => sum + task.dismissed[severity], 0);
   const broken = task.warnings.some(({ code }) => code === "check_failed");
   const isWhole = isTested(task.coverage) && !broken;
   const each = Object.entries(by).map(([judge, reach]) =>
     judge === "rules" ? `${say("rules")}${say(": ")}${sayReach(reach, broken)}` : `${judge}${say(": ")}${sayReach(reach)}`);
   const coverage = isWhole || !each.length ? sayReach(task.coverage, broken) : each.join(say(", "));
   const none = isWhole ? "no issues" : "no issues in part";
-  const changes = task.changes ? ` · ${say("changes", task.changes)}` : "";
-  return `${counts.join(say(", ")) || say(none)}${changes} · ${coverage}`;
+  const changes = task.changes ? ` · ${sayChanges(task.changes)}` : "";
+  const found = [...(counts.length ? counts : [say(none)]), ...(n ? [say("and dismissed", { n })] : [])];
+  return `${found.join(say(", "))}${changes} · ${coverage}`;
+}
+
+/** What changed since the version before. */
+export function sayChanges(changes) {
+  return say("changes", { ...changes, solved: say("fixed ones", changes) });
 }
 
 const isTested = ({ failed, skipped }) => failed + skipped === 0;

@@ -1,6 +1,6 @@
 // A document beside its issues: each quote is highlighted where it stands.
 
-import { ask, element, mayAct, say, sayCode, sayFault, sayFound, sayWait, send } from "./api.js";
+import { ask, element, mayAct, say, sayChanges, sayCode, sayFault, sayFound, sayWait, send } from "./api.js";
 import { Follower } from "./following.js";
 import { placesIn } from "./offsets.js";
 
@@ -15,7 +15,8 @@ const told = document.getElementById("told");
 const problem = document.getElementById("problem");
 const filter = new URLSearchParams(location.search);
 const follower = new Follower({ moved: move, look });
-const issues = []; // those that are listed
+const onlyFixed = filter.get("change") === "fixed";
+const issues = []; // those that are listed and stand in this version
 const marks = new Map();
 const pieces = []; // {start, end, node}: the text nodes of the document, in order
 let cursor = "";
@@ -34,7 +35,7 @@ function drawPaper(found) {
   for (const block of found.blocks) {
     if (block.page && block.page !== page) {
       page = block.page;
-      sheets.add(element("p", "page-number", say("at page", { page })));
+      sheets.add(element("p", "page-number", sayPage(page)));
     }
     const node = document.createTextNode(cut(block.start, block.end));
     pieces.push({ start: block.start, end: block.end, node });
@@ -169,14 +170,24 @@ function card(issue) {
   const head = element("button", "plain issue-head", element("span", `tag ${issue.severity}`, say(issue.severity)), element("span", "", issue.message));
   head.type = "button";
   const quote = element("blockquote", "", issue.quote);
-  const { section, page, line } = issue.location;
-  const where = [page ? say("at page", { page }) : say("at line", { line }), section.join(" › "), issue.rule, issue.change === "new" && say("new")].filter(Boolean).join(" · ");
+  const where = [...placesOf(issue), issue.rule, issue.change === "new" && !onlyFixed && say("new")].filter(Boolean).join(" · ");
   const actions = element("div", "actions");
   const item = element("li", "issue", head, quote, element("p", "suggestion", issue.suggestion), element("p", "soft", where), actions);
   item.dataset.issue = issue.id;
   head.addEventListener("click", () => choose(issue, item));
-  drawReview(issue, item, actions);
+  if (!onlyFixed) drawReview(issue, item, actions);
   return item;
+}
+
+/** Where a reader of the file finds an issue: its cell; else its slide, page or line, if it has any, and its section. */
+function placesOf({ location: { cell, page, line, section } }) {
+  if (cell) return [cell];
+  const lined = ["text/markdown", "text/plain", "text/x-rst"].includes(shown.document.media_type);
+  return [page ? sayPage(page) : lined && say("at line", { line }), section.join(" › ")];
+}
+
+function sayPage(page) {
+  return say(shown.document.media_type.endsWith(".presentation") ? "at slide" : "at page", { page });
 }
 
 function drawReview(issue, item, actions) {
@@ -186,7 +197,9 @@ function drawReview(issue, item, actions) {
   refused.hidden = true;
   const review = async (content) => {
     try {
+      const { status } = issue;
       Object.assign(issue, await send("PATCH", `/issues/${issue.id}`, content));
+      count(issue.severity, (issue.status === "dismissed") - (status === "dismissed"));
     } catch (error) {
       refused.textContent = error.message;
       refused.hidden = false;
@@ -214,6 +227,12 @@ function drawReview(issue, item, actions) {
   );
 }
 
+/** Somebody dismissed an issue, or takes that back: the head counts it as the report does. */
+function count(severity, more) {
+  shown.dismissed[severity] += more;
+  drawState(shown);
+}
+
 function button(word, press) {
   const made = element("button", "small", say(word));
   made.type = "button";
@@ -223,6 +242,7 @@ function button(word, press) {
 }
 
 async function loadIssues() {
+  if (onlyFixed) return loadFixed();
   const query = new URLSearchParams({ limit: 200, severity: filter.get("severity") ?? "", status: filter.get("status") ?? "", change: filter.get("change") ?? "" });
   if (cursor) query.set("cursor", cursor);
   const page = await ask(`/tasks/${task}/issues?${query}`);
@@ -231,6 +251,15 @@ async function loadIssues() {
     issues.push(issue);
     list.append(card(issue));
   }
+  cursor = page.next ?? "";
+  more.hidden = !cursor;
+}
+
+/** Issues of the version before that this one has no more: they stand nowhere in this text. */
+async function loadFixed() {
+  const page = await ask(`/tasks/${task}/changes?${new URLSearchParams({ limit: 200, cursor })}`);
+  const wanted = (issue) => ["severity", "status"].every((name) => [issue[name], "", null].includes(filter.get(name)));
+  list.append(...page.items.filter(wanted).map(card));
   cursor = page.next ?? "";
   more.hidden = !cursor;
 }
@@ -247,10 +276,21 @@ function drawState(found) {
   const text = parts.filter(Boolean).join(" · ");
   // each percent is seen, but only a new status is read out
   if (state.dataset.status && state.dataset.status !== found.status) told.textContent = found.status === "running" ? say("running") : text;
-  state.textContent = text;
+  state.replaceChildren(...linked(text, found.changes));
   state.dataset.status = found.status;
   bar.hidden = found.status !== "running";
   bar.value = found.percent;
+}
+
+/** In the text of the head, the words that tell of fixed issues lead to these. */
+function linked(text, changes) {
+  const words = changes?.fixed ? say("fixed ones", changes) : "";
+  const from = words ? text.indexOf(sayChanges(changes)) : -1;
+  if (from < 0) return [text];
+  const at = text.indexOf(words, from);
+  const link = element("a", "", words);
+  link.href = "?change=fixed";
+  return [text.slice(0, at), link, text.slice(at + words.length)];
 }
 
 function name(text) {
@@ -309,7 +349,7 @@ async function open() {
   beside.hidden = false;
   document.getElementById("reports").hidden = false;
   try {
-    const [found] = await Promise.all([ask(`/tasks/${task}/document`), issues.length ? null : loadIssues()]);
+    const [found] = await Promise.all([ask(`/tasks/${task}/document`), list.childElementCount ? null : attempt(loadIssues, document.getElementById("cut"))]);
     drawPaper(found);
   } catch (error) {
     opened = false;

@@ -10,6 +10,7 @@ const drop = document.getElementById("drop");
 const files = document.getElementById("files");
 const profiles = document.getElementById("profiles");
 const told = document.getElementById("told");
+const OF_THE_FILE = new Set(["unsupported_type", "password_required", "damaged_file", "not_a_pdf", "needs_ocr", "unknown_encoding"]); // another try would end the same
 const rows = new Map();
 const ended = []; // tasks that are to be read out
 const follower = new Follower({ moved: (frame) => rows.get(frame.task)?.move(frame), look, ended: watchBatch });
@@ -71,7 +72,7 @@ class Row {
     this.bar.hidden = status !== "running";
     this.detail.textContent = this.describe();
     const verb = { queued: "cancel", running: "cancel", failed: "retry", cancelled: "retry" }[status];
-    this.act.hidden = !verb || !mayAct;
+    this.act.hidden = !verb || !mayAct || (status === "failed" && OF_THE_FILE.has(this.task.error?.code));
     this.act.dataset.verb = verb ?? "";
     this.act.textContent = verb ? say(verb) : "";
   }

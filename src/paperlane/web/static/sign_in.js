@@ -1,6 +1,6 @@
 // Signing in by token.
 
-import { send } from "./api.js";
+import { sayCode, send } from "./api.js";
 
 const form = document.getElementById("sign-in");
 const problem = document.getElementById("problem");
@@ -11,7 +11,7 @@ form.addEventListener("submit", async (event) => {
     await send("POST", "/session", { token: form.elements.token.value });
     location.reload();
   } catch (error) {
-    problem.textContent = error.message;
+    problem.textContent = error.problem?.code === "unknown_token" ? sayCode(error.problem) : error.message; // the form says how to get one
     problem.hidden = false;
     form.elements.token.select();
   }
