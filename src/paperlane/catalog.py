@@ -468,6 +468,10 @@ CODES: Mapping[str, Told] = {
         ("A word of the list makes no sense.", "词表中有无效的词条。"),
         ("Use 1 to 200 characters for each.", "每个词条请使用 1 至 200 个字符。"),
     ),
+    "no_term": Told(
+        ("A line has no term before its colon.", "有一行的冒号前没有术语。"),
+        ("Write the term first, as in SLO: service level objective.", "请先写术语，例如“SLO: 服务水平目标”。"),
+    ),
     "too_many_words": Told(
         ("The list of words is too long.", "词表过长。"),
         ("Keep at most 2,000 words, of 65,536 bytes together.", "最多保留 2000 个词条，总计不超过 65536 字节。"),
