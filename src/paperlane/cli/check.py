@@ -118,10 +118,14 @@ def check(
         raise Misconfigured(f"There is nothing to test in {folders}.", hint="Name a file, or see --help for formats.")
     if write_baseline is not None:
         _write(baselines.written(tested.reports), write_baseline, "--write-baseline")
+    strange = None
     if before is not None:
+        strange = baselines.strange_to(before, tested.reports, language)
         tested = replace(tested, reports=baselines.since(before, tested.reports))
     unreadable = [*tested.unreadable, *(() if report == "text" else tested.passed_over)]
     _write(REPORTS[report].render(tested.reports, unreadable, language), output, "-o")
+    if strange is not None:
+        typer.echo(visible(strange), err=True)
     _tell_untested(() if report == "text" and output is None else tested.unreadable, tested.passed_over, language)
     if not tested.reports:
         raise typer.Exit(2)
