@@ -121,7 +121,7 @@ def test_each_code_has_words_and_what_to_do_in_both_languages():
 
 def test_what_a_code_says_is_said_in_two_languages():
     for code, told in CODES.items():
-        for english, chinese in (told.message, told.hint, told.filled):
+        for english, chinese in (told.message, told.hint, told.filled, told.fuller):
             assert bool(english) == bool(chinese), code
             assert not HAN.search(english), code
             assert not chinese or HAN.search(chinese), code
