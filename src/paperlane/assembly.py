@@ -289,7 +289,7 @@ def _open_upload(settings: Settings, ledger: Ledger, reference: str) -> BinaryIO
 
 def _reviewing(settings: Settings, ledger: Ledger) -> AbstractAsyncContextManager[Reviewing]:
     """What asks models in this process."""
-    books, worker = LedgerBooks(ledger, clock, Budget.of(settings)), f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
+    books, worker = LedgerBooks(ledger, Budget.of(settings)), f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
     rates, answers = _rates(settings, ledger), LedgerAnswers(ledger, clock)
     return open_reviewing(models_of(settings), rates, answers, books, settings.model_patience_hours * _HOUR, worker)
 

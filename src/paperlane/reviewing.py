@@ -147,7 +147,7 @@ class Reviewing:
                 again = min(error.retry_after, ceil(left))
                 mine = ModelAway(error.message, hint=error.hint, code=error.code, retry_after=again)
                 return _Heard(terms, away=mine)
-            said = {"task": task, "model": name, "waited": round(waited), "why": error.message, "hint": error.hint}
+            said = {"task": task, "model": name, "waited": round(waited), "why": error.message}
             log.warning("a document goes on without a model", **said)
             why = _WHY.get(error.code, Why.AWAY)
             return _Heard(terms, await self.threads(unasked, terms, items, self.answers, why))
@@ -155,7 +155,8 @@ class Reviewing:
     def _opinion(self, heard: _Heard, account: Account, before: Mapping[str, Spent]) -> Opinion:
         """What all attempts at the task paid for it, this one too."""
         terms, used = heard.terms, account.used.get(heard.terms.called, Usage())
-        spent = before.get(terms.called, Spent()) + Spent(used, terms.cost(used.tokens_in, used.tokens_out))
+        earlier = before.get(terms.called, Spent()) + account.stood.get(terms.called, Spent())
+        spent = earlier + Spent(used, terms.cost(used.tokens_in, used.tokens_out))
         kept = sum(answer.state is State.ANSWERED and answer.paid_by != account.payer.task for answer in heard.answers)
         return Opinion(terms.called, tuple(heard.answers), spent.usage, spent.money, terms.currency, kept)
 
@@ -202,12 +203,16 @@ async def open_reviewing(
     try:
         yield reviewing
     finally:
-        keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping
-        await reviewing.close()
-        threads.close()
-        looking.close()
+        try:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+        finally:
+            try:
+                await reviewing.close()
+            finally:
+                threads.close()
+                looking.close()
 
 
 STEP = MODEL_REVIEW.name

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,10 +14,13 @@ from tests.model_server.script import Rule
 
 from paperlane.ai import Answer, Lane, State, Usage, Why
 from paperlane.ai.budget import Budget
+from paperlane.ai.chat import Broke, Message, TooSlow
+from paperlane.ai.client import OpenAIChat
 from paperlane.ai.memory import MemoryAnswers, MemoryRates
 from paperlane.ai.prompts import prompt
 from paperlane.errors import ModelAway, StorageFull
 from paperlane.model.documents import Language, Severity
+from paperlane.settings import ModelTerms
 
 NewWorker = Callable[..., Worker]
 
@@ -96,12 +100,25 @@ async def test_a_passage_that_always_breaks_fails_alone(endpoint: Endpoint, new_
     assert answers[0].why is Why.UNREACHABLE
 
 
-async def test_one_that_hangs_is_too_slow(endpoint: Endpoint, new_worker: NewWorker):
+async def test_one_that_hangs_is_too_slow_and_counts_as_it_was_expected_to(endpoint: Endpoint, new_worker: NewWorker):
     endpoint.does(Rule("hang", match="slow"))
     worker = new_worker(seconds=0.2)
     answers = await worker.ask("slow", *(f"passage {number}" for number in range(3)))
     assert [answer.state for answer in answers] == [State.FAILED, *[State.ANSWERED] * 3]
     assert answers[0].why is Why.TOO_SLOW
+    of_others = sum((answer.usage for answer in answers[1:]), start=Usage())
+    of_it = worker.account.used["some-model"] - of_others
+    assert of_it.requests > 0 < of_it.tokens_in
+
+
+async def test_where_no_connection_came_about_in_time_nothing_was_sent():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+        terms = ModelTerms(model="m", base_url=f"http://127.0.0.1:{full.getsockname()[1]}/v1", seconds=0.1)
+        chat = OpenAIChat(terms, "")
+        with pytest.raises(Broke) as broke:
+            await chat.say([Message("user", "Is it there?")], 1, {})
+        await chat.close()
+    assert not isinstance(broke.value, TooSlow)
 
 
 async def test_a_question_that_is_not_accepted_fails_alone(endpoint: Endpoint, new_worker: NewWorker):

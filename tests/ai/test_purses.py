@@ -1,10 +1,12 @@
 """What one user's tasks may spend together, in one process and in several."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
 from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from paperlane.ai import Usage
 from paperlane.ai.budget import Budget, Spent
@@ -206,6 +208,101 @@ async def test_books_that_are_away_change_no_outcome_and_are_told_later(new_purs
     assert len(books.told) == 3
     await purses.close()
     assert len(books.told) == 3
+
+
+@pytest.mark.parametrize("first", ["goes on", "is over", "was elsewhere", "is not written down"])
+async def test_what_is_spent_when_a_lease_is_given_again_is_counted_too(new_purses: NewPurses, first: str):
+    books = Blinking(times=1 if first == "is not written down" else 0)
+    purses, payer = new_purses(books, patience=0.0), Payer(TaskId("t"), 1)
+
+    async def again(purses: Purses) -> None:
+        async with purses.account(USER, payer) as (account, _):
+            assert await spend(account)
+
+    async with AsyncExitStack() as run:
+        account, _ = await run.enter_async_context(purses.account(USER, payer))
+        assert await spend(account)
+        assert await spend(account)
+        if first != "goes on":
+            await run.aclose()
+        others = new_purses(books) if first == "was elsewhere" else purses
+        await asyncio.gather(again(others), again(others))
+        assert books.settle(USER, {}) == books.stands(payer)["m"] == Spent(Usage(4, 24, 0), pytest.approx(2.4))
+        if first == "goes on":
+            assert await spend(account)
+    assert books.settle(USER, {}).usage.requests == (5 if first == "goes on" else 4)
+
+
+async def test_a_purse_that_stays_open_forgets_attempts_that_spent_nothing(new_purses: NewPurses):
+    purses = new_purses(MemoryBooks())
+    async with purses.account(USER, Payer(TaskId("long"), 1)) as (account, _):
+        for number in range(3):
+            async with purses.account(USER, Payer(TaskId(str(number)), 1)):
+                pass
+        assert account.purse._accounts == [account]
+
+
+async def test_runs_of_one_attempt_that_begin_together_wait_for_what_stands(new_purses: NewPurses):
+    goes_on, payer = Event(), Payer(TaskId("t"), 1)
+
+    class Slow(MemoryBooks):
+        def stands(self, payer: Payer) -> Mapping[str, Spent]:
+            assert goes_on.wait(10)
+            return super().stands(payer)
+
+    books = Slow()
+    books.settle(USER, {payer: {"m": Spent(Usage(7, 42, 0), 4.2)}})
+    purses = new_purses(books)
+
+    async def run(*, spends: bool) -> None:
+        async with purses.account(USER, payer) as (account, _):
+            if spends:
+                assert await spend(account)
+                await account.purse.look()
+
+    both = asyncio.gather(run(spends=False), run(spends=True))
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    goes_on.set()
+    await both
+    assert books.settle(USER, {}).usage.requests == 8
+
+
+async def test_a_fault_with_one_purse_keeps_no_other_from_the_books(
+    new_purses: NewPurses, monkeypatch: pytest.MonkeyPatch
+):
+    class Faulty(MemoryBooks):
+        faulty = True
+
+        def settle(self, user: UserId, spendings: Spendings) -> Spent:
+            if user == USER and self.faulty:
+                raise KeyError(user)
+            return super().settle(user, spendings)
+
+    monkeypatch.setattr("paperlane.ai.purses._EVERY", 0.0)
+    books, other = Faulty(), UserId(2)
+    purses = new_purses(books)
+
+    async def written(account: Account, keeping: "asyncio.Task[None]") -> None:
+        while account.purse.has_news:
+            assert not keeping.done()
+            await asyncio.sleep(0)
+
+    with capture_logs() as logs:
+        async with (
+            purses.account(USER, Payer(TaskId("a"), 1)) as (account, _),
+            purses.account(other, Payer(TaskId("b"), 1)) as (others, _),
+        ):
+            assert await spend(account)
+            assert await spend(others)
+            keeping = asyncio.create_task(purses.keep())
+            await written(others, keeping)
+            assert account.purse.has_news
+            books.faulty = False
+            await written(account, keeping)
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    assert {(line["log_level"], line["user"]) for line in logs} == {("error", USER)}
 
 
 async def test_what_is_spent_while_the_books_are_written_is_told_the_next_time(new_purses: NewPurses):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from pydantic import TypeAdapter
+from structlog.testing import capture_logs
 from tests.ai.conftest import question
 from tests.ai.endpoint import Endpoint
 from tests.model_server.script import Rule
@@ -14,7 +15,7 @@ from paperlane import assembly
 from paperlane.ai import State, Why
 from paperlane.ai import client as clients
 from paperlane.ai.memory import MemoryAnswers, MemoryBooks, MemoryRates
-from paperlane.ai.purses import Payer
+from paperlane.ai.purses import Payer, Purses
 from paperlane.errors import ModelAway, Unavailable
 from paperlane.model.tasks import Attempt, Lease, Stage, TaskId, UserId, WorkerId
 from paperlane.pipeline.model_review import Opinion
@@ -87,7 +88,10 @@ async def test_a_task_waits_for_a_model_for_a_day_and_goes_on_without_it(
         await review(asking, ASKED)
     assert away.value.retry_after == 20
     books.waited = DAY
-    (opinion,) = await review(asking, ASKED)
+    with capture_logs() as logs:
+        (opinion,) = await review(asking, ASKED)
+    (told,) = (line for line in logs if line["event"] == "a document goes on without a model")
+    assert "hint" not in told  # which says that documents wait
     assert {(answer.state, answer.why) for answer in opinion.answers} == {(State.FAILED, Why.REFUSED)}
     assert (opinion.usage.requests, opinion.kept) == (0, 0)
 
@@ -138,14 +142,15 @@ async def test_a_model_that_no_worker_knows_is_waited_for_and_then_told(asking: 
     assert {(answer.state, answer.why) for answer in opinion.answers} == {(State.FAILED, Why.UNKNOWN)}
 
 
-async def test_what_a_task_paid_itself_is_not_kept_from_before(asking: Reviewing, endpoint: Endpoint):
+@pytest.mark.parametrize("fence", [2, 1], ids=["another attempt", "a lease that is given again"])
+async def test_what_a_task_paid_itself_is_not_kept_from_before(asking: Reviewing, endpoint: Endpoint, fence: int):
     endpoint.does(Rule(say="error", match="gate 4", status=401), Rule())
     with pytest.raises(ModelAway):
         await review(asking, ASKED, fence=1)
     endpoint.does()
     await asking.close()
     asking.rates = MemoryRates()  # it is mended
-    (opinion,) = await review(asking, ASKED, fence=2)
+    (opinion,) = await review(asking, ASKED, fence=fence)
     assert (opinion.kept, opinion.usage.requests) == (0, 5)
     assert len(endpoint.calls()) == 1
     (other,) = await review(asking, ASKED, task="another")
@@ -188,6 +193,26 @@ async def test_an_answer_that_is_paid_for_waits_for_a_store_that_blinks(asking: 
     assert [answer.state for answer in opinion.answers] == [State.ANSWERED]
     await review(asking, Questions(("judge",), ASKED.items[:1]))
     assert len(endpoint.calls()) == 1
+
+
+async def test_what_breaks_beside_it_leaves_no_connection_open(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch):
+    async def broken(_purses: Purses) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(Purses, "keep", broken)
+    terms = [ModelTerms(model="judge", base_url=endpoint.url)]
+    used: list[Reviewing] = []
+
+    async def reviewed() -> None:
+        async with open_reviewing(terms, MemoryRates(), MemoryAnswers(), MemoryBooks(), DAY, "w") as opened:
+            used.append(opened)
+            await review(opened, ASKED)
+            assert opened._askers
+
+    with pytest.raises(KeyError):
+        await reviewed()
+    (opened,) = used
+    assert not opened._askers
 
 
 async def test_the_service_waits_for_as_long_as_its_settings_say():

@@ -29,6 +29,7 @@ from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import answers, usage
 from paperlane.records.answers import LedgerAnswers
 from paperlane.records.books import LedgerBooks
+from paperlane.records.portable import now
 from paperlane.records.rates import LedgerRates
 from paperlane.retention import Places, Removed, clean
 from paperlane.threads import Threads
@@ -228,6 +229,16 @@ def test_what_an_attempt_tells_twice_counts_once_and_what_it_tells_later_is_adde
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_less_than_is_known_of_an_attempt_takes_nothing_away(kind: str, ledgers: Callable[[str], SqlLedger]):
+    ledger, payer = ledgers(kind), Payer(TaskId("t"), 1)
+    settle(ledger, 1, 0.0, payer, m=Spent(Usage(3, 30, 3), 1.5))
+    settle(ledger, 1, 0.0, Payer(TaskId("t"), 2), m=Spent(Usage(1, 1, 1), 0.5))
+    settle(ledger, 1, 0.0, payer, m=Spent(Usage(1, 40, 1), 0.5))
+    assert since(ledger, 1, 0.0)["m"] == Spent(Usage(4, 41, 4), 2.0)
+    assert ledger.read(lambda connection: usage.stands(connection, payer)) == {"m": Spent(Usage(3, 40, 3), 1.5)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_usage_that_comes_at_once_is_all_counted(kind: str, ledgers: Callable[[str], SqlLedger]):
     ledger = ledgers(kind)
 
@@ -242,35 +253,46 @@ def test_usage_that_comes_at_once_is_all_counted(kind: str, ledgers: Callable[[s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_wait_for_a_model_begins_once_and_anew_where_it_was_answered_or_broken_off(
-    kind: str, ledgers: Callable[[str], SqlLedger]
+def test_a_wait_for_a_model_begins_once_and_anew_where_it_was_answered(kind: str, ledgers: Callable[[str], SqlLedger]):
+    ledger = ledgers(kind)
+    assert wait(ledger, 1) == 0.0
+    assert (wait(ledger, 2), wait(ledger, 2, "n")) == (1.0, 0.0)
+    assert wait(ledger, 7) == 6.0
+    assert (wait(ledger, 8, answered=True), wait(ledger, 8, "n")) == (0.0, 6.0)
+    assert wait(ledger, 9) == 1.0
+
+
+def test_a_wait_ends_however_seldom_its_task_has_a_turn(ledgers: Callable[[str], SqlLedger]):
+    ledger = ledgers(KINDS[0])
+    assert [wait(ledger, day * 24) for day in range(5)] == [0.0, 6.0, 12.0, 18.0, 24.0]
+
+
+def wait(ledger: SqlLedger, hour: float, model: str = "m", *, answered: bool = False) -> float:
+    """For how many hours a task has found the model away in this one."""
+    at = hour * 3_600.0
+    seconds = ledger.write(lambda connection: usage.wait(connection, TaskId("t"), model, at, answered=answered))
+    return seconds / 3_600.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_books_the_databases_clock_counts(
+    kind: str, ledgers: Callable[[str], SqlLedger], monkeypatch: pytest.MonkeyPatch
 ):
-    clock, hour = VirtualClock(1_000.0), 3_600.0
-    books = LedgerBooks(ledgers(kind), clock, Budget())
-
-    def waits(model: str = "m", *, answered: bool = False) -> float:
-        return books.waits(TaskId("t"), model, answered=answered)
-
-    assert waits() == 0.0
-    clock.pass_time(hour)
-    assert (waits(), waits("n")) == (hour, 0.0)
-    clock.pass_time(5 * hour)
-    assert waits() == 6 * hour
-    clock.pass_time(hour)
-    assert (waits(answered=True), waits("n")) == (0.0, 6 * hour)
-    clock.pass_time(hour)
-    assert waits() == hour
-    clock.pass_time(7 * hour)
-    assert waits() == 0.0
+    ledger, day = ledgers(kind), 86_400.0
+    ago = ledger.read(now) - day
+    ledger.write(lambda connection: usage.wait(connection, TaskId("t"), "m", ago + day * 7 / 8, answered=False))
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    books = LedgerBooks(ledger, Budget(tokens=100))
+    assert day / 8 <= books.waits(TaskId("t"), "m", answered=False) < day / 4
+    assert books.settle(UserId(1), {Payer(TaskId("t"), 1): {"m": Spent(Usage(1, 5, 0), 0.0)}}).usage.tokens == 5
+    assert since(ledger, 1, ago) == {"m": Spent(Usage(1, 5, 0), 0.0)}
 
 
 def test_books_tell_what_is_left_of_a_month_and_whose_lane_it_is(ledgers: Callable[[str], SqlLedger]):
-    clock = VirtualClock(1_772_323_100.0)  # of February 2026
-    books = LedgerBooks(ledgers(KINDS[0]), clock, Budget(tokens=100))
+    ledger, payer = ledgers(KINDS[0]), Payer(TaskId("t"), 1)
+    books = LedgerBooks(ledger, Budget(tokens=100))
     assert books.terms(UserId(1)) == (Budget(tokens=100), 1.0)
-    payer = Payer(TaskId("t"), 1)
-    assert books.settle(UserId(1), {payer: {"m": Spent(Usage(1, 5, 0), 0.0)}}).usage.tokens == 5
-    clock.pass_time(200.0)
+    settle(ledger, 1, usage.month_of(ledger.read(now)) - 1.0, payer, m=Spent(Usage(1, 5, 0), 0.0))
     assert books.settle(UserId(1), {}).usage.tokens == 0
     assert books.settle(UserId(1), {payer: {"m": Spent(Usage(2, 9, 0), 0.0)}}).usage.tokens == 4
 

@@ -38,6 +38,14 @@ def test_names_and_lists_of_names_choose_and_another_name_is_a_providers(named: 
     assert {*chosen} <= {terms.called for terms in models_of(settings)}
 
 
+def test_a_providers_name_stands_beside_the_usual_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAPERLANE_MODEL", "usual")
+    monkeypatch.setenv("PAPERLANE_MODEL_PRICE_IN", "3")
+    settings, models = _models(["usual,o9", "inhouse"], no_model=False)
+    assert models == ("usual", "o9", "inhouse")
+    assert {terms.called: terms.price_in for terms in models_of(settings)}["usual"] == 3
+
+
 def test_no_model_is_rules_only():
     assert _models([], no_model=True)[1] == ()
 

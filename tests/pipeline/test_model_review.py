@@ -1,7 +1,7 @@
 """What a report says of a document that models reviewed: their issues, and how far each of them came."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html import unescape
 
@@ -11,6 +11,7 @@ from tests.reports.test_reports import bare, read
 
 from paperlane.ai import Answer, Said, State, Usage, Why
 from paperlane.catalog import WHYS
+from paperlane.checks import CHECKS, Finding, Subject
 from paperlane.model.documents import Brief, Reach, Report, Severity
 from paperlane.pipeline.model_review import Opinion
 from paperlane.pipeline.questions import Questions
@@ -48,6 +49,23 @@ def test_coverage_tells_of_rules_and_of_each_model():
         "two": Reach(3, 0, 0),
     }
     assert reviewed(opinion("one", FINE, FINE, FINE)).coverage.whole
+
+
+@pytest.mark.parametrize(
+    ("dead", "tested", "failed"), [({1}, 2, 1), ({0}, 1, 2), (set(), 2, 1)], ids=["same", "another", "none"]
+)
+def test_a_passage_at_which_rules_and_a_model_failed_is_one(
+    monkeypatch: pytest.MonkeyPatch, dead: set[int], tested: int, failed: int
+):
+    def find(subject: Subject) -> Iterator[Finding]:
+        if any("gate 2" in block.text for block in subject.prose):
+            raise KeyError
+        yield from ()
+
+    monkeypatch.setattr(CHECKS, "_by_name", {**CHECKS, "vague-term": replace(CHECKS["vague-term"], find=find)})
+    coverage = reviewed(opinion("judge", *(DEAD if number in dead else FINE for number in range(3)))).coverage
+    assert (coverage.tested, coverage.failed, coverage.skipped) == (tested, failed, 0)
+    assert (coverage.of_rules.tested, coverage.of_rules.failed) == (2, 1)
 
 
 SAYS: dict[str, Callable[[str], str]] = {

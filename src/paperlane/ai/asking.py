@@ -139,7 +139,7 @@ class Asker:
                     continue
                 try:
                     reply = await self._sent(permit, messages, room)
-                except asyncio.CancelledError:  # what the provider counts then is not known, but it was sent
+                except (asyncio.CancelledError, TooSlow):  # what the provider counts then is not known, but it was sent
                     used = expected
                     raise
                 used = _counted(reply, expected)

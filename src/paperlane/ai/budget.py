@@ -20,6 +20,14 @@ class Spent:
     def __sub__(self, other: "Spent") -> "Spent":
         return Spent(self.usage - other.usage, self.money - other.money)
 
+    def beyond(self, other: "Spent") -> "Spent":
+        """How much more it is, of each; 0 of what is less."""
+        more = self - other
+        return Spent(
+            Usage(max(0, more.usage.requests), max(0, more.usage.tokens_in), max(0, more.usage.tokens_out)),
+            max(0.0, more.money),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:

@@ -23,6 +23,7 @@ _PUSHING = 429
 _REFUSING = (401, 402, 403, 404)
 _USED_UP = "insufficient_quota"  # OpenAI's word, beside a 429 that no pause mends
 _NOT_ACCEPTED = (400, 413, 422)
+_UNSENT = ("ConnectTimeout", "PoolTimeout")  # of httpx, or of the like of it that the library brings along
 
 
 @dataclass(slots=True)
@@ -76,6 +77,8 @@ class OpenAIChat:
                 if not (form != self._form or self._form.learn(said)):  # others may have learnt it meanwhile
                     raise NotAccepted(_short(error)) from error
             except openai.APITimeoutError as error:
+                if type(error.__cause__).__name__ in _UNSENT:
+                    raise Broke(_cause(error)) from error
                 raise TooSlow("it did not answer in time") from error
             except openai.APIConnectionError as error:
                 raise Broke(_cause(error)) from error

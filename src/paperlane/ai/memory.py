@@ -47,7 +47,7 @@ class MemoryBooks:
 
     def __init__(self, budget: Budget = Budget()) -> None:  # noqa: B008  frozen
         self._budget = budget
-        self._spendings: defaultdict[UserId, dict[Payer, Mapping[str, Spent]]] = defaultdict(dict)
+        self._spendings: defaultdict[UserId, dict[Payer, dict[str, Spent]]] = defaultdict(dict)
         self._lock = Lock()
 
     def terms(self, user: UserId) -> tuple[Budget, float]:  # noqa: ARG002  there is one alone
@@ -55,8 +55,16 @@ class MemoryBooks:
 
     def settle(self, user: UserId, spendings: Spendings) -> Spent:
         with self._lock:
-            self._spendings[user].update(spendings)
+            for payer, models in spendings.items():
+                known = self._spendings[user].setdefault(payer, {})
+                for model, spent in models.items():
+                    before = known.get(model, Spent())
+                    known[model] = before + spent.beyond(before)
             return sum((one for models in self._spendings[user].values() for one in models.values()), start=Spent())
+
+    def stands(self, payer: Payer) -> Mapping[str, Spent]:
+        with self._lock:
+            return next((dict(of[payer]) for of in self._spendings.values() if payer in of), {})
 
     def before(self, payer: Payer) -> Mapping[str, Spent]:  # noqa: ARG002  as above
         return {}

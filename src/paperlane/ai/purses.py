@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
@@ -47,6 +47,10 @@ class Books(Protocol):
         """A user's attempts spent this; what the user spent this month then. What is told twice counts once."""
         ...
 
+    def stands(self, payer: Payer) -> Mapping[str, Spent]:
+        """What is known that this attempt spent, by model."""
+        ...
+
     def before(self, payer: Payer) -> Mapping[str, Spent]:
         """What the other attempts at its task spent, by model."""
         ...
@@ -58,12 +62,25 @@ class Books(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """What one attempt spends, out of its user's purse: `Spend`. `used` is in requests that were answered, by model."""
+    """What one attempt spends, out of its user's purse: `Spend`.
+
+    `used` is, by model, in requests that were answered, or may have to be paid all the same; `stood` is what was known
+    before that it had spent, for a lease may be given to its worker again, and another run of it have come before.
+    """
 
     payer: Payer
     purse: "Purse"
     used: dict[str, Usage] = field(default_factory=dict)
     told: Mapping[str, Usage] = field(default_factory=dict)
+    stood: Mapping[str, Spent] = field(default_factory=dict)
+    _beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _has_begun: bool = False
+
+    async def begin(self, stands: Callable[[], Awaitable[Mapping[str, Spent]]]) -> None:
+        """Before a run spends: ask what `stands`, once for all runs in this process that share the account."""
+        async with self._beginning:
+            if not self._has_begun:
+                self.stood, self._has_begun = await stands(), True
 
     @property
     def task(self) -> str:
@@ -98,7 +115,7 @@ class Purse:
     ) -> None:
         self.user = user
         self._accounts: list[Account] = []  # that are open, or have something that is not written down
-        self._open: set[Account] = set()
+        self._open: Counter[Account] = Counter()  # how many runs spend from each
         self._budget = budget
         self._terms = terms
         self._settle = settle
@@ -115,15 +132,19 @@ class Purse:
         self._settled: Counter[str] = Counter()  # requests, since
 
     def account(self, payer: Payer) -> Account:
-        """An account that is paid from it, until it is `closed`."""
-        account = Account(payer, self)
-        self._accounts.append(account)
-        self._open.add(account)
+        """An account that is paid from it, until it is `closed` as often; the one of this payer that it has already."""
+        account = next((one for one in self._accounts if one.payer == payer), None)
+        if account is None:
+            account = Account(payer, self)
+            self._accounts.append(account)
+        self._open[account] += 1
         return account
 
     def closed(self, account: Account) -> None:
-        """It spends no more."""
-        self._open.discard(account)
+        """A run spends no more."""
+        self._open[account] -= 1
+        self._open += Counter()  # without those of which none is left
+        self._leave_out()
 
     @property
     def is_open(self) -> bool:
@@ -192,7 +213,9 @@ class Purse:
             began, since, taken, settled = self._now(), self._since, self._taken, self._settled.copy()
             used = {account: dict(account.used) for account in self._accounts if account.used != account.told}
             spendings = {
-                account.payer: {model: self._cost(model, one) for model, one in spent.items()}
+                account.payer: {
+                    model: account.stood.get(model, Spent()) + self._cost(model, one) for model, one in spent.items()
+                }
                 for account, spent in used.items()
             }
             self._seen = await self._threads(self._settle, self.user, spendings)
@@ -200,7 +223,11 @@ class Purse:
             self._settled -= settled
             for account, spent in used.items():
                 account.told = spent
-            self._accounts = [one for one in self._accounts if one in self._open or one.used != one.told]
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        """Forget the accounts that spend no more, and of which all is written down."""
+        self._accounts = [one for one in self._accounts if one in self._open or one.used != one.told]
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -241,6 +268,7 @@ class Purses:
         purse = self._purses.setdefault(user, new)
         account = purse.account(payer)
         try:
+            await account.begin(lambda: self._threads(self._books.stands, payer))
             yield account, weight
         finally:
             purse.closed(account)
@@ -263,6 +291,9 @@ class Purses:
                 await patiently(purse.look, "what models cost", lambda _: patience)
         except Unavailable as error:  # what the models said must not be lost for it
             log.warning("what models cost is not written down", user=purse.user, why=error.message)
+            return
+        except Exception:  # nor what others spend go unwritten
+            log.exception("what models cost is not written down", user=purse.user)
             return
         is_kept = self._purses.get(purse.user) is purse  # else it went meanwhile, and its user may have another
         if is_kept and not purse.is_open and not purse.has_news:

@@ -159,7 +159,7 @@ def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequen
         return settings, ()
     there = {NO_MODEL, *(terms.called for terms in models_of(settings))}
     if len(foreign := [name for name in names if name not in there]) == 1:
-        settings = settings_of(model=foreign[0])
+        settings = settings_of(model=foreign[0], models=models_of(settings))  # beside the usual one, not for it
     return settings, settings.chosen_models(names)
 
 

@@ -377,7 +377,8 @@ class Cost:
 class Findings:
     """All issues of a document in reading order, and what they rest on. `judges` are "rules" or model names.
 
-    `checks` were asked, as the `profiles` say and what the brief added or left out.
+    `checks` were asked, as the `profiles` say and what the brief added or left out; `failed` are the ids of the
+    passages on which one of them broke.
     """
 
     issues: tuple[Issue, ...]
@@ -388,6 +389,7 @@ class Findings:
     profiles: tuple[str, ...] = ()
     ignored: Ignored = Ignored()
     costs: tuple[Cost, ...] = ()
+    failed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

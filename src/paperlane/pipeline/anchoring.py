@@ -51,7 +51,7 @@ def anchoring(subject: Subject, job: Job) -> Findings:
     return replace(
         findings,
         issues=tuple(sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))),
-        coverage=_coverage(findings.coverage, document.parsed.unread, opinions, reviews),
+        coverage=_coverage(findings, document.parsed.unread, opinions, reviews),
         judges=(*findings.judges, *(opinion.model for opinion in opinions)),
         notices=notices,
         ignored=replace(
@@ -98,16 +98,16 @@ def _is_same(issue: Issue, placed: Placed) -> bool:
     return both >= _SAME * min(place.end - place.start, placed.end - placed.start)
 
 
-def _coverage(rules: Coverage, unread: int, opinions: Sequence[Opinion], reviews: Sequence[_Review]) -> Coverage:
-    """What the rules tested, less what a model did not."""
-    states: dict[int, State] = {}
+def _coverage(findings: Findings, unread: int, opinions: Sequence[Opinion], reviews: Sequence[_Review]) -> Coverage:
+    """What the rules tested, less what a model did not; a passage that several failed at is one."""
+    states = dict.fromkeys(findings.failed, State.FAILED)
+    rules = findings.coverage
     for review in reviews:
         state = review.answer.state
         if state is not State.ANSWERED and states.get(review.passage.id) is not State.FAILED:
             states[review.passage.id] = state
     lost, read = Counter(states.values()), rules.total - unread
-    tested = max(0, rules.tested - lost.total())
-    failed = min(rules.failed + lost[State.FAILED], read - tested)  # where rules failed too, it is one passage
+    tested, failed = read - lost.total(), lost[State.FAILED]
     by = {opinion.model: _reach(opinion, read, unread) for opinion in opinions}
     reasons = (f"{model}: {why}" for model, reach in by.items() for why in reach.reasons)
     return Coverage(
@@ -153,4 +153,4 @@ def _cost(opinion: Opinion, dropped: int) -> Cost:
     )  # fmt: skip
 
 
-ANCHORING = Step("anchoring", 2, Subject, Findings, anchoring, share=4, stage=Stage.MODEL)
+ANCHORING = Step("anchoring", 3, Subject, Findings, anchoring, share=4, stage=Stage.MODEL)

@@ -25,11 +25,14 @@ def detect(subject: tuple[Document, Passages], job: Job) -> Findings:
             job.progress(0.8 * number / max(1, len(passages.items)), f"passage {number + 1} of {len(passages.items)}")
     found.document()
     issues = sorted(found.issues, key=lambda issue: (issue.location.start, issue.location.end, issue.rule))
-    tested = len(passages.items) - found.failed
-    coverage = Coverage(tested, found.failed, document.parsed.unread, tuple(found.broken))
+    failed = len(found.failed)
+    coverage = Coverage(len(passages.items) - failed, failed, document.parsed.unread, tuple(found.broken))
     notices = (*found.broken.values(), *found.notices.values(), *found.spared.notices)
     profiles = document.brief.profiles or (DEFAULT_PROFILE,)
-    return Findings(tuple(issues), coverage, ("rules",), tuple(checks), notices, profiles, found.spared.counts)
+    return Findings(
+        tuple(issues), coverage, ("rules",), tuple(checks), notices, profiles, found.spared.counts,
+        failed=tuple(found.failed),
+    )  # fmt: skip
 
 
 class Spared:
@@ -72,14 +75,14 @@ class _Found:
         self.issues: list[Issue] = []
         self.broken: dict[str, Notice] = {}
         self.notices: dict[str, Notice] = {}
-        self.failed = 0
+        self.failed: list[int] = []
         self._breaks = 0
 
     def passage(self, passage: Passage) -> None:
         """Ask the checks that look at one passage."""
         subject = part(self._whole, passage)
-        broken = [check for check in self._checks if check.scope is Scope.PASSAGE and not self._ask(check, subject)]
-        self.failed += bool(broken)
+        if [check for check in self._checks if check.scope is Scope.PASSAGE and not self._ask(check, subject)]:
+            self.failed.append(passage.id)
 
     def document(self) -> None:
         """Ask the checks that must see everything."""
@@ -123,4 +126,4 @@ class _Found:
             self.broken[f"{check.name}: {kind}"] = Notice("check_failed", said, params)
 
 
-ISSUE_DETECTION = Step("issue_detection", 5, tuple[Document, Passages], Findings, detect, share=40, stage=Stage.MODEL)
+ISSUE_DETECTION = Step("issue_detection", 6, tuple[Document, Passages], Findings, detect, share=40, stage=Stage.MODEL)

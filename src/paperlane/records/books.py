@@ -7,18 +7,17 @@ from sqlalchemy import Connection
 
 from paperlane.ai.budget import Budget, Spent
 from paperlane.ai.purses import Payer, Spendings
-from paperlane.clock import Clock
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.records import accounts, usage
+from paperlane.records.portable import now
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerBooks:
-    """`Books`; every user has the same `budget`, for a calendar month."""
+    """`Books`; every user has the same `budget`, for a calendar month. The database's clock counts."""
 
     ledger: Ledger
-    clock: Clock
     budget: Budget
 
     def terms(self, user: UserId) -> tuple[Budget, float]:
@@ -28,15 +27,19 @@ class LedgerBooks:
 
     def settle(self, user: UserId, spendings: Spendings) -> Spent:
         """A user's attempts spent this; what the user spent this month then, if there is a budget."""
-        now = self.clock.now()
 
         def work(connection: Connection) -> Spent:
-            usage.settle(connection, user, now, spendings)
+            at = now(connection)
+            usage.settle(connection, user, at, spendings)
             if not self.budget.limits:
                 return Spent()
-            return sum(usage.since(connection, user, usage.month_of(now)).values(), start=Spent())
+            return sum(usage.since(connection, user, usage.month_of(at)).values(), start=Spent())
 
         return self.ledger.write(work) if spendings else self.ledger.read(work)
+
+    def stands(self, payer: Payer) -> Mapping[str, Spent]:
+        """What this attempt is known to have spent, by model."""
+        return self.ledger.read(lambda connection: usage.stands(connection, payer))
 
     def before(self, payer: Payer) -> Mapping[str, Spent]:
         """What the other attempts at its task spent, by model."""
@@ -44,5 +47,8 @@ class LedgerBooks:
 
     def waits(self, task: TaskId, model: str, *, answered: bool) -> float:
         """For how many seconds a task has found this model away."""
-        now = self.clock.now()
-        return self.ledger.write(lambda connection: usage.wait(connection, task, model, now, answered=answered))
+
+        def work(connection: Connection) -> float:
+            return usage.wait(connection, task, model, now(connection), answered=answered)
+
+        return self.ledger.write(work)

@@ -14,19 +14,20 @@ from paperlane.records.portable import insert_new
 from paperlane.records.schema import attempt_usage, task_usage, usage, waits
 
 _DAY = 86_400
-_BROKEN_OFF = 6 * 3_600.0  # seconds; who waits for a model looks once an hour at least
+_LONGEST = 6 * 3_600.0  # seconds; a model has who waits for it look again in an hour at most, the rest is for a turn
 _NOTHING = {"requests": 0, "tokens_in": 0, "tokens_out": 0, "money": 0.0}
 
 
 def settle(connection: Connection, user: UserId, now: float, spendings: Spendings) -> None:
     """A user's attempts spent this from their beginning on; what is new of it is counted now.
 
-    So what is told again, for nobody knows whether its commit went through, changes nothing.
+    So what is told again, for nobody knows whether its commit went through, changes nothing; nor does what is told
+    late, and is less than what is known.
     """
     for payer in sorted(spendings):
         for model, spent in sorted(spendings[payer].items()):
             key = {"task_id": payer.task, "fence": payer.fence, "model": model}
-            news = spent - _locked(connection, attempt_usage, key)
+            news = spent.beyond(_locked(connection, attempt_usage, key))
             if news != Spent():
                 _add(connection, usage, {"user_id": user, "day": int(now // _DAY), "model": model}, news)
                 _add(connection, attempt_usage, key, news)
@@ -59,6 +60,12 @@ def _spent(row: Row[Any]) -> Spent:
     return Spent(Usage(int(row.requests), int(row.tokens_in), int(row.tokens_out)), float(row.money))
 
 
+def stands(connection: Connection, payer: Payer) -> Mapping[str, Spent]:
+    """What this attempt told that it used up, by model."""
+    of_it = (attempt_usage.c.task_id == payer.task, attempt_usage.c.fence == payer.fence)
+    return {row.model: _spent(row) for row in connection.execute(select(attempt_usage).where(*of_it))}
+
+
 def before(connection: Connection, payer: Payer) -> Mapping[str, Spent]:
     """What the other attempts at its task used up, by model."""
     of_others = (attempt_usage.c.task_id == payer.task, attempt_usage.c.fence != payer.fence)
@@ -69,12 +76,13 @@ def before(connection: Connection, payer: Payer) -> Mapping[str, Spent]:
 def wait(connection: Connection, task: TaskId, model: str, now: float, *, answered: bool) -> float:
     """A task found a model away. For how many seconds it has found it so.
 
-    That begins anew where it was `answered` meanwhile, or did not look for hours: it was not this that it waited for.
+    That begins anew where it was `answered` meanwhile. Between two looks no more than six hours count: what is beyond
+    it waited for something else, such as its turn.
     """
     of_it = (waits.c.task_id == task, waits.c.model == model)
     connection.execute(insert_new(connection, waits), {"task_id": task, "model": model, "since": now, "seen": now})
     row = connection.execute(select(waits.c.since, waits.c.seen).where(*of_it).with_for_update()).one()
-    since = now if answered or now - row.seen > _BROKEN_OFF else row.since
+    since = now if answered else row.since + max(0.0, now - row.seen - _LONGEST)
     connection.execute(update(waits).where(*of_it).values(since=since, seen=now))
     return now - since
 
