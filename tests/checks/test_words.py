@@ -97,7 +97,7 @@ def test_an_ignored_phrase_may_hold_a_colon(phrase: str):
 
 @pytest.mark.parametrize("line", [": nothing", ":nothing", ":", "：无"])
 def test_a_line_that_begins_with_a_colon_is_named(line: str):
-    with pytest.raises(BadRequest, match=f"^Line 3: There is no term before the colon: {line}$") as refused:
+    with pytest.raises(BadRequest, match=f"^Line 3: There is no term before the colon of “{line}”\\.$") as refused:
         words_in(f"# ours\nSLO:\n  {line}\n")
     assert refused.value.code == "no_term"
 

@@ -101,7 +101,7 @@ async def test_what_cannot_be_kept_is_said_beside_its_field_and_nothing_typed_is
     told = html.unescape(refused.text)
     terms, ignored = (told.split(f'id="{field}-faults"')[1].split("</ul>")[0] for field in ("terms", "ignored"))
     assert "Line 3: “SLO” has another meaning in line 1." in terms
-    assert "Line 4: There is no term before the colon: : z" in terms
+    assert "Line 4: There is no term before the colon of “: z”." in terms
     assert "Line 2" not in terms
     assert "Line 2: The word xxx" in ignored
     assert form["terms"] in told

@@ -90,7 +90,7 @@ def term_in(line: str) -> tuple[str, str] | None:
     """
     line = line.strip()
     if _NAMELESS.match(line) is not None:
-        what = f"There is no term before the colon: {line[:40]}"
+        what = f"There is no term before the colon of “{line[:40]}”."
         raise BadRequest(what, code="no_term", hint="Write the term first, as in SLO: service level objective.")
     found = _TIGHT.fullmatch(line)
     if found is None or not _is_meant(found["term"], found["meaning"]):
