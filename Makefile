@@ -17,6 +17,9 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
+install: .venv/base ## make the command .venv/bin/paperlane, and nothing else
+	@echo "Now: $(BIN)/paperlane --help"
+
 serve: .venv/base ## run the service at http://127.0.0.1:8400 (ARGS="--port 9000 --data DIR")
 	@exec $(BIN)/paperlane serve $(ARGS)
 
@@ -108,4 +111,4 @@ build/%/made: requirements/%.txt .venv/uv
 	@$(BIN)/uv pip install --quiet --python build/$*/bin/python --require-hashes -r $<
 	@touch $@
 
-.PHONY: help serve test check bench quality engines $(ENGINES:%=engine-%) mutants soak format lock
+.PHONY: help install serve test check bench quality engines $(ENGINES:%=engine-%) mutants soak format lock

@@ -178,12 +178,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
 class Told:
     """What a code says to people, each in the order of LANGUAGES.
 
-    `filled` is the message with its {params}, said where each of them is known and not empty.
+    `filled` is the message with its {params}, said where each of them is known and not empty; `fuller` has one more
+    param and goes before it.
     """
 
     message: tuple[str, str]
     hint: tuple[str, str] = ("", "")
     filled: tuple[str, str] = ("", "")
+    fuller: tuple[str, str] = ("", "")
 
 
 _SPLIT = ("Split the document, or leave out what is very large.", "请拆分文档，或去掉其中特别大的部分。")
@@ -321,6 +323,10 @@ CODES: Mapping[str, Told] = {
         filled=(
             "The comment “{remark}” in line {line} names {check}, which is no check.",
             "第 {line} 行的注释“{remark}”提到的 {check} 不是检查项。",
+        ),
+        fuller=(
+            "The comment “{remark}” in line {line} names {check}, which is no check. Did you mean {meant}?",
+            "第 {line} 行的注释“{remark}”提到的 {check} 不是检查项。是否想写 {meant}？",
         ),
     ),
     "more_remarks": Told(
@@ -475,6 +481,10 @@ CODES: Mapping[str, Told] = {
         ("A word of the list makes no sense.", "词表中有无效的词条。"),
         ("Use 1 to 200 characters for each.", "每个词条请使用 1 至 200 个字符。"),
     ),
+    "no_term": Told(
+        ("A line has no term before its colon.", "有一行的冒号前没有术语。"),
+        ("Write the term first, as in SLO: service level objective.", "请先写术语，例如“SLO: 服务水平目标”。"),
+    ),
     "too_many_words": Told(
         ("The list of words is too long.", "词表过长。"),
         ("Keep at most 2,000 words, of 65,536 bytes together.", "最多保留 2000 个词条，总计不超过 65536 字节。"),
@@ -622,19 +632,23 @@ def tell(
     if language == "en" or told is None:
         return raised, hint
     at = LANGUAGES.index(language)
-    filled = told.filled[at]
-    wanted = [name for _, name, _, _ in Formatter().parse(filled) if name]
     said = {name: why_in(language, value) if name == "why" else value for name, value in (params or {}).items()}
     given = {name: value.replace(", ", "、") for name, value in said.items() if value}
-    message = filled.format_map(given) if wanted and given.keys() >= set(wanted) else told.message[at]
+    filled = (sentence[at] for sentence in (told.fuller, told.filled) if _is_filled(sentence[at], given))
+    message = next((sentence.format_map(given) for sentence in filled), told.message[at])
     return message, (told.hint[at] or hint) if hint else ""
 
 
+def _is_filled(sentence: str, given: Mapping[str, str]) -> bool:
+    wanted = {name for _, name, _, _ in Formatter().parse(sentence) if name}
+    return bool(wanted) and given.keys() >= wanted
+
+
 def words(language: str) -> Mapping[str, str]:
-    """Every word of the page in a language; of codes the `code`, the `hint` and what is `filled` with params."""
+    """Every word of the page in a language; of codes the `code`, the `hint` and, with params, `filled` and `fuller`."""
     at = LANGUAGES.index(language)
     said = {key: word[at] for key, word in WORDS.items()}
     for code, told in CODES.items():
-        parts = {"code": told.message[at], "hint": told.hint[at], "filled": told.filled[at]}
+        parts = {"code": told.message[at], "hint": told.hint[at], "filled": told.filled[at], "fuller": told.fuller[at]}
         said |= {f"{part} {code}": sentence for part, sentence in parts.items() if sentence}
     return said | {f"why {code}": why[at] for code, why in WHYS.items()}

@@ -75,6 +75,27 @@ def test_sections_of_a_kind_that_differ_in_many_values_contradict_nothing():
     assert issues_of("contradicting-value", "\n\n".join(kinds)) == []
 
 
+@pytest.mark.parametrize("share", ["21 of {}", "21 out of {}", "共 {} 个中的 21 个"])
+def test_results_in_tables_contradict_nothing(share: str):
+    tables = (
+        f"# {name}\n\n| Case | Result |\n|---|---|\n| Drop of the load | {share.format(of)} |"
+        for name, of in (("A", 80), ("B", 90))
+    )
+    assert issues_of("contradicting-value", "\n\n".join(tables)) == []
+
+
+def test_a_dotted_name_is_one_name():
+    table = "| Name | Value |\n|---|---|\n| {} | {} s |"
+    one, same, other = (
+        table.format("gate.open.delay", 2),
+        table.format("gate.open.delay", 3),
+        table.format("gate.open.delay.most", 3),
+    )
+    assert len(issues_of("contradicting-value", f"# A\n\n{one}\n\n# B\n\n{same}")) == 2
+    assert issues_of("contradicting-value", f"# A\n\n{one}\n\n# B\n\n{other}") == []
+    assert issues_of("contradicting-value", f"# A\n\n{one}\n\n# B\n\n{table.format('gate.open.defect', 3)}") == []
+
+
 def test_many_values_of_one_name_are_entries_of_a_kind():
     entries = [f"# Entry {number}\n\nThe session timeout is {number} s." for number in range(1, 9)]
     assert issues_of("contradicting-value", "\n\n".join(entries)) == []

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.reading import NoJob, document_of
 
+from paperlane.catalog import tell
 from paperlane.model.documents import Brief, Findings, Ignored, Remark
 from paperlane.pipeline.issue_detection import detect
 from paperlane.pipeline.section_merge import merge
@@ -95,6 +96,18 @@ def test_a_comment_that_is_not_understood_is_told_and_takes_nothing_away(words: 
     assert notice.code == code
     assert notice.message.startswith(said)
     assert notice.params["line"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tbb", "第 5 行的注释“ignore tbb”提到的 tbb 不是检查项。是否想写 tbd？"),
+        ("qqqq", "第 5 行的注释“ignore qqqq”提到的 qqqq 不是检查项。"),
+    ],
+)
+def test_a_near_name_is_told_in_chinese_too(name: str, said: str):
+    (notice,) = found((at("TBD and"), f"ignore {name}")).notices
+    assert tell(notice.code, "zh", notice.message, params=notice.params) == (said, "")
 
 
 def test_what_a_comment_names_rightly_holds_beside_a_wrong_name():

@@ -70,9 +70,43 @@ def test_a_file_of_words_is_lines():
 
 
 @pytest.mark.parametrize(
+    ("line", "term", "meaning"),
+    [
+        ("ACH:automated clearing house", "ACH", "automated clearing house"),
+        ("3DS:secure", "3DS", "secure"),
+        ("ledger:all that was booked", "ledger", "all that was booked"),
+        ("对账:核对账目", "对账", "核对账目"),
+        ("std::string: a type", "std::string", "a type"),
+        ("xs:string: a type", "xs:string", "a type"),
+        ("API:接口：程序之间", "API", "接口:程序之间"),
+    ],
+)
+def test_a_term_ends_at_its_colon_with_or_without_a_space(line: str, term: str, meaning: str):
+    said = words_in(line)
+    assert (dict(said.terms), said.ignored) == ({term: meaning}, ())
+    assert words_in(said.written()) == said
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    ["10:1", "10:am", "key:value", "std::string", "https://example.org/a b", "mailto:ann@example.org now", "::before"],
+)
+def test_an_ignored_phrase_may_hold_a_colon(phrase: str):
+    assert words_in(phrase) == Words({}, (phrase,))
+
+
+@pytest.mark.parametrize("line", [": nothing", ":nothing", ":", "：无"])
+def test_a_line_that_begins_with_a_colon_is_named(line: str):
+    with pytest.raises(BadRequest, match=f"^Line 3: There is no term before the colon of “{line}”\\.$") as refused:
+        words_in(f"# ours\nSLO:\n  {line}\n")
+    assert refused.value.code == "no_term"
+
+
+@pytest.mark.parametrize(
     ("words", "code"),
     [
         (Words({"": "nothing"}), "invalid_words"),
+        (Words({"ACH:clearing": ""}), "invalid_words"),  # on a line of its own it would be a term and a meaning
         (Words(ignored=["x" * 201]), "invalid_words"),
         (Words(ignored=[f"w{number}" for number in range(MOST + 1)]), "too_many_words"),
         (Words({"x": "y" * LARGEST}), "too_many_words"),

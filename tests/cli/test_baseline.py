@@ -98,6 +98,21 @@ def test_a_report_of_before_is_a_baseline_and_paths_may_be_written_in_any_way(fo
     assert check("--baseline", "report.json", cwd=folder).stdout.endswith("2 new, 0 fixed, 2 unchanged\n")
 
 
+def test_a_baseline_of_another_folder_is_told(folder: Path):
+    english, chinese = (
+        check("--baseline", "../base.json", "--lang", lang, cwd=folder / "docs", what=".") for lang in ("en", "zh")
+    )
+    assert english.stdout.endswith("4 new, 0 fixed, 0 unchanged\n")
+    assert english.stderr.startswith(
+        "The baseline knows no old.md and 1 more; it holds docs/old.md and 1 more. So every issue is new."
+        " Start in the folder where the baseline was written, or "
+    )
+    assert chinese.stderr.startswith("基线中没有 old.md 等 2 个文件，只有 docs/old.md 等 2 个文件，")
+    (folder / "docs/fine.md").write_text("# One\n\nAll is well.\n")
+    for what in ("docs", "docs/old.md", "docs/fine.md"):
+        assert check("--baseline", "base.json", cwd=folder, what=what).stderr == ""
+
+
 def test_a_check_that_is_not_asked_has_fixed_nothing(folder: Path):
     done = check("--baseline", "base.json", "--no-check", "tbd", cwd=folder, what="docs/old.md")
     assert "0 new, 0 fixed, 1 unchanged" in done.stdout

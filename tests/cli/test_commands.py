@@ -216,6 +216,22 @@ def test_a_report_that_is_written_anew_is_no_document_of_the_next_one(tmp_path: 
         assert ("fine.md" in report, "report.html" in report) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("out.html", b"<!"), ("out.JSON", b"{"), ("out", b"fine.md: ")],
+)
+def test_without_a_format_the_file_tells_it(tmp_path: Path, name: str, begins: bytes):
+    (tmp_path / "fine.md").write_text(FINE)
+    assert paperlane("check", "fine.md", "-o", name, cwd=tmp_path).returncode == 0
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_a_format_that_is_said_counts_before_the_files_name(tmp_path: Path):
+    (tmp_path / "fine.md").write_text(FINE)
+    assert paperlane("check", "fine.md", "--format", "json", "-o", "out.html", cwd=tmp_path).returncode == 0
+    assert "documents" in json.loads((tmp_path / "out.html").read_text())
+
+
 @pytest.mark.parametrize("form", ["text", "json", "html"])
 def test_a_name_that_is_no_utf8_is_spelled(tmp_path: Path, form: str):
     for name in (b"a\xff.md", b"b\xff.docx"):
@@ -472,7 +488,10 @@ def test_what_the_system_refuses_is_said_in_one_sentence(
         (["check", "fine.md", "-o", "empty"], "The report cannot be written: empty is a folder."),
         (["check", "fine.md", "-o", LONG], "xxx: File name too long. Name another file with -o."),
         (["check", "fine.md", "-o", "./fine.md"], "The report would be written over a document: fine.md."),
-        (["check", ".", "-o", "fine.md"], "The report would be written over a document: fine.md."),
+        (
+            ["check", ".", "-o", "fine.md"],
+            "over a document: fine.md. Name another file with -o, or say --format if it is ",
+        ),
         (["check", "picture.png"], "Supported are .docm, .docx"),
     ],
 )

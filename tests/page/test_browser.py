@@ -303,6 +303,12 @@ def test_a_code_is_said_with_its_details_in_english_and_by_the_catalogue_in_chin
     assert page.evaluate(SAY, ["sayProgress", "cancelling"]) == "正在取消"
     assert page.evaluate(SAY, ["sayProgress", "of tomorrow"]) == "of tomorrow"
     assert page.evaluate(SAY, ["sayFault", {"code": "of_tomorrow", "detail": "New."}]) == "New."
+    params = {"remark": "off tbb", "line": "5", "check": "tbb", "meant": ""}
+    warned = {"code": "unknown_check_in_remark", "params": params}
+    said = "第 5 行的注释“off tbb”提到的 tbb 不是检查项。"
+    assert page.evaluate(SAY, ["sayCode", warned]) == said
+    params["meant"] = "tbd"
+    assert page.evaluate(SAY, ["sayCode", warned]) == f"{said}是否想写 tbd？"
 
 
 def test_a_keyboard_is_enough(page: Page):

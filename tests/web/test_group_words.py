@@ -95,15 +95,18 @@ async def test_an_admin_edits_a_groups_words_in_a_form_without_scripts(payment: 
 async def test_what_cannot_be_kept_is_said_beside_its_field_and_nothing_typed_is_lost(payment: House):
     await payment["adam"].put(PAYMENT, json=WORDS)
     seen = seen_in((await payment["adam"].get(PAGE)).text)
-    form = {"terms": "SLO: one\nPGW: x\nSLO: two", "ignored": f"ok\n{'x' * 201}", "seen": seen}
+    form = {"terms": "SLO: one\nPGW:x y\nSLO: two\n: z", "ignored": f"ok\n{'x' * 201}", "seen": seen}
     refused = await payment["adam"].post(f"{PAGE}?lang=en", data=form)
     assert refused.status_code == 422
     told = html.unescape(refused.text)
     terms, ignored = (told.split(f'id="{field}-faults"')[1].split("</ul>")[0] for field in ("terms", "ignored"))
     assert "Line 3: “SLO” has another meaning in line 1." in terms
+    assert "Line 4: There is no term before the colon of “: z”." in terms
+    assert "Line 2" not in terms
     assert "Line 2: The word xxx" in ignored
     assert form["terms"] in told
     in_chinese = await payment["adam"].post(f"{PAGE}?lang=zh", data=form)
+    assert "第 4 行：有一行的冒号前没有术语。请先写术语" in in_chinese.text
     assert "第 2 行：词表中有无效的词条。每个词条请使用 1 至 200 个字符。" in in_chinese.text
     for many in ({"terms": f"x: {'y' * 70_000}"}, {"terms": "\n".join("same" for _ in range(2001))}):
         refused = await payment["adam"].post(PAGE, data={**many, "seen": seen})

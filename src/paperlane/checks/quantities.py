@@ -167,7 +167,9 @@ _QUANTITY = {
     "size": frozenset({"size"}),
     "length": frozenset({"length"}),
 }
-_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+", re.IGNORECASE)
+_WORD = re.compile(
+    r"(?<![\w.-])[a-z][\w-]+(?:\.[\w-]+)+|[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+", re.IGNORECASE
+)
 _HAN_STOP = re.compile(
     r"本?系统|平台|应当|应该|必须|需要?|不得|可以|能够|设置|设定|设为|配置|规定|默认|缺省|要求|支持|提供|保证|确保|控制|约|大约|一般|通常|数?值|"
     r"(?<![响对适供反效感相])应|[的为是在须得将可能会被把与和于由其即至到]|(?<![一核比])对(?!应)"
@@ -304,6 +306,9 @@ def _key(words: str, dimensions: tuple[str, ...]) -> tuple[frozenset[str], float
             key.update(bare)
         elif word in _COUNTS:
             weight += 1
+        elif "." in word and word[0].isalpha():  # a dotted name is one, whole; it says as much as its parts
+            weight += word.count(".") + 1
+            key.add(word)
         elif word not in _STOP and (len(word) > 1 or word.isdigit()):
             stem = _stem(word)
             weight += 1

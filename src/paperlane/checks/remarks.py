@@ -76,7 +76,9 @@ class Remarks:
                 near = get_close_matches(name[:_LONGEST], self._names, 1)
                 meant = f" Did you mean {near[0]}?" if near else ""
                 said = f"The comment {{remark}} in line {{line}} names {{check}}, which is no check.{meant}"
-                self._warn("unknown_check_in_remark", remark, said, {"check": _short(name)})
+                self._warn(
+                    "unknown_check_in_remark", remark, said, {"check": _short(name), "meant": next(iter(near), "")}
+                )
         if verb in _NAMELESS and (known or not names):
             self._said.append((remark.at, verb == "off", frozenset(known)))
         elif verb == "ignore-file":

@@ -16,6 +16,10 @@ LARGEST = 64 << 10
 _LONGEST = 200  # characters of a term or a word
 _SPACE = re.compile(r"\s+")
 _TERM = re.compile(r"(?P<term>.*?\S)\s*(?::(?=\s|$)|：)\s*(?P<meaning>.*)")
+_TIGHT = re.compile(r"(?P<term>[\w.&/+-]+):(?P<meaning>(?=[^\W\d_])[^\s:@]+(?:\s.*)?)")  # no std::string, no mailto
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_NAMELESS = re.compile(r"[:：](?!:)")
+_FEWEST_CAPITALS = 2  # of an acronym
 _ROOM = 2 * _LONGEST  # characters on each side of a finding in which a phrase around it is looked for
 
 
@@ -38,7 +42,10 @@ class Words:
                 what = f"The word {word[:40]}… is too long." if word else "A word is empty."
                 raise BadRequest(what, code="invalid_words", hint=f"Use 1 to {_LONGEST} characters.")
         for term, meaning in terms.items():
-            if term_in(f"{term}: {meaning}") != (term, meaning):  # it could not be written as it is read
+            if term_in(term) is not None or term_in(f"{term}: {meaning}") != (
+                term,
+                meaning,
+            ):  # it could not be written as it is read
                 what = f"The term {term[:40]} holds a colon of the kind that ends a term."
                 raise BadRequest(what, code="invalid_words", hint="Write the term without it.")
         size = sum(len(word.encode()) for word in (*terms, *terms.values(), *ignored))
@@ -57,14 +64,18 @@ class Words:
 def words_in(text: str) -> Words:
     """What a file of words says: a line `term: meaning`, or a word to ignore; nothing from # on where that begins one.
 
-    BadRequest as `Words.checked`.
+    BadRequest as `Words.checked` and, with the line's number, as `term_in`.
     """
     terms: dict[str, str] = {}
     ignored: list[str] = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        if line.startswith("#"):
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if not line or line.startswith("#"):
             continue
-        if (found := term_in(line)) is not None:
+        try:
+            found = term_in(line)
+        except BadRequest as error:
+            raise BadRequest(f"Line {number}: {error.message}", code=error.code, hint=error.hint) from error
+        if found is not None:
             terms[found[0]] = found[1]
         else:
             ignored.append(line)
@@ -72,9 +83,27 @@ def words_in(text: str) -> Words:
 
 
 def term_in(line: str) -> tuple[str, str] | None:
-    """The term and the meaning of a line `term: meaning`, None for any other line."""
-    found = _TERM.fullmatch(line.strip())
+    """The term and the meaning of a line `term: meaning`, None for any other line.
+
+    The space may be missing behind one word that is an acronym, or where several words or Chinese make it a meaning.
+    BadRequest where nothing stands before the colon.
+    """
+    line = line.strip()
+    if _NAMELESS.match(line) is not None:
+        what = f"There is no term before the colon of “{line[:40]}”."
+        raise BadRequest(what, code="no_term", hint="Write the term first, as in SLO: service level objective.")
+    found = _TIGHT.fullmatch(line)
+    if found is None or not _is_meant(found["term"], found["meaning"]):
+        found = _TERM.fullmatch(line)
     return (found["term"], found["meaning"]) if found is not None else None
+
+
+def _is_meant(word: str, behind: str) -> bool:
+    """Is a word before a colon without a space a term? Neither `10:am` nor `key:value` says so."""
+    if not any(map(str.isalpha, word)):
+        return False
+    capitals = sum(map(str.isupper, word))
+    return capitals >= _FEWEST_CAPITALS or len(behind.split()) > 1 or _HAN.search(word + behind) is not None
 
 
 class Ignoring:

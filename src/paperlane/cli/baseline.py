@@ -59,6 +59,29 @@ def since(baseline: Mapping[str, Sequence[Known]], reports: Sequence[Report]) ->
     return [report.since(baseline.get(_place(report.name), ()), only_new=True) for report in reports]
 
 
+def strange_to(baseline: Mapping[str, Sequence[Known]], reports: Sequence[Report], language: str) -> str | None:
+    """What to do where a baseline knows none of the documents, so that each issue is new; None where all is well."""
+    tested = [_place(report.name) for report in reports]
+    if not baseline or not any(report.issues for report in reports) or not baseline.keys().isdisjoint(tested):
+        return None
+    if language == "zh":
+        return (
+            f"基线中没有 {_some(tested, language)}，只有 {_some(list(baseline), language)}，因此所有问题都算新增。"
+            "请在写入基线时所在的文件夹中运行，或用 --write-baseline 重新写入。"
+        )
+    return (
+        f"The baseline knows no {_some(tested, language)}; it holds {_some(list(baseline), language)}."
+        " So every issue is new. Start in the folder where the baseline was written,"
+        " or write it anew with --write-baseline."
+    )
+
+
+def _some(names: Sequence[str], language: str) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - 1
+    return names[0] + (f" 等 {len(names)} 个文件" if language == "zh" else f" and {more} more") * (more > 0)
+
+
 def written(reports: Sequence[Report]) -> bytes:
     """All issues of these reports: a line each, in an order that edits elsewhere leave as it is."""
     documents = sorted((_place(report.name), report) for report in reports if report.issues)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paperlane.settings import ModelTerms, Settings
 
 
+_READ = frozenset({"html", "md", "xlsx", "pdf"})  # a file of these may as well be a document
 _WRITTEN = {"-o": "The report", "--write-baseline": "The baseline"}
 
 
@@ -36,9 +37,12 @@ class FailOn(StrEnum):
 
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", readable=False, help="Files or folders to test.")],
-    report: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, json, html, sarif, md, xlsx or pdf.")
-    ] = "text",
+    said: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="text, json, html, sarif, md, xlsx or pdf; else as -o ends, or text."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", readable=False, help="Write there.")
     ] = None,
@@ -92,6 +96,7 @@ def check(
     from paperlane.cli import baseline as baselines
     from paperlane.reports import REPORTS, visible
 
+    report = said or _form_of(output)
     if report not in REPORTS:
         raise BadRequest(f"There is no report format {report!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
     if language not in {"en", "zh"}:
@@ -101,7 +106,7 @@ def check(
     settings, chosen = _models(models or (), no_model=no_model)
     brief = replace(_brief(settings, profiles or (), also or (), without or (), words), models=chosen)
     before = None if baseline is None else baselines.read(baseline)
-    _look_ahead(output, paths, REPORTS[report].suffix, "-o")
+    _look_ahead(output, paths, REPORTS[report].suffix if said or report not in _READ else "", "-o")
     _look_ahead(write_baseline, paths, ".json", "--write-baseline")
     if chosen:
         _log_quietly(settings)
@@ -121,16 +126,28 @@ def check(
         raise Misconfigured(f"There is nothing to test in {folders}.", hint="Name a file, or see --help for formats.")
     if write_baseline is not None:
         _write(baselines.written(tested.reports), write_baseline, "--write-baseline")
+    strange = None
     if before is not None:
+        strange = baselines.strange_to(before, tested.reports, language)
         tested = replace(tested, reports=baselines.since(before, tested.reports))
     unreadable = [*tested.unreadable, *(() if report == "text" else tested.passed_over)]
     _write(REPORTS[report].render(tested.reports, unreadable, language), output, "-o")
+    if strange is not None:
+        typer.echo(visible(strange), err=True)
     _tell_untested(() if report == "text" and output is None else tested.unreadable, tested.passed_over, language)
     if not tested.reports:
         raise typer.Exit(2)
     failed = fail_on is not FailOn.NEVER and tested.worst_at_least(fail_on.value)
     if failed or (fail_on_untested and not tested.whole):
         raise typer.Exit(1)
+
+
+def _form_of(output: Path | None) -> str:
+    """The format that a report's file ends as; text for any other."""
+    from paperlane.reports import REPORTS
+
+    suffix = "" if output is None else output.suffix.lower()
+    return next((name for name, form in REPORTS.items() if form.suffix == suffix), "text")
 
 
 def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequence[str]]:
@@ -216,7 +233,8 @@ def _passed_over(names: Sequence[str], language: str) -> str:
 def _look_ahead(output: Path | None, paths: Sequence[Path], suffix: str, option: str) -> None:
     """Misconfigured where what was asked for cannot be written, or would be over a document: before the work is done.
 
-    Of what lies in tested folders, only a file of the report's own suffix is taken for an earlier report.
+    Of what lies in tested folders, only a file of `suffix`, the report's own, is taken for an earlier report; with ""
+    none is, as nobody said the format.
     """
     if output is None:
         return
@@ -234,9 +252,8 @@ def _look_ahead(output: Path | None, paths: Sequence[Path], suffix: str, option:
     place = Path(os.path.realpath(output))  # Path's own way fails where links go round
     tested = {Path(os.path.realpath(path)) for path in paths}
     if place in tested or (place.suffix.lower() != suffix and not tested.isdisjoint(place.parents)):
-        raise Misconfigured(
-            f"{_WRITTEN[option]} would be written over a document: {output}.", hint=f"Name another file with {option}."
-        )
+        hint = f"Name another file with {option}" + ("." if suffix else ", or say --format if it is an earlier report.")
+        raise Misconfigured(f"{_WRITTEN[option]} would be written over a document: {output}.", hint=hint)
 
 
 def _write(content: bytes, output: Path | None, option: str) -> None:

@@ -16,12 +16,14 @@ const english = document.documentElement.lang === "en";
 export function sayCode({ code, message = "", detail = "", params = {} }) {
   const raised = message || detail;
   if (english && raised) return raised;
-  const filled = words[`filled ${code}`] ?? "";
-  const wanted = [...filled.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-  if (wanted.length && wanted.every((name) => params[name])) {
+  const key = [`fuller ${code}`, `filled ${code}`].find((each) => {
+    const wanted = [...(words[each] ?? "").matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    return wanted.length && wanted.every((name) => params[name]);
+  });
+  if (key) {
     const told = (name, value) => (name === "why" ? say(`why ${value}`, {}, value) : value).replaceAll(", ", "、");
     const given = Object.entries(params).map(([name, value]) => [name, told(name, value)]);
-    return say(`filled ${code}`, Object.fromEntries(given));
+    return say(key, Object.fromEntries(given));
   }
   return say(`code ${code}`, {}, raised);
 }
