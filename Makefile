@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python# or it would go into a venv that is activated
 ENGINES := arq celery rq
 QUALITY := office pymupdf prose npm
-PROCESSES ?= 6# three times as many as the least machine has cores: many tests wait
+PROCESSES ?= 4# twice as many as the least machine has cores: many tests wait
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Where this is set, as many containers' images do, every process would compile anew all that it imports.
