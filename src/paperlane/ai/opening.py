@@ -1,7 +1,7 @@
 """Opens what a worker asks its models with; the client's library, which takes a second to load, is loaded only here."""
 
 from paperlane.ai import Answers, Rates
-from paperlane.ai.asking import Asker, Troubled
+from paperlane.ai.asking import Asker, Troubled, unheard
 from paperlane.ai.chat import Chat
 from paperlane.ai.permits import Permits
 from paperlane.ai.rate import Limits
@@ -16,7 +16,7 @@ async def open_asker(
     threads: Threads,
     looking: Threads,
     worker: str,
-    troubled: Troubled,
+    troubled: Troubled = unheard,
 ) -> Asker:
     """One model for one worker, on the running event loop; to be closed. `worker` is a name that no other one has.
 
