@@ -17,9 +17,8 @@ _MOST_CLAIMS, _MOST_VALUES = 5, 2  # more of one key are entries of a kind, each
 _FEWEST_WORDS = {"number": 2.0}
 _CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
 _SHORT = 30  # characters of a cell that holds a value
-_SHARE = re.compile(
-    r"\d\s+(?:out\s+)?of\s+(?:the\s+)?\d|\d\s*[个项条次]?中的?\s*\d"
-)  # 21 of 36: a result, counted each time
+# 21 of 36: a result, counted each time
+_SHARE = re.compile(r"\d\s+(?:out\s+)?of\s+(?:the\s+)?\d|\d\s*[个项条次]?中的?\s*\d")
 _COUNTED = re.compile(r"\s?(?:[位条个次人台件页份张名项](?![\u3400-\u9fff])|个?字符)")  # what a number counts
 _FAR = 400  # characters in one section, behind which one no longer compares things side by side
 _FEWEST_SHARED, _FEWEST_MEASURED = 3.0, 2.0

@@ -42,10 +42,8 @@ class Words:
                 what = f"The word {word[:40]}… is too long." if word else "A word is empty."
                 raise BadRequest(what, code="invalid_words", hint=f"Use 1 to {_LONGEST} characters.")
         for term, meaning in terms.items():
-            if term_in(term) is not None or term_in(f"{term}: {meaning}") != (
-                term,
-                meaning,
-            ):  # it could not be written as it is read
+            # it could not be written as it is read
+            if term_in(term) is not None or term_in(f"{term}: {meaning}") != (term, meaning):
                 what = f"The term {term[:40]} holds a colon of the kind that ends a term."
                 raise BadRequest(what, code="invalid_words", hint="Write the term without it.")
         size = sum(len(word.encode()) for word in (*terms, *terms.values(), *ignored))
