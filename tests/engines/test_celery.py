@@ -102,7 +102,7 @@ def test_a_child_that_is_killed_hands_its_lease_back_and_the_task_ends_once(serv
 def test_a_redis_that_goes_away_before_anybody_took_what_came_does_not_end_the_program(service: Carried):
     """It asks for more then, and hears first that its connection for commands is lost: in closing it, Celery trips."""
     (program,), stopped, before = service.programs, forks(service), len(service.said)
-    asked = redis.Redis.from_url(service.broker.url)
+    beside, asked = service.workers(), redis.Redis.from_url(service.broker.url)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -119,7 +119,7 @@ def test_a_redis_that_goes_away_before_anybody_took_what_came_does_not_end_the_p
             os.kill(pid, signal.SIGCONT)
     service.broker.start()
     service.completed([*names, *service.submit(service.user(), 4)])
-    assert program.poll() is None
+    assert (program.poll(), service.workers()) == (None, beside)
 
 
 @on_redis
