@@ -82,7 +82,7 @@ async def documents(request: Request, house: Parts, lang: Language, batch: str =
         return sign_in_first(request)
     usual = house.desk.tasks.profiles or (DEFAULT_PROFILE,)
     models = [terms.called for terms in models_of(house.settings)]
-    more = {"profiles": PROFILES, "usual": usual, "models": models, "states": STATES, "batch": batch}
+    more: dict[str, Any] = {"profiles": PROFILES, "usual": usual, "models": models, "states": STATES, "batch": batch}
     return await show(request, "documents.html", lang, **more)
 
 
