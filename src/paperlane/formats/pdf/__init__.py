@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -40,6 +40,7 @@ _PASSWORD, _SECURITY = 4, 5  # FPDF_ERR_*
 _MAY_COPY = 1 << 4  # ISO 32000-1, table 22
 _OCR_PAGES = 20
 _DEEPEST = 9
+_LONGEST_TITLE = 512  # bytes; a longer one is asked for again
 _LOW_TEXT = 40  # letters of a page, the fewest that tell of its having been read
 _MUCH_TEXT = 1000  # letters of a page that is no scan with a stamp, whatever it shows beside them
 _PARTLY_UNKNOWN = 0.2  # of a page's letters; fewer are bullets, marks of checked boxes and the like
@@ -253,26 +254,27 @@ def _has_pictures(document: pypdfium2.PdfDocument) -> bool:
 def _outline(document: pypdfium2.PdfDocument) -> list[Title]:
     """The outline's titles that lead to a page, each mark once: in a broken file they may go round in a ring."""
     titles: list[Title] = []
-    waiting = [(pdfium.FPDFBookmark_GetFirstChild(document, None), 1)]
+    own = calls.reference(document.raw)
+    buffer = ctypes.create_string_buffer(_LONGEST_TITLE)
+    waiting = [(calls.first_mark(own, None), 1)]
     passed: set[int] = set()
     while waiting:
         mark, level = waiting.pop()
-        number = calls.number_of(mark)
-        if not number or number in passed:
+        if not mark or mark.value in passed:
             continue
-        passed.add(number)
-        waiting.append((pdfium.FPDFBookmark_GetNextSibling(document, mark), level))
+        passed.add(mark.value)
+        waiting.append((calls.next_mark(own, mark), level))
         if level < _DEEPEST:
-            waiting.append((pdfium.FPDFBookmark_GetFirstChild(document, mark), level + 1))
-        target = pdfium.FPDFBookmark_GetDest(document, mark)
-        page = pdfium.FPDFDest_GetDestPageIndex(document, target) if target else -1
-        if page >= 0 and (title := _title(mark)):
+            waiting.append((calls.first_mark(own, mark), level + 1))
+        target = calls.target_of(own, mark)
+        page = calls.page_of(own, target) if target else -1
+        if page >= 0 and (title := _title(mark, buffer)):
             titles.append(Title(title, level, page))
     return titles
 
 
-def _title(mark: object) -> str:
-    length = pdfium.FPDFBookmark_GetTitle(mark, None, 0)
-    buffer = ctypes.create_string_buffer(length)
-    pdfium.FPDFBookmark_GetTitle(mark, buffer, length)
+def _title(mark: calls.Handle, buffer: Any) -> str:
+    length = calls.title_of(mark, buffer, ctypes.c_ulong(len(buffer)))
+    if length > len(buffer):
+        return _title(mark, ctypes.create_string_buffer(length))
     return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace").strip()

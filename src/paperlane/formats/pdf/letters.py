@@ -25,7 +25,7 @@ def unknown_share(raw: str, words: pypdfium2.PdfTextPage) -> float:
 def _doubted(words: pypdfium2.PdfTextPage, count: int, sample: int) -> float:
     """The share of letters without a name of their own that their font does not tell."""
     asked = range(0, count, max(1, count // sample))
-    text = calls.handle(words)
+    text = calls.reference(words.raw)
     doubted = list(compress(asked, map(calls.has_no_name, repeat(text), asked)))
     named = (chr(pdfium.FPDFText_GetUnicode(words, at)) for at in doubted)
     return sum(_NAMELESS.match(letter) is None for letter in named) / len(asked)

@@ -32,7 +32,7 @@ def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) ->
     outer: dict[int, float] = {}
     if not raw.count("\r") == raw.count("\n") == len(lines) - 1:
         return outer  # a font made a letter of what ends lines
-    text = calls.handle(words)
+    text = calls.reference(words.raw)
     at = 0
     for line, said in enumerate(lines):
         if said and not said.isspace():
@@ -59,12 +59,13 @@ def _height(page: pypdfium2.PdfPage) -> Callable[[int, int], float]:
     """Tells how high a character of a page stands."""
     turned = TURNS[page.get_rotation()]
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
+    to_x, to_y = ctypes.byref(x), ctypes.byref(y)
     pdfium.FPDF_GetPageBoundingBox(page, box)
     levels = (turned(box.left, box.bottom)[1], turned(box.right, box.top)[1])
     foot, high = min(levels), max(abs(levels[1] - levels[0]), 1.0)
 
     def height(words: int, character: int) -> float:
-        calls.origin_of(words, character, x, y)
+        calls.origin_of(words, character, to_x, to_y)
         return (turned(x.value, y.value)[1] - foot) / high
 
     return height
@@ -104,19 +105,23 @@ class _Asking:
     """Asks pdfium of single letters by where they stand in its text of the page."""
 
     def __init__(self, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> None:
-        self._words = calls.handle(words)
+        self._words = calls.reference(words.raw)
         self._character = Index(words, raw).character
         self._turned = TURNS[page.get_rotation()]
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._to_x, self._to_y = ctypes.byref(self._x), ctypes.byref(self._y)
         self._matrix = pdfium.FS_MATRIX()
+        self._to_matrix = ctypes.byref(self._matrix)
         self._name = ctypes.create_string_buffer(_LONGEST_NAME)
+        self._length = ctypes.c_ulong(_LONGEST_NAME)
         self._flags = ctypes.c_int()
+        self._to_flags = ctypes.byref(self._flags)
 
     def look(self, line: int, at: int) -> Look:
         character = self._character(at)
         left, base = self._place(character)
         size = calls.size_of(self._words, character)
-        if calls.place_of(self._words, character, self._matrix):
+        if calls.place_of(self._words, character, self._to_matrix):
             size *= math.hypot(self._matrix.c, self._matrix.d)
         font, bold, fixed = self._font(character)
         return Look(line, left, base, round(size * 2) / 2, bold, fixed, font)
@@ -131,7 +136,7 @@ class _Asking:
 
     def _font(self, character: int) -> tuple[str, bool, bool]:
         """The font's name but for the mark of a part of it, whether it is bold, whether its letters have one width."""
-        length = calls.font_of(self._words, character, self._name, _LONGEST_NAME, self._flags)
+        length = calls.font_of(self._words, character, self._name, self._length, self._to_flags)
         name = self._name.value.decode("utf-8", "replace") if 0 < length <= _LONGEST_NAME else ""
         name = name.partition("+")[2] or name
         flags = self._flags.value
@@ -139,5 +144,5 @@ class _Asking:
         return name, bold, bool(flags & _FIXED_PITCH) or _FIXED.search(name) is not None
 
     def _place(self, character: int) -> tuple[float, float]:
-        calls.origin_of(self._words, character, self._x, self._y)
+        calls.origin_of(self._words, character, self._to_x, self._to_y)
         return self._turned(self._x.value, self._y.value)

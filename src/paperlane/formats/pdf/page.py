@@ -202,7 +202,7 @@ class Index:
     """Finds the number of a character among pdfium's by where it stands in its text of the page."""
 
     def __init__(self, words: pypdfium2.PdfTextPage, raw: str) -> None:
-        self._words = calls.handle(words)
+        self._words = calls.reference(words.raw)
         self._raw = raw
         self._wide = not raw.isascii() and len(raw.encode("utf-16-le", "surrogatepass")) > 2 * len(raw)
 

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
 import pypdfium2
@@ -82,21 +82,22 @@ def _letters_cover(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> flo
     count = words.count_chars()
     if size <= 0 or _letters_box(words, range(0, count, max(1, count // _SAMPLE))) >= 2 * _HARDLY * size:
         return 1.0
-    for at in range(count):
-        drawn = pdfium.FPDFText_GetTextObject(words, at)
-        if drawn and pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _INVISIBLE:
+    for drawn in map(calls.text_object_of, repeat(calls.reference(words.raw)), range(count)):
+        if drawn and calls.mode_of(drawn) == _INVISIBLE:
             return 1.0
     return _letters_box(words, range(count)) / size
 
 
 def _letters_box(words: pypdfium2.PdfTextPage, asked: range) -> float:
     """The area of all letters in square points, by those that are asked, each standing for the ones behind it."""
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    box = (ctypes.c_double * 4)()
+    left, right, bottom, top = (ctypes.byref(box, at * ctypes.sizeof(ctypes.c_double)) for at in range(4))
     covered = 0.0
-    text = calls.handle(words)
+    text = calls.reference(words.raw)
     for at in asked:
         if calls.box_of(text, at, left, right, bottom, top):
-            covered += (right.value - left.value) * (top.value - bottom.value)
+            x0, x1, y0, y1 = box
+            covered += (x1 - x0) * (y1 - y0)
     return covered * asked.step
 
 

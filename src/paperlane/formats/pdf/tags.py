@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
+from typing import Any
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -37,7 +38,7 @@ def tags_of(page: pypdfium2.PdfPage) -> Tags | None:
         if pdfium.FPDF_StructTree_CountChildren(tree) <= 0:
             return None
         tags = Tags()
-        _gather(calls.number_of(tree), tags)
+        _gather(calls.reference(tree), tags)
         return tags
     finally:
         pdfium.FPDF_StructTree_Close(tree)
@@ -54,7 +55,7 @@ def titles_of(tags: Tags, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage,
 
 def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
     """Finds a character's cell by the marked content that draws it."""
-    text = calls.handle(words)
+    text = calls.reference(words.raw)
 
     def place_of(character: int) -> Place | None:
         drawn = calls.text_object_of(text, character)
@@ -63,7 +64,7 @@ def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
     return place_of
 
 
-def _gather(tree: int, tags: Tags) -> None:
+def _gather(tree: Any, tags: Tags) -> None:
     tables = 0
     waiting = [root for root in map(calls.root_at, repeat(tree), range(calls.count_roots(tree))) if root]
     waiting.reverse()
@@ -81,7 +82,7 @@ def _gather(tree: int, tags: Tags) -> None:
             waiting += reversed(list(_children(element)))
 
 
-def _gather_cells(table: int, number: int, cells: dict[int, Place]) -> None:
+def _gather_cells(table: calls.Handle, number: int, cells: dict[int, Place]) -> None:
     row = 0
     waiting = list(reversed(list(_children(table))))
     seen = 0
@@ -99,13 +100,13 @@ def _gather_cells(table: int, number: int, cells: dict[int, Place]) -> None:
                     cells.setdefault(mark, Place(number, row, column))
 
 
-def _children(element: int) -> Iterator[int]:
+def _children(element: calls.Handle) -> Iterator[calls.Handle]:
     for at in range(min(calls.count_children(element), MOST_OBJECTS)):
         if child := calls.child_at(element, at):
             yield child
 
 
-def _marks_of(element: int) -> Iterator[int]:
+def _marks_of(element: calls.Handle) -> Iterator[int]:
     waiting, seen = [element], 0
     while waiting and seen < MOST_OBJECTS:
         inside = waiting.pop()
@@ -118,18 +119,18 @@ def _marks_of(element: int) -> Iterator[int]:
                 waiting.append(child)
 
 
-def _kind(element: int) -> str:
+def _kind(element: calls.Handle) -> str:
     """The element's type, "" for one with a longer name than any of ours."""
     buffer = ctypes.create_string_buffer(_LONGEST_KIND)
-    length = calls.element_type_of(element, ctypes.addressof(buffer), _LONGEST_KIND)
+    length = calls.element_type_of(element, buffer, ctypes.c_ulong(_LONGEST_KIND))
     return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace") if length <= _LONGEST_KIND else ""
 
 
 def _marked_texts(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, wanted: set[int]) -> Mapping[int, str]:
     found: defaultdict[int, str] = defaultdict(str)
-    number = calls.handle(page)
-    for at in range(min(calls.count_objects(number), MOST_OBJECTS)):
-        drawn = calls.object_at(number, at)
+    own = calls.reference(page.raw)
+    for at in range(min(calls.count_objects(own), MOST_OBJECTS)):
+        drawn = calls.object_at(own, at)
         mark = calls.mark_of(drawn)
         if mark in wanted and calls.type_of(drawn) == pdfium.FPDF_PAGEOBJ_TEXT:
             found[mark] += _text_of(pdfium.FPDFPage_GetObject(page, at), words)
