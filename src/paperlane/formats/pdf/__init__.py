@@ -24,7 +24,7 @@ from paperlane.formats.pdf.letters import unknown_share
 from paperlane.formats.pdf.levels import tagged_levels
 from paperlane.formats.pdf.looks import edges_of, looks_of
 from paperlane.formats.pdf.lost import lost_pages
-from paperlane.formats.pdf.page import Holds, Page, Source, Title, cleaned, with_cells
+from paperlane.formats.pdf.page import Holds, Page, Source, Title, cleaned, index_of, with_cells
 from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture, is_outlined, is_stamped
 from paperlane.formats.pdf.ruled import real_tables, ruled_place
 from paperlane.formats.pdf.running import running_lines
@@ -176,8 +176,9 @@ def _page(document: pypdfium2.PdfDocument, number: int, sources: Source) -> Page
     try:
         words = page.get_textpage()
         try:
-            raw = words.get_text_range() if words.count_chars() > 0 else ""
-            unknown = unknown_share(raw, words)
+            count = words.count_chars()
+            raw = words.get_text_range(0, count) if count > 0 else ""
+            unknown = unknown_share(raw, words, count)
             if unknown >= _MOSTLY_UNKNOWN:
                 return Page("", holds=Holds.SIGNS)
             read = _read_page(page, words, raw, number, sources)
@@ -207,17 +208,18 @@ def _holds(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, read: Page) ->
 def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, number: int, sources: Source) -> Page:
     if not raw:
         return Page("")
-    edges = edges_of(page, words, raw)
+    index = index_of(words, raw)
+    edges = edges_of(page, words, raw, index)
     levels: Sequence[int] = ()
     if sources & _TAGS and (tags := tags_of(page)) is not None:
         levels = [level for level, _ in tags.headings]
-        text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
+        text, cells = with_cells(raw, index, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
         tagged = tuple(titles_of(tags, page, words, number)) if Source.TITLES in sources else ()
     else:
         ruled = ruled_place(page, words)
-        text, cells = with_cells(raw, words, ruled) if ruled is not None else (cleaned(raw), ())
+        text, cells = with_cells(raw, index, ruled) if ruled is not None else (cleaned(raw), ())
         cells, tagged = real_tables(cells), ()
-    looks = () if tagged or Source.LOOKS not in sources else tuple(looks_of(page, words, raw))
+    looks = () if tagged or Source.LOOKS not in sources else tuple(looks_of(page, words, raw, index))
     return Page(text, tagged, cells, edges, looks, levels)
 
 

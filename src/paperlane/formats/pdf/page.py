@@ -1,9 +1,11 @@
 """What is read of one page of a PDF, before its text is cut into blocks."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
+from functools import partial
 from typing import NamedTuple
 
 import pypdfium2
@@ -136,12 +138,25 @@ PlaceOf = Callable[[int], Place | None]
 """The cell of a character, by its index among pdfium's characters of the page."""
 
 
-def with_cells(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> tuple[str, list[Cell]]:
+Index = Callable[[int], int]
+"""The number of a character among pdfium's, by where it stands in its text of the page."""
+
+
+def index_of(words: pypdfium2.PdfTextPage, raw: str) -> Index:
+    """Pdfium counts UTF-16 code units."""
+    text = calls.reference(words.raw)
+    if raw.isascii() or len(raw.encode("utf-16-le", "surrogatepass")) == 2 * len(raw):
+        return partial(calls.character_at, text)
+    wide = [at for at, letter in enumerate(raw) if letter > "\uffff"]
+    return lambda at: calls.character_at(text, at + bisect_left(wide, at))
+
+
+def with_cells(raw: str, index: Index, place_of: PlaceOf) -> tuple[str, list[Cell]]:
     """The cleaned text of a page, and its stretches that stand in cells."""
     parts: list[str] = []
     cells: list[Cell] = []
     length = done = 0
-    for start, end, place in _stretches(raw, words, place_of):
+    for start, end, place in _stretches(raw, index, place_of):
         between, inside = cleaned(raw[done:start]), cleaned(raw[start:end])
         length += len(between)
         if inside:
@@ -153,14 +168,13 @@ def with_cells(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> tup
     return "".join(parts), cells
 
 
-def _stretches(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> Iterator[tuple[int, int, Place]]:
+def _stretches(raw: str, index: Index, place_of: PlaceOf) -> Iterator[tuple[int, int, Place]]:
     """Neighbouring characters of the same cell; white space parts no cell and belongs to none by itself."""
     asked: dict[int, Place | None] = {}
-    ask = Index(words, raw)
 
     def place(at: int) -> Place | None:
         if at not in asked:
-            asked[at] = place_of(ask.character(at))
+            asked[at] = place_of(index(at))
         return asked[at]
 
     start, end, held = 0, 0, None
@@ -196,18 +210,3 @@ def _runs(
         half = (first + first_end) // 2
         yield from _runs([(first, half)], place)
         yield from _runs([(half, first_end)], place)
-
-
-class Index:
-    """Finds the number of a character among pdfium's by where it stands in its text of the page."""
-
-    def __init__(self, words: pypdfium2.PdfTextPage, raw: str) -> None:
-        self._words = calls.reference(words.raw)
-        self._raw = raw
-        self._wide = not raw.isascii() and len(raw.encode("utf-16-le", "surrogatepass")) > 2 * len(raw)
-
-    def character(self, at: int) -> int:
-        """Pdfium counts UTF-16 code units."""
-        if self._wide:
-            at += sum(letter > "\uffff" for letter in self._raw[:at])
-        return calls.character_at(self._words, at)

@@ -70,7 +70,10 @@ def ruled_place(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> PlaceO
             return None
         x0, x1, y0, y1 = _LETTER.read()
         x, y = turned((x0 + x1) / 2, (y0 + y1) / 2)
-        return next((place for grid in grids if (place := grid.place(x, y)) is not None), None)
+        for grid in grids:
+            if (place := grid.place(x, y)) is not None:
+                return place
+        return None
 
     return place_of
 
