@@ -1,7 +1,8 @@
 """Pdfium's functions that are asked of every object or letter of a page, in a quarter of the time of their wrappers.
 
 They have no prototypes, so that nothing is converted: a number is an `int` of C, a page or its text goes by reference,
-and so does what a function fills; what one gives is a Handle.
+and so does what a function fills; what one gives is a Handle. Of a structure's elements only the number is given, or
+None, for most stand on other pages.
 """
 
 import ctypes
@@ -62,9 +63,9 @@ size_of = _plain(pdfium.FPDFText_GetFontSize, ctypes.c_double)
 place_of = _plain(pdfium.FPDFText_GetMatrix)
 font_of = _plain(pdfium.FPDFText_GetFontInfo, ctypes.c_ulong)
 count_roots = _plain(pdfium.FPDF_StructTree_CountChildren)
-root_at = _plain(pdfium.FPDF_StructTree_GetChildAtIndex, Handle)
+root_at = _plain(pdfium.FPDF_StructTree_GetChildAtIndex, ctypes.c_void_p)
 count_children = _plain(pdfium.FPDF_StructElement_CountChildren)
-child_at = _plain(pdfium.FPDF_StructElement_GetChildAtIndex, Handle)
+child_at = _plain(pdfium.FPDF_StructElement_GetChildAtIndex, ctypes.c_void_p)
 child_mark_at = _plain(pdfium.FPDF_StructElement_GetChildMarkedContentID)
 element_type_of = _plain(pdfium.FPDF_StructElement_GetType, ctypes.c_ulong)
 first_mark = _plain(pdfium.FPDFBookmark_GetFirstChild, Handle)

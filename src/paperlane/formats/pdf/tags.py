@@ -1,10 +1,10 @@
 """A page's structure tags (ISO 32000-1, 14.8.4): which marked content is a heading, which a table's cell."""
 
 import ctypes
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
@@ -14,11 +14,12 @@ import pypdfium2.raw as pdfium
 from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import MOST_OBJECTS, Place, PlaceOf, Title
 
-_HEADING = re.compile(r"H([1-6])$")
+_HEADINGS = {f"H{level}": level for level in range(1, 7)}
 _ROWS = {"THead", "TBody", "TFoot"}
 _CELLS = {"TH", "TD"}
 _LEAVES = {"P", "Span", "Link", "Figure", "Lbl", "Caption", "Formula", "Quote", "Code", "Reference"}  # hold no table
-_LONGEST_KIND = 64  # bytes
+_KIND = ctypes.create_string_buffer(64)
+_LONGEST_KIND = ctypes.c_ulong(len(_KIND))  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +67,31 @@ def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
 
 def _gather(tree: Any, tags: Tags) -> None:
     tables = 0
-    waiting = [root for root in map(calls.root_at, repeat(tree), range(calls.count_roots(tree))) if root]
-    waiting.reverse()
+    waiting = _on_page(map(calls.root_at, repeat(tree), range(calls.count_roots(tree))))[::-1]
     seen = 0
     while waiting and seen < MOST_OBJECTS:
         element = waiting.pop()
         seen += 1
         kind = _kind(element)
-        if heading := _HEADING.match(kind):
-            tags.headings.append((int(heading[1]), tuple(_marks_of(element))))
+        if kind in _HEADINGS:
+            tags.headings.append((_HEADINGS[kind], tuple(_marks_of(element))))
         elif kind == "Table":
             tables += 1
             _gather_cells(element, tables, tags.cells)
         elif kind not in _LEAVES:
-            waiting += reversed(list(_children(element)))
+            waiting += reversed(_children(element))
 
 
 def _gather_cells(table: calls.Handle, number: int, cells: dict[int, Place]) -> None:
     row = 0
-    waiting = list(reversed(list(_children(table))))
+    waiting = _children(table)[::-1]
     seen = 0
     while waiting and seen < MOST_OBJECTS:
         element = waiting.pop()
         seen += 1
         kind = _kind(element)
         if kind in _ROWS:
-            waiting += reversed(list(_children(element)))
+            waiting += reversed(_children(element))
         elif kind == "TR":
             row += 1
             inside = (cell for cell in _children(element) if _kind(cell) in _CELLS)
@@ -100,10 +100,14 @@ def _gather_cells(table: calls.Handle, number: int, cells: dict[int, Place]) -> 
                     cells.setdefault(mark, Place(number, row, column))
 
 
-def _children(element: calls.Handle) -> Iterator[calls.Handle]:
-    for at in range(min(calls.count_children(element), MOST_OBJECTS)):
-        if child := calls.child_at(element, at):
-            yield child
+def _children(element: calls.Handle) -> list[calls.Handle]:
+    count = min(calls.count_children(element), MOST_OBJECTS)
+    return _on_page(map(calls.child_at, repeat(element), range(count)))
+
+
+def _on_page(elements: Iterator[int | None]) -> list[calls.Handle]:
+    """Those that stand on the page: pdfium counts the ones of all pages."""
+    return list(map(calls.Handle, filter(None, elements)))
 
 
 def _marks_of(element: calls.Handle) -> Iterator[int]:
@@ -116,14 +120,18 @@ def _marks_of(element: calls.Handle) -> Iterator[int]:
             if mark >= 0:
                 yield mark
             elif child := calls.child_at(inside, at):
-                waiting.append(child)
+                waiting.append(calls.Handle(child))
 
 
 def _kind(element: calls.Handle) -> str:
     """The element's type, "" for one with a longer name than any of ours."""
-    buffer = ctypes.create_string_buffer(_LONGEST_KIND)
-    length = calls.element_type_of(element, buffer, ctypes.c_ulong(_LONGEST_KIND))
-    return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace") if length <= _LONGEST_KIND else ""
+    length = calls.element_type_of(element, _KIND, _LONGEST_KIND)
+    return _decoded(_KIND.raw[: length - 2]) if 2 <= length <= len(_KIND) else ""
+
+
+@lru_cache(maxsize=64)
+def _decoded(kind: bytes) -> str:
+    return kind.decode("utf-16-le", "replace")
 
 
 def _marked_texts(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, wanted: set[int]) -> Mapping[int, str]:
