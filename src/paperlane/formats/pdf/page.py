@@ -168,6 +168,9 @@ def with_cells(raw: str, index: Index, place_of: PlaceOf) -> tuple[str, list[Cel
     return "".join(parts), cells
 
 
+_Run = tuple[int, int, Place | None]
+
+
 def _stretches(raw: str, index: Index, place_of: PlaceOf) -> Iterator[tuple[int, int, Place]]:
     """Neighbouring characters of the same cell; white space parts no cell and belongs to none by itself."""
     asked: dict[int, Place | None] = {}
@@ -179,8 +182,9 @@ def _stretches(raw: str, index: Index, place_of: PlaceOf) -> Iterator[tuple[int,
 
     start, end, held = 0, 0, None
     for line in _LINE.finditer(raw):
-        said = [word.span() for word in _WORD.finditer(raw, *line.span())]
-        for first, last, found in _runs(said, place):
+        if line[0].isspace():
+            continue
+        for first, last, found in _whole(line, place) or _runs([word.span() for word in _words(line)], place):
             if found != held:
                 if held is not None:
                     yield start, end, held
@@ -190,12 +194,26 @@ def _stretches(raw: str, index: Index, place_of: PlaceOf) -> Iterator[tuple[int,
         yield start, end, held
 
 
-def _runs(
-    said: Sequence[tuple[int, int]], place: Callable[[int], Place | None]
-) -> Iterator[tuple[int, int, Place | None]]:
+def _words(line: re.Match[str]) -> Iterator[re.Match[str]]:
+    return _WORD.finditer(line.string, *line.span())
+
+
+def _whole(line: re.Match[str], place: Callable[[int], Place | None]) -> Sequence[_Run]:
+    """A line as one run, as most lines are: () where what _runs would ask for tells of more than one."""
+    says, (start, end) = line[0], line.span()
+    first, last = end - len(says.lstrip()), start + len(says.rstrip())
+    found = place(first)
+    if found != place(last - 1):
+        return ()
+    if found is None:
+        half = len(says.split()) // 2
+        if place(end - len(says.split(None, half)[half])) is not None:
+            return ()
+    return ((first, last, found),)
+
+
+def _runs(said: Sequence[tuple[int, int]], place: Callable[[int], Place | None]) -> Iterator[_Run]:
     """The words of a line in runs of one place: of few characters it is asked, for what stands between two is there."""
-    if not said:
-        return
     first, first_end = said[0]
     end = said[-1][1]
     found = place(first)

@@ -126,7 +126,7 @@ def _marks_of(element: calls.Handle) -> Iterator[int]:
 def _kind(element: calls.Handle) -> str:
     """The element's type, "" for one with a longer name than any of ours."""
     length = calls.element_type_of(element, _KIND, _LONGEST_KIND)
-    return _decoded(_KIND.raw[: length - 2]) if 2 <= length <= len(_KIND) else ""
+    return _decoded(_KIND.raw[: max(length - 2, 0)]) if length <= len(_KIND) else ""
 
 
 @lru_cache(maxsize=64)
