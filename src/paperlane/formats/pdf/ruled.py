@@ -26,7 +26,7 @@ _THICKEST = 4.5  # points
 _LINE = 2  # pieces of a path: where it begins, and where it ends
 _FEWEST_PIECES = 2 * (_LEAST + 1)
 _ROUNDED = 20  # pieces: a box with round corners has eight
-_begin = itemgetter(1)
+_at, _begin = itemgetter(0), itemgetter(1)
 _LETTER, _BOUNDS, _MATRIX, _POINT = map(calls.Numbers, ("4d", "4f", "6f", "2f"))
 
 _Field = tuple[int, int]
@@ -191,7 +191,7 @@ def _merged(lines: Iterable[_Line]) -> list[_Line]:
         groups[-1].append(line)
     merged: list[_Line] = []
     for group in groups:
-        mean = sum(at for at, _, _ in group) / len(group)
+        mean = sum(map(_at, group)) / len(group)
         _, low, high = group[0]
         group.sort(key=_begin)
         for _, begin, end in group:
