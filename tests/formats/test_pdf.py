@@ -17,22 +17,29 @@ from paperlane.model.documents import Parsed
 BREAK = 13  # points from line to line
 
 
-def pdf(content: str, *, outline: str = "", rotate: int = 0, tags: str = "") -> bytes:
-    """A small PDF by hand: one page with this content stream, F1 being Helvetica; `tags` are objects from number 9."""
+def pdf(content: str, *, outline: str = "", rotate: int = 0, tags: str = "", letters: str = "") -> bytes:
+    """A small PDF by hand: one page with this content stream, F1 being Helvetica; `tags` are objects from number 9.
+
+    `letters` tells what some of the font's letters mean, as lines of a CMap: "<5A> <D83DDE00>".
+    """
     outlines = "/Outlines 6 0 R" if outline else ""
     structure = "/StructTreeRoot 9 0 R /MarkInfo << /Marked true >>" if tags else ""
+    meaning = f"/ToUnicode {9 + len(tags.splitlines())} 0 R" if letters else ""
     shown = f"/MediaBox [0 0 600 800] /Rotate {rotate} /StructParents 0"
     objects = [
         f"<< /Type /Catalog /Pages 2 0 R {outlines} {structure} >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         f"<< /Type /Page /Parent 2 0 R {shown} /Contents 4 0 R /Resources << /Font 8 0 R >> >>",
         f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica {meaning} >>",
         "<< /Type /Outlines /First 7 0 R /Last 7 0 R /Count 1 >>",
         f"<< /Title ({outline}) /Parent 6 0 R /Dest [3 0 R /Fit] >>",
         "<< /F1 5 0 R >>",
         *tags.splitlines(),
     ]
+    if letters:
+        named = f"1 beginbfchar\n{letters}\nendbfchar"
+        objects.append(f"<< /Length {len(named)} >>\nstream\n{named}\nendstream")
     out = "%PDF-1.7\n"
     places = []
     for number, body in enumerate(objects, start=1):
@@ -94,6 +101,15 @@ def code_of(content: bytes) -> str:
     return raised.value.code
 
 
+def test_a_title_of_the_outline_may_take_three_long_lines():
+    title = [
+        " ".join(f"{word}{line}" for word in ("Requirements", "of", "the", "gate", "and", "its", "motors") * 3)
+        for line in "abc"
+    ]
+    parsed = parsed_of(page("\n".join(["Before it.", *title, "Below it."]), outline=" ".join(title)), "a.pdf")
+    assert ("heading", 1, " ".join(title)) in said(parsed)
+
+
 def test_faults_are_told_apart():
     whole = page("Words that are long enough to be no scan at all, are they not?")
     assert code_of(b"hello") == "not_a_pdf"
@@ -137,6 +153,21 @@ def test_cells_are_found_by_the_lines_around_them(drawn: Callable[[int, int, int
         ("paragraph", "Before the table a sentence stands."),
         ("paragraph", "After it another one ends the page."),
     ]
+
+
+def test_words_on_both_sides_of_a_table_are_no_part_of_the_row_beside_them():
+    first, last = written("close", 55, 535), written("2 s", 155, 535)
+    words = WORDS.replace(first, written("left", 10, 535) + first).replace(last, last + written("right", 400, 535))
+    parsed = parsed_of(pdf("".join(stroked(*rule) for rule in RULES) + words), "a.pdf")
+    assert "left close 2 s right" in parsed.text
+    assert cells(parsed) == TABLE
+
+
+def test_cells_are_found_behind_letters_that_take_two_units_of_utf_16():
+    content = "".join(stroked(*rule) for rule in RULES) + written("Z" * 12, 50, 740) + WORDS
+    parsed = parsed_of(pdf(content, letters="<5A> <D83DDE00>"), "a.pdf")
+    assert parsed.text.startswith("\U0001f600" * 12)
+    assert cells(parsed) == TABLE
 
 
 def test_a_table_drawn_box_by_box_on_a_moved_and_scaled_page_is_found():
