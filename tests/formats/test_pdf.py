@@ -246,6 +246,26 @@ def test_cells_are_found_by_their_tags_and_lines_are_not_asked():
     assert said(parsed)[-1] == ("paragraph", 0, marks[-1])
 
 
+def test_tagged_tables_are_counted_in_the_order_of_the_structure():
+    words = ["Signal", "shall open", "Answer", "shall close"]
+    content = "".join(
+        f"/P << /MCID {mark} >> BDC {written(text, 55 + 100 * (mark % 2), 700 - 50 * (mark // 2))} EMC\n"
+        for mark, text in enumerate(words)
+    )
+    parents = "14 0 R 15 0 R 16 0 R 17 0 R"  # of each mark
+    tags = [
+        f"<< /Type /StructTreeRoot /K [10 0 R 11 0 R] /ParentTree << /Nums [0 [{parents}]] >> >>",
+        tag("Table", "[12 0 R]", 9),
+        tag("Table", "[13 0 R]", 9),
+        tag("TR", "[14 0 R 15 0 R]", 10),
+        tag("TR", "[16 0 R 17 0 R]", 11),
+        *(tag("TD", f"{mark}", 12 + mark // 2) for mark in range(4)),
+    ]
+    parsed = parsed_of(pdf(content, tags="\n".join(tags)), "a.pdf")
+    assert [(table, column) for table, _, column, _ in cells(parsed)] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert [text for *_, text in cells(parsed)] == words
+
+
 def test_any_damage_is_told():
     drawn = "".join(stroked(*rule) for rule in RULES)
     assert_damage_is_told(pdf(drawn + WORDS, outline="Answer within"), "a.pdf")
