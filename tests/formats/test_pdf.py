@@ -477,14 +477,17 @@ print(of_largest, file=sys.stderr)
 MANUAL = [
     stream(written("\n".join(
         f"{page}.{line} The gate {line} shall answer the signal {page} of its operator within {line} ms, and log it."
-        for line in range(1, 41)
+        for line in range(1, 21)
     )))
     for page in range(1, 19)
 ]  # fmt: skip
 
 
 def test_a_pdf_of_612_pages_is_tested_in_less_than_300_mb(tmp_path: Path):
-    """All processes together: the steps run in one child, the larger one, and the command beside it takes far less."""
+    """All processes together: the steps run in one child, the larger one, and the command beside it takes far less.
+
+    It has 220,000 words, as the largest manual of the corpus.
+    """
     pages = [f"/Contents {22 + number % len(MANUAL)} 0 R" for number in range(612)]
     (tmp_path / "manual.pdf").write_bytes(paged(*pages, more=tuple(MANUAL)))
     check = [sys.executable, "-m", "paperlane", "check", "manual.pdf", "--format", "json", "--fail-on", "never"]
@@ -493,4 +496,4 @@ def test_a_pdf_of_612_pages_is_tested_in_less_than_300_mb(tmp_path: Path):
     )
     (report,) = json.loads(done.stdout)["documents"]
     assert (report["document"]["pages"], report["coverage"]["whole"]) == (612, True)
-    assert int(done.stderr) < 200 << 20
+    assert int(done.stderr) < 150 << 20
