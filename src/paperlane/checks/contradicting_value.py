@@ -113,7 +113,7 @@ def _apart(first: _Stated, second: _Stated) -> bool:
 
 def _stated(subject: Subject) -> Iterator[_Stated]:
     places = Places(subject.document)
-    worded = {prose.block.start for prose in vocabulary(subject).holding(NUMBERS)}
+    worded = {prose.block.start for prose in vocabulary(subject).prose(NUMBERS)}
     row: tuple[int, int] = (0, 0)
     name: Prose | None = None
     heads: dict[tuple[int, int], str] = {}

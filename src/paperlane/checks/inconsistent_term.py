@@ -108,7 +108,7 @@ def _places(found: _Forms, words: Vocabulary, subject: Subject) -> Iterator[tupl
     """Where the spellings stand; each with what it is in small letters."""
     for forms_of, pattern in _patterns(found):
         heads = [re.split(r"[\s]", form)[0].lower() for form in forms_of]
-        for prose in words.holding(heads):
+        for prose in words.prose(heads):
             for place in pattern.finditer(prose.text):
                 said = " ".join(place["word"].split())
                 form = forms_of.get(said) or (forms_of.get(said.lower()) if not _CAMEL.search(said) else None)
@@ -155,7 +155,7 @@ def _compounds(found: _Forms, words: Vocabulary) -> None:
     wanted = {" ".join(PARTS[closed]) for closed in styles if closed in PARTS}
     if wanted:
         apart = re.compile(rf"(?<![\w-])({'|'.join(wanted)})s?(?![\w-])", re.IGNORECASE | re.ASCII)
-        for prose in words.holding([one.split()[0] for one in wanted]):
+        for prose in words.prose([one.split()[0] for one in wanted]):
             for place in apart.finditer(prose.text):
                 styles[place[1].lower().replace(" ", "")][place[1].lower()] += 1
     for style in styles.values():
@@ -296,7 +296,7 @@ def _verbs(found: _Forms, words: Vocabulary) -> None:
     for closed, (verb, particle) in used.items():
         inflected = [f"{verb}{end}" for end in ("", "s", "ed", "ing", f"{verb[-1]}ed", f"{verb[-1]}ing")]
         apart = re.compile(rf"\b(?:{'|'.join(inflected)})\s+{particle}\b", re.IGNORECASE)
-        times = sum(len(apart.findall(prose.text)) for prose in words.holding(inflected))
+        times = sum(len(apart.findall(prose.text)) for prose in words.prose(inflected))
         if times:
             found.verbs[closed] = _Form(f"{verb} {particle}", _elsewhere(times))
 
