@@ -1,7 +1,7 @@
 """The English words of a document, and how often each stands there."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import chain, pairwise
@@ -26,11 +26,11 @@ class Vocabulary:
         self._prose = prose
         self._words = [text[start:end].split() for start, end in pairwise(prose.starts)]
         self.written = Counter(chain.from_iterable(self._words))
-        self._written_as: defaultdict[str, list[str]] = defaultdict(list)
+        self.forms: defaultdict[str, list[str]] = defaultdict(list)
         small: dict[str, int] = {}
         for word, times in self.written.items():
             low = word.lower()
-            self._written_as[low].append(word)
+            self.forms[low].append(word)
             if word[1:].islower() or word.isupper() or "-" in word:
                 small[low] = small.get(low, 0) + times
         self.small = Counter(small)
@@ -54,7 +54,7 @@ class Vocabulary:
     def _joined(self) -> Mapping[str, Sequence[str]]:
         """The words with hyphens, by their parts; all in small letters."""
         joined: defaultdict[str, list[str]] = defaultdict(list)
-        for word in self._written_as:
+        for word in self.forms:
             for part in word.split("-") if "-" in word else ():
                 joined[part].append(word)
         return joined
@@ -69,16 +69,29 @@ class Vocabulary:
         joined = chain.from_iterable(self._joined.get(word, ()) for word in words)
         return self.holding([*words, *joined])
 
-    def prose(self, words: Collection[str]) -> Sequence[Prose]:
-        """The blocks that hold one of these words, given in small letters."""
-        return self._prose.at(self.holding(words))
+    def beside(self, pairs: Iterable[tuple[str, str]]) -> Iterator[Sequence[str]]:
+        """The words of each block in which two of a pair, given in small letters, may stand side by side."""
+        return (self._words[number] for number in sorted(self.holding({*map(self._rarest, pairs)})))
+
+    def saying(self, phrases: Iterable[str]) -> Sequence[Prose]:
+        """The blocks in which one of these phrases may stand, whatever its case."""
+        said = (_words_apart(phrase.lower()).split() for phrase in phrases)
+        return self.prose({self._rarest(words) for words in said if words})
+
+    def _rarest(self, words: Collection[str]) -> str:
+        """Of words that stand together, the one in the fewest blocks: all others are not looked at."""
+        return min(words, key=lambda word: sum(self.written[form] for form in self.forms.get(word, ())))
+
+    def prose(self, *groups: Collection[str]) -> Sequence[Prose]:
+        """The blocks that hold a word of each of these groups, given in small letters."""
+        return self._prose.at(self.holding(*groups))
 
     def alike(self, asked: Callable[[str], bool]) -> Collection[str]:
         """The words of which this is true, in small letters."""
-        return [*filter(asked, self._written_as)]
+        return [*filter(asked, self.forms)]
 
     def _at(self, word: str) -> Iterator[int]:
-        return chain.from_iterable(self._places[written] for written in self._written_as.get(word, ()))
+        return chain.from_iterable(self._places[written] for written in self.forms.get(word, ()))
 
 
 def _words_apart(text: str) -> str:
