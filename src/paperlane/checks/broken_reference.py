@@ -44,11 +44,11 @@ _TITLED_APPENDIX = re.compile(  # in the midst of a block, as in a cell of a she
     r"附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})\s*[-–—:：．]\s*\S",
     re.ASCII | re.MULTILINE,
 )
-_LISTED = re.compile(
+_LISTED = re.compile(  # in lower case
     r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)(?:s(?=\s+[\d.-]+\s*(?:,|and\b|or\b|to\b|–|-)))?\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
     r"(?:(?<![\u3400-\u9fff])|(?<=[见如照据按在由与和及合于从对循示看考下上、]))"
     r"(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)(?![\w%．.]|\s?[个张只台份种家块次层年月日元])",
-    re.IGNORECASE | re.ASCII,
+    re.ASCII,
 )
 _LOST = re.compile(
     r"Error! (?:Reference source not found|Bookmark not defined|No text of specified style in document)\.?|"
@@ -102,7 +102,15 @@ _OF_SECTIONS = (
     "subclauses", "paragraph", "paragraphs", "sec", "chap", "para",
 )  # fmt: skip
 _OF_PARTED = (
-    "see", "refer", "in", "by", "under", "of", "with", "to", "per",
+    "see",
+    "refer",
+    "in",
+    "by",
+    "under",
+    "of",
+    "with",
+    "to",
+    "per",
 )
 _OF_APPENDICES = ("appendix", "annex", "attachment", "schedule", "exhibit", "enclosure")
 _PARTS_OF_IDS = "-_."
@@ -131,8 +139,9 @@ def _anchors(subject: Subject) -> Iterator[Finding]:
 class _Numbers:
     """How a document numbers its sections: 3.2, or 第三章.
 
-    A block of those `parted` that begins with a number may be a heading that was not seen as one. Where no heading is numbered, a
-    program may number them when it shows them; then there is what counting them gives, with or without a title above.
+    A block that begins with a number, one of those `parted`, may be a heading that was not seen as one. Where no
+    heading is numbered, a program may number them when it shows them; then there is what counting them gives, with or
+    without a title above.
     """
 
     def __init__(self, sections: Sequence[Section], parted: Sequence[Prose]) -> None:
@@ -298,7 +307,7 @@ def _listed(subject: Subject) -> Iterator[Finding]:
         known.add((one.series[0], f"{one.series[1]}{one.own}"))
     kinds = {kind for kind, _ in known}
     for prose in hinted:
-        for found in _LISTED.finditer(prose.text):
+        for found in _LISTED.finditer(prose.low):
             kind, number = kind_of(found["kind"] or found["zh"]), found["number"] or found["zhnumber"]
             # without any caption a program may show numbers that are not in the text, one for each table
             told = kind in kinds or shown or int(re.split(r"\D", number)[0]) > tables

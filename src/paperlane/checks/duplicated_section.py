@@ -156,8 +156,8 @@ def _said(said: Mapping[int, Sequence[str]], blocks: Sequence[Block]) -> Iterato
 
 def _long(tokens: Sequence[str], fewest: int = _FEWEST_WORDS) -> bool:
     """Has it so many words, or characters of which two count as one?"""
-    if len(tokens) < fewest:
-        return False
+    if not fewest <= len(tokens) < 2 * fewest:
+        return len(tokens) >= fewest
     han = 0 if "".join(tokens).isascii() else sum(token >= _HAN for token in tokens)
     return 2 * len(tokens) - han >= 2 * fewest
 

@@ -41,8 +41,7 @@ _TERMS = re.compile(
 _DEFINED = re.compile(r"\W*(?P<term>[^\W\d_][\w -]{2,40}?)\W{0,3}\s*(?:[:：]|\s[–—-]\s)\W*\w", re.ASCII)
 _FORBIDDEN = re.compile(
     r"(?:\b(?:not|avoid|instead\s+of|rather\s+than|never)\b:?\s*|(?:不(?:用|称|写作|写成|使用|叫)|勿用|避免使用|禁用|而非)[：:]?\s*)"
-    r"[“\"'‘「]?(?P<word>[A-Za-z][\w-]*(?:\s[A-Za-z][\w-]*)?|[\u3400-\u9fff]{2,8})",
-    re.IGNORECASE,
+    r"[“\"'‘「]?(?P<word>[a-z][\w-]*(?:\s[a-z][\w-]*)?|[\u3400-\u9fff]{2,8})",
 )
 _CASED = (
     "JSON", "XML", "API", "URL", "URI", "HTTP", "HTTPS", "HTML", "CSS", "PDF", "SQL", "CSV", "SSL", "TLS", "SSH", "FTP",
@@ -374,9 +373,9 @@ def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
                 if form in term:
                     others = (term.replace(form, other) for other in group if other != form)
                     found.chinese.update({other: _Form(term, _BY_GLOSSARY) for other in others})
-        for forbidden in _FORBIDDEN.finditer(meaning):
+        for forbidden in _FORBIDDEN.finditer(meaning.lower()):
             word = forbidden["word"]
-            (found.loose if word.isascii() else found.chinese)[word.lower()] = _Form(term, _BY_GLOSSARY)
+            (found.loose if word.isascii() else found.chinese)[word] = _Form(term, _BY_GLOSSARY)
     for term in _own_terms(subject):
         closed = re.sub(r"[\s-]", "", term).lower()
         if closed != term.lower() and words.small[closed]:

@@ -172,9 +172,7 @@ _QUANTITY = {
     "size": frozenset({"size"}),
     "length": frozenset({"length"}),
 }
-_WORD = re.compile(
-    r"(?<![\w.-])[a-z][\w-]+(?:\.[\w-]+)+|[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+", re.IGNORECASE
-)
+_WORD = re.compile(r"(?<![\w.-])[a-z][\w-]+(?:\.[\w-]+)+|[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+")
 _HAN_STOP = re.compile(
     r"本?系统|平台|应当|应该|必须|需要?|不得|可以|能够|设置|设定|设为|配置|规定|默认|缺省|要求|支持|提供|保证|确保|控制|约|大约|一般|通常|数?值|"
     r"(?<![响对适供反效感相])应|[的为是在须得将可能会被把与和于由其即至到]|(?<![一核比])对(?!应)"
@@ -192,7 +190,8 @@ class Claim:
     """A statement that something has certain values: `key` are the words of what and when, without their order.
 
     `when` are those of them that tell a condition. `weight` counts the words (Chinese: pairs of characters) that say
-    what has the values. `limits` is what may limit a single one, in lower case. `start:end` is the place of the first value in the text, `said` all of them as they stand.
+    what has the values. `limits` is what may limit a single one, in lower case. `start:end` is the place of the first
+    value in the text, `said` all of them as they stand.
     """
 
     key: frozenset[str]

@@ -160,7 +160,8 @@ _DONE = (
 )
 # words without which no block says so, of each group one
 _OF_DECIDED = (
-    ("be", f"{_DONE} remain remains"), ("yet still",), ("has have", "not", f"{_DONE} approved available clear known received"),
+    ("be", f"{_DONE} remain remains"), ("yet still",),
+    ("has have", "not", f"{_DONE} approved available clear known received"),
     ("no", "been", "decision value agreement figure limit date number choice"), ("self",),
     ("need needs require requires", "further more additional some"),
     ("incomplete unfinished missing complete written", "is are missing"),
@@ -170,7 +171,8 @@ _OF_OPEN = (
     ("provisional tentative preliminary lorem guess soon left known agreed decided unagreed follow come coming",),
     ("finalized finalised unfinalized unfinalised",),
     ("still yet currently far presently", "open undefined unspecified missing outstanding work discussion not"),
-    ("open", "point points issue issues question questions item items"), ("subject", "to"), ("further additional", "for of"),
+    ("open", "point points issue issues question questions item items"),
+    ("subject", "to"), ("further additional", "for of"),
 )  # fmt: skip
 
 
