@@ -1,6 +1,7 @@
 """References to sections, tables, figures and anchors that the document does not have."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -337,7 +338,7 @@ def _ids(subject: Subject) -> Iterator[Finding]:
         for one in found:
             defined.setdefault(one.stem, set()).add(one.text)
     series = {
-        stem: texts
+        stem: sorted(texts)
         for stem, texts in defined.items()
         if len(texts) >= _FEWEST_IDS and stem[-1] in _PARTS_OF_IDS and stem[:-1] not in STANDARDS
     }
@@ -345,16 +346,18 @@ def _ids(subject: Subject) -> Iterator[Finding]:
     prose_ = overview(subject)
     for prose in prose_.at(prose_.matching(_OF_IDS)) if series else ():
         for found in mentioned(prose):
-            known = series.get(found["stem"])
             # KX-4 beside KX-101 is a name, and so is "the camera KX-4"
-            if (
-                known
-                and found[0] not in known
-                and len(found[0]) >= shortest[found["stem"]]
-                and _THING.search(prose.text, max(0, found.start() - _WINDOW), found.start()) is None
-                and not any(text.startswith(found[0]) for text in known)
-            ):
+            known = series.get(found["stem"])
+            if known is None or len(found[0]) < shortest[found["stem"]] or _begins_one(found[0], known):
+                continue
+            if _THING.search(prose.text, max(0, found.start() - _WINDOW), found.start()) is None:
                 yield prose.finding(*found.span(), {"target": found[0]})
+
+
+def _begins_one(text: str, known: Sequence[str]) -> bool:
+    """Is it one of these texts, which are sorted, or the beginning of one?"""
+    at = bisect_left(known, text)
+    return at < len(known) and known[at].startswith(text)
 
 
 def _kind(word: str) -> str:
