@@ -374,12 +374,9 @@ class Places:
 
     def __init__(self, document: Document) -> None:
         self._document = document
+        self._lines = [0, *(found.end() for found in re.finditer(r"\r\n|\r|\n", document.text))]
         self._blocks = [block.start for block in document.parsed.blocks]
         self._firsts = [section.first - (section.heading >= 0) for section in document.sections]
-
-    @cached_property
-    def _lines(self) -> Sequence[int]:
-        return [0, *(found.end() for found in re.finditer(r"\r\n|\r|\n", self._document.text))]
 
     def location(self, start: int, end: int) -> Location:
         """Where a span stands; line and column count from 1."""

@@ -172,7 +172,7 @@ _OF_OPEN = (
     ("finalized finalised unfinalized unfinalised",),
     ("still yet currently far presently", "open undefined unspecified missing outstanding work discussion not"),
     ("open", "point points issue issues question questions item items"),
-    ("subject", "to"), ("further additional", "for of"),
+    ("subject", "to"), ("further additional", "for of"), ("need", "more some"),
 )  # fmt: skip
 
 
