@@ -102,17 +102,7 @@ _OF_SECTIONS = (
     "section", "sections", "subsection", "subsections", "chapter", "chapters", "clause", "clauses", "subclause",
     "subclauses", "paragraph", "paragraphs", "sec", "chap", "para",
 )  # fmt: skip
-_OF_PARTED = (
-    "see",
-    "refer",
-    "in",
-    "by",
-    "under",
-    "of",
-    "with",
-    "to",
-    "per",
-)
+_OF_PARTED = ("see", "refer", "in", "by", "under", "of", "with", "to", "per")
 _OF_APPENDICES = ("appendix", "annex", "attachment", "schedule", "exhibit", "enclosure")
 _PARTS_OF_IDS = "-_."
 _OF_IDS = re.compile(rf"[{_PARTS_OF_IDS}][0-9]")
@@ -199,10 +189,10 @@ def _ends(number: str) -> Iterator[int]:
 
 
 def _sections(subject: Subject) -> Iterator[Finding]:
-    prose_ = overview(subject)
-    parted = prose_.matching(_PARTED_NUMBER)
-    numbers = _Numbers(subject.document.sections, prose_.at(parted))
-    for prose in prose_.at(_naming_sections(subject, parted)):
+    looked = overview(subject)
+    parted = looked.matching(_PARTED_NUMBER)
+    numbers = _Numbers(subject.document.sections, looked.at(parted))
+    for prose in looked.at(_naming_sections(subject, parted)):
         for found in _SECTION.finditer(prose.low) if not prose.block.level else ():
             places = list(_places(prose.text, found))
             if _foreign(prose.text, found.start(), places[-1][1]):
@@ -343,8 +333,8 @@ def _ids(subject: Subject) -> Iterator[Finding]:
         if len(texts) >= _FEWEST_IDS and stem[-1] in _PARTS_OF_IDS and stem[:-1] not in STANDARDS
     }
     shortest = {stem: min(map(len, texts)) for stem, texts in series.items()}
-    prose_ = overview(subject)
-    for prose in prose_.at(prose_.matching(_OF_IDS)) if series else ():
+    looked = overview(subject)
+    for prose in looked.at(looked.matching(_OF_IDS)) if series else ():
         for found in mentioned(prose):
             # KX-4 beside KX-101 is a name, and so is "the camera KX-4"
             known = series.get(found["stem"])

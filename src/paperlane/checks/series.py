@@ -217,7 +217,8 @@ def mentioned(prose: Prose) -> Iterator[re.Match[str]]:
 def _defined(prose: Prose) -> re.Match[str] | None:
     if _FIGURE.search(prose.written, 0, _NEAR) is None:
         return None
-    for text in (prose.text, prose.written) if prose.text is not prose.written else (prose.text,):  # one in code is one
+    # an id in code is an id
+    for text in (prose.text, prose.written) if prose.text is not prose.written else (prose.text,):
         start = len(text) - len(text.lstrip(_OPENS))
         if (label := _LABELLED.match(text, start)) is not None:
             start = label.end()
