@@ -27,6 +27,7 @@ def issues_of(rule: str, text: str, terms: Mapping[str, str] | None = None, name
         ({"用户": "系统的使用人，不称使用者"}, "使用者应登录。", "使用者", "用户"),
         ({"customer": "who buys; not “client”"}, "A client buys.", "client", "customer"),
         ({"Wallet Unit": ""}, "A WalletUnit is one.", "WalletUnit", "Wallet Unit"),
+        ({"gate": "a door; not “G-1”"}, "The G-1 opens.", "G-1", "gate"),
     ],
 )
 def test_the_teams_glossary_binds_where_a_term_stands_once(

@@ -71,7 +71,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
         if reason and not (reason is _MISSING and _is_anchor(link, parsed.text)):
             yield _finding(link, parsed.text, reason)
     for block in parsed.blocks:
-        yield from _written(parsed.text, block, marked=marked)
+        written = parsed.text[block.start : block.end]
+        if "<" in written or "/" in written:
+            yield from _written(parsed.text, block, marked=marked)
     if marked:
         yield from _undefined(subject)
         yield from _to_nowhere(subject, nowhere)

@@ -1,18 +1,23 @@
 """References to sections, tables, figures and anchors that the document does not have."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.anchors import MARKDOWN, places
 from paperlane.checks.numerals import value_of
-from paperlane.checks.series import STANDARDS, captions, ids, kind_of, mentioned
+from paperlane.checks.overview import overview
+from paperlane.checks.series import STANDARDS, captioned, captions, ids, kind_of, mentioned
+from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import Section, Severity
 
 # a number has two digits at most before its first point: Section 508 is a law's, and so is § 15
 _NUMBER = r"\d{1,2}(?:\.\d{1,3})*+(?![\w%]|\.\d)"
 _PARTED = r"\d{1,2}(?:\.\d{1,3})++(?![\w%]|\.\d)"
-_SECTION = re.compile(
+_SECTION = re.compile(  # in lower case
+    r"(?!\B\w)(?:"  # inside a word nothing of it begins
     rf"(?<![\w.])(?:(?P<many>(?:sub)?sections|chapters|(?:sub)?clauses|paragraphs)|"
     rf"(?:sub)?section|chapter|(?:sub)?clause|paragraph|sec\.|chap\.|para\.)\s+(?P<en>{_NUMBER})|"
     rf"§§?\s*(?P<sign>{_PARTED})|"
@@ -24,8 +29,8 @@ _SECTION = re.compile(
     rf"(?:按照?|根据|依据|依照|遵照|符合|满足|参照)\s*(?P<ruled>{_PARTED})(?=\s*(?:的|[节款]|规定|要求|所述|中))|"
     r"第\s*(?P<zh>\d{1,2}(?:\.\d{1,3})*+|[一二三四五六七八九十]{1,3})\s*小?(?P<kind>[章节条款])|"
     rf"(?:[参详]?见|参[考照]|章节|小节)\s*(?P<seen>{_PARTED})|"
-    r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*小?节",
-    re.IGNORECASE | re.ASCII,
+    r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*小?节)",
+    re.ASCII,
 )
 _FURTHER = re.compile(rf"\s*(?:,\s*(?:and\s+|or\s+)?|and\s+|or\s+|to\s+|[–-]\s*)(?P<en>{_NUMBER})", re.ASCII)
 _NAMED = re.compile(r"第\s*(\d+|[零〇一二三四五六七八九十百]+)\s*([章节節条條])")
@@ -40,13 +45,12 @@ _TITLED_APPENDIX = re.compile(  # in the midst of a block, as in a cell of a she
     r"附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})\s*[-–—:：．]\s*\S",
     re.ASCII | re.MULTILINE,
 )
-_LISTED = re.compile(
+_LISTED = re.compile(  # in lower case
     r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)(?:s(?=\s+[\d.-]+\s*(?:,|and\b|or\b|to\b|–|-)))?\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
     r"(?:(?<![\u3400-\u9fff])|(?<=[见如照据按在由与和及合于从对循示看考下上、]))"
     r"(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)(?![\w%．.]|\s?[个张只台份种家块次层年月日元])",
-    re.IGNORECASE | re.ASCII,
+    re.ASCII,
 )
-_FIGURE = re.compile(r"[\d一二三四五六七八九十]")
 _LOST = re.compile(
     r"Error! (?:Reference source not found|Bookmark not defined|No text of specified style in document)\.?|"
     r"错误[!！] ?(?:未找到引用源|未定义书签|文档中没有指定样式的文字)。?|錯誤[!！] ?(?:找不到參照來源|尚未定義書籤)。?|"
@@ -92,59 +96,17 @@ _SHOWN = ("text/markdown", "text/html", "text/plain")  # what the text of these 
 _PARTS = frozenset(".:：．、")  # a number from its title
 
 
-# a pattern is tried only where a block has one of its words: looking for words is many times faster
-_SECTIONS = (
-    "ection",
-    "ECTION",
-    "hapter",
-    "HAPTER",
-    "lause",
-    "aragraph",
-    "ec.",
-    "hap.",
-    "ara.",
-    "§",
-    "ee ",
-    "efer",
-    " in ",
-    "with",
-    "第",
-    "见",
-    "参",
-    "节",
-    "equire",
-    "ccording",
-    "under",
-    "omply",
-    "按",
-    "根据",
-    "依",
-    "遵照",
-    "符合",
-    "满足",
-)
-_APPENDICES = (
-    "ppendix", "nnex", "ttachment", "chedule", "xhibit", "nclosure", "APPENDIX", "ANNEX", "附",
+# what a reference has: it is sought only in the blocks that hold it
+_PARTED_NUMBER = re.compile(r"[0-9]\.[0-9]")
+_OF_SECTIONS = (
+    "section", "sections", "subsection", "subsections", "chapter", "chapters", "clause", "clauses", "subclause",
+    "subclauses", "paragraph", "paragraphs", "sec", "chap", "para",
 )  # fmt: skip
-_CAPTIONED = ("able", "igure", "ig. ", "isting", "TABLE", "FIGURE", "表", "图")
-_QUOTED = ('"', "“", "「")
-_PAGES = ("page", "页")
-
-
-def _hints(prose: Prose, words: Sequence[str]) -> bool:
-    text = prose.text
-    for word in words:  # noqa: SIM110  a generator would take twice as long
-        if word in text:
-            return True
-    return False
-
-
-def _numbered(subject: Subject) -> Sequence[Prose]:
-    """The blocks with a number, which are few."""
-    found: Sequence[Prose] | None = subject.kept.get("numbered")
-    if found is None:
-        found = subject.kept["numbered"] = [prose for prose in subject.prose if _FIGURE.search(prose.text)]
-    return found
+_OF_PARTED = ("see", "refer", "in", "by", "under", "of", "with", "to", "per")
+_OF_APPENDICES = ("appendix", "annex", "attachment", "schedule", "exhibit", "enclosure")
+_PARTS_OF_IDS = "-_."
+_OF_IDS = re.compile(rf"[{_PARTS_OF_IDS}][0-9]")
+_OF_TITLES = ("section", "chapter", "appendix")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
@@ -168,13 +130,14 @@ def _anchors(subject: Subject) -> Iterator[Finding]:
 class _Numbers:
     """How a document numbers its sections: 3.2, or 第三章.
 
-    A block that begins with a number may be a heading that was not seen as one. Where no heading is numbered, a
-    program may number them when it shows them; then there is what counting them gives, with or without a title above.
+    A block that begins with a number, one of those `parted`, may be a heading that was not seen as one. Where no
+    heading is numbered, a program may number them when it shows them; then there is what counting them gives, with or
+    without a title above.
     """
 
-    def __init__(self, sections: Sequence[Section], blocks: Sequence[Prose]) -> None:
+    def __init__(self, sections: Sequence[Section], parted: Sequence[Prose]) -> None:
         dotted = {section.number.rstrip(".") for section in sections if section.number[:1].isdecimal()}
-        begun = {found[1] for prose in blocks if (found := _BEGINS.match(prose.text))}
+        begun = {found[1] for prose in parted if (found := _BEGINS.match(prose.text))}
         parts = {number[:at] for number in dotted | begun for at in _ends(number)}
         named = {(_kind(found[2]), value_of(found[1])) for one in sections if (found := _NAMED.match(one.number))}
         self._flat = not any("." in number for number in dotted)
@@ -226,9 +189,11 @@ def _ends(number: str) -> Iterator[int]:
 
 
 def _sections(subject: Subject) -> Iterator[Finding]:
-    numbers = _Numbers(subject.document.sections, subject.prose)
-    for prose in _numbered(subject):
-        for found in _SECTION.finditer(prose.text) if not prose.block.level and _hints(prose, _SECTIONS) else ():
+    looked = overview(subject)
+    parted = looked.matching(_PARTED_NUMBER)
+    numbers = _Numbers(subject.document.sections, looked.at(parted))
+    for prose in looked.at(_naming_sections(subject, parted)):
+        for found in _SECTION.finditer(prose.low) if not prose.block.level else ():
             places = list(_places(prose.text, found))
             if _foreign(prose.text, found.start(), places[-1][1]):
                 continue
@@ -237,6 +202,13 @@ def _sections(subject: Subject) -> Iterator[Finding]:
             for start, end, number in places:
                 if not numbers.hold(number, found["kind"] or ""):
                     yield prose.finding(start, end, {"target": prose.said(start, end)})
+
+
+def _naming_sections(subject: Subject, parted: AbstractSet[int]) -> AbstractSet[int]:
+    """The blocks in which one may be named: by its kind and a number, or by a number of several parts alone."""
+    prose, words = overview(subject), vocabulary(subject)
+    alone = parted & (words.naming(*_OF_PARTED) | prose.holding(*"按据依遵符满参见章节"))
+    return prose.numbered & (words.naming(*_OF_SECTIONS) | prose.holding("第", "§") | alone)
 
 
 def _places(text: str, found: re.Match[str]) -> Iterator[tuple[int, int, str]]:
@@ -260,14 +232,17 @@ def _lost(subject: Subject) -> Iterator[Finding]:
     """What programs write where they found nothing, pages behind the last one, and notes that are not there."""
     parsed = subject.document.parsed
     marked = parsed.media_type == MARKDOWN
-    notes = {found["label"] for found in _NOTED.finditer(parsed.text)} if marked else set()
-    for prose in subject.prose:
-        for found in _LOST.finditer(prose.text) if "?" in prose.text or "!" in prose.text or "！" in prose.text else ():
+    notes = {found["label"] for found in _NOTED.finditer(parsed.text)} if marked and "[^" in parsed.text else set()
+    looked = overview(subject)
+    for prose in looked.at(looked.holding("??", "!", "！")):
+        for found in _LOST.finditer(prose.text):
             yield prose.finding(*found.span(), {"target": prose.said(*found.span())}, Severity.ERROR)
-        for found in _PAGE.finditer(prose.text) if parsed.pages and _hints(prose, _PAGES) else ():
+    for prose in looked.at(vocabulary(subject).naming("page") | looked.holding("页")) if parsed.pages else ():
+        for found in _PAGE.finditer(prose.text):
             if int(found["en"] or found["zh"]) > parsed.pages and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
-        for found in _NOTE.finditer(prose.text) if notes else ():
+    for prose in looked.at(looked.holding("[^")) if notes else ():
+        for found in _NOTE.finditer(prose.text):
             if found["label"] not in notes:
                 yield prose.finding(*found.span(), {"target": found[0]})
 
@@ -277,22 +252,19 @@ _ALWAYS_HERE = ("appendix", "annex", "附录")  # an attachment is often another
 
 def _appendices(subject: Subject) -> Iterator[Finding]:
     """Appendices, where a block begins with one of that kind, or where a document of sections has none."""
+    looked = overview(subject)
+    hinted = looked.at(vocabulary(subject).naming(*_OF_APPENDICES) | looked.holding("附"))
     begun = [
         found
-        for prose in subject.prose
+        for prose in hinted
         if (found := _APPENDIX.match(prose.text, _indent(prose.text))) and not _is_sentence(prose, found.end())
     ]
-    titles = (
-        found
-        for prose in subject.prose
-        if _hints(prose, _APPENDICES)
-        for found in _TITLED_APPENDIX.finditer(prose.text)
-    )
+    titles = (found for prose in hinted for found in _TITLED_APPENDIX.finditer(prose.text))
     known = {(found["kind"].strip().lower(), found["name"]) for found in (*begun, *titles)}
     kinds = {kind for kind, _ in known}
     titled = sum(section.heading >= 0 for section in subject.document.sections) >= _FEWEST_TITLES
-    for prose in subject.prose:
-        for found in _APPENDIX.finditer(prose.text) if _hints(prose, _APPENDICES) else ():
+    for prose in hinted:
+        for found in _APPENDIX.finditer(prose.text):
             kind = found["kind"].strip().lower()
             told = kind in kinds or (
                 titled and (not kinds or kind in _ALWAYS_HERE) and _SOURCE.search(prose.text) is None
@@ -318,14 +290,15 @@ def _listed(subject: Subject) -> Iterator[Finding]:
     shown = subject.document.parsed.media_type in _SHOWN
     tables = max((block.table for block in subject.document.parsed.blocks), default=0)
     known: set[tuple[object, str]] = set()
-    for prose in subject.prose:
+    hinted = captioned(subject)
+    for prose in hinted:
         if (caption := _CAPTION.match(prose.text)) is not None and not _is_sentence(prose, caption.end()):
             known.add((kind_of(caption["kind"]), caption["number"]))
     for one in captions(subject):
         known.add((one.series[0], f"{one.series[1]}{one.own}"))
     kinds = {kind for kind, _ in known}
-    for prose in _numbered(subject):
-        for found in _LISTED.finditer(prose.text) if _hints(prose, _CAPTIONED) else ():
+    for prose in hinted:
+        for found in _LISTED.finditer(prose.low):
             kind, number = kind_of(found["kind"] or found["zh"]), found["number"] or found["zhnumber"]
             # without any caption a program may show numbers that are not in the text, one for each table
             told = kind in kinds or shown or int(re.split(r"\D", number)[0]) > tables
@@ -338,8 +311,10 @@ def _titled(subject: Subject) -> Iterator[Finding]:
     titles = [" ".join(section.path[-1].casefold().split()) for section in subject.document.sections if section.path]
     if len(titles) < _FEWEST_TITLES:
         return
-    for prose in subject.prose:
-        for found in _TITLED.finditer(prose.text) if _hints(prose, _QUOTED) else ():
+    looked = overview(subject)
+    quoted = looked.holding('"', "“", "「") & (vocabulary(subject).naming(*_OF_TITLES) | looked.holding("见", "参"))
+    for prose in looked.at(quoted):
+        for found in _TITLED.finditer(prose.text):
             name = next(filter(None, found.groups()))
             wanted = " ".join(name.casefold().split()).strip(" .,")
             if not any(wanted in title for title in titles) and not _foreign(prose.text, *found.span()):
@@ -353,24 +328,26 @@ def _ids(subject: Subject) -> Iterator[Finding]:
         for one in found:
             defined.setdefault(one.stem, set()).add(one.text)
     series = {
-        stem: texts
+        stem: sorted(texts)
         for stem, texts in defined.items()
-        if len(texts) >= _FEWEST_IDS and stem[-1] in "-_." and stem[:-1] not in STANDARDS
+        if len(texts) >= _FEWEST_IDS and stem[-1] in _PARTS_OF_IDS and stem[:-1] not in STANDARDS
     }
-    for prose in _numbered(subject) if series else ():
+    shortest = {stem: min(map(len, texts)) for stem, texts in series.items()}
+    looked = overview(subject)
+    for prose in looked.at(looked.matching(_OF_IDS)) if series else ():
         for found in mentioned(prose):
-            known = series.get(found["stem"])
             # KX-4 beside KX-101 is a name, and so is "the camera KX-4"
-            short = bool(known) and len(found[0]) < min(map(len, known))
-            named = _THING.search(prose.text, max(0, found.start() - _WINDOW), found.start()) is not None
-            if (
-                known
-                and not short
-                and not named
-                and found[0] not in known
-                and not any(text.startswith(found[0]) for text in known)
-            ):
+            known = series.get(found["stem"])
+            if known is None or len(found[0]) < shortest[found["stem"]] or _begins_one(found[0], known):
+                continue
+            if _THING.search(prose.text, max(0, found.start() - _WINDOW), found.start()) is None:
                 yield prose.finding(*found.span(), {"target": found[0]})
+
+
+def _begins_one(text: str, known: Sequence[str]) -> bool:
+    """Is it one of these texts, which are sorted, or the beginning of one?"""
+    at = bisect_left(known, text)
+    return at < len(known) and known[at].startswith(text)
 
 
 def _kind(word: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from paperlane.checks import SOUND, Check, Finding, Places, Prose, Scope, Subject
+from paperlane.checks.overview import overview
 from paperlane.checks.quantities import FIGURE, NUMBERS, Claim, claims
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import BlockKind, Severity
@@ -98,12 +99,11 @@ def _is_measured(claim: Claim) -> bool:
 
 
 def _says_more(wide: Claim, narrow: Claim) -> bool:
-    more = wide.key - narrow.key
     return (
-        wide.dimensions == narrow.dimensions
-        and narrow.key < wide.key
+        narrow.key < wide.key
+        and wide.dimensions == narrow.dimensions
         and wide.weight <= (_MOST_MEASURED if _is_measured(wide) else _MOST_MORE) * narrow.weight
-        and not more & wide.when
+        and not (wide.key - narrow.key) & wide.when
     )
 
 
@@ -113,29 +113,31 @@ def _apart(first: _Stated, second: _Stated) -> bool:
 
 def _stated(subject: Subject) -> Iterator[_Stated]:
     places = Places(subject.document)
-    worded = {prose.block.start for prose in vocabulary(subject).holding(NUMBERS)}
+    blocks, words = overview(subject), vocabulary(subject)
+    worded = words.holding(NUMBERS)
     row: tuple[int, int] = (0, 0)
     name: Prose | None = None
     heads: dict[tuple[int, int], str] = {}
-    for prose in subject.prose:
+    for number, prose in enumerate(blocks.blocks):
         block = prose.block
-        if block.level or (
-            block.kind is not BlockKind.TABLE_CELL and FIGURE.search(prose.text) is None and block.start not in worded
-        ):
+        cell = block.kind is BlockKind.TABLE_CELL
+        if cell and block.row == 1:
+            heads[block.table, block.column] = prose.text.strip()
+        if cell and (block.table, block.row) != row:
+            row, name = (block.table, block.row), prose
+        in_words = number in worded
+        if block.level or not (in_words or number in blocks.numbered):
             continue
         about = ""
-        if block.kind is BlockKind.TABLE_CELL:
-            if block.row == 1:
-                heads[block.table, block.column] = prose.text.strip()
-            if (block.table, block.row) != row:
-                row, name = (block.table, block.row), prose
-            elif name is not None and len(prose.text) < _SHORT:
-                head = heads.get((block.table, block.column), "")
-                about = f"{name.text} {head if head.lower() not in _GENERAL else ''}"
-            if _SHARE.search(prose.text) is not None:
-                continue
+        if cell and _SHARE.search(prose.text) is not None:
+            continue
+        if cell and name is not None and name is not prose and len(prose.text) < _SHORT:
+            head = heads.get((block.table, block.column), "")
+            about = f"{name.text} {head if head.lower() not in _GENERAL else ''}"
         for start, end in prose.clauses:
-            for claim in claims(prose.text, start, end, about):
+            if not in_words and FIGURE.search(prose.text, start, end) is None:
+                continue
+            for claim in claims(prose.text, start, end, about, in_words=in_words):
                 if not claim.key:
                     continue
                 counted = _COUNTED.match(prose.text, claim.end)

@@ -2,18 +2,30 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import add, attrgetter
 
-from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.spellings import CHINESE, OTHER_WORDS, PARTS, VERBS, american, british, chinese, forms, is_oxford
+from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.spellings import (
+    CHINESE,
+    OTHER_WORDS,
+    PARTS,
+    VERBS,
+    american,
+    british,
+    chinese,
+    forms,
+    is_oxford,
+    likely,
+)
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 from paperlane.model.documents import BlockKind, Language, Severity
 
 _NAME = re.compile(r"(?=\w*[a-z])(?:[A-Z][a-z]+|[a-z]{1,2}|[A-Z]{2,})[A-Z]\w*")  # OpenChain, iPhone, JSONPath
 _CAMEL = re.compile(r"[a-z][A-Z]")
-_HAN = re.compile(r"[\u3400-\u9fff]")
+_CHINESE = re.compile(r"[\u3400-\u9fff]+")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _BEFORE_VERB = (
     r"(?:(?<!equal )(?<!similar )(?<!analogously )(?<!compared )(?<!due )(?<!set )(?<!prior )(?<!related )(?<!up )"
@@ -29,8 +41,7 @@ _TERMS = re.compile(
 _DEFINED = re.compile(r"\W*(?P<term>[^\W\d_][\w -]{2,40}?)\W{0,3}\s*(?:[:：]|\s[–—-]\s)\W*\w", re.ASCII)
 _FORBIDDEN = re.compile(
     r"(?:\b(?:not|avoid|instead\s+of|rather\s+than|never)\b:?\s*|(?:不(?:用|称|写作|写成|使用|叫)|勿用|避免使用|禁用|而非)[：:]?\s*)"
-    r"[“\"'‘「]?(?P<word>[A-Za-z][\w-]*(?:\s[A-Za-z][\w-]*)?|[\u3400-\u9fff]{2,8})",
-    re.IGNORECASE,
+    r"[“\"'‘「]?(?P<word>[a-z][\w-]*(?:\s[a-z][\w-]*)?|[\u3400-\u9fff]{2,8})",
 )
 _CASED = (
     "JSON", "XML", "API", "URL", "URI", "HTTP", "HTTPS", "HTML", "CSS", "PDF", "SQL", "CSV", "SSL", "TLS", "SSH", "FTP",
@@ -106,11 +117,10 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 def _places(found: _Forms, words: Vocabulary, subject: Subject) -> Iterator[tuple[_Form, str, Finding]]:
     """Where the spellings stand; each with what it is in small letters."""
-    for forms_of, pattern in _patterns(found):
-        heads = [re.split(r"[\s]", form)[0].lower() for form in forms_of]
-        for prose in words.holding(heads):
-            for place in pattern.finditer(prose.text):
-                said = " ".join(place["word"].split())
+    for forms_of, pattern, text_of in _patterns(found):
+        for prose in words.saying(forms_of):
+            for place in pattern.finditer(text_of(prose)):
+                said = " ".join(prose.text[slice(*place.span("word"))].split())
                 form = forms_of.get(said) or (forms_of.get(said.lower()) if not _CAMEL.search(said) else None)
                 if form is not None:
                     yield (
@@ -125,18 +135,19 @@ def _places(found: _Forms, words: Vocabulary, subject: Subject) -> Iterator[tupl
                 yield form, word, prose.finding(*place.span(), {"word": word})
 
 
-def _patterns(found: _Forms) -> Iterator[tuple[Mapping[str, _Form], re.Pattern[str]]]:
-    for forms_of, before, after, flags in (
-        (found.loose, r"(?<![\w.@/#-])", "", re.IGNORECASE),
-        (found.exact, r"(?<![\w.@/#{<'\"=:-])", r"(?![}>'\"=])", 0),
-        (found.verbs, _BEFORE_VERB, f"(?!{_NOUNS})", 0),
+def _patterns(found: _Forms) -> Iterator[tuple[Mapping[str, _Form], re.Pattern[str], Callable[[Prose], str]]]:
+    """Each with the text of a block that it reads."""
+    for forms_of, before, after, text_of in (
+        (found.loose, r"(?<![\w.@/#-])", "", attrgetter("low")),
+        (found.exact, r"(?<![\w.@/#{<'\"=:-])", r"(?![}>'\"=])", attrgetter("text")),
+        (found.verbs, _BEFORE_VERB, f"(?!{_NOUNS})", attrgetter("text")),
     ):
         if forms_of:
             anything = "|".join(
                 re.escape(form).replace("\\ ", r"\s+") for form in sorted(forms_of, key=len, reverse=True)
             )
             pattern = rf"{before}(?P<word>{anything})(?![\w(@/-]|\.\w){after}"
-            yield forms_of, re.compile(pattern, flags | re.ASCII)
+            yield forms_of, re.compile(pattern, re.ASCII), text_of
 
 
 def _compounds(found: _Forms, words: Vocabulary) -> None:
@@ -154,10 +165,10 @@ def _compounds(found: _Forms, words: Vocabulary) -> None:
         style.update({closed: words.small[closed] + words.small[f"{closed}s"]})
     wanted = {" ".join(PARTS[closed]) for closed in styles if closed in PARTS}
     if wanted:
-        apart = re.compile(rf"(?<![\w-])({'|'.join(wanted)})s?(?![\w-])", re.IGNORECASE | re.ASCII)
-        for prose in words.holding([one.split()[0] for one in wanted]):
-            for place in apart.finditer(prose.text):
-                styles[place[1].lower().replace(" ", "")][place[1].lower()] += 1
+        apart = re.compile(rf"(?<![\w-])({'|'.join(wanted)})s?(?![\w-])", re.ASCII)
+        for prose in words.saying([*wanted, *(f"{one}s" for one in wanted)]):
+            for place in apart.finditer(prose.low):
+                styles[place[1].replace(" ", "")][place[1]] += 1
     for style in styles.values():
         _minority(found.loose, {form: times for form, times in style.items() if times}, words)
 
@@ -165,9 +176,10 @@ def _compounds(found: _Forms, words: Vocabulary) -> None:
 def _joined(found: _Forms, words: Vocabulary) -> None:
     """Two words that stand often, and rarely as one; or the other way round."""
     apart: Counter[tuple[str, str]] = Counter()
-    for _, own in words.blocks:
+    parts = dict.fromkeys(_halves(words))
+    for own in words.beside((first.lower(), second) for first, second in parts):
         for first, second in pairwise(own):
-            if first + second.lower() in words.written and min(len(first), len(second)) >= _SHORTEST_PART:
+            if (first, second.lower()) in parts:
                 apart[first.lower(), second.lower()] += 1
     for (first, second), times in apart.items():
         closed, phrase = first + second, f"{first} {second}"
@@ -185,6 +197,14 @@ def _joined(found: _Forms, words: Vocabulary) -> None:
     _titled(found, words)
 
 
+def _halves(words: Vocabulary) -> Iterator[tuple[str, str]]:
+    """Two words that also stand as one: the first as it is written, the second in small letters."""
+    for word in words.written:
+        for at in range(_SHORTEST_PART, min(len(word), _LONGEST_TERM) - _SHORTEST_PART + 1):
+            if (first := word[:at]) in words.written and (second := word[at:]) in words.forms:
+                yield first, second
+
+
 def _is_phrase(first: str, second: str) -> bool:
     """Do the two words often stand side by side with another meaning, as in back up and some time?"""
     return second in _PARTICLES or first in _PARTICLES or first in VERBS or f"{first}{second}" in VERBS
@@ -196,12 +216,13 @@ def _titled(found: _Forms, words: Vocabulary) -> None:
         tuple(parts): word
         for word, times in words.written.items()
         if times <= _FEW
+        and not word[1:].islower()
         and (parts := re.findall(r"[A-Z][a-z]{2,}", word))
         and word in {"".join(parts), "-".join(parts)}
         if len(parts) == _FEW
     }
     often: Counter[tuple[str, ...]] = Counter()
-    for _, own in words.blocks if rare else ():
+    for own in words.beside((first.lower(), second.lower()) for first, second in rare):
         often.update(pair for pair in pairwise(own) if pair in rare)
     for pair, times in often.items():
         if times >= _COMMON:
@@ -225,12 +246,13 @@ def _minority(forms_of: dict[str, _Form], times: Mapping[str, int], words: Vocab
 def _englishes(found: _Forms, words: Vocabulary) -> None:
     """A word that stands in British and American spelling, and those of the spelling that is rare in the document."""
     plain = {word: times for word, times in words.written.items() if word.islower()}
-    pairs = {word: other for word in plain if (other := american(word))}
+    spelled = [*likely(plain)]
+    pairs = {word: other for word in spelled if (other := american(word))}
     for word, other in pairs.items():
         if other in plain:
             rare, usual = sorted((word, other), key=lambda form: (plain[form], -words.first[form]))
             found.loose[rare] = _Form(usual, _elsewhere(plain[usual]))
-    backs = {word: other for word in plain if word not in pairs and (other := british(word))}
+    backs = {word: other for word in spelled if word not in pairs and (other := british(word))}
     for shared in (True, False):
         mine = {word: other for word, other in pairs.items() if is_oxford(other) or not shared}
         theirs = {word: other for word, other in backs.items() if is_oxford(word) is shared}
@@ -249,13 +271,12 @@ def _rare(found: _Forms, plain: Mapping[str, int], some: Mapping[str, str], othe
 
 def _names(found: _Forms, words: Vocabulary, subject: Subject) -> None:
     """Names with capitals inside, and some acronyms, that also stand with others."""
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for word in words.written:
-        groups[word.lower()].append(word)
     titles = " ".join(one.title for one in subject.document.sections if one.level <= _FEW and "(" not in one.title)
-    for small, written in groups.items():
+    for small, written in words.forms.items():
+        if len(small) < _SHORTEST or written == [small]:
+            continue
         names = [word for word in written if _NAME.fullmatch(word) and (len(written) > 1 or words.written[word] > 1)]
-        if names and len(small) >= _SHORTEST:
+        if names:
             name = max(names, key=lambda word: words.written[word])
             titled = name in titles and words.written[name] >= _COMMON
             _rare_names(found, words, name, [word for word in written if word != name], titled=titled)
@@ -295,18 +316,19 @@ def _verbs(found: _Forms, words: Vocabulary) -> None:
     used = {closed: apart.split() for closed, apart in VERBS.items() if words.small[closed]}
     for closed, (verb, particle) in used.items():
         inflected = [f"{verb}{end}" for end in ("", "s", "ed", "ing", f"{verb[-1]}ed", f"{verb[-1]}ing")]
-        apart = re.compile(rf"\b(?:{'|'.join(inflected)})\s+{particle}\b", re.IGNORECASE)
-        times = sum(len(apart.findall(prose.text)) for prose in words.holding(inflected))
+        apart = re.compile(rf"\b(?:{'|'.join(inflected)})\s+{particle}\b")
+        times = sum(len(apart.findall(prose.low)) for prose in words.prose(inflected, [particle]))
         if times:
             found.verbs[closed] = _Form(f"{verb} {particle}", _elsewhere(times))
 
 
 def _chinese(found: _Forms, subject: Subject) -> None:
-    text = "\n".join(prose.written for prose in subject.prose if _HAN.search(prose.written))
+    written = (prose.written for prose in subject.prose if not prose.written.isascii())
+    text = " ".join(chain.from_iterable(map(_CHINESE.findall, written)))
+    pairs = {*map(add, text, text[1:])}
     for group in CHINESE:
-        times = {form: text.count(form) for form in group}
-        times = {form: len(chinese(form).findall(text)) for form, rough in times.items() if rough}
-        times = {form: count for form, count in times.items() if count}
+        likely = [form for form in group if form[:2] in pairs and form in text]
+        times = {form: count for form in likely if (count := len(chinese(form).findall(text)))}
         if len(times) > 1:
             best = max(times, key=lambda form: (times[form], -text.find(form)))
             found.chinese.update({form: _Form(best, _elsewhere(times[best])) for form in times if form != best})
@@ -314,25 +336,30 @@ def _chinese(found: _Forms, subject: Subject) -> None:
 
 def _scripts(subject: Subject) -> Iterator[tuple[str, _Form, Finding]]:
     """Words with a traditional character, in a document of simplified ones that has the same word in these."""
-    places = [
-        (prose, at)
-        for prose in subject.prose
-        if prose.chinese and prose.text != prose.written
-        for at, (read, written) in enumerate(zip(prose.text, prose.written, strict=True))
-        if read != written and _HAN.match(read) and _HAN.match(written)
-    ]
+    places = [(prose, at) for prose in subject.prose if prose.chinese for at in _traditional(prose)]
     if not places:
         return
     blocks = [prose.written for prose in subject.prose if prose.chinese]
     if _OTHER_SCRIPT * len(places) > sum(map(len, blocks)):
         return
-    pairs = {block[at : at + 2] for block in blocks for at in range(len(block) - 1)}
+    runs = (block[max(0, run.start() - 1) : run.end() + 1] for block in blocks for run in _CHINESE.finditer(block))
+    pairs = {pair for run in runs for pair in map(add, run, run[1:])}
     for prose, at in places:
         begins = [begin for begin in (at - 1, at) if begin >= 0 and prose.text[begin : begin + 2] in pairs]
         if begins:
             start, end = begins[0], begins[-1] + 2
             word = prose.written[start:end]
             yield word, _Form(prose.text[start:end], _elsewhere(1)), prose.finding(start, end)
+
+
+def _traditional(prose: Prose) -> Iterator[int]:
+    """Where a character is read as another one."""
+    for run in _CHINESE.finditer(prose.written) if prose.text is not prose.written else ():
+        start, end = run.span()
+        if prose.text[start:end] != run[0]:
+            for at in range(start, end):
+                if prose.text[at] != prose.written[at] and _CHINESE.match(prose.text, at):
+                    yield at
 
 
 def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
@@ -346,9 +373,9 @@ def _glossaries(found: _Forms, words: Vocabulary, subject: Subject) -> None:
                 if form in term:
                     others = (term.replace(form, other) for other in group if other != form)
                     found.chinese.update({other: _Form(term, _BY_GLOSSARY) for other in others})
-        for forbidden in _FORBIDDEN.finditer(meaning):
+        for forbidden in _FORBIDDEN.finditer(meaning.lower()):
             word = forbidden["word"]
-            (found.loose if word.isascii() else found.chinese)[word.lower()] = _Form(term, _BY_GLOSSARY)
+            (found.loose if word.isascii() else found.chinese)[word] = _Form(term, _BY_GLOSSARY)
     for term in _own_terms(subject):
         closed = re.sub(r"[\s-]", "", term).lower()
         if closed != term.lower() and words.small[closed]:

@@ -75,15 +75,19 @@ _NUMBERS = {
 }  # fmt: skip
 _MANY = {"万": 1e4, "千": 1e3, "百": 1e2, "亿": 1e8, "million": 1e6, "thousand": 1e3, "k": 1e3}
 _anyof = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
+_FIGURES = "0-9一二两三四五六七八九十"
+_APART_FROM = r"(?<![\w.#/@:$~^−-].)(?<!\d[,，].)"  # looked for behind the first sign, which is found many times faster
+_BEGINS = re.compile(rf"[−{_FIGURES}-]{_APART_FROM}", re.ASCII)
+_BEGINS_IN_WORDS = re.compile(rf"[−{_FIGURES}{''.join({word[0] for word in _NUMBERS})}-]{_APART_FROM}", re.ASCII)
 _VALUE = re.compile(
-    rf"(?<![\w.#/@:$~^−-])(?<!\d[,，])(?:(?P<figures>(?:(?<=\s)[-−])?\d+(?:,\d{{3}})*(?:\.\d+)?)"
+    rf"(?:(?P<figures>(?:(?<=\s)[-−])?\d+(?:,\d{{3}})*(?:\.\d+)?)"
     rf"(?P<many>\s?(?:million|thousand)\b|[万千百亿])?|"
     rf"\b(?P<word>{'|'.join(_NUMBERS)})\b(?=[\s-])|"
     rf"(?P<han>[一二两三四五六七八九十]{{1,3}})(?=\s*(?:毫秒|秒|分钟|个?小时|天|个月|周|次)))"
     rf"(?:[ \t\xa0-]?(?P<unit>{_anyof})(?![A-Za-z0-9_/(]|²|[-](?!\s)(?![a-z]+\b)))?(?![\w.]*\d|[A-Za-z_/:~–]|\.\d|-\d)",
     re.ASCII,
 )
-FIGURE = re.compile(r"[\d一二两三四五六七八九十]")
+FIGURE = re.compile(rf"[{_FIGURES}]")
 NUMBERS = frozenset(_NUMBERS)
 """One of these, or a figure, is in each text that claims anything."""
 
@@ -100,7 +104,7 @@ _LABELS = re.compile(
 _NAMED = re.compile(r"\S\s+[A-Z][\w./]*[ \t]$")  # Python 3
 _ITEM = re.compile(r"\s*[.)）、>】]")
 _APART = re.compile(r"\b(?!than\b|with\b|from\b|plus\b|times\b|down\b)[a-z]{4,}|[，,].*[\u3400-\u9fff]{2}", re.ASCII)
-_CODE = re.compile(r"[{}|\\\ufffc]|<<|->|=>|==|::|\w\(|\w_\w")
+_CODE = re.compile(r"\{|\}|\||\\|\ufffc|<<|->|=>|==|::|\((?<=\w.)|_(?<=\w.)(?=\w)")
 _DATE = re.compile(r"\s*(?:年|月|日|号|时|点|[章节]|st\b|nd\b|rd\b|th\b|[-/.]\d)")
 
 
@@ -112,21 +116,22 @@ class Bound(StrEnum):
     LEAST = "least"
 
 
+_INSIDE = r"\B[a-z]"  # where none of these begins, which tells most places at once
 _MOST = re.compile(
+    rf"(?!{_INSIDE})(?:"
     r"\b(?:at\s+most|no(?:t)?\s+(?:be\s+)?(?:more|longer|later|greater|larger|higher)\s+than|(?:not|never)\s+(?:to\s+)?"
     r"exceed(?:s|ing)?|"
     r"within|(?<!no )(?<!not )(?<!not be )(?:less|shorter|lower|smaller|fewer|faster)\s+than|under|below|up\s+to|"
     r"maximum(?:\s+of)?|max\.?|maximal|limited\s+to|limit(?:\s+of)?|upper)\b|"
     r"≤|<=?|不(?:得|能|应|可)?(?:超过|超出|大于|高于|多于|晚于|长于)|"
-    r"(?<![不得])(?:小于|低于|少于|短于)|最大值?|最多|最长|最高|上限|至多|以[内下]|之内|内(?![部容存网置建])",
-    re.IGNORECASE,
+    r"(?<![不得])(?:小于|低于|少于|短于)|最大值?|最多|最长|最高|上限|至多|以[内下]|之内|内(?![部容存网置建]))",
 )
 _LEAST = re.compile(
+    rf"(?!{_INSIDE})(?:"
     r"\b(?:at\s+least|no(?:t)?\s+(?:be\s+)?(?:less|fewer|shorter|lower|smaller)\s+than|minimum(?:\s+of)?|min\.?|minimal|"
     r"(?<!no )(?<!not )(?<!not be )(?:more|greater|longer|larger|higher)\s+than|"
     r"(?<!not )(?<!never )(?<!to )exceed(?:s|ing)?|over|above)\b|"
-    r"≥|>=?|至少|不(?:得|能|应|可)?(?:少于|低于|小于|短于)|(?<![不得])(?:大于|高于|多于|超过|超出)|最小值?|最少|最短|最低|下限|以上|达到",
-    re.IGNORECASE,
+    r"≥|>=?|至少|不(?:得|能|应|可)?(?:少于|低于|小于|短于)|(?<![不得])(?:大于|高于|多于|超过|超出)|最小值?|最少|最短|最低|下限|以上|达到)",
 )
 _STOP = frozenset({
     "a", "an", "the", "this", "that", "these", "those", "its", "their", "his", "her", "our", "your", "of",
@@ -152,8 +157,8 @@ _ASIDE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _EXAMPLE = re.compile(
-    r"\b(?:e\.g|for\s+example|for\s+instance|such\s+as|example|suppose)\b|例如|比如|譬如|假设|示例|反例|正例",
-    re.IGNORECASE,
+    rf"(?!{_INSIDE})(?:"
+    r"\b(?:e\.g|for\s+example|for\s+instance|such\s+as|example|suppose)\b|例如|比如|譬如|假设|示例|反例|正例)",
 )
 _ID = re.compile(r"\b[A-Z][A-Za-z]{0,11}(?:[-_.][A-Za-z0-9]{1,12}){0,4}[-_]\d+[a-z]?\b")
 _SAME = {
@@ -167,9 +172,7 @@ _QUANTITY = {
     "size": frozenset({"size"}),
     "length": frozenset({"length"}),
 }
-_WORD = re.compile(
-    r"(?<![\w.-])[a-z][\w-]+(?:\.[\w-]+)+|[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+", re.IGNORECASE
-)
+_WORD = re.compile(r"(?<![\w.-])[a-z][\w-]+(?:\.[\w-]+)+|[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+")
 _HAN_STOP = re.compile(
     r"本?系统|平台|应当|应该|必须|需要?|不得|可以|能够|设置|设定|设为|配置|规定|默认|缺省|要求|支持|提供|保证|确保|控制|约|大约|一般|通常|数?值|"
     r"(?<![响对适供反效感相])应|[的为是在须得将可能会被把与和于由其即至到]|(?<![一核比])对(?!应)"
@@ -187,18 +190,26 @@ class Claim:
     """A statement that something has certain values: `key` are the words of what and when, without their order.
 
     `when` are those of them that tell a condition. `weight` counts the words (Chinese: pairs of characters) that say
-    what has the values. `start:end` is the place of the first value in the text, `said` all of them as they stand.
+    what has the values. `limits` is what may limit a single one, in lower case. `start:end` is the place of the first
+    value in the text, `said` all of them as they stand.
     """
 
     key: frozenset[str]
     when: frozenset[str]
     dimensions: tuple[str, ...]
-    bound: Bound
+    limits: str
     values: tuple[float, ...]
     weight: float
     start: int
     end: int
     said: str
+
+    @property
+    def bound(self) -> Bound:
+        """How the value limits what it is said of."""
+        if _MOST.search(self.limits) is not None:
+            return Bound.MOST
+        return Bound.EXACT if _LEAST.search(self.limits) is None else Bound.LEAST
 
     def contradicts(self, other: "Claim") -> bool:
         """Can the two not both be true? They say it of the same; of several values one may differ."""
@@ -215,30 +226,40 @@ class Claim:
         return low.values[0] > high.values[0]
 
 
-def claims(text: str, start: int, end: int, about: str = "") -> Iterator[Claim]:
+def claims(text: str, start: int, end: int, about: str = "", *, in_words: bool = True) -> Iterator[Claim]:
     """What the statement `text[start:end]` claims, none for most; `about` is what stands before it elsewhere.
+
+    Numbers are read in words, too, where there may be any `in_words`.
 
     Of several values the first one is also claimed alone, where more than a word parts it from the next one.
     """
     statement = text[start:end]
-    values = (one for one in _VALUE.finditer(statement) if _is_value(statement, one))
+    values = (one for one in _values(statement, in_words=in_words) if _is_value(statement, one))
     found = list(islice(values, _MOST_VALUES + 1))
-    if not 0 < len(found) <= _MOST_VALUES or _EXAMPLE.search(statement) or _CODE.search(statement):
+    if not 0 < len(found) <= _MOST_VALUES or _CODE.search(statement) or _EXAMPLE.search(statement.lower()):
         return
     if len(found) > 1 and found[0]["unit"] and _APART.search(statement, found[0].end(), found[1].start()):
-        yield from claims(text, start, start + found[0].end(), about)
-    kept, when = (_ID.sub(" ", part) for part in _kept(statement, found))
-    words = f"{about} {kept} {when}"
+        yield from claims(text, start, start + found[0].end(), about, in_words=in_words)
+    kept, when = (_ID.sub(" ", part).lower() for part in _kept(statement, found))
+    words = f"{about.lower()} {kept} {when}"
     measured = [_measured(one) for one in found]
     dimensions = tuple(dimension for dimension, _ in measured)
-    bound = _bound(f"{about} {statement}") if len(found) == 1 else Bound.EXACT
+    limits = f"{about} {statement}".lower() if len(found) == 1 else ""
     key, weight = _key(_LEAST.sub(" ", _MOST.sub(" ", words)), dimensions)
-    conditions, _ = _key(when, dimensions)
+    conditions, _ = _key(when, dimensions) if when else (frozenset[str](), 0.0)
     first = found[0]
     yield Claim(
-        key, conditions, dimensions, bound, tuple(value for _, value in measured), weight,
+        key, conditions, dimensions, limits, tuple(value for _, value in measured), weight,
         start + first.start(), start + first.end(), ", ".join(" ".join(one[0].split()) for one in found),
     )  # fmt: skip
+
+
+def _values(statement: str, *, in_words: bool) -> Iterator[re.Match[str]]:
+    end = 0
+    for sign in (_BEGINS_IN_WORDS if in_words else _BEGINS).finditer(statement):
+        if sign.start() >= end and (found := _VALUE.match(statement, sign.start())) is not None:
+            yield found
+            end = found.end()
 
 
 def _is_value(statement: str, found: re.Match[str]) -> bool:
@@ -269,12 +290,6 @@ def _measured(found: re.Match[str]) -> tuple[str, float]:
     return dimension, number * factor
 
 
-def _bound(statement: str) -> Bound:
-    if _MOST.search(statement) is not None:
-        return Bound.MOST
-    return Bound.EXACT if _LEAST.search(statement) is None else Bound.LEAST
-
-
 def _kept(statement: str, found: list[re.Match[str]]) -> tuple[str, str]:
     """The part that holds the values, without them, and the conditions around it."""
     blank = list(statement)
@@ -296,7 +311,7 @@ def _kept(statement: str, found: list[re.Match[str]]) -> tuple[str, str]:
 def _key(words: str, dimensions: tuple[str, ...]) -> tuple[frozenset[str], float]:
     key: set[str] = set()
     weight = 0.0
-    for word in _WORD.findall(_TIMEOUT.sub("timeout", words.lower())):
+    for word in _WORD.findall(_TIMEOUT.sub("timeout", words)):
         if word[0] >= "\u3400":
             bare = _HAN_STOP.sub("", word)
             weight += len(bare) / 2

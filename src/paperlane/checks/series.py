@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from paperlane.checks import Prose, Subject
 from paperlane.checks.numerals import in_chinese, value_of
+from paperlane.checks.overview import overview
+from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import BlockKind, Section
 
 _ARABIC = re.compile(r"(?P<parent>(?:\d+\.)*)(?P<own>\d+)\.?", re.ASCII)
@@ -39,7 +41,8 @@ _CAPTION = re.compile(
     r"(?P<own>\d{1,3}+)(?P<apart>\s*[:：.。—–-][^\w\n]*+(?=\w)|[*_ \t]*+)(?P<title>\w[^\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
-_FIGURE = re.compile(r"\d")
+_CAPTIONED = ("table", "tables", "figure", "figures", "fig", "figs", "listing", "listings")
+_FIGURE = re.compile(r"[0-9]")
 _KINDS = {"fig.": "figure", "图": "figure", "表": "table"}
 _LINE = re.compile(r"[.。；;][ \t]*\r?\n[ \t]*(?=[A-Z(（\[【需功])")
 _CONTINUED = re.compile(r"continued|cont\.|\bcont\b|续", re.IGNORECASE)
@@ -94,6 +97,16 @@ def _read(section: Section) -> tuple[tuple[object, ...], int, Callable[[int], st
     return None
 
 
+def captioned(subject: Subject) -> Sequence[Prose]:
+    """The blocks with a figure that speak of tables or figures, as captions do."""
+    found: Sequence[Prose] | None = subject.kept.get("captioned")
+    if found is None:
+        prose, words = overview(subject), vocabulary(subject)
+        found = prose.at(prose.numbered & (words.naming(*_CAPTIONED) | prose.holding("表", "图")))
+        subject.kept["captioned"] = found
+    return found
+
+
 def captions(subject: Subject) -> Sequence[Numbered]:
     """Captions of tables and figures: lines that name one and then its title, and are no sentence about it."""
     found: Sequence[Numbered] | None = subject.kept.get("captions")
@@ -103,8 +116,8 @@ def captions(subject: Subject) -> Sequence[Numbered]:
 
 
 def _captions(subject: Subject) -> Iterator[Numbered]:
-    for prose in subject.prose:
-        if prose.block.level or prose.block.kind is BlockKind.TABLE_CELL or _FIGURE.search(prose.text) is None:
+    for prose in captioned(subject):
+        if prose.block.level or prose.block.kind is BlockKind.TABLE_CELL:
             continue
         for found in _CAPTION.finditer(prose.text):
             if not _is_caption(found):
@@ -173,8 +186,10 @@ def ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
 
 def _ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
     lists: defaultdict[str, list[Id]] = defaultdict(list)
-    before: Prose | None = None
-    for prose in subject.prose:
+    blocks = overview(subject).blocks
+    coded = {number for number, prose in enumerate(blocks) if prose.text is not prose.written}
+    for number in sorted(overview(subject).numbered | coded):
+        prose, before = blocks[number], blocks[number - 1] if number else None
         if (found := _defined(prose)) is not None and (place := _place(prose, before, found)):
             at = prose.finding(*found.span())
             says = prose.written[found.end() :]
@@ -183,7 +198,6 @@ def _ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
                 at = prose.finding(*also.span())
                 says = prose.written[also.end() :]
                 lists[place].append(Id(also["stem"], int(also["number"]), also[0], at.start, at.end, says))
-        before = prose
     return lists
 
 
@@ -203,7 +217,8 @@ def mentioned(prose: Prose) -> Iterator[re.Match[str]]:
 def _defined(prose: Prose) -> re.Match[str] | None:
     if _FIGURE.search(prose.written, 0, _NEAR) is None:
         return None
-    for text in (prose.text, prose.written):  # an id in code is an id
+    # an id in code is an id
+    for text in (prose.text, prose.written) if prose.text is not prose.written else (prose.text,):
         start = len(text) - len(text.lstrip(_OPENS))
         if (label := _LABELLED.match(text, start)) is not None:
             start = label.end()

@@ -1,7 +1,7 @@
 """Words that are spelled in two ways: British and American ones, compounds, and Chinese words."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 _OUR = "arm|behavi|col|endeav|fav|flav|harb|hon|hum|lab|neighb|od|rum|sav|tum|val|vap|vig"
 _ISE = (
@@ -39,6 +39,19 @@ _TO_BRITISH = [
         (r"or", "our"), (r"iz(?=e|ing|a)", "is"), (r"yz", "ys"), (r"(?=(?:ed|ing|ers?)$)", "l"),
     )
 ]  # fmt: skip
+
+
+_LIKELY = re.compile(r"ou?r|[iy][sz][aei]|l(?:ed|ing|ers?)\n")
+
+
+def likely(words: Collection[str]) -> Iterator[str]:
+    """Those of the words, in small letters, that may have an American and a British spelling; few have."""
+    text = "\n".join(["", *words, ""])
+    found = {
+        text[text.rfind("\n", 0, place.start()) + 1 : text.find("\n", place.end() - 1)]
+        for place in _LIKELY.finditer(text)
+    }
+    return (word for word in words if word in found or word in _PAIRS or word in _TO_PAIRS)
 
 
 def american(word: str) -> str:

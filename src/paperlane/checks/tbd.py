@@ -1,12 +1,14 @@
 """Places that somebody meant to fill in later: TBD, TODO, 待定."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Self
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.overview import overview
+from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import Severity
 
 _SETTLED = (
@@ -28,6 +30,9 @@ _UNIT = (
 )
 _AFTER = r"(?:(?<=\bbe\s)|(?<=\bis\s)|(?<=\bof\s)|(?<=[为是:：])|(?<=[为是:：]\s))"
 _MARK = re.compile(
+    # what any of these begins with: to look at each sign for all of them would take many times as long
+    r"(?=[TtFxXnNyYzZ_?？×Ｘ○〇□（(【＜《上下与两业争于亟今仍从以供修其具再初制协占双另各合后同向和商在处完实审容将尚届开征待悬批招拟择斟新方日暂有"
+    r"未本某核此正没洽测澄甲留略目研确稍空等签编考联讨议论设评试该调谈起还这适选需项验])(?:"
     r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)s?(?:[-_ #]?\d{1,4})?(?![\w-])|"
     r"T\.B\.[ACDRS]\.?|t\.b\.[acdrs]\.?)|"
     r"(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|(?<![\w-])[Tt]o[ -]?[Dd]o(?=\s?[:：])|"
@@ -55,16 +60,16 @@ _MARK = re.compile(
     r"暂(?:按|以|定为|取|设为?)(?=[^，。；]{1,12}(?:考虑|为准|计|处理|[。；，]))|"
     r"暂定(?![价金名])|(?:此[处项]|本[节项]|这里|该[处项])?(?:(?<=[日工周限长假]期)|(?<![等期对看接招]))待(?:定(?![义位向时期级制价购系])|补充|完善|明确|"
     r"[补填](?![一-龥]{0,3}[的率])|(?:进一步|后续|最终|双方|各方|客户|业主|甲方|用户|[一-龥]{2,4}(?:部门?|方|组|会|人员))"
-    rf"(?:{_SETTLED}|确认|讨论|批准|补充|提供|答复)|(?:{_SETTLED}|{_TODO}|议)(?:(?![一-龥])|(?=[事内问项])))",
+    rf"(?:{_SETTLED}|确认|讨论|批准|补充|提供|答复)|(?:{_SETTLED}|{_TODO}|议)(?:(?![一-龥])|(?=[事内问项]))))",
     re.ASCII,
 )
 _NAME = (
     r"(?:value|number|date|name|limit|unit|tolerance|time|amount|duration|text|range|percentage|n+|x+|y+|z+|tb[acdrs])"
 )
 _BLANK = re.compile(  # where something shall be written
-    r"(?<![`\w])[<\[]\s*(?:(?:please\s+)?(?:fill\s+in|(?:insert|enter|add|specify|complete|describe|define)\s+[a-z])[^<>\[\]`\n]{0,40}|"
+    r"[<\[](?:(?<![`\w].)\s*(?:(?:please\s+)?(?:fill\s+in|(?:insert|enter|add|specify|complete|describe|define)\s+[a-z])[^<>\[\]`\n]{0,40}|"
     r"to\s+be\s+\w+(?:\s+\w+)?|placeholder|tb[acdrs])\s*[>\]](?![(`])|"
-    rf"[<\[](?:(?<=\bbe\s.)|(?<=\bis\s.)|(?<=\bof\s.)|(?<=\bwithin\s.)|(?<=\bthan\s.)|(?<=\bleast\s.)|(?<=\bexceed\s.)){_NAME}[>\]](?![(`])",
+    rf"(?:(?<=\bbe\s.)|(?<=\bis\s.)|(?<=\bof\s.)|(?<=\bwithin\s.)|(?<=\bthan\s.)|(?<=\bleast\s.)|(?<=\bexceed\s.)){_NAME}[>\]](?![(`]))",
     re.IGNORECASE | re.ASCII,
 )
 _HERE = re.compile(r"\b(?:please\s+)?(?:insert|fill\s+in|add|enter)\s+(?:\w+\s+){1,4}here\b", re.IGNORECASE | re.ASCII)
@@ -115,26 +120,15 @@ _DECIDED = re.compile(
     r"(?:(?:is|are)\s+(?:still\s+)?(?:incomplete|unfinished|missing|not\s+(?:yet\s+)?(?:complete|written))|missing)|note\s+to\s+self|"
     r"no\s+(?:decision|value|agreement|figure|limit|date|number|choice)\s+(?:has|have)\s+(?:yet\s+)?been\s+\w+(?:\s+yet)?|"
     rf"(?:(?:will|shall|is\s+going\s+to|can\s+only)\s+be\s+(?:{_MADE})\s+{_LATER}|to\s+be\s+(?:{_MADE})(?=\s+{_LATER})))(?![\w-])",
-    re.IGNORECASE | re.ASCII,
+    re.ASCII,
 )
 _DEFINED = re.compile(
     rf"(?<![\w-])to\s+be\s+(?:{_DECISIONS}|added|completed|provided|supplied|advised|written|drafted|selected|chosen|set|inserted|"
     r"filled|issued|estimated|documented|described|identified|assigned|updated|"
     r"announced|developed|investigated|continued)(?![\w-])",
-    re.IGNORECASE | re.ASCII,
+    re.ASCII,
 )
-_OF_DECIDED = (
-    "further", "more ", "additional", "still be", "yet be", "incomplete", "unfinished", "missing", "complete",
-    "written", "to self", "to be", "to\n", "to\r", "yet", " been", "will be", "shall be", "only be",
-)  # fmt: skip
-_OF_OPEN = (
-    "open", "undecided", "unclear", "unknown", "unresolved", "undefined", "unspecified", "undetermined", "pending",
-    "missing", "outstanding", "under", "in work", "discussi", "progress", "blank", "await", "subject to", "further",
-    "additional", "need", "require", "to follow", "to come", "will ", "placeholder", "being ", "not ", "guess",
-    "coming",
-    "provisional", "tentative", "preliminary", "lorem",
-)  # fmt: skip
-_OPEN = re.compile(rf"(?<![\w“\"'‘「-])(?:{_UNDECIDED})(?![\w-])", re.IGNORECASE | re.ASCII)
+_OPEN = re.compile(rf"(?<![\w“\"'‘「-])(?:{_UNDECIDED})(?![\w-])", re.ASCII)
 _ENABLED = re.compile(
     r"\b(?:allow|enabl|permit|caus|requir|possibl)\w*(?:\s+[\w-]+){0,6}\s+$", re.IGNORECASE | re.ASCII
 )
@@ -153,37 +147,40 @@ _ENDS = re.compile(
 )
 _IF = re.compile(r"\b(?:if|when|while|until|unless|whether|as\s+long\s+as|because)\b[^.;]*$", re.IGNORECASE | re.ASCII)
 _WINDOW = 80
-# a quick look before the slow one
-_SIGNS = (
-    "TB",
-    "tb",
-    "Tb",
-    "T.B",
-    "t.b",
-    "is ?",
-    "be ?",
-    "TODO",
-    "FIXME",
-    "XX",
-    "xx",
-    "??",
-    "？？",
-    "__",
-    "××",
-    "○○",
-    "〇〇",
-    "□□",
-)
+_SIGNS = ("?", "？", "__", "×", "○", "〇", "□")
+_OF_MARKS = ("tb", "todo", "fixme", "xx")  # what words begin with
 _SIGNS_ZH = re.compile(
     r"[未没待再尚仍还将拟版期稿暂缺空补议×○〇□Ｘ？略]|[讨究商估证研批判拟定完整]中|另[行择]|后续|某某|占位|协商|无定|届时|以后|将来|正在|此处|这里|在此|请|择[期机日]|为\\?|需要?进一步|亟|适时|[日稍后]后|后期|处于"
 )
+_DONE = (
+    "added advised agreed announced assigned chosen clarified completed confirmed continued decided defined described "
+    "detailed determined developed discussed documented drafted elaborated established estimated filled finalised "
+    "finalized fixed given identified inserted investigated issued listed negotiated provided quantified refined "
+    "resolved selected set settled specified supplied updated worked written"
+)
+# words without which no block says so, of each group one
+_OF_DECIDED = (
+    ("be", f"{_DONE} remain remains"), ("yet still",),
+    ("has have", "not", f"{_DONE} approved available clear known received"),
+    ("no", "been", "decision value agreement figure limit date number choice"), ("self",),
+    ("need needs require requires", "further more additional some"),
+    ("incomplete unfinished missing complete written", "is are missing"),
+)  # fmt: skip
+_OF_OPEN = (
+    ("undecided unresolved undetermined unknown unclear placeholder progress awaiting awaits pending being under",),
+    ("provisional tentative preliminary lorem guess soon left known agreed decided unagreed follow come coming",),
+    ("finalized finalised unfinalized unfinalised",),
+    ("still yet currently far presently", "open undefined unspecified missing outstanding work discussion not"),
+    ("open", "point points issue issues question questions item items"),
+    ("subject", "to"), ("further additional", "for of"), ("need", "more some"),
+)  # fmt: skip
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    explained = set(_explained(subject.prose))
-    signs = _Signs.of(subject.prose)
+    signs = _Signs.of(subject)
+    explained = set(_explained(subject.prose, signs))
     for prose in subject.prose:
-        if (prose.block.table, prose.block.row) in explained:
+        if not signs.hint(prose) or (prose.block.table, prose.block.row) in explained:
             continue
         for found in (*_open(prose, signs), *_blank(prose.written)):
             yield prose.finding(*found.span(), {"word": prose.said(*found.span())})
@@ -191,34 +188,53 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Signs:
-    """The signs that stand in a passage at all: of many few do, and each of its blocks is looked through for them."""
+    """The blocks of a document that hold a sign of such a mark or phrase, by where they start; few do."""
 
-    marks: Sequence[str]
-    decided: Sequence[str]
-    open: Sequence[str]
+    marks: Collection[int]
+    decided: Collection[int]
+    open: Collection[int]
 
     @classmethod
-    def of(cls, blocks: Sequence[Prose]) -> Self:
-        """Those in these blocks."""
-        text, low = "\n".join(prose.text for prose in blocks), "\n".join(prose.low for prose in blocks)
-        return cls(
-            [sign for sign in _SIGNS if sign in text],
-            [sign for sign in _OF_DECIDED if sign in low],
-            [sign for sign in _OF_OPEN if sign in low],
-        )
+    def of(cls, subject: Subject) -> Self:
+        """Those in the whole document, looked for once."""
+        whole = subject.of or subject
+        found: Self | None = whole.kept.get(CHECK.name)
+        if found is None:
+            prose, words = overview(whole), vocabulary(whole)
+            marked = words.holding(words.alike(lambda word: word.startswith(_OF_MARKS)))
+            marks = prose.holding(*_SIGNS) | marked | words.holding(["t"], ["b"])
+            decided, open_ = (
+                {*chain.from_iterable(words.holding(*map(str.split, groups)) for groups in signs)}
+                for signs in (_OF_DECIDED, _OF_OPEN)
+            )
+            found = cls(*({one.block.start for one in prose.at(blocks)} for blocks in (marks, decided, open_)))
+            whole.kept[CHECK.name] = found
+        return found
+
+    def hint(self, prose: Prose) -> bool:
+        """May something be open in a block? In most nothing is."""
+        at, written = prose.block.start, prose.written
+        return (
+            at in self.marks or at in self.decided or at in self.open or prose.chinese
+            or "<" in written or "[" in written or " here" in written
+        )  # fmt: skip
 
 
-def _explained(blocks: Sequence[Prose]) -> Iterator[tuple[int, int]]:
+def _explained(blocks: Sequence[Prose], signs: _Signs) -> Iterator[tuple[int, int]]:
     """Rows of a glossary that say what such a mark means."""
-    for first, second in pairwise(blocks):
-        if second.block.column > 1 and _MARK.fullmatch(first.text.strip()) and _DECIDED.fullmatch(second.text.strip()):
+    for first, second in pairwise(blocks) if signs.marks else ():
+        if (
+            second.block.column > 1
+            and first.block.start in signs.marks
+            and _MARK.fullmatch(first.text.strip())
+            and _DECIDED.fullmatch(second.low.strip())
+        ):
             yield second.block.table, second.block.row
 
 
 def _blank(written: str) -> Iterator[re.Match[str]]:
     """What a reader shall write; a name in angle brackets may look like a tag, so that the text itself has none."""
-    if "<" in written or "[" in written:
-        yield from _BLANK.finditer(written)
+    yield from _BLANK.finditer(written)
     if " here" in written:
         yield from _HERE.finditer(written)
 
@@ -229,17 +245,17 @@ def _open(prose: Prose, signs: _Signs) -> Iterator[re.Match[str]]:
     What is to be decided is mostly open, but for "lets it be decided" and "the orders to be confirmed are listed";
     programs define and specify, so there nothing more may be said.
     """
-    text, low = prose.text, prose.low
-    if any(sign in text for sign in signs.marks) or (prose.chinese and _SIGNS_ZH.search(text)):
-        yield from _MARK.finditer(text)
-    if any(word in low for word in signs.decided):
+    at, text = prose.block.start, prose.low
+    if at in signs.marks or (prose.chinese and _SIGNS_ZH.search(prose.text)):
+        yield from _MARK.finditer(prose.text)
+    if at in signs.decided:
         for found in _DECIDED.finditer(text):
             if not _before(_ENABLED, text, found) and (_before(_ALONE, text, found) or _ENDS.match(text, found.end())):
                 yield found
         for found in _DEFINED.finditer(text):
             if _before(_ALONE, text, found) and _ENDS.match(text, found.end()):
                 yield found
-    if any(word in low for word in signs.open):
+    if at in signs.open:
         for found in _OPEN.finditer(text):
             if _before(_SAID, text, found) and not _before(_IF, text, found) and _ENDS.match(text, found.end()):
                 yield found

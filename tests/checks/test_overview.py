@@ -1,0 +1,109 @@
+"""A look at all prose at once: what it finds is what a search of each block would find."""
+
+import re
+import time
+from collections.abc import Sequence
+
+import pytest
+from tests.reading import document_of
+
+from paperlane.checks import CHECKS, Prose, Subject, whole
+from paperlane.checks.overview import overview
+from paperlane.checks.spellings import american, likely
+from paperlane.checks.vocabulary import Vocabulary, vocabulary
+
+_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+
+
+def subject_of(*paragraphs: str) -> Subject:
+    return whole(document_of("\n\n".join(paragraphs), "text.txt"))
+
+
+def words_of(*paragraphs: str) -> Vocabulary:
+    return vocabulary(subject_of(*paragraphs))
+
+
+def test_a_sign_is_found_in_each_block_that_holds_it_and_in_no_other():
+    seen = overview(subject_of("One?", "Two.", "Why? Who?", "?", "见表"))
+    assert seen.holding("?") == {0, 2, 3}
+    assert seen.holding("Two", "见", "nowhere", ".O") == {1, 4}
+    assert seen.matching(re.compile(r"[A-Z]w")) == {1}
+    assert [prose.text for prose in seen.at({4, 1})] == ["Two.", "见表"]
+
+
+@pytest.mark.parametrize("figure", ["7", "七", "７", "两"])
+def test_a_block_with_a_figure_is_numbered(figure: str):
+    assert overview(subject_of("None here.", f"It has {figure}.", "Nor here.")).numbered == {1}
+
+
+def test_a_passage_sees_what_the_whole_document_shows():
+    document = subject_of("One?", "Two.")
+    assert overview(Subject(document.document, 1, 2, document)) is overview(document)
+    assert vocabulary(Subject(document.document, 1, 2, document)) is vocabulary(document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "An e-mail of 3rd-party make", "a--b -c d- - e", "x-1-y 1-z", "naïve Straße é-a a-é", "中a中b-c中-d",
+        "it's a_b.c/d ToDo TBDs iOS",
+    ],
+)  # fmt: skip
+def test_words_are_letters_and_hyphens_between_them(text: str):
+    words = words_of("Before-", text, "-after")
+    assert [(prose.text, own) for prose, own in words.blocks] == [
+        (one, _WORD.findall(one)) for one in ("Before-", text, "-after")
+    ]
+    assert list(words.written) == list(dict.fromkeys(_WORD.findall(f"Before- {text} , -after")))
+
+
+def test_blocks_are_found_by_their_words_in_any_case():
+    words = words_of("The Door opens.", "the gate", "A sub-section of the DOOR")
+    assert words.holding(["door"]) == {0, 2}
+    assert words.holding(["door", "gate"], ["the"]) == {0, 1, 2}
+    assert words.holding(["door"], ["opens", "gate"]) == {0}
+    assert words.holding(["section"]) == set()
+    assert words.naming("section", "gate") == {1, 2}
+    assert words.alike(lambda word: word.startswith("do")) == ["door"]
+
+
+def test_a_phrase_is_looked_for_where_its_rarest_word_stands():
+    words = words_of("the set point", "the point", "a Set", "the set of the points")
+    assert _texts(words.saying(["points of"])) == ["the set of the points"]
+    assert _texts(words.saying(["5g set", "the nowhere"])) == []
+    assert _texts(words.saying(["Set point"])) == ["the set point", "the point"]
+    assert list(words.beside([("set", "point")])) == [["the", "set", "point"], ["the", "point"]]
+
+
+def _texts(blocks: Sequence[Prose]) -> list[str]:
+    return [prose.text for prose in blocks]
+
+
+def test_a_word_with_a_british_spelling_is_a_likely_one_and_so_is_the_american():
+    british = [
+        "colour",
+        "unauthorised",
+        "organisation",
+        "analysing",
+        "labelled",
+        "modellers",
+        "centre",
+        "grey",
+        "vapours",
+    ]
+    plain = ["gate", "opens", "table", "said"]
+    assert list(likely([*british, *plain])) == british
+    assert list(likely([*map(american, british), *plain])) == [american(word) for word in british]
+
+
+def test_many_words_take_as_long_as_they_are_many():
+    def seconds(count: int) -> float:
+        names = ["".join(chr(97 + int(digit)) for digit in str(number)) for number in range(1000, 1000 + count)]
+        text = "".join(f"The abc {name} has an abc{name} of 5 s, REQ-{name}.\n\n" for name in names)
+        subject = whole(document_of(text, "text.txt"))
+        begun = time.process_time()
+        for check in ("inconsistent-term", "broken-reference", "tbd", "contradicting-value"):
+            list(CHECKS[check].find(subject))
+        return time.process_time() - begun
+
+    assert seconds(800) < 40 * seconds(80) + 0.3
