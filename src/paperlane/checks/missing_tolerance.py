@@ -54,11 +54,10 @@ _TOLERATED = re.compile(
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties:
-            if _TOLERATED.search(prose.text, clause.start, clause.end) is None:
-                for start, end in _places(prose, clause):
-                    yield prose.finding(start, end, {"word": prose.said(start, end)})
+    for prose, clause in subject.duties:
+        if _TOLERATED.search(prose.text, clause.start, clause.end) is None:
+            for start, end in _places(prose, clause):
+                yield prose.finding(start, end, {"word": prose.said(start, end)})
 
 
 def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:

@@ -124,12 +124,11 @@ _WINDOW = 300  # characters in which something exact may stand
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties:
-            for found in _verbs(prose, clause):
-                yield prose.finding(*found.span("verb"), {"word": prose.said(*found.span("verb"))})
-        for start, end in loose(subject, prose):
-            yield prose.finding(start, end, {"word": prose.said(start, end)})
+    for prose, clause in subject.duties:
+        for found in _verbs(prose, clause):
+            yield prose.finding(*found.span("verb"), {"word": prose.said(*found.span("verb"))})
+    for prose, start, end in loose(subject):
+        yield prose.finding(start, end, {"word": prose.said(start, end)})
 
 
 def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
