@@ -63,6 +63,12 @@ class Finding:
     anywhere: bool = False
 
 
+def lowered(text: str) -> str:
+    """A text in lower case and as long, so that places are the same."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(letter.lower()[0] for letter in text)
+
+
 @dataclass(frozen=True)
 class Prose:
     """A block of prose as the patterns of checks read it.
@@ -86,9 +92,8 @@ class Prose:
 
     @cached_property
     def low(self) -> str:
-        """The text in lower case, for English patterns: as long, so that places are the same."""
-        low = self.text.lower()
-        return low if len(low) == len(self.text) else "".join(letter.lower()[0] for letter in self.text)
+        """The text in lower case, for English patterns; its places are the same."""
+        return lowered(self.text)
 
     @cached_property
     def clauses(self) -> Sequence[tuple[int, int]]:

@@ -62,7 +62,7 @@ _OF_CHINESE = re.compile(
     r"[可宜好许望能会拟]|建议|推荐|不妨|理[应当]|愿意|旨在|预[期计]|鼓励|倡导|提倡|力[求争图]|争取|尝试|试图|努力|尽力|致力|打算|计划|需要|具[备有]"
 )
 _LETTERS_ZH = "可宜好许望能会拟建推妨理愿旨预鼓倡提力争尝试努尽致打计需具"  # one of them stands in each such word
-_BINDS_ZH = re.compile(rf"(?<!理){CHINESE.pattern}")
+_BINDS_ZH = re.compile(rf"(?<!理)(?:{CHINESE.pattern})")
 _CONDITION_ZH = re.compile(r"如果|若|当|除非|因为|是否|的[一-龥]{0,3}$")
 _EXPLAINED = re.compile(
     r"\brfc\s?2119\b|[\"“'‘*`](?:should|may)[\"”'’*`]|[“「](?:可以?|宜|可能)[”」]|\bshould\b[^.\n]{0,40}\bare\s+to\s+be\s+interpreted"

@@ -24,11 +24,20 @@ ENGLISH = re.compile(_words("shall", "must", after=_QUOTES, then=rf"(?:\s+not)?{
 
 # 应, 须 and 需 are parts of many words that oblige nobody: 响应, 对应, 应用, 应对; 无须, 须知; 按需, 只需.
 # 不得不 is no ban.
-CHINESE = re.compile(
-    r"(?<![“「『\"])(?:必须|应当|应该|不得(?![不已])|(?<![按所无必急刚供仅只])需(?![要求])|(?<![必无毋])须(?!知)|"
-    r"(?<![对响相供适反效感呼])(?<![^返]回)应(?![用急答聘声付届景季收]|力(?![求争图])|变(?![为成更得绿红黄灰黑白蓝暗亮大小])|有[的尽]|对(?![接外内齐标]|.{0,30}?(?:进行|加以|予以|给予|[作做]出|实施|采取|提供|发出|[报告预]警|执行))))"
-    r"(?![”」』\"])"
+_QUOTES_ZH = r"“「『\""
+_WORDS_ZH = (
+    rf"必(?<![{_QUOTES_ZH}].)须",
+    rf"应(?<![{_QUOTES_ZH}].)[当该]",
+    rf"不(?<![{_QUOTES_ZH}].)得(?![不已])",
+    rf"需(?<![{_QUOTES_ZH}按所无必急刚供仅只].)(?![要求])",
+    rf"须(?<![{_QUOTES_ZH}必无毋].)(?!知)",
+    (
+        rf"应(?<![{_QUOTES_ZH}对响相供适反效感呼].)(?<![^返]回.)"
+        r"(?![用急答聘声付届景季收]|力(?![求争图])|变(?![为成更得绿红黄灰黑白蓝暗亮大小])|有[的尽]|对(?![接外内齐标]|"
+        r".{0,30}?(?:进行|加以|予以|给予|[作做]出|实施|采取|提供|发出|[报告预]警|执行)))"
+    ),
 )
+CHINESE = re.compile("|".join(rf"{word}(?![”」』\"])" for word in _WORDS_ZH))
 """What must be or should be. 需要 and 要求 are left out: they tell as often what somebody wants."""
 
 # what is built "will" and "needs to" by the document's word; what else does tells how the world is
@@ -38,8 +47,9 @@ _BUILT = (
     "front-end", "gateway", "controller",
 )  # fmt: skip
 _BUILT_ZH = (
-    "系统|平台|软件|服务|模块|接口|设备|产品|程序|页面|网站|客户端|服务器|服务端|数据库|终端|网关|后台|前端|后端|组件"
-)
+    "系统", "平台", "软件", "服务", "模块", "接口", "设备", "产品", "程序", "页面", "网站", "客户端", "服务器",
+    "服务端", "数据库", "终端", "网关", "后台", "前端", "后端", "组件",
+)  # fmt: skip
 _REQUIRED = rf"\s+(?:required|obliged)\s+to{_UNQUOTED}"
 _WILL = r"s?\s+(?:will|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+(?:expected\s+)?to)\b"
 _ADVICE = re.compile(
@@ -52,9 +62,8 @@ _ADVICE = re.compile(
     ),
     re.ASCII,
 )
-_ADVICE_ZH = re.compile(
-    rf"{CHINESE.pattern}|(?:{_BUILT_ZH})(?:还|均|都|也|总是|至少)?(?:需要|要(?![求点素么不是]))|务必|严禁"
-)
+_WANTS = "(?:还|均|都|也|总是|至少)?(?:需要|要(?![求点素么不是]))"
+_ADVICE_ZH = re.compile("|".join((CHINESE.pattern, *(f"{built}{_WANTS}" for built in _BUILT_ZH), "务必", "严禁")))
 OF_ADVICE = (
     "shall", "must", "should", "required", "obliged", "will", "need", "has to", "have to", "is to", "are to",
     "expected", "应", "须", "需", "要", "务", "严", "不得",
