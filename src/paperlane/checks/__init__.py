@@ -446,7 +446,8 @@ class Places:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._lines = [0, *(found.end() for found in re.finditer(r"\r\n|\r|\n", document.text))]
+        lines = document.text.replace("\r\n", " \n").replace("\r", "\n").split("\n")
+        self._lines = [*accumulate((len(line) + 1 for line in lines[:-1]), initial=0)]
         self._blocks = [block.start for block in document.parsed.blocks]
         self._firsts = [section.first - (section.heading >= 0) for section in document.sections]
 

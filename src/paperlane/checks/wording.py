@@ -73,9 +73,9 @@ def wording(
 ) -> Wording:
     """Words as patterns: English ones stand between borders of words, `signs` and Chinese ones anywhere.
 
-    English ones begin with a letter or a comma, for most places are passed by after a look at one character.
+    English ones begin with a letter: most places are passed by after a look at one border.
     """
-    words = rf"(?<![\w-])(?=[a-z,])(?:{'|'.join(english)})(?![\w-])"
+    words = rf"\b(?<!-)(?=[a-z])(?:{'|'.join(english)})(?![\w-])"
     return Wording(
         re.compile("|".join((words, *signs)), re.ASCII), re.compile("|".join(chinese), re.ASCII), anywhere, others
     )
