@@ -1,6 +1,7 @@
 """Words that oblige somebody, in English and Chinese, and the clauses that hold them."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,17 +10,21 @@ from paperlane.checks.sentences import LABEL, clauses
 _QUOTES = r"\"“”'‘’"
 
 
-def _words(*words: str, after: str = "", then: str) -> str:
-    """Words at whose begin a word begins, not `after` one of these characters, and what comes then.
+def bordered(*words: str, after: str = "") -> str:
+    """A pattern of words, at whose begin a word begins, and not `after` one of these characters.
 
-    What stands before a word is looked at behind its first letter, so that all others are quickly passed by.
+    What stands before them is looked at behind their first letters: a pattern that begins with letters passes quickly
+    by all others.
     """
-    return "|".join(rf"{word[0]}(?<![\w{after}].){word[1:]}{then}" for word in words)
+    rests: defaultdict[str, list[str]] = defaultdict(list)
+    for word in words:
+        rests[word[0]].append(word[1:])
+    return "(?:{})".format("|".join(rf"{first}(?<![\w{after}].)(?:{'|'.join(rests[first])})" for first in rests))
 
 
 _UNQUOTED = rf"\b(?![{_QUOTES}])"  # a word in quotes is spoken of
 
-ENGLISH = re.compile(_words("shall", "must", after=_QUOTES, then=rf"(?:\s+not)?{_UNQUOTED}"), re.ASCII)
+ENGLISH = re.compile(rf"{bordered('shall', 'must', after=_QUOTES)}(?:\s+not)?{_UNQUOTED}", re.ASCII)
 """What must be, in lower case. `will` and `need` are left out: they tell as often what happens."""
 
 # 应, 须 and 需 are parts of many words that oblige nobody: 响应, 对应, 应用, 应对; 无须, 须知; 按需, 只需.
@@ -50,20 +55,18 @@ _BUILT_ZH = (
     "系统", "平台", "软件", "服务", "模块", "接口", "设备", "产品", "程序", "页面", "网站", "客户端", "服务器",
     "服务端", "数据库", "终端", "网关", "后台", "前端", "后端", "组件",
 )  # fmt: skip
-_REQUIRED = rf"\s+(?:required|obliged)\s+to{_UNQUOTED}"
-_WILL = r"s?\s+(?:will|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+(?:expected\s+)?to)\b"
-_ADVICE = re.compile(
-    "|".join(
-        (
-            _words("shall", "must", "should", after=_QUOTES, then=_UNQUOTED),
-            _words("is", "are", after=_QUOTES, then=_REQUIRED),
-            _words(*_BUILT, then=_WILL),
-        )
+_REQUIRED = (r"is\s+(?:required|obliged)\s+to", r"are\s+(?:required|obliged)\s+to")
+_ADVICE = (
+    re.compile(bordered("shall", "must", "should", *_REQUIRED, after=_QUOTES) + _UNQUOTED, re.ASCII),
+    re.compile(
+        rf"{bordered(*_BUILT)}s?\s+(?:will|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+(?:expected\s+)?to)\b", re.ASCII
     ),
-    re.ASCII,
 )
-_WANTS = "(?:还|均|都|也|总是|至少)?(?:需要|要(?![求点素么不是]))"
-_ADVICE_ZH = re.compile("|".join((CHINESE.pattern, *(f"{built}{_WANTS}" for built in _BUILT_ZH), "务必", "严禁")))
+_ADVICE_ZH = (
+    CHINESE,
+    re.compile("务必|严禁"),
+    re.compile(rf"(?:{'|'.join(_BUILT_ZH)})(?:还|均|都|也|总是|至少)?(?:需要|要(?![求点素么不是]))"),
+)
 OF_ADVICE = (
     "shall", "must", "should", "required", "obliged", "will", "need", "has to", "have to", "is to", "are to",
     "expected", "应", "须", "需", "要", "务", "严", "不得",
@@ -121,6 +124,8 @@ def _leads(lead: str) -> bool:
 
 def _advice(low: str, start: int, end: int) -> re.Match[str] | None:
     """The first words between two places that oblige somebody."""
-    english = _ADVICE.search(low, start, end)
-    chinese = None if low.isascii() else _ADVICE_ZH.search(low, start, end)
-    return chinese if english is None or (chinese is not None and chinese.start() < english.start()) else english
+    first: re.Match[str] | None = None
+    for pattern in _ADVICE if low.isascii() else (*_ADVICE, *_ADVICE_ZH):
+        found = pattern.search(low, start, end if first is None else first.start())
+        first = found or first
+    return first
