@@ -22,7 +22,7 @@ def bordered(*words: str, after: str = "") -> str:
     return "(?:{})".format("|".join(rf"{first}(?<![\w{after}].)(?:{'|'.join(rests[first])})" for first in rests))
 
 
-_UNQUOTED = rf"\b(?![{_QUOTES}])"  # a word in quotes is spoken of
+_UNQUOTED = r"\b(?![\"”'’])"  # a word in quotes is spoken of
 
 ENGLISH = re.compile(rf"{bordered('shall', 'must', after=_QUOTES)}(?:\s+not)?{_UNQUOTED}", re.ASCII)
 """What must be, in lower case. `will` and `need` are left out: they tell as often what happens."""
