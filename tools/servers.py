@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 import pymysql
@@ -57,12 +57,12 @@ class Server:
     secure_url: str = ""  # the same with TLS, where there is such a way
     environment: Mapping[str, str] = field(default_factory=dict)
     farewell: Sequence[str] = ()  # what ends what it left behind
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[Any] | None = None
 
     def start(self) -> Self:
         """Start it, and wait until it answers."""
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
+            process: subprocess.Popen[Any] = subprocess.Popen(
                 self.command,
                 stdout=log,
                 stderr=log,
@@ -71,12 +71,13 @@ class Server:
                 start_new_session=True,
                 **_as(self.user),
             )
+        self.process = process
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 self.ready()
             except Exception:  # noqa: BLE001  each server has its own
-                if self.process.poll() is not None or time.monotonic() > deadline:
+                if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((self.folder / "server.log").read_text(errors="replace")) from None
                 time.sleep(0.05)
             else:
@@ -105,8 +106,8 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _as(user: str) -> dict[str, str]:
-    return {"user": user, "group": user, "extra_groups": []} if user and os.geteuid() == 0 else {}  # type: ignore[dict-item]
+def _as(user: str) -> dict[str, Any]:
+    return {"user": user, "group": user, "extra_groups": []} if user and os.geteuid() == 0 else {}
 
 
 def _folder(user: str) -> Path:

@@ -42,6 +42,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "upload failed": ("The upload did not arrive. Try again.", "上传未成功，请重试。"),
     # tasks
     "nothing yet": ("Nothing was uploaded yet.", "还没有上传任何文档。"),
+    "nothing such": ("No document here has this status.", "此处没有这种状态的文档。"),
+    "uploaded": ("Uploaded", "上传时间"),
+    "uploaded together": ("Show what was uploaded together", "显示同一批上传的文档"),
     "more": ("Show more", "显示更多"),
     "cancel": ("Cancel", "取消"),
     "retry": ("Start again", "重新开始"),

@@ -2,8 +2,10 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from itertools import combinations
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    FloatRect,
     Locator,
     Page,
     WebSocket,
@@ -318,8 +321,17 @@ def test_a_keyboard_is_enough(page: Page):
     chooser.value.set_files({"name": "gate.md", "mimeType": "text/markdown", "buffer": TEXT.encode()})
     expect(page.locator("li", has_text="gate.md")).to_have_attribute("data-status", "completed")
     page.get_by_role("button", name="Drop documents here").focus()
-    page.keyboard.press("Tab")  # nothing unseen stands between
-    expect(page.get_by_role("link", name="gate.md")).to_be_focused()
+    for name in (
+        "All",
+        "waiting",
+        "testing",
+        "done",
+        "failed",
+        "cancelled",
+        "gate.md",
+    ):  # nothing unseen stands between
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     page.locator("li.issue .issue-head").first.focus()
     page.keyboard.press("Enter")
@@ -582,3 +594,39 @@ def test_what_is_looked_for_is_chosen_and_a_later_version_shows_what_is_new(page
     expect(page.locator("#issues blockquote")).to_have_text(["the the"])
     expect(page.locator("#issues .actions *, mark")).to_have_count(0)
     expect(page.locator("#paper")).to_contain_text("TODO")
+
+
+def test_the_list_tells_when_and_shows_one_status_or_what_was_uploaded_together(page: Page):
+    drop(page, **{"gate.md": TEXT})
+    drop(page, **{"first.md": "One.", "second.md": "Two.", "broken.pdf": b"%PDF-1.7\n"})
+    expect(page.locator("#tasks li[data-status='completed']")).to_have_count(3)
+    expect(page.locator("#tasks li[data-status='failed']")).to_have_count(1)
+    assert all(re.search(r"\d:\d\d", when.inner_text()) for when in page.locator("#tasks .when").all())
+    page.get_by_role("link", name="failed", exact=True).click()
+    expect(page.locator("#tasks .name")).to_have_text(["broken.pdf"])
+    expect(page.locator("#filters a[aria-current]")).to_have_text(["failed"])
+    page.locator("#tasks .when").click()
+    expect(page.locator("#tasks .name")).to_have_text(["first.md", "second.md", "broken.pdf"])
+    expect(page.locator("#filters dt")).to_have_text(["Status", "Uploaded"])
+    expect(page.locator("#batch")).to_have_text(page.locator("#tasks .when").first.inner_text())
+    page.get_by_role("link", name="waiting", exact=True).click()
+    expect(page.get_by_text("No document here has this status.")).to_be_visible()
+    page.locator("#filters [data-status='']").click()
+    expect(page.locator("#tasks .name")).to_have_count(3)
+    page.locator("#filters [data-batch='']").click()
+    expect(page.locator("#tasks .name")).to_have_count(4)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        row = page.locator("#tasks li").first
+        boxes = [row.locator(each).bounding_box() for each in (".name", ".when", ".status", ".detail")]
+        assert not any(overlap(one, other) for one, other in combinations(boxes, 2))
+
+
+def overlap(one: FloatRect | None, other: FloatRect | None) -> bool:
+    assert one is not None
+    assert other is not None
+    return all(
+        max(one[a], other[a]) < min(one[a] + one[size], other[a] + other[size])
+        for a, size in (("x", "width"), ("y", "height"))
+    )

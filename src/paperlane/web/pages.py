@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from paperlane.catalog import words
 from paperlane.checks import DEFAULT_PROFILE, PROFILES
+from paperlane.desk import STATES
 from paperlane.settings import models_of
 from paperlane.web import language
 from paperlane.web.identity import Parts, account_of
@@ -75,13 +76,14 @@ def sign_in_first(request: Request) -> Response:
 
 
 @router.get("/")
-async def documents(request: Request, house: Parts, lang: Language) -> Response:
-    """Upload documents and follow them."""
+async def documents(request: Request, house: Parts, lang: Language, batch: str = "") -> Response:
+    """Upload documents and follow them; the list is filtered by the address, by `status` and `batch`."""
     if await account_of(request) is None:
         return sign_in_first(request)
     usual = house.desk.tasks.profiles or (DEFAULT_PROFILE,)
     models = [terms.called for terms in models_of(house.settings)]
-    return await show(request, "documents.html", lang, profiles=PROFILES, usual=usual, models=models)
+    more: dict[str, Any] = {"profiles": PROFILES, "usual": usual, "models": models, "states": STATES, "batch": batch}
+    return await show(request, "documents.html", lang, **more)
 
 
 @router.get("/tasks/{task}")

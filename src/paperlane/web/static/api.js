@@ -120,7 +120,7 @@ export function sayWait({ attempt, run_at }) {
 }
 
 /** A time as the reader writes it; the day only where it is another. */
-function sayTime(at) {
+export function sayTime(at) {
   const language = document.documentElement.lang.slice(0, 2);
   const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
   const today = at.toDateString() === new Date().toDateString();

@@ -1,6 +1,7 @@
 // A document beside its issues: each quote is highlighted where it stands.
 
 import { ask, element, mayAct, say, sayChanges, sayCode, sayFault, sayFound, sayWait, send } from "./api.js";
+import { filter, linkFilters } from "./filters.js";
 import { Follower } from "./following.js";
 import { placesIn } from "./offsets.js";
 
@@ -13,7 +14,6 @@ const state = document.getElementById("state");
 const bar = document.getElementById("bar");
 const told = document.getElementById("told");
 const problem = document.getElementById("problem");
-const filter = new URLSearchParams(location.search);
 const follower = new Follower({ moved: move, look });
 const onlyFixed = filter.get("change") === "fixed";
 const issues = []; // those that are listed and stand in this version
@@ -298,14 +298,7 @@ function name(text) {
   document.title = `${text} · Paperlane`;
 }
 
-for (const link of document.querySelectorAll("#filters a")) {
-  const [name] = Object.keys(link.dataset);
-  const query = new URLSearchParams(filter);
-  if (link.dataset[name]) query.set(name, link.dataset[name]);
-  else query.delete(name);
-  link.href = `?${query}`;
-  if ((filter.get(name) ?? "") === link.dataset[name]) link.setAttribute("aria-current", "true");
-}
+linkFilters();
 
 /** Do this; where it fails, say there why, and offer to try again. */
 async function attempt(work, place = problem) {

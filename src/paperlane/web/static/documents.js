@@ -1,6 +1,7 @@
 // Uploading documents and following them.
 
-import { ask, element, mayAct, say, sayCode, sayFault, sayFound, sayProgress, sayWait } from "./api.js";
+import { ask, element, mayAct, say, sayCode, sayFault, sayFound, sayProgress, sayTime, sayWait } from "./api.js";
+import { filter, linkFilters } from "./filters.js";
 import { Follower } from "./following.js";
 
 const list = document.getElementById("tasks");
@@ -20,6 +21,9 @@ class Row {
   constructor(task) {
     this.name = element("a", "name", task.document.name);
     this.name.href = `/tasks/${task.id}`;
+    this.when = element("a", "when", sayTime(new Date(task.created_at)));
+    this.when.href = `/?${new URLSearchParams({ batch: task.batch })}`;
+    this.when.title = say("uploaded together");
     this.status = element("span", "status");
     this.bar = document.createElement("progress");
     this.bar.max = 100;
@@ -30,7 +34,7 @@ class Row {
     this.refused = element("p", "notice");
     this.refused.role = "alert";
     this.refused.hidden = true;
-    this.root = element("li", "", this.name, this.status, this.bar, this.detail, this.act, this.refused);
+    this.root = element("li", "", this.name, this.when, this.status, this.bar, this.detail, this.act, this.refused);
     this.show(task);
   }
 
@@ -129,22 +133,28 @@ function watchBatch(query) {
   [...rows.values()].filter((row) => `batch=${row.task.batch}` === query).forEach(watch);
 }
 
-/** Ask for the state of all that is listed. */
+/** Ask for the state of all that is listed: of the newest together, of what else is under way one by one. */
 async function look() {
   const page = await ask(`/tasks?limit=${Math.min(rows.size, 1_000)}`);
   page.items.forEach((task) => rows.get(task.id)?.show(task));
+  const told = new Set(page.items.map((task) => task.id));
+  for (const row of [...rows.values()].filter(({ isUnderWay, task }) => isUnderWay && !told.has(task.id))) row.show(await ask(`/tasks/${row.task.id}`));
 }
 
 async function load() {
   const unlisted = document.getElementById("unlisted");
   try {
-    const page = await ask(`/tasks?limit=50${cursor ? `&cursor=${cursor}` : ""}`);
+    const page = await ask(`/tasks?${new URLSearchParams({ limit: 50, cursor, status: filter.get("status") ?? "", batch: filter.get("batch") ?? "" })}`);
     page.items.forEach((task) => watch(put(task)));
+    if (filter.get("batch") && page.items.length) document.getElementById("batch").textContent = sayTime(new Date(page.items[0].created_at));
     cursor = page.next ?? "";
     more.hidden = !cursor;
     more.textContent = say("more");
     unlisted.hidden = true;
+    const isFiltered = ["status", "batch"].some((name) => filter.get(name));
+    document.getElementById("filters").hidden = rows.size === 0 && !isFiltered;
     document.getElementById("nothing").hidden = rows.size > 0;
+    document.getElementById("nothing").textContent = say(isFiltered ? "nothing such" : "nothing yet");
   } catch (error) {
     unlisted.textContent = error.message;
     unlisted.hidden = false;
@@ -186,6 +196,7 @@ async function upload(chosen) {
     const batch = await ask("/batches", { method: "POST", body: form });
     batch.tasks.forEach((task) => watch(put(task, true))); // the newest first, as the list tells them
     document.getElementById("nothing").hidden = true;
+    document.getElementById("filters").hidden = false;
     tell(rejections(batch.rejected));
   } catch (error) {
     const again = error.retryAfter ? ` ${say("try again in", { seconds: error.retryAfter })}` : "";
@@ -203,6 +214,7 @@ function rejections(rejected) {
 
 more.addEventListener("click", load);
 if (mayAct) takeFiles();
+linkFilters();
 load();
 
 function takeFiles() {
