@@ -62,11 +62,11 @@ _POINT = re.compile(
 )
 # of programs, formulas and grammars, whose brackets follow other rules
 _FORMAL = re.compile(
-    r"::|"
-    r"^\s*[\[{]+\w+,|\(\?[^)\s]|\[:|^\w+\([^()\n]*,\s*$|\w:\w+\(|^\s*//|\|\||&&|->|=>|:=|==|!=|\+\+|<<|>>|/\*|\*/|[{};]\s*$|\w\(\)|\s=\s|\\\w|^\s*[-+|*/=<>]\s",
+    r"[-:(|&=!+<>/*{};\\\[](?:(?<=:)[:=]|(?<=\()\?[^)\s]|(?<=\[):|(?<=\w:)\w+\(|(?<=\|)\||(?<=&)&|(?<==)[>=]|"
+    r"(?<=\+)\+|(?<=<)<|(?<=>)>|(?<=-)>|(?<=!)=|(?<=/)\*|(?<=\*)/|(?<=[{};])\s*$|(?<=\w\()\)|(?<=\s=)\s|(?<=\\)\w)",
     re.MULTILINE,
 )
-
+_FORMAL_LINE = re.compile(r"^(?:\s*[\[{]+\w+,|\w+\([^()\n]*,\s*$|\s*//|\s*[-+|*/=<>]\s)", re.MULTILINE)
 
 # where it stands decides which half it is, if anything does
 _QUOTE = re.compile(
@@ -130,7 +130,7 @@ def _lone(prose: Prose) -> Sequence[_Lone]:
         return ()
     text = _NONE.sub(lambda found: " " * len(found[0]), prose.text)
     words = _TITLE if prose.block.level else _WORDS
-    if _FORMAL.search(text) or not words.search(text):
+    if not words.search(text) or _FORMAL.search(text) or _FORMAL_LINE.search(text):
         return ()
     held: list[tuple[int, str]] = []
     kinds = Counter[str]()  # of those held: there may be very many
@@ -177,8 +177,10 @@ def _even(text: str) -> bool:
 
 def _straight(text: str) -> Iterator[tuple[int, bool]]:
     """The straight quote without its other half, where their number is odd; behind a number it may mean inches."""
+    if text.count('"') % 2 == 0:
+        return
     signs = list(_QUOTE.finditer(text))
-    if len(signs) % 2 == 0 or any(text[found.start() - 1 : found.start()].isdecimal() for found in signs):
+    if any(text[found.start() - 1 : found.start()].isdecimal() for found in signs):
         return
     begun = -1
     for found in signs:
