@@ -52,6 +52,8 @@ def main() -> None:
         call(9, [], {**lease, "fence": "1"})
         call(10, [], {**lease, "stage": "gpu"})
         call(11, [], {})
+        if broker.startswith("redis"):
+            connection.default_channel.client.rpush(QUEUE, "no message")  # read first
 
 
 if __name__ == "__main__":

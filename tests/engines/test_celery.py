@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from tests.conftest import ROOT
 from tests.databases import Databases, new_file
 from tests.engines.carried import Carried, carried, interpreter
@@ -47,6 +48,14 @@ def children(parent: int) -> list[int]:
     return [int(pid) for pid in subprocess.run(["pgrep", "-P", str(parent)], stdout=-1, check=False).stdout.split()]
 
 
+def forks(service: Carried) -> set[int]:
+    """The four children of Celery's worker that bring what it fetches."""
+    (program,) = service.programs
+    found = set(children(program.pid)) - set(service.workers())
+    assert len(found) == 4
+    return found
+
+
 def said_since(service: Carried, before: int) -> str:
     return service.said[before:]
 
@@ -59,6 +68,7 @@ FORGED = {
     "Received unregistered task of type 'celery.map'": 1,
     "what arrived is refused": 4,
 }
+ON_REDIS = {"Celery did not expect this": 1}  # what stands in a queue need not be a message there
 
 
 def test_what_is_forged_runs_nothing_is_told_and_stops_nobody(service: Carried):
@@ -69,7 +79,7 @@ def test_what_is_forged_runs_nothing_is_told_and_stops_nobody(service: Carried):
     subprocess.run(forge, cwd=ROOT, check=True)
     service.completed(service.submit(service.user(), 4))
     service.until(lambda: "forged-11" in said_since(service, before), "the last forged message")
-    for words, times in FORGED.items():
+    for words, times in (FORGED | (ON_REDIS if service.broker.url.startswith("redis") else {})).items():
         service.until(lambda w=words, t=times: said_since(service, before).count(w) >= t, words)
     assert not touched.exists()
     assert (program.poll(), service.workers()) == (None, beside)
@@ -80,15 +90,47 @@ def test_a_child_that_is_killed_hands_its_lease_back_and_the_task_ends_once(serv
     names = service.submit(service.user(), 2, log=str(log), **{"wait in two": str(path)})
     service.until(lambda: log.exists() and log.read_text().split() == ["one", "one"], "both tasks")
     service.at(path)
-    (program,) = service.programs
-    killed = set(children(program.pid)) - set(service.workers())
-    assert len(killed) == 4
-    for pid in killed:
+    for pid in forks(service):
         os.kill(pid, signal.SIGKILL)
     service.until(lambda: all(len(service.ledger.attempts(name)) == 2 for name in names), "another attempt of both")
     path.touch()
     service.completed(names)
     assert sorted(log.read_text().split()) == sorted(ALL * 2)
+
+
+@on_redis
+def test_a_redis_that_goes_away_before_anybody_took_what_came_does_not_end_the_program(service: Carried):
+    """It asks for more then, and hears first that its connection for commands is lost: in closing it, Celery trips."""
+    (program,), stopped, before = service.programs, forks(service), len(service.said)
+    beside, asked = service.workers(), redis.Redis.from_url(service.broker.url)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        names = service.submit(service.user(), 3)
+        service.until(lambda: said_since(service, before).count("] received") == 3, "what nobody takes")
+        service.until(lambda: any("b" in client["flags"] for client in asked.client_list()), "who waits for more")
+        os.kill(program.pid, signal.SIGSTOP)
+        asked.client_kill_filter(_type="pubsub")
+        service.broker.kill()
+        os.kill(program.pid, signal.SIGCONT)
+        service.until(lambda: "Trying again in" in said_since(service, before), "the loss")
+    finally:
+        for pid in (program.pid, *stopped):
+            os.kill(pid, signal.SIGCONT)
+    service.broker.start()
+    service.completed([*names, *service.submit(service.user(), 4)])
+    assert (program.poll(), service.workers()) == (None, beside)
+
+
+@on_redis
+def test_a_program_that_celery_cannot_go_on_with_is_started_anew(service: Carried):
+    (program,), before = service.programs, len(service.said)
+    redis.Redis.from_url(service.broker.url).lpush(
+        "file_processing", *["no message"] * 2
+    )  # after one, it connects anew
+    service.until(lambda: "started anew" in said_since(service, before), "the end of the first")
+    service.completed(service.submit(service.user(), 4))
+    assert program.poll() is None
 
 
 def test_flower_is_told_whose_task_it_is_and_what_is_done_with_it(service: Carried):
@@ -121,6 +163,13 @@ def test_celerys_own_command_to_end_drains_too(service: Carried):
     path.touch()
     service.running()
     service.completed([name])
+
+
+@on_redis
+def test_an_end_that_is_not_in_order_is_told_by_the_exit_code(service: Carried):
+    (program,) = service.programs
+    os.kill(program.pid, signal.SIGQUIT)
+    assert program.wait(60) == 1
 
 
 def test_what_comes_does_not_wait_behind_a_busy_worker_while_another_one_is_free(house: Carried):

@@ -467,7 +467,7 @@ class TestFaults:
 class TestBroker:
     @pytest.mark.parametrize("how", ["is killed", "comes back empty"])
     def test_the_broker(self, service: Carried, how: str):
-        path = service.file()
+        path, before = service.file(), [program.poll() for program in service.programs]
         user = service.user(max_running=8)
         names = service.submit(user, 8, **{"wait in two": str(path)})  # half of them wait at the broker, or soon will
         service.at(path)
@@ -478,6 +478,7 @@ class TestBroker:
             service.forget_all()
         service.broker.start()
         service.completed([*names, *later])
+        assert [program.poll() for program in service.programs] == before
 
     def test_the_broker_is_away_while_tasks_go_on_to_come(self, service: Carried, whole: bool):  # noqa: FBT001
         """The one place where time itself must pass: after some, programs give up, or ask the more rarely."""

@@ -1,8 +1,11 @@
 """The engine `celery`: leases go through its queues, and its children bring them to the worker beside them."""
 
 import atexit
+import math
 import os
 import ssl
+import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -11,9 +14,11 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task, signals
+from celery.worker.consumer import Consumer
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.messaging import Producer
+from typing_extensions import override
 
 from paperlane.engines import Traits
 from paperlane.engines.beside import Beside
@@ -31,6 +36,8 @@ _DOOR = "PAPERLANE_DOOR"  # in the environment: children that are no forks have 
 _PATIENCE = 5.0  # seconds for which a broker may be silent
 _HEARTBEAT = 30  # seconds after which RabbitMQ and its clients give each other up
 _MEMORY = {Stage.CPU: 500 * 1_024, Stage.MODEL: 1_024 * 1_024}  # KiB of a child before another one takes its place
+_SOON = 5.0  # seconds between two errors that nobody expects, within which a process is not trusted any more
+_PAUSE = 1.0  # seconds before another one is started
 _PRIORITIES = 10  # on RabbitMQ; the ledger has ordered what comes, so all that Paperlane sends has the same
 
 Command = Callable[[int, str], Sequence[str]]
@@ -154,9 +161,53 @@ def program(
 
 
 def run(app: Celery, name: str, level: str) -> None:
-    """Be the application's worker until told to stop; no other one has its name."""
+    """Be the application's worker until told to stop; no other one has its name. SystemExit where it ends otherwise."""
+    started: list[Any] = []
+
+    def know(instance: Any, **_told: object) -> None:
+        started.append(instance)
+
+    signals.celeryd_after_setup.connect(know, weak=False)
     quiet = ("--without-mingle", "--without-gossip")  # the ledger knows what its workers would tell each other
     app.worker_main(["worker", *quiet, f"--hostname={name}-{os.getpid()}@%h", f"--loglevel={level}"])
+    if any(worker.exitcode != 0 for worker in started):  # only Celery's own command passes it on
+        log.error("Celery's worker did not end in order")
+        sys.exit(1)
+
+
+class Steady(Consumer):
+    """Celery's listener to the broker; by itself it ends the worker at whatever it does not take for a lost connection.
+
+    On Redis a loss may show as something else, and what stands in a queue there need not be a message.
+    """
+
+    class Blueprint(Consumer.Blueprint):
+        """Its parts; Celery starts them for each connection, and again when that is lost."""
+
+        _failed_at = -math.inf
+
+        @override
+        def start(self, parent: Consumer) -> None:
+            """Connect and listen. ConnectionError for what is not expected, for Celery then connects anew."""
+            try:
+                super().start(parent)
+            except (*parent.connection_errors, *parent.channel_errors):
+                raise
+            except Exception as error:
+                before, self._failed_at = self._failed_at, time.monotonic()
+                if self._failed_at - before < _SOON:  # another connection does not help
+                    raise
+                log.exception("Celery did not expect this, and connects anew")
+                raise ConnectionError("not expected by Celery") from error
+
+    @override
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let go of the connection, whatever closing it comes to: what was not acknowledged is handed out again."""
+        try:
+            super().on_connection_error_after_connected(exc)
+        except Exception as error:  # noqa: BLE001  an AttributeError for one, where Redis is to take messages back
+            log.warning("a lost connection to the broker could not be closed in order", why=repr(error))
+            self.connection = None
 
 
 def _configured(url: str, grace: float = 0.0) -> Celery:
@@ -183,6 +234,7 @@ def _configured(url: str, grace: float = 0.0) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
+        worker_consumer=Steady,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=on_redis,
         worker_enable_prefetch_count_reduction=False,  # after a connection was lost: what runs is acknowledged
@@ -239,7 +291,7 @@ def _task_of(app: Celery) -> Task:
 
 
 class _Side:
-    """The worker beside Celery's: it begins before that forks, and drains when that is told to stop."""
+    """The worker beside Celery's: it begins before that forks, drains when that stops, and begins anew with it."""
 
     def __init__(
         self,
@@ -256,13 +308,14 @@ class _Side:
         self._stages = stages
         self._beside: Beside | None = None
         self._stopped = False
+        self._told = False
 
     def join(self) -> None:
         """Be told when a worker of Celery starts; its other commands send none of this."""
         signals.celeryd_init.connect(self._size, weak=False)
         signals.celeryd_after_setup.connect(self._start, weak=False)
         signals.worker_process_init.connect(self._leave_to_parent, weak=False)
-        signals.worker_shutting_down.connect(self._stop, weak=False)
+        signals.worker_shutting_down.connect(self._stop_as_told, weak=False)
 
     def _size(self, options: Mapping[str, Any], **_told: object) -> None:
         """Queues, children and their memory, where the command line does not say."""
@@ -282,20 +335,42 @@ class _Side:
         atexit.register(self._beside.close)
 
     def _drain_with(self, worker: Any) -> None:
-        """Celery's own command `shutdown`, which Flower gives, sends no signal."""
+        """Celery's own command `shutdown`, which Flower gives, sends no signal; nor does an error that it stops for."""
         stop = worker.stop
 
         def stop_both(*given: Any, **more: Any) -> Any:
+            error = sys.exc_info()[1]  # Celery handles it just now
             self._stop()
-            return stop(*given, **more)
+            try:
+                return stop(*given, **more)
+            finally:
+                if isinstance(error, Exception):
+                    self._begin_anew(error)
 
         worker.stop = stop_both
+
+    def _begin_anew(self, error: Exception) -> None:
+        """Be another process under the same id, unless it is told to stop meanwhile: nobody else may start one.
+
+        What else helps where children died at the same time? Celery may then watch one of the living no more, and each
+        connection from then on fails at that.
+        """
+        if self._beside is not None:
+            self._beside.close()
+        time.sleep(_PAUSE)
+        if not self._told:
+            log.error("Celery's worker could not go on and is started anew", why=repr(error))
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  what this was started by
 
     def _leave_to_parent(self, **_told: object) -> None:
         if self._beside is not None:
             self._beside.leave_to_parent()
 
-    def _stop(self, **_told: object) -> None:
+    def _stop_as_told(self, **_told: object) -> None:
+        self._told = True
+        self._stop()
+
+    def _stop(self) -> None:
         """Let it drain; where it does not, what children wait for is given up: until then Celery waits for them."""
         if self._beside is not None and not self._stopped:
             self._stopped = True

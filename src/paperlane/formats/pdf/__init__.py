@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -24,7 +24,7 @@ from paperlane.formats.pdf.letters import unknown_share
 from paperlane.formats.pdf.levels import tagged_levels
 from paperlane.formats.pdf.looks import edges_of, looks_of
 from paperlane.formats.pdf.lost import lost_pages
-from paperlane.formats.pdf.page import Holds, Page, Source, Title, cleaned, with_cells
+from paperlane.formats.pdf.page import Holds, Page, Source, Title, cleaned, index_of, with_cells
 from paperlane.formats.pdf.pictures import has_picture, is_mostly_picture, is_outlined, is_stamped
 from paperlane.formats.pdf.ruled import real_tables, ruled_place
 from paperlane.formats.pdf.running import running_lines
@@ -40,6 +40,7 @@ _PASSWORD, _SECURITY = 4, 5  # FPDF_ERR_*
 _MAY_COPY = 1 << 4  # ISO 32000-1, table 22
 _OCR_PAGES = 20
 _DEEPEST = 9
+_LONGEST_TITLE = 512  # bytes; a longer one is asked for again
 _LOW_TEXT = 40  # letters of a page, the fewest that tell of its having been read
 _MUCH_TEXT = 1000  # letters of a page that is no scan with a stamp, whatever it shows beside them
 _PARTLY_UNKNOWN = 0.2  # of a page's letters; fewer are bullets, marks of checked boxes and the like
@@ -175,8 +176,9 @@ def _page(document: pypdfium2.PdfDocument, number: int, sources: Source) -> Page
     try:
         words = page.get_textpage()
         try:
-            raw = words.get_text_range() if words.count_chars() > 0 else ""
-            unknown = unknown_share(raw, words)
+            count = words.count_chars()
+            raw = words.get_text_range(0, count) if count > 0 else ""
+            unknown = unknown_share(raw, words, count)
             if unknown >= _MOSTLY_UNKNOWN:
                 return Page("", holds=Holds.SIGNS)
             read = _read_page(page, words, raw, number, sources)
@@ -206,17 +208,18 @@ def _holds(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, read: Page) ->
 def _read_page(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, number: int, sources: Source) -> Page:
     if not raw:
         return Page("")
-    edges = edges_of(page, words, raw)
+    index = index_of(words, raw)
+    edges = edges_of(page, words, raw, index)
     levels: Sequence[int] = ()
     if sources & _TAGS and (tags := tags_of(page)) is not None:
         levels = [level for level, _ in tags.headings]
-        text, cells = with_cells(raw, words, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
+        text, cells = with_cells(raw, index, tagged_place(tags, words)) if tags.cells else (cleaned(raw), ())
         tagged = tuple(titles_of(tags, page, words, number)) if Source.TITLES in sources else ()
     else:
         ruled = ruled_place(page, words)
-        text, cells = with_cells(raw, words, ruled) if ruled is not None else (cleaned(raw), ())
+        text, cells = with_cells(raw, index, ruled) if ruled is not None else (cleaned(raw), ())
         cells, tagged = real_tables(cells), ()
-    looks = () if tagged or Source.LOOKS not in sources else tuple(looks_of(page, words, raw))
+    looks = () if tagged or Source.LOOKS not in sources else tuple(looks_of(page, words, raw, index))
     return Page(text, tagged, cells, edges, looks, levels)
 
 
@@ -253,26 +256,27 @@ def _has_pictures(document: pypdfium2.PdfDocument) -> bool:
 def _outline(document: pypdfium2.PdfDocument) -> list[Title]:
     """The outline's titles that lead to a page, each mark once: in a broken file they may go round in a ring."""
     titles: list[Title] = []
-    waiting = [(pdfium.FPDFBookmark_GetFirstChild(document, None), 1)]
+    own = calls.reference(document.raw)
+    buffer = ctypes.create_string_buffer(_LONGEST_TITLE)
+    waiting = [(calls.first_mark(own, None), 1)]
     passed: set[int] = set()
     while waiting:
         mark, level = waiting.pop()
-        number = calls.number_of(mark)
-        if not number or number in passed:
+        if not mark or mark.value in passed:
             continue
-        passed.add(number)
-        waiting.append((pdfium.FPDFBookmark_GetNextSibling(document, mark), level))
+        passed.add(mark.value)
+        waiting.append((calls.next_mark(own, mark), level))
         if level < _DEEPEST:
-            waiting.append((pdfium.FPDFBookmark_GetFirstChild(document, mark), level + 1))
-        target = pdfium.FPDFBookmark_GetDest(document, mark)
-        page = pdfium.FPDFDest_GetDestPageIndex(document, target) if target else -1
-        if page >= 0 and (title := _title(mark)):
+            waiting.append((calls.first_mark(own, mark), level + 1))
+        target = calls.target_of(own, mark)
+        page = calls.page_of(own, target) if target else -1
+        if page >= 0 and (title := _title(mark, buffer)):
             titles.append(Title(title, level, page))
     return titles
 
 
-def _title(mark: object) -> str:
-    length = pdfium.FPDFBookmark_GetTitle(mark, None, 0)
-    buffer = ctypes.create_string_buffer(length)
-    pdfium.FPDFBookmark_GetTitle(mark, buffer, length)
+def _title(mark: calls.Handle, buffer: Any) -> str:
+    length = calls.title_of(mark, buffer, ctypes.c_ulong(len(buffer)))
+    if length > len(buffer):
+        return _title(mark, ctypes.create_string_buffer(length))
     return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace").strip()

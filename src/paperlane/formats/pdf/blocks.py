@@ -29,7 +29,7 @@ _LABELLED = re.compile(
     r"\d{1,5}(?:\.\d{1,3})?[)\]】]?\s*[:：]?\s+[A-Z\u3400-\u9fff]|[A-Z][a-z]+\s\d{1,2}\s?[:.]\s|"
     r"第[\d一二三四五六七八九十]{1,3}[步条]|[(（]?[一二三四五六七八九十]{1,3}[)）、]"
 )
-_ENDS = tuple(".!?:;。！？：；")
+_ENDS = frozenset(".!?:;。！？：；")
 _FUNCTION = re.compile(r"(.+)/\d{1,2}")
 _SHORT = 0.72
 _MOST_ROOM = 24  # characters
@@ -47,12 +47,8 @@ class _Line(NamedTuple):
     place: Place | None = None
 
 
-class _Span(NamedTuple):
-    kind: BlockKind
-    start: int
-    end: int
-    level: int = 0
-    place: Place | None = None
+_Span = tuple[BlockKind, int, int, int, Place | None]
+"""What a block is, `text[start:end]` of its page, its level and its place, if it has one."""
 
 
 def blocks_of(
@@ -113,7 +109,7 @@ def _folded(text: str) -> str:
 
 def _located(lines: Sequence[_Line], titles: Sequence[Title]) -> dict[int, tuple[int, int]]:
     """For the first line of each title that is found: (its last line, its level). Titles come in reading order."""
-    said = _Said([_folded(line.says) for line in lines])
+    said = _Said(_folded("\n".join([line.says for line in lines])).split("\n"))
     found: dict[int, tuple[int, int]] = {}
     after = 0
     for title in titles:
@@ -181,42 +177,48 @@ def _joined(
     A thought ends at a short line, an end of sentence, a bullet, a heading.
     """
     ended = _Ended(lines)
-    held: list[_Line] = []
+    first = last = None
     beyond = 0
     for number, line in enumerate(lines):
         if number < beyond:
             continue
         heading = headings.get(number) if headings else None
-        if held and (heading is not None or line.number in listed or ended.parted(held[-1], line)):
-            yield _block(held)
-            held = []
+        if last is not None and (heading is not None or line.number in listed or ended.parted(last, line)):
+            yield _block(first or last, last)
+            first = last = None
         if heading is not None:
-            last, level = heading
-            yield _Span(BlockKind.HEADING, line.start, lines[last].end, level)
-            beyond = last + 1
-        elif held or line.says:
-            held.append(line)
+            last_of_title, level = heading
+            yield BlockKind.HEADING, line.start, lines[last_of_title].end, level, None
+            beyond = last_of_title + 1
+        elif first is not None or line.says:
+            first, last = first or line, line
             if line.number in listed:
-                yield _block(held)
-                held = []
-    if held:
-        yield _block(held)
+                yield _block(first, last)
+                first = last = None
+    if last is not None:
+        yield _block(first or last, last)
 
 
-def _block(lines: Sequence[_Line]) -> _Span:
-    first = lines[0]
+def _block(first: _Line, last: _Line) -> _Span:
     if first.place is not None:
         kind = BlockKind.TABLE_CELL
     else:
-        kind = BlockKind.LIST_ITEM if _BULLET.match(first.says) else BlockKind.PARAGRAPH
-    return _Span(kind, first.start, lines[-1].end, 0, first.place)
+        kind = BlockKind.LIST_ITEM if _begins(first.says, _BULLET) else BlockKind.PARAGRAPH
+    return kind, first.start, last.end, 0, first.place
+
+
+def _begins(says: str, sign: re.Pattern[str]) -> bool:
+    """Does a line begin with such a sign? None of them is of letters alone."""
+    return not says[:2].isalpha() and sign.match(says) is not None
 
 
 class _Ended:
     """Tells where a page's lines end a block, by how long they are."""
 
     def __init__(self, lines: Sequence[_Line]) -> None:
-        widths = sorted(_width(line.says) for line in lines if line.says and line.place is None)
+        widths = sorted([
+            len(says) if says.isascii() else _width(says) for _, _, _, says, place in lines if says and place is None
+        ])  # fmt: skip
         full = widths[int(len(widths) * 0.9)] if widths else 0.0
         self._short, self._half, self._full = full * _SHORT, full / 2, full * _FULL
 
@@ -224,18 +226,18 @@ class _Ended:
         """Does the line begin another block than the one that the line before it is of?"""
         if before.place is not None or line.place is not None:
             return before.place != line.place
-        if not line.says or line.number > before.number + 1:
+        said, says = before.says, line.says
+        if not says or line.number > before.number + 1:
             return True  # a blank, or a running header or footer, stands between them
-        said = before.says
         width = len(said) if said.isascii() else _width(said)
         if width < self._half:
             return True
-        if said.rstrip().endswith(_ENDS):
-            first = line.says[:_MOST_ROOM].split(" ", 1)[0] if line.says[0].isascii() else line.says[0]
+        if said.rstrip()[-1:] in _ENDS:
+            first = says[:_MOST_ROOM].split(" ", 1)[0] if says[0].isascii() else says[0]
             room = width < self._short or width + 1 + _width(first) < self._full
-            if room or _LABELLED.match(line.says):
+            if room or _LABELLED.match(says):
                 return True
-        return not line.says[:2].isalpha() and _BEGIN.match(line.says) is not None
+        return _begins(says, _BEGIN)
 
 
 def _width(said: str) -> float:

@@ -58,7 +58,7 @@ def contents_of(pages: Sequence[Page], running: Sequence[Collection[int]]) -> Co
 
 
 def _listed(said: Sequence[str], number: int) -> Iterator[Entry]:
-    leading = {at: found for at, line in enumerate(said) if (found := _leads(line)) is not None}
+    leading = dict(_leading(said))
     if len(leading) >= _FEWEST:
         first, last = min(leading), max(leading)
         first = next((at + 1 for at in range(first - 1, -1, -1) if said[at] and not _BARE.fullmatch(said[at])), 0)
@@ -83,5 +83,10 @@ def _listed(said: Sequence[str], number: int) -> Iterator[Entry]:
             before = said[at] + " " if said[at] else before
 
 
-def _leads(line: str) -> re.Match[str] | None:
-    return _LEADERS.fullmatch(line) if any(dots in line for dots in _DOTS) else None
+def _leading(said: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    """The lines that lead to a page by dots."""
+    page = "\n".join(said)
+    dots = [some for some in _DOTS if some in page]
+    for at, line in enumerate(said) if dots else ():
+        if any(some in line for some in dots) and (found := _LEADERS.fullmatch(line)) is not None:
+            yield at, found

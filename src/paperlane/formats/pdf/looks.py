@@ -18,25 +18,24 @@ _FIXED = re.compile(r"mono|courier|consol|typewriter|cmtt", re.IGNORECASE)
 _FIXED_PITCH, _FORCE_BOLD = 1 << 0, 1 << 18  # ISO 32000-1, table 123
 _STROKED = 2  # ISO 32000-1, table 106: filled and stroked, as a word processor fakes a bold font
 _LONGEST_NAME = 128
+_NAME = ctypes.c_ulong(_LONGEST_NAME)
+_ORIGIN, _MATRIX = calls.Numbers("2d"), calls.Numbers("6f")
 _SHORT = 60  # letters: a longer line is no heading
 
 _Span = tuple[int, int, int]
 """A line with letters: its number, and where its first and its last letter stand in pdfium's text of the page."""
 
 
-def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> dict[int, float]:
+def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, index: Index) -> dict[int, float]:
     """How high the first and the last lines of a page stand, from 0.0 at the page's foot to 1.0 at its head."""
-    character = Index(words, raw).character
-    height = _height(page)
     lines, parts = raw.split("\r\n"), len("\r\n")
-    outer: dict[int, float] = {}
+    outer: dict[int, int] = {}
     if not raw.count("\r") == raw.count("\n") == len(lines) - 1:
-        return outer  # a font made a letter of what ends lines
-    text = calls.handle(words)
+        return {}  # a font made a letter of what ends lines
     at = 0
     for line, said in enumerate(lines):
         if said and not said.isspace():
-            outer[line] = height(text, character(at + len(said) - len(said.lstrip())))
+            outer[line] = at + len(said) - len(said.lstrip())
             if len(outer) == _EDGE:
                 break
         at += len(said) + parts
@@ -47,32 +46,35 @@ def edges_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) ->
         if said and not said.isspace():
             if line in outer:
                 break
-            outer[line] = height(text, character(at + len(said) - len(said.lstrip())))
+            outer[line] = at + len(said) - len(said.lstrip())
             left -= 1
             if not left:
                 break
         at -= parts
-    return outer
+    height = _height(page, words)
+    return {line: height(index(first)) for line, first in outer.items()}
 
 
-def _height(page: pypdfium2.PdfPage) -> Callable[[int, int], float]:
+def _height(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> Callable[[int], float]:
     """Tells how high a character of a page stands."""
     turned = TURNS[page.get_rotation()]
-    box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
+    box = pdfium.FS_RECTF()
     pdfium.FPDF_GetPageBoundingBox(page, box)
     levels = (turned(box.left, box.bottom)[1], turned(box.right, box.top)[1])
     foot, high = min(levels), max(abs(levels[1] - levels[0]), 1.0)
+    text = calls.reference(words.raw)
+    to_x, to_y = _ORIGIN.places
 
-    def height(words: int, character: int) -> float:
-        calls.origin_of(words, character, x, y)
-        return (turned(x.value, y.value)[1] - foot) / high
+    def height(character: int) -> float:
+        calls.origin_of(text, character, to_x, to_y)
+        return (turned(*_ORIGIN.read())[1] - foot) / high
 
     return height
 
 
-def looks_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> Iterator[Look]:
+def looks_of(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str, index: Index) -> Iterator[Look]:
     """All lines of a page that hold letters; what ends a line is asked only of those that stand out."""
-    ask = _Asking(page, words, raw)
+    ask = _Asking(page, words, index)
     spans = _spans(raw)
     looks = [ask.look(line, first) for line, first, _ in spans]
     letters: Counter[tuple[float, bool]] = Counter()
@@ -103,21 +105,21 @@ def _spans(raw: str) -> Sequence[_Span]:
 class _Asking:
     """Asks pdfium of single letters by where they stand in its text of the page."""
 
-    def __init__(self, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, raw: str) -> None:
-        self._words = calls.handle(words)
-        self._character = Index(words, raw).character
+    def __init__(self, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, index: Index) -> None:
+        self._words = calls.reference(words.raw)
+        self._character = index
         self._turned = TURNS[page.get_rotation()]
-        self._x, self._y = ctypes.c_double(), ctypes.c_double()
-        self._matrix = pdfium.FS_MATRIX()
         self._name = ctypes.create_string_buffer(_LONGEST_NAME)
         self._flags = ctypes.c_int()
 
     def look(self, line: int, at: int) -> Look:
         character = self._character(at)
-        left, base = self._place(character)
+        calls.origin_of(self._words, character, *_ORIGIN.places)
+        left, base = self._turned(*_ORIGIN.read())
         size = calls.size_of(self._words, character)
-        if calls.place_of(self._words, character, self._matrix):
-            size *= math.hypot(self._matrix.c, self._matrix.d)
+        if calls.place_of(self._words, character, _MATRIX.places[0]):
+            _, _, c, d, _, _ = _MATRIX.read()
+            size *= math.hypot(c, d)
         font, bold, fixed = self._font(character)
         return Look(line, left, base, round(size * 2) / 2, bold, fixed, font)
 
@@ -131,13 +133,9 @@ class _Asking:
 
     def _font(self, character: int) -> tuple[str, bool, bool]:
         """The font's name but for the mark of a part of it, whether it is bold, whether its letters have one width."""
-        length = calls.font_of(self._words, character, self._name, _LONGEST_NAME, self._flags)
+        length = calls.font_of(self._words, character, self._name, _NAME, ctypes.byref(self._flags))
         name = self._name.value.decode("utf-8", "replace") if 0 < length <= _LONGEST_NAME else ""
         name = name.partition("+")[2] or name
         flags = self._flags.value
         bold = bool(flags & _FORCE_BOLD) or _BOLD.search(name) is not None
         return name, bold, bool(flags & _FIXED_PITCH) or _FIXED.search(name) is not None
-
-    def _place(self, character: int) -> tuple[float, float]:
-        calls.origin_of(self._words, character, self._x, self._y)
-        return self._turned(self._x.value, self._y.value)

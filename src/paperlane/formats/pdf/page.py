@@ -1,9 +1,11 @@
 """What is read of one page of a PDF, before its text is cut into blocks."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
+from functools import partial
 from typing import NamedTuple
 
 import pypdfium2
@@ -136,12 +138,25 @@ PlaceOf = Callable[[int], Place | None]
 """The cell of a character, by its index among pdfium's characters of the page."""
 
 
-def with_cells(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> tuple[str, list[Cell]]:
+Index = Callable[[int], int]
+"""The number of a character among pdfium's, by where it stands in its text of the page."""
+
+
+def index_of(words: pypdfium2.PdfTextPage, raw: str) -> Index:
+    """Pdfium counts UTF-16 code units."""
+    text = calls.reference(words.raw)
+    if raw.isascii() or len(raw.encode("utf-16-le", "surrogatepass")) == 2 * len(raw):
+        return partial(calls.character_at, text)
+    wide = [at for at, letter in enumerate(raw) if letter > "\uffff"]
+    return lambda at: calls.character_at(text, at + bisect_left(wide, at))
+
+
+def with_cells(raw: str, index: Index, place_of: PlaceOf) -> tuple[str, list[Cell]]:
     """The cleaned text of a page, and its stretches that stand in cells."""
     parts: list[str] = []
     cells: list[Cell] = []
     length = done = 0
-    for start, end, place in _stretches(raw, words, place_of):
+    for start, end, place in _stretches(raw, index, place_of):
         between, inside = cleaned(raw[done:start]), cleaned(raw[start:end])
         length += len(between)
         if inside:
@@ -153,20 +168,23 @@ def with_cells(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> tup
     return "".join(parts), cells
 
 
-def _stretches(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> Iterator[tuple[int, int, Place]]:
+_Run = tuple[int, int, Place | None]
+
+
+def _stretches(raw: str, index: Index, place_of: PlaceOf) -> Iterator[tuple[int, int, Place]]:
     """Neighbouring characters of the same cell; white space parts no cell and belongs to none by itself."""
     asked: dict[int, Place | None] = {}
-    ask = Index(words, raw)
 
     def place(at: int) -> Place | None:
         if at not in asked:
-            asked[at] = place_of(ask.character(at))
+            asked[at] = place_of(index(at))
         return asked[at]
 
     start, end, held = 0, 0, None
     for line in _LINE.finditer(raw):
-        said = [word.span() for word in _WORD.finditer(raw, *line.span())]
-        for first, last, found in _runs(said, place):
+        if line[0].isspace():
+            continue
+        for first, last, found in _whole(line, place) or _runs([word.span() for word in _words(line)], place):
             if found != held:
                 if held is not None:
                     yield start, end, held
@@ -176,12 +194,26 @@ def _stretches(raw: str, words: pypdfium2.PdfTextPage, place_of: PlaceOf) -> Ite
         yield start, end, held
 
 
-def _runs(
-    said: Sequence[tuple[int, int]], place: Callable[[int], Place | None]
-) -> Iterator[tuple[int, int, Place | None]]:
+def _words(line: re.Match[str]) -> Iterator[re.Match[str]]:
+    return _WORD.finditer(line.string, *line.span())
+
+
+def _whole(line: re.Match[str], place: Callable[[int], Place | None]) -> Sequence[_Run]:
+    """A line as one run, as most lines are: () where what _runs would ask for tells of more than one."""
+    says, (start, end) = line[0], line.span()
+    first, last = end - len(says.lstrip()), start + len(says.rstrip())
+    found = place(first)
+    if found != place(last - 1):
+        return ()
+    if found is None:
+        half = len(says.split()) // 2
+        if place(end - len(says.split(None, half)[half])) is not None:
+            return ()
+    return ((first, last, found),)
+
+
+def _runs(said: Sequence[tuple[int, int]], place: Callable[[int], Place | None]) -> Iterator[_Run]:
     """The words of a line in runs of one place: of few characters it is asked, for what stands between two is there."""
-    if not said:
-        return
     first, first_end = said[0]
     end = said[-1][1]
     found = place(first)
@@ -196,18 +228,3 @@ def _runs(
         half = (first + first_end) // 2
         yield from _runs([(first, half)], place)
         yield from _runs([(half, first_end)], place)
-
-
-class Index:
-    """Finds the number of a character among pdfium's by where it stands in its text of the page."""
-
-    def __init__(self, words: pypdfium2.PdfTextPage, raw: str) -> None:
-        self._words = calls.handle(words)
-        self._raw = raw
-        self._wide = not raw.isascii() and len(raw.encode("utf-16-le", "surrogatepass")) > 2 * len(raw)
-
-    def character(self, at: int) -> int:
-        """Pdfium counts UTF-16 code units."""
-        if self._wide:
-            at += sum(letter > "\uffff" for letter in self._raw[:at])
-        return calls.character_at(self._words, at)

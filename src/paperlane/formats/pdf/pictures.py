@@ -1,9 +1,8 @@
 """What a page shows beside its text: pictures, and letters drawn as outlines; they are measured and never drawn."""
 
-import ctypes
 from collections.abc import Iterator
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from itertools import chain, islice, repeat
+from typing import NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -16,6 +15,7 @@ _WHOLLY = 0.9
 _HARDLY = 0.01  # of a page, what letters cover: on A4 some three lines in a small size
 _INVISIBLE = 3  # ISO 32000-1, table 106: how text recognition lays what it read over a scan
 _SAMPLE = 12  # letters, which tell a page of text from one with a stamp
+_BOX, _PUT = calls.Numbers("4d"), calls.Numbers("6f")
 _MANY = 100  # round figures that a page draws; a text of as many letters has more
 
 
@@ -52,7 +52,13 @@ def is_mostly_picture(page: pypdfium2.PdfPage) -> bool:
 
 def is_stamped(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> bool:
     """Is the page a scan, or letters drawn as outlines, on which a stamp or a footer is all the text?"""
-    return _letters_cover(page, words) < _HARDLY and (_covered(page) >= _WHOLLY or is_outlined(page))
+    _, size = _shown(page)
+    count = words.count_chars()
+    if size <= 0 or _letters_box(words, range(0, count, max(1, count // _SAMPLE))) >= 2 * _HARDLY * size:
+        return False
+    if _covered(page) < _WHOLLY and not is_outlined(page):
+        return False
+    return _letters_box(words, range(count)) / size < _HARDLY and not _are_hidden(words, count)
 
 
 def is_outlined(page: pypdfium2.PdfPage) -> bool:
@@ -76,27 +82,21 @@ def _covered(page: pypdfium2.PdfPage) -> float:
     return covered / size if size > 0 else 0.0
 
 
-def _letters_cover(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> float:
-    """The share of the page that letters cover; all of it where some are invisible, for those were recognised."""
-    _, size = _shown(page)
-    count = words.count_chars()
-    if size <= 0 or _letters_box(words, range(0, count, max(1, count // _SAMPLE))) >= 2 * _HARDLY * size:
-        return 1.0
-    for at in range(count):
-        drawn = pdfium.FPDFText_GetTextObject(words, at)
-        if drawn and pdfium.FPDFTextObj_GetTextRenderMode(drawn) == _INVISIBLE:
-            return 1.0
-    return _letters_box(words, range(count)) / size
+def _are_hidden(words: pypdfium2.PdfTextPage, count: int) -> bool:
+    """Are some letters invisible, as those that were recognised in a scan?"""
+    drawn = filter(None, map(calls.text_object_of, repeat(calls.reference(words.raw)), range(count)))
+    return any(mode == _INVISIBLE for mode in map(calls.mode_of, drawn))
 
 
 def _letters_box(words: pypdfium2.PdfTextPage, asked: range) -> float:
     """The area of all letters in square points, by those that are asked, each standing for the ones behind it."""
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    left, right, bottom, top = _BOX.places
     covered = 0.0
-    text = calls.handle(words)
+    text = calls.reference(words.raw)
     for at in asked:
         if calls.box_of(text, at, left, right, bottom, top):
-            covered += (right.value - left.value) * (top.value - bottom.value)
+            x0, x1, y0, y1 = _BOX.read()
+            covered += (x1 - x0) * (y1 - y0)
     return covered * asked.step
 
 
@@ -108,11 +108,11 @@ def _shown(page: pypdfium2.PdfPage) -> tuple[pdfium.FS_RECTF, float]:
     return shown, (shown.right - shown.left) * (shown.top - shown.bottom)
 
 
-def _rounded(path: ctypes.c_void_p) -> Iterator[None]:
+def _rounded(path: calls.Handle) -> Iterator[None]:
     """Each figure of a path that has a curve, as most letters do and frames, rules and arrows do not."""
     curved = False
-    for at in range(min(pdfium.FPDFPath_CountSegments(path), MOST_OBJECTS)):
-        kind = pdfium.FPDFPathSegment_GetType(pdfium.FPDFPath_GetPathSegment(path, at))
+    for at in range(min(calls.count_segments(path), MOST_OBJECTS)):
+        kind = calls.kind_of(calls.segment_at(path, at))
         if kind == pdfium.FPDF_SEGMENT_BEZIERTO and not curved:
             yield None
         curved = kind == pdfium.FPDF_SEGMENT_BEZIERTO or (curved and kind != pdfium.FPDF_SEGMENT_MOVETO)
@@ -125,25 +125,23 @@ def _pictures(page: pypdfium2.PdfPage) -> Iterator[_Matrix]:
             yield _matrix_of(drawn).within(outer)
 
 
-def _objects(page: pypdfium2.PdfPage) -> Iterator[tuple[Any, int, _Matrix]]:
+def _objects(page: pypdfium2.PdfPage) -> Iterator[tuple[calls.Handle, int, _Matrix]]:
     """What a page draws, also inside of forms, its kind and where what is around it is put."""
-    count = min(pdfium.FPDFPage_CountObjects(page), MOST_OBJECTS)
-    waiting = [(pdfium.FPDFPage_GetObject(page, at), _Matrix()) for at in range(count)]
+    own, whole = calls.reference(page.raw), _Matrix()
+    count = min(calls.count_objects(own), MOST_OBJECTS)
+    waiting = [(drawn, whole) for drawn in map(calls.object_at, repeat(own), range(count))]
     seen = 0
     while waiting and seen < MOST_OBJECTS:
         drawn, outer = waiting.pop()
         seen += 1
-        kind = pdfium.FPDFPageObj_GetType(drawn)
+        kind = calls.type_of(drawn)
         if kind == pdfium.FPDF_PAGEOBJ_FORM:
             inner = _matrix_of(drawn).within(outer)
-            inside = min(pdfium.FPDFFormObj_CountObjects(drawn), MOST_OBJECTS)
-            waiting += [(pdfium.FPDFFormObj_GetObject(drawn, at), inner) for at in range(inside)]
+            inside = min(calls.count_inside(drawn), MOST_OBJECTS)
+            waiting += [(one, inner) for one in map(calls.inside_at, repeat(drawn), range(inside))]
         else:
             yield drawn, kind, outer
 
 
-def _matrix_of(drawn: ctypes.c_void_p) -> _Matrix:
-    found = pdfium.FS_MATRIX()
-    if not pdfium.FPDFPageObj_GetMatrix(drawn, found):
-        return _Matrix()
-    return _Matrix(found.a, found.b, found.c, found.d, found.e, found.f)
+def _matrix_of(drawn: calls.Handle) -> _Matrix:
+    return _Matrix(*_PUT.read()) if calls.matrix_of(drawn, _PUT.places[0]) else _Matrix()

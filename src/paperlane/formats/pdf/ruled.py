@@ -4,13 +4,12 @@ Lines that cross form a grid; neighbouring fields of it with no line between the
 its cells fill its frame, which tells it from boxes joined by arrows, and when two rows and two columns hold words.
 """
 
-import ctypes
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, repeat
-from typing import NamedTuple
+from operator import itemgetter
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -24,19 +23,21 @@ _MOST_LINES = 400  # of one direction; more are a drawing
 _FILLED = 0.8  # the least share of its frame that a table's cells fill
 _LEAST = 2  # rows and columns
 _THICKEST = 4.5  # points
+_LINE = 2  # pieces of a path: where it begins, and where it ends
 _FEWEST_PIECES = 2 * (_LEAST + 1)
 _ROUNDED = 20  # pieces: a box with round corners has eight
+_at, _begin = itemgetter(0), itemgetter(1)
+_LETTER, _BOUNDS, _MATRIX, _POINT = map(calls.Numbers, ("4d", "4f", "6f", "2f"))
 
 _Field = tuple[int, int]
 """A field of a grid: its column from the left and its row from the bottom, from 0."""
 
 
-class _Line(NamedTuple):
-    """A straight line: at `at` across its direction, from `low` to `high` along it, in points."""
+_Line = tuple[float, float, float]
+"""A straight line: where it is across its direction, and where it begins and ends along it, in points."""
 
-    at: float
-    low: float
-    high: float
+_Stroke = tuple[float, float, float, float]
+"""A straight piece of a path: x and y of its one end and of its other one, in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,26 @@ class _Grid:
 
 def ruled_place(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> PlaceOf | None:
     """Finds a character's cell by where it stands; None for a page that draws no table."""
-    turned = TURNS[page.get_rotation()]
-    grids = _grids(_strokes(page, turned))
+    upright, level = _lines(page)
+    degrees = page.get_rotation()
+    turned = TURNS[degrees]
+    if degrees:
+        upright, level = _parted(_turned(upright, level, turned))
+    grids = _grids(upright, level)
     if not grids:
         return None
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    text = calls.handle(words)
+    left, right, bottom, top = _LETTER.places
+    text = calls.reference(words.raw)
 
     def place_of(character: int) -> Place | None:
         if not calls.box_of(text, character, left, right, bottom, top):
             return None
-        x, y = turned((left.value + right.value) / 2, (bottom.value + top.value) / 2)
-        return next((place for grid in grids if (place := grid.place(x, y)) is not None), None)
+        x0, x1, y0, y1 = _LETTER.read()
+        x, y = turned((x0 + x1) / 2, (y0 + y1) / 2)
+        for grid in grids:
+            if (place := grid.place(x, y)) is not None:
+                return place
+        return None
 
     return place_of
 
@@ -85,14 +94,13 @@ def real_tables(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _grids(strokes: Iterator[tuple[Point, Point]]) -> list[_Grid]:
+def _grids(upright: Sequence[_Line], level: Sequence[_Line]) -> list[_Grid]:
     """The tables that a page draws, from its top."""
-    upright, level = _lines(strokes)
     grids: list[_Grid] = []
     if min(len(upright), len(level)) <= _LEAST or len(merged := _merged(upright)) <= _LEAST:
         return grids
     for own_upright, own_level in _crossing(merged, _merged(level)):
-        across, down = (sorted({line.at for line in lines}) for lines in (own_upright, own_level))
+        across, down = (sorted({at for at, _, _ in lines}) for lines in (own_upright, own_level))
         cells = _cells(across, down, own_upright, own_level)
         if cells and _filled(cells, across, down):
             grids.append(_Grid(across, down, _places(cells)))
@@ -103,93 +111,95 @@ def _grids(strokes: Iterator[tuple[Point, Point]]) -> list[_Grid]:
     ]
 
 
-def _lines(strokes: Iterator[tuple[Point, Point]]) -> tuple[list[_Line], list[_Line]]:
-    """The upright and the level ones; a thin filled box is two lines in one place."""
-    upright: list[_Line] = []
-    level: list[_Line] = []
-    for (x0, y0), (x1, y1) in strokes:
-        if abs(x0 - x1) < 1 and abs(y0 - y1) >= _SHORTEST:
-            upright.append(_Line((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
-        elif abs(y0 - y1) < 1 and abs(x0 - x1) >= _SHORTEST:
-            level.append(_Line((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
+def _lines(page: pypdfium2.PdfPage) -> tuple[list[_Line], list[_Line]]:
+    """The upright and the level lines that a page draws, before it is turned; none where they are few for a table."""
+    own = calls.reference(page.raw)
+    objects = map(calls.object_at, repeat(own), range(min(calls.count_objects(own), MOST_OBJECTS)))
+    paths = [drawn for drawn in objects if calls.type_of(drawn) == pdfium.FPDF_PAGEOBJ_PATH]
+    pieces = list(map(calls.count_segments, paths))
+    if sum(pieces) < _FEWEST_PIECES:
+        return [], []
+    outlines = ((path, count) for path, count in zip(paths, pieces, strict=True) if count > _LINE)
+    upright, level = _parted(piece for path, count in outlines for piece in _pieces(path, count))
+    left, bottom, right, top = _BOUNDS.places
+    for path, count in zip(paths, pieces, strict=True):
+        if count <= _LINE and calls.bounds_of(path, left, bottom, right, top):
+            x0, y0, x1, y1 = _BOUNDS.read()
+            if y1 - y0 <= _THICKEST and x1 - x0 >= _SHORTEST:
+                level.append(((y0 + y1) / 2, x0, x1))
+            elif x1 - x0 <= _THICKEST and y1 - y0 >= _SHORTEST:
+                upright.append(((x0 + x1) / 2, y0, y1))
     return upright, level
 
 
-def _strokes(page: pypdfium2.PdfPage, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
-    """The straight pieces of a page's paths, as the page is shown; none where they are too few for a table."""
-    number = calls.handle(page)
-    objects = list(
-        map(calls.object_at, repeat(number), range(min(calls.count_objects(number), MOST_OBJECTS)))
-    )  # fmt: skip
-    kinds = list(map(calls.type_of, objects))
-    if pdfium.FPDF_PAGEOBJ_PATH not in kinds:
+def _parted(strokes: Iterable[_Stroke]) -> tuple[list[_Line], list[_Line]]:
+    """The upright and the level ones; a thin filled box is two lines in one place."""
+    upright: list[_Line] = []
+    level: list[_Line] = []
+    for x0, y0, x1, y1 in strokes:
+        wide, high = abs(x0 - x1), abs(y0 - y1)
+        if wide < 1 and high >= _SHORTEST:
+            upright.append(((x0 + x1) / 2, min(y0, y1), max(y0, y1)))
+        elif high < 1 and wide >= _SHORTEST:
+            level.append(((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
+    return upright, level
+
+
+def _turned(
+    upright: Sequence[_Line], level: Sequence[_Line], turned: Callable[[float, float], Point]
+) -> Iterator[_Stroke]:
+    """The lines of a page as it is shown."""
+    for at, low, high in upright:
+        yield (*turned(at, low), *turned(at, high))
+    for at, low, high in level:
+        yield (*turned(low, at), *turned(high, at))
+
+
+def _pieces(path: calls.Handle, count: int) -> Iterator[_Stroke]:
+    """The straight ones of a path, or the first of a long path with a curve: that is a drawing."""
+    if not calls.matrix_of(path, _MATRIX.places[0]):
         return
-    paths = [drawn for drawn, kind in zip(objects, kinds, strict=True) if kind == pdfium.FPDF_PAGEOBJ_PATH]
-    pieces = list(map(calls.count_segments, paths))
-    if sum(pieces) < _FEWEST_PIECES:
-        return
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    for path, count in zip(paths, pieces, strict=True):
-        if count > 2:  # noqa: PLR2004  where a line begins, and where it ends
-            yield from _pieces(path, turned)
-        elif calls.bounds_of(path, left, bottom, right, top):
-            yield _along(turned(left.value, bottom.value), turned(right.value, top.value))
-
-
-def _along(one: Point, other: Point) -> tuple[Point, Point]:
-    """The line in the middle of a thin box; of a wide one, its diagonal."""
-    (x0, y0), (x1, y1) = one, other
-    if abs(y0 - y1) <= _THICKEST < abs(x0 - x1):
-        y0 = y1 = (y0 + y1) / 2
-    elif abs(x0 - x1) <= _THICKEST < abs(y0 - y1):
-        x0 = x1 = (x0 + x1) / 2
-    return (x0, y0), (x1, y1)
-
-
-def _pieces(path: int, turned: Callable[[float, float], Point]) -> Iterator[tuple[Point, Point]]:
-    """Those of one path, or the first ones of a long path with a curve: that is a drawing."""
-    matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
-    calls.matrix_of(path, matrix)
+    a, b, c, d, e, f = _MATRIX.read()
+    to_x, to_y = _POINT.places
     begin = before = None
-    segment = 0
-    count = min(calls.count_segments(path), MOST_OBJECTS)
-    for at in range(count):
+    segment = None
+    for at in range(min(count, MOST_OBJECTS)):
         last, segment = segment, calls.segment_at(path, at)
         kind = calls.kind_of(segment)
         if kind == pdfium.FPDF_SEGMENT_BEZIERTO and count > _ROUNDED:
             return
-        calls.point_of(segment, x, y)
-        point = turned(
-            matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f
-        )
+        calls.point_of(segment, to_x, to_y)
+        x, y = _POINT.read()
+        point = a * x + c * y + e, b * x + d * y + f
         if kind == pdfium.FPDF_SEGMENT_MOVETO:
             if before is not None and begin is not None and calls.is_closing(last):
-                yield before, begin
+                yield (*before, *begin)
             begin = point
         elif kind == pdfium.FPDF_SEGMENT_LINETO and before is not None:
-            yield before, point
+            yield (*before, *point)
         before = point
     if before is not None and begin is not None and calls.is_closing(segment):
-        yield before, begin
+        yield (*before, *begin)
 
 
-def _merged(lines: Sequence[_Line]) -> list[_Line]:
+def _merged(lines: Iterable[_Line]) -> list[_Line]:
     """Lines that lie on one another become one, at the mean of where they lie; [] for a drawing."""
     groups: list[list[_Line]] = []
     for line in sorted(lines):
-        if not groups or line.at - groups[-1][0].at > _NEAR:
+        if not groups or line[0] - groups[-1][0][0] > _NEAR:
             groups.append([])
         groups[-1].append(line)
     merged: list[_Line] = []
     for group in groups:
-        at = sum(line.at for line in group) / len(group)
-        low, high = group[0].low, group[0].high
-        for line in sorted(group, key=lambda line: line.low):
-            if line.low > high + _NEAR:
-                merged.append(_Line(at, low, high))
-                low, high = line.low, line.high
-            low, high = min(low, line.low), max(high, line.high)
-        merged.append(_Line(at, low, high))
+        mean = sum(map(_at, group)) / len(group)
+        _, low, high = group[0]
+        group.sort(key=_begin)
+        for _, begin, end in group:
+            if begin > high + _NEAR:
+                merged.append((mean, low, high))
+                low, high = begin, end
+            low, high = min(low, begin), max(high, end)
+        merged.append((mean, low, high))
     return merged if len(merged) <= _MOST_LINES else []
 
 
@@ -201,12 +211,11 @@ def _crossing(upright: Sequence[_Line], level: Sequence[_Line]) -> Iterator[tupl
         waiting = [apart.pop()]
         own_upright, own_level = list(waiting), list[_Line]()
         while waiting:
-            line = waiting.pop()
-            met = [other for other in left if _meet(line, other)]
+            met = _meeting(waiting.pop(), left)
             left.difference_update(met)
             own_level += met
             for other in met:
-                further = [again for again in apart if _meet(again, other)]
+                further = _meeting(other, apart)
                 apart.difference_update(further)
                 own_upright += further
                 waiting += further
@@ -214,11 +223,11 @@ def _crossing(upright: Sequence[_Line], level: Sequence[_Line]) -> Iterator[tupl
             yield own_upright, own_level
 
 
-def _meet(upright: _Line, level: _Line) -> bool:
-    return (
-        level.low - _NEAR <= upright.at <= level.high + _NEAR
-        and upright.low - _NEAR <= level.at <= upright.high + _NEAR
-    )
+def _meeting(line: _Line, others: Iterable[_Line]) -> list[_Line]:
+    """Those of the lines across it that it meets."""
+    at, low, high = line
+    low, high = low - _NEAR, high + _NEAR
+    return [other for other in others if low <= other[0] <= high and other[1] - _NEAR <= at <= other[2] + _NEAR]
 
 
 def _cells(
@@ -226,16 +235,16 @@ def _cells(
 ) -> list[list[_Field]]:
     """Fields that no line parts, together; without those that are open to the outside."""
     walls = {
-        (across.index(line.at), row)
-        for line in upright
+        (across.index(at), row)
+        for at, begin, end in upright
         for row, (low, high) in enumerate(pairwise(down))
-        if line.low - _NEAR <= low and high <= line.high + _NEAR
+        if begin - _NEAR <= low and high <= end + _NEAR
     }
     floors = {
-        (column, down.index(line.at))
-        for line in level
+        (column, down.index(at))
+        for at, begin, end in level
         for column, (low, high) in enumerate(pairwise(across))
-        if line.low - _NEAR <= low and high <= line.high + _NEAR
+        if begin - _NEAR <= low and high <= end + _NEAR
     }
     columns, rows = len(across) - 1, len(down) - 1
     apart = {(column, row) for column in range(columns) for row in range(rows)}
@@ -244,12 +253,11 @@ def _cells(
         cell = [apart.pop()]
         closed = True
         for column, row in cell:  # grows while it is walked through
+            here, right, above = (column, row), (column + 1, row), (column, row + 1)
             ways = (
-                ((column - 1, row), (column, row) in walls),
-                ((column + 1, row), (column + 1, row) in walls),
-                ((column, row - 1), (column, row) in floors),
-                ((column, row + 1), (column, row + 1) in floors),
-            )
+                ((column - 1, row), here in walls), (right, right in walls),
+                ((column, row - 1), here in floors), (above, above in floors),
+            )  # fmt: skip
             for beyond, shut in ways:
                 if shut:
                     continue

@@ -1,11 +1,12 @@
 """A page's structure tags (ISO 32000-1, 14.8.4): which marked content is a heading, which a table's cell."""
 
 import ctypes
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import repeat
+from typing import Any
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -13,11 +14,12 @@ import pypdfium2.raw as pdfium
 from paperlane.formats.pdf import calls
 from paperlane.formats.pdf.page import MOST_OBJECTS, Place, PlaceOf, Title
 
-_HEADING = re.compile(r"H([1-6])$")
+_HEADINGS = {f"H{level}": level for level in range(1, 7)}
 _ROWS = {"THead", "TBody", "TFoot"}
 _CELLS = {"TH", "TD"}
 _LEAVES = {"P", "Span", "Link", "Figure", "Lbl", "Caption", "Formula", "Quote", "Code", "Reference"}  # hold no table
-_LONGEST_KIND = 64  # bytes
+_KIND = ctypes.create_string_buffer(64)
+_LONGEST_KIND = ctypes.c_ulong(len(_KIND))  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def tags_of(page: pypdfium2.PdfPage) -> Tags | None:
         if pdfium.FPDF_StructTree_CountChildren(tree) <= 0:
             return None
         tags = Tags()
-        _gather(calls.number_of(tree), tags)
+        _gather(calls.reference(tree), tags)
         return tags
     finally:
         pdfium.FPDF_StructTree_Close(tree)
@@ -54,7 +56,7 @@ def titles_of(tags: Tags, page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage,
 
 def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
     """Finds a character's cell by the marked content that draws it."""
-    text = calls.handle(words)
+    text = calls.reference(words.raw)
 
     def place_of(character: int) -> Place | None:
         drawn = calls.text_object_of(text, character)
@@ -63,34 +65,33 @@ def tagged_place(tags: Tags, words: pypdfium2.PdfTextPage) -> PlaceOf:
     return place_of
 
 
-def _gather(tree: int, tags: Tags) -> None:
+def _gather(tree: Any, tags: Tags) -> None:
     tables = 0
-    waiting = [root for root in map(calls.root_at, repeat(tree), range(calls.count_roots(tree))) if root]
-    waiting.reverse()
+    waiting = _on_page(map(calls.root_at, repeat(tree), range(calls.count_roots(tree))))[::-1]
     seen = 0
     while waiting and seen < MOST_OBJECTS:
         element = waiting.pop()
         seen += 1
         kind = _kind(element)
-        if heading := _HEADING.match(kind):
-            tags.headings.append((int(heading[1]), tuple(_marks_of(element))))
+        if kind in _HEADINGS:
+            tags.headings.append((_HEADINGS[kind], tuple(_marks_of(element))))
         elif kind == "Table":
             tables += 1
             _gather_cells(element, tables, tags.cells)
         elif kind not in _LEAVES:
-            waiting += reversed(list(_children(element)))
+            waiting += reversed(_children(element))
 
 
-def _gather_cells(table: int, number: int, cells: dict[int, Place]) -> None:
+def _gather_cells(table: calls.Handle, number: int, cells: dict[int, Place]) -> None:
     row = 0
-    waiting = list(reversed(list(_children(table))))
+    waiting = _children(table)[::-1]
     seen = 0
     while waiting and seen < MOST_OBJECTS:
         element = waiting.pop()
         seen += 1
         kind = _kind(element)
         if kind in _ROWS:
-            waiting += reversed(list(_children(element)))
+            waiting += reversed(_children(element))
         elif kind == "TR":
             row += 1
             inside = (cell for cell in _children(element) if _kind(cell) in _CELLS)
@@ -99,13 +100,17 @@ def _gather_cells(table: int, number: int, cells: dict[int, Place]) -> None:
                     cells.setdefault(mark, Place(number, row, column))
 
 
-def _children(element: int) -> Iterator[int]:
-    for at in range(min(calls.count_children(element), MOST_OBJECTS)):
-        if child := calls.child_at(element, at):
-            yield child
+def _children(element: calls.Handle) -> list[calls.Handle]:
+    count = min(calls.count_children(element), MOST_OBJECTS)
+    return _on_page(map(calls.child_at, repeat(element), range(count)))
 
 
-def _marks_of(element: int) -> Iterator[int]:
+def _on_page(elements: Iterator[int | None]) -> list[calls.Handle]:
+    """Those that stand on the page: pdfium counts the ones of all pages."""
+    return list(map(calls.Handle, filter(None, elements)))
+
+
+def _marks_of(element: calls.Handle) -> Iterator[int]:
     waiting, seen = [element], 0
     while waiting and seen < MOST_OBJECTS:
         inside = waiting.pop()
@@ -115,21 +120,25 @@ def _marks_of(element: int) -> Iterator[int]:
             if mark >= 0:
                 yield mark
             elif child := calls.child_at(inside, at):
-                waiting.append(child)
+                waiting.append(calls.Handle(child))
 
 
-def _kind(element: int) -> str:
+def _kind(element: calls.Handle) -> str:
     """The element's type, "" for one with a longer name than any of ours."""
-    buffer = ctypes.create_string_buffer(_LONGEST_KIND)
-    length = calls.element_type_of(element, ctypes.addressof(buffer), _LONGEST_KIND)
-    return buffer.raw[: max(length - 2, 0)].decode("utf-16-le", "replace") if length <= _LONGEST_KIND else ""
+    length = calls.element_type_of(element, _KIND, _LONGEST_KIND)
+    return _decoded(_KIND.raw[: max(length - 2, 0)]) if length <= len(_KIND) else ""
+
+
+@lru_cache(maxsize=64)
+def _decoded(kind: bytes) -> str:
+    return kind.decode("utf-16-le", "replace")
 
 
 def _marked_texts(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, wanted: set[int]) -> Mapping[int, str]:
     found: defaultdict[int, str] = defaultdict(str)
-    number = calls.handle(page)
-    for at in range(min(calls.count_objects(number), MOST_OBJECTS)):
-        drawn = calls.object_at(number, at)
+    own = calls.reference(page.raw)
+    for at in range(min(calls.count_objects(own), MOST_OBJECTS)):
+        drawn = calls.object_at(own, at)
         mark = calls.mark_of(drawn)
         if mark in wanted and calls.type_of(drawn) == pdfium.FPDF_PAGEOBJ_TEXT:
             found[mark] += _text_of(pdfium.FPDFPage_GetObject(page, at), words)
