@@ -177,6 +177,36 @@ def test_no_place_has_issues_of_two_checks_of_words(text: str):
     assert all(one[1] <= other[0] for one, other in pairwise(sorted(spans)))
 
 
+def test_a_word_is_left_to_the_check_whose_words_hold_it_wherever_it_stands():
+    text = "The gate shall open fast, as appropriate, quickly, where necessary, and soon, as appropriate."
+    quotes = {
+        rule: [issue.quote for issue in report_of(text).issues if issue.rule == rule]
+        for rule in ("vague-term", "escape-clause")
+    }
+    assert quotes["vague-term"] == ["fast", "quickly", "soon"]
+    assert quotes["escape-clause"] == ["as appropriate", "where necessary", "as appropriate"]
+
+
+def test_blocks_that_hold_a_word_are_found_and_a_part_finds_its_own():
+    document = document_of("# A gate\n\nIt opens.\n\n# Two\n\nThe GATE shuts, a gate rings.\n\nIt must.\n\nThey end.")
+    everything = whole(document)
+    for words, blocks in {
+        ("gate", "they"): ["A gate", "The GATE shuts, a gate rings.", "They end."],
+        ("s.",): ["It opens.", "The GATE shuts, a gate rings."],
+        ("door",): [],
+    }.items():
+        assert [one.text for one in everything.holding(*words)] == blocks
+    assert [[one.text for one in Subject(document, at, at + 2, everything).holding("gate")] for at in (0, 1, 3)] == [
+        ["A gate"],
+        [],
+        ["The GATE shuts, a gate rings."],
+    ]
+    assert [prose.text for prose, _ in everything.duties] == ["It must."]
+    assert [list(Subject(document, at, at + 1, everything).duties) != [] for at in range(6)] == [
+        at == 4 for at in range(6)
+    ]
+
+
 def test_a_passage_shares_the_prose_of_its_document():
     document = document_of("# One\n\nText.\n\n```\ncode\n```\n\n# Two\n\nThe x.\n\nThe y.")
     everything = whole(document)

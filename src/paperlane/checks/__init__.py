@@ -18,7 +18,7 @@ from operator import itemgetter
 from pkgutil import iter_modules
 from typing import Any
 
-from paperlane.checks.obligations import Clause, duties, obliges
+from paperlane.checks.obligations import OF_ADVICE, Clause, duties, obliges
 from paperlane.checks.sentences import clauses, sentences
 from paperlane.errors import BadRequest
 from paperlane.model.documents import (
@@ -63,6 +63,12 @@ class Finding:
     anywhere: bool = False
 
 
+def lowered(text: str) -> str:
+    """A text in lower case and as long, so that places are the same."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(letter.lower()[0] for letter in text)
+
+
 @dataclass(frozen=True)
 class Prose:
     """A block of prose as the patterns of checks read it.
@@ -86,21 +92,20 @@ class Prose:
 
     @cached_property
     def low(self) -> str:
-        """The text in lower case, for English patterns: as long, so that places are the same."""
-        low = self.text.lower()
-        return low if len(low) == len(self.text) else "".join(letter.lower()[0] for letter in self.text)
+        """The text in lower case, for English patterns; its places are the same."""
+        return lowered(self.text)
 
     @cached_property
     def clauses(self) -> Sequence[tuple[int, int]]:
         """The spans of its clauses in `text`."""
-        return tuple(clauses(self.text))
+        return clauses(self.text)
 
     @cached_property
     def duties(self) -> Sequence[Clause]:
         """Its clauses that oblige somebody; a heading has none."""
         if self.block.level or not obliges(self.low, self.lead):
             return ()
-        return tuple(duties(self.low, self.clauses, self.lead))
+        return duties(self.low, self.clauses, self.lead)
 
     def finding(
         self, start: int, end: int, params: Mapping[str, str] | None = None, severity: Severity | None = None
@@ -117,11 +122,46 @@ class Prose:
         return place + at - begin
 
 
+class Reading:
+    """All prose of a document, to look at once for what few of its blocks hold. Blocks have numbers from 0."""
+
+    def __init__(self, prose: Sequence[Prose]) -> None:
+        self.prose = prose
+        self.starts = [one.block.start for one in prose]
+        self._held: dict[Sequence[str], Sequence[int]] = {}
+
+    @cached_property
+    def obliging(self) -> Sequence[int]:
+        """The numbers of the blocks that oblige somebody."""
+        led = (number for number, prose in enumerate(self.prose) if prose.lead)
+        return [number for number in sorted({*self.holding(OF_ADVICE), *led}) if self.prose[number].duties]
+
+    def holding(self, words: Sequence[str]) -> Sequence[int]:
+        """The numbers of the blocks that hold one of these words, given in lower case."""
+        if words not in self._held:
+            self._held[words] = sorted({number for word in words for number in self._places(word)})
+        return self._held[words]
+
+    def _places(self, word: str) -> Iterator[int]:
+        low, begins = self._low
+        at = low.find(word)
+        while at >= 0:
+            number = bisect_right(begins, at)
+            yield number - 1
+            at = low.find(word, begins[number]) if number < len(begins) else -1
+
+    @cached_property
+    def _low(self) -> tuple[str, Sequence[int]]:
+        """All of it in lower case, each block on lines of its own, and where they begin."""
+        blocks = [prose.low for prose in self.prose]
+        return "\n".join(blocks), [0, *accumulate(len(block) + 1 for block in blocks[:-1])]
+
+
 @dataclass(frozen=True)
 class Subject:
     """What a check looks at: a document, and the blocks `first` to `last` of it.
 
-    What is a part `of` the whole shares its prose, which is made once.
+    What is a part `of` the whole shares its reading, which is done once.
     """
 
     document: Document
@@ -135,18 +175,51 @@ class Subject:
         return {}
 
     @cached_property
+    def reading(self) -> Reading:
+        """All prose of the document."""
+        if self.of is not None:
+            return self.of.reading
+        blocks = self.document.parsed.blocks[self.first : self.last]
+        return Reading(list(_written_for_people(self.document.text, blocks)))
+
+    @cached_property
     def prose(self) -> Sequence[Prose]:
         """The blocks that are written for people, headings included."""
-        blocks = self.document.parsed.blocks[self.first : self.last]
-        if self.of is None or not blocks:
-            return list(_written_for_people(self.document.text, blocks))
-        prose = self.of.prose
-        begin = bisect_left(prose, blocks[0].start, key=_start)
-        return prose[begin : bisect_right(prose, blocks[-1].start, key=_start)]
+        return self.reading.prose[self._begin : self._end]
 
+    @cached_property
+    def obliging(self) -> Sequence[Prose]:
+        """The blocks with clauses that oblige somebody."""
+        return self._own(self.reading.obliging)
 
-def _start(prose: Prose) -> int:
-    return prose.block.start
+    @property
+    def duties(self) -> Iterator[tuple[Prose, Clause]]:
+        """These clauses, each with its block."""
+        return ((prose, clause) for prose in self.obliging for clause in prose.duties)
+
+    def holding(self, *words: str) -> Sequence[Prose]:
+        """The blocks that hold one of these words, given in lower case."""
+        return self._own(self.reading.holding(words))
+
+    def _own(self, numbers: Sequence[int]) -> Sequence[Prose]:
+        """Of the blocks of these numbers, which rise, its own."""
+        prose = self.reading.prose
+        begin, end = bisect_left(numbers, self._begin), bisect_left(numbers, self._end)
+        return [prose[number] for number in numbers[begin:end]]
+
+    @cached_property
+    def _begin(self) -> int:
+        return self._number(self.first)
+
+    @cached_property
+    def _end(self) -> int:
+        return self._number(self.last)
+
+    def _number(self, at: int) -> int:
+        """The number of the block of prose that is a block of the document, or the next one."""
+        blocks = self.document.parsed.blocks
+        place = blocks[at].start if at < len(blocks) else len(self.document.text)
+        return bisect_left(self.reading.starts, place)
 
 
 def _written_for_people(text: str, blocks: Iterable[Block]) -> Iterator[Prose]:
@@ -169,7 +242,6 @@ _ADDRESS = re.compile(
     r"(?<![\w./-])(?:[\w.-]*+/){2,}[\w.-]+",
     re.ASCII,
 )
-_OF_ADDRESSES = ("/", "@", "www.", "mailto:")
 _MARGIN = re.compile(r"(?<=\n)[ \t]*>[> \t]*")  # of a quoted block
 _BROKEN = re.compile(r"(?<=[\u3400-\u9fff])[ \t]*+\r?\n[ \t]*+(?=[\u3400-\u9fff])")
 _BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a space
@@ -215,7 +287,7 @@ def _blanked(content: str, block: Block) -> str:
     """As long as it was: what is no prose is blanked out, and so are the margins of a quoted block."""
     if block.code:
         content = "".join(_uncoded(content, block))
-    if any(sign in content for sign in _OF_ADDRESSES):
+    if content.count("/") > 1 or "@" in content or "www." in content or "mailto:" in content:
         content = _ADDRESS.sub(_blank, content)
     return _MARGIN.sub(lambda found: " " * len(found[0]), content) if ">" in content and "\n" in content else content
 
@@ -374,7 +446,8 @@ class Places:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._lines = [0, *(found.end() for found in re.finditer(r"\r\n|\r|\n", document.text))]
+        lines = document.text.replace("\r\n", " \n").replace("\r", "\n").split("\n")
+        self._lines = [*accumulate((len(line) + 1 for line in lines[:-1]), initial=0)]
         self._blocks = [block.start for block in document.parsed.blocks]
         self._firsts = [section.first - (section.heading >= 0) for section in document.sections]
 

@@ -35,19 +35,30 @@ _CHINESE = re.compile(
     r"(?P<verb>通过|使用|实现|支持|提供)(?P=verb)(?![者率量类商方])|"
     r"(?P<pair>[\u4e00-\u9fff](?<![一二三两几每很非])[\u4e00-\u9fff])(?P=pair)(?![管用工集设案程者员人方商率量类性化级学法论])"
 )
-_TWICE = re.compile(r"([\u4e00-\u9fff]{1,6})\1")
+# quick looks before the slow ones
+_TWICE = re.compile(r"\b([a-z]++)\s+\1\b", re.ASCII)
+_TWICE_ZH = re.compile(r"([\u4e00-\u9fff]{1,6})\1")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
     for prose in subject.prose:
         if prose.block.kind is BlockKind.TABLE_CELL and len(prose.text) < 20:  # noqa: PLR2004  a cell's two short values
             continue
-        for found in _ENGLISH.finditer(prose.text):
+        for found in _ENGLISH.finditer(prose.text) if _TWICE.search(prose.low) else ():
             if not _meant(prose.text, found):
                 yield prose.finding(*found.span(), {"word": found[1]})
-        for found in _CHINESE.finditer(prose.text) if prose.chinese and _TWICE.search(prose.text) else ():
+        for found in _chinese(prose.text) if prose.chinese else ():
             half = found.start() + len(found[0]) // 2
             yield prose.finding(*found.span(), {"word": prose.said(found.start(), half)})
+
+
+def _chinese(text: str) -> Iterator[re.Match[str]]:
+    at = 0
+    while (twice := _TWICE_ZH.search(text, at)) is not None:
+        found = _CHINESE.match(text, twice.start())
+        at = found.end() if found is not None else twice.start() + 1
+        if found is not None:
+            yield found
 
 
 def _meant(text: str, found: re.Match[str]) -> bool:

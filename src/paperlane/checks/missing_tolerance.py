@@ -8,6 +8,7 @@ from paperlane.checks.obligations import Clause
 from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
+_DIGIT = re.compile(r"\d", re.ASCII)
 _NUMBER = r"\d+(?:[.,]\d+)*+"
 _UNIT_ZH = (
     r"(?:个|条|次|人|份|台|毫?秒钟?|分钟?|小时|[天日周月年]|个月|毫?米|厘米|公?里|千?克|公斤|吨|度|摄氏度|伏|安|瓦|"
@@ -25,7 +26,7 @@ ABOUT = wording(
         rf"{_NUMBER}\s?(?:{_UNIT_ZH}{{1,2}}|[A-Za-z%％℃°μ/]{{1,6}})?\s?(?:左右|上下(?![文限])|前后)",
     ],
     anywhere=True,
-    signs=[rf"(?:(?<![\w~])~|≈)\s?{_NUMBER}"],
+    signs=[rf"(?:~(?<![\w~].)|≈)\s?{_NUMBER}"],
 )
 """A number that is only about right."""
 
@@ -54,11 +55,14 @@ _TOLERATED = re.compile(
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties:
-            if _TOLERATED.search(prose.text, clause.start, clause.end) is None:
-                for start, end in _places(prose, clause):
-                    yield prose.finding(start, end, {"word": prose.said(start, end)})
+    for prose, clause in subject.duties:
+        if _DIGIT.search(prose.text, clause.start, clause.end) and not _tolerates(prose, clause):
+            for start, end in _places(prose, clause):
+                yield prose.finding(start, end, {"word": prose.said(start, end)})
+
+
+def _tolerates(prose: Prose, clause: Clause) -> bool:
+    return _TOLERATED.search(prose.text, clause.start, clause.end) is not None
 
 
 def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:

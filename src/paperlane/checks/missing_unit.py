@@ -127,10 +127,9 @@ _COUNTED_ZH = re.compile(
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties if _NUMERAL.search(prose.text) else ():
-            for start, end in _places(prose, clause):
-                yield prose.finding(start, end, {"word": prose.said(start, end)})
+    for prose, clause in subject.duties:
+        for start, end in _places(prose, clause):
+            yield prose.finding(start, end, {"word": prose.said(start, end)})
 
 
 def _places(prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:

@@ -7,20 +7,21 @@ from paperlane.checks import SOUND, STYLE_ZH, Check, Finding, Prose, Scope, Subj
 from paperlane.model.documents import Severity
 
 _WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+(?:[．：][０-９]+)?％?")
+_WIDE_SIGN = re.compile(r"[、。！-～]")
 # only what no house style asks for: a space behind the sign may be a style, numbers and names have signs of their own
 _IN_CHINESE = re.compile(
-    r"(?<=[\u3400-\u9fff）》”」])[,;:?!](?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2})[,;?!](?=[A-Za-z])|"
-    r"(?<=[A-Za-z\d])[,;](?=[\u3400-\u9fff]{2})|"
-    r"(?<=[\u3400-\u9fff]{2})\.(?=\s*$)|(?<=[\u3400-\u9fff]{4})\.(?=\n)|"
-    r"(?<=[\u3400-\u9fff]{2})\.(?=[\u3400-\u9fff]{4}[^.\n]*[。.]\s*$)(?![^.\n]{0,12}\.[\u3400-\u9fff])"
+    r"[,;:?!.](?:(?<=[\u3400-\u9fff）》”」][,;:?!])(?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2}[,;?!])(?=[A-Za-z])|"
+    r"(?<=[A-Za-z\d][,;])(?=[\u3400-\u9fff]{2})|"
+    r"(?<=[\u3400-\u9fff]{2}\.)(?=\s*$)|(?<=[\u3400-\u9fff]{4}\.)(?=\n)|"
+    r"(?<=[\u3400-\u9fff]{2}\.)(?=[\u3400-\u9fff]{4}[^.\n]*[。.]\s*$)(?![^.\n]{0,12}\.[\u3400-\u9fff]))"
 )
 _ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|[a-z]\w*);$", re.IGNORECASE | re.ASCII)
 _LONGEST_ENTITY = 32  # &CounterClockwiseContourIntegral; is one
-_SPACED = re.compile(r"(?<=[\u3400-\u9fff])[,;](?=\s[\u3400-\u9fff])")
+_SPACED = re.compile(r"[,;](?<=[\u3400-\u9fff].)(?=\s[\u3400-\u9fff])")
 _FULL_STOPS = re.compile(r"[，。；]")
 _PAIR = re.compile(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
 _NARROW = re.compile(
-    r"(?<=[\u3400-\u9fff])\([\u3400-\u9fff][^（）()\n]{0,78}[\u3400-\u9fff]\)(?=[\u3400-\u9fff，。；])"
+    r"\((?<=[\u3400-\u9fff].)[\u3400-\u9fff][^（）()\n]{0,78}[\u3400-\u9fff]\)(?=[\u3400-\u9fff，。；])"
 )
 _RARE = 5  # full-width brackets for one half-width
 _IN_ENGLISH = re.compile(r"(?<=[A-Za-z\d%])[，。；：？！、）％]|（(?=[A-Za-z\d])")
@@ -67,7 +68,7 @@ def slips(prose: Prose) -> Iterator[tuple[int, int, str]]:
         for found in _PAIR.finditer(text):
             at = found.start() if found[0][0] == "(" else found.end() - 1
             yield at, at + 1, "full"
-    elif _SENTENCE.search(text) and not _EASTERN.search(text):
+    elif _WIDE_SIGN.search(text) and _SENTENCE.search(text) and not _EASTERN.search(text):
         yield from ((*found.span(), "half") for found in _IN_ENGLISH.finditer(text))
 
 

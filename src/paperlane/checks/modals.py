@@ -1,7 +1,7 @@
 """Words that leave open whether a statement binds, in documents whose requirements say `shall` or 应."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from paperlane.checks import Prose, Subject
@@ -38,7 +38,8 @@ _SUBORDINATE = re.compile(
     r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than)\b",
     re.ASCII,
 )
-_WORDS = re.compile(r"\b(?:should|may|might|could|can|would|ought)\b", re.ASCII)
+_WEAK = ("should", "may", "might", "could", "can", "would", "ought")
+_WORDS = re.compile(rf"\b(?:{'|'.join(_WEAK)})\b", re.ASCII)
 _SOFT_WORDS = (
     "is ", "are ", "will be ", "has the ", "have the ", "need", "aim", "try", "tries", "strive", "seek", "attempt",
     "hope", "tend", "it would", "it should",
@@ -60,12 +61,13 @@ _SOFT_ZH = re.compile(
 _OF_CHINESE = re.compile(
     r"[可宜好许望能会拟]|建议|推荐|不妨|理[应当]|愿意|旨在|预[期计]|鼓励|倡导|提倡|力[求争图]|争取|尝试|试图|努力|尽力|致力|打算|计划|需要|具[备有]"
 )
-_BINDS_ZH = re.compile(rf"(?<!理){CHINESE.pattern}")
+_LETTERS_ZH = "可宜好许望能会拟建推妨理愿旨预鼓倡提力争尝试努尽致打计需具"  # one of them stands in each such word
+_BINDS_ZH = re.compile(rf"(?<!理)(?:{CHINESE.pattern})")
 _CONDITION_ZH = re.compile(r"如果|若|当|除非|因为|是否|的[一-龥]{0,3}$")
 _EXPLAINED = re.compile(
     r"\brfc\s?2119\b|[\"“'‘*`](?:should|may)[\"”'’*`]|[“「](?:可以?|宜|可能)[”」]|\bshould\b[^.\n]{0,40}\bare\s+to\s+be\s+interpreted"
 )
-_OF_EXPLAINED = ("2119", "should", "may", "可", "宜")  # a quick look before the slow one
+_OF_EXPLAINED = ("2119", "should", "may", "可", "宜")  # quickly looked for
 _FEWEST = 3  # binding statements of a document that is written in them
 _TIMES = 2  # as many of them as of others, at least
 _SHARE = 0.12  # of all that it says
@@ -81,21 +83,24 @@ class _Binding:
     advises: bool  # by 宜, which is only said where something binds
 
 
-def loose(subject: Subject, prose: Prose) -> Iterator[tuple[int, int]]:
+def loose(subject: Subject) -> Iterator[tuple[Prose, int, int]]:
     """The words of main clauses that bind nobody, in a document where nearly all others bind.
 
     One that explains what its modal verbs mean has none.
     """
     way = binding(subject)
-    if prose.block.level:
-        return
+    if way.english or way.chinese or way.advises:
+        for prose in _texts(subject, *_WEAK, *_SOFT_WORDS, *_LETTERS_ZH):
+            yield from ((prose, start, end) for start, end in _unbound(prose, way))
+
+
+def _unbound(prose: Prose, way: _Binding) -> Iterator[tuple[int, int]]:
     if way.advises and not way.chinese and "宜" in prose.low:
         spans = _loose(prose, english=False, chinese=True)
         yield from ((start, end) for start, end in spans if prose.low[end - 1] == "宜")
-    if not (way.english or way.chinese):
-        return
-    yield from _loose(prose, english=way.english, chinese=way.chinese)
-    yield from _soft(prose, english=way.english, chinese=way.chinese)
+    if way.english or way.chinese:
+        yield from _loose(prose, english=way.english, chinese=way.chinese)
+        yield from _soft(prose, english=way.english, chinese=way.chinese)
 
 
 def binding(subject: Subject) -> _Binding:
@@ -103,27 +108,39 @@ def binding(subject: Subject) -> _Binding:
     whole = subject.of or subject
     found: _Binding | None = whole.kept.get("binding")
     if found is None:
-        found = whole.kept["binding"] = _binding([prose for prose in whole.prose if not prose.block.level])
+        found = whole.kept["binding"] = _binding(whole)
     return found
 
 
-def _binding(blocks: Sequence[Prose]) -> _Binding:
-    if any(any(word in prose.low for word in _OF_EXPLAINED) and _EXPLAINED.search(prose.low) for prose in blocks):
+def _binding(whole: Subject) -> _Binding:
+    strong = sum(1 for prose in _texts(whole, "shall", "must") for _ in ENGLISH.finditer(prose.low))
+    strong_zh = sum(1 for prose in _texts(whole, *"必应不需须") for _ in CHINESE.finditer(prose.text))
+    weak = (span for prose in _texts(whole, *_WEAK) for span in _loose(prose, english=True, chinese=False))
+    weak_zh = (span for prose in _texts(whole, *_LETTERS_ZH) for span in _loose(prose, english=False, chinese=True))
+    english, chinese = _outweighs(strong, weak, whole), _outweighs(strong_zh, weak_zh, whole)
+    advises = strong_zh >= _FEWEST
+    if (english or advises) and any(_EXPLAINED.search(prose.low) for prose in _texts(whole, *_OF_EXPLAINED)):
         return _Binding(english=False, chinese=False, advises=False)
-    strong, strong_zh, weak, weak_zh, said = 0, 0, 0, 0, 0
-    for prose in blocks:
-        if "shall" in prose.low or "must" in prose.low:
-            strong += sum(1 for _ in ENGLISH.finditer(prose.low))
-        weak += sum(1 for _ in _loose(prose, english=True, chinese=False))
-        said += sum(1 for start, end in prose.clauses if end - start >= _SHORTEST)
-        if prose.chinese:
-            strong_zh += sum(1 for _ in CHINESE.finditer(prose.text))
-            weak_zh += sum(1 for _ in _loose(prose, english=False, chinese=True))
-    return _Binding(_outweigh(strong, weak, said), _outweigh(strong_zh, weak_zh, said), strong_zh >= _FEWEST)
+    return _Binding(english, chinese, advises)
 
 
-def _outweigh(strong: int, weak: int, said: int) -> bool:
-    return strong >= max(_FEWEST, _TIMES * weak, _SHARE * said)
+def _texts(subject: Subject, *words: str) -> Iterator[Prose]:
+    """The blocks that hold one of these words and are no headings, looked for when the first is asked for."""
+    for prose in subject.holding(*words):
+        if not prose.block.level:
+            yield prose
+
+
+def _outweighs(strong: int, weak: Iterable[object], whole: Subject) -> bool:
+    if strong < _FEWEST or _outnumber(weak, _TIMES, strong):
+        return False
+    clauses = (span for prose in whole.prose if not prose.block.level for span in prose.clauses)
+    return not _outnumber((1 for start, end in clauses if end - start >= _SHORTEST), _SHARE, strong)
+
+
+def _outnumber(many: Iterable[object], weight: float, few: int) -> bool:
+    """Are there, weighed so, more of them? They are counted only until that is known."""
+    return any(weight * number > few for number, _ in enumerate(many, start=1))
 
 
 def _loose(prose: Prose, *, english: bool, chinese: bool) -> Iterator[tuple[int, int]]:

@@ -56,7 +56,10 @@ _ENGLISH = (
     r"(?:including,?\s+)?among(?:st)?\s+(?:many\s+)?(?:others|other\s+(?:things|\w+))|inter\s+alia|(?<!,\s)such\s+as(?!\s+[\"“])",
     r"(?<=s\s)(?<!looks\s)(?<!acts\s)(?<!behaves\s)(?<!seems\s)(?<!works\s)(?<!is\s)(?<!sounds\s)(?<!feels\s)(?<!this\s)(?<!appears\s)like(?=\s+(?:an?\s+|the\s+)?[\w-]+(?:\s+[\w-]+)?(?:,|\s+(?:and|or)\b|\s*\.))",
 )
-_DOTS = r"(?:[,，、]\s{0,3}|(?<=[\w)）\u3400-\u9fff])\s?)(?:\.{3,}|…+)(?=\s{0,3}(?:[)）。；;]|$)|[ \t]*\r?\n)"
+_DOTS = (
+    r"(?=[,，、\s.…])(?:[,，、]\s{0,3}|(?<=[\w)）\u3400-\u9fff])\s?)(?:\.{3,}|…+)"
+    r"(?=\s{0,3}(?:[)）。；;]|$)|[ \t]*\r?\n)"
+)
 _OTHERS_ZH = r"(?:其[他它余](?!人)|别的|类似|同类|相似|相近|相类|更多|另外)"
 _AMPERSAND = rf"&\s?(?:c\b\.?|so\s+(?:on|forth)|(?:others|more){_ENDS}|other\s+\w+{_ENDS})"
 _CHINESE = (

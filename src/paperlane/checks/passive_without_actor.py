@@ -77,18 +77,18 @@ _MEANS = re.compile(
     r"\b(?:by|via|through|using|with|between(?!\s+-?\d)|on\s+behalf)\b|\bfrom\s+(?!(?:the|each|every|its|all)\b)",
     re.IGNORECASE | re.ASCII,
 )
-_BE = re.compile(r"\b(?:to|should)\s+(?:\w+\s+)?be\b", re.IGNORECASE)
+_BE = re.compile(r"\b(?:to|should)\s+(?:\w+\s+)?be\b")
 _PRONOUN = re.compile(r"\b(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII)
 _WINDOW = 120
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties:
-            for found in _passives(prose, clause):
-                span = found.span("done" if found.groupdict().get("far") else 0)
-                yield prose.finding(*span, {"word": prose.said(*span)})
-        if not prose.block.level and _BE.search(prose.text) and binding(subject).english:
+    for prose, clause in subject.duties:
+        for found in _passives(prose, clause):
+            span = found.span("done" if found.groupdict().get("far") else 0)
+            yield prose.finding(*span, {"word": prose.said(*span)})
+    for prose in subject.holding("to", "should") if binding(subject).english else ():
+        if not prose.block.level and _BE.search(prose.low):
             for start, end in prose.clauses:
                 for found in _told(prose, Clause(start, end, start, start)):
                     yield prose.finding(*found.span(), {"word": prose.said(*found.span())})

@@ -33,12 +33,10 @@ _NAMES = re.compile(
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        if not prose.duties:
-            continue
+    for prose in subject.obliging:
         for start, end in sentences(prose.text):
-            for obligation, join, condition in _RULES:
-                found = list(obligation.finditer(prose.text, start, end))
+            for obligation, join, condition in _RULES if prose.chinese else _RULES[:1]:
+                found = list(obligation.finditer(prose.low, start, end))
                 joined = _joined(prose.text, found, join, condition)
                 if joined == 1:
                     further = _FURTHER if obligation is ENGLISH else _FURTHER_ZH

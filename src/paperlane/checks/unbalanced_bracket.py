@@ -42,6 +42,7 @@ _CLOSES = {
     "’": "‘",
 }
 _SIGN = re.compile(f"[{re.escape(''.join({**_OPENS, **_CLOSES}))}]")
+_SIGNS = (*_OPENS, *_CLOSES, '"')
 # what looks like a bracket and is none: in an interval, a face, quotes, a tag or behind a backslash
 _NONE = re.compile(
     r"\[\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*[)）]|"
@@ -61,17 +62,16 @@ _POINT = re.compile(
 )
 # of programs, formulas and grammars, whose brackets follow other rules
 _FORMAL = re.compile(
-    r"::|"
-    r"^\s*[\[{]+\w+,|\(\?[^)\s]|\[:|^\w+\([^()\n]*,\s*$|\w:\w+\(|^\s*//|\|\||&&|->|=>|:=|==|!=|\+\+|<<|>>|/\*|\*/|[{};]\s*$|\w\(\)|\s=\s|\\\w|^\s*[-+|*/=<>]\s",
+    r"[-:(|&=!+<>/*{};\\\[](?:(?<=:)[:=]|(?<=\()\?[^)\s]|(?<=\[):|(?<=\w:)\w+\(|(?<=\|)\||(?<=&)&|(?<==)[>=]|"
+    r"(?<=\+)\+|(?<=<)<|(?<=>)>|(?<=-)>|(?<=!)=|(?<=/)\*|(?<=\*)/|(?<=[{};])\s*$|(?<=\w\()\)|(?<=\s=)\s|(?<=\\)\w)",
     re.MULTILINE,
 )
-
+_FORMAL_LINE = re.compile(r"^(?:\s*[\[{]+\w+,|\w+\([^()\n]*,\s*$|\s*//|\s*[-+|*/=<>]\s)", re.MULTILINE)
 
 # where it stands decides which half it is, if anything does
 _QUOTE = re.compile(
     r"(?:(?P<opens>(?:(?<=[\s(（\[])|^)\"(?=\S))|(?P<closes>(?<=[\w.,!?;)）])\"(?=[\s.,;:!?)）]|$))|\")", re.ASCII
 )
-_HALVES = ("()", "[]", "{}")
 _EASTERN = re.compile(r"[“”‘「」『』《》〈〉（）［］｛｝【】〔〕]")
 _QUOTES = ("“", "‘")
 _NEAR = 4  # blocks in which a bracket may be closed
@@ -100,7 +100,11 @@ def _find(subject: Subject) -> Iterator[Finding]:
     What is quoted over several paragraphs opens anew in each.
     """
     open_: defaultdict[str, deque[tuple[int, _Lone]]] = defaultdict(deque)  # the last one of a kind is closed first
-    for number, prose in enumerate(subject.prose):
+    for number in subject.reading.holding(_SIGNS):
+        prose = subject.prose[number]
+        for held in open_.values():
+            while held and held[0][0] + _NEAR < number - 1:
+                yield _finding(held.popleft()[1])
         if open_ and prose.text.lstrip()[:1] in _QUOTES:
             for kind in _QUOTES:
                 open_.pop(kind, None)
@@ -111,9 +115,6 @@ def _find(subject: Subject) -> Iterator[Finding]:
                 open_[lone.kind].pop()
             else:
                 yield _finding(lone)
-        for held in open_.values():
-            while held and held[0][0] + _NEAR < number:
-                yield _finding(held.popleft()[1])
     yield from (_finding(lone) for held in open_.values() for _, lone in held)
 
 
@@ -129,7 +130,7 @@ def _lone(prose: Prose) -> Sequence[_Lone]:
         return ()
     text = _NONE.sub(lambda found: " " * len(found[0]), prose.text)
     words = _TITLE if prose.block.level else _WORDS
-    if _FORMAL.search(text) or not words.search(text):
+    if not words.search(text) or _FORMAL.search(text) or _FORMAL_LINE.search(text):
         return ()
     held: list[tuple[int, str]] = []
     kinds = Counter[str]()  # of those held: there may be very many
@@ -167,15 +168,19 @@ def _labels(text: str, found: re.Match[str]) -> bool:
 
 def _even(text: str) -> bool:
     """A quick look: are there as many of each left half as of its right half?"""
-    if text.count('"') % 2 or any(text.count(left) != text.count(right) for left, right in _HALVES):
+    if text.count("(") != text.count(")") or text.count("[") != text.count("]") or text.count("{") != text.count("}"):
+        return False
+    if text.count('"') % 2:
         return False
     return text.isascii() or _EASTERN.search(text) is None
 
 
 def _straight(text: str) -> Iterator[tuple[int, bool]]:
     """The straight quote without its other half, where their number is odd; behind a number it may mean inches."""
+    if text.count('"') % 2 == 0:
+        return
     signs = list(_QUOTE.finditer(text))
-    if len(signs) % 2 == 0 or any(text[found.start() - 1 : found.start()].isdecimal() for found in signs):
+    if any(text[found.start() - 1 : found.start()].isdecimal() for found in signs):
         return
     begun = -1
     for found in signs:

@@ -3,14 +3,18 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import filterfalse
+from operator import itemgetter
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 from paperlane.model.documents import BlockKind, Severity
 
-# "ORDER BY" is two words in capitals; [CTAP] is the name of a reference
+# "ORDER BY" is two words in capitals; [CTAP] is the name of a reference. What stands before is looked at behind the
+# first letter, so that small ones are quickly passed by.
 _ACRONYM = re.compile(
-    r"(?<![\w$@#/.&-])(?<![A-Z]{2} )(?!(?<=\[)[A-Z0-9]+\])[A-Z][A-Z0-9]{1,5}s?(?![\w/-]|\.\w|\(|['’]\w| [A-Z]{2,}\b)",
+    r"[A-Z](?<![\w$@#/.&-].)(?<![A-Z]{2} .)(?!(?<=\[.)[A-Z0-9]*\])[A-Z0-9]{1,5}s?"
+    r"(?![\w/-]|\.\w|\(|['’]\w| [A-Z]{2,}\b)",
     re.ASCII,
 )
 _KNOWN = frozenset({
@@ -37,6 +41,10 @@ _INTRODUCED = re.compile(
     r"(?:简称|縮寫|缩写|英文|又称|即|\b(?:abbreviat\w+|abbr\.?|acronym|hereafter|hereinafter|known|called|referred\s+to)(?:\s+(?:as|is|to))*)"
     r"\s*(?:名|为|為|是|作)?\s*[:：“\"'(（]*\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})(?![A-Za-z0-9])"
 )
+_INTRODUCING = (
+    "简称", "縮寫", "缩写", "英文", "又称", "即", "abbr", "acronym", "hereafter", "hereinafter", "known", "called",
+    "referred",
+)  # fmt: skip
 _ENTRY = re.compile(
     r"\W{0,4}(?P<acronym>[A-Z][A-Z0-9]{1,7})\W{0,4}?"
     r"(?:\t|[ \xa0]{2,}|\s*[:：=]|\s+[–—-]+\s|\|)\W*[A-Za-z\u3400-\u9fff]{2,}[^\n]{3,}"
@@ -82,9 +90,9 @@ def _explains_itself(word: str) -> bool:
 
 def _introduced(subject: Subject) -> Iterator[str]:
     """Acronyms behind a word that introduces them, and those at the beginning of an entry."""
+    for prose in subject.holding(*_INTRODUCING):
+        yield from (found["acronym"] for found in _INTRODUCED.finditer(prose.text))
     for prose in subject.prose:
-        for found in _INTRODUCED.finditer(prose.text):
-            yield found["acronym"]
         if (entry := _ENTRY.match(prose.written)) is not None:
             yield entry["acronym"]
 
@@ -92,7 +100,7 @@ def _introduced(subject: Subject) -> Iterator[str]:
 def _spelled(vocabulary_: Vocabulary) -> tuple[Collection[str], str]:
     """The words that stand in small letters, or in one capital; and the initials of all words but the small ones."""
     plain = {word.lower() for word in vocabulary_.written if word[1:].islower()}
-    blocks = ("".join([word[0] for word in words if word not in _SMALL]) for _, words in vocabulary_.blocks)
+    blocks = ("".join(map(itemgetter(0), filterfalse(_SMALL.__contains__, words))) for _, words in vocabulary_.blocks)
     return plain, "\n".join(blocks)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
 from paperlane.checks.modals import loose
-from paperlane.checks.obligations import Clause
+from paperlane.checks.obligations import Clause, bordered
 from paperlane.checks.sentences import LABEL
 from paperlane.model.documents import Severity
 
@@ -56,26 +56,28 @@ _GENERIC = (
     r"taken\s+care\s+of|ensured)"
 )
 _ADVERBS = r"(?:(?:also|always|further|both|thus|then|therefore|\w+ly)\s+)*+"
-_VERB = rf"{_ADVERBS}(?P<verb>(?P<able>{_ABLE})|(?P<hopeful>{_HOPEFUL})|(?P<generic>{_GENERIC}))(?![\w-])(?!\s*\))"
-_ITEM = re.compile(_VERB, re.IGNORECASE | re.ASCII)
-_ENGLISH = re.compile(
-    r"(?<![\w\"“'‘])(?:shall|must|should|will|(?:required|obliged|expected|needs?|ha(?:s|ve)|is|are)\s+to)\s+" + _VERB,
-    re.IGNORECASE | re.ASCII,
+_VERB = re.compile(
+    rf"{_ADVERBS}(?P<verb>(?P<able>{_ABLE})|(?P<hopeful>{_HOPEFUL})|(?P<generic>{_GENERIC}))(?![\w-])(?!\s*\))",
+    re.ASCII,
 )
+_QUOTES = r"\"“'‘"  # a word in quotes is spoken of
+_BINDS = ("shall", "must", "should", "will", r"required\s+to", r"obliged\s+to")
+_TELLS = (r"expected\s+to", r"needs?\s+to", r"ha(?:s|ve)\s+to", r"is\s+to", r"are\s+to")
+_OBLIGES = re.compile(rf"{bordered(*_BINDS, *_TELLS, after=_QUOTES)}\s+", re.ASCII)
 # these only tell what happens, but of what is built
-_OFTEN = re.compile(r"will|needs?|ha(?:s|ve)|is|are|expected", re.IGNORECASE)
+_OFTEN = re.compile(r"will|needs?|ha(?:s|ve)|is|are|expected")
 # what names something that a test can look at
 _EXACT = re.compile(
     r"\d|\ufffc|[\"“”「《`|\[]|[:：]\s*\S|[:：]\s*$|\b(?:following|below|accordance|according\s+to|compl(?:y|iance|"
     r"iant|ies|ying)|conform\w*|"
     r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by|above))\b",
-    re.IGNORECASE | re.ASCII,
+    re.ASCII,
 )
 # an ability is as weak where it is measured, but not where what it means is listed
 _LISTED = re.compile(
     r"[:：]\s*\S|•|[:：]\s*$|\b(?:following|below|accordance|according\s+to|above|"
     r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by))\b",
-    re.IGNORECASE | re.ASCII,
+    re.ASCII,
 )
 _LISTED_ZH = re.compile(r"[：:•]|如下|下列|以下")
 _NAMED = re.compile(
@@ -86,12 +88,11 @@ _NAMED = re.compile(
 )
 _FEW = 80  # characters of an obligation that leaves no room for a condition or a measure
 
-_OBLIGES_ZH = r"(?:应当?|应该|必须|须|需要?|要|务必)"
 _WEAK_ZH = (
     "支持|考虑|处理|关注|重视|保障|保护|配合|协助|帮助|便利|优化|改[善进]|管理|应对|照顾|兼顾|完善|"
     "加强|支撑|协调|保证|服务|解决"
 )
-_VERB_ZH = (
+_VERB_ZH = re.compile(
     r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法|能(?![力量源动])|可(?!能|用|靠|见|行|选|读|视|变|信|控|持|扩|维|编|执|移|配|追|重|访|被)|可选择)(?!被)|"
     r"(?:被?设计|用)(?:成|为|用?于|来)|"
     r"尝试|试图|设法|努力|力[图求争]|争取|谋求|追求|致力于|旨在|(?:着眼|立足|倾向|有志)于|打算|计划|预[期计]|期望|希望|尽力(?!而)|着力|趋[于向]|准备好|采取[^，。；、]{0,6}?(?:措施|手段|办法|方法|行动)|"
@@ -107,14 +108,14 @@ _VERB_ZH = (
     rf"为[^，。；、\n]{{1,12}}?(?:提供|预留|创造|奠定)[^，。；\n]{{0,6}}?(?:{_WEAK_ZH}|条件|依据|基础|可能)|"
     rf"(?:予以|给予|加以|提供|得到|获得|作出|做出)[^，。；,;：:、\n]{{0,8}}?(?:{_WEAK_ZH})(?=[^，。；\n]{{0,8}}(?:[，。；]|$))|"
     r"对[^，。；,;：:\n]{1,14}?进行[^，。；,;：:\n]{0,6}?(?:处理|管理|支持)|"
-    r"(?:实现|完成|进行)[^，。；,;：:\n]{1,10}?(?:处理|管理|支持)(?=[，。；]|$)|(?:起到?|发挥)[^，。；,;：:\n]{1,10}?作用)))"
+    r"(?:实现|完成|进行)[^，。；,;：:\n]{1,10}?(?:处理|管理|支持)(?=[，。；]|$)|(?:起到?|发挥)[^，。；,;：:\n]{1,10}?作用)))",
+    re.ASCII,
 )
 _HOW_ZH = (
     r"(?:同时|还|均|都|也|总是|全面|充分|积极|进一步|不断|持续|大力|切实|逐步|主动|深入|稳步|"
     r"统一|优先|重点|自动|统筹|更好地?|具?有?一定的?)*+"
 )
-_ITEM_ZH = re.compile(_VERB_ZH, re.ASCII)
-_CHINESE = re.compile(rf"(?<![对响相供适反效感呼]){_OBLIGES_ZH}{_HOW_ZH}{_VERB_ZH}", re.ASCII)
+_OBLIGES_ZH = re.compile(rf"(?<![对响相供适反效感呼])(?:应[当该]?|必须|须|需要?|要|务必){_HOW_ZH}")
 _EXACT_ZH = re.compile(
     r"[•\dA-Za-z\ufffc“”「《【\[`|：:]|如下|下列|以下|按照?|根据|依据|符合|遵[循守照]|规定", re.ASCII
 )
@@ -124,12 +125,11 @@ _WINDOW = 300  # characters in which something exact may stand
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    for prose in subject.prose:
-        for clause in prose.duties:
-            for found in _verbs(prose, clause):
-                yield prose.finding(*found.span("verb"), {"word": prose.said(*found.span("verb"))})
-        for start, end in loose(subject, prose):
-            yield prose.finding(start, end, {"word": prose.said(start, end)})
+    for prose, clause in subject.duties:
+        for found in _verbs(prose, clause):
+            yield prose.finding(*found.span("verb"), {"word": prose.said(*found.span("verb"))})
+    for prose, start, end in loose(subject):
+        yield prose.finding(start, end, {"word": prose.said(start, end)})
 
 
 def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
@@ -137,14 +137,14 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
 
     What is only able or designed to do something is weak even where it is measured: it may still never do it.
     """
-    text = prose.text
-    for found in _each(_ENGLISH, _ITEM, text, clause):
+    text, low = prose.text, prose.low
+    for found in _each(_OBLIGES, _VERB, low, clause):
         end = min(clause.end, found.end() + _WINDOW)
-        if LABEL.match(text, found.end()) or (_LISTED if found["able"] else _EXACT).search(text, found.end(), end):
+        if LABEL.match(text, found.end()) or (_LISTED if found["able"] else _EXACT).search(low, found.end(), end):
             continue
         if not found["generic"] or (end - found.end() <= _FEW and not _NAMED.search(text, found.end(), end)):
             yield found
-    for found in _each(_CHINESE, _ITEM_ZH, text, clause) if prose.chinese else ():
+    for found in _each(_OBLIGES_ZH, _VERB_ZH, low, clause) if prose.chinese else ():
         end = min(clause.end, found.end() + _WINDOW)
         if LABEL.match(text, found.end()) or (_LISTED_ZH if found["able"] else _EXACT_ZH).search(
             text, found.start("verb"), end
@@ -156,14 +156,17 @@ def _verbs(prose: Prose, clause: Clause) -> Iterator[re.Match[str]]:
             yield found
 
 
-def _each(said: re.Pattern[str], item: re.Pattern[str], text: str, clause: Clause) -> Iterator[re.Match[str]]:
+def _each(obliges: re.Pattern[str], verb: re.Pattern[str], low: str, clause: Clause) -> Iterator[re.Match[str]]:
     """Behind each word that obliges; an item of a list begins with the verb itself."""
-    for found in said.finditer(text, clause.start, clause.end):
-        if _OFTEN.match(found[0]) is None or clause.at <= found.start() < clause.after:
+    at = clause.start
+    while (said := obliges.search(low, at, clause.end)) is not None:
+        found = verb.match(low, said.end(), clause.end)
+        at = said.end() if found is None else found.end()
+        if found is not None and (_OFTEN.match(said[0]) is None or clause.at <= said.start() < clause.after):
             yield found
     if clause.at == clause.after:
-        label = LABEL.match(text, clause.start, clause.end)
-        found = item.match(text, label.end() if label else clause.start, clause.end)
+        label = LABEL.match(low, clause.start, clause.end)
+        found = verb.match(low, label.end() if label else clause.start, clause.end)
         if found is not None:
             yield found
 

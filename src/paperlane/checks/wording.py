@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from paperlane.checks import Finding, Prose, Subject
 from paperlane.checks.obligations import Clause
@@ -12,33 +13,54 @@ _OPENING = 30  # characters
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Words of both languages, in lower case, that are a check's own: no other one takes their places.
+    """Words of both languages, in lower case, that are a check's own: what is one of the `others` is left to them.
 
-    English ones that do not count `anywhere` count behind what obliges, and where the clause begins. The other fields
-    are what its patterns were made of.
+    English ones that do not count `anywhere` count behind what obliges, and where the clause begins.
     """
 
     english: re.Pattern[str]
     chinese: re.Pattern[str]
     anywhere: bool
-    words: str
-    signs: str
-    chinese_words: str
+    others: Sequence["Wording"]
 
     def found(self, prose: Prose, clause: Clause) -> Iterator[tuple[int, int]]:
         """Where they stand in a clause."""
-        for pattern in (self.english, self.chinese) if prose.chinese else (self.english,):
-            for found in pattern.finditer(prose.low, clause.start, clause.end):
-                before = found.start() < clause.at and found.start() - clause.start > _OPENING
-                if found.lastindex and (self.anywhere or pattern is self.chinese or not before):
-                    yield found.span()
+        yield from (
+            span
+            for span in _spans(self.english, [other.english for other in self.others], prose.low, clause)
+            if self.anywhere or span[0] >= clause.at or span[0] - clause.start <= _OPENING
+        )
+        if prose.chinese:
+            yield from _spans(self.chinese, [other.chinese for other in self.others], prose.low, clause)
 
     def findings(self, subject: Subject) -> Iterator[Finding]:
         """A finding for each, with the `word` as the document writes it."""
-        for prose in subject.prose:
-            for clause in prose.duties:
-                for start, end in self.found(prose, clause):
-                    yield prose.finding(start, end, {"word": prose.said(start, end)})
+        for prose, clause in subject.duties:
+            for start, end in self.found(prose, clause):
+                yield prose.finding(start, end, {"word": prose.said(start, end)})
+
+
+def _spans(
+    own: re.Pattern[str], others: Sequence[re.Pattern[str]], low: str, clause: Clause
+) -> Iterator[tuple[int, int]]:
+    """The places of a pattern, read from the left: where one of the others begins first, reading goes on behind it."""
+    found = own.search(low, clause.start, clause.end)
+    if found is None:  # as in most clauses
+        return
+    theirs = (one.span() for other in others for one in other.finditer(low, clause.start, clause.end))
+    at = clause.start
+    for start, end in sorted(theirs, key=itemgetter(0)):
+        while found is not None and found.start() < start:
+            yield found.span()
+            at = found.end()
+            found = own.search(low, at, clause.end)
+        if start >= at:
+            at = end
+            if found is not None and found.start() < at:
+                found = own.search(low, at, clause.end)
+    while found is not None:
+        yield found.span()
+        found = own.search(low, found.end(), clause.end)
 
 
 def wording(
@@ -51,21 +73,9 @@ def wording(
 ) -> Wording:
     """Words as patterns: English ones stand between borders of words, `signs` and Chinese ones anywhere.
 
-    English ones begin with a letter or a comma, for most places are passed by after a look at one character.
-    What is one of the `others` is left to them, so that one place has one issue.
+    English ones begin with a letter: most places are passed by after a look at one border.
     """
-    own = "|".join(english), "|".join(signs), "|".join(chinese)
-    theirs = [(other.words, other.signs, other.chinese_words) for other in others]
-    words, marks, chinese_words = (_leaving(mine, *others_) for mine, *others_ in zip(own, *theirs, strict=True))
-    border = rf"(?<![\w-])(?=[a-z,])(?:{words})(?![\w-])"
+    words = rf"\b(?<!-)(?=[a-z])(?:{'|'.join(english)})(?![\w-])"
     return Wording(
-        re.compile(f"{border}|{marks}" if marks else border, re.ASCII),
-        re.compile(chinese_words, re.ASCII),
-        anywhere,
-        *own,
+        re.compile("|".join((words, *signs)), re.ASCII), re.compile("|".join(chinese), re.ASCII), anywhere, others
     )
-
-
-def _leaving(own: str, *others: str) -> str:
-    """A pattern of others' words and of one's own, of which only these are a group."""
-    return "|".join([*filter(None, others), *([f"({own})"] if own else [])])
