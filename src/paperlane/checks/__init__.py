@@ -18,6 +18,7 @@ from operator import itemgetter
 from pkgutil import iter_modules
 from typing import Any
 
+from paperlane.checks.compiling import later
 from paperlane.checks.obligations import OF_ADVICE, Clause, duties, obliges
 from paperlane.checks.sentences import clauses, sentences
 from paperlane.errors import BadRequest
@@ -37,7 +38,7 @@ from paperlane.model.documents import (
 )
 
 _LETTERS = 26
-_SPACE = re.compile(r"\s+")
+_SPACE = later(r"\s+")
 _LONGEST_NAME = 60  # characters of an unknown name that are told
 _AROUND = 300  # characters of a long sentence on each side that a fingerprint looks at
 
@@ -235,15 +236,15 @@ def _written_for_people(text: str, blocks: Iterable[Block]) -> Iterator[Prose]:
         yield prose
 
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
+_HAN = later(r"[\u3400-\u9fff]")
 # an address begins at a border and gives nothing back, or a long word without one would take its length squared
-_ADDRESS = re.compile(
+_ADDRESS = later(
     r"(?:https?://|www\.|mailto:)[^\s<>()\[\]（）【】，。；]+|(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.]+|"
     r"(?<![\w./-])(?:[\w.-]*+/){2,}[\w.-]+",
     re.ASCII,
 )
-_MARGIN = re.compile(r"(?<=\n)[ \t]*>[> \t]*")  # of a quoted block
-_BROKEN = re.compile(r"(?<=[\u3400-\u9fff])[ \t]*+\r?\n[ \t]*+(?=[\u3400-\u9fff])")
+_MARGIN = later(r"(?<=\n)[ \t]*>[> \t]*")  # of a quoted block
+_BROKEN = later(r"(?<=[\u3400-\u9fff])[ \t]*+\r?\n[ \t]*+(?=[\u3400-\u9fff])")
 _BLANK = "\ufffc"  # what stands for an object in text: neither a word nor a space
 
 # Patterns are written in simplified Chinese with plain spaces. One character stands for one, so no place moves; only
@@ -262,7 +263,7 @@ _READ_AS = str.maketrans(
     "费资轮软较边达过运还这进迟适采采采里钟钟错长门问间阅阈队际面页项顺须须顾顿预领频额风飞马验鲁龄  "
     "换连线输启闭钥讯选择题权触测试链锁余缓冲键联热灯颜里买货订记询调",
 )
-_READ_OTHERWISE = re.compile(f"[{''.join(map(chr, _READ_AS))}]")
+_READ_OTHERWISE = later(f"[{''.join(map(chr, _READ_AS))}]")
 
 
 def _prose(written: str, block: Block, lead: str) -> Prose:

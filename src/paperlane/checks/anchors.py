@@ -1,16 +1,16 @@
 """Where links inside a document point to."""
 
-import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Link, Parsed
 
 MARKDOWN = "text/markdown"
-ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+ESCAPED = later(r"\\([!-/:-@\[-`{-~])")
 """A sign that Markdown takes as itself for the backslash before it: CommonMark 0.31.2, 2.4."""
 
-_LINES = re.compile(r"L\d+|L\d+(?:C\d+)?-L\d+(?:C\d+)?")  # lines of the source, which GitHub shows when asked
+_LINES = later(r"L\d+|L\d+(?:C\d+)?-L\d+(?:C\d+)?")  # lines of the source, which GitHub shows when asked
 
 
 def places(parsed: Parsed) -> Iterator[tuple[Link, str]]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.anchors import ESCAPED, MARKDOWN
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Block, BlockKind, Link, Severity
 
 _HTML = "text/html"
@@ -21,37 +22,35 @@ _LOCAL = {"en": "leads to a place on its author's computer", "zh": "指向作者
 _UNDEFINED = {"en": "names an address that the document does not define", "zh": "引用了文档中未定义的地址"}
 _REVERSED = {"en": "has its brackets the wrong way round", "zh": "的方括号与圆括号写反了"}
 
-_RIGHT = re.compile(r"(?:https?|ftps?|sftp|ssh|git|wss?)://(?![/\s])", re.IGNORECASE)
-_SCHEME = re.compile(
+_RIGHT = later(r"(?:https?|ftps?|sftp|ssh|git|wss?)://(?![/\s])", re.IGNORECASE)
+_SCHEME = later(
     r"h{0,2}t{1,3}p{1,2}s{0,2}(?:[:：;]+[/\\]*|//:?|:/)(?=\S)|f{1,2}tp(?:;//|//:?|:/(?!/))|https?[:：]?[/\\]{1,3}\S",
     re.IGNORECASE,
 )
-_WITHOUT_SCHEME = re.compile(r"www\d?\.[\w-]+\.[a-z]", re.IGNORECASE)
-_PLACEHOLDER = re.compile(
+_WITHOUT_SCHEME = later(r"www\d?\.[\w-]+\.[a-z]", re.IGNORECASE)
+_PLACEHOLDER = later(
     r"(?:https?://)?(?:www\.)?(?:(?:todo|tbd|tba|tbc|fixme|xxx+|placeholder|changeme|to-?be-?(?:added|defined|determined)|"
     r"your-?(?:domain|site|url|link|company)|(?:insert|add)-?(?:link|url)(?:-?here)?|待定|待补充)(?:[./#?].*)?|"
     r"link|url|address|path|target|链接|地址|网址|\.{2,}|…+|\?+|_+|-+|#)",
     re.IGNORECASE,
 )
-_RESERVED = re.compile(r"\.(?:invalid|example|test)$", re.IGNORECASE)  # RFC 2606: nobody has such an address
-_OWN = re.compile(r"file:|[a-z]:[\\/]|\\\\\w|/(?:home|Users)/\w", re.IGNORECASE)
-_SIGNS = re.compile(r"[\s。，；：！？、（）《》“”‘’\\]|%(?![0-9a-f]{2})", re.IGNORECASE)
-_HOST = re.compile(
-    r"(?:[\w.~%!$&'()*+,;=-]*@)?(?:\[[0-9a-f:.]+\]|(?!-)[\w-]+(?:\.[\w-]+)*\.?)(?::\d{1,5})?", re.IGNORECASE
-)
-_TITLE = re.compile(r"\s*(?:\"[^\"]*\"|'[^']*'|=\d*x\d*|\{[^{}]*\})?\s*\)?")
-_BARE = re.compile(
+_RESERVED = later(r"\.(?:invalid|example|test)$", re.IGNORECASE)  # RFC 2606: nobody has such an address
+_OWN = later(r"file:|[a-z]:[\\/]|\\\\\w|/(?:home|Users)/\w", re.IGNORECASE)
+_SIGNS = later(r"[\s。，；：！？、（）《》“”‘’\\]|%(?![0-9a-f]{2})", re.IGNORECASE)
+_HOST = later(r"(?:[\w.~%!$&'()*+,;=-]*@)?(?:\[[0-9a-f:.]+\]|(?!-)[\w-]+(?:\.[\w-]+)*\.?)(?::\d{1,5})?", re.IGNORECASE)
+_TITLE = later(r"\s*(?:\"[^\"]*\"|'[^']*'|=\d*x\d*|\{[^{}]*\})?\s*\)?")
+_BARE = later(
     r"(?<![\w/.:@#&=?(\[<\"'-])(?:h?t{1,3}ps?(?:;//|//:?|:/(?!/)|：//|:\\\\)|(?:htp|htps|htttp|htttps|hhtp|hhtps|ttps?|httpp|httpss)://)"
     r"[\w-]+\.[^\s<>()（）【】，。；\"]+",
     re.IGNORECASE | re.ASCII,
 )
-_NO_TARGET = re.compile(r"<(?:a|img)\s(?:[^<>]*?\s)?(?:href|src)\s*=\s*(?:\"\s*\"|'\s*')[^<>]*>", re.IGNORECASE)
-_TURNED = re.compile(r"\((?:https?://|www\.)[^()\s]+\)\[[^\[\]\n]+\](?!\()", re.IGNORECASE)
-_NAMED = re.compile(r"(?<![\w\])\\!])!?\[(?P<text>[^\[\]\n]{2,200})\]\[(?P<label>[^\[\]\n]{0,80})\](?![\[(])")
-_USED = re.compile(r"!?\[(?P<text>[^\[\]\n]{1,200})\](?:\[(?P<label>[^\[\]\n]{0,80})\])?(?![\[(:])")
-_DEFINED = re.compile(r"^[ \t>]*\[(?P<label>[^\[\]]+)\]:", re.MULTILINE)
+_NO_TARGET = later(r"<(?:a|img)\s(?:[^<>]*?\s)?(?:href|src)\s*=\s*(?:\"\s*\"|'\s*')[^<>]*>", re.IGNORECASE)
+_TURNED = later(r"\((?:https?://|www\.)[^()\s]+\)\[[^\[\]\n]+\](?!\()", re.IGNORECASE)
+_NAMED = later(r"(?<![\w\])\\!])!?\[(?P<text>[^\[\]\n]{2,200})\]\[(?P<label>[^\[\]\n]{0,80})\](?![\[(])")
+_USED = later(r"!?\[(?P<text>[^\[\]\n]{1,200})\](?:\[(?P<label>[^\[\]\n]{0,80})\])?(?![\[(:])")
+_DEFINED = later(r"^[ \t>]*\[(?P<label>[^\[\]]+)\]:", re.MULTILINE)
 _ADDED_LATER = 4
-_LETTER = re.compile(r"[^\W\d_]{2}")
+_LETTER = later(r"[^\W\d_]{2}")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
 from paperlane.checks.anchors import MARKDOWN, places
+from paperlane.checks.compiling import later
 from paperlane.checks.numerals import value_of
 from paperlane.checks.overview import overview
 from paperlane.checks.series import STANDARDS, captioned, captions, ids, kind_of, mentioned
@@ -16,7 +17,7 @@ from paperlane.model.documents import Section, Severity
 # a number has two digits at most before its first point: Section 508 is a law's, and so is § 15
 _NUMBER = r"\d{1,2}(?:\.\d{1,3})*+(?![\w%]|\.\d)"
 _PARTED = r"\d{1,2}(?:\.\d{1,3})++(?![\w%]|\.\d)"
-_SECTION = re.compile(  # in lower case
+_SECTION = later(  # in lower case
     r"(?!\B\w)(?:"  # inside a word nothing of it begins
     rf"(?<![\w.])(?:(?P<many>(?:sub)?sections|chapters|(?:sub)?clauses|paragraphs)|"
     rf"(?:sub)?section|chapter|(?:sub)?clause|paragraph|sec\.|chap\.|para\.)\s+(?P<en>{_NUMBER})|"
@@ -32,57 +33,57 @@ _SECTION = re.compile(  # in lower case
     r"(?<![\w.])(?P<bare>\d{1,2}(?:\.\d{1,3})++)\s*小?节)",
     re.ASCII,
 )
-_FURTHER = re.compile(rf"\s*(?:,\s*(?:and\s+|or\s+)?|and\s+|or\s+|to\s+|[–-]\s*)(?P<en>{_NUMBER})", re.ASCII)
-_NAMED = re.compile(r"第\s*(\d+|[零〇一二三四五六七八九十百]+)\s*([章节節条條])")
-_BEGINS = re.compile(r"\s*(\d{1,2}(?:\.\d{1,3})++)\.?\s(?!\s*小?[章节])", re.ASCII)
-_APPENDIX = re.compile(
+_FURTHER = later(rf"\s*(?:,\s*(?:and\s+|or\s+)?|and\s+|or\s+|to\s+|[–-]\s*)(?P<en>{_NUMBER})", re.ASCII)
+_NAMED = later(r"第\s*(\d+|[零〇一二三四五六七八九十百]+)\s*([章节節条條])")
+_BEGINS = later(r"\s*(\d{1,2}(?:\.\d{1,3})++)\.?\s(?!\s*小?[章节])", re.ASCII)
+_APPENDIX = later(
     r"(?<![\w.])(?P<kind>(?i:appendix|annex|attachment|schedule|exhibit|enclosure)\s|附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})(?![\w-]|\.\d)",
     re.ASCII,
 )
-_CAPTION = re.compile(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
-_TITLED_APPENDIX = re.compile(  # in the midst of a block, as in a cell of a sheet
+_CAPTION = later(r"^\W*(?P<kind>table|figure|fig\.|listing|表|图)\s*(?P<number>\d+(?:[.-]\d+)*)", re.IGNORECASE)
+_TITLED_APPENDIX = later(  # in the midst of a block, as in a cell of a sheet
     r"^[ \t]*(?:[一-龥]{0,4}|(?i:example|sample|see)\s+)(?P<kind>(?i:appendix|annex)\s|"
     r"附[录件表图])\s*(?P<name>[A-Z]|\d{1,2})\s*[-–—:：．]\s*\S",
     re.ASCII | re.MULTILINE,
 )
-_LISTED = re.compile(  # in lower case
+_LISTED = later(  # in lower case
     r"(?<![\w.])(?P<kind>table|figure|fig\.|listing)(?:s(?=\s+[\d.-]+\s*(?:,|and\b|or\b|to\b|–|-)))?\s+(?P<number>\d+(?:[.-]\d+)*+)(?![\w%])|"
     r"(?:(?<![\u3400-\u9fff])|(?<=[见如照据按在由与和及合于从对循示看考下上、]))"
     r"(?P<zh>表|图)\s*(?P<zhnumber>\d+(?:[.-]\d+)*+)(?![\w%．.]|\s?[个张只台份种家块次层年月日元])",
     re.ASCII,
 )
-_LOST = re.compile(
+_LOST = later(
     r"Error! (?:Reference source not found|Bookmark not defined|No text of specified style in document)\.?|"
     r"错误[!！] ?(?:未找到引用源|未定义书签|文档中没有指定样式的文字)。?|錯誤[!！] ?(?:找不到參照來源|尚未定義書籤)。?|"
     r"(?:\b(?:section|chapter|figure|fig\.|table|appendix|equation|page)\s+|[章节图表页]\s*)\?\?(?!\?)|第\s*\?\?\s*[章节页]",
     re.IGNORECASE,
 )
-_PAGE = re.compile(
+_PAGE = later(
     r"(?<![\w.])(?:see|on|refer\s+to)\s+page\s+(?P<en>\d{1,5})(?!\w)|[见在]第?\s*(?P<zh>\d{1,5})\s*页", re.IGNORECASE
 )
-_NOTE = re.compile(r"\[\^(?P<label>[^\]\s]++)\](?!:)")
-_NOTED = re.compile(r"^[ \t>]*\[\^(?P<label>[^\]\s]++)\]:", re.MULTILINE)
-_TITLED = re.compile(
+_NOTE = later(r"\[\^(?P<label>[^\]\s]++)\](?!:)")
+_NOTED = later(r"^[ \t>]*\[\^(?P<label>[^\]\s]++)\]:", re.MULTILINE)
+_TITLED = later(
     r"\b(?:see|refer\s+to|in|under)\s+(?:the\s+)?(?:(?:section|chapter|appendix)\s+(?:on\s+|titled\s+|called\s+)?"
     r"[\"“](?P<en>[^\"“”\n]{3,60})[\"”]|[\"“](?P<before>[^\"“”\n]{3,60})[\"”]\s+(?:section|chapter)\b)|"
     r"(?:[参详]?见|参[考照])(?:本文)?[“「\"](?P<zh>[^“”「」\"\n]{2,30})[”」\"]\s*(?:一|小|章)?[章节]",
     re.IGNORECASE,
 )
-_FOREIGN = re.compile(
+_FOREIGN = later(
     r"(?:\b(?:ISO|IEC|IEEE|RFC|NIST|EN|ETSI|ITU|Regulation|Directive|Act)\b|GB/T|\[[\w ./-]+\](?!\())[^.;。；]{0,40}$|"
     r"\b(?:[Ss]pecification|[Ss]tandard|[Gg]uide|[Mm]anual|[Hh]andbook|[Bb]ook)s?,?\s+(?:in\s+)?$|"
     r"(?:法|条例|规定|办法|规范|标准|合同|协议|公约|规则|章程)(?:的|（[^）]*）)?\s*$|\ufffc\)\s*$|》[^.;。；]{0,20}$|[\"'”’],\s+(?:in\s+)?$|[”」]\s*$",
     re.ASCII,
 )
-_OF = re.compile(
+_OF = later(
     r"(?:\s*\(\w{1,4}\)(?:,|\s+and|\s+or)?){0,4}\s+(?:of|from)\s+(?!this\b|the\s+(?:present|same)\b)|"
     r"\s+in\s+(?:the\s+)?(?:\[|(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|"
     r"[\w.-]+\s+(?:documentation|manual|guide|handbook|specification|standard|book|paper)\b)|\s*\[|\s*\]\s*[(\[]",
     re.ASCII,
 )
-_SOURCE = re.compile(r"\[[A-Z][\w ./-]*\]|\b(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|《", re.ASCII)
+_SOURCE = later(r"\[[A-Z][\w ./-]*\]|\b(?:ISO|IEC|IEEE|RFC|NIST|ETSI|ITU)\b|《", re.ASCII)
 # a noun before an id makes it a name, unless it is a noun for what has ids
-_THING = re.compile(
+_THING = later(
     r"\b(?:[Tt]he|[Aa]n?|[Ee]ach|[Ee]very|[Ii]ts|[Oo]ur|[Tt]his)\s+(?:[a-z-]+\s+){0,2}(?!(?:requirement|constraint|case|test|rule|need|item|point|"
     r"function|story|feature|goal|risk|hazard|interface|id|identifier|statement|entry|row|condition|number|step|scenario|"
     r"specification|issue|ticket|and|or|of|in|to|by|with|from|for|see|per)s?\b)[a-z]{3,}\s+$",
@@ -97,7 +98,7 @@ _PARTS = frozenset(".:：．、")  # a number from its title
 
 
 # what a reference has: it is sought only in the blocks that hold it
-_PARTED_NUMBER = re.compile(r"[0-9]\.[0-9]")
+_PARTED_NUMBER = later(r"[0-9]\.[0-9]")
 _OF_SECTIONS = (
     "section", "sections", "subsection", "subsections", "chapter", "chapters", "clause", "clauses", "subclause",
     "subclauses", "paragraph", "paragraphs", "sec", "chap", "para",
@@ -105,7 +106,7 @@ _OF_SECTIONS = (
 _OF_PARTED = ("see", "refer", "in", "by", "under", "of", "with", "to", "per")
 _OF_APPENDICES = ("appendix", "annex", "attachment", "schedule", "exhibit", "enclosure")
 _PARTS_OF_IDS = "-_."
-_OF_IDS = re.compile(rf"[{_PARTS_OF_IDS}][0-9]")
+_OF_IDS = later(rf"[{_PARTS_OF_IDS}][0-9]")
 _OF_TITLES = ("section", "chapter", "appendix")
 
 

@@ -1,13 +1,12 @@
 """Ellipses in Chinese text that are not the six dots of the standard."""
 
-import re
-
 from paperlane.checks import STYLE_ZH, Check, Scope
+from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"
-_DOTS = re.compile(
+_DOTS = later(
     rf"(?<={_HAN})\s?\.{{3,}}|\.{{3,}}(?={_HAN})(?<!\w\.\.\.)|(?<!。)。{{3,}}|(?<=[\u3400-\u9fff，、])…(?!…)|"
     rf"(?<!…)…(?={_HAN})"
 )

@@ -1,15 +1,15 @@
 """Half-width punctuation and brackets that touch Chinese characters."""
 
-import re
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_ZH, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.mixed_width import slips
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"
 # \ufffc stands for inline code or the address of a link, whose bracket is none of the text's
-_SIGN = re.compile(
+_SIGN = later(
     rf"(?<={_HAN})[,;:!?](?![,;:!?/\\-])|(?<=[）》”」』])[,;!?]|[,;:!?](?={_HAN})(?<![\w/\\&;][,;:!?])|"
     rf"(?<={_HAN})\.(?=\s*$|\n|{_HAN})|(?<=[）》”」』])\.(?=\s*$|\n)|(?<=\ufffc),(?=\s?\ufffc)|"
     rf"(?<={_HAN})\((?!\ufffc)|(?<!\ufffc)\)(?={_HAN})|\((?={_HAN}[^()\n]{{0,60}}）)"

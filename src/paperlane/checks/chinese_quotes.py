@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_ZH, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"
-_STRAIGHT = re.compile(r"\"[^\"\n]{1,80}\"|(?<![A-Za-z0-9])'[^'\n]{1,80}'(?![A-Za-z])", re.ASCII)
-_BESIDE = re.compile(rf"{_HAN}\s?$")
-_TOUCHED = re.compile(rf"\s?{_HAN}")
-_INSIDE = re.compile(_HAN)
-_OPENING = re.compile(rf"[“「](?=[^”」\n]{{0,80}}{_HAN})")
+_STRAIGHT = later(r"\"[^\"\n]{1,80}\"|(?<![A-Za-z0-9])'[^'\n]{1,80}'(?![A-Za-z])", re.ASCII)
+_BESIDE = later(rf"{_HAN}\s?$")
+_TOUCHED = later(rf"\s?{_HAN}")
+_INSIDE = later(_HAN)
+_OPENING = later(rf"[“「](?=[^”」\n]{{0,80}}{_HAN})")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

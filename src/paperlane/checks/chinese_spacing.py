@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_ZH, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"
-_WORD = re.compile(
+_WORD = later(
     rf"(?P<before>{_HAN}?)(?P<word>[A-Za-z\d](?:[A-Za-z\d_.+#%/-]*[A-Za-z\d_+#%])?)(?P<after>{_HAN}?)", re.ASCII
 )
-_NUMBER = re.compile(r"[\d.,/%-]+", re.ASCII)
+_NUMBER = later(r"[\d.,/%-]+", re.ASCII)
 # what is written close to a number: units and counters behind it, ordinals and titles of figures before it
 _UNITS = frozenset("年月日天号时分秒点度个次条项章节款级版页行列位名人台套件种类层步倍元万亿千百后前内代期周")
 _LABELS = frozenset("第图表共约之前后近每")

@@ -1,11 +1,11 @@
 """One quantity of two values: the same thing is said with another number elsewhere."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from paperlane.checks import SOUND, Check, Finding, Places, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.overview import overview
 from paperlane.checks.quantities import FIGURE, NUMBERS, Claim, claims
 from paperlane.checks.vocabulary import vocabulary
@@ -16,11 +16,11 @@ _GENERAL = frozenset(
 )
 _MOST_CLAIMS, _MOST_VALUES = 5, 2  # more of one key are entries of a kind, each with a value of its own
 _FEWEST_WORDS = {"number": 2.0}
-_CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
+_CODE = later(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
 _SHORT = 30  # characters of a cell that holds a value
 # 21 of 36: a result, counted each time
-_SHARE = re.compile(r"\d\s+(?:out\s+)?of\s+(?:the\s+)?\d|\d\s*[个项条次]?中的?\s*\d")
-_COUNTED = re.compile(r"\s?(?:[位条个次人台件页份张名项](?![\u3400-\u9fff])|个?字符)")  # what a number counts
+_SHARE = later(r"\d\s+(?:out\s+)?of\s+(?:the\s+)?\d|\d\s*[个项条次]?中的?\s*\d")
+_COUNTED = later(r"\s?(?:[位条个次人台件页份张名项](?![\u3400-\u9fff])|个?字符)")  # what a number counts
 _FAR = 400  # characters in one section, behind which one no longer compares things side by side
 _FEWEST_SHARED, _FEWEST_MEASURED = 3.0, 2.0
 _MOST_MORE, _MOST_MEASURED = 1.7, 2.1  # times as many words

@@ -4,18 +4,19 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import BlockKind, Severity
 
-_ENGLISH = re.compile(
+_ENGLISH = later(
     r"(?<![\w'’./\\-])([A-Za-z]++)(?:[ \t]+|[ \t]*\r?\n[ \t]*)(\1)(?![\w'’-]|\.\w|\s*[=({])", re.IGNORECASE | re.ASCII
 )
 _MEANT = frozenset(
     {"that", "had", "bye", "blah", "hear", "knock", "so", "very", "no", "ha", "yada", "tut", "there", "long", "many"}
 )
-_BEGINS = re.compile(r"(?:^|[.!?:][\"'”’)]*\s)\W*$", re.ASCII)
+_BEGINS = later(r"(?:^|[.!?:][\"'”’)]*\s)\W*$", re.ASCII)
 # Only what stands twice by no right: 并并 is part of 合并并推送, 及及 of 以及及时, 是是 of 但是是否, 应应 of 响应应在.
 # 的的 may hold 目的, 的士 or 的确. A word that begins another one may stand behind itself: 测试测试用例.
-_CHINESE = re.compile(
+_CHINESE = later(
     r"(?<![目标])(的)的(?![确士])|([或但而且])\2|(?<![响对相供适反效感呼回])(应)应(?![用急答聘变])|"
     r"(?<![存现所正实潜内外])(在)在|(?<![参给])(与)与|"
     r"(?<![关对由基属等高低位处至大小鉴便介过终善])(于)于|(?<![温饱中共总平附])(和)和(?![气美谐睦])|"
@@ -36,8 +37,8 @@ _CHINESE = re.compile(
     r"(?P<pair>[\u4e00-\u9fff](?<![一二三两几每很非])[\u4e00-\u9fff])(?P=pair)(?![管用工集设案程者员人方商率量类性化级学法论])"
 )
 # quick looks before the slow ones
-_TWICE = re.compile(r"\b([a-z]++)\s+\1\b", re.ASCII)
-_TWICE_ZH = re.compile(r"([\u4e00-\u9fff]{1,6})\1")
+_TWICE = later(r"\b([a-z]++)\s+\1\b", re.ASCII)
+_TWICE_ZH = later(r"([\u4e00-\u9fff]{1,6})\1")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

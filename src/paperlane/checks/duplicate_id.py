@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.series import STANDARDS, Id, Numbered, captions, headings, ids
 from paperlane.model.documents import Severity
 
 _FEWEST_IDS = 3
 _LISTS = ("text", "headings", "cards")  # a table may give an id several rows
 # what an id of its own defines is a statement; a standard's name begins one as well
-_STATES = re.compile(r"[\s)\]】）*_`:：.—–-]+(?:[A-Z][\w'-]*[ ,]+\w+ +\w|[\u3400-\u9fff][^\n]{3})", re.ASCII)
+_STATES = later(r"[\s)\]】）*_`:：.—–-]+(?:[A-Z][\w'-]*[ ,]+\w+ +\w|[\u3400-\u9fff][^\n]{3})", re.ASCII)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

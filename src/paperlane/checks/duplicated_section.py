@@ -1,6 +1,5 @@
 """Sections and long paragraphs that say again what others said, word for word or nearly so."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +7,10 @@ from itertools import chain, islice, repeat, takewhile
 from string import ascii_lowercase, digits
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Block, BlockKind, Section, Severity
 
-_TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]")
+_TOKEN = later(r"[a-z0-9]+|[\u3400-\u9fff]")
 _APART = bytes(sign if chr(sign) in f"{ascii_lowercase}{digits}" else ord(" ") for sign in range(256))
 _HAN = "\u3400"  # Chinese tokens stand behind it
 _FEWEST_WORDS, _FEWEST_OF_SECTION = 40, 28
@@ -24,7 +24,7 @@ _ALIKE = 0.9  # of all tokens
 _WITHIN, _LONGER = 0.98, 0.8  # or one is all in the other, which says a little more
 _IN_ORDER = 0.5  # of all shingles: one changed word changes three
 _PROSE = (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.FOOTNOTE)
-_CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
+_CODE = later(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import BlockKind, Document, Section, Severity
 
 # a comment, or tags that show nothing: an anchor, a break, a division
-_INVISIBLE = re.compile(
-    r"(?:\s++|<!--(?:[^-]|-(?!->))*+-->|</?(?:a|br|hr|div|p|span|section|center|font)(?:\s[^<>]*+)?>)*+"
-)
-_SAID = re.compile(
+_INVISIBLE = later(r"(?:\s++|<!--(?:[^-]|-(?!->))*+-->|</?(?:a|br|hr|div|p|span|section|center|font)(?:\s[^<>]*+)?>)*+")
+_SAID = later(
     r"(?<![a-z])(?:TBD|TBC|TBA|TODO|void|reserved|removed|deleted|withdrawn|deprecated|intentionally|blank|n/a|"
     r"not\s+applicable|none|end\s+of\s+(?:the\s+)?document|contents|index)(?![a-z])|"
     r"待定|待补充|预留|保留|已?删除|废止|废弃|作废|不适用|空白|无内容|略[)）]|[目索]\s*[录錄引]|文档结束",
     re.IGNORECASE,
 )
-_LISTED = re.compile(r"(?:\.{2,}|…|\t)\s*\d+\s*$")  # a line of a contents page
-_GOES_ON = re.compile(r"(?:\b(?:and|or|of|the|a|an|for|with|to|in|on|by|from)|[,:&–—-])\s*$", re.IGNORECASE)
-_CODE = re.compile(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # several ways to call one function, explained below the last
+_LISTED = later(r"(?:\.{2,}|…|\t)\s*\d+\s*$")  # a line of a contents page
+_GOES_ON = later(r"(?:\b(?:and|or|of|the|a|an|for|with|to|in|on|by|from)|[,:&–—-])\s*$", re.IGNORECASE)
+_CODE = later(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # several ways to call one function, explained below the last
 _HABIT = 5
-_WORD = re.compile(r"\w")
+_WORD = later(r"\w")
 _LAID_OUT = ("application/pdf", "application/vnd.")  # documents with covers, by the beginning of their media types
 
 

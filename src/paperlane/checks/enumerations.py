@@ -1,22 +1,22 @@
 """The items of lists that authors number by hand: (1), b), iv., 第三条, Step 4."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from paperlane.checks import Finding, Prose, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.model.documents import BlockKind
 
 _HAN = "零〇一二三四五六七八九十百"
 _CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
-_MARK = re.compile(
+_MARK = later(
     rf"[ \t\u3000*_]*(?P<all>(?P<before>(?:[A-Z][a-z]{{2,11}}\s|[(（\[【]|第|[\u3400-\u9fff]{{2}}\s?)?)\s?"
     rf"(?P<own>\d{{1,3}}|[{_HAN}]{{1,4}}|[ivxlIVXL]{{1,6}}|[A-Za-z]|[{_CIRCLED}])\s?"
     r"(?P<after>[)）\]】.、．:：]|[步条條款項项](?=[:：、\s\u3400-\u9fff])|(?<=[①-⑳])))(?![\d.])\s*\S",
 )
-_SOURCE = re.compile(r"[ \t>]*(?:[-*+][ \t]+)?(?P<all>(?P<own>\d{1,3})(?P<after>[.)]))[ \t]+")
+_SOURCE = later(r"[ \t>]*(?:[-*+][ \t]+)?(?P<all>(?P<own>\d{1,3})(?P<after>[.)]))[ \t]+")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
 _TITLED = frozenset({"table", "figure", "listing", "chapter", "section", "appendix", "annex", "part", "page", "图表"})
 _FEWEST = 3

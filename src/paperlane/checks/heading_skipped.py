@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.anchors import MARKDOWN
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Document, Section, Severity
 
 _HABIT = 3
-_TITLE = re.compile(r"^[ \t]*[\"']?title[\"']?[ \t]*:[ \t]*\S", re.IGNORECASE | re.MULTILINE)
+_TITLE = later(r"^[ \t]*[\"']?title[\"']?[ \t]*:[ \t]*\S", re.IGNORECASE | re.MULTILINE)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

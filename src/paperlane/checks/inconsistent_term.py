@@ -8,6 +8,7 @@ from itertools import chain, pairwise
 from operator import add, attrgetter
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.spellings import (
     CHINESE,
     OTHER_WORDS,
@@ -23,10 +24,10 @@ from paperlane.checks.spellings import (
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 from paperlane.model.documents import BlockKind, Language, Severity
 
-_NAME = re.compile(r"(?=\w*[a-z])(?:[A-Z][a-z]+|[a-z]{1,2}|[A-Z]{2,})[A-Z]\w*")  # OpenChain, iPhone, JSONPath
-_CAMEL = re.compile(r"[a-z][A-Z]")
-_CHINESE = re.compile(r"[\u3400-\u9fff]+")
-_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_NAME = later(r"(?=\w*[a-z])(?:[A-Z][a-z]+|[a-z]{1,2}|[A-Z]{2,})[A-Z]\w*")  # OpenChain, iPhone, JSONPath
+_CAMEL = later(r"[a-z][A-Z]")
+_CHINESE = later(r"[\u3400-\u9fff]+")
+_PARTS = later(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _BEFORE_VERB = (
     r"(?:(?<!equal )(?<!similar )(?<!analogously )(?<!compared )(?<!due )(?<!set )(?<!prior )(?<!related )(?<!up )"
     r"\b(?:to|must|shall|should|can|may|will|cannot|could|would|not|never|always|users?|they|we|you|who)\s+)"
@@ -35,11 +36,9 @@ _NOUNS = (
     r"\s+(?:of|is|was|page|screen|form|dialog|button|name|attempts?|credentials|process|procedure|request|session|time|window|"
     r"failures?|token|id|data|menu|guide|script|file|panel|details|service|server|module|function|view|prompt|flow)\b"
 )
-_TERMS = re.compile(
-    r"\b(?:glossary|terms|terminology|definitions|vocabulary)\b|术语|名词|词汇|術語|名詞", re.IGNORECASE
-)
-_DEFINED = re.compile(r"\W*(?P<term>[^\W\d_][\w -]{2,40}?)\W{0,3}\s*(?:[:：]|\s[–—-]\s)\W*\w", re.ASCII)
-_FORBIDDEN = re.compile(
+_TERMS = later(r"\b(?:glossary|terms|terminology|definitions|vocabulary)\b|术语|名词|词汇|術語|名詞", re.IGNORECASE)
+_DEFINED = later(r"\W*(?P<term>[^\W\d_][\w -]{2,40}?)\W{0,3}\s*(?:[:：]|\s[–—-]\s)\W*\w", re.ASCII)
+_FORBIDDEN = later(
     r"(?:\b(?:not|avoid|instead\s+of|rather\s+than|never)\b:?\s*|(?:不(?:用|称|写作|写成|使用|叫)|勿用|避免使用|禁用|而非)[：:]?\s*)"
     r"[“\"'‘「]?(?P<word>[a-z][\w-]*(?:\s[a-z][\w-]*)?|[\u3400-\u9fff]{2,8})",
 )

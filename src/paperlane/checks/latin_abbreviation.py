@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_EN, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _ENGLISH = {
@@ -26,7 +27,7 @@ _ENGLISH = {
     "vis-a-vis": "towards",
     "prima facie": "at first sight",
 }
-_WORD = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, _ENGLISH))})(?!\w)", re.ASCII)
+_WORD = later(rf"(?<![\w.])(?:{'|'.join(map(re.escape, _ENGLISH))})(?!\w)", re.ASCII)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.obligations import Clause
 from paperlane.checks.wording import wording
 from paperlane.model.documents import Severity
 
-_DIGIT = re.compile(r"\d", re.ASCII)
+_DIGIT = later(r"\d", re.ASCII)
 _NUMBER = r"\d+(?:[.,]\d+)*+"
 _UNIT_ZH = (
     r"(?:个|条|次|人|份|台|毫?秒钟?|分钟?|小时|[天日周月年]|个月|毫?米|厘米|公?里|千?克|公斤|吨|度|摄氏度|伏|安|瓦|"
@@ -38,7 +39,7 @@ _ANALOGUE = (
     r"安培?|毫安|千?瓦|[千兆吉]?赫兹?|帕|千帕|兆帕|"
     r"毫米|厘米|微米|公斤|千克|毫克|克|摄氏度|度|分贝|欧姆?|牛顿?|流明)"
 )
-_EXACT = re.compile(
+_EXACT = later(
     r"(?:\b(?:be|equals?|weighs?|measures?|"
     r"(?:remain|stay|kept|held|maintained|regulated|stabili[sz]ed|keep|hold|maintain)(?:\s+(?:\w+\s+){0,3}?at)?|"
     r"(?:set|adjusted|tuned|calibrated)\s+(?:at|to))\s+(?:exactly\s+|a\s+)?|"
@@ -47,7 +48,7 @@ _EXACT = re.compile(
     rf"to\b|[-–~～至到]|以[上下内]|及以|或以))",
     re.ASCII,
 )
-_TOLERATED = re.compile(
+_TOLERATED = later(
     r"±|\+\s?/\s?-|[Tt]oleranc|[Aa]ccura|[Pp]recision|within(?!\s+(?:about|approx|around|roughly))|公差|误差|偏差|"
     r"容差|允差|精度|\b(?:at\s+(?:least|most)|between|range)\b|至少|至多|最[大小高低]|之间|范围",
     re.ASCII,

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.obligations import Clause
 from paperlane.model.documents import Severity
 
-_NUMERAL = re.compile(
+_NUMERAL = later(
     r"[\d一二两三四五六七八九十百]|\b(?:t(?:wo|en|hree|welve|wenty|hirty)|f(?:our|ive|ifteen)|six|seven|eight|nine|a\s+hundred)",
     re.ASCII | re.IGNORECASE,
 )
@@ -27,12 +28,12 @@ _BARE = (
     r"(?!\s*(?:,|and|or|to|[-–])\s+(?:[a-z]+\s+){0,3}[-+±]?\d)"
 )
 # a range as a whole: if its second number has no unit, neither has the first one
-_ENGLISH = re.compile(
+_ENGLISH = later(
     rf"(?:{_NUMBER}(?:(?:(?:,\s?{_NUMBER}){{0,4}},?\s+(?:and|to|or)\s+|\s?(?:[–—~-]|\.\.\.?)\s?)[-+]?{_NUMBER}|(?:\s?[x×*]\s?{_NUMBER}){{2}})?|\b{_WORD})(?:{_BARE}|(?=\s+of\s+(?:\w+\s+)?\w+(?:\s*[.;,]|\s*$)))",
     re.IGNORECASE | re.ASCII,
 )
-_PART_OF_A_NAME = re.compile(r"[\w.,/#§:=-]")
-_QUANTITY = re.compile(
+_PART_OF_A_NAME = later(r"[\w.,/#§:=-]")
+_QUANTITY = later(
     r"\b(?:(?:noise|sound|water|light|fluid|oil|fuel|power|signal|voltage|pressure|charge|battery|fill|brightness|oxygen|dust|"
     r"radiation|liquid|humidity|temperature|acoustic|emission)\s+levels?|errors?|spacing|drift|offset|travel|stroke|clearance|"
     r"time(?:-?out)?s?|latency|delay|lag|duration|interval|period|life(?:time|span)?|retention|deadline|age|size|length|width|"
@@ -47,9 +48,9 @@ _MORE = (
     r"(?:more|less|fewer|later|longer|greater|higher|lower|larger|smaller|bigger|slower|faster|shorter|earlier|sooner|worse|better|"
     r"heavier|lighter|hotter|colder|warmer|deeper|wider|thicker|thinner|quicker)"
 )
-_QUANTITY_OF = re.compile(rf"{_QUANTITY.pattern}\s+$", re.IGNORECASE | re.ASCII)
+_QUANTITY_OF = later(rf"{_QUANTITY.pattern}\s+$", re.IGNORECASE | re.ASCII)
 # what stands before a number that measures something
-_BEFORE = re.compile(
+_BEFORE = later(
     rf"(?:\b(?:(?P<any>within|every|after|for|under|below|above|over|beyond|at\s+(?:least|most)|up\s+to|down\s+to|{_MORE}\s+than"
     r"(?:\s+or\s+equal\s+to)?|exceed(?:s|ing)?|not\s+to\s+exceed|maximum(?:\s+of)?|minimum(?:\s+of)?|max\.?|min\.?|limited\s+to|"
     r"as\s+(?:many|much)\s+as|an?\s+total\s+of|between|from)|"
@@ -60,21 +61,21 @@ _BEFORE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 # what tells that something else is meant
-_NAMES = re.compile(
+_NAMES = later(
     r"\b(?:default(?:s|ed)?|initiali[sz]ed?|assign(?:ed)?|equal|mapped|according|refer(?:s|red)?|compl(?:y|ies)|conform\w*|"
     r"belong\w*|correspond\w*|respond\w*|round(?:ed)?|divid\w+|multipli\w+|multiply|increment\w*|decrement\w*|padded|"
     r"return\w*|display\w*|show\w*|print\w*|yield\w*|output\w*|contain\w*|read|write|send|use|include|accept|follow\w*|equals?|"
     r"as|do|press|dial|enter|type|select|call|see)\s+(?:(?:to|by|with|in|at)\s+)?$",
     re.IGNORECASE | re.ASCII,
 )
-_ACROSS = re.compile(
+_ACROSS = later(
     r"\s+(?:long|wide|high|deep|thick|tall|old|apart|away|above|below|beyond|of\s+the\s+time|in\s+(?:length|width|height|depth|diameter|size|weight))\b"
 )
 _WINDOW = 60  # characters in which the words stand that say what a number is
-_YEAR = re.compile(r"(?:19|20)\d\d")
+_YEAR = later(r"(?:19|20)\d\d")
 _NONE = ("0", "1", "一")  # limits of anything
-_NUMBER_OF = re.compile(r"\b(?:numbers?|counts?|quantity|versions?)\b", re.IGNORECASE | re.ASCII)
-_COUNTED = re.compile(
+_NUMBER_OF = later(r"\b(?:numbers?|counts?|quantity|versions?)\b", re.IGNORECASE | re.ASCII)
+_COUNTED = later(
     r"\b(?:numbers?|counts?|quantity|versions?|levels?|index|indices|priorit(?:y|ies)|ports?|"
     r"values?|integers?|digits?|scores?|ratings?|scale|probabilit(?:y|ies)|percentiles?|rows?|columns?|floors?|class(?:es)?|"
     r"grades?|phases?|categor(?:y|ies)|steps?|modes?|types?|chapters?|sections?|tables?|figures?|rounds?|attempts?|retries|"
@@ -97,7 +98,7 @@ _MEASURED_ZH = (
     r"[利使占可成失错准命丢误][一-龥]{0,3}率|精度|分辨率|角度|成本|价格|费用|金额|年龄|处理能力|噪声|音量|电平|液位|误差|"
     r"[一-龥](?:(?<![程幅难])度|(?<![数并])量|[力压流温长宽高厚径距矩角速频积重强耗损]|(?<![日分早学星短长])期|率))"
 )
-_CHINESE = re.compile(
+_CHINESE = later(
     rf"(?<=[\u3400-\u9fff])\s?(?P<within>{_NUMBER_ZH})(?=\s?[以之]?内(?![部存容网置核外嵌含]))|"
     rf"[在于]\s?(?P<past>\d+)(?=\s?[之以]?后)|每隔?\s?(?P<every>\d+)(?=[^\w\u3400-\u9fff]|[执进检备采发刷同更轮上])|"
     rf"(?:保[留存]|存储|留存|归档)(?:至少|不少于|时间|期限|为)?\s?(?P<kept>{_NUMBER_ZH}){_BARE_ZH}|"
@@ -120,7 +121,7 @@ _CHINESE = re.compile(
     rf"至多|最[大小长短多少])(?:等于)?\s?(?P<measured>(?:-?\d+\s?[到至~～或和、-]\s?)?-?{_NUMBER_ZH}){_BARE_ZH}",
     re.ASCII,
 )
-_COUNTED_ZH = re.compile(
+_COUNTED_ZH = later(
     r"(?:[人个次户件条页行位层台份倍参函]数|数(?:量|目|值)|号码?|(?<![声压功])级别?|版本|[系指]数|索引|下标|比[例值]|(?<!\d)分(?![钟秒])值?|得分|"
     r"并发量|并发数|阈值|端口|编码|代码|状态码|序号|年份|默认值|[Tt][Ll][Ss]|JDK|Java)[^，。；\n]{0,12}$"
 )

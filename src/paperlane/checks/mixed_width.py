@@ -4,29 +4,28 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import SOUND, STYLE_ZH, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Severity
 
-_WIDE = re.compile(r"[Ａ-Ｚａ-ｚ０-９]+(?:[．：][０-９]+)?％?")
-_WIDE_SIGN = re.compile(r"[、。！-～]")
+_WIDE = later(r"[Ａ-Ｚａ-ｚ０-９]+(?:[．：][０-９]+)?％?")
+_WIDE_SIGN = later(r"[、。！-～]")
 # only what no house style asks for: a space behind the sign may be a style, numbers and names have signs of their own
-_IN_CHINESE = re.compile(
+_IN_CHINESE = later(
     r"[,;:?!.](?:(?<=[\u3400-\u9fff）》”」][,;:?!])(?=[\u3400-\u9fff（《“「])|(?<=[\u3400-\u9fff]{2}[,;?!])(?=[A-Za-z])|"
     r"(?<=[A-Za-z\d][,;])(?=[\u3400-\u9fff]{2})|"
     r"(?<=[\u3400-\u9fff]{2}\.)(?=\s*$)|(?<=[\u3400-\u9fff]{4}\.)(?=\n)|"
     r"(?<=[\u3400-\u9fff]{2}\.)(?=[\u3400-\u9fff]{4}[^.\n]*[。.]\s*$)(?![^.\n]{0,12}\.[\u3400-\u9fff]))"
 )
-_ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|[a-z]\w*);$", re.IGNORECASE | re.ASCII)
+_ENTITY = later(r"&(?:#\d+|#x[\da-f]+|[a-z]\w*);$", re.IGNORECASE | re.ASCII)
 _LONGEST_ENTITY = 32  # &CounterClockwiseContourIntegral; is one
-_SPACED = re.compile(r"[,;](?<=[\u3400-\u9fff].)(?=\s[\u3400-\u9fff])")
-_FULL_STOPS = re.compile(r"[，。；]")
-_PAIR = re.compile(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
-_NARROW = re.compile(
-    r"\((?<=[\u3400-\u9fff].)[\u3400-\u9fff][^（）()\n]{0,78}[\u3400-\u9fff]\)(?=[\u3400-\u9fff，。；])"
-)
+_SPACED = later(r"[,;](?<=[\u3400-\u9fff].)(?=\s[\u3400-\u9fff])")
+_FULL_STOPS = later(r"[，。；]")
+_PAIR = later(r"（[^（）()\n]{1,80}\)|\([^（）()\n]{1,80}）")
+_NARROW = later(r"\((?<=[\u3400-\u9fff].)[\u3400-\u9fff][^（）()\n]{0,78}[\u3400-\u9fff]\)(?=[\u3400-\u9fff，。；])")
 _RARE = 5  # full-width brackets for one half-width
-_IN_ENGLISH = re.compile(r"(?<=[A-Za-z\d%])[，。；：？！、）％]|（(?=[A-Za-z\d])")
-_EASTERN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
-_SENTENCE = re.compile(r"[A-Za-z]{2,}(?:(?:[，；：、。（）]\s?|[,;:]?\s)[a-z]{2,}){2}", re.ASCII)
+_IN_ENGLISH = later(r"(?<=[A-Za-z\d%])[，。；：？！、）％]|（(?=[A-Za-z\d])")
+_EASTERN = later(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
+_SENTENCE = later(r"[A-Za-z]{2,}(?:(?:[，；：、。（）]\s?|[,;:]?\s)[a-z]{2,}){2}", re.ASCII)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

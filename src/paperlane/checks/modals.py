@@ -5,20 +5,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from paperlane.checks import Prose, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.obligations import CHINESE, ENGLISH
 
 _SUBJECT = (  # a noun, not what stands for one
     r"(?!(?:it|this|that|there|these|those|they|you|we|i|he|she|one|which|who|what|note|if|when|where|while|although|"
     r"because|since|unless|until|as|for\s+example)\b)[a-z0-9][^.,:;!?()\"“”]{1,70}?"
 )
-_ENGLISH = re.compile(
+_ENGLISH = later(
     rf"(?:^|[,:\])]\s+)(?:the\s+|an?\s+|each\s+|every\s+|all\s+|any\s+)?(?P<subject>{_SUBJECT})\s"
     r"(?P<verb>should|may|might|could|can|would|ought\s+to)(?=\s+(?:not\s+|also\s+|only\s+|always\s+|\w+ly\s+)?[a-z]{2,})"
     r"(?!\s+(?:be\s+(?:noted|seen|found|thought)|have)\b)",
     re.ASCII,
 )
 # what binds no more than these, but tells as often what happens, so that it does not show a document's way
-_SOFT = re.compile(
+_SOFT = later(
     r"(?:^|[,:\])]\s+)(?:it\s+(?:is|would\s+be|should\s+be)\s+(?:\w+ly\s+)?(?P<impersonal>recommended|desirable|desired|advisable|"
     r"preferable|preferred|suggested|expected|intended|hoped|encouraged|advised|possible|permissible|envisaged|planned|"
     r"best|useful|helpful|beneficial|good\s+practice)(?=\s+(?:that|to|for|if)\b)|"
@@ -29,28 +30,28 @@ _SOFT = re.compile(
     r"(?:needs?|aims?|tr(?:y|ies)|strives?|seeks?|attempts?|hopes?|tends?)\s+to)(?=\s+(?:not\s+|also\s+)?[a-z]{2,}))",
     re.ASCII,
 )
-_OF_ITSELF = re.compile(
+_OF_ITSELF = later(
     r"\b(?:document|section|chapter|clause|table|figure|annex|appendix|standard|guide|manual|specification|text|"
     r"requirement|purpose|goal|aim|rule)s?\b",
     re.ASCII,
 )
-_SUBORDINATE = re.compile(
+_SUBORDINATE = later(
     r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than)\b",
     re.ASCII,
 )
 _WEAK = ("should", "may", "might", "could", "can", "would", "ought")
-_WORDS = re.compile(rf"\b(?:{'|'.join(_WEAK)})\b", re.ASCII)
+_WORDS = later(rf"\b(?:{'|'.join(_WEAK)})\b", re.ASCII)
 _SOFT_WORDS = (
     "is ", "are ", "will be ", "has the ", "have the ", "need", "aim", "try", "tries", "strive", "seek", "attempt",
     "hope", "tend", "it would", "it should",
 )  # fmt: skip
-_CHINESE = re.compile(
+_CHINESE = later(
     r"(?:^|[，,])\s*(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"
     r"(?P<subject>[^，。；、：:,;？?！“”（）\n]{2,24}?)(?<![许认不即均未无尚方亦只便就才都还皆将仍且])"
     r"(?P<verb>可以|可能|可(?![能以用靠见行信选读视变观知逆控测达惜是否])|(?<![适合便相权时])不?宜(?![居家人])|最好(?!的)|建议(?![书稿的])|推荐(?![书信的])|希望|期望|能够?(?![力量源动])|会(?![议员话])|不妨|理应|愿意|有可能|或可|"
     r"也许|或许)(?![一-龥]{1,5}[的性])(?=\s?[一-龥A-Za-z])"
 )
-_SOFT_ZH = re.compile(
+_SOFT_ZH = later(
     r"(?:^|[，,])\s*(?:(?P<first>建议|最好|希望|推荐|期望|不妨|可以?(?=[对通将由在])|宜)(?![书稿的信：:])(?=[一-龥]{2})|"
     r"(?!如果|若|当|因|由于|例如|比如|这|那|其|它|您|你|我|他|也|则|但|并|所以|因此|从而|否则|此时|以便)"
     r"(?P<subject>[^，。；、：:,;？?！“”（）\n]{1,24}?)(?<![许认不即均未无尚方亦只便就才都还皆将仍且])"
@@ -58,13 +59,13 @@ _SOFT_ZH = re.compile(
     r"尝试|试图|努力|尽力(?!而)|致力于|打算|计划(?=[在于将])|有望|需要(?=[一-龥]{2})|具[备有](?=[^，。；：:]{1,20}(?:能力|功能)(?:[，。；]|$)))"
     r"(?=\s?[一-龥A-Za-z\d])(?![一-龥]{1,5}[的性](?![一-龥A-Za-z\d ]{1,6}(?:[，。；]|$))))"
 )
-_OF_CHINESE = re.compile(
+_OF_CHINESE = later(
     r"[可宜好许望能会拟]|建议|推荐|不妨|理[应当]|愿意|旨在|预[期计]|鼓励|倡导|提倡|力[求争图]|争取|尝试|试图|努力|尽力|致力|打算|计划|需要|具[备有]"
 )
 _LETTERS_ZH = "可宜好许望能会拟建推妨理愿旨预鼓倡提力争尝试努尽致打计需具"  # one of them stands in each such word
-_BINDS_ZH = re.compile(rf"(?<!理)(?:{CHINESE.pattern})")
-_CONDITION_ZH = re.compile(r"如果|若|当|除非|因为|是否|的[一-龥]{0,3}$")
-_EXPLAINED = re.compile(
+_BINDS_ZH = later(rf"(?<!理)(?:{CHINESE.pattern})")
+_CONDITION_ZH = later(r"如果|若|当|除非|因为|是否|的[一-龥]{0,3}$")
+_EXPLAINED = later(
     r"\brfc\s?2119\b|[\"“'‘*`](?:should|may)[\"”'’*`]|[“「](?:可以?|宜|可能)[”」]|\bshould\b[^.\n]{0,40}\bare\s+to\s+be\s+interpreted"
 )
 _OF_EXPLAINED = ("2119", "should", "may", "可", "宜")  # quickly looked for

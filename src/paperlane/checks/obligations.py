@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from paperlane.checks.compiling import later
 from paperlane.checks.sentences import LABEL, clauses
 
 _QUOTES = r"\"“”'‘’"
@@ -24,7 +25,7 @@ def bordered(*words: str, after: str = "") -> str:
 
 _UNQUOTED = r"\b(?![\"”'’])"  # a word in quotes is spoken of
 
-ENGLISH = re.compile(rf"{bordered('shall', 'must', after=_QUOTES)}(?:\s+not)?{_UNQUOTED}", re.ASCII)
+ENGLISH = later(rf"{bordered('shall', 'must', after=_QUOTES)}(?:\s+not)?{_UNQUOTED}", re.ASCII)
 """What must be, in lower case. `will` and `need` are left out: they tell as often what happens."""
 
 # 应, 须 and 需 are parts of many words that oblige nobody: 响应, 对应, 应用, 应对; 无须, 须知; 按需, 只需.
@@ -42,7 +43,7 @@ _WORDS_ZH = (
         r".{0,30}?(?:进行|加以|予以|给予|[作做]出|实施|采取|提供|发出|[报告预]警|执行)))"
     ),
 )
-CHINESE = re.compile("|".join(rf"{word}(?![”」』\"])" for word in _WORDS_ZH))
+CHINESE = later("|".join(rf"{word}(?![”」』\"])" for word in _WORDS_ZH))
 """What must be or should be. 需要 and 要求 are left out: they tell as often what somebody wants."""
 
 # what is built "will" and "needs to" by the document's word; what else does tells how the world is
@@ -57,15 +58,13 @@ _BUILT_ZH = (
 )  # fmt: skip
 _REQUIRED = (r"is\s+(?:required|obliged)\s+to", r"are\s+(?:required|obliged)\s+to")
 _ADVICE = (
-    re.compile(bordered("shall", "must", "should", *_REQUIRED, after=_QUOTES) + _UNQUOTED, re.ASCII),
-    re.compile(
-        rf"{bordered(*_BUILT)}s?\s+(?:will|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+(?:expected\s+)?to)\b", re.ASCII
-    ),
+    later(bordered("shall", "must", "should", *_REQUIRED, after=_QUOTES) + _UNQUOTED, re.ASCII),
+    later(rf"{bordered(*_BUILT)}s?\s+(?:will|needs?\s+to|ha(?:s|ve)\s+to|(?:is|are)\s+(?:expected\s+)?to)\b", re.ASCII),
 )
 _ADVICE_ZH = (
     CHINESE,
-    re.compile("务必|严禁"),
-    re.compile(rf"(?:{'|'.join(_BUILT_ZH)})(?:还|均|都|也|总是|至少)?(?:需要|要(?![求点素么不是]))"),
+    later("务必|严禁"),
+    later(rf"(?:{'|'.join(_BUILT_ZH)})(?:还|均|都|也|总是|至少)?(?:需要|要(?![求点素么不是]))"),
 )
 OF_ADVICE = (
     "shall", "must", "should", "required", "obliged", "will", "need", "has to", "have to", "is to", "are to",
@@ -109,7 +108,7 @@ def duties(low: str, clauses_: Iterable[tuple[int, int]], lead: str = "") -> Seq
     return found
 
 
-_COLON = re.compile(r"[:：](?!\d)")
+_COLON = later(r"[:：](?!\d)")
 
 
 def obliges(low: str, lead: str = "") -> bool:

@@ -8,8 +8,9 @@ from functools import cached_property, partial
 from itertools import accumulate
 
 from paperlane.checks import Prose, Subject
+from paperlane.checks.compiling import later
 
-_FIGURE = re.compile(r"[0-9０-９一二两三四五六七八九十]")
+_FIGURE = later(r"[0-9０-９一二两三四五六七八九十]")
 
 
 class Overview:

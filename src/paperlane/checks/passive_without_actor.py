@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.modals import binding
 from paperlane.checks.obligations import Clause
 from paperlane.model.documents import Severity
@@ -27,13 +28,13 @@ _DONE = (
     rf"(?:{_STATE}(?:\w+ed|{_IRREGULAR}))\b(?!\s*-)(?!\s+(?:to\b|than\b|as\s+(?:a|an|the|one|follows)\b))"
     r"(?:(?<=disposed)\s+of\b|\s+(?:out|off|down|up|away)\b)?"
 )
-_PASSIVE = re.compile(rf"\b(?:shall|must)\s+{_DONE}", re.IGNORECASE | re.ASCII)
+_PASSIVE = later(rf"\b(?:shall|must)\s+{_DONE}", re.IGNORECASE | re.ASCII)
 # these tell as often how the world is, but hardly in a document that binds by "shall"
-_HAVE_TO = re.compile(
+_HAVE_TO = later(
     rf"\b(?:(?:ha(?:s|ve)|needs?|is|are|(?:is|are)\s+required)\s+to|should)\s+{_DONE}", re.IGNORECASE | re.ASCII
 )
 # whoever acts, or may: a noun of agents, or what the document builds
-_ACTOR = re.compile(
+_ACTOR = later(
     r"\b(?:by|who|whoever|I|we|you|they|it|user|system|software|application|app|service|client|party|parties|entity|"
     r"entities|organi[sz]ation|company|team|staff|"
     r"personnel|people|person|member|authority|authorities|government|customer|supplier|vendor|admin|process|program|"
@@ -43,7 +44,7 @@ _ACTOR = re.compile(
     r"department|office|board|committee|body|bodies|state|union|public|firm|sender|caller)s?\b(?!['’]s?\s)",
     re.IGNORECASE | re.ASCII,
 )
-_NO_ACTOR = re.compile(
+_NO_ACTOR = later(
     r"\b(?:number|parameter|header|folder|order|letter|character|identifier|integer|pointer|buffer|register|counter|"
     r"timer|filter|layer|paper|power|matter|"
     r"answer|error|vector|factor|descriptor|constructor|iterator|operator\s+symbol|behaviou?r|master|other|either|"
@@ -57,28 +58,28 @@ _NO_ACTOR = re.compile(
     r"wherever|however|whichever|ether|any\s+other)s?\b",
     re.IGNORECASE | re.ASCII,
 )
-_PASSIVE_ZH = re.compile(
+_PASSIVE_ZH = later(
     r"(?<![对响相供适反效感呼])(?:应当?|应该|必须|须|需要?|不得)(?:[^，。；：、\n]{1,20}?(?=(?P<far>被|予以|加以|得到)))?"
     r"(?P<done>被[一-龥]{2}|予[一-龥](?!以)[一-龥]|(?:予以|加以|得到|得以|受到|"
     r"进行)[一-龥]{2,6}?(?=[，。；、]|并|后|$))"
 )
-_ACTOR_ZH = re.compile(
+_ACTOR_ZH = later(
     r"由|系统|平台|软件|程序|服务|模块|用户|管理|[人员者方商]|客户|公司|部门|组织|机构|单位|团队|企业|供应|运营|开发|"
     r"您|你|我|他|设备|装置|终端|组件|工具|接口|产品"
 )
 
 
-_SUBORDINATE = re.compile(
+_SUBORDINATE = later(
     r"\b(?:if|whether|how|what|when|where|which|that|who|whose|why|until|unless|because|since|so|while|as|than|"
     r"in\s+case|between)\b(?:\s+[\w/-]+){0,9}\s*$",
     re.IGNORECASE | re.ASCII,
 )
-_MEANS = re.compile(
+_MEANS = later(
     r"\b(?:by|via|through|using|with|between(?!\s+-?\d)|on\s+behalf)\b|\bfrom\s+(?!(?:the|each|every|its|all)\b)",
     re.IGNORECASE | re.ASCII,
 )
-_BE = re.compile(r"\b(?:to|should)\s+(?:\w+\s+)?be\b")
-_PRONOUN = re.compile(r"\b(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII)
+_BE = later(r"\b(?:to|should)\s+(?:\w+\s+)?be\b")
+_PRONOUN = later(r"\b(?:it|this|these|they|those|which)\s+(?:also\s+|then\s+)?$", re.IGNORECASE | re.ASCII)
 _WINDOW = 120
 
 

@@ -1,14 +1,13 @@
 """Spaces beside full-width punctuation, which brings its own room."""
 
-import re
-
 from paperlane.checks import STYLE_ZH, Check, Scope
+from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
 from paperlane.model.documents import Language, Severity
 
-_BEFORE = re.compile(r"(?<=\S)[ \t]{1,3}[，。；：？！、）》】」』](?![ \t])")
-_BEHIND = re.compile(r"(?<![ \t])[，。；：？！、（《【「『][ \t]{1,3}(?=[^\s{<>|/\\-])")
-_BOTH = re.compile(r"(?<=\S)[ \t]{1,3}[，。；：？！、][ \t]{1,3}(?=\S)")
+_BEFORE = later(r"(?<=\S)[ \t]{1,3}[，。；：？！、）》】」』](?![ \t])")
+_BEHIND = later(r"(?<![ \t])[，。；：？！、（《【「『][ \t]{1,3}(?=[^\s{<>|/\\-])")
+_BOTH = later(r"(?<=\S)[ \t]{1,3}[，。；：？！、][ \t]{1,3}(?=\S)")
 
 CHECK = Check(
     name="punctuation-spacing",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
+from paperlane.checks.compiling import later
 from paperlane.checks.numerals import value_of
 
 _SCALES: Mapping[str, Mapping[str, float]] = {
@@ -77,9 +78,9 @@ _MANY = {"万": 1e4, "千": 1e3, "百": 1e2, "亿": 1e8, "million": 1e6, "thousa
 _anyof = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
 _FIGURES = "0-9一二两三四五六七八九十"
 _APART_FROM = r"(?<![\w.#/@:$~^−-].)(?<!\d[,，].)"  # looked for behind the first sign, which is found many times faster
-_BEGINS = re.compile(rf"[−{_FIGURES}-]{_APART_FROM}", re.ASCII)
-_BEGINS_IN_WORDS = re.compile(rf"[−{_FIGURES}{''.join({word[0] for word in _NUMBERS})}-]{_APART_FROM}", re.ASCII)
-_VALUE = re.compile(
+_BEGINS = later(rf"[−{_FIGURES}-]{_APART_FROM}", re.ASCII)
+_BEGINS_IN_WORDS = later(rf"[−{_FIGURES}{''.join({word[0] for word in _NUMBERS})}-]{_APART_FROM}", re.ASCII)
+_VALUE = later(
     rf"(?:(?P<figures>(?:(?<=\s)[-−])?\d+(?:,\d{{3}})*(?:\.\d+)?)"
     rf"(?P<many>\s?(?:million|thousand)\b|[万千百亿])?|"
     rf"\b(?P<word>{'|'.join(_NUMBERS)})\b(?=[\s-])|"
@@ -87,11 +88,11 @@ _VALUE = re.compile(
     rf"(?:[ \t\xa0-]?(?P<unit>{_anyof})(?![A-Za-z0-9_/(]|²|[-](?!\s)(?![a-z]+\b)))?(?![\w.]*\d|[A-Za-z_/:~–]|\.\d|-\d)",
     re.ASCII,
 )
-FIGURE = re.compile(rf"[{_FIGURES}]")
+FIGURE = later(rf"[{_FIGURES}]")
 NUMBERS = frozenset(_NUMBERS)
 """One of these, or a figure, is in each text that claims anything."""
 
-_LABELS = re.compile(
+_LABELS = later(
     r"(?:第|图|表|附录|版本|章节|步骤|步|阶段|类型|级别|#|No\.?|"
     r"\b(?:chapters?|sections?|clauses?|articles?|tables?|figures?|fig\.|steps?|versions?|v|phases?|types?|annex|appendix|"
     r"parts?|"
@@ -101,11 +102,11 @@ _LABELS = re.compile(
     r"ports?)[ \t]*)\s*$",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"\S\s+[A-Z][\w./]*[ \t]$")  # Python 3
-_ITEM = re.compile(r"\s*[.)）、>】]")
-_APART = re.compile(r"\b(?!than\b|with\b|from\b|plus\b|times\b|down\b)[a-z]{4,}|[，,].*[\u3400-\u9fff]{2}", re.ASCII)
-_CODE = re.compile(r"\{|\}|\||\\|\ufffc|<<|->|=>|==|::|\((?<=\w.)|_(?<=\w.)(?=\w)")
-_DATE = re.compile(r"\s*(?:年|月|日|号|时|点|[章节]|st\b|nd\b|rd\b|th\b|[-/.]\d)")
+_NAMED = later(r"\S\s+[A-Z][\w./]*[ \t]$")  # Python 3
+_ITEM = later(r"\s*[.)）、>】]")
+_APART = later(r"\b(?!than\b|with\b|from\b|plus\b|times\b|down\b)[a-z]{4,}|[，,].*[\u3400-\u9fff]{2}", re.ASCII)
+_CODE = later(r"\{|\}|\||\\|\ufffc|<<|->|=>|==|::|\((?<=\w.)|_(?<=\w.)(?=\w)")
+_DATE = later(r"\s*(?:年|月|日|号|时|点|[章节]|st\b|nd\b|rd\b|th\b|[-/.]\d)")
 
 
 class Bound(StrEnum):
@@ -117,7 +118,7 @@ class Bound(StrEnum):
 
 
 _INSIDE = r"\B[a-z]"  # where none of these begins, which tells most places at once
-_MOST = re.compile(
+_MOST = later(
     rf"(?!{_INSIDE})(?:"
     r"\b(?:at\s+most|no(?:t)?\s+(?:be\s+)?(?:more|longer|later|greater|larger|higher)\s+than|(?:not|never)\s+(?:to\s+)?"
     r"exceed(?:s|ing)?|"
@@ -126,7 +127,7 @@ _MOST = re.compile(
     r"≤|<=?|不(?:得|能|应|可)?(?:超过|超出|大于|高于|多于|晚于|长于)|"
     r"(?<![不得])(?:小于|低于|少于|短于)|最大值?|最多|最长|最高|上限|至多|以[内下]|之内|内(?![部容存网置建]))",
 )
-_LEAST = re.compile(
+_LEAST = later(
     rf"(?!{_INSIDE})(?:"
     r"\b(?:at\s+least|no(?:t)?\s+(?:be\s+)?(?:less|fewer|shorter|lower|smaller)\s+than|minimum(?:\s+of)?|min\.?|minimal|"
     r"(?<!no )(?<!not )(?<!not be )(?:more|greater|longer|larger|higher)\s+than|"
@@ -146,21 +147,21 @@ _STOP = frozenset({
     "requirement", "required", "take", "takes", "last", "lasts", "always", "no", "more", "less", "if", "when",
     "after", "before",
 })  # fmt: skip
-_CONDITION = re.compile(
+_CONDITION = later(
     r"\s*(?:if|when|whenever|while|for|in|during|under|at|on|with|without|unless|until|by|after|before|where|once|except|as\s+long|"
     r"within)\b|\s*(?:当|在|若|如果?|对于?|除|每|从|自)|.*(?:时|下|后|前|中|期间|情况)\s*$",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(
+_ASIDE = later(
     r"\s*(?:\b(?:after\s+which|which|so\s+that|because|since|in\s+order\s+to|to\s+ensure|according\s+to|see|such\s+that|i\.e\.|"
     r"as\s+(?:defined|specified|described|measured|stated|required|shown|given|set\s+out))\b|[(（]).*",
     re.IGNORECASE | re.DOTALL,
 )
-_EXAMPLE = re.compile(
+_EXAMPLE = later(
     rf"(?!{_INSIDE})(?:"
     r"\b(?:e\.g|for\s+example|for\s+instance|such\s+as|example|suppose)\b|例如|比如|譬如|假设|示例|反例|正例)",
 )
-_ID = re.compile(r"\b[A-Z][A-Za-z]{0,11}(?:[-_.][A-Za-z0-9]{1,12}){0,4}[-_]\d+[a-z]?\b")
+_ID = later(r"\b[A-Z][A-Za-z]{0,11}(?:[-_.][A-Za-z0-9]{1,12}){0,4}[-_]\d+[a-z]?\b")
 _SAME = {
     "kept": "keep", "retain": "keep", "stored": "keep", "store": "keep", "preser": "keep", "retent": "keep",
     "storag": "keep", "expira": "expire", "expiry": "expire", "delete": "remove", "erased": "remove",
@@ -172,17 +173,17 @@ _QUANTITY = {
     "size": frozenset({"size"}),
     "length": frozenset({"length"}),
 }
-_WORD = re.compile(r"(?<![\w.-])[a-z][\w-]+(?:\.[\w-]+)+|[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+")
-_HAN_STOP = re.compile(
+_WORD = later(r"(?<![\w.-])[a-z][\w-]+(?:\.[\w-]+)+|[a-z]+(?:[-'][a-z]+)*|\d[\w.]*|#\d+|[\u3400-\u9fff]+")
+_HAN_STOP = later(
     r"本?系统|平台|应当|应该|必须|需要?|不得|可以|能够|设置|设定|设为|配置|规定|默认|缺省|要求|支持|提供|保证|确保|控制|约|大约|一般|通常|数?值|"
     r"(?<![响对适供反效感相])应|[的为是在须得将可能会被把与和于由其即至到]|(?<![一核比])对(?!应)"
 )
-_HAN_QUANTITY = {"time": re.compile(r"时间|时长|期限|周期"), "size": re.compile(r"大小"), "length": re.compile(r"长度")}
-_TAIL = re.compile(
+_HAN_QUANTITY = {"time": later(r"时间|时长|期限|周期"), "size": later(r"大小"), "length": later(r"长度")}
+_TAIL = later(
     r"\b(?=(?:under|for|in|during|on|at|when|if|while|with|without|unless|until|per|from|by)\b)", re.IGNORECASE
 )
-_TIMEOUT = re.compile(r"\btim(?:es?|ed|ing)[\s-]+out\b")
-_PIECES = re.compile(r"[,，、](?!\d{3})|\s[–—]\s")
+_TIMEOUT = later(r"\btim(?:es?|ed|ing)[\s-]+out\b")
+_PIECES = later(r"[,，、](?!\d{3})|\s[–—]\s")
 
 
 @dataclass(frozen=True, slots=True)

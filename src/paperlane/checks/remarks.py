@@ -11,9 +11,10 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from operator import itemgetter
 
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Block, BlockKind, Document, Notice, Remark
 
-_WORD = re.compile(r"[^\s,，、]+")
+_WORD = later(r"[^\s,，、]+")
 _NAMELESS = {"off", "on"}
 _SPANS = {"ignore", "ignore-file"}
 _MOST_NOTICES = 20

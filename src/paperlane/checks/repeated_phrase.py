@@ -3,11 +3,12 @@
 import re
 
 from paperlane.checks import STYLE_EN, Check, Scope
+from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
 from paperlane.model.documents import Language, Severity
 
 # at most five words of at most 30 letters, so that each place is looked at in bounded time
-_AGAIN = re.compile(
+_AGAIN = later(
     r"(?<![\w'’.-])(?:([A-Za-z]{1,30}(?:\s[A-Za-z]{1,30}){1,4})\s\1|([A-Za-z]{2,30})\s\2\s\2)(?![\w'’-])",
     re.ASCII | re.IGNORECASE,
 )

@@ -1,12 +1,11 @@
 """Punctuation that stands twice: "!!", "。。"."""
 
-import re
-
 from paperlane.checks import STYLE_EN, STYLE_ZH, Check, Scope
+from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
 from paperlane.model.documents import Severity
 
-_TWICE = re.compile(
+_TWICE = later(
     r"(?<=[\w\"'”’)）\u3400-\u9fff])(?:[!?！？]{2,}|(?<![。])。。(?!。)|，{2,}|、{2,}|；{2,}|：{2,}|,{2,}(?=\s|$)|"
     r";{2,}(?=\s|$)|\.\.(?=\s[A-Z]|\s*$))"
 )

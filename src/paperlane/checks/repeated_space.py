@@ -1,13 +1,12 @@
 """More than one space between two words or sentences."""
 
-import re
-
 from paperlane.checks import STYLE_EN, Check, Scope
+from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
 from paperlane.model.documents import Language, Severity
 
 # wider gaps are columns
-_SPACES = re.compile(r"(?<=[\w,.;:!?\"')”’]) {2,3}(?=[\w\"'(“‘])")
+_SPACES = later(r"(?<=[\w,.;:!?\"')”’]) {2,3}(?=[\w\"'(“‘])")
 
 CHECK = Check(
     name="repeated-space",

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from paperlane.checks.compiling import later
+
 # an item of a list that is written in one block begins with a label of its own
 _BULLET = r"[•⚫▪◦\uf000-\uf0ff]"  # the last are those of symbol fonts
 _LABEL = rf"\s*+(?:[(（]\w{{1,4}}[)）]|[a-zA-Z0-9]{{1,2}}[)）]|\d{{1,2}}[.、]|[①-⑳*-]|{_BULLET}|o\s)"
@@ -13,12 +15,12 @@ _ENDING = (
     r"(?:(?<=[.!?])(?<!\betc\.)|(?<=\.)(?=\s+[A-Z]|\s*$))(?=[\"')\]]*(?:\s|$))[\"')\]]*|(?<=\n)\s*\n|"
     rf"(?<=\n)(?=[ \t]*+{_BULLET})|(?<=[;；])(?=(?:\s*+(?:and|or|及|和|或))?{_LABEL})"
 )
-_ENDS = re.compile(rf"{_STOPS}(?:{_ENDING})")
-LABEL = re.compile(_LABEL)
+_ENDS = later(rf"{_STOPS}(?:{_ENDING})")
+LABEL = later(_LABEL)
 """What an item of a list begins with, where the list stands in one block."""
 
-_CLAUSE_ENDS = re.compile(rf"{_STOPS}(?:{_ENDING}|(?<=；)|(?<=;)(?=\s|$))")
-_ABBREVIATION = re.compile(
+_CLAUSE_ENDS = later(rf"{_STOPS}(?:{_ENDING}|(?<=；)|(?<=;)(?=\s|$))")
+_ABBREVIATION = later(
     r"(?:\b(?:e\.g|i\.e|vs|cf|fig|figs|no|nos|vol|sec|ch|approx|dr|mr|mrs|ms|st|al|resp|incl|ref)|"
     r"(?<!\d )\b[A-Za-z]|^[ \t]*\d{1,3})$",
     re.IGNORECASE | re.MULTILINE | re.ASCII,

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from paperlane.checks import Prose, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.checks.overview import overview
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import BlockKind, Section
 
-_ARABIC = re.compile(r"(?P<parent>(?:\d+\.)*)(?P<own>\d+)\.?", re.ASCII)
-_CHINESE = re.compile(r"(?P<before>第?)\s*(?P<own>[零〇一二三四五六七八九十百]+|\d+)\s*(?P<after>[章节節条條篇部]?)")
-_LETTERED = re.compile(r"(?P<kind>(?i:appendix|annex)\s+|附[录錄]\s*)(?P<own>[A-Z])(?![\w.])", re.ASCII)
-_LETTERED_PART = re.compile(r"(?P<parent>[A-Z]\.(?:\d{1,2}\.){0,3})(?P<own>\d{1,2})\.?\s", re.ASCII)
-_ID = re.compile(
+_ARABIC = later(r"(?P<parent>(?:\d+\.)*)(?P<own>\d+)\.?", re.ASCII)
+_CHINESE = later(r"(?P<before>第?)\s*(?P<own>[零〇一二三四五六七八九十百]+|\d+)\s*(?P<after>[章节節条條篇部]?)")
+_LETTERED = later(r"(?P<kind>(?i:appendix|annex)\s+|附[录錄]\s*)(?P<own>[A-Z])(?![\w.])", re.ASCII)
+_LETTERED_PART = later(r"(?P<parent>[A-Z]\.(?:\d{1,2}\.){0,3})(?P<own>\d{1,2})\.?\s", re.ASCII)
+_ID = later(
     r"(?<![\w.-])(?P<stem>(?![A-Z]\.)[A-Z][A-Za-z]{0,11}\d?(?:[-_./](?:[A-Z][A-Za-z]{0,11}\d?|\d{1,4})){0,4}[-_./]|"
     r"(?:req|fr|nfr|srs|uc|us|tc)[-_]|[A-Z]{2,6}|"
     r"(?:业务|系统|性能|安全|数据|非)?(?:需求|功能|用例|接口|规则|指标|测试|约束){1,2}(?:编号)?[-_—]?)(?P<number>\d{1,5})(?P<part>[a-z]?)(?![\w,-]|\.\d)",
@@ -27,25 +28,25 @@ STANDARDS = frozenset({
 })  # fmt: skip
 """What begins the names of standards and of what follows them; they look like ids of requirements."""
 _LABEL = r"(?:requirement|req\.?|use\s+case)?\s*(?:id|no\.?|number|identifier)|(?:需求|用例|功能)?(?:编号|标识符?|ID)"
-_LABELLED = re.compile(rf"(?:{_LABEL})\s*[:：]\s*[*_`]*\s*|requirement\s+(?=[A-Z])", re.IGNORECASE)
-_IS_LABEL = re.compile(rf"\W*(?:{_LABEL}|\d{{1,4}}\.?)\W*", re.IGNORECASE)
-_MENTIONED = re.compile(
+_LABELLED = later(rf"(?:{_LABEL})\s*[:：]\s*[*_`]*\s*|requirement\s+(?=[A-Z])", re.IGNORECASE)
+_IS_LABEL = later(rf"\W*(?:{_LABEL}|\d{{1,4}}\.?)\W*", re.IGNORECASE)
+_MENTIONED = later(
     r"\s*(?:[,、/]|(?:and|or|to|through|is|are|was|were|has|have|can|depends|refines|requires|defines|specifies|above|"
     r"below)\b|和|与|及|以及|至|是|中的|所|依赖|定义了|规定)",
     re.ASCII,
 )
 _OPENS = " \t\r\n*_[(|【［`#>\ufffc"
 # at the beginning of a block, or of a line in it where a sign parts number and title
-_CAPTION = re.compile(
+_CAPTION = later(
     r"(?:\A|(?P<line>^))[^\w\n]*+(?P<kind>table|figure|fig\.|listing|表|图)[ \t]*(?P<parent>(?:\d{1,3}[.-](?=\d))*+)"
     r"(?P<own>\d{1,3}+)(?P<apart>\s*[:：.。—–-][^\w\n]*+(?=\w)|[*_ \t]*+)(?P<title>\w[^\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
 _CAPTIONED = ("table", "tables", "figure", "figures", "fig", "figs", "listing", "listings")
-_FIGURE = re.compile(r"[0-9]")
+_FIGURE = later(r"[0-9]")
 _KINDS = {"fig.": "figure", "图": "figure", "表": "table"}
-_LINE = re.compile(r"[.。；;][ \t]*\r?\n[ \t]*(?=[A-Z(（\[【需功])")
-_CONTINUED = re.compile(r"continued|cont\.|\bcont\b|续", re.IGNORECASE)
+_LINE = later(r"[.。；;][ \t]*\r?\n[ \t]*(?=[A-Z(（\[【需功])")
+_CONTINUED = later(r"continued|cont\.|\bcont\b|续", re.IGNORECASE)
 _LONGEST_TITLE = 150
 _NEAR = 120  # characters in which a block's id ends
 

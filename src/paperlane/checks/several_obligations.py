@@ -5,31 +5,30 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from paperlane.checks import Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.obligations import CHINESE, ENGLISH
 from paperlane.checks.sentences import sentences
 from paperlane.model.documents import Severity
 
-_ENGLISH_JOIN = re.compile(r"[,;]|\b(?:and|or|but|while)\b", re.IGNORECASE | re.ASCII)
-_CONDITION = re.compile(
+_ENGLISH_JOIN = later(r"[,;]|\b(?:and|or|but|while)\b", re.IGNORECASE | re.ASCII)
+_CONDITION = later(
     r"\b(?:if|when|where|unless|which|that|who|whose|because|as|than|whether|how|what)\b", re.IGNORECASE | re.ASCII
 )
 # what holds up to its end, past a comma
-_SAID = re.compile(r"\b(?:that|which|who|whose|whether|how|what|than)\b|是否|所应|因为", re.IGNORECASE | re.ASCII)
-_CHINESE_JOIN = re.compile(r"[，；、,;]|并且?|同时|而且|以及|或者?")
-_CHINESE_CONDITION = re.compile(r"如果|若|当|除非|因为|所应|是否|时，")
+_SAID = later(r"\b(?:that|which|who|whose|whether|how|what|than)\b|是否|所应|因为", re.IGNORECASE | re.ASCII)
+_CHINESE_JOIN = later(r"[，；、,;]|并且?|同时|而且|以及|或者?")
+_CHINESE_CONDITION = later(r"如果|若|当|除非|因为|所应|是否|时，")
 # what obliges behind a "shall" of the same sentence, by another word
-_FURTHER = re.compile(
+_FURTHER = later(
     r"(?:[,;]|\b(?:and|but))\s+(?:(?:and|but|then|also)\s+)*+(?:it\s+|they\s+)?(?:then\s+|also\s+)?"
     r"(?:will|(?:is|are)\s+(?:required\s+|obliged\s+)?to|ha(?:s|ve)\s+to|needs?\s+to)\s+(?:also\s+|then\s+)?[a-z]{2,}|"
     r",\s+(?:after|upon|following)\s+which\b[^.;]{1,40}?\b(?:shall|must)\b|\bas\s+well\s+as\s+(?:\w+\s+)?(?:shall|must)\b",
     re.ASCII,
 )
-_FURTHER_ZH = re.compile(r"[，；、](?:并且?|且|同时|随后|然后|再)?(?:还|也)?(?:需要|要)(?![求素点么])(?=[一-龥]{2})")
+_FURTHER_ZH = later(r"[，；、](?:并且?|且|同时|随后|然后|再)?(?:还|也)?(?:需要|要)(?![求素点么])(?=[一-龥]{2})")
 _RULES = ((ENGLISH, _ENGLISH_JOIN, _CONDITION), (CHINESE, _CHINESE_JOIN, _CHINESE_CONDITION))
 # what stands between two keywords that are only named, as in "SHALL, SHOULD and MUST" or 必须、不得
-_NAMES = re.compile(
-    r"(?:[\W_]|(?:and|or|not|required|should|may|recommended|optional)(?![a-z])|[和或与及])*", re.IGNORECASE
-)
+_NAMES = later(r"(?:[\W_]|(?:and|or|not|required|should|may|recommended|optional)(?![a-z])|[和或与及])*", re.IGNORECASE)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

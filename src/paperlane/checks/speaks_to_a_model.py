@@ -3,11 +3,11 @@
 It changes nothing of what a model is asked: whoever reads the report is told that the document tries to.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject, lowered
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Severity
 
 _MOST = 20  # in one document
@@ -74,7 +74,7 @@ _MARKS = (
         r"(?=you\b|ignore\b|your\b|do\s+not\b|please\b|你|请|忽略))"
     ),
 )
-_SPOKEN = re.compile(rf"\b(?:{'|'.join(_ENGLISH)})|(?=[\u3400-\u9fff])(?:{'|'.join(_CHINESE)})|{'|'.join(_MARKS)}")
+_SPOKEN = later(rf"\b(?:{'|'.join(_ENGLISH)})|(?=[\u3400-\u9fff])(?:{'|'.join(_CHINESE)})|{'|'.join(_MARKS)}")
 
 
 def spoken(text: str) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from paperlane.checks.compiling import later
+
 _OUR = "arm|behavi|col|endeav|fav|flav|harb|hon|hum|lab|neighb|od|rum|sav|tum|val|vap|vig"
 _ISE = (
     "anonym|apolog|author|capital|categor|central|character|critic|crystall|custom|digit|digital|emphas|equal|final|formal|"
@@ -15,7 +17,7 @@ _DOUBLED = (
     "cancel|channel|counsel|dial|equal|fuel|initial|label|level|marshal|model|"
     "panel|pencil|quarrel|refuel|relabel|remodel|signal|spiral|total|travel|tunnel"
 )
-_BRITISH = re.compile(
+_BRITISH = later(
     rf"(?P<before>un|re|de|dis|mis|non|pre|co|over|multi)?(?:(?P<our>(?:{_OUR})our)(?P<end>\w*)|"
     rf"(?P<ise>(?:{_ISE})is)(?P<form>e|ed|es|ing|er|ers|ation|ations|able)|(?P<yse>(?:anal|catal|paral)ys)(?P<tail>e|ed|es|er|ers|ing)|"
     rf"(?P<double>(?:{_DOUBLED})l)(?P<past>ed|ing|er|ers))"
@@ -34,14 +36,14 @@ _PAIRS = {
 
 _TO_PAIRS = {american: british for british, american in _PAIRS.items()}
 _TO_BRITISH = [
-    (re.compile(pattern), instead)
+    (later(pattern), instead)
     for pattern, instead in (
         (r"or", "our"), (r"iz(?=e|ing|a)", "is"), (r"yz", "ys"), (r"(?=(?:ed|ing|ers?)$)", "l"),
     )
 ]  # fmt: skip
 
 
-_LIKELY = re.compile(r"ou?r|[iy][sz][aei]|l(?:ed|ing|ers?)\n")
+_LIKELY = later(r"ou?r|[iy][sz][aei]|l(?:ed|ing|ers?)\n")
 
 
 def likely(words: Collection[str]) -> Iterator[str]:

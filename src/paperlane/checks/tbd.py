@@ -7,6 +7,7 @@ from itertools import chain, pairwise
 from typing import Self
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.overview import overview
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import Severity
@@ -29,7 +30,7 @@ _UNIT = (
     r"安|瓦|度|人|元|台|位|页|件|字节|兆)(?![A-Za-z]))"
 )
 _AFTER = r"(?:(?<=\bbe\s)|(?<=\bis\s)|(?<=\bof\s)|(?<=[为是:：])|(?<=[为是:：]\s))"
-_MARK = re.compile(
+_MARK = later(
     # what any of these begins with: to look at each sign for all of them would take many times as long
     r"(?=[TtFxXnNyYzZ_?？×Ｘ○〇□（(【＜《上下与两业争于亟今仍从以供修其具再初制协占双另各合后同向和商在处完实审容将尚届开征待悬批招拟择斟新方日暂有"
     r"未本某核此正没洽测澄甲留略目研确稍空等签编考联讨议论设评试该调谈起还这适选需项验])(?:"
@@ -66,13 +67,13 @@ _MARK = re.compile(
 _NAME = (
     r"(?:value|number|date|name|limit|unit|tolerance|time|amount|duration|text|range|percentage|n+|x+|y+|z+|tb[acdrs])"
 )
-_BLANK = re.compile(  # where something shall be written
+_BLANK = later(  # where something shall be written
     r"[<\[](?:(?<![`\w].)\s*(?:(?:please\s+)?(?:fill\s+in|(?:insert|enter|add|specify|complete|describe|define)\s+[a-z])[^<>\[\]`\n]{0,40}|"
     r"to\s+be\s+\w+(?:\s+\w+)?|placeholder|tb[acdrs])\s*[>\]](?![(`])|"
     rf"(?:(?<=\bbe\s.)|(?<=\bis\s.)|(?<=\bof\s.)|(?<=\bwithin\s.)|(?<=\bthan\s.)|(?<=\bleast\s.)|(?<=\bexceed\s.)){_NAME}[>\]](?![(`]))",
     re.IGNORECASE | re.ASCII,
 )
-_HERE = re.compile(r"\b(?:please\s+)?(?:insert|fill\s+in|add|enter)\s+(?:\w+\s+){1,4}here\b", re.IGNORECASE | re.ASCII)
+_HERE = later(r"\b(?:please\s+)?(?:insert|fill\s+in|add|enter)\s+(?:\w+\s+){1,4}here\b", re.IGNORECASE | re.ASCII)
 _THOUGHT = (
     r"decision|advice|opinion|confirmation|approval|clarification|input|agreement|feedback|review|answer|reply|outcome|results?|response|"
     r"analysis|information|trade-?off|study|discussion|definition|investigation|negotiation|detail(?:s|ing)?|elaboration|work|"
@@ -109,7 +110,7 @@ _LATER = (
     r"(?:version|release|revision|phase|stage|issue|edition|draft|iteration|document|update|baseline)|"
     rf"(?:during|in|at|after|before|by|following|upon)\s+(?:the\s+)?(?:[\w-]+\s+){{0,2}}?{_STAGES})"
 )
-_DECIDED = re.compile(
+_DECIDED = later(
     rf"(?<![\w“\"'‘「-])(?:to\s+be\s+(?:determined|confirmed|announced|decided|filled\s+in)|(?:yet|still|"
     r"remains?)\s+to\s+be\s+(?:\w+ed|chosen|set|written|found|known|made|given|drawn)|"
     r"(?:not\s+yet|yet\s+not|(?:has|have)\s+not|(?:has|have)\s+yet\s+to)\s+(?:been\s+|be\s+)?(?:defined|decided|determined|specified|agreed|known|finali[sz]ed|"
@@ -122,34 +123,32 @@ _DECIDED = re.compile(
     rf"(?:(?:will|shall|is\s+going\s+to|can\s+only)\s+be\s+(?:{_MADE})\s+{_LATER}|to\s+be\s+(?:{_MADE})(?=\s+{_LATER})))(?![\w-])",
     re.ASCII,
 )
-_DEFINED = re.compile(
+_DEFINED = later(
     rf"(?<![\w-])to\s+be\s+(?:{_DECISIONS}|added|completed|provided|supplied|advised|written|drafted|selected|chosen|set|inserted|"
     r"filled|issued|estimated|documented|described|identified|assigned|updated|"
     r"announced|developed|investigated|continued)(?![\w-])",
     re.ASCII,
 )
-_OPEN = re.compile(rf"(?<![\w“\"'‘「-])(?:{_UNDECIDED})(?![\w-])", re.ASCII)
-_ENABLED = re.compile(
-    r"\b(?:allow|enabl|permit|caus|requir|possibl)\w*(?:\s+[\w-]+){0,6}\s+$", re.IGNORECASE | re.ASCII
-)
-_ALONE = re.compile(
+_OPEN = later(rf"(?<![\w“\"'‘「-])(?:{_UNDECIDED})(?![\w-])", re.ASCII)
+_ENABLED = later(r"\b(?:allow|enabl|permit|caus|requir|possibl)\w*(?:\s+[\w-]+){0,6}\s+$", re.IGNORECASE | re.ASCII)
+_ALONE = later(
     r"(?:^|[.,!?:：(（\[–—-]|\b(?:is|are|be|remains?|yet|still|(?:still|yet)\s+(?:needs?|has|have))\s)\s*$",
     re.IGNORECASE | re.ASCII,
 )
-_SAID = re.compile(
+_SAID = later(
     r"(?:^|[.:：(（\[–—-]|\b(?:is|are|be|remains?|currently|(?<!\w)(?:value|limit|figure|threshold|requirement|point|section|number|format))\s)\s*$",
     re.IGNORECASE | re.ASCII,
 )
-_ENDS = re.compile(
+_ENDS = later(
     r"\s*(?:[.!?;:)\]。；）]|$)|\s+(?:later|soon|with\s+the|between\s+the|in\s+(?:agreement|coordination|consultation)|during\s+the|"
     r"and\s+(?:may|might|can|will)\s+change|before\s+the|jointly|together)\b",
     re.IGNORECASE | re.ASCII,
 )
-_IF = re.compile(r"\b(?:if|when|while|until|unless|whether|as\s+long\s+as|because)\b[^.;]*$", re.IGNORECASE | re.ASCII)
+_IF = later(r"\b(?:if|when|while|until|unless|whether|as\s+long\s+as|because)\b[^.;]*$", re.IGNORECASE | re.ASCII)
 _WINDOW = 80
 _SIGNS = ("?", "？", "__", "×", "○", "〇", "□")
 _OF_MARKS = ("tb", "todo", "fixme", "xx")  # what words begin with
-_SIGNS_ZH = re.compile(
+_SIGNS_ZH = later(
     r"[未没待再尚仍还将拟版期稿暂缺空补议×○〇□Ｘ？略]|[讨究商估证研批判拟定完整]中|另[行择]|后续|某某|占位|协商|无定|届时|以后|将来|正在|此处|这里|在此|请|择[期机日]|为\\?|需要?进一步|亟|适时|[日稍后]后|后期|处于"
 )
 _DONE = (

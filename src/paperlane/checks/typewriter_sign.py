@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_EN, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _SIGNS = (
-    (re.compile(r"(?<![\w\"])\"(?=[^\s\"])[^\"\n]{1,200}(?<=[^\s])\"(?![\w\"])", re.ASCII), "“ ”"),
-    (re.compile(r"(?<=[A-Za-z])\.\.\.(?=\s|$)", re.ASCII), "…"),
-    (re.compile(r"(?<=[\s.!?])\([cC]\)(?=\s*$|\s(?:[A-Z]|\d{4}))", re.ASCII | re.MULTILINE), "©"),
-    (re.compile(r"(?<=\w)\s?\((?:tm|TM)\)", re.ASCII), "™"),
-    (re.compile(r"(?<=\w)\s?\((?:R|r)\)(?=[\s,.]|$)", re.ASCII), "®"),
-    (re.compile(r"(?<=\d)\s?x\s?(?=\d)(?<!0x)", re.ASCII), "×"),
+    (later(r"(?<![\w\"])\"(?=[^\s\"])[^\"\n]{1,200}(?<=[^\s])\"(?![\w\"])", re.ASCII), "“ ”"),
+    (later(r"(?<=[A-Za-z])\.\.\.(?=\s|$)", re.ASCII), "…"),
+    (later(r"(?<=[\s.!?])\([cC]\)(?=\s*$|\s(?:[A-Z]|\d{4}))", re.ASCII | re.MULTILINE), "©"),
+    (later(r"(?<=\w)\s?\((?:tm|TM)\)", re.ASCII), "™"),
+    (later(r"(?<=\w)\s?\((?:R|r)\)(?=[\s,.]|$)", re.ASCII), "®"),
+    (later(r"(?<=\d)\s?x\s?(?=\d)(?<!0x)", re.ASCII), "×"),
 )
 
 

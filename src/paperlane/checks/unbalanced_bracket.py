@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Severity
 
 # half- and full-width ones pair with each other; ’ is an apostrophe more often than a quote
@@ -41,38 +42,34 @@ _CLOSES = {
     "”": "“",
     "’": "‘",
 }
-_SIGN = re.compile(f"[{re.escape(''.join({**_OPENS, **_CLOSES}))}]")
+_SIGN = later(f"[{re.escape(''.join({**_OPENS, **_CLOSES}))}]")
 _SIGNS = (*_OPENS, *_CLOSES, '"')
 # what looks like a bracket and is none: in an interval, a face, quotes, a tag or behind a backslash
-_NONE = re.compile(
+_NONE = later(
     r"\[\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*[)）]|"
     r"[(（]\s*-?[\w.∞+]{1,12}\s*[,，;；]\s*[-+]?[\w.∞]{1,12}\s*\]|"
     r"(?<![\w()])[:;]['’]?-?[()\[\]](?![\w(])|[\"'“‘`][()\[\]{}（）【】][\"'”’`]|\\[()\[\]{}]|"
     r"<[!/?]?[a-zA-Z][^<>]{0,300}>"
 )
-_LABEL = re.compile(
+_LABEL = later(
     r"(?:^|(?P<inside>[\s;；,，、:：。.*_>|]))(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}|[#*])$",
     re.MULTILINE,
 )
-_ITEM = re.compile(
-    r"(?:^|(?<=\s))(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}) ?[)）]", re.MULTILINE
-)
-_POINT = re.compile(
-    r"\b(?:points?|items?|letters?|paragraphs?|options?|cases?|steps?|clauses?|parts?|and|or|to)$", re.ASCII
-)
+_ITEM = later(r"(?:^|(?<=\s))(?:[A-Za-z]{1,2}|\d{1,3}|[ivxIVX]{1,5}|[一二三四五六七八九十]{1,3}) ?[)）]", re.MULTILINE)
+_POINT = later(r"\b(?:points?|items?|letters?|paragraphs?|options?|cases?|steps?|clauses?|parts?|and|or|to)$", re.ASCII)
 # of programs, formulas and grammars, whose brackets follow other rules
-_FORMAL = re.compile(
+_FORMAL = later(
     r"[-:(|&=!+<>/*{};\\\[](?:(?<=:)[:=]|(?<=\()\?[^)\s]|(?<=\[):|(?<=\w:)\w+\(|(?<=\|)\||(?<=&)&|(?<==)[>=]|"
     r"(?<=\+)\+|(?<=<)<|(?<=>)>|(?<=-)>|(?<=!)=|(?<=/)\*|(?<=\*)/|(?<=[{};])\s*$|(?<=\w\()\)|(?<=\s=)\s|(?<=\\)\w)",
     re.MULTILINE,
 )
-_FORMAL_LINE = re.compile(r"^(?:\s*[\[{]+\w+,|\w+\([^()\n]*,\s*$|\s*//|\s*[-+|*/=<>]\s)", re.MULTILINE)
+_FORMAL_LINE = later(r"^(?:\s*[\[{]+\w+,|\w+\([^()\n]*,\s*$|\s*//|\s*[-+|*/=<>]\s)", re.MULTILINE)
 
 # where it stands decides which half it is, if anything does
-_QUOTE = re.compile(
+_QUOTE = later(
     r"(?:(?P<opens>(?:(?<=[\s(（\[])|^)\"(?=\S))|(?P<closes>(?<=[\w.,!?;)）])\"(?=[\s.,;:!?)）]|$))|\")", re.ASCII
 )
-_EASTERN = re.compile(r"[“”‘「」『』《》〈〉（）［］｛｝【】〔〕]")
+_EASTERN = later(r"[“”‘「」『』《》〈〉（）［］｛｝【】〔〕]")
 _QUOTES = ("“", "‘")
 _NEAR = 4  # blocks in which a bracket may be closed
 _SAID = {
@@ -80,8 +77,8 @@ _SAID = {
     False: {"fault": "is never opened", "fault_zh": "缺少左半部分"},
 }
 
-_WORDS = re.compile(r"[A-Za-z]{2,}[,;:]?\s[\"“(]?[a-z]{2,}|[\u3400-\u9fff]{2}")
-_TITLE = re.compile(r"[A-Za-z]{2,}")
+_WORDS = later(r"[A-Za-z]{2,}[,;:]?\s[\"“(]?[a-z]{2,}|[\u3400-\u9fff]{2}")
+_TITLE = later(r"[A-Za-z]{2,}")
 
 
 @dataclass(frozen=True, slots=True)

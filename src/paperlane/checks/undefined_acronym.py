@@ -7,12 +7,13 @@ from itertools import filterfalse
 from operator import itemgetter
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 from paperlane.model.documents import BlockKind, Severity
 
 # "ORDER BY" is two words in capitals; [CTAP] is the name of a reference. What stands before is looked at behind the
 # first letter, so that small ones are quickly passed by.
-_ACRONYM = re.compile(
+_ACRONYM = later(
     r"[A-Z](?<![\w$@#/.&-].)(?<![A-Z]{2} .)(?!(?<=\[.)[A-Z0-9]*\])[A-Z0-9]{1,5}s?"
     r"(?![\w/-]|\.\w|\(|['’]\w| [A-Z]{2,}\b)",
     re.ASCII,
@@ -37,7 +38,7 @@ _KNOWN = frozenset({
     "FATAL", "TRACE", "BUG", "APP", "SRS", "PRD", "VAT", "VM", "VMs", "WAN", "WIFI", "WWW", "XML", "YAML",
     "YML", "ZIP",
 })  # fmt: skip
-_INTRODUCED = re.compile(
+_INTRODUCED = later(
     r"(?:简称|縮寫|缩写|英文|又称|即|\b(?:abbreviat\w+|abbr\.?|acronym|hereafter|hereinafter|known|called|referred\s+to)(?:\s+(?:as|is|to))*)"
     r"\s*(?:名|为|為|是|作)?\s*[:：“\"'(（]*\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})(?![A-Za-z0-9])"
 )
@@ -45,16 +46,16 @@ _INTRODUCING = (
     "简称", "縮寫", "缩写", "英文", "又称", "即", "abbr", "acronym", "hereafter", "hereinafter", "known", "called",
     "referred",
 )  # fmt: skip
-_ENTRY = re.compile(
+_ENTRY = later(
     r"\W{0,4}(?P<acronym>[A-Z][A-Z0-9]{1,7})\W{0,4}?"
     r"(?:\t|[ \xa0]{2,}|\s*[:：=]|\s+[–—-]+\s|\|)\W*[A-Za-z\u3400-\u9fff]{2,}[^\n]{3,}"
 )
 _SMALL = frozenset({"of", "and", "the", "for", "in", "on", "to", "a", "by", "with"})
-_SAME_LETTER = re.compile(r"([A-Z])\1+")
+_SAME_LETTER = later(r"([A-Z])\1+")
 _FEWEST_WORDS = 5  # of a cell that is a statement
 _SPELLED = 3  # letters of the shortest acronym that capitals of neighbouring words spell
-_ROMAN = re.compile(r"[IVXLCDM]+")
-_CODE = re.compile(r"[A-Z]{1,3}\d\w*")
+_ROMAN = later(r"[IVXLCDM]+")
+_CODE = later(r"[A-Z]{1,3}\d\w*")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.modals import loose
 from paperlane.checks.obligations import Clause, bordered
 from paperlane.checks.sentences import LABEL
@@ -56,31 +57,31 @@ _GENERIC = (
     r"taken\s+care\s+of|ensured)"
 )
 _ADVERBS = r"(?:(?:also|always|further|both|thus|then|therefore|\w+ly)\s+)*+"
-_VERB = re.compile(
+_VERB = later(
     rf"{_ADVERBS}(?P<verb>(?P<able>{_ABLE})|(?P<hopeful>{_HOPEFUL})|(?P<generic>{_GENERIC}))(?![\w-])(?!\s*\))",
     re.ASCII,
 )
 _QUOTES = r"\"“'‘"  # a word in quotes is spoken of
 _BINDS = ("shall", "must", "should", "will", r"required\s+to", r"obliged\s+to")
 _TELLS = (r"expected\s+to", r"needs?\s+to", r"ha(?:s|ve)\s+to", r"is\s+to", r"are\s+to")
-_OBLIGES = re.compile(rf"{bordered(*_BINDS, *_TELLS, after=_QUOTES)}\s+", re.ASCII)
+_OBLIGES = later(rf"{bordered(*_BINDS, *_TELLS, after=_QUOTES)}\s+", re.ASCII)
 # these only tell what happens, but of what is built
-_OFTEN = re.compile(r"will|needs?|ha(?:s|ve)|is|are|expected")
+_OFTEN = later(r"will|needs?|ha(?:s|ve)|is|are|expected")
 # what names something that a test can look at
-_EXACT = re.compile(
+_EXACT = later(
     r"\d|\ufffc|[\"“”「《`|\[]|[:：]\s*\S|[:：]\s*$|\b(?:following|below|accordance|according\s+to|compl(?:y|iance|"
     r"iant|ies|ying)|conform\w*|"
     r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by|above))\b",
     re.ASCII,
 )
 # an ability is as weak where it is measured, but not where what it means is listed
-_LISTED = re.compile(
+_LISTED = later(
     r"[:：]\s*\S|•|[:：]\s*$|\b(?:following|below|accordance|according\s+to|above|"
     r"(?:as\s+)?(?:defined|specified|described|listed|mentioned|laid\s+down|set\s+out)\s+(?:in|by))\b",
     re.ASCII,
 )
-_LISTED_ZH = re.compile(r"[：:•]|如下|下列|以下")
-_NAMED = re.compile(
+_LISTED_ZH = later(r"[：:•]|如下|下列|以下")
+_NAMED = later(
     r"\b[A-Z]{2,}|[a-z][A-Z]|(?<=[\w,(] )[A-Z]\w+|(?<=\w)_\w|,\s*(?:and|or)\s|,.*\s(?:and|or)\s|"
     r"\b(?:via|through|using|by|without|unless|until|if|when|each|every|all|both|only|at\s+least|between|same|whether|"
     r"so\s+that|from)\b",
@@ -92,7 +93,7 @@ _WEAK_ZH = (
     "支持|考虑|处理|关注|重视|保障|保护|配合|协助|帮助|便利|优化|改[善进]|管理|应对|照顾|兼顾|完善|"
     "加强|支撑|协调|保证|服务|解决"
 )
-_VERB_ZH = re.compile(
+_VERB_ZH = later(
     r"(?P<verb>(?P<able>(?:能够|可以|有能力|有办法|能(?![力量源动])|可(?!能|用|靠|见|行|选|读|视|变|信|控|持|扩|维|编|执|移|配|追|重|访|被)|可选择)(?!被)|"
     r"(?:被?设计|用)(?:成|为|用?于|来)|"
     r"尝试|试图|设法|努力|力[图求争]|争取|谋求|追求|致力于|旨在|(?:着眼|立足|倾向|有志)于|打算|计划|预[期计]|期望|希望|尽力(?!而)|着力|趋[于向]|准备好|采取[^，。；、]{0,6}?(?:措施|手段|办法|方法|行动)|"
@@ -115,11 +116,9 @@ _HOW_ZH = (
     r"(?:同时|还|均|都|也|总是|全面|充分|积极|进一步|不断|持续|大力|切实|逐步|主动|深入|稳步|"
     r"统一|优先|重点|自动|统筹|更好地?|具?有?一定的?)*+"
 )
-_OBLIGES_ZH = re.compile(rf"(?<![对响相供适反效感呼])(?:应[当该]?|必须|须|需要?|要|务必){_HOW_ZH}")
-_EXACT_ZH = re.compile(
-    r"[•\dA-Za-z\ufffc“”「《【\[`|：:]|如下|下列|以下|按照?|根据|依据|符合|遵[循守照]|规定", re.ASCII
-)
-_NAMED_ZH = re.compile(r"[、]|通过|使用|采用|利用|方式|经由?|并|且|和|或|如果|当|若|所有|每|全部|后|前|时|至少")
+_OBLIGES_ZH = later(rf"(?<![对响相供适反效感呼])(?:应[当该]?|必须|须|需要?|要|务必){_HOW_ZH}")
+_EXACT_ZH = later(r"[•\dA-Za-z\ufffc“”「《【\[`|：:]|如下|下列|以下|按照?|根据|依据|符合|遵[循守照]|规定", re.ASCII)
+_NAMED_ZH = later(r"[、]|通过|使用|采用|利用|方式|经由?|并|且|和|或|如果|当|若|所有|每|全部|后|前|时|至少")
 _FEW_ZH = 16
 _WINDOW = 300  # characters in which something exact may stand
 

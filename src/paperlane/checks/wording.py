@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from paperlane.checks import Finding, Prose, Subject
+from paperlane.checks.compiling import later
 from paperlane.checks.obligations import Clause
 
 _OPENING = 30  # characters
@@ -76,6 +77,4 @@ def wording(
     English ones begin with a letter: most places are passed by after a look at one border.
     """
     words = rf"\b(?<!-)(?=[a-z])(?:{'|'.join(english)})(?![\w-])"
-    return Wording(
-        re.compile("|".join((words, *signs)), re.ASCII), re.compile("|".join(chinese), re.ASCII), anywhere, others
-    )
+    return Wording(later("|".join((words, *signs)), re.ASCII), later("|".join(chinese), re.ASCII), anywhere, others)

@@ -1,10 +1,10 @@
 """A team's words: its glossary, and what no check shall complain of."""
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from paperlane.checks.compiling import later
 from paperlane.errors import BadRequest
 
 MOST = 2_000
@@ -14,11 +14,11 @@ LARGEST = 64 << 10
 """Bytes of UTF-8 that they may have together."""
 
 _LONGEST = 200  # characters of a term or a word
-_SPACE = re.compile(r"\s+")
-_TERM = re.compile(r"(?P<term>.*?\S)\s*(?::(?=\s|$)|：)\s*(?P<meaning>.*)")
-_TIGHT = re.compile(r"(?P<term>[\w.&/+-]+):(?P<meaning>(?=[^\W\d_])[^\s:@]+(?:\s.*)?)")  # no std::string, no mailto
-_HAN = re.compile(r"[\u3400-\u9fff]")
-_NAMELESS = re.compile(r"[:：](?!:)")
+_SPACE = later(r"\s+")
+_TERM = later(r"(?P<term>.*?\S)\s*(?::(?=\s|$)|：)\s*(?P<meaning>.*)")
+_TIGHT = later(r"(?P<term>[\w.&/+-]+):(?P<meaning>(?=[^\W\d_])[^\s:@]+(?:\s.*)?)")  # no std::string, no mailto
+_HAN = later(r"[\u3400-\u9fff]")
+_NAMELESS = later(r"[:：](?!:)")
 _FEWEST_CAPITALS = 2  # of an acronym
 _ROOM = 2 * _LONGEST  # characters on each side of a finding in which a phrase around it is looked for
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_EN, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _PLAIN = {
@@ -178,7 +179,7 @@ _PLAIN = {
     "upc code": "UPC",
     "vin number": "VIN",
 }
-_PHRASE = re.compile(
+_PHRASE = later(
     r"(?<![\w-])(?:{})(?![\w-])".format("|".join(sorted(_PLAIN, key=len, reverse=True)).replace(" ", r"\s")), re.ASCII
 )
 

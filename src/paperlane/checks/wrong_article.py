@@ -4,18 +4,19 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_EN, Check, Finding, Scope, Subject
+from paperlane.checks.compiling import later
 from paperlane.model.documents import Language, Severity
 
 # Only words in small letters, of which the letters tell the sound; and no word that may follow the letter a itself.
 _BEFORE = r"(?<![\w.,'’*/&)(-])"
-_A = re.compile(
+_A = later(
     rf"{_BEFORE}(?P<word>[Aa])[ \t](?!(?:and|as|at|are|also|after|above|again|always|in|is|if|into|instead|it|of|on|or|"
     r"one|once|ones|oneself|ouija|ourselves|over|out|only|other|else|each|either|every|even|exist)\b|one-|once-|e[uw])"
     r"(?:[aeio][a-z]{2,}(?![\w(/=-]|\.\w)|un(?!i|a)[a-z]{3,}|upd[a-z]+|upp[a-z]+|ugly|umbrella|ultra[a-z]*|"
     r"(?:8|11|18)(?![\d.,/])[a-z-]?)",
     re.ASCII,
 )
-_AN = re.compile(
+_AN = later(
     rf"{_BEFORE}(?P<word>[Aa]n)[ \t](?!hour|honest|hono|heir|herb|histor|habitual|hotel|hors\b)"
     r"(?:[bcdgjkpqtvwz](?:[aeiouy]|[lrhw][aeiouy])[a-z]+|[flmnrh][aeiou][a-z]{2,}|y[aeo][a-z]+|f[lr][aeiou][a-z]+|"
     r"s(?:[aeiouy]|[chklmnptqw]{1,2}[aeiou]|[cpt]r[aeiou])[a-z]{2,}|"
