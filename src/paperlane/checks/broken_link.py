@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from urllib.parse import urlsplit
 
-from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.anchors import ESCAPED, MARKDOWN
 from paperlane.checks.compiling import later
+from paperlane.checks.subject import Prose
 from paperlane.model.documents import Block, BlockKind, Link, Severity
 
 _HTML = "text/html"

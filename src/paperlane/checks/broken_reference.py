@@ -5,12 +5,12 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.anchors import MARKDOWN, places
 from paperlane.checks.compiling import later
 from paperlane.checks.numerals import value_of
-from paperlane.checks.overview import overview
 from paperlane.checks.series import STANDARDS, captioned, captions, ids, kind_of, mentioned
+from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import Section, Severity
 
@@ -190,10 +190,10 @@ def _ends(number: str) -> Iterator[int]:
 
 
 def _sections(subject: Subject) -> Iterator[Finding]:
-    looked = overview(subject)
-    parted = looked.matching(_PARTED_NUMBER)
-    numbers = _Numbers(subject.document.sections, looked.at(parted))
-    for prose in looked.at(_naming_sections(subject, parted)):
+    reading = subject.reading
+    parted = reading.matching(_PARTED_NUMBER)
+    numbers = _Numbers(subject.document.sections, reading.at(parted))
+    for prose in reading.at(_naming_sections(subject, parted)):
         for found in _SECTION.finditer(prose.low) if not prose.block.level else ():
             places = list(_places(prose.text, found))
             if _foreign(prose.text, found.start(), places[-1][1]):
@@ -207,9 +207,9 @@ def _sections(subject: Subject) -> Iterator[Finding]:
 
 def _naming_sections(subject: Subject, parted: AbstractSet[int]) -> AbstractSet[int]:
     """The blocks in which one may be named: by its kind and a number, or by a number of several parts alone."""
-    prose, words = overview(subject), vocabulary(subject)
-    alone = parted & (words.naming(*_OF_PARTED) | prose.holding(*"按据依遵符满参见章节"))
-    return prose.numbered & (words.naming(*_OF_SECTIONS) | prose.holding("第", "§") | alone)
+    reading, words = subject.reading, vocabulary(subject)
+    alone = parted & (words.naming(*_OF_PARTED) | reading.holding(*"按据依遵符满参见章节"))
+    return reading.numbered & (words.naming(*_OF_SECTIONS) | reading.holding("第", "§") | alone)
 
 
 def _places(text: str, found: re.Match[str]) -> Iterator[tuple[int, int, str]]:
@@ -234,15 +234,15 @@ def _lost(subject: Subject) -> Iterator[Finding]:
     parsed = subject.document.parsed
     marked = parsed.media_type == MARKDOWN
     notes = {found["label"] for found in _NOTED.finditer(parsed.text)} if marked and "[^" in parsed.text else set()
-    looked = overview(subject)
-    for prose in looked.at(looked.holding("??", "!", "！")):
+    reading = subject.reading
+    for prose in reading.at(reading.holding("??", "!", "！")):
         for found in _LOST.finditer(prose.text):
             yield prose.finding(*found.span(), {"target": prose.said(*found.span())}, Severity.ERROR)
-    for prose in looked.at(vocabulary(subject).naming("page") | looked.holding("页")) if parsed.pages else ():
+    for prose in reading.at(vocabulary(subject).naming("page") | reading.holding("页")) if parsed.pages else ():
         for found in _PAGE.finditer(prose.text):
             if int(found["en"] or found["zh"]) > parsed.pages and not _foreign(prose.text, *found.span()):
                 yield prose.finding(*found.span(), {"target": prose.said(*found.span())})
-    for prose in looked.at(looked.holding("[^")) if notes else ():
+    for prose in reading.at(reading.holding("[^")) if notes else ():
         for found in _NOTE.finditer(prose.text):
             if found["label"] not in notes:
                 yield prose.finding(*found.span(), {"target": found[0]})
@@ -253,8 +253,8 @@ _ALWAYS_HERE = ("appendix", "annex", "附录")  # an attachment is often another
 
 def _appendices(subject: Subject) -> Iterator[Finding]:
     """Appendices, where a block begins with one of that kind, or where a document of sections has none."""
-    looked = overview(subject)
-    hinted = looked.at(vocabulary(subject).naming(*_OF_APPENDICES) | looked.holding("附"))
+    reading = subject.reading
+    hinted = reading.at(vocabulary(subject).naming(*_OF_APPENDICES) | reading.holding("附"))
     begun = [
         found
         for prose in hinted
@@ -312,9 +312,9 @@ def _titled(subject: Subject) -> Iterator[Finding]:
     titles = [" ".join(section.path[-1].casefold().split()) for section in subject.document.sections if section.path]
     if len(titles) < _FEWEST_TITLES:
         return
-    looked = overview(subject)
-    quoted = looked.holding('"', "“", "「") & (vocabulary(subject).naming(*_OF_TITLES) | looked.holding("见", "参"))
-    for prose in looked.at(quoted):
+    reading = subject.reading
+    quoted = reading.holding('"', "“", "「") & (vocabulary(subject).naming(*_OF_TITLES) | reading.holding("见", "参"))
+    for prose in reading.at(quoted):
         for found in _TITLED.finditer(prose.text):
             name = next(filter(None, found.groups()))
             wanted = " ".join(name.casefold().split()).strip(" .,")
@@ -334,8 +334,8 @@ def _ids(subject: Subject) -> Iterator[Finding]:
         if len(texts) >= _FEWEST_IDS and stem[-1] in _PARTS_OF_IDS and stem[:-1] not in STANDARDS
     }
     shortest = {stem: min(map(len, texts)) for stem, texts in series.items()}
-    looked = overview(subject)
-    for prose in looked.at(looked.matching(_OF_IDS)) if series else ():
+    reading = subject.reading
+    for prose in reading.at(reading.matching(_OF_IDS)) if series else ():
         for found in mentioned(prose):
             # KX-4 beside KX-101 is a name, and so is "the camera KX-4"
             known = series.get(found["stem"])

@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from paperlane.checks import STYLE_ZH, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import STYLE_ZH, Check, Finding, Scope, Subject
 from paperlane.checks.compiling import later
+from paperlane.checks.subject import Prose
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"

@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from paperlane.checks import SOUND, Check, Finding, Places, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Places, Scope, Subject
 from paperlane.checks.compiling import later
-from paperlane.checks.overview import overview
 from paperlane.checks.quantities import FIGURE, NUMBERS, Claim, claims
+from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import BlockKind, Severity
 
@@ -113,12 +113,12 @@ def _apart(first: _Stated, second: _Stated) -> bool:
 
 def _stated(subject: Subject) -> Iterator[_Stated]:
     places = Places(subject.document)
-    blocks, words = overview(subject), vocabulary(subject)
+    reading, words = subject.reading, vocabulary(subject)
     worded = words.holding(NUMBERS)
     row: tuple[int, int] = (0, 0)
     name: Prose | None = None
     heads: dict[tuple[int, int], str] = {}
-    for number, prose in enumerate(blocks.blocks):
+    for number, prose in enumerate(reading.prose):
         block = prose.block
         cell = block.kind is BlockKind.TABLE_CELL
         if cell and block.row == 1:
@@ -126,7 +126,7 @@ def _stated(subject: Subject) -> Iterator[_Stated]:
         if cell and (block.table, block.row) != row:
             row, name = (block.table, block.row), prose
         in_words = number in worded
-        if block.level or not (in_words or number in blocks.numbered):
+        if block.level or not (in_words or number in reading.numbered):
             continue
         about = ""
         if cell and _SHARE.search(prose.text) is not None:

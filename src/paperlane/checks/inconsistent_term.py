@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from operator import add, attrgetter
 
-from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.compiling import later
 from paperlane.checks.spellings import (
     CHINESE,
@@ -21,6 +21,7 @@ from paperlane.checks.spellings import (
     is_oxford,
     likely,
 )
+from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 from paperlane.model.documents import BlockKind, Language, Severity
 

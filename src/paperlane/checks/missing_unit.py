@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from paperlane.checks import Check, Finding, Prose, Scope, Subject
+from paperlane.checks import Check, Finding, Scope, Subject
 from paperlane.checks.compiling import later
 from paperlane.checks.obligations import Clause
+from paperlane.checks.subject import Prose
 from paperlane.model.documents import Severity
 
 _NUMERAL = later(

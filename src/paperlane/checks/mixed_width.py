@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from paperlane.checks import SOUND, STYLE_ZH, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, STYLE_ZH, Check, Finding, Scope, Subject
 from paperlane.checks.compiling import later
+from paperlane.checks.subject import Prose
 from paperlane.model.documents import Severity
 
 _WIDE = later(r"[Ａ-Ｚａ-ｚ０-９]+(?:[．：][０-９]+)?％?")

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from paperlane.checks import Prose, Subject
+from paperlane.checks import Subject
 from paperlane.checks.compiling import later
 from paperlane.checks.numerals import in_chinese, value_of
-from paperlane.checks.overview import overview
+from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import BlockKind, Section
 
@@ -102,8 +102,8 @@ def captioned(subject: Subject) -> Sequence[Prose]:
     """The blocks with a figure that speak of tables or figures, as captions do."""
     found: Sequence[Prose] | None = subject.kept.get("captioned")
     if found is None:
-        prose, words = overview(subject), vocabulary(subject)
-        found = prose.at(prose.numbered & (words.naming(*_CAPTIONED) | prose.holding("表", "图")))
+        reading, words = subject.reading, vocabulary(subject)
+        found = reading.at(reading.numbered & (words.naming(*_CAPTIONED) | reading.holding("表", "图")))
         subject.kept["captioned"] = found
     return found
 
@@ -187,9 +187,9 @@ def ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
 
 def _ids(subject: Subject) -> Mapping[str, Sequence[Id]]:
     lists: defaultdict[str, list[Id]] = defaultdict(list)
-    blocks = overview(subject).blocks
+    blocks = subject.reading.prose
     coded = {number for number, prose in enumerate(blocks) if prose.text is not prose.written}
-    for number in sorted(overview(subject).numbered | coded):
+    for number in sorted(subject.reading.numbered | coded):
         prose, before = blocks[number], blocks[number - 1] if number else None
         if (found := _defined(prose)) is not None and (place := _place(prose, before, found)):
             at = prose.finding(*found.span())

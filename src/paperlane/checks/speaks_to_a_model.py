@@ -6,8 +6,9 @@ It changes nothing of what a model is asked: whoever reads the report is told th
 from collections.abc import Iterator
 from itertools import islice
 
-from paperlane.checks import SOUND, Check, Finding, Scope, Subject, lowered
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.compiling import later
+from paperlane.checks.subject import lowered
 from paperlane.model.documents import Severity
 
 _MOST = 20  # in one document

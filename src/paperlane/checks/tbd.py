@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Self
 
-from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.compiling import later
-from paperlane.checks.overview import overview
+from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
 from paperlane.model.documents import Severity
 
@@ -89,7 +89,7 @@ _UNDECIDED = (  # said of it
     r"work\s+in\s+progress|(?:still\s+)?being\s+(?:discussed|negotiated|clarified|investigated|decided|worked\s+out)|still\s+being\s+(?:defined|finali[sz]ed|written)|"
     r"(?:unknown|unclear|not\s+known|undecided)\s+(?:yet|at\s+(?:this|the)\s+(?:time|moment|stage|point)|at\s+present)|"
     r"not\s+(?:decided|defined|determined|specified|agreed|known|fixed|settled|clear|available|chosen|set)\s+(?:yet|so\s+far|as\s+yet)|open\s+(?:point|issue|question|item)s?|"
-    r"(?:not|un)\s?(?:finali[sz]ed|decided|agreed(?:\s+upon)?)|(?:only\s+)?(?:provisional|tentative|preliminary)|anybody['’]s\s+guess|coming\s+soon|"
+    r"(?:not\s+|un)(?:finali[sz]ed|decided|agreed(?:\s+upon)?)|(?:only\s+)?(?:provisional|tentative|preliminary)|anybody['’]s\s+guess|coming\s+soon|"
     r"lorem\s+ipsum[^.]{0,60}"
 )
 _DECISIONS = (
@@ -199,14 +199,14 @@ class _Signs:
         whole = subject.of or subject
         found: Self | None = whole.kept.get(CHECK.name)
         if found is None:
-            prose, words = overview(whole), vocabulary(whole)
+            reading, words = whole.reading, vocabulary(whole)
             marked = words.holding(words.alike(lambda word: word.startswith(_OF_MARKS)))
-            marks = prose.holding(*_SIGNS) | marked | words.holding(["t"], ["b"])
+            marks = reading.holding(*_SIGNS) | marked | words.holding(["t"], ["b"])
             decided, open_ = (
                 {*chain.from_iterable(words.holding(*map(str.split, groups)) for groups in signs)}
                 for signs in (_OF_DECIDED, _OF_OPEN)
             )
-            found = cls(*({one.block.start for one in prose.at(blocks)} for blocks in (marks, decided, open_)))
+            found = cls(*({one.block.start for one in reading.at(blocks)} for blocks in (marks, decided, open_)))
             whole.kept[CHECK.name] = found
         return found
 

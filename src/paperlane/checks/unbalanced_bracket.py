@@ -5,8 +5,9 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from paperlane.checks import SOUND, Check, Finding, Prose, Scope, Subject
+from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.compiling import later
+from paperlane.checks.subject import Prose
 from paperlane.model.documents import Severity
 
 # half- and full-width ones pair with each other; ’ is an apostrophe more often than a quote
@@ -97,7 +98,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     What is quoted over several paragraphs opens anew in each.
     """
     open_: defaultdict[str, deque[tuple[int, _Lone]]] = defaultdict(deque)  # the last one of a kind is closed first
-    for number in subject.reading.holding(_SIGNS):
+    for number in subject.reading.rising(*_SIGNS):
         prose = subject.prose[number]
         for held in open_.values():
             while held and held[0][0] + _NEAR < number - 1:

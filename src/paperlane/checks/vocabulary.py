@@ -7,8 +7,8 @@ from functools import cached_property
 from itertools import chain, pairwise
 from string import ascii_letters
 
-from paperlane.checks import Prose, Subject
-from paperlane.checks.overview import Overview, overview
+from paperlane.checks import Subject
+from paperlane.checks.subject import Prose, Reading
 
 # reading words from bytes is many times faster than by a pattern; a sign outside of ASCII becomes a question mark
 _APART = bytes(sign if chr(sign) in f"{ascii_letters}-" else ord(" ") for sign in range(256))
@@ -21,10 +21,10 @@ class Vocabulary:
     written.
     """
 
-    def __init__(self, prose: Overview) -> None:
+    def __init__(self, prose: Reading) -> None:
         text = _words_apart(prose.text)
         self._prose = prose
-        self._words = [text[start:end].split() for start, end in pairwise(prose.starts)]
+        self._words = [text[start:end].split() for start, end in pairwise(prose.begins)]
         self.written = Counter(chain.from_iterable(self._words))
         self.forms: defaultdict[str, list[str]] = defaultdict(list)
         small: dict[str, int] = {}
@@ -39,7 +39,7 @@ class Vocabulary:
     @property
     def blocks(self) -> Iterator[tuple[Prose, Sequence[str]]]:
         """The blocks that hold any, with their words as they are written."""
-        return ((prose, words) for prose, words in zip(self._prose.blocks, self._words, strict=True) if words)
+        return ((prose, words) for prose, words in zip(self._prose.prose, self._words, strict=True) if words)
 
     @cached_property
     def _places(self) -> Mapping[str, Sequence[int]]:
@@ -105,5 +105,5 @@ def vocabulary(subject: Subject) -> Vocabulary:
     whole = subject.of or subject
     found: Vocabulary | None = whole.kept.get("vocabulary")
     if found is None:
-        found = whole.kept["vocabulary"] = Vocabulary(overview(whole))
+        found = whole.kept["vocabulary"] = Vocabulary(whole.reading)
     return found

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from paperlane.checks import Finding, Prose, Subject
+from paperlane.checks import Finding, Subject
 from paperlane.checks.compiling import later
 from paperlane.checks.obligations import Clause
+from paperlane.checks.subject import Prose
 
 _OPENING = 30  # characters
 

@@ -126,4 +126,4 @@ class _Found:
             self.broken[f"{check.name}: {kind}"] = Notice("check_failed", said, params)
 
 
-ISSUE_DETECTION = Step("issue_detection", 6, tuple[Document, Passages], Findings, detect, share=40, stage=Stage.MODEL)
+ISSUE_DETECTION = Step("issue_detection", 7, tuple[Document, Passages], Findings, detect, share=40, stage=Stage.MODEL)

@@ -2,14 +2,16 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.reading import document_of
 
-from paperlane.checks import CHECKS, Prose, Subject, whole
-from paperlane.checks.overview import overview
+from paperlane.checks import CHECKS, Subject, broken_reference, tbd, whole
 from paperlane.checks.spellings import american, likely
+from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
@@ -24,21 +26,21 @@ def words_of(*paragraphs: str) -> Vocabulary:
 
 
 def test_a_sign_is_found_in_each_block_that_holds_it_and_in_no_other():
-    seen = overview(subject_of("One?", "Two.", "Why? Who?", "?", "见表"))
+    seen = subject_of("One?", "Two.", "Why? Who?", "?", "见表").reading
     assert seen.holding("?") == {0, 2, 3}
-    assert seen.holding("Two", "见", "nowhere", ".O") == {1, 4}
+    assert seen.holding("two", "见", "nowhere", ".o") == {1, 4}
     assert seen.matching(re.compile(r"[A-Z]w")) == {1}
     assert [prose.text for prose in seen.at({4, 1})] == ["Two.", "见表"]
 
 
 @pytest.mark.parametrize("figure", ["7", "七", "７", "两"])
 def test_a_block_with_a_figure_is_numbered(figure: str):
-    assert overview(subject_of("None here.", f"It has {figure}.", "Nor here.")).numbered == {1}
+    assert subject_of("None here.", f"It has {figure}.", "Nor here.").reading.numbered == {1}
 
 
 def test_a_passage_sees_what_the_whole_document_shows():
     document = subject_of("One?", "Two.")
-    assert overview(Subject(document.document, 1, 2, document)) is overview(document)
+    assert Subject(document.document, 1, 2, document).reading is document.reading
     assert vocabulary(Subject(document.document, 1, 2, document)) is vocabulary(document)
 
 
@@ -107,3 +109,28 @@ def test_many_words_take_as_long_as_they_are_many():
         return time.process_time() - begun
 
     assert seconds(800) < 40 * seconds(80) + 0.3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"), [(tbd._DECIDED, "decided"), (tbd._DEFINED, "decided"), (tbd._OPEN, "open")]
+)
+@settings(max_examples=150)
+@given(draw=st.data())
+def test_no_open_point_is_lost_by_the_words_that_are_looked_for(
+    pattern: re.Pattern[str], name: str, draw: st.DataObject
+):
+    said = draw.draw(st.from_regex(pattern.pattern, fullmatch=True))
+    subject = subject_of("Before it.", f"Here {said} .", "Behind it.")
+    hinted: Collection[int] = getattr(tbd._Signs.of(subject), name)
+    for prose in subject.prose:
+        assert prose.block.start in hinted or pattern.search(prose.low) is None, prose.text
+
+
+@settings(max_examples=300)
+@given(said=st.from_regex(broken_reference._SECTION.pattern, fullmatch=True))
+def test_no_section_that_is_named_is_lost_by_the_words_that_are_looked_for(said: str):
+    subject = subject_of("Before it.", f"Here {said} .", "Behind it.")
+    numbered = subject.reading.matching(broken_reference._PARTED_NUMBER)
+    looked = broken_reference._naming_sections(subject, numbered)
+    for number, prose in enumerate(subject.prose):
+        assert number in looked or broken_reference._SECTION.search(prose.low) is None, prose.text
