@@ -84,7 +84,8 @@ _UNDECIDED = (  # said of it
     r"outstanding|undetermined|under\s+\w+|in\s+(?:work|discussion|progress))|left\s+(?:open|blank|undefined)|an?\s+open\s+(?:point|issue|question|item)|undecided|unresolved|"
     r"undetermined|under\s+(?:discussion|negotiation|investigation|consideration|study|review|clarification|construction|evaluation|assessment|analysis)|"
     rf"(?:awaiting|awaits|pending|subject\s+to)\s+(?:[\w'’]+\s+){{0,3}}?(?:{_THOUGHT})(?:\s+(?:by|of|from|with)\s+(?:[\w'’]+\s*){{1,4}})?|"
-    rf"(?:an?\s+matter\s+for|for|in\s+need\s+of)\s+(?:further|more|additional|some)\s+(?:{_THOUGHT})|"
+    rf"(?:an?\s+matter\s+for|in\s+need\s+of)\s+(?:further|more|additional|some)\s+(?:{_THOUGHT})|"
+    rf"for\s+(?:(?:further|additional)\s+(?:{_THOUGHT})|(?:more|some)\s+(?:discussion|negotiation|clarification|consideration))|"
     r"(?:details?|values?|more|text|figures?)\s+(?:to|will)\s+(?:follow|come)|to\s+(?:come|follow)|(?:an?\s+|the\s+)?placeholder(?:\s+(?:for|text)\b[^.]{0,60})?|"
     r"work\s+in\s+progress|(?:still\s+)?being\s+(?:discussed|negotiated|clarified|investigated|decided|worked\s+out)|still\s+being\s+(?:defined|finali[sz]ed|written)|"
     r"(?:unknown|unclear|not\s+known|undecided)\s+(?:yet|at\s+(?:this|the)\s+(?:time|moment|stage|point)|at\s+present)|"
@@ -171,7 +172,8 @@ _OF_OPEN = (
     ("finalized finalised unfinalized unfinalised",),
     ("still yet currently far presently", "open undefined unspecified missing outstanding work discussion not"),
     ("open", "point points issue issues question questions item items"),
-    ("subject", "to"), ("further additional", "for of"), ("need", "more some"),
+    ("subject", "to"), ("further additional", "for of"), ("need matter", "more some"),
+    ("more some", "discussion negotiation clarification consideration"),
 )  # fmt: skip
 
 
