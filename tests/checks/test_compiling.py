@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 import pytest
 
 import paperlane.checks
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 
 COMPILED_WHILE_LOADING = """
 import re, sys

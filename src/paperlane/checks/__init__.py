@@ -16,9 +16,9 @@ from itertools import accumulate
 from operator import itemgetter
 from pkgutil import iter_modules
 
-from paperlane.checks.compiling import later
 from paperlane.checks.sentences import sentences
 from paperlane.checks.subject import Finding, Subject
+from paperlane.compiling import later
 from paperlane.errors import BadRequest
 from paperlane.model.documents import (
     CONTEXT,

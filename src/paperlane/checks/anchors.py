@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.model.documents import Link, Parsed
 
 MARKDOWN = "text/markdown"

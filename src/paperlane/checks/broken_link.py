@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.anchors import ESCAPED, MARKDOWN
-from paperlane.checks.compiling import later
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 from paperlane.model.documents import Block, BlockKind, Link, Severity
 
 _HTML = "text/html"

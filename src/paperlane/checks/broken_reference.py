@@ -7,11 +7,11 @@ from collections.abc import Set as AbstractSet
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.anchors import MARKDOWN, places
-from paperlane.checks.compiling import later
 from paperlane.checks.numerals import value_of
 from paperlane.checks.series import STANDARDS, captioned, captions, ids, kind_of, mentioned
 from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
+from paperlane.compiling import later
 from paperlane.model.documents import Section, Severity
 
 # a number has two digits at most before its first point: Section 508 is a law's, and so is § 15

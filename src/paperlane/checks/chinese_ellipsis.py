@@ -1,8 +1,8 @@
 """Ellipses in Chinese text that are not the six dots of the standard."""
 
 from paperlane.checks import STYLE_ZH, Check, Scope
-from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
+from paperlane.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"

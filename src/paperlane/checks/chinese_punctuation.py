@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_ZH, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.mixed_width import slips
+from paperlane.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from paperlane.checks import STYLE_ZH, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _HAN = r"[\u3400-\u9fff]"

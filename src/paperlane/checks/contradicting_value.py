@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from paperlane.checks import SOUND, Check, Finding, Places, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.quantities import FIGURE, NUMBERS, Claim, claims
 from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind, Severity
 
 _GENERAL = frozenset(

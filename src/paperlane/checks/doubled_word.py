@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind, Severity
 
 _ENGLISH = later(

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.series import STANDARDS, Id, Numbered, captions, headings, ids
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _FEWEST_IDS = 3

@@ -7,7 +7,7 @@ from itertools import chain, islice, repeat, takewhile
 from string import ascii_lowercase, digits
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.model.documents import Block, BlockKind, Section, Severity
 
 _TOKEN = later(r"[a-z0-9]+|[\u3400-\u9fff]")

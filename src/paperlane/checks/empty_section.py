@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind, Document, Section, Severity
 
 # a comment, or tags that show nothing: an anchor, a break, a division

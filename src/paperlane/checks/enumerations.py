@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from paperlane.checks import Finding, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind
 
 _HAN = "零〇一二三四五六七八九十百"

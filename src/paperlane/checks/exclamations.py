@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from paperlane.checks import STYLE_EN, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _MARK = later(r"(?<=[A-Za-z0-9])!(?=\s|$|[\"')”’])", re.ASCII)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
 from paperlane.checks.anchors import MARKDOWN
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.model.documents import Document, Section, Severity
 
 _HABIT = 3

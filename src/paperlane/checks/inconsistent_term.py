@@ -8,7 +8,6 @@ from itertools import chain, pairwise
 from operator import add, attrgetter
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.spellings import (
     CHINESE,
     OTHER_WORDS,
@@ -23,6 +22,7 @@ from paperlane.checks.spellings import (
 )
 from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind, Language, Severity
 
 _NAME = later(r"(?=\w*[a-z])(?:[A-Z][a-z]+|[a-z]{1,2}|[A-Z]{2,})[A-Z]\w*")  # OpenChain, iPhone, JSONPath

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.obligations import Clause
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _NUMERAL = later(

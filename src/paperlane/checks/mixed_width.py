@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import SOUND, STYLE_ZH, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _WIDE = later(r"[Ａ-Ｚａ-ｚ０-９]+(?:[．：][０-９]+)?％?")

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from paperlane.checks import Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.obligations import CHINESE, ENGLISH
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 
 _SUBJECT = (  # a noun, not what stands for one
     r"(?!(?:it|this|that|there|these|those|they|you|we|i|he|she|one|which|who|what|note|if|when|where|while|although|"

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from paperlane.checks.compiling import later
 from paperlane.checks.sentences import LABEL, clauses
+from paperlane.compiling import later
 
 _QUOTES = r"\"“”'‘’"
 

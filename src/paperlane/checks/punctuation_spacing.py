@@ -1,8 +1,8 @@
 """Spaces beside full-width punctuation, which brings its own room."""
 
 from paperlane.checks import STYLE_ZH, Check, Scope
-from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
+from paperlane.compiling import later
 from paperlane.model.documents import Language, Severity
 
 _BEFORE = later(r"(?<=\S)[ \t]{1,3}[，。；：？！、）》】」』](?![ \t])")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
-from paperlane.checks.compiling import later
 from paperlane.checks.numerals import value_of
+from paperlane.compiling import later
 
 _SCALES: Mapping[str, Mapping[str, float]] = {
     "time": {

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from operator import itemgetter
 
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.model.documents import Block, BlockKind, Document, Notice, Remark
 
 _WORD = later(r"[^\s,，、]+")

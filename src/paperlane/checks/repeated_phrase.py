@@ -3,8 +3,8 @@
 import re
 
 from paperlane.checks import STYLE_EN, Check, Scope
-from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
+from paperlane.compiling import later
 from paperlane.model.documents import Language, Severity
 
 # at most five words of at most 30 letters, so that each place is looked at in bounded time

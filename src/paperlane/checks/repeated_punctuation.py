@@ -1,8 +1,8 @@
 """Punctuation that stands twice: "!!", "。。"."""
 
 from paperlane.checks import STYLE_EN, STYLE_ZH, Check, Scope
-from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _TWICE = later(

@@ -1,8 +1,8 @@
 """More than one space between two words or sentences."""
 
 from paperlane.checks import STYLE_EN, Check, Scope
-from paperlane.checks.compiling import later
 from paperlane.checks.patterns import everywhere
+from paperlane.compiling import later
 from paperlane.model.documents import Language, Severity
 
 # wider gaps are columns

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 
 # an item of a list that is written in one block begins with a label of its own
 _BULLET = r"[•⚫▪◦\uf000-\uf0ff]"  # the last are those of symbol fonts

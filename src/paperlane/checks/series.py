@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from paperlane.checks import Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.numerals import in_chinese, value_of
 from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind, Section
 
 _ARABIC = later(r"(?P<parent>(?:\d+\.)*)(?P<own>\d+)\.?", re.ASCII)

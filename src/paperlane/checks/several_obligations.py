@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from paperlane.checks import Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.obligations import CHINESE, ENGLISH
 from paperlane.checks.sentences import sentences
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _ENGLISH_JOIN = later(r"[,;]|\b(?:and|or|but|while)\b", re.IGNORECASE | re.ASCII)

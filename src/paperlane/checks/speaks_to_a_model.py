@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.subject import lowered
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _MOST = 20  # in one document

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 
 _OUR = "arm|behavi|col|endeav|fav|flav|harb|hon|hum|lab|neighb|od|rum|sav|tum|val|vap|vig"
 _ISE = (

@@ -10,9 +10,9 @@ from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Any
 
-from paperlane.checks.compiling import later
 from paperlane.checks.obligations import OF_ADVICE, Clause, duties, obliges
 from paperlane.checks.sentences import clauses
+from paperlane.compiling import later
 from paperlane.model.documents import Block, BlockKind, Document, Severity
 
 

@@ -7,9 +7,9 @@ from itertools import chain, pairwise
 from typing import Self
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.subject import Prose
 from paperlane.checks.vocabulary import vocabulary
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _SETTLED = (

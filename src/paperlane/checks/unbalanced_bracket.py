@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 # half- and full-width ones pair with each other; ’ is an apostrophe more often than a quote

@@ -7,8 +7,8 @@ from itertools import filterfalse
 from operator import itemgetter
 
 from paperlane.checks import SOUND, Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind, Severity
 
 # "ORDER BY" is two words in capitals; [CTAP] is the name of a reference. What stands before is looked at behind the

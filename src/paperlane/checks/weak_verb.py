@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 
 from paperlane.checks import Check, Finding, Scope, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.modals import loose
 from paperlane.checks.obligations import Clause, bordered
 from paperlane.checks.sentences import LABEL
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 from paperlane.model.documents import Severity
 
 _WHOM = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from paperlane.checks import Finding, Subject
-from paperlane.checks.compiling import later
 from paperlane.checks.obligations import Clause
 from paperlane.checks.subject import Prose
+from paperlane.compiling import later
 
 _OPENING = 30  # characters
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from paperlane.checks.compiling import later
+from paperlane.compiling import later
 from paperlane.errors import BadRequest
 
 MOST = 2_000

@@ -3,13 +3,13 @@
 Recognising is cheap and loads nothing; each format's reader is loaded when its first file is read.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import PurePath
 from typing import BinaryIO, Protocol
 
+from paperlane.compiling import later
 from paperlane.errors import DocumentError
 from paperlane.formats.utf16 import without_mark
 from paperlane.model.documents import PRESENTATION, WORKBOOK, Notice, Parsed, Upload
@@ -51,7 +51,7 @@ _UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_SEEN = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f{_UNSEEN}]")
+_SEEN = later(rf"[^\s\x00-\x1f\x7f-\x9f{_UNSEEN}]")
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _DOCX = f"{_OFFICE}wordprocessingml.document"
 _ODT = "application/vnd.oasis.opendocument.text"

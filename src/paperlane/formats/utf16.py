@@ -1,12 +1,12 @@
 """UTF-16 that carries no mark: told from other bytes by its zeros and by how Chinese it reads."""
 
 import codecs
-import re
 
+from paperlane.compiling import later
 from paperlane.formats.chinese import likeness
 
 _SAMPLE = 4096
-_NO_TEXT = re.compile(r"[\0-\x08\x0e-\x19\x1b-\x1f\ue000-\uf8ff\ufffe\uffff]")  # no honest text holds these
+_NO_TEXT = later(r"[\0-\x08\x0e-\x19\x1b-\x1f\ue000-\uf8ff\ufffe\uffff]")  # no honest text holds these
 
 
 def without_mark(content: bytes) -> str | None:

@@ -4,47 +4,48 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from paperlane.compiling import later
 from paperlane.model.documents import Block, BlockKind, Parsed, Section
 
 _MOST = 1_000
 _LONGEST_TERM, _LONGEST_MEANING = 60, 200
-_VERB = re.compile(
+_VERB = later(
     r"(?P<en>\b(?:shall mean|means|is defined as|refers to|denotes|is an?)\b)"
     r"|(?P<zh>是指|系指|指的是|即指|定义为|意为|是一种|是一个|是)",
     re.ASCII,
 )
 _CLEAR = frozenset({"shall mean", "means", "is defined as", "是指", "系指", "指的是", "即指", "定义为"})
-_ARTICLE = re.compile(r"[ \t]+(?:an?|the|any|all|each|one|those)\b")
+_ARTICLE = later(r"[ \t]+(?:an?|the|any|all|each|one|those)\b")
 _BEFORE = 100  # characters in front of a verb, where its term stands
-_CLAUSE = re.compile(r"[.。!！?？;；\r\n](?:\s|$|(?=[^\x00-\x7f]))|\n")
-_LEAD = re.compile(r"^\s*(?:[-*•]\s+|\d[\d.]*\s+)?(?:The term |术语|本文(?:所称|中)的?)?")
-_BRACKETS = re.compile(r"\s*(?:[(（][^()（）]{1,40}[)）])?[，,]?\s*$")
-_QUOTED = re.compile(r"(?:[“\"「《]|\*\*|__)([^“”\"「」《》*_]{2,60})(?:[”\"」》]|\*\*|__)")
-_BARE = re.compile(r"[A-Z][\w-]{1,30}(?:[ \t]+[\w-]{1,30}){0,4}", re.ASCII)
-_HAN = re.compile(r"[A-Za-z\d\u3400-\u9fff ]{2,20}")
-_MEANING_OF = re.compile(r"[ \t:：]*([^\s。；;.][^。；;\r\n]{3,400})")
-_NO_TERM = re.compile(
+_CLAUSE = later(r"[.。!！?？;；\r\n](?:\s|$|(?=[^\x00-\x7f]))|\n")
+_LEAD = later(r"^\s*(?:[-*•]\s+|\d[\d.]*\s+)?(?:The term |术语|本文(?:所称|中)的?)?")
+_BRACKETS = later(r"\s*(?:[(（][^()（）]{1,40}[)）])?[，,]?\s*$")
+_QUOTED = later(r"(?:[“\"「《]|\*\*|__)([^“”\"「」《》*_]{2,60})(?:[”\"」》]|\*\*|__)")
+_BARE = later(r"[A-Z][\w-]{1,30}(?:[ \t]+[\w-]{1,30}){0,4}", re.ASCII)
+_HAN = later(r"[A-Za-z\d\u3400-\u9fff ]{2,20}")
+_MEANING_OF = later(r"[ \t:：]*([^\s。；;.][^。；;\r\n]{3,400})")
+_NO_TERM = later(
     r"(?:This|That|It|Which|What|These|Those|They|He|She|We|There|Such|When|If|By|In|For|As|Your|Since|Although|But|And)\b"
     r".*|.*\b(?:an?|the|by|no|any|this|that)|[这那其它此该]|这里|此处|本文|[这该此][个种].*"
 )
-_PART = re.compile(
+_PART = later(
     r"terms?(?:\s+(?:and|&)\s+(?:definitions?|acronyms?|abbreviations?))?|(?:terminology|glossary|definitions?|vocabulary)"
     r"(?:\s+(?:and|&|of)\s+[\w ]+)?|"
     r"术语(?:表|定义|(?:和|与|及)(?:其)?(?:定义|缩略语|缩写|缩写词))?|定义|名词(?:解释|术语|定义)|词汇表|"
     r"(?:acronyms?|abbreviations?)(?:\s+(?:and|&)\s+[\w ]+)?|缩略语|缩写(?:词|语|表)?",
     re.IGNORECASE,
 )
-_TERM = re.compile(r"terms?|acronyms?|abbreviations?|word|名词|术语|缩略语|缩写词?|简称|词语", re.IGNORECASE)
-_MEANING = re.compile(
+_TERM = later(r"terms?|acronyms?|abbreviations?|word|名词|术语|缩略语|缩写词?|简称|词语", re.IGNORECASE)
+_MEANING = later(
     r"definitions?|meanings?|descriptions?|explanations?|stands for|expansion|full (?:name|form)|"
     r"定义|含义|解释|说明|释义|描述|全称",
     re.IGNORECASE,
 )
-_ENTRY = re.compile(
+_ENTRY = later(
     r"(?:[-*•][ \t]+)?(?P<term>[^\r\n:：—–]{2,60}?)[ \t]*(?:[:：]|—{1,2}|[ \t][–-][ \t])\s*(?P<meaning>\S.{3,})",
     re.DOTALL,
 )
-_SENTENCE_END = re.compile(r"\.(?:\s+(?=[A-Z])|\s*$)")
+_SENTENCE_END = later(r"\.(?:\s+(?=[A-Z])|\s*$)")
 _MARKS = " \t*_`“”\"'「」《》|"
 
 

@@ -5,29 +5,30 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from paperlane.compiling import later
 from paperlane.model.documents import BlockKind, Document, Language, Parsed, Section, Upload
 from paperlane.model.steps import Job, Step
 from paperlane.pipeline.definitions import definitions
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
-_WORD = re.compile(r"[A-Za-z]{2,}")
-_NUMBER = re.compile(
+_HAN = later(r"[\u3400-\u9fff]")
+_WORD = later(r"[A-Za-z]{2,}")
+_NUMBER = later(
     r"(?P<arabic>\d{1,3}(?:\.\d{1,3}){0,8})(?:[.、．:：)）](?=\s|[\u3400-\u9fff]|$)|(?=\s)|(?=[\u3400-\u9fff]))\s*(?P<rest>\S.*)?$|(?P<chapter>第\s*[一二三四五六七八九十百零〇\d]{1,5}\s*[章节節条條篇部])\s*(?P<title>.*)$|(?P<han>[一二三四五六七八九十]{1,3})[、．.]\s*(?P<after>.*)$",
     re.DOTALL,
 )
-_EXPANDED = re.compile(r"[(（]\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})s?\s*[)）,，]")
+_EXPANDED = later(r"[(（]\s*(?P<acronym>[A-Z][A-Z0-9]{1,7})s?\s*[)）,，]")
 # a letter of any other script may stand beside an acronym: 采用RBAC（…）
-_EXPANDS = re.compile(
+_EXPANDS = later(
     r"(?<![A-Za-z0-9_-])(?P<acronym>[A-Z][A-Z0-9]{1,7})\s*"
     r"(?:[(（]\s*(?P<words>[^()（）]{4,90})[)）]|(?:stands for|means|"
     r"is (?:an (?:acronym|abbreviation)|short) for|[=:：—]|"
     r"(?<=\s)[–-](?=\s)|是指|指的是|意为|即)\s*(?P<said>\S[^.。;；\n]{3,90}))"
 )
-_MARKED = re.compile(r"<abbr(?P<attributes>\s[^<>]*+)>(?P<acronym>[A-Z][A-Z0-9]{1,7})</abbr>")
-_TITLE = re.compile(r"\stitle=([\"'])(?P<words>[^<>]{4,200}?)\1")
-_WORDS = re.compile(r"[A-Za-z]{3}|[\u3400-\u9fff]{2}")
-_SPOKEN = re.compile(r"[^\W\d_](?:[\w-]*\w)?")
-_CLAUSE = re.compile(r"[.,;:!?。，；：！？、()（）]")
+_MARKED = later(r"<abbr(?P<attributes>\s[^<>]*+)>(?P<acronym>[A-Z][A-Z0-9]{1,7})</abbr>")
+_TITLE = later(r"\stitle=([\"'])(?P<words>[^<>]{4,200}?)\1")
+_WORDS = later(r"[A-Za-z]{3}|[\u3400-\u9fff]{2}")
+_SPOKEN = later(r"[^\W\d_](?:[\w-]*\w)?")
+_CLAUSE = later(r"[.,;:!?。，；：！？、()（）]")
 _AROUND = " \t\r\n*_`“”\"'「」"
 _LANGUAGE_SAMPLE = 200_000
 

@@ -1,13 +1,12 @@
 """The last step: what a document's reader gets."""
 
-import re
-
+from paperlane.compiling import later
 from paperlane.model.documents import Document, Findings, Report
 from paperlane.model.steps import Job, Step
 from paperlane.model.tasks import Stage
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
-_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_HAN = later(r"[\u3400-\u9fff]")
+_WORD = later(r"[^\W_]+(?:['’.-][^\W_]+)*")
 
 
 def words_of(text: str) -> int:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from paperlane.checks.sentences import sentences
+from paperlane.compiling import later
 from paperlane.model.documents import Block, BlockKind, Document, Passage, Passages, Section
 from paperlane.model.steps import Job, Step
 from paperlane.pipeline.terms import Terms
@@ -26,8 +27,8 @@ SHORTEST = 500
 """Characters below which a passage is joined with its neighbour inside the same parent section."""
 
 _HEADERS = 500  # characters of a table's first row that are context
-_WORD = re.compile(r"[^\W_\u3400-\u9fff]+|[\u3400-\u9fff]{1,3}")
-_ROOM = re.compile(r"\s+|(?<=[\u3000-\u303f\uff00-\uffef])")
+_WORD = later(r"[^\W_\u3400-\u9fff]+|[\u3400-\u9fff]{1,3}")
+_ROOM = later(r"\s+|(?<=[\u3000-\u303f\uff00-\uffef])")
 
 
 def merge(document: Document, job: Job) -> Passages:

@@ -1,13 +1,13 @@
 """Which of the terms that a document or its team defines occur in a text."""
 
-import re
 from collections.abc import Mapping
 
+from paperlane.compiling import later
 from paperlane.model.documents import Document
 
 _MOST = 20  # terms beside one text
 _LONGEST = 200  # characters of a meaning
-_WORDY = re.compile(r"[A-Za-z0-9]")
+_WORDY = later(r"[A-Za-z0-9]")
 
 
 class Terms:

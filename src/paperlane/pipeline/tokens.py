@@ -1,15 +1,15 @@
 """How many tokens a text takes, without any model's vocabulary."""
 
-import re
+from paperlane.compiling import later
 
 # Nearly what common tokenizers first cut a text into, before they look into their vocabularies: a Chinese character or
 # mark, up to three letters of another script, a word or a part of one that its capital begins, three digits, a run of
 # signs or spaces, a sign beyond the basic plane, which is mostly an emoji and takes two.
-_PIECE = re.compile(
+_PIECE = later(
     r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]|[A-Z]?[a-z]{1,9}|[A-Z]{1,4}|\d{1,3}|[!-/:-@\[-`{-~]{1,6}"
     r"|[ \t]{2,}|[^\W\d_]{1,2}|[^\w\s]"
 )
-_BEYOND = re.compile(r"[\U00010000-\U0010ffff]")
+_BEYOND = later(r"[\U00010000-\U0010ffff]")
 
 
 def tokens_of(text: str) -> int:
