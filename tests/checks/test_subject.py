@@ -11,7 +11,7 @@ from tests.reading import document_of
 
 from paperlane.checks import CHECKS, Subject, broken_reference, tbd, whole
 from paperlane.checks.spellings import american, likely
-from paperlane.checks.subject import Prose
+from paperlane.checks.subject import Prose, Reading
 from paperlane.checks.vocabulary import Vocabulary, vocabulary
 
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
@@ -134,3 +134,31 @@ def test_no_section_that_is_named_is_lost_by_the_words_that_are_looked_for(said:
     looked = broken_reference._naming_sections(subject, numbered)
     for number, prose in enumerate(subject.prose):
         assert number in looked or broken_reference._SECTION.search(prose.low) is None, prose.text
+
+
+def found_in(text: str) -> set[tuple[str, int, int]]:
+    subject = whole(document_of(text))
+    return {(name, found.start, found.end) for name, check in CHECKS.items() for found in check.find(subject)}
+
+
+@pytest.mark.parametrize("how", ["as it is", "broken", "loud", "spaced"])
+@pytest.mark.parametrize("name", CHECKS)
+def test_what_is_looked_for_first_loses_nothing(name: str, how: str, monkeypatch: pytest.MonkeyPatch):
+    """With a look that finds words in each block, checks find the same in their examples."""
+    text = "\n\n".join(CHECKS[name].flags)
+    match how:
+        case "broken":
+            text = re.sub(r"(?<=[a-z]) (?=[a-z])", "\n", text)
+        case "loud":
+            text = text.upper()
+        case "spaced":
+            text = text.replace(" ", "  ")
+        case _:
+            pass
+    found = found_in(text)
+    for look in ("holding", "matching"):
+        monkeypatch.setattr(Reading, look, lambda self, *_: {*range(len(self.prose))})
+    monkeypatch.setattr(Reading, "rising", lambda self, *_: range(len(self.prose)))
+    for look in ("holding", "naming"):
+        monkeypatch.setattr(Vocabulary, look, lambda self, *_: {*range(len(self._words))})
+    assert found_in(text) == found

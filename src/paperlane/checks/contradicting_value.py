@@ -17,6 +17,7 @@ _GENERAL = frozenset(
 _MOST_CLAIMS, _MOST_VALUES = 5, 2  # more of one key are entries of a kind, each with a value of its own
 _FEWEST_WORDS = {"number": 2.0}
 _CODE = later(r"(?<!-)->|::|\w\([^)]*\)\W*$")  # functions are described alike
+_TITLE = 300  # characters of a block from which a title is made
 _SHORT = 30  # characters of a cell that holds a value
 # 21 of 36: a result, counted each time
 _SHARE = later(r"\d\s+(?:out\s+)?of\s+(?:the\s+)?\d|\d\s*[个项条次]?中的?\s*\d")
@@ -114,7 +115,7 @@ def _apart(first: _Stated, second: _Stated) -> bool:
 def _stated(subject: Subject) -> Iterator[_Stated]:
     places = Places(subject.document)
     reading, words = subject.reading, vocabulary(subject)
-    worded = words.holding(NUMBERS)
+    worded = words.naming(*NUMBERS)
     row: tuple[int, int] = (0, 0)
     name: Prose | None = None
     heads: dict[tuple[int, int], str] = {}
@@ -146,9 +147,7 @@ def _stated(subject: Subject) -> Iterator[_Stated]:
                 section = places.section(at)
                 if section is not None and _CODE.search(section.title):
                     continue
-                title = (
-                    section.path[-1] if section is not None and section.path else prose.said(0, len(prose.text))[:60]
-                )
+                title = section.path[-1] if section is not None and section.path else prose.said(0, _TITLE)[:60]
                 yield _Stated(claim, finding, title, section.first if section is not None else 0)
 
 
@@ -171,6 +170,7 @@ CHECK = Check(
         "zh": "请统一数值，或分别注明各自适用的条件。",
     },
     flags=(
+        "# A\n\nThe lock delay is a two-second pause.\n\n# B\n\nThe lock delay of the door is a nine-second pause.",
         "# A\n\nThe hold period is 5 s.\n\n# B\n\nThe hold period of the lamp is 10 s.",
         "# 甲\n\n缓冲区上限为1000条。\n\n# 乙\n\n缓冲区上限为5000条。",
         "# 甲\n\n给料速度为20升/分钟。\n\n# 乙\n\n给料速度为25升/分钟。",

@@ -159,7 +159,7 @@ def _loose(prose: Prose, *, english: bool, chinese: bool) -> Iterator[tuple[int,
 
 def _soft(prose: Prose, *, english: bool, chinese: bool) -> Iterator[tuple[int, int]]:
     low = prose.low
-    english = english and any(word in low for word in _SOFT_WORDS)
+    english = english and any(map(" ".join(low.split()).__contains__, _SOFT_WORDS))
     chinese = chinese and prose.chinese and _OF_CHINESE.search(low) is not None
     for start, end in prose.clauses if english or chinese else ():
         clause = low[start:end]

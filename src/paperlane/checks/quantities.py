@@ -90,7 +90,7 @@ _VALUE = later(
 )
 FIGURE = later(rf"[{_FIGURES}]")
 NUMBERS = frozenset(_NUMBERS)
-"""One of these, or a figure, is in each text that claims anything."""
+"""One of these, alone or before a hyphen, or a figure, is in each text that claims anything."""
 
 _LABELS = later(
     r"(?:第|图|表|附录|版本|章节|步骤|步|阶段|类型|级别|#|No\.?|"

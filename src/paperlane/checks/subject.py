@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -92,15 +92,13 @@ class Prose:
 class Reading:
     """All prose of a document, to look at once for what few of its blocks hold. They are told by their numbers, from 0.
 
-    `text` is that of all blocks, each behind a line break, and `low` the same in lower case; block n begins in both at
-    `begins[n]`, whose last is their end.
+    `text` is that of all blocks, each behind a line break; block n begins there at `begins[n]`, whose last is the end.
     """
 
     def __init__(self, prose: Sequence[Prose]) -> None:
         self.prose = prose
         self.starts = [one.block.start for one in prose]
         self.text = "\n".join(["", *[one.text for one in prose], ""])
-        self.low = lowered(self.text)
         self.begins = list(accumulate((len(one.text) + 1 for one in prose), initial=1))
         self._held: dict[Sequence[str], Sequence[int]] = {}
 
@@ -116,31 +114,41 @@ class Reading:
         return self.matching(_FIGURE)
 
     def holding(self, *words: str) -> AbstractSet[int]:
-        """The blocks that hold one of these words, given in lower case, or of these signs."""
+        """The blocks that hold one of these words or signs, in lower case and with a blank for each line break."""
         return {*self.rising(*words)}
 
     def rising(self, *words: str) -> Sequence[int]:
         """The same in reading order, looked for once."""
         if words not in self._held:
-            found = (self._following(partial(self.low.find, word)) for word in words)
+            low, begins = self._low
+            found = (_following(partial(low.find, word), begins) for word in words)
             self._held[words] = sorted({*chain.from_iterable(found)})
         return self._held[words]
 
     def matching(self, sign: re.Pattern[str]) -> AbstractSet[int]:
         """The blocks in whose text a pattern is found, which does not look over their edges."""
-        return {*self._following(lambda start: found.start() if (found := sign.search(self.text, start)) else -1)}
+        text = self.text
+        return {*_following(lambda start: found.start() if (found := sign.search(text, start)) else -1, self.begins)}
 
     def at(self, numbers: Iterable[int]) -> Sequence[Prose]:
         """These blocks, in reading order."""
         return [self.prose[number] for number in sorted(numbers)]
 
-    def _following(self, find: Callable[[int], int]) -> Iterator[int]:
-        """The blocks of what is found behind a start again and again; in each of them one place is enough."""
-        place = find(0)
-        while place >= 0:
-            block = bisect_right(self.begins, place) - 1
-            yield block
-            place = find(self.begins[block + 1])
+    @cached_property
+    def _low(self) -> tuple[str, Sequence[int]]:
+        """All of it in lower case with single blanks, each block behind a line break, and where they begin."""
+        low = lowered(self.text)
+        blocks = [" ".join(low[start:end].split()) for start, end in pairwise(self.begins)]
+        return "\n".join(["", *blocks, ""]), list(accumulate((len(block) + 1 for block in blocks), initial=1))
+
+
+def _following(find: Callable[[int], int], begins: Sequence[int]) -> Iterator[int]:
+    """The blocks of what is found behind a start again and again; in each of them one place is enough."""
+    place = find(0)
+    while place >= 0:
+        block = bisect_right(begins, place) - 1
+        yield block
+        place = find(begins[block + 1])
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ _MARK = later(
     r"(?<![\w-])(?:(?:TBD|TBC|TBA|TBS|TBR|TODO|FIXME|XXX)s?(?:[-_ #]?\d{1,4})?(?![\w-])|"
     r"T\.B\.[ACDRS]\.?|t\.b\.[acdrs]\.?)|"
     r"(?<![\w.-])[Tt][Bb][ACDacd](?![\w-])|(?<![\w-])[Tt]o[ -]?[Dd]o(?=\s?[:：])|"
-    rf"\?{{3,}}|？{{3,}}|{_AFTER}(?:[xXＸ×○〇□]{{2,}}|_{{3,}}|某某|[?？]{{1,2}})(?=[.。;；,，]?\s*$)|[×○〇□]{{3,}}|{_AFTER}[?？]{{1,2}}{_UNIT}|[（(]\s{{0,4}}[）)]{_UNIT}|"
+    rf"\?{{3,}}|？{{3,}}|{_AFTER}(?:[xXＸ×○〇□]{{2,}}|_{{3,}}|某某|[?？]{{1,2}})(?=[.。;；,，]?\s*$)|[×○〇□]{{3,}}|{_AFTER}[?？]{{1,2}}{_UNIT}|(?:\(\s{{1,4}}\)|（\s{{0,4}}）){_UNIT}|"
     rf"(?<![\w.])(?:[xXＸ×○〇□]{{2,4}}|[nNyYzZ]{{2,4}}|[?？]{{2}}|_{{2,}}){_UNIT}|"
     r"未定(?![一-龥])|"
     rf"(?:尚未|还未|仍未|还没有?|暂未|未最终)(?:最终)?(?:{_SETTLED}|{_ASKED}|定(?!稿)){_STOP}|"
@@ -147,11 +147,11 @@ _ENDS = later(
 )
 _IF = later(r"\b(?:if|when|while|until|unless|whether|as\s+long\s+as|because)\b[^.;]*$", re.IGNORECASE | re.ASCII)
 _WINDOW = 80
-_SIGNS = ("?", "？", "__", "×", "○", "〇", "□")
-_OF_MARKS = ("tb", "todo", "fixme", "xx")  # what words begin with
-_SIGNS_ZH = later(
-    r"[未没待再尚仍还将拟版期稿暂缺空补议×○〇□Ｘ？略]|[讨究商估证研批判拟定完整]中|另[行择]|后续|某某|占位|协商|无定|届时|以后|将来|正在|此处|这里|在此|请|择[期机日]|为\\?|需要?进一步|亟|适时|[日稍后]后|后期|处于"
-)
+_SIGNS = (
+    "?", "？", "__", "×", "○", "〇", "□", "ｘ",
+    "( )", "（）", "（ ）",
+)  # fmt: skip
+_OF_MARKS = ("tb", "todo", "fixme", "xx", "nn", "yy", "zz")  # what words begin with
 _DONE = (
     "added advised agreed announced assigned chosen clarified completed confirmed continued decided defined described "
     "detailed determined developed discussed documented drafted elaborated established estimated filled finalised "
@@ -194,6 +194,7 @@ class _Signs:
     marks: Collection[int]
     decided: Collection[int]
     open: Collection[int]
+    here: Collection[int]
 
     @classmethod
     def of(cls, subject: Subject) -> Self:
@@ -202,13 +203,15 @@ class _Signs:
         found: Self | None = whole.kept.get(CHECK.name)
         if found is None:
             reading, words = whole.reading, vocabulary(whole)
-            marked = words.holding(words.alike(lambda word: word.startswith(_OF_MARKS)))
-            marks = reading.holding(*_SIGNS) | marked | words.holding(["t"], ["b"])
+            marked = words.alike(lambda word: any(part.startswith(_OF_MARKS) for part in word.split("-")))
+            spelled = words.holding(["t"], ["b"]) | words.holding(["to"], ["do"])
+            marks = reading.holding(*_SIGNS) | words.holding([*marked, "to-do"]) | spelled
+            here = reading.holding(" here")
             decided, open_ = (
                 {*chain.from_iterable(words.holding(*map(str.split, groups)) for groups in signs)}
                 for signs in (_OF_DECIDED, _OF_OPEN)
             )
-            found = cls(*({one.block.start for one in reading.at(blocks)} for blocks in (marks, decided, open_)))
+            found = cls(*({one.block.start for one in reading.at(blocks)} for blocks in (marks, decided, open_, here)))
             whole.kept[CHECK.name] = found
         return found
 
@@ -217,7 +220,7 @@ class _Signs:
         at, written = prose.block.start, prose.written
         return (
             at in self.marks or at in self.decided or at in self.open or prose.chinese
-            or "<" in written or "[" in written or " here" in written
+            or "<" in written or "[" in written or at in self.here
         )  # fmt: skip
 
 
@@ -236,8 +239,7 @@ def _explained(blocks: Sequence[Prose], signs: _Signs) -> Iterator[tuple[int, in
 def _blank(written: str) -> Iterator[re.Match[str]]:
     """What a reader shall write; a name in angle brackets may look like a tag, so that the text itself has none."""
     yield from _BLANK.finditer(written)
-    if " here" in written:
-        yield from _HERE.finditer(written)
+    yield from _HERE.finditer(written)
 
 
 def _open(prose: Prose, signs: _Signs) -> Iterator[re.Match[str]]:
@@ -247,7 +249,7 @@ def _open(prose: Prose, signs: _Signs) -> Iterator[re.Match[str]]:
     programs define and specify, so there nothing more may be said.
     """
     at, text = prose.block.start, prose.low
-    if at in signs.marks or (prose.chinese and _SIGNS_ZH.search(prose.text)):
+    if at in signs.marks or prose.chinese:
         yield from _MARK.finditer(prose.text)
     if at in signs.decided:
         for found in _DECIDED.finditer(text):
@@ -282,6 +284,14 @@ CHECK = Check(
         "zh": "请补全内容，或注明由谁在何时确定。",
     },
     flags=(
+        "The delay is nn ms.",
+        "The launch is at T-xx min.",
+        "To do: ask the client.",
+        "The room is ( ) m long.",
+        "The price is for more discussion.",
+        "Insert the name\nhere.",
+        "颜色需与业主确认。",
+        "价格由供需双方商讨确定。",
         "The pause is XX seconds.",
         "The fee needs further clarification.",
         "The date will be fixed during the detailed design.",

@@ -99,7 +99,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     """
     open_: defaultdict[str, deque[tuple[int, _Lone]]] = defaultdict(deque)  # the last one of a kind is closed first
     for number in subject.reading.rising(*_SIGNS):
-        prose = subject.prose[number]
+        prose = subject.reading.prose[number]
         for held in open_.values():
             while held and held[0][0] + _NEAR < number - 1:
                 yield _finding(held.popleft()[1])

@@ -105,6 +105,7 @@ CHECK = Check(
         "zh": "请给出数值、单位与容差，或列出明确的条件。",
     },
     flags=(
+        "The server has\nto respond quickly.",
         "The hull shall be sturdy.",
         "外壳应轻巧。",
         "The display shall be legible under normal lighting.",

@@ -34,6 +34,9 @@ class Vocabulary:
             if word[1:].islower() or word.isupper() or "-" in word:
                 small[low] = small.get(low, 0) + times
         self.small = Counter(small)
+        self._times = Counter[str]()
+        for word, times in self.written.items():
+            self._times[word.lower()] += times
         self.first = {word: at for at, word in enumerate(self.small)}
 
     @property
@@ -80,7 +83,7 @@ class Vocabulary:
 
     def _rarest(self, words: Collection[str]) -> str:
         """Of words that stand together, the one in the fewest blocks: all others are not looked at."""
-        return min(words, key=lambda word: sum(self.written[form] for form in self.forms.get(word, ())))
+        return min(words, key=self._times.__getitem__)
 
     def prose(self, *groups: Collection[str]) -> Sequence[Prose]:
         """The blocks that hold a word of each of these groups, given in small letters."""
@@ -95,7 +98,7 @@ class Vocabulary:
 
 
 def _words_apart(text: str) -> str:
-    """As long as it was, with blanks for all that is no letter, and no hyphen between two."""
+    """As long as it was, with blanks for all but letters and the hyphens between two of them."""
     letters = text.encode("ascii", "replace").translate(_APART)
     return letters.replace(b"--", b"  ").replace(b" -", b"  ").replace(b"- ", b"  ").decode("ascii")
 

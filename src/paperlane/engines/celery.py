@@ -358,8 +358,8 @@ class _Side:
         if self._beside is not None:
             self._beside.close()
         time.sleep(_PAUSE)
+        log.error("Celery's worker could not go on and is started anew, unless it was told to stop", why=repr(error))
         if not self._told:
-            log.error("Celery's worker could not go on and is started anew", why=repr(error))
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  what this was started by
 
     def _leave_to_parent(self, **_told: object) -> None:

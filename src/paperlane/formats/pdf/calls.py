@@ -2,7 +2,8 @@
 
 They have no prototypes, so that nothing is converted: a number is an `int` of C, a page or its text goes by reference,
 and so does what a function fills; what one gives is a Handle. Of a structure's elements only the number is given, or
-None, for most stand on other pages.
+None, for most stand on other pages. What is filled is kept for the next call, so that one thread reads, as in a
+sandbox's child.
 """
 
 import ctypes
