@@ -19,6 +19,7 @@ from paperlane.formats import FORMATS, recognise
 from paperlane.model.documents import Brief, Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
+from paperlane.pipeline import MODEL_REVIEW, test_document
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import ModelTerms, Settings, models_of
 from paperlane.threads import apart
@@ -86,7 +87,7 @@ class _Direct:
         def progress(share: float, _message: str) -> None:
             self.tell(begins + step.share * share)
 
-        if self.reviewing is not None and step.run is None:
+        if self.reviewing is not None and step.name == MODEL_REVIEW.name:
             return Saved(await self.reviewing.once(value.content, progress))
         if step.file is None:
             return Saved(await self.sandbox.run(step.name, value.content, None, progress))
@@ -126,8 +127,6 @@ async def check(
                 finally:
                     tell(_name(path), 100.0)
 
-        if files:
-            await _warm(sandbox)
         for path in files:
             tell(_name(path), 0.0)
         results = await asyncio.gather(*map(one, files, files.values()))
@@ -142,15 +141,6 @@ async def check(
         [(_name(path), fault) for path, fault in faults if path in asked],
         [(_name(path), fault) for path, fault in faults if path not in asked],
     )
-
-
-async def _warm(sandbox: Sandbox) -> None:
-    """Let a child load its steps meanwhile; what the system refuses, the files that need one meet too, and tell."""
-    try:
-        await sandbox.warm()
-    except (OSError, RuntimeError) as error:
-        if not _is_refused(error):
-            raise
 
 
 @asynccontextmanager
@@ -225,8 +215,6 @@ def _name(path: Path) -> str:
 
 
 async def _test(path: Path, brief: Brief, direct: _Direct) -> Report:
-    from paperlane.pipeline import test_document  # noqa: PLC0415  loaded while the sandbox's child loads the same
-
     try:
         upload = await apart(_upload, path, brief)  # asyncio's own pool takes one thread more to end
     except OSError as error:

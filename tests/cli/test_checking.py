@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from paperlane import checking, pipeline
+from paperlane import checking
 from paperlane.pipeline import STEPS
 from paperlane.settings import Settings
 from paperlane.work import sandbox
@@ -85,6 +85,6 @@ def test_a_mistake_of_ours_is_not_told_as_a_lack_of_anything(paths: list[Path], 
     async def mistaken(*_: object) -> None:
         raise RecursionError("maximum recursion depth exceeded")
 
-    monkeypatch.setattr(pipeline, "test_document", mistaken)
+    monkeypatch.setattr(checking, "test_document", mistaken)
     with pytest.raises(RecursionError):
         asyncio.run(checked(paths))
