@@ -110,7 +110,7 @@ class Reading:
 
     @cached_property
     def numbered(self) -> AbstractSet[int]:
-        """The blocks with a figure, which are few."""
+        """The blocks with a figure."""
         return self.matching(_FIGURE)
 
     def holding(self, *words: str) -> AbstractSet[int]:
