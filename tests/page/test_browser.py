@@ -630,3 +630,11 @@ def overlap(one: FloatRect | None, other: FloatRect | None) -> bool:
         max(one[a], other[a]) < min(one[a] + one[size], other[a] + other[size])
         for a, size in (("x", "width"), ("y", "height"))
     )
+
+
+def test_an_address_that_asks_for_what_there_is_not_leads_back(cut_page: Page):
+    home = cut_page.url
+    cut_page.goto(f"{home}?status=lost")
+    expect(cut_page.get_by_role("alert").filter(has_text="There is no status 'lost'.")).to_be_visible()
+    cut_page.get_by_role("link", name="All", exact=True).click()
+    expect(cut_page.locator("#tasks li, #nothing:visible").first).to_be_visible()

@@ -14,6 +14,7 @@ const told = document.getElementById("told");
 const OF_THE_FILE = new Set(["unsupported_type", "password_required", "damaged_file", "not_a_pdf", "needs_ocr", "unknown_encoding"]); // another try would end the same
 const rows = new Map();
 const ended = []; // tasks that are to be read out
+const isFiltered = ["status", "batch"].some((name) => filter.get(name));
 const follower = new Follower({ moved: (frame) => rows.get(frame.task)?.move(frame), look, ended: watchBatch });
 let cursor = "";
 
@@ -151,7 +152,6 @@ async function load() {
     more.hidden = !cursor;
     more.textContent = say("more");
     unlisted.hidden = true;
-    const isFiltered = ["status", "batch"].some((name) => filter.get(name));
     document.getElementById("filters").hidden = rows.size === 0 && !isFiltered;
     document.getElementById("nothing").hidden = rows.size > 0;
     document.getElementById("nothing").textContent = say(isFiltered ? "nothing such" : "nothing yet");
@@ -215,6 +215,7 @@ function rejections(rejected) {
 more.addEventListener("click", load);
 if (mayAct) takeFiles();
 linkFilters();
+document.getElementById("filters").hidden = !isFiltered; // also where the address asks for what there is not
 load();
 
 function takeFiles() {
