@@ -83,16 +83,9 @@ def _texts(blocks: Sequence[Prose]) -> list[str]:
 
 def test_a_word_with_a_british_spelling_is_a_likely_one_and_so_is_the_american():
     british = [
-        "colour",
-        "unauthorised",
-        "organisation",
-        "analysing",
-        "labelled",
-        "modellers",
-        "centre",
-        "grey",
-        "vapours",
-    ]
+        "colour", "unauthorised", "organisation", "analysing", "labelled", "modellers", "centre", "grey", "vapours",
+        "labelling",
+    ]  # fmt: skip
     plain = ["gate", "opens", "table", "said"]
     assert list(likely([*british, *plain])) == british
     assert list(likely([*map(american, british), *plain])) == [american(word) for word in british]

@@ -125,9 +125,8 @@ def test_a_redis_that_goes_away_before_anybody_took_what_came_does_not_end_the_p
 @on_redis
 def test_a_program_that_celery_cannot_go_on_with_is_started_anew(service: Carried):
     (program,), before = service.programs, len(service.said)
-    redis.Redis.from_url(service.broker.url).lpush(
-        "file_processing", *["no message"] * 2
-    )  # after one, it connects anew
+    strange = ["no message", "no message"]  # after one, it connects anew
+    redis.Redis.from_url(service.broker.url).lpush("file_processing", *strange)
     service.until(lambda: "started anew" in said_since(service, before), "the end of the first")
     service.completed(service.submit(service.user(), 4))
     assert program.poll() is None

@@ -92,7 +92,8 @@ class Prose:
 class Reading:
     """All prose of a document, to look at once for what few of its blocks hold. They are told by their numbers, from 0.
 
-    `text` is that of all blocks, each behind a line break; block n begins there at `begins[n]`, whose last is the end.
+    `text` is that of all blocks, each behind a line break; block n begins there at `begins[n]`, whose last is the end,
+    and in the document's text at `starts[n]`.
     """
 
     def __init__(self, prose: Sequence[Prose]) -> None:
