@@ -20,7 +20,9 @@ class _Later:
         self.finditer, self.findall, self.search, self.match = (
             compiled.finditer, compiled.findall, compiled.search, compiled.match
         )  # fmt: skip
-        self.fullmatch, self.sub, self.split = compiled.fullmatch, compiled.sub, compiled.split
+        self.fullmatch, self.sub, self.subn, self.split = (
+            compiled.fullmatch, compiled.sub, compiled.subn, compiled.split
+        )  # fmt: skip
         return getattr(compiled, name)
 
 

@@ -2,18 +2,19 @@
 
 import re
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
+_END = re.compile(r"\r\n?|\n")
 
 
 def line_starts(text: str) -> list[int]:
     """Where each line begins, in characters; an end of line at the end of the text begins no further one."""
-    return [match.start() for match in _LINE.finditer(text) if match.end() > match.start()] or [0]
+    starts = [0, *(end.end() for end in _END.finditer(text))]
+    return starts[:-1] if len(starts) > 1 and starts[-1] == len(text) else starts
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """The span without the white space at its ends."""
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return start, end
+    written = text[start:end]
+    if not (bare := written.strip()):
+        return end, end
+    start += len(written) - len(written.lstrip())
+    return start, start + len(bare)

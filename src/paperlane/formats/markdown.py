@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from markdown_it import MarkdownIt
 from markdown_it.parser_block import ParserBlock
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
 
 from paperlane.errors import DocumentError
@@ -29,6 +29,7 @@ _MORE_YAML = re.compile(r"\s|#|-\s|[\]}]")  # blank or indented lines, comments,
 _HASHES = re.compile(r"#{1,6}(?:[ \t]+|$)")
 _UNDERLINE = re.compile(r"[\r\n]+[ \t>]*(?:=+|-+)[ \t]*[\r\n]*$")
 _BOX = re.compile(r"\[[ xX]\][ \t]+")
+_CODE = re.compile(r"[`\[<]")  # what inline code, a link's target or a tag begins with
 _TICKS = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 # possessive, or each opening bracket would try all ways to split what stands behind it
 _LINK = re.compile(
@@ -72,10 +73,33 @@ class _Blocks(ParserBlock):
                 token.meta.setdefault("at", state.bMarks[token.map[0]] + state.tShift[token.map[0]])
 
 
+def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001  as the parser calls it
+    """The parser's own rule for a table's first two lines; each row below is one token that tells its line.
+
+    The parser would make three tokens of each cell, letter by letter, and cells are found in the source itself.
+    """
+    if not table(state, start, min(end, start + 2), silent):
+        return False
+    if silent:
+        return True
+    ending = state.md.block.ruler.getRules("blockquote")
+    before, state.parentType = state.parentType, "table"
+    line = state.line
+    while line < end and state.sCount[line] >= state.blkIndent and not state.is_code_block(line):
+        written = state.src[state.bMarks[line] : state.eMarks[line]].strip()
+        if not written or any(rule(state, line, end, True) for rule in ending):
+            break
+        state.push("row", "tr", 0).map = [line, line + 1]
+        line += 1
+    state.line, state.parentType = line, before
+    return True
+
+
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"maxNesting": _DEEPEST, "inline_definitions": True}).enable("table")
     blocks = _Blocks()
     blocks.ruler = parser.block.ruler
+    blocks.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     parser.block = blocks
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
@@ -156,7 +180,7 @@ class _Walk:
                     self.in_list -= 1
                 case "table_open":
                     self.table, self.row = self.table + 1, 0
-                case "tr_open":
+                case "tr_open" | "row":
                     self._row(token)
                 case "inline":
                     self._inline(token, tokens[number - 1])
@@ -251,6 +275,8 @@ def _without_closing_hashes(title: str) -> str:
 
 def inline_code(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Spans that prose checks pass by: code between ticks or tags, link targets, tags, names of footnotes."""
+    if _CODE.search(text, start, end) is None:  # as in most cells of a table
+        return
     content = text[start:end]
     spans = [(start + found.start(), start + found.end()) for found in _TICKS.finditer(content)]
     spans += [(start + found.start("target"), start + found.end("target")) for found in _LINK.finditer(content)]

@@ -18,7 +18,7 @@ from paperlane.compiling import later
 from paperlane.model.documents import Block, BlockKind, Document, Passage, Passages, Section
 from paperlane.model.steps import Job, Step
 from paperlane.pipeline.terms import Terms
-from paperlane.pipeline.tokens import tokens_of
+from paperlane.pipeline.tokens import MOST_OF_A_CHARACTER, tokens_of
 
 BUDGET = 1_500
 """Tokens that a passage has at most; what stands beside its text as context is not counted."""
@@ -82,7 +82,7 @@ def _runs(document: Document, section: Section) -> Iterator[_Run]:
     atoms = list(_atoms(text, blocks, first, section.last))
     for begin, after in _cut(text, atoms):
         one, other = atoms[begin], atoms[after - 1]
-        tokens = tokens_of(text[one.start : atoms[after].start if after < len(atoms) else until])
+        tokens = sum(atom.tokens for atom in atoms[begin:after])
         level = section.level if begin == 0 else 0
         yield _Run(one.first, other.last, one.start, other.end, tokens, section.path, level)
 
@@ -91,7 +91,7 @@ def _atoms(text: str, blocks: Sequence[Block], first: int, last: int) -> Iterato
     """Blocks, and rows of tables; a row over the budget in cells, and a block over it in sentences."""
     for _, group in groupby(range(first, last), lambda at: _row(blocks[at]) or at):
         row = list(group)
-        whole = len(row) == 1 or tokens_of(text[blocks[row[0]].start : blocks[row[-1]].end]) <= BUDGET
+        whole = len(row) == 1 or _fits(text, blocks[row[0]].start, blocks[row[-1]].end)
         for begin, until in [(row[0], row[-1] + 1)] if whole else [(at, at + 1) for at in row]:
             yield from _pieces(text, blocks, begin, until, first)
 
@@ -104,7 +104,7 @@ def _pieces(text: str, blocks: Sequence[Block], at: int, after: int, first: int)
     start, end = blocks[at].start, blocks[after - 1].end
     until = blocks[after].start if after < len(blocks) else end
     loose = at == first or not _goes_on(blocks[at - 1], blocks[at])
-    if after - at > 1 or tokens_of(text[start:end]) <= BUDGET:
+    if after - at > 1 or _fits(text, start, end):
         yield _Atom(at, after, start, end, tokens_of(text[start:until]), loose)
         return
     spans = list(_sentences(text, blocks[at]))
@@ -112,6 +112,10 @@ def _pieces(text: str, blocks: Sequence[Block], at: int, after: int, first: int)
         beyond = spans[number + 1][0] if number + 1 < len(spans) else until
         tokens = tokens_of(text[begin:beyond])
         yield _Atom(at + (number > 0), after, begin, stop, tokens, loose and number == 0)
+
+
+def _fits(text: str, start: int, end: int) -> bool:
+    return (end - start) * MOST_OF_A_CHARACTER <= BUDGET or tokens_of(text[start:end]) <= BUDGET
 
 
 def _goes_on(one: Block, other: Block) -> bool:
@@ -129,14 +133,14 @@ def _sentences(text: str, block: Block) -> Iterator[tuple[int, int]]:
     else:
         spans = list(sentences(written))
     for start, end in spans:
-        if tokens_of(written[start:end]) <= BUDGET:
+        if _fits(written, start, end):
             yield block.start + start, block.start + end
         else:
             yield from _by_force(text, block.start + start, block.start + end)
 
 
 def _by_force(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    most = BUDGET // 2  # characters, of which the worst takes two tokens
+    most = BUDGET // MOST_OF_A_CHARACTER
     while end - start > most:
         rooms = list(_ROOM.finditer(text, start + most // 2, start + most))
         stop, begin = rooms[-1].span() if rooms else (start + most, start + most)
@@ -259,4 +263,4 @@ def _headers(document: Document) -> Mapping[int, str]:
     return {table: " | ".join(row)[:_HEADERS] for table, row in cells.items()}
 
 
-SECTION_MERGE = Step("section_merge", 2, Document, Passages, merge, share=5)
+SECTION_MERGE = Step("section_merge", 3, Document, Passages, merge, share=5)

@@ -11,7 +11,10 @@ _PIECE = later(
 )
 _BEYOND = later(r"[\U00010000-\U0010ffff]")
 
+MOST_OF_A_CHARACTER = 2
+"""Tokens that the worst character takes."""
+
 
 def tokens_of(text: str) -> int:
     """An estimate: one a Chinese character, a little over one an English word, one for three digits or a few signs."""
-    return len(_PIECE.findall(text)) + len(_BEYOND.findall(text))
+    return _PIECE.subn("", text)[1] + len(_BEYOND.findall(text))
