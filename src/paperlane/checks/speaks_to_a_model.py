@@ -75,13 +75,12 @@ _MARKS = (
         r"(?=you\b|ignore\b|your\b|do\s+not\b|please\b|你|请|忽略))"
     ),
 )
-_DISGUISED = str.maketrans("ſı", "si")  # signs that read as these letters
 _SPOKEN = later(rf"\b(?:{'|'.join(_ENGLISH)})|(?=[\u3400-\u9fff])(?:{'|'.join(_CHINESE)})|{'|'.join(_MARKS)}")
 
 
 def spoken(text: str) -> Iterator[tuple[int, int]]:
     """The first places of such words, at most twenty."""
-    low = lowered(text).translate(_DISGUISED)
+    low = lowered(text).replace("ſ", "s").replace("ı", "i")  # read as these letters; translate takes far longer
     places = (found for begin, end in _windows(low) for found in _SPOKEN.finditer(low, begin, end))
     for found in islice(places, _MOST):
         yield found.start() + len(found[0]) - len(found[0].lstrip()), found.end()
