@@ -20,7 +20,6 @@ from paperlane.model.documents import Brief, Report, Severity, Upload
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import Fault
 from paperlane.pipeline import MODEL_REVIEW, test_document
-from paperlane.sandboxes import open_sandbox
 from paperlane.settings import ModelTerms, Settings, models_of
 from paperlane.threads import apart
 from paperlane.work.sandbox import Sandbox
@@ -97,6 +96,7 @@ class _Direct:
 
 async def check(
     paths: Sequence[Path],
+    sandbox: Sandbox,
     settings: Settings,
     tell: Tell,
     but: Collection[Path] = (),
@@ -110,7 +110,7 @@ async def check(
     files = {
         path: barred for path, barred in _files(paths) if path in paths or not any(is_same(path, one) for one in but)
     }
-    async with open_sandbox(settings) as sandbox, _reviewing(settings, brief, troubled) as reviewing:
+    async with _reviewing(settings, brief, troubled) as reviewing:
         room = asyncio.Semaphore(max(sandbox.children, _WHILE_A_MODEL_THINKS if brief.models else 0))
 
         async def one(path: Path, barred: Fault | None) -> Report | Fault:

@@ -11,6 +11,7 @@ import pytest
 
 from paperlane import checking
 from paperlane.pipeline import STEPS
+from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings
 from paperlane.work import sandbox
 
@@ -24,7 +25,9 @@ def paths(tmp_path: Path) -> list[Path]:
 
 
 async def checked(paths: list[Path]) -> checking.Tested:
-    return await checking.check(paths, Settings(sandboxes=1), lambda _name, _percent: None)
+    settings = Settings(sandboxes=1)
+    async with open_sandbox(settings) as sandbox:
+        return await checking.check(paths, sandbox, settings, lambda _name, _percent: None)
 
 
 async def test_a_disk_that_fails_while_a_step_reads_is_told_as_any_other(

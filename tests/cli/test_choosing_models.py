@@ -9,6 +9,7 @@ from tests import forking
 from tests.ai.endpoint import Endpoint
 
 from paperlane.cli.check import _models
+from paperlane.cli.installation import said
 from paperlane.errors import BadRequest, Misconfigured
 from paperlane.settings import models_of
 
@@ -49,13 +50,13 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=str,
 )
 def test_names_and_lists_of_names_choose(named: list[str], chosen: tuple[str, ...]):
-    settings, models = _models(named, no_model=False)
+    settings, models = _models(said(), named, no_model=False)
     assert models == chosen
     assert {*chosen} <= {terms.called for terms in models_of(settings)}
 
 
 def test_no_model_is_rules_only():
-    assert _models([], no_model=True)[1] == ()
+    assert _models(said(), [], no_model=True)[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_no_model_is_rules_only():
 )
 def test_what_contradicts_itself_is_refused_with_a_hint(named: list[str], *, no_model: bool):
     with pytest.raises(BadRequest) as refused:
-        _models(named, no_model=no_model)
+        _models(said(), named, no_model=no_model)
     assert refused.value.hint
 
 
@@ -80,7 +81,7 @@ def test_what_contradicts_itself_is_refused_with_a_hint(named: list[str], *, no_
 )
 def test_a_name_that_is_none_of_the_models_is_refused_and_nobody_is_asked(named: list[str], hint: str):
     with pytest.raises(BadRequest, match=r"There is no model '(carefull|o9)'") as refused:
-        _models(named, no_model=False)
+        _models(said(), named, no_model=False)
     assert (refused.value.code, refused.value.hint) == ("unknown_model", hint)
 
 
@@ -88,13 +89,13 @@ def test_a_name_that_is_none_of_the_models_is_refused_and_nobody_is_asked(named:
 @pytest.mark.parametrize(("name", "value"), [("MODEL_BASE_URL", HOUSE), ("MODEL_API_KEY", "k")])
 def test_where_none_is_set_a_name_is_its_providers(name: str, value: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(f"PAPERLANE_{name}", value)
-    settings, models = _models(["o9"], no_model=False)
+    settings, models = _models(said(), ["o9"], no_model=False)
     assert models == ("o9",)
     (terms,) = models_of(settings)
     assert terms.base_url == (HOUSE if value == HOUSE else "https://api.openai.com/v1")
     for several in (["o9,o10"], ["o9", "none"]):
         with pytest.raises(BadRequest):
-            _models(several, no_model=False)
+            _models(said(), several, no_model=False)
 
 
 @pytest.mark.usefixtures("unset")
@@ -102,20 +103,20 @@ def test_where_none_is_set_a_name_is_its_providers(name: str, value: str, monkey
 def test_nothing_is_sent_to_openai_without_a_key(usual: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PAPERLANE_MODEL", usual)
     with pytest.raises(Misconfigured, match=r"The model o9 would be asked at https://api\.openai\.com/v1") as refused:
-        _models([] if usual else ["o9"], no_model=False)
+        _models(said(), [] if usual else ["o9"], no_model=False)
     assert refused.value.hint == (
         "Set PAPERLANE_MODEL_API_KEY; where the model is elsewhere, as in your own house, set PAPERLANE_MODEL_BASE_URL."
     )
-    assert _models(["none"], no_model=False)[1] == ()
+    assert _models(said(), ["none"], no_model=False)[1] == ()
 
 
 def test_a_model_of_several_without_its_key_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("CAREFUL_KEY")
     with pytest.raises(Misconfigured) as refused:
-        _models([], no_model=False)
+        _models(said(), [], no_model=False)
     assert refused.value.hint.startswith("Set CAREFUL_KEY; ")
     assert refused.value.hint.endswith(" set base_url of this model.")
-    assert _models(["inhouse"], no_model=False)[1] == ("inhouse",)
+    assert _models(said(), ["inhouse"], no_model=False)[1] == ("inhouse",)
 
 
 @pytest.fixture(scope="module")

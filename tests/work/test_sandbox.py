@@ -187,6 +187,34 @@ async def test_a_start_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, b
     assert raised.value.code == "step_crashed"
 
 
+async def test_a_child_that_was_started_ahead_takes_the_first_job(box: Sandbox):
+    await box.warm()
+    (child,) = started(box)
+    await box.warm()
+    assert started(box) == [child]
+    assert await run(box, "pid") == str(child)
+    await box.warm()
+    assert await run(box, "pid") == str(child)
+
+
+async def test_a_child_that_was_started_ahead_and_died_is_not_the_documents_fault(box: Sandbox):
+    await box.warm()
+    (child,) = started(box)
+    os.kill(child, signal.SIGKILL)
+    assert int(await run(box, "pid")) != child
+
+
+async def test_a_child_that_was_started_ahead_and_had_no_job_ends_with_its_sandbox():
+    async with sandbox() as box:
+        await box.warm()
+        (child,) = started(box)
+    await until_gone(child)
+
+
+def started(box: Sandbox) -> list[int]:
+    return [child.process.pid for child in box._idle]
+
+
 async def test_a_crash_is_told_and_the_next_step_runs(box: Sandbox):
     assert await run(box, "echo", "warm") == "warm"
     told: list[str] = []

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from paperlane.model.documents import Brief
     from paperlane.model.tasks import Fault
     from paperlane.settings import ModelTerms, Settings
+    from paperlane.work.sandbox import Sandbox
 
 
 _READ = frozenset({"html", "md", "xlsx", "pdf"})  # a file of these may as well be a document
@@ -37,7 +39,7 @@ class FailOn(StrEnum):
 
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", readable=False, help="Files or folders to test.")],
-    said: Annotated[
+    form: Annotated[
         str | None,
         typer.Option(
             "--format", metavar="FORMAT", help="text, json, html, sarif, md, xlsx or pdf; else as -o ends, or text."
@@ -90,37 +92,40 @@ def check(
     A language model reviews them too where PAPERLANE_MODEL or --model names one: its endpoint is
     PAPERLANE_MODEL_BASE_URL, its key PAPERLANE_MODEL_API_KEY. Whatever it quotes must stand in the document.
     """
-    from rich.markup import escape
+    settings = said()
+    with _sandbox(settings) as (loop, sandbox):
+        from rich.markup import escape
 
-    from paperlane import checking
-    from paperlane.cli import baseline as baselines
-    from paperlane.reports import REPORTS, visible
+        from paperlane import checking
+        from paperlane.cli import baseline as baselines
+        from paperlane.reports import REPORTS, visible
 
-    report = said or _form_of(output)
-    if report not in REPORTS:
-        raise BadRequest(f"There is no report format {report!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
-    if language not in {"en", "zh"}:
-        raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
-    if output is None and REPORTS[report].binary and sys.stdout.isatty():
-        raise BadRequest(f"A terminal cannot show {report}.", hint="Name a file with -o, or send it to a program.")
-    settings, chosen = _models(models or (), no_model=no_model)
-    brief = replace(_brief(settings, profiles or (), also or (), without or (), words), models=chosen)
-    before = None if baseline is None else baselines.read(baseline)
-    _look_ahead(output, paths, REPORTS[report].suffix if said or report not in _READ else "", "-o")
-    _look_ahead(write_baseline, paths, ".json", "--write-baseline")
-    if chosen:
-        _log_quietly(settings)
-    with progress_on_terminal() as tell:
-        tested = asyncio.run(
-            checking.check(
-                paths,
-                settings,
-                lambda name, percent: tell(escape(visible(name)), percent),
-                [path for path in (output, baseline, write_baseline) if path is not None],
-                brief,
-                _tells_trouble(),
+        report = form or _form_of(output)
+        if report not in REPORTS:
+            raise BadRequest(f"There is no report format {report!r}.", hint=f"Choose one of {', '.join(REPORTS)}.")
+        if language not in {"en", "zh"}:
+            raise BadRequest(f"Reports are not written in {language!r}.", hint="Choose en or zh.")
+        if output is None and REPORTS[report].binary and sys.stdout.isatty():
+            raise BadRequest(f"A terminal cannot show {report}.", hint="Name a file with -o, or send it to a program.")
+        settings, chosen = _models(settings, models or (), no_model=no_model)
+        brief = replace(_brief(settings, profiles or (), also or (), without or (), words), models=chosen)
+        before = None if baseline is None else baselines.read(baseline)
+        _look_ahead(output, paths, REPORTS[report].suffix if form or report not in _READ else "", "-o")
+        _look_ahead(write_baseline, paths, ".json", "--write-baseline")
+        if chosen:
+            _log_quietly(settings)
+        with progress_on_terminal() as tell:
+            tested = loop.run(
+                checking.check(
+                    paths,
+                    sandbox,
+                    settings,
+                    lambda name, percent: tell(escape(visible(name)), percent),
+                    [path for path in (output, baseline, write_baseline) if path is not None],
+                    brief,
+                    _tells_trouble(),
+                )
             )
-        )
     if not tested.reports and not tested.unreadable and not tested.passed_over:
         folders = ", ".join(map(str, paths))
         raise Misconfigured(f"There is nothing to test in {folders}.", hint="Name a file, or see --help for formats.")
@@ -142,6 +147,21 @@ def check(
         raise typer.Exit(1)
 
 
+@contextmanager
+def _sandbox(settings: "Settings") -> "Generator[tuple[asyncio.Runner, Sandbox]]":
+    """A sandbox and the loop that it works in; its first child loads the chain while this process does."""
+    from paperlane.sandboxes import open_sandbox
+
+    with asyncio.Runner() as loop:
+        sandbox = open_sandbox(settings)
+        try:
+            with suppress(OSError, RuntimeError):  # the system refuses a process: each file that needs one tells so
+                loop.run(sandbox.warm())
+            yield loop, sandbox
+        finally:
+            loop.run(sandbox.close())
+
+
 def _form_of(output: Path | None) -> str:
     """The format that a report's file ends as; text for any other."""
     from paperlane.reports import REPORTS
@@ -150,7 +170,7 @@ def _form_of(output: Path | None) -> str:
     return next((name for name, form in REPORTS.items() if form.suffix == suffix), "text")
 
 
-def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequence[str]]:
+def _models(settings: "Settings", named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequence[str]]:
     """The settings, and which of their models review.
 
     Where they name none, a name is its provider's, asked at PAPERLANE_MODEL_BASE_URL; where they do, another may be a
@@ -159,7 +179,7 @@ def _models(named: Sequence[str], *, no_model: bool) -> tuple["Settings", Sequen
     from paperlane.checks import names_in
     from paperlane.settings import NO_MODEL, models_of, settings_of
 
-    settings, names = said(), names_in(named)
+    names = names_in(named)
     if no_model:
         if names:
             raise BadRequest("--model and --no-model contradict each other.", hint="Leave one of them out.")

@@ -48,6 +48,7 @@ class _Child:
     jobs: int = 0
     resident: int = 0
     took: bool = False  # the job that it was last given
+    greeted: bool = False  # it has told that its steps are imported
 
     def worn(self, limits: Limits) -> bool:
         return self.jobs >= _JOBS_OF_A_CHILD or self.resident > limits.memory_bytes // _RESIDENT_SHARE
@@ -87,6 +88,11 @@ class Sandbox:
     ) -> None:
         await self.close()
 
+    async def warm(self) -> None:
+        """Start a child, where none is idle: it imports its steps while the caller does something else."""
+        if not self._idle:
+            self._idle.append(await self._spawn())
+
     async def close(self) -> None:
         """End every child."""
         await asyncio.gather(*(child.end() for child in self._idle))
@@ -106,10 +112,10 @@ class Sandbox:
         try:
             while self._idle:
                 with suppress(_Gone):  # the kernel, short of memory, kills idle ones first
-                    return await self._use(self._idle.pop(), step, value, file, progress)
+                    return await self._use(await self._ready(self._idle.pop()), step, value, file, progress)
             with waiting():
-                child = await self._start()
-            return await self._use(child, step, value, file, progress)
+                child = await self._spawn()
+            return await self._use(await self._ready(child), step, value, file, progress)
         finally:
             self._room.release()
 
@@ -147,7 +153,7 @@ class Sandbox:
                 await asyncio.shield(child.end())
         return result
 
-    async def _start(self) -> _Child:
+    async def _spawn(self) -> _Child:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
@@ -167,23 +173,27 @@ class Sandbox:
         except BaseException:  # a process that was started ends with its line
             ours.close()
             raise
-        child = _Child(process, ours, reader, writer)
-        ready = False
+        return _Child(process, ours, reader, writer)
+
+    async def _ready(self, child: _Child) -> _Child:
+        """The child, as soon as it has imported its steps; it is ended where it does not."""
         try:
-            await self._greet(child)
-            ready = True
+            if not child.greeted:
+                with waiting():
+                    await self._greet(child)
+                child.greeted = True
         finally:
-            if not ready:
+            if not child.greeted:
                 await asyncio.shield(child.end())
         return child
 
     async def _greet(self, child: _Child) -> None:
-        """Wait until the child has imported its steps."""
+        """Wait for what the child says first."""
         try:
             async with asyncio.timeout(_START_SECONDS):
                 told: dict[str, Any] = json.loads(await child.reader.readuntil())
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
-            raise StepFault("A step's process could not be started.", code="step_crashed") from error
+            raise _Gone("A step's process could not be started.", code="step_crashed") from error
         if "unusable" in told:
             raise Misconfigured(
                 f"The steps {self._command[0]} cannot be imported: {told['unusable']}.",
