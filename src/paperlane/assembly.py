@@ -26,7 +26,7 @@ from paperlane.blobs.whole import Whole
 from paperlane.carriers import carrier_of
 from paperlane.checks import brief_of
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.desk import Accounts, DeadLetters, Desk, Documents, GroupWords, Operating, Schedules, Tasks
+from paperlane.desk import Accounts, DeadLetters, Desk, Documents, GroupWords, Operating, Quotas, Schedules, Tasks
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.engines.door import Door
@@ -143,17 +143,19 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     blobs, trail = open_blobs(settings), Trail(clock, new_id)
     mark = cache(partial(_mark_of, ledger))
     rollout = RollOut(ledger, _whose, settings.engine)
+    quotas = Quotas(ledger, settings, kept_of(settings))
     return Desk(
         ledger,
         blobs,
         clock,
         rollout,
-        Tasks(ledger, clock, new_id, trail, lambda: _check_folder(settings, mark()), _profiles_of(settings)),
+        Tasks(ledger, clock, new_id, trail, quotas, lambda: _check_folder(settings, mark()), _profiles_of(settings)),
         Documents(ledger, clock),
         DeadLetters(ledger, clock, trail),
         Schedules(ledger, blobs, new_id, trail),
         Accounts(ledger, settings, clock, rollout, trail),
         Operating(ledger, clock, rollout, trail),
+        quotas,
         GroupWords(ledger, clock, trail),
     )
 

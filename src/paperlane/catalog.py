@@ -23,6 +23,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "other language": ("中文", "English"),
     "connection lost": ("The connection is lost; the page tries again.", "连接已断开，正在重试。"),
+    "slow down": (
+        "Too many requests; the page goes on in {seconds} s.",
+        "请求过于频繁，页面将在 {seconds} 秒后继续。",
+    ),
     "back": ("All documents", "全部文档"),
     # uploading
     "again": ("Try again", "重试"),
@@ -39,6 +43,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "uploading": ("Uploading…", "正在上传…"),
     "rejected": ("Not accepted", "未接受"),
     "try again in": ("Try again in {seconds} s.", "请在 {seconds} 秒后重试。"),
+    "try again at": ("It may work again from {time} on.", "{time} 之后可能可以重试。"),
     "upload failed": ("The upload did not arrive. Try again.", "上传未成功，请重试。"),
     # tasks
     "nothing yet": ("Nothing was uploaded yet.", "还没有上传任何文档。"),
@@ -398,6 +403,30 @@ CODES: Mapping[str, Told] = {
         (
             "Wait until some are done, cancel some, or upload fewer files.",
             "请等部分任务完成、取消一些任务，或减少上传的文件。",
+        ),
+    ),
+    "user_storage_full": Told(
+        ("No more of your documents can be kept.", "您的文档存储空间已满。"),
+        (
+            "Old documents go by themselves. Remove schedules that keep some, upload less, or ask an admin.",
+            "旧文档到期后会自动删除。您也可以删除占用文档的定期任务、减少上传，或联系管理员。",
+        ),
+    ),
+    "model_budget_spent": Told(
+        (
+            "What your documents may use up at models in a month is used up.",
+            "您本月的模型用量已用完。",
+        ),
+        (
+            "Upload them with rules only (model=none), or wait until the month has ended (UTC).",
+            "请选择“仅按规则检测”（model=none）上传，或等到下个月（UTC）。",
+        ),
+    ),
+    "too_many_requests": Told(
+        ("Too many requests came in the last minute.", "最近一分钟内的请求过多。"),
+        (
+            "Ask less often: the header Retry-After says when the next request may come.",
+            "请降低请求频率；响应头 Retry-After 给出了可以再次请求的时间。",
         ),
     ),
     "system_busy": Told(

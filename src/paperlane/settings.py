@@ -205,6 +205,12 @@ class Settings(BaseSettings):
     )
     user_backlog: int = Field(1_000, ge=1, description="Tasks that a user may have waiting.")
     system_backlog: int = Field(10_000, ge=1, description="Tasks that may wait in the whole system.")
+    user_storage_mb: int = Field(
+        0, ge=0, le=10**12, description="Megabytes of a user's documents that may be kept; 0: no limit."
+    )
+    user_requests_a_minute: int = Field(
+        0, ge=0, le=10**12, description="Requests that a user may make in a minute of each web process; 0: no limit."
+    )
 
     lease_seconds: float = Field(30.0, gt=0, description="A task of a silent worker is taken back after this long.")
     heartbeat_seconds: float = Field(
@@ -283,7 +289,10 @@ class Settings(BaseSettings):
         (), description="Several models, in `paperlane.toml` as `[[models]]`, or here as JSON: a list of objects."
     )
     user_model_tokens: int = Field(
-        0, ge=0, description="Tokens that one user's documents may use up at models in a calendar month; 0: no limit."
+        0,
+        ge=0,
+        le=10**12,
+        description="Tokens that one user's documents may use up at models in a calendar month; 0: no limit.",
     )
     user_model_money: float = Field(
         0.0, ge=0, description="Money that they may cost in a month, in the models' currency; 0: no limit."

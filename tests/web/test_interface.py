@@ -521,6 +521,7 @@ OPEN = {
     ("DELETE", "/api/v1/session"),
 }
 OWN = {
+    ("GET", "/api/v1/usage/quotas"),
     ("POST", "/api/v1/batches"),
     ("POST", "/api/v1/schedules"),
     ("GET", "/api/v1/session"),

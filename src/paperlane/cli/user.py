@@ -1,6 +1,7 @@
 """`paperlane user`: accounts and their tokens."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,19 @@ Role = Annotated[str | None, typer.Option(metavar="user|viewer|admin", help="Wha
 Group = Annotated[str | None, typer.Option(help="The group that the account belongs to, at most 100 characters.")]
 Limit = Annotated[int | None, typer.Option(help="Tasks that may run at once.")]
 Weight = Annotated[float | None, typer.Option(help="Share of the turns; 1 is usual.")]
+_AUTO = "auto"
+"""What stands for a quota where the settings are to say which."""
+
+Storage = Annotated[
+    str | None,
+    typer.Option("--storage-mb", metavar="N|auto", help="Megabytes of documents that are kept; 0: no limit."),
+]
+Requests = Annotated[
+    str | None, typer.Option("--requests", metavar="N|auto", help="Requests a minute to each web process; 0: no limit.")
+]
+Tokens = Annotated[
+    str | None, typer.Option("--tokens", metavar="N|auto", help="Tokens at models in a calendar month; 0: no limit.")
+]
 
 
 def _role(name: str) -> Any:
@@ -27,6 +41,23 @@ def _role(name: str) -> Any:
         raise BadRequest(f"There is no role {name!r}.", hint="Choose user, viewer or admin.") from error
 
 
+def _quotas(storage_mb: str | None, requests: str | None, tokens: str | None) -> dict[str, int | None]:
+    """Those that were given; None for what is as the settings say."""
+    asked = {
+        "storage_mb": ("--storage-mb", storage_mb),
+        "requests_a_minute": ("--requests", requests),
+        "model_tokens": ("--tokens", tokens),
+    }
+    given = {name: (option, said) for name, (option, said) in asked.items() if said is not None}
+    return {name: None if said == _AUTO else _number(option, said) for name, (option, said) in given.items()}
+
+
+def _number(option: str, said: str) -> int:
+    if said.isascii() and said.isdigit():
+        return int(said)
+    raise BadRequest(f"{option} {said!r} is no number.", hint=f"Give a whole number, 0 for no limit, or {_AUTO}.")
+
+
 @app.command()
 def add(
     name: Name,
@@ -34,13 +65,19 @@ def add(
     group: Group = "",
     limit: Limit = None,
     weight: Weight = None,
+    storage_mb: Storage = None,
+    requests: Requests = None,
+    tokens: Tokens = None,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Add an account and print its token, this once."""
+    from paperlane.records.accounts import Quotas
+
+    quotas = Quotas(**_quotas(storage_mb, requests, tokens))
     with desk_of(data, database, made) as desk:
-        account = desk.accounts.add_user(None, name, _role(role or "user"), group or "", limit, weight)
+        account = desk.accounts.add_user(None, name, _role(role or "user"), group or "", limit, weight, quotas)
         token = desk.accounts.new_token(None, account)
     if as_json:
         typer.echo(json.dumps({"id": account.id, "name": account.name, "role": account.role.value, "token": token}))
@@ -50,7 +87,7 @@ def add(
 
 @app.command("list")
 def several(data: Data = None, database: Database = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """List all accounts with their limits."""
+    """List all accounts with their limits; a quota that is not shown is as the settings say."""
     from paperlane.records.accounts import with_terms
 
     with desk_of(data, database) as desk:
@@ -65,6 +102,8 @@ def several(data: Data = None, database: Database = None, as_json: Json = False)
                 "engine": terms.engine if terms else None,
                 "pinned": bool(account.pinned),
                 "paused": terms.paused if terms else None,
+                **asdict(account.quotas),
+                "stored_mb": round(account.stored / (1 << 20), 1),
             }
             for account, terms in desk.ledger.read(with_terms)
         ]
@@ -78,6 +117,9 @@ def change(
     group: Group = None,
     limit: Limit = None,
     weight: Weight = None,
+    storage_mb: Storage = None,
+    requests: Requests = None,
+    tokens: Tokens = None,
     engine: Annotated[
         str | None, typer.Option(help="The engine that carries this user's tasks whatever is rolled out, or auto.")
     ] = None,
@@ -86,13 +128,22 @@ def change(
     database: Database = None,
 ) -> None:
     """Change an account, while everything runs; a lowered limit kills nothing."""
-    if all(given is None for given in (role, group, limit, weight, engine, paused)):
+    quotas = _quotas(storage_mb, requests, tokens)
+    if not quotas and all(given is None for given in (role, group, limit, weight, engine, paused)):
         raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane user set --help.")
     with desk_of(data, database) as desk:
         account = desk.accounts.user(name)
         chosen = None if role is None else _role(role)
         desk.accounts.change_user(
-            None, account, role=chosen, group=group, limit=limit, weight=weight, engine=engine, paused=paused
+            None,
+            account,
+            role=chosen,
+            group=group,
+            limit=limit,
+            weight=weight,
+            engine=engine,
+            paused=paused,
+            quotas=quotas,
         )
     typer.echo(f"Changed {name}.")
 

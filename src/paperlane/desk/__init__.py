@@ -14,6 +14,7 @@ from paperlane.desk.dead import DeadLetters, together
 from paperlane.desk.documents import Documents
 from paperlane.desk.moments import moment_of
 from paperlane.desk.operating import Operating
+from paperlane.desk.quotas import Quotas
 from paperlane.desk.schedules import Plan, Schedules
 from paperlane.desk.tasks import STATES, Order, Tasks
 from paperlane.desk.uploads import estimated_cost, name_of
@@ -32,6 +33,7 @@ __all__ = [
     "Operating",
     "Order",
     "Plan",
+    "Quotas",
     "Schedules",
     "Tasks",
     "estimated_cost",
@@ -59,4 +61,5 @@ class Desk:
     schedules: Schedules
     accounts: Accounts
     operating: Operating
+    quotas: Quotas
     words: GroupWords

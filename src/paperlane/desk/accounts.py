@@ -1,7 +1,7 @@
 """Accounts, by whatever they are known: a name, a token, a session, a link."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
@@ -14,13 +14,14 @@ from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import UserId
 from paperlane.records import accounts, usage
-from paperlane.records.accounts import Account, Role
+from paperlane.records.accounts import Account, Quotas, Role
 from paperlane.rollout import RollOut
 from paperlane.settings import Settings
 
 _AUTO = "auto"
 """What stands for an engine where roll-outs are to say which."""
 
+_AS_SET = Quotas()
 _FIRST_ADMIN = "admin"
 _LINK_SECONDS = 3_600.0
 _DAY = 86_400.0
@@ -47,15 +48,23 @@ class Accounts:
     trail: Trail
 
     def add_user(
-        self, by: Account | None, name: str, role: Role, group: str, limit: int | None, weight: float | None
+        self,
+        by: Account | None,
+        name: str,
+        role: Role,
+        group: str,
+        limit: int | None,
+        weight: float | None,
+        quotas: Quotas = _AS_SET,
     ) -> Account:
-        """A new account with its lane; limits by role where none is given."""
+        """A new account with its lane; limits by role where none is given, quotas as the settings say."""
         made: list[Account] = []
         now = self.clock.now()
 
         def write(connection: Connection) -> UserId:
-            made.append(accounts.add(connection, name, role, group, now))
-            self.trail.note(connection, by, now, "user added", {"name": name, "role": role})
+            made.append(accounts.add(connection, name, role, group, now, quotas))
+            own = {word: value for word, value in asdict(quotas).items() if value is not None}
+            self.trail.note(connection, by, now, "user added", {"name": name, "role": role, **own})
             return made[-1].id
 
         self.ledger.lane(
@@ -110,15 +119,17 @@ class Accounts:
         weight: float | None = None,
         engine: str | None = None,
         paused: bool | None = None,
+        quotas: Mapping[str, int | None] | None = None,
     ) -> Account:
         """Change an account and its lane while everything runs; a lowered limit kills nothing.
 
         Another role brings its usual limit with it, where none is given and the lane had that of the role before. A
-        named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`.
+        named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`. Of its `quotas`, by the
+        names of `records.accounts.Quotas`, those that are None are as the settings say again.
         """
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
-        changes = {name: value for name, value in asked.items() if value is not None}
+        changes = {name: value for name, value in asked.items() if value is not None} | dict(quotas or {})
         pinned = None if engine is None else "" if engine == _AUTO else engine
         if pinned:
             check_engine(pinned)
@@ -131,7 +142,7 @@ class Accounts:
                 raise Conflict(
                     f"{account.name} is the last admin.", code="last_admin", hint="Make somebody else an admin first."
                 )
-            accounts.change(connection, account.id, role, group, pinned)
+            accounts.change(connection, account.id, role, group, pinned, quotas)
             if usual is not None and (terms := accounts.terms(connection, account.id)) is not None:
                 changes["limit"] = terms.limit
             self.trail.note(connection, by, now, "user changed", {"name": account.name, **changes})

@@ -18,6 +18,11 @@ users = Table(
     Column("created_at", Double, nullable=False),
     # the engine that was chosen for this user alone; "": as roll-outs say
     Column("pinned", key(40), nullable=False, server_default=""),
+    # quotas of this user's own; NULL: as the settings say, 0: no limit
+    Column("storage_mb", BigInteger),
+    Column("requests_a_minute", BigInteger),
+    Column("model_tokens", BigInteger),  # in a calendar month
+    Column("stored", BigInteger, nullable=False, server_default="0"),  # bytes of kept files, each file once
 )
 
 tokens = Table(
@@ -60,6 +65,7 @@ scheduled_files = Table(  # what a schedule will test again, however long ago it
     metadata,
     Column("schedule_id", _ID, primary_key=True),
     Column("blob", key(200), primary_key=True),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
     Index("scheduled_files_blob", "blob"),
 )
 

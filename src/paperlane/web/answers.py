@@ -152,6 +152,34 @@ class Used(TypedDict):
     currency: str
 
 
+class Quota(TypedDict):
+    """What is used of a quota, and the most that may be; null: there is no limit."""
+
+    used: int
+    limit: int | None
+
+
+class Money(TypedDict):
+    """The same of money, in the models' currency."""
+
+    used: float
+    limit: float | None
+
+
+class Quotas(TypedDict):
+    """What a user uses and may use. Requests and sockets are those of the web process that answers."""
+
+    user: int
+    name: str
+    running: Quota
+    waiting: Quota
+    storage_bytes: Quota
+    requests_a_minute: Quota
+    model_tokens: Quota
+    model_money: Money
+    sockets: Quota
+
+
 class Rejected(TypedDict):
     """A file of an upload that is not tested."""
 
@@ -289,7 +317,7 @@ class Text(TypedDict):
 
 
 class User(TypedDict):
-    """An account, with what its lane may where that is told."""
+    """An account, with what its lane may where that is told, and its own quotas: null as the settings say, 0 none."""
 
     id: int
     name: str
@@ -300,6 +328,10 @@ class User(TypedDict):
     weight: NotRequired[float]
     engine: NotRequired[EngineName]
     paused: NotRequired[bool]
+    storage_mb: NotRequired[int | None]
+    requests_a_minute: NotRequired[int | None]
+    model_tokens: NotRequired[int | None]
+    stored_bytes: NotRequired[int]
 
 
 class GroupWords(TypedDict):

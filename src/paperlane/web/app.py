@@ -25,6 +25,7 @@ from paperlane.web import (
     problems,
     progress,
     queue,
+    quotas,
     schedules,
     session,
     tasks,
@@ -35,6 +36,7 @@ from paperlane.web import (
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
 from paperlane.web.identity import House
+from paperlane.web.pacing import Pace, PaceHeaders
 from paperlane.web.tailer import Tailer
 
 _POLICY = (
@@ -78,8 +80,9 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
-    api = APIRouter(responses=problems.may(503, 507))
-    for room in (batches, tasks, issues, schedules, dead, queue, usage, users, groups, session, progress):
+    app.state.pace = Pace()
+    api = APIRouter(responses=problems.may(429, 503, 507))
+    for room in (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress):
         api.include_router(room.router)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
     app.include_router(health.router)
@@ -91,6 +94,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
+    app.add_middleware(PaceHeaders)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Heads)
     return app

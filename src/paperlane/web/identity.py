@@ -14,6 +14,7 @@ from paperlane.errors import NotAllowed, SignInNeeded
 from paperlane.records.accounts import Account, Role
 from paperlane.settings import Settings
 from paperlane.threads import Threads
+from paperlane.web.pacing import pace_of
 
 COOKIE = "paperlane_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,11 +44,14 @@ class Caller:
 
 
 async def caller_of(connection: HTTPConnection) -> Caller | None:
-    """Who asks, None for a stranger. A token goes first; any other Authorization is for somebody before us."""
+    """Who asks, None for a stranger. A token goes first; any other Authorization is for somebody before us.
+
+    TooMany where too many strangers came from the same address.
+    """
     house = house_of(connection)
     scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and (token := token.strip()):
-        found = await house.threads(house.desk.accounts.of_token, token)
+        found = await holder_of(connection, token)
         return Caller(found[0]) if found else None
     if (cookie := connection.cookies.get(COOKIE)) is None:
         return None
@@ -57,6 +61,15 @@ async def caller_of(connection: HTTPConnection) -> Caller | None:
         return None
     account = await house.threads(house.desk.accounts.of_session, session)
     return Caller(account, session) if account else None
+
+
+async def holder_of(connection: HTTPConnection, token: str) -> tuple[Account, str] | None:
+    """Who holds this token, and its hash. TooMany where too many that nobody knows came from the same address."""
+    house, pace = house_of(connection), pace_of(connection)
+    pace.admit(connection, token)
+    found = await house.threads(house.desk.accounts.of_token, token)
+    pace.told(connection, token, is_good=found is not None)
+    return found
 
 
 async def account_of(connection: HTTPConnection) -> Account | None:
@@ -99,6 +112,7 @@ async def _asker(
         raise SignInNeeded(told, hint="Send a valid token: Authorization: Bearer TOKEN.")
     if caller.session and request.method not in _SAFE:
         check_origin(request)  # a browser adds the cookie by itself, whoever wrote the page
+    pace_of(request).check(request, caller.account, house_of(request).desk.quotas.requests(caller.account))
     return caller.account
 
 

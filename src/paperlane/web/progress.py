@@ -8,11 +8,12 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
-from paperlane.errors import PaperlaneError, Unavailable
+from paperlane.errors import PaperlaneError, TooMany, Unavailable
 from paperlane.model.tasks import BatchId, Task, TaskId
-from paperlane.records.accounts import Account, Role
+from paperlane.records.accounts import Account
 from paperlane.web import shapes
 from paperlane.web.identity import House, account_of, house_of, is_own_origin
+from paperlane.web.pacing import pace_of
 from paperlane.web.tailer import Follower, Tailer
 
 log = structlog.get_logger(__name__)
@@ -34,16 +35,19 @@ async def progress(
     house = house_of(socket)
     try:
         account = await account_of(socket)
+        if account is not None:
+            pace_of(socket).check(socket, account, house.desk.quotas.requests(account))
     except Unavailable:
         await socket.close(COME_AGAIN)
+        return
+    except TooMany:
+        await socket.close(_TOO_MANY)
         return
     if account is None or not is_own_origin(socket):
         await socket.close(_REFUSED)
         return
     open_sockets: Counter[int] = socket.app.state.sockets
-    settings = house.settings
-    most = settings.max_admin_sockets if account.role is Role.ADMIN else settings.max_user_sockets
-    if open_sockets[account.id] >= most:
+    if open_sockets[account.id] >= house.desk.quotas.sockets(account):
         await socket.close(_TOO_MANY)
         return
     open_sockets[account.id] += 1

@@ -210,7 +210,17 @@ def account(of: Account, terms: Terms | None = None) -> answers.User:
     }
     if terms is None:
         return shape
-    return {**shape, "limit": terms.limit, "weight": terms.weight, "engine": terms.engine, "paused": terms.paused}
+    return {
+        **shape,
+        "limit": terms.limit,
+        "weight": terms.weight,
+        "engine": terms.engine,
+        "paused": terms.paused,
+        "storage_mb": of.quotas.storage_mb,
+        "requests_a_minute": of.quotas.requests_a_minute,
+        "model_tokens": of.quotas.model_tokens,
+        "stored_bytes": of.stored,
+    }
 
 
 def schedule(of: Schedule) -> answers.Schedule:
