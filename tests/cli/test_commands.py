@@ -332,6 +332,13 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     (listed,) = json.loads(paperlane("user", "list", "--json", *at).stdout)
     assert (listed["limit"], listed["weight"], listed["group"], listed["paused"]) == (7, 2.0, "g", True)
     assert "token" not in listed
+    quotas = ("storage_mb", "requests_a_minute", "model_tokens")
+    assert [listed[name] for name in (*quotas, "stored_mb")] == [None, None, None, 0.0]
+    assert paperlane("user", "set", "ann", "--storage-mb", "500", "--requests", "0", *at).returncode == 0
+    assert paperlane("user", "set", "ann", "--requests", "auto", "--tokens", "9", *at).returncode == 0
+    (listed,) = json.loads(paperlane("user", "list", "--json", *at).stdout)
+    assert [listed[name] for name in quotas] == [500, None, 9]
+    assert "--tokens '-1' is no number" in paperlane("user", "set", "ann", "--tokens", "-1", *at).stderr
     assert json.loads(paperlane("user", "token", "ann", "--json", *at).stdout)["token"].startswith("pl_")
     assert paperlane("user", "revoke", "ann", *at).stdout == "Revoked 2 tokens of ann.\n"
     assert paperlane("user", "set", "nobody", "--limit", "3", *at).returncode == 2
