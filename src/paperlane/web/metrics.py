@@ -50,7 +50,7 @@ class Figures:
         )
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=problems.may(403, 408, 413, 503))
+@router.get("/metrics", response_class=PlainTextResponse, responses=problems.may(403, 408, 413, 429, 503))
 async def metrics(request: Request, house: Parts) -> Response:
     """Figures in Prometheus's text format; with an admin's token, or from this machine itself."""
     account = await account_of(request)
