@@ -631,3 +631,22 @@ def test_an_address_that_asks_for_what_there_is_not_leads_back(cut_page: Page):
     expect(cut_page.get_by_role("alert").filter(has_text="There is no status 'lost'.")).to_be_visible()
     cut_page.get_by_role("link", name="All", exact=True).click()
     expect(cut_page.locator("#tasks li, #nothing:visible").first).to_be_visible()
+
+
+def test_a_page_that_asks_too_often_says_so_waits_and_goes_on(
+    cut_page: Page, shared: Service, request: pytest.FixtureRequest
+):
+    page, name = cut_page, request.node.name
+    ask = f"{page.url}api/v1/tasks"
+    shared.change(f"UPDATE users SET requests_a_minute = 20 WHERE name = '{name}'")
+    while page.request.get(ask).ok:
+        pass
+    drop(page, **{"gate.md": TEXT})
+    expect(page.locator("#lost")).to_contain_text("the page goes on in")
+    expect(page.locator("#tasks li")).to_have_attribute("data-status", "completed")
+    expect(page.locator("#lost")).to_be_hidden()
+    while page.request.get(ask).ok:
+        pass
+    page.reload()
+    expect(page.get_by_text("the page goes on in")).to_be_visible()
+    expect(page.locator("#tasks li")).to_have_attribute("data-status", "completed")
