@@ -338,6 +338,7 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     assert paperlane("user", "set", "ann", "--requests", "auto", "--tokens", "9", *at).returncode == 0
     (listed,) = json.loads(paperlane("user", "list", "--json", *at).stdout)
     assert [listed[name] for name in quotas] == [500, None, 9]
+    assert "no quota model_tokens of 9999999999999" in paperlane("user", "set", "ann", "--tokens", "9" * 13, *at).stderr
     assert "--tokens '-1' is no number" in paperlane("user", "set", "ann", "--tokens", "-1", *at).stderr
     assert json.loads(paperlane("user", "token", "ann", "--json", *at).stdout)["token"].startswith("pl_")
     assert paperlane("user", "revoke", "ann", *at).stdout == "Revoked 2 tokens of ann.\n"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Event
 
@@ -16,7 +17,7 @@ from paperlane.errors import TooMany
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Upload
 from paperlane.model.tasks import BatchId
-from paperlane.records import documents
+from paperlane.records import documents, storage
 from paperlane.records.accounts import Quotas, Role
 from paperlane.settings import settings_of
 
@@ -94,3 +95,14 @@ def test_who_lets_go_of_a_files_last_two_names_at_once_gives_its_room_back_once(
         processes.ledgers[0].write(forget)
         removed.result()
     assert processes.stored() == 0
+
+
+@EVERY_KIND
+def test_a_count_that_drifted_is_told_by_how_much(processes: Processes):
+    batch = processes.upload(0, 7)
+    processes.desks[0].schedules.add(processes.ann, Plan("nightly", "0 3 * * *", batch))
+    processes.upload(0, 5)
+    ledger, ann = processes.ledgers[0], processes.ann.id
+    assert ledger.read(partial(storage.drift, user=ann)) == 0
+    ledger.write(partial(storage.mend, user=ann, by=-4))
+    assert (processes.stored(), ledger.read(partial(storage.drift, user=ann))) == (8, 4)

@@ -141,9 +141,10 @@ async def test_a_file_counts_once_however_often_it_is_tested_until_nothing_names
     age(house, 91)
     await run()
     assert house.ledger.read(lambda c: c.execute(select(documents)).all()) == []
-    assert (stored(house), len(blobs_of(house))) == (size + MB, 2)
+    assert (stored(house), len(blobs_of(house))) == (size, 2)  # what no file stands for was no more than a mistake
+    fill(house, "ann", 3)
     assert (await house["ann"].delete("/schedules/nightly")).status_code == 204
-    assert (stored(house), blobs_of(house)) == (MB, [])
+    assert (stored(house), blobs_of(house)) == (3, [])
 
 
 async def test_what_retention_removes_gives_its_room_back(house: House, run: Run):
@@ -151,13 +152,29 @@ async def test_what_retention_removes_gives_its_room_back(house: House, run: Run
     await send(house, "ann", 10)
     fill(house, "ann", MB - 10)
     await send(house, "bob", 7)
-    fill(house, "bob", -7)  # as if it came by a program that counted nothing
     house.work()
     age(house, 91)
     assert (await send(house, "ann", 1)).status_code == 429
     await run()
-    assert (stored(house), stored(house, "bob")) == (MB - 10, 0)
+    assert (stored(house), stored(house, "bob")) == (0, 0)
     assert (await send(house, "ann", 10)).status_code == 202
+
+
+async def test_what_programs_of_before_took_and_did_not_count_is_counted_soon(house: House, run: Run):
+    await send(house, "ann", 10)
+    house.work()
+    age(house, 91)
+    await add(house, await house.upload("ann", "Young.", model="none"))
+    fill(house, "ann", -16)
+    await run()
+    assert stored(house) == 6
+    house.work()
+    age(house, 91)
+    await run()
+    assert (stored(house), len(blobs_of(house))) == (6, 1)
+    fill(house, "ann", -5)
+    assert (await house["ann"].delete("/schedules/nightly")).status_code == 204
+    assert stored(house) == 0  # never less
 
 
 class TestAUsualQuota:
@@ -184,6 +201,7 @@ class TestAUsualQuota:
             "storage_bytes": None, "model_tokens": None,
         }  # fmt: skip
         fill(house, "bob", MB - 1)
+        assert_refused(await send(house, "bob", 2), "user_storage_full")
         assert (await send(house, "bob", 1)).status_code == 202
         assert_refused(await send(house, "bob", 1), "user_storage_full")
 

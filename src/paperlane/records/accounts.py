@@ -38,14 +38,6 @@ class Quotas:
     requests_a_minute: int | None = None
     model_tokens: int | None = None  # in a calendar month
 
-    def __post_init__(self) -> None:
-        """BadRequest for a number that makes no sense."""
-        for name, value in asdict(self).items():
-            if value is not None and not 0 <= value <= LARGEST_QUOTA:
-                raise BadRequest(
-                    f"There is no quota {name} of {value}.", hint=f"Give 1 to {LARGEST_QUOTA}, or 0 for no limit."
-                )
-
 
 _AS_SET = Quotas()
 
@@ -86,20 +78,30 @@ def _account(row: Row[*tuple[object, ...]]) -> Account:
 
 
 def add(connection: Connection, name: str, role: Role, group: str, now: float, quotas: Quotas = _AS_SET) -> Account:
-    """A new account. BadRequest for a name or a group that makes no sense, Conflict for a name that is taken."""
+    """A new account. BadRequest for what makes no sense, Conflict for a name that is taken."""
     if _NAME.fullmatch(name) is None:
         raise BadRequest(
             f"{name[:100]!r} is no user name.", hint="Use letters, digits and . _ @ + - only, at most 100 of them."
         )
-    group = _group(group)
+    group, own = _group(group), _checked(asdict(quotas))
     try:
         made = connection.execute(
-            insert(users), {"name": name, "role": role.value, "group_name": group, "created_at": now, **asdict(quotas)}
+            insert(users), {"name": name, "role": role.value, "group_name": group, "created_at": now, **own}
         )
     except IntegrityError as error:
         raise Conflict(f"There is a user {name} already.", code="name_taken") from error
     assert made.inserted_primary_key is not None
     return Account(UserId(made.inserted_primary_key[0]), name, role, group, now, quotas=quotas)
+
+
+def _checked(quotas: Mapping[str, int | None]) -> Mapping[str, int | None]:
+    """The same. BadRequest for a number that makes no sense."""
+    for name, value in quotas.items():
+        if value is not None and not 0 <= value <= LARGEST_QUOTA:
+            raise BadRequest(
+                f"There is no quota {name} of {value}.", hint=f"Give 1 to {LARGEST_QUOTA}, or 0 for no limit."
+            )
+    return quotas
 
 
 def _group(said: str) -> str:
@@ -197,8 +199,7 @@ def change(
 
     BadRequest for a group or a quota that makes no sense.
     """
-    own = dict(quotas or {})
-    Quotas(**own)
+    own = dict(_checked(quotas or {}))
     group = None if group is None else _group(group)
     new = {"role": role.value if role else None, "group_name": group, "pinned": pinned}
     if given := {name: value for name, value in new.items() if value is not None} | own:

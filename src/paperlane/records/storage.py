@@ -5,10 +5,11 @@ A file counts once, from its upload until no document and no schedule names it a
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, case, func, or_, select, update
+from sqlalchemy import Connection, case, func, or_, select, union, update
 
+from paperlane.ledger.schema import schedules
 from paperlane.model.tasks import UserId
-from paperlane.records.schema import users
+from paperlane.records.schema import documents, scheduled_files, users
 
 MB = 1 << 20
 
@@ -32,8 +33,27 @@ def hold(connection: Connection, of: Sequence[int]) -> None:
 
 
 def free(connection: Connection, freed: Mapping[int, int]) -> None:
-    """These users have so many bytes less; never less than none, for what came by older programs was not counted."""
+    """These users have so many bytes less; never less than none, for what came by older programs is not counted yet."""
     for user, size in sorted(freed.items()):
         if size:
             left = case((users.c.stored > size, users.c.stored - size), else_=0)
             connection.execute(update(users).where(users.c.id == user).values(stored=left))
+
+
+def drift(connection: Connection, user: UserId) -> int:
+    """How many bytes more are kept than are counted, as one statement sees both: whatever else goes on, both agree.
+
+    Programs of before this counter know nothing of it. It goes through all of a user's documents.
+    """
+    of_documents = select(documents.c.blob, documents.c.bytes).where(documents.c.user_id == user)
+    of_schedules = select(scheduled_files.c.blob, scheduled_files.c.bytes).join(
+        schedules, schedules.c.id == scheduled_files.c.schedule_id
+    )
+    files = union(of_documents, of_schedules.where(schedules.c.user_id == user)).subquery()
+    kept = select(func.coalesce(func.sum(files.c.bytes), 0)).scalar_subquery()
+    return int(connection.scalar(select(kept - users.c.stored).where(users.c.id == user)) or 0)
+
+
+def mend(connection: Connection, user: UserId, by: int) -> None:
+    """Count so many bytes more, or less."""
+    connection.execute(update(users).where(users.c.id == user).values(stored=users.c.stored + by))
