@@ -35,6 +35,7 @@ from paperlane.web import (
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
 from paperlane.web.identity import House
+from paperlane.web.naming import Named
 from paperlane.web.tailer import Tailer
 
 _POLICY = (
@@ -91,6 +92,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
+    app.add_middleware(Named)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Heads)
     return app
