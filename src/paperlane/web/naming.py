@@ -73,5 +73,8 @@ def _said_of(scope: Scope, status: int) -> dict[str, tracing.Value]:
 
 
 def _route(scope: Scope) -> str:
-    """The form of its path, which is known once somebody took it; the path itself may be anything."""
-    return getattr(scope.get("route"), "path", "")
+    """The form of its path, once somebody took it, else "": the path itself may be anything."""
+    if "route" not in scope:
+        return ""
+    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    return "/".join(names.get(part, part) for part in scope["path"].split("/"))
