@@ -41,7 +41,9 @@ class Otlp:
     cannot be sent is lost, and told once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, where: str = "") -> None:
+        """`where` is what the log calls the collector."""
+        self._where = where
         self._ids = _Given()
         self._lock = Lock()
         self._pid = 0
@@ -81,7 +83,9 @@ class Otlp:
         with self._lock:
             if self._pid != os.getpid():
                 self._provider = self._provided()
-                self._provider.add_span_processor(BatchSpanProcessor(_Watched(OTLPSpanExporter(), self._said)))
+                self._provider.add_span_processor(
+                    BatchSpanProcessor(_Watched(OTLPSpanExporter(), self._said, self._where))
+                )
                 self._pid = os.getpid()
 
     def close(self, seconds: float = 2.0) -> None:
@@ -172,8 +176,9 @@ def _deeper(error: BaseException) -> BaseException | None:
 class _Watched(SpanExporter):
     """Sends, and says once that it cannot, and once that it can again."""
 
-    def __init__(self, exporter: SpanExporter, said: _Said) -> None:
+    def __init__(self, exporter: SpanExporter, said: _Said, where: str) -> None:
         self._exporter = exporter
+        self._where = where
         self._said = said
         self._lost = 0
 
@@ -182,7 +187,8 @@ class _Watched(SpanExporter):
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
             if not self._lost:
-                log.warning("traces cannot be sent; work goes on without them", why=self._said.why or "no answer")
+                why = self._said.why or "it cannot be reached"
+                log.warning("traces cannot be sent; work goes on without them", where=self._where, why=why)
             self._lost += len(spans)
         elif self._lost:
             log.info("traces can be sent again", lost=self._lost)

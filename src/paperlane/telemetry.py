@@ -58,26 +58,29 @@ def _asked_for() -> "Otlp | None":
         return _without(
             f"OTLP is spoken over {_SPOKEN} only, not {protocol[:20]}", "Name the collector's port for HTTP."
         )
-    if not _is_address(endpoint):
+    if not (where := _place_of(endpoint)):
         return _without("the endpoint is no address", "Write http://HOST:4318 in OTEL_EXPORTER_OTLP_ENDPOINT.")
     try:
         from paperlane.otlp import Otlp  # noqa: PLC0415  its libraries are an extra, and take a tenth of a second
     except ImportError as error:
         return _without(f"a library is missing ({error.name})", "pip install 'paperlane[otel]'")
-    return Otlp()
+    return Otlp(where)
 
 
 def _first_of(names: Sequence[str]) -> str:
     return next(filter(None, (os.environ.get(name, "").strip() for name in names)), "")
 
 
-def _is_address(endpoint: str) -> bool:
+def _place_of(endpoint: str) -> str:
+    """Host and port of an address of HTTP, without a password that stands there; "" for anything else."""
     try:
         parts = urlsplit(endpoint)
-        parts.port  # noqa: B018  whether it is a number is looked at only here
+        port = parts.port
     except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+        return ""
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return ""
+    return parts.hostname if port is None else f"{parts.hostname}:{port}"
 
 
 def _without(why: str, hint: str) -> None:

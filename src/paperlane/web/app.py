@@ -73,6 +73,8 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
         lifespan=alive,
         docs_url=None,
         redoc_url=None,
+        # its own would tell queries and what errors say, and nothing of what happens outside of a request
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.house = House(desk, settings, threads, URLSafeTimedSerializer(secret, "session"))
     app.state.wake = wake

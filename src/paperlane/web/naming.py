@@ -45,16 +45,20 @@ class Named:
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", name.encode())]}
             await send(message)
 
+        def answered() -> None:
+            took = round(1_000 * (time.monotonic() - since), 1)
+            log.debug("answered", method=scope["method"], route=_route(scope), status=status, milliseconds=took)
+
         if not tracing.listening() or scope["path"].startswith(_ASKED_ALL_THE_TIME):
             await self._app(scope, receive, named)
+            answered()
         else:
             with tracing.request(traceparent), bound_contextvars(**_trace()):
                 try:
                     await self._app(scope, receive, named)
                 finally:
                     tracing.note(**_said_of(scope, status))
-        milliseconds = round(1_000 * (time.monotonic() - since), 1)
-        log.debug("answered", method=scope["method"], route=_route(scope), status=status, milliseconds=milliseconds)
+                    answered()
 
 
 def _trace() -> dict[str, str]:
