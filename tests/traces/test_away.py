@@ -83,6 +83,21 @@ def test_nobody_waits_for_one_that_hangs(collector: Collector, monkeypatch: pyte
     ]  # fmt: skip
 
 
+def test_a_process_ends_while_one_hangs(collector: Collector):
+    collector.answers = 0
+    script = """if True:
+        from paperlane import tracing
+        from paperlane.telemetry import traced
+        with traced():
+            tracing.tell(tracing.Span("step", tracing.root_of("task"), 1.0, 2.0))
+    """
+    environment = {**os.environ, ENDPOINT: collector.url}
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert "the last traces could not be sent in time" in ran.stdout + ran.stderr
+    assert not collector.release.is_set()
+
+
 def test_why_one_that_is_away_cannot_be_reached_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch):
     with socket.socket() as bound:  # nobody listens there
         bound.bind(("127.0.0.1", 0))
