@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -131,9 +131,16 @@ def during_attempt(task: TaskId, fence: int) -> Going | None:
     return Going(attempt_of(task, fence)) if wanted(task) else None
 
 
-@contextmanager
-def inside(going: Going | None) -> Generator[None]:
+_NOTHING = nullcontext()
+
+
+def inside(going: Going | None) -> AbstractContextManager[None]:
     """What is told in here belongs to this span."""
+    return _NOTHING if going is _going.get() else _inside(going)
+
+
+@contextmanager
+def _inside(going: Going | None) -> Generator[None]:
     token = _going.set(going)
     try:
         yield
@@ -141,15 +148,12 @@ def inside(going: Going | None) -> Generator[None]:
         _going.reset(token)
 
 
-@contextmanager
-def span(name: str, kind: Kind = Kind.INTERNAL, **fields: Value) -> Generator[None]:
+def span(name: str, kind: Kind = Kind.INTERNAL, **fields: Value) -> AbstractContextManager[None]:
     """What is in here is a span, where it is inside one that somebody wants."""
     above = _going.get()
     if above is None or _listener is None:
-        yield
-        return
-    with _told(name, Going(above.child(name), fields), above.place, kind):
-        yield
+        return _NOTHING
+    return _told(name, Going(above.child(name), fields), above.place, kind)
 
 
 @contextmanager

@@ -80,5 +80,6 @@ def _route(scope: Scope) -> str:
     """The form of its path, once somebody took it, else "": the path itself may be anything."""
     if "route" not in scope:
         return ""
-    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
-    return "/".join(names.get(part, part) for part in scope["path"].split("/"))
+    names: dict[str, str] = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    path: str = scope["path"]
+    return "/".join(names.get(part, part) for part in path.split("/"))

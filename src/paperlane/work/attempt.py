@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ParamSpec, Protocol, TypeVar
 
 import structlog
 from pydantic import TypeAdapter
-from structlog.contextvars import bind_contextvars, bound_contextvars, unbind_contextvars
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from paperlane import tracing
 from paperlane.clock import Clock
@@ -62,6 +62,7 @@ _OUR_DISK = 60.0  # seconds for which an attempt waits for room, for a file or t
 _FEW_RUN = 8  # attempts: of these each would wait longer for others than all of them save
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
+_SAID = ("task", "user", "engine", "worker", "attempt", "trace_id")  # of an attempt, by each line of the log
 _WHY = {"drained": "the worker stopped", "abandoned": "whoever carried it went away"}
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
@@ -224,11 +225,11 @@ class Attempts:
     @contextmanager
     def _held(self, lease: Lease) -> Generator[None]:
         """What is known of a lease while it is this worker's, and no longer; lines of the log say whose they are."""
+        bind_contextvars(**self._said_of(lease))
         try:
-            with bound_contextvars(**self._said_of(lease)):
-                yield
+            yield
         finally:
-            unbind_contextvars("attempt")
+            unbind_contextvars(*_SAID)
             self.heartbeat.drop(lease)
             self.told.pop(lease, None)
             self._steps.pop(lease, None)
@@ -265,7 +266,8 @@ class Attempts:
         began = self.clock.monotonic()
         running = self._running[lease] = asyncio.create_task(run)
         await _over(running, lambda: self.stop(lease, "abandoned"))
-        bind_contextvars(**self._said_of(lease))
+        if (steps := self._steps.get(lease)) is not None:
+            bind_contextvars(user=steps.attempt.user, attempt=steps.attempt.number)
         seconds = self.clock.monotonic() - began
         if running.cancelled():
             why = self._stops.get(lease)
@@ -298,7 +300,7 @@ class Attempts:
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
         going = tracing.during_attempt(lease.task, lease.fence)
         steps = self._steps[lease] = _Steps(self, attempt, until, lease.stage, going)
-        bind_contextvars(**self._said_of(lease))
+        bind_contextvars(user=attempt.user, attempt=attempt.number)
         log.debug("an attempt begins", fence=lease.fence, kept=len(attempt.kept))
         part = asyncio.timeout_at(until)
         try:
@@ -475,10 +477,13 @@ class _Steps:
             return await self.attempts.isolated(step.name, value.content, file, tell)
 
 
+_NOT_SAVING = nullcontext()
+
+
 def _saving(notes: Sequence[Note]) -> AbstractContextManager[None]:
     """The commit that keeps a step's result, where one of these is."""
     made = next((note.checkpoint for note in notes if note.checkpoint is not None), None)
-    return nullcontext() if made is None else tracing.span(f"{made.step} saved", bytes=len(made.result))
+    return _NOT_SAVING if made is None else tracing.span(f"{made.step} saved", bytes=len(made.result))
 
 
 def _failed(lease: Lease, error: BaseException, seconds: float) -> Outcome:
