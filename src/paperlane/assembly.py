@@ -48,6 +48,7 @@ from paperlane.reviewing import Reviewing, open_reviewing
 from paperlane.rollout import RollOut, Whose
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings, models_of
+from paperlane.telemetry import following
 from paperlane.threads import apart
 from paperlane.work import Chain, RunHere
 
@@ -357,7 +358,8 @@ async def run_dispatcher(settings: Settings, engine: str, stop: asyncio.Event) -
         if (ledger := await reach_ledger(settings, stop)) is None:
             return
         try:
-            await dispatch_for(ledger, carrier, stop, settings.sweep_seconds, clock, record_documents)
+            with following(ledger):
+                await dispatch_for(ledger, carrier, stop, settings.sweep_seconds, clock, record_documents)
         finally:
             ledger.close()
 
@@ -369,8 +371,9 @@ async def _hosting(settings: Settings, stop: asyncio.Event, token: str = "") -> 
         yield None
         return
     try:
-        async with host_of(settings, ledger, token) as host:
-            yield host
+        with following(ledger):
+            async with host_of(settings, ledger, token) as host:
+                yield host
     finally:
         ledger.close()
 

@@ -27,6 +27,7 @@ from paperlane.rollout import RollOut
 from paperlane.scheduling.pace import every
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
+from paperlane.telemetry import following
 from paperlane.threads import Threads
 from paperlane.web.app import create_app
 from paperlane.web.gate import Gate
@@ -177,6 +178,7 @@ async def serve(
         if (ledger := await reach_ledger(settings, stop, partial(waits, url))) is None:
             return
         kept.callback(ledger.close)
+        kept.enter_context(following(ledger))
         # apart: what a dead worker held must not wait until old tasks are removed
         threads, burying = Threads("serve"), Threads("bury")
         kept.callback(threads.close)

@@ -1530,3 +1530,32 @@ class TestFollowing:
         assert claim(bench, worker) == []
         (lane,) = bench.ledger.queue().lanes
         assert (lane.ready, lane.oldest) == (1, 60.0)
+
+
+class TestEnds:
+    def test_whoever_follows_them_is_told_of_each_end_once_however_it_comes(self, make_bench: MakeBench):
+        bench = make_bench(max_retries=0, max_crashes=1)
+        told: list[TaskId] = []
+        bench.ledger.follow_ends(told.extend)
+        done, failed, given_up, cancelled, stopped, crashed, yielded = bench.submit(1, 7)
+        worker = bench.worker()
+        leases = {lease.task: lease for lease in claim(bench, worker)}
+        outcomes = {done: Completed(), failed: Failed(BUSY), given_up: Retry(BUSY), yielded: Yielded()}
+        bench.ledger.finish(worker, [Ended(leases[name], outcome) for name, outcome in outcomes.items()])
+        assert sorted(told) == sorted([done, failed, given_up])
+        bench.ledger.cancel(yielded)
+        bench.ledger.cancel(stopped)  # while it runs, so it has not ended
+        assert told[3:] == [yielded]
+        bench.ledger.finish(worker, [Ended(leases[stopped], Completed()), Ended(leases[cancelled], Cancelled())])
+        bench.ledger.leave(worker)
+        assert sorted(told[4:]) == sorted([stopped, cancelled, crashed])
+        bench.ledger.retry(failed)
+        bench.ledger.cancel(failed)
+        assert told[7:] == [failed]
+
+    def test_who_follows_no_more_is_told_no_more(self, bench: Bench):
+        told: list[TaskId] = []
+        bench.ledger.follow_ends(told.extend)
+        bench.ledger.follow_ends(None)
+        bench.ledger.cancel(bench.submit(1)[0])
+        assert told == []

@@ -309,6 +309,13 @@ class Ledger(Protocol):
         ...
 
     def members(self) -> Sequence[Member]: ...
+    def follow_ends(self, heard: Callable[[Sequence[TaskId]], None] | None) -> None:
+        """Have `heard` called with each task that this process ends, however it does; None: nobody any more.
+
+        Once that is committed, on whatever thread committed it, which waits meanwhile. One is missed where the answer
+        to a commit was lost.
+        """
+        ...
 
     # schedules
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:

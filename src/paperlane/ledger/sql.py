@@ -325,6 +325,9 @@ class SqlLedger:
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
 
+    def follow_ends(self, heard: Callable[[Sequence[TaskId]], None] | None) -> None:
+        self._transactions.heard_ends = heard
+
     # schedules
 
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:

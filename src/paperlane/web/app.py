@@ -36,6 +36,7 @@ from paperlane.web import (
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
 from paperlane.web.identity import House
+from paperlane.web.naming import Named
 from paperlane.web.pacing import Pace, PaceHeaders
 from paperlane.web.tailer import Tailer
 
@@ -74,6 +75,8 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
         lifespan=alive,
         docs_url=None,
         redoc_url=None,
+        # its own would tell queries and what errors say, and nothing of what happens outside of a request
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.house = House(desk, settings, threads, URLSafeTimedSerializer(secret, "session"))
     app.state.wake = wake
@@ -94,6 +97,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
+    app.add_middleware(Named)
     app.add_middleware(PaceHeaders)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Heads)

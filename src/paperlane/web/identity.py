@@ -8,7 +8,9 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
+from structlog.contextvars import bind_contextvars
 
+from paperlane import tracing
 from paperlane.desk import Desk
 from paperlane.errors import NotAllowed, SignInNeeded
 from paperlane.records.accounts import Account, Role
@@ -44,10 +46,18 @@ class Caller:
 
 
 async def caller_of(connection: HTTPConnection) -> Caller | None:
-    """Who asks, None for a stranger. A token goes first; any other Authorization is for somebody before us.
+    """Who asks, None for a stranger; from here on lines of the log and the request's span say so.
 
-    TooMany where too many strangers came from the same address.
+    A token goes first; any other Authorization is for somebody before us. TooMany where too many strangers came from
+    the same address.
     """
+    if (caller := await _found(connection)) is not None:
+        bind_contextvars(user=caller.account.id)
+        tracing.note(user=caller.account.id)
+    return caller
+
+
+async def _found(connection: HTTPConnection) -> Caller | None:
     house = house_of(connection)
     scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and (token := token.strip()):

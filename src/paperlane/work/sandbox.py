@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Self
 
 from paperlane.errors import DocumentError, Misconfigured, PaperlaneError, StepFault, Unreadable
 from paperlane.threads import apart
+from paperlane.tracing import note
 from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
 from paperlane.work.own_time import waiting
 
@@ -204,6 +205,7 @@ class Sandbox:
         self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
     ) -> bytes:
         child.took = False
+        note(child=child.process.pid)
         if file is None:
             child.way.send(NO_FILE)
         else:
