@@ -12,7 +12,8 @@ from hypothesis import strategies as some
 from tests.scheduling.plant import Plant
 
 from paperlane.machine import Load
-from paperlane.scheduling.adaptive import Decision, Law, Seen, Span
+from paperlane.model.tasks import Span
+from paperlane.scheduling.adaptive import Decision, Law, Seen
 
 BUSY, IDLE, CALM = Load(0.95, 0.3), Load(0.1, 0.3), Load(0.65, 0.3)
 
@@ -146,7 +147,7 @@ def test_a_span_that_leaves_no_choice_is_kept_through_everything():
 
 @pytest.mark.parametrize(("start", "least", "most"), [(1, 2, 3), (4, 2, 3), (3, -1, 3)])
 def test_a_span_holds_its_start(start: int, least: int, most: int):
-    with pytest.raises(ValueError, match="No span of slots"):
+    with pytest.raises(ValueError, match="begins inside of it"):
         Span(start, least, most)
 
 

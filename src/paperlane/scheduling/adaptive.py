@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import ceil, exp, inf
 
 from paperlane.machine import Load
+from paperlane.model.tasks import Span
 
 MUCH_CPU, LITTLE_CPU = 0.8, 0.5
 MUCH_MEMORY, SOME_MEMORY = 0.85, 0.75
@@ -22,29 +23,6 @@ _LESS, _LITTLE_LESS = 0.25, 0.1  # of the slots, in a step down: for the machine
 _SLOWER = 3.0  # times the pace, where little is queued
 _TURN = 60.0  # seconds between two turns of direction, and after a model refused
 _LONGEST_CALM = 8 * _TURN
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Between how many slots a worker may choose, and with how many it begins."""
-
-    start: int
-    least: int
-    most: int
-
-    def __post_init__(self) -> None:
-        """ValueError for one that begins outside of it."""
-        if not 0 <= self.least <= self.start <= self.most:
-            raise ValueError(f"No span of slots: {self}")
-
-    @classmethod
-    def fixed(cls, slots: int) -> "Span":
-        """So many, whatever happens."""
-        return cls(slots, slots, slots)
-
-    @property
-    def is_fixed(self) -> bool:
-        return self.least == self.most
 
 
 @dataclass(frozen=True, slots=True)
