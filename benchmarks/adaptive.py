@@ -193,8 +193,9 @@ async def _worker(settings: Settings, ledger: Ledger, but: Sequence[int]) -> Asy
 async def _watch(ledger: Ledger, looks: list[Look], began: float, until: float) -> None:
     while time.monotonic() < until:
         members = await asyncio.to_thread(ledger.members)
-        (one,) = (member for member in members if member.engine == Database.traits.name)
-        looks.append(Look(time.monotonic() - began, one.slots, one.running, one.cpu))
+        at = time.monotonic() - began
+        ours = [one for one in members if one.engine == Database.traits.name]  # none before it joined
+        looks += [Look(at, one.slots, one.running, one.cpu) for one in ours]
         await asyncio.sleep(_LOOK)
 
 
