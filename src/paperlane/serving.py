@@ -14,7 +14,17 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from paperlane.assembly import at_start, host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
+from paperlane.assembly import (
+    at_start,
+    host_of,
+    kept_of,
+    open_blobs,
+    open_desk,
+    open_results,
+    owns_files,
+    reach_ledger,
+    span_of,
+)
 from paperlane.carriers import CARRIED, slots_of
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
@@ -197,9 +207,9 @@ async def serve(
         async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             inline, pool, of_each_worker = divide_limit(settings)
-            pushing = running.create_task(host.push(Inline(), inline, stop, bell.set_result))
+            pushing = running.create_task(host.push(Inline(), span_of(settings, inline), stop, bell.set_result))
             if pool:
-                running.create_task(host.pull(Pool(), pool, stop))
+                running.create_task(host.pull(Pool(), span_of(settings, pool), stop))
             await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
             if not bell.done():  # told to stop before it could join
                 return

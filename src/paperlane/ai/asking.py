@@ -69,6 +69,7 @@ class Asker:
         self._worked = 0
         names = {"gen_ai.operation.name": "chat", "gen_ai.request.model": terms.model}
         self._asked = {**names, "model": terms.called, "server.address": urlsplit(terms.base_url).hostname or ""}
+        self.pushed = 0  # how often the model refused because it was asked too often
         self._storing = asyncio.Event()  # not while answers cannot be stored
         self._storing.set()
 
@@ -179,6 +180,7 @@ class Asker:
         try:
             reply = await self._reply(messages, room)
         except Pushed as error:
+            self.pushed += 1
             self._permits.pushed(error.wait, str(error))
             raise
         except Refuses as error:
