@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from paperlane.errors import CancelRequested, Misconfigured, StaleLease
+from paperlane.model.figures import Vitals
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     EVERYTHING,
@@ -309,6 +310,10 @@ class Ledger(Protocol):
         ...
 
     def members(self) -> Sequence[Member]: ...
+
+    def vitals(self) -> Vitals:
+        """How full the database is, and what nobody took back; as cheap as a look at the members."""
+        ...
 
     # schedules
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:

@@ -78,6 +78,7 @@ from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
 from paperlane.ledger.working import Halted
 from paperlane.ledger.writing import Asked, Writing
+from paperlane.model.figures import Vitals
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
 from paperlane.model.tasks import (
     EVERYTHING,
@@ -324,6 +325,9 @@ class SqlLedger:
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
+
+    def vitals(self) -> Vitals:
+        return self._ask(lambda connection: views.vitals(connection, self.dialect, self._now(connection)))
 
     # schedules
 

@@ -46,6 +46,7 @@ from paperlane.ledger.schema import (
     tasks,
     workers,
 )
+from paperlane.model.figures import Vitals
 from paperlane.model.tasks import (
     Batch,
     BatchId,
@@ -388,6 +389,15 @@ def _engines(connection: Connection, depths: Mapping[str, _Depth]) -> Sequence[E
         )
         for name in sorted(depths.keys() | serving.keys() | paused)
     ]
+
+
+def vitals(connection: Connection, dialect: Dialect, now: float) -> Vitals:
+    """How full the database is, and leases that are over and that nobody took back."""
+    full = dialect.fullness(connection)
+    over = select(func.count(), func.min(tasks.c.lease_until)).where(UNDER_WAY, tasks.c.lease_until <= now)
+    stranded, since = connection.execute(over).one()
+    passed = 0.0 if since is None else now - since
+    return Vitals(full.connections, full.most_connections, full.bytes, stranded, passed)
 
 
 def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member]:

@@ -52,15 +52,17 @@ class WorkerFigures:
 
 @dataclass(frozen=True, slots=True)
 class ModelFigures:
-    """A model as all workers know it: how often it told them to slow down in the last minutes, and whether it is away.
+    """A model as all workers know it.
 
-    `closed_for` is for how many seconds from now nobody asks it.
+    It told them so many times to slow down in the last minutes (429), `closed_for` is for how many seconds from now
+    nobody asks it, it is `away`, or what waits for it has used up its rate: it is `rationed`.
     """
 
     name: str
     refusals: int = 0
     closed_for: float = 0.0
     away: bool = False
+    rationed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
