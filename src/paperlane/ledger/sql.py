@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
@@ -39,6 +40,7 @@ from paperlane.ledger import (
     results,
     retention,
     submitting,
+    tallying,
     unread,
     views,
     working,
@@ -79,6 +81,7 @@ from paperlane.ledger.troubles import told
 from paperlane.ledger.working import Halted
 from paperlane.ledger.writing import Asked, Writing
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
+from paperlane.model.tallies import Tallies
 from paperlane.model.tasks import (
     EVERYTHING,
     Attempt,
@@ -90,6 +93,7 @@ from paperlane.model.tasks import (
     Ended,
     Event,
     Handled,
+    LaneUse,
     Lease,
     Letters,
     Member,
@@ -105,6 +109,8 @@ from paperlane.model.tasks import (
     UserId,
     WorkerId,
 )
+
+log = structlog.get_logger(__name__)
 
 Given = TypeVar("Given")
 
@@ -324,6 +330,10 @@ class SqlLedger:
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
+
+    def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
+        check_page(limit)
+        return self._ask(lambda connection: views.uses(connection, after, limit))
 
     # schedules
 
@@ -714,6 +724,21 @@ class SqlLedger:
 
     def recover(self) -> Recovery:
         return self._sweeper.sweep()
+
+    # what processes count
+
+    def tally(self, deltas: Tallies) -> None:
+        tallying.check(deltas)
+        unsure: list[float] = []
+        try:
+            self._change(lambda writing: tallying.add(writing, deltas), repeatable=False, unsure=unsure)
+        except Unavailable as error:
+            if not unsure:
+                raise
+            log.warning("the answer to a commit of counts was lost; they may be missing", why=error.message)
+
+    def tallies(self) -> Tallies:
+        return self._ask(tallying.read)
 
     # its own
 
