@@ -54,6 +54,7 @@ from paperlane.model.tasks import (
     Event,
     Fault,
     Lane,
+    LaneUse,
     Member,
     PastAttempt,
     Queue,
@@ -334,6 +335,24 @@ def _lanes(
             oldest=_waited(now, row["since"]),
         )
         for row in connection.execute(asked, {"ageing": rules.ageing}).mappings()
+    ]
+
+
+def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:
+    """What became of the tasks of the next users after this one."""
+    leased, _ = _leased(connection, None)
+    asked = select(lanes).where(lanes.c.user_id > after).order_by(lanes.c.user_id).limit(limit)
+    return [
+        LaneUse(
+            user=UserId(row["user_id"]),
+            queued=row["ready"] + row["waiting"] + min(row["running"], leased.get(row["user_id"], 0)),
+            running=max(0, row["running"] - leased.get(row["user_id"], 0)),
+            completed=row["completed"],
+            failed=row["failed"],
+            cancelled=row["cancelled"],
+            cpu=row["cpu"],
+        )
+        for row in connection.execute(asked).mappings()
     ]
 
 
