@@ -1,11 +1,12 @@
 """From readings to incidents: opened by loud looks in a row, closed by quiet ones, one of each trouble and subject."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from paperlane.monitor.alerts import Alert, Reading, Sight
+from paperlane.records.incidents import subject_of
 from paperlane.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -59,7 +60,7 @@ class Judge:
         for alert in self.alerts.values():
             limit = alert.limit(self.settings)
             quiet = {subject: Reading(0.0, subject) for name, subject in lasting if name == alert.name}
-            for reading in (quiet | _read(alert, sight, quiet)).values():
+            for reading in {**quiet, **_read(alert, sight, quiet)}.values():
                 key = (alert.name, reading.subject)
                 counted = self._rows.get(key, 0)
                 is_open = key in lasting
@@ -87,7 +88,8 @@ class Judge:
 def _read(alert: Alert, sight: Sight, lasting: Collection[str]) -> Mapping[str, Reading]:
     """What the alert reads by subject; where it fails nothing is known of any, and the other alerts go on."""
     try:
-        return {reading.subject: reading for reading in alert.find(sight)}
+        read = (replace(reading, subject=subject_of(reading.subject)) for reading in alert.find(sight))
+        return {reading.subject: reading for reading in read}
     except Exception:
         log.exception("an alert failed", alert=alert.name)
         return {subject: Reading(None, subject) for subject in lasting}

@@ -75,7 +75,10 @@ def begin(connection: Connection, one: Incident) -> bool:
         "threshold": one.limit, "params": clean(json.dumps(dict(one.params), ensure_ascii=False)),
         "opened_at": one.opened_at, "opening": int(one.opening), "closing": int(Telling.NOTHING),
     }  # fmt: skip
-    return connection.execute(insert_new(connection, incidents), row).rowcount == 1
+    if connection.execute(insert_new(connection, incidents), row).rowcount == 1:
+        return True
+    mine = select(incidents.c.id).where(incidents.c.id == one.id)  # by a commit whose answer was lost
+    return connection.execute(mine).first() is not None
 
 
 def end(connection: Connection, incident: str, now: float) -> bool:
@@ -83,7 +86,10 @@ def end(connection: Connection, incident: str, now: float) -> bool:
     told = incidents.c.opening.in_((int(Telling.DUE), int(Telling.TOLD)))
     over = {"closed_at": now, "closing": case((told, int(Telling.DUE)), else_=int(Telling.NOTHING))}
     changed = update(incidents).where(incidents.c.id == incident, _OPEN).values(over)
-    return connection.execute(changed).rowcount == 1
+    if connection.execute(changed).rowcount == 1:
+        return True
+    mine = select(incidents.c.id).where(incidents.c.id == incident, incidents.c.closed_at == now)  # likewise
+    return connection.execute(mine).first() is not None
 
 
 def make_due(connection: Connection, which: Sequence[str]) -> None:

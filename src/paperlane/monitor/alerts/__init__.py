@@ -59,17 +59,26 @@ class Sight:
 
     def counted_by(self, name: str, labels: Sequence[str], least: int) -> Mapping[str, Histogram]:
         """The same by label; `least` is of all together."""
-        for earlier in reversed(self.before):
-            passed = self.now.at - earlier.at
-            if passed > _LONGEST:
-                break
+        for earlier in self._looks():
             found = {label: _told(self.now, name, label) - _told(earlier, name, label) for label in labels}
             if any(min(one.counts) < 0 for one in found.values()):
                 break  # it is another database now
-            enough = sum(one.count for one in found.values()) >= least
-            if enough and (passed >= _SHORTEST or earlier is self.before[0]):
+            if sum(one.count for one in found.values()) >= least:
                 return found
         return {}
+
+    def minute_ago(self) -> Figures | None:
+        """The look of a minute ago, or the first one; None where this is the first."""
+        return next(iter(self._looks()), None)
+
+    def _looks(self) -> Iterator[Figures]:
+        """Those of a minute to five minutes ago, the latest first; of a watch that just began its first one."""
+        for earlier in reversed(self.before):
+            passed = self.now.at - earlier.at
+            if passed > _LONGEST:
+                return
+            if passed >= _SHORTEST or (earlier is self.before[0] and passed > 0):
+                yield earlier
 
     def labels(self, name: str) -> Sequence[str]:
         """All labels that were counted under a name."""
