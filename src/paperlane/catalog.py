@@ -346,6 +346,10 @@ CODES: Mapping[str, Told] = {
             "模型 {model} 未能检测 {count} 个片段（{why}）。",
         ),
     ),
+    "unknown_alert": Told(
+        ("There is no such alert.", "没有这个告警。"),
+        ("See: paperlane alerts kinds.", "请运行：paperlane alerts kinds。"),
+    ),
     "unknown_model": Told(
         ("There is no such model.", "没有这个模型。"),
         ("Choose one of those in the settings, or none.", "请选择设置中已有的模型，或选择 none。"),
@@ -703,8 +707,8 @@ ALARMS: Mapping[str, Alarm] = {
     "engine-down": Alarm(
         ("Engine down", "引擎无工作进程"),
         (
-            "No worker of {engine} lives, and its users have tasks: {value}.",
-            "引擎 {engine} 有 {value} 个任务，但没有存活的工作进程。",
+            "No worker of {engine} lives since {value}, and its users have tasks: {tasks}.",
+            "引擎 {engine} 有 {tasks} 个任务，但已有 {value} 没有存活的工作进程。",
         ),
         (
             "Start a worker: paperlane worker --engine NAME; or move its users: paperlane rollout.",
@@ -725,8 +729,8 @@ ALARMS: Mapping[str, Alarm] = {
     "no-worker": Alarm(
         ("No worker", "没有工作进程"),
         (
-            "No worker of {engine} lives, which carries new users: what is uploaded waits.",
-            "承载新用户的引擎 {engine} 没有存活的工作进程，上传的文档只能等待。",
+            "No worker of {engine} lives since {value}, which carries new users: what is uploaded waits.",
+            "承载新用户的引擎 {engine} 已有 {value} 没有存活的工作进程，上传的文档只能等待。",
         ),
         (
             "Start one: paperlane worker.",

@@ -10,6 +10,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 
 from paperlane.desk import Desk
+from paperlane.desk.rights import check_looks
 from paperlane.errors import NotAllowed, SignInNeeded
 from paperlane.records.accounts import Account, Role
 from paperlane.settings import Settings
@@ -108,6 +109,12 @@ async def _admin(account: "Asker") -> Account:
     return account
 
 
+async def _looker(account: "Asker") -> Account:
+    check_looks(account)
+    return account
+
+
 Asker = Annotated[Account, Depends(_asker)]
+Looker = Annotated[Account, Depends(_looker)]
 Admin = Annotated[Account, Depends(_admin)]
 Parts = Annotated[House, Depends(house_of)]

@@ -80,6 +80,15 @@ class Sight:
             if passed >= _SHORTEST or (earlier is self.before[0] and passed > 0):
                 yield earlier
 
+    def lasts(self, trouble: Callable[[Figures], bool]) -> float:
+        """For how many seconds every look has found this, up to now; 0 where this look does not, or is the first."""
+        since = self.now.at
+        for look in (self.now, *reversed(self.before)):
+            if not trouble(look):
+                break
+            since = look.at
+        return self.now.at - since
+
     def labels(self, name: str) -> Sequence[str]:
         """All labels that were counted under a name."""
         return [label for one, label in self.now.tallies if one == name]

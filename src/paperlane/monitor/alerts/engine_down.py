@@ -1,6 +1,7 @@
 """An engine has tasks and nobody who runs them."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tasks import EngineState, WorkerId
@@ -8,10 +9,21 @@ from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
-    served = {worker.engine for worker in sight.now.workers if worker.live}
+    """For how many seconds it is so: a worker that just begins may take some."""
     for engine in sight.now.engines:
         tasks = engine.queued + engine.running
-        yield Reading(0 if engine.name in served else tasks, engine.name, {"engine": engine.name})
+        yield Reading(
+            sight.lasts(partial(_is_down, engine.name)), engine.name, {"engine": engine.name, "tasks": f"{tasks}"}
+        )
+
+
+def _is_down(name: str, look: Figures) -> bool:
+    served = any(worker.live and worker.engine == name for worker in look.workers)
+    return not served and any(engine.name == name and engine.queued + engine.running for engine in look.engines)
+
+
+def _look(at: float, engine: EngineState, *workers: WorkerFigures) -> Figures:
+    return Figures(at, engines=[engine], workers=workers)
 
 
 _ARQ = EngineState("arq", paused=False, queued=3, running=0, workers=0, slots=0)
@@ -24,11 +36,18 @@ ALERT = Alert(
     name="engine-down",
     why="An engine carries users whose tasks wait, and no worker of it lives.",
     severity=Severity.CRITICAL,
-    unit=Unit.NUMBER,
+    unit=Unit.SECONDS,
     find=_find,
     loud=[
-        one(Figures(0.0, engines=[_ARQ], workers=[_ELSEWHERE])),
-        one(Figures(0.0, engines=[_ARQ], workers=[_SILENT])),
+        one(_look(20.0, _ARQ, _ELSEWHERE), _look(0.0, _ARQ), _look(10.0, _ARQ)),
+        one(_look(20.0, _ARQ, _SILENT), _look(0.0, _ARQ), _look(10.0, _ARQ)),
     ],
-    quiet=[one(Figures(0.0, engines=[_IDLE])), one(Figures(0.0, engines=[_ARQ], workers=[_HERE]))],
+    quiet=[
+        one(_look(20.0, _IDLE), _look(0.0, _IDLE), _look(10.0, _IDLE)),
+        one(_look(20.0, _ARQ, _HERE), _look(0.0, _ARQ), _look(10.0, _ARQ)),
+        one(_look(20.0, _ARQ)),  # the first look
+    ],
+    otherwise=15.0,
+    rises=1,
+    falls=1,
 )
