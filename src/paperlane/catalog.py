@@ -707,7 +707,7 @@ ALARMS: Mapping[str, Alarm] = {
     "engine-down": Alarm(
         ("Engine down", "引擎无工作进程"),
         (
-            "No worker of {engine} lives since {value}, and its users have tasks: {tasks}.",
+            "No worker of {engine} has lived for {value}, and its users have tasks: {tasks}.",
             "引擎 {engine} 有 {tasks} 个任务，但已有 {value} 没有存活的工作进程。",
         ),
         (
@@ -729,7 +729,7 @@ ALARMS: Mapping[str, Alarm] = {
     "no-worker": Alarm(
         ("No worker", "没有工作进程"),
         (
-            "No worker of {engine} lives since {value}, which carries new users: what is uploaded waits.",
+            "No worker of {engine} has lived for {value}, which carries new users: what is uploaded waits.",
             "承载新用户的引擎 {engine} 已有 {value} 没有存活的工作进程，上传的文档只能等待。",
         ),
         (
