@@ -85,7 +85,7 @@ Tallies = Mapping[tuple[str, str], Histogram]
 """By name and label."""
 
 
-def once(seconds: float = 0.0) -> Histogram:
-    """One value."""
+def once(seconds: float = 0.0, times: int = 1) -> Histogram:
+    """One value, or the same so many times."""
     at = bucket_of(seconds)
-    return Histogram(tuple(int(bucket == at) for bucket in range(BUCKETS)), seconds)
+    return Histogram(tuple(times * (bucket == at) for bucket in range(BUCKETS)), seconds * times)

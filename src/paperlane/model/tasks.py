@@ -169,7 +169,9 @@ class Attempt:
     """What a worker must know to run a lease.
 
     `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may still take: what
-    its earlier parts took is gone. Of the steps in `kept` earlier attempts or parts left results.
+    its earlier parts took is gone. Of the steps in `kept` earlier attempts or parts left results. The task could have
+    started `age` seconds before this began, None where a person started it again; `waited` is how many seconds it did
+    not, told of its very first begin only.
     """
 
     lease: Lease
@@ -180,6 +182,8 @@ class Attempt:
     payload: bytes
     seconds: float
     kept: frozenset[str] = frozenset()
+    age: float | None = None
+    waited: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
