@@ -73,6 +73,7 @@ from paperlane.ledger.sense import (
     check_worker,
     clean,
     is_lease,
+    pulse_told,
 )
 from paperlane.ledger.standing import Standing
 from paperlane.ledger.sweeper import Sweeper
@@ -101,9 +102,11 @@ from paperlane.model.tasks import (
     NewBatch,
     PastAttempt,
     Progress,
+    Pulse,
     Queue,
     Recovery,
     Renewal,
+    Span,
     State,
     Task,
     TaskId,
@@ -543,8 +546,10 @@ class SqlLedger:
         slots: int,
         version: int = 1,
         channel: Channel = EVERYTHING,
+        span: Span | None = None,
     ) -> int:
-        check_worker(worker, engine, slots, version, channel)
+        span = span or Span.fixed(slots)
+        check_worker(worker, engine, slots, version, channel, span)
         self._reads[engine] = max(version, self._reads.get(engine, version))
         entry = {
             "id": worker,
@@ -552,6 +557,8 @@ class SqlLedger:
             "host": host[:LONGEST_HOST],
             "pid": pid,
             "slots": slots,
+            "asked": span.most,
+            "least": span.least,
             "version": version,
         }
         return self._change(lambda writing: working.register(writing, entry, channel, self.rules.system_limit))
@@ -591,6 +598,10 @@ class SqlLedger:
             return looking.is_runnable(connection, self.dialect, engine, now, self._reads.get(engine))
 
         return self._ask(look)
+
+    def queued(self, engine: str, most: int) -> int:
+        check_page(most)
+        return self._ask(lambda connection: looking.queued(connection, engine, most))
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
         return self._with_lanes(lambda writing, lanes: channels.hand_out(writing, lanes, engine, most, self.rules))
@@ -639,8 +650,9 @@ class SqlLedger:
             raise ValueError("Notes beside outcomes are of the attempts that end, not of others")
         return self._keep_results(notes, tell, lambda: self._standing.alone(worker))
 
-    def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
-        return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
+    def renew(self, worker: WorkerId, leases: Sequence[Lease], pulse: Pulse | None = None) -> Renewal:
+        tells = {} if pulse is None else pulse_told(pulse)
+        return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease, tells))
 
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
         self._change(lambda writing: working.tell(writing, worker, reports))
