@@ -16,8 +16,10 @@ from starlette.types import ASGIApp
 
 from paperlane.assembly import (
     at_start,
+    clock,
     host_of,
     kept_of,
+    new_id,
     open_blobs,
     open_desk,
     open_results,
@@ -31,6 +33,9 @@ from paperlane.engines.inline import Inline
 from paperlane.engines.pool import Pool
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import Ledger
+from paperlane.machine import Machine
+from paperlane.monitor.watching import watch
+from paperlane.monitor.webhook import Receiver
 from paperlane.patience import Stopped, patiently
 from paperlane.retention import Places, keep_house
 from paperlane.rollout import RollOut
@@ -194,7 +199,7 @@ async def serve(
         kept.callback(threads.close)
         kept.callback(burying.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
-        secret = secret_of(settings)
+        secret, receiver = secret_of(settings), Receiver.of(settings)
         desk = open_desk(settings, ledger)
         owns = partial(owns_files, settings, ledger)
         try:
@@ -225,6 +230,7 @@ async def serve(
             answers_kept = settings.keep_answers_days * _DAY
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns, answers_kept)
             running.create_task(house)
+            running.create_task(watch(ledger, settings, Machine(), clock, new_id, stop, receiver))
             gate.open(app)
             announce(url, first_sign_in or "")
             await stop.wait()

@@ -16,6 +16,12 @@ def check_may_see_use(by: Account | None, user: UserId) -> None:
         raise NotAllowed("Only an admin may see what others use.")
 
 
+def check_looks(account: Account) -> None:
+    """NotAllowed for who sees nobody's figures but their own."""
+    if not account.looks:
+        raise NotAllowed("Only admins and viewers look at this.", hint="Ask an admin for the role viewer.")
+
+
 def check_may_change(account: Account) -> None:
     """NotAllowed for who only looks."""
     if account.role is Role.VIEWER:

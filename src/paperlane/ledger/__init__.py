@@ -12,7 +12,9 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from paperlane.errors import CancelRequested, Misconfigured, StaleLease
+from paperlane.model.figures import Vitals
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
+from paperlane.model.tallies import Tallies
 from paperlane.model.tasks import (
     EVERYTHING,
     Attempt,
@@ -24,6 +26,7 @@ from paperlane.model.tasks import (
     Ended,
     Event,
     Handled,
+    LaneUse,
     Lease,
     Letters,
     Member,
@@ -319,6 +322,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
+        """What became of the tasks of the next users after this one, by their numbers; those that have a lane."""
+        ...
+
+    def vitals(self) -> Vitals:
+        """How full the database is, and what nobody took back; as cheap as a look at the members."""
+        ...
+
     # schedules
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
         """Submit a batch again and again from now on.
@@ -550,6 +561,19 @@ class Ledger(Protocol):
 
     def recover(self) -> Recovery:
         """Take back what silent workers hold and what nobody began; mend counters that drifted."""
+        ...
+
+    # what processes count
+    def tally(self, deltas: Tallies) -> None:
+        """Add to what was counted before by any process, all of it or nothing; names and labels are made as they come.
+
+        Unavailable: nothing was added. Where a commit's answer was lost it counts as added: told again it might count
+        twice. ValueError for a name that makes no sense, or counts that do not.
+        """
+        ...
+
+    def tallies(self) -> Tallies:
+        """What all processes counted since the database was made."""
         ...
 
     # its own

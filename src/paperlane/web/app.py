@@ -15,6 +15,7 @@ from paperlane.desk import Desk
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import (
+    alerts,
     batches,
     dead,
     groups,
@@ -85,8 +86,11 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.sockets = Counter()
     app.state.pace = Pace()
     api = APIRouter(responses=problems.may(429, 503, 507))
-    for room in (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress):
+    for room in (
+        batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts
+    ):  # fmt: skip
         api.include_router(room.router)
+    api.include_router(alerts.samples)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
     app.include_router(health.router)
     app.include_router(metrics.router)

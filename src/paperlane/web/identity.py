@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars
 
 from paperlane import tracing
 from paperlane.desk import Desk
+from paperlane.desk.rights import check_looks
 from paperlane.errors import NotAllowed, SignInNeeded
 from paperlane.records.accounts import Account, Role
 from paperlane.settings import Settings
@@ -132,6 +133,12 @@ async def _admin(account: "Asker") -> Account:
     return account
 
 
+async def _looker(account: "Asker") -> Account:
+    check_looks(account)
+    return account
+
+
 Asker = Annotated[Account, Depends(_asker)]
+Looker = Annotated[Account, Depends(_looker)]
 Admin = Annotated[Account, Depends(_admin)]
 Parts = Annotated[House, Depends(house_of)]
