@@ -22,7 +22,7 @@ LONGEST_GROUP = 100  # characters
 
 
 class Role(StrEnum):
-    """What an account may do: a viewer looks at what is its own and changes nothing, an admin runs the service."""
+    """What an account may do: a viewer looks, also at how the service does, and changes nothing; an admin runs it."""
 
     USER = "user"
     VIEWER = "viewer"
@@ -44,6 +44,14 @@ class Account:
     def operates(self) -> bool:
         """May this account look at all lanes and tasks, stop and restart these? What they hold stays their owners'."""
         return self.role is Role.ADMIN
+
+    @property
+    def looks(self) -> bool:
+        """May this account look at everybody's figures: who waits, what failed, which workers live, who changed what?
+
+        Not at documents, nor at what they are called, nor at sentences that may quote from them.
+        """
+        return self.role in {Role.ADMIN, Role.VIEWER}
 
 
 @dataclass(frozen=True, slots=True)

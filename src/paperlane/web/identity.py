@@ -108,6 +108,13 @@ async def _admin(account: "Asker") -> Account:
     return account
 
 
+async def _looker(account: "Asker") -> Account:
+    if not account.looks:
+        raise NotAllowed("Only admins and viewers look at this.", hint="Ask an admin for the role viewer.")
+    return account
+
+
 Asker = Annotated[Account, Depends(_asker)]
+Looker = Annotated[Account, Depends(_looker)]
 Admin = Annotated[Account, Depends(_admin)]
 Parts = Annotated[House, Depends(house_of)]
