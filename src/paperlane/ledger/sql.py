@@ -41,6 +41,7 @@ from paperlane.ledger import (
     submitting,
     unread,
     views,
+    watching,
     working,
 )
 from paperlane.ledger.backlog import Backlog
@@ -65,6 +66,7 @@ from paperlane.ledger.sense import (
     check_page,
     check_priority,
     check_schedule,
+    check_sought,
     check_terms,
     check_text,
     check_user,
@@ -89,6 +91,8 @@ from paperlane.model.tasks import (
     DeadLetter,
     Ended,
     Event,
+    Failures,
+    Found,
     Handled,
     Lease,
     Letters,
@@ -99,6 +103,7 @@ from paperlane.model.tasks import (
     Queue,
     Recovery,
     Renewal,
+    Sought,
     State,
     Task,
     TaskId,
@@ -324,6 +329,24 @@ class SqlLedger:
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
+
+    # what operators look through
+
+    def look_for(self, which: Sought, cursor: str = "", limit: int = 100) -> Found:
+        check_page(limit)
+        check_cursor(cursor)
+        check_sought(which)
+        return self._ask(lambda connection: watching.look_for(connection, which, cursor, limit))
+
+    def failures(self, since: float) -> Failures:
+        return self._ask(lambda connection: watching.failures(connection, since))
+
+    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
+        def question(connection: Connection) -> Mapping[UserId, float]:
+            now = self._now(connection)
+            return watching.served(connection, users, now - seconds, now)
+
+        return self._ask(question)
 
     # schedules
 
