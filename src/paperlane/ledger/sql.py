@@ -339,7 +339,7 @@ class SqlLedger:
         return self._ask(lambda connection: watching.look_for(connection, which, cursor, limit))
 
     def failures(self, since: float) -> Failures:
-        return self._ask(lambda connection: watching.failures(connection, since))
+        return self._ask(lambda connection: watching.failures(connection, self.dialect, since))
 
     def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
         def question(connection: Connection) -> Mapping[UserId, float]:

@@ -2,22 +2,40 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select, case, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select, bindparam, case, func, or_, select
 
-from paperlane.ledger.dialects.keyed import by_no_index
+from paperlane.ledger.dialects import Dialect, Given, GivenRows
+from paperlane.ledger.dialects.keyed import by_no_index, select_by_key
+from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.schema import DEAD, ENDED, OF_BATCH, RUNNING, UNDER_WAY, attempts, batches, events, tasks
-from paperlane.model.tasks import BatchId, Failure, Failures, Fault, Found, Outline, Sought, State, TaskId, UserId, WorkerId
+from paperlane.model.tasks import (
+    BatchId,
+    Failure,
+    Failures,
+    Fault,
+    Found,
+    Outline,
+    Sought,
+    State,
+    TaskId,
+    UserId,
+    WorkerId,
+)
 
 AT_ONCE = 5_000  # of the newest tasks, that one look goes through
 MOST_DEAD = 2_000  # dead letters, that one look at failures goes through
 
-_CRASHED = Fault("crashed", "The worker was gone before the attempt had ended.", "Look at the workers and their memory.")
+_CRASHED = Fault(
+    "crashed", "The worker was gone before the attempt had ended.", "Look at the workers and their memory."
+)
 _OUTLINE = tuple(
     tasks.c[name]
     for name in (
         "id", "batch_id", "user_id", "state", "engine", "worker_id", "step", "percent", "attempt", "created_at",
-        "started_at", "finished_at", "run_at", "fault",
+        "started_at", "finished_at", "run_at", "fault", "cause",
     )
 )  # fmt: skip
 
@@ -27,26 +45,26 @@ def look_for(connection: Connection, which: Sought, cursor: str, limit: int) -> 
 
     An index for each filter would be written anew at each change of each task.
     """
-    asked = select(*_OUTLINE).order_by(tasks.c.id.desc()).limit(limit + 1)
     if which.states and all(state in {State.LEASED, State.RUNNING} for state in which.states):
         name = by_no_index(tasks.c.id)
-        asked = asked.where(UNDER_WAY, *_meant(which), *((name < cursor,) if cursor else ()))
-        asked = asked.order_by(None).order_by(name.desc())
-        found, end = _outlines(connection, asked), ""
-        looked = len(found)
+        asked = select(*_OUTLINE).where(UNDER_WAY, *((name < cursor,) if cursor else ()), *_meant(which, tasks))
+        found = _outlines(connection, asked.order_by(name.desc()).limit(limit + 1))
+        looked, end = len(found), ""
     else:
-        window = _newest(which, cursor).subquery("newest")
-        looked, last = connection.execute(select(func.count(), func.min(window.c.id))).one()
+        ids = _newest(which, cursor, tasks.c.id).subquery("ids")
+        looked, last = connection.execute(select(func.count(), func.min(ids.c.id))).one()
         end = last if looked == AT_ONCE else ""
-        found = _outlines(connection, asked.join(window, window.c.id == tasks.c.id).where(*_meant(which)))
+        newest = _newest(which, cursor, *_OUTLINE).subquery("newest")
+        asked = select(newest).where(*_meant(which, newest)).order_by(newest.c.id.desc()).limit(limit + 1)
+        found = _outlines(connection, asked)
     if len(found) > limit:
         return Found(found[:limit], looked, found[limit - 1].id)
     return Found(found, looked, end)
 
 
-def _newest(which: Sought, cursor: str) -> Select[str]:
-    """The ids of the newest tasks before the cursor: of the batch, of the user, or of all."""
-    asked = select(tasks.c.id).order_by(tasks.c.id.desc()).limit(AT_ONCE)
+def _newest(which: Sought, cursor: str, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """The newest tasks before the cursor: of the batch, of the user, or of all."""
+    asked = select(*columns).order_by(tasks.c.id.desc()).limit(AT_ONCE)
     if which.batch is not None:
         asked = asked.where(batches.c.id == which.batch, *OF_BATCH)
     elif which.user is not None:
@@ -54,17 +72,18 @@ def _newest(which: Sought, cursor: str) -> Select[str]:
     return asked.where(tasks.c.id < cursor) if cursor else asked
 
 
-def _meant(which: Sought) -> Iterator[ColumnElement[bool]]:
+def _meant(which: Sought, of: FromClause) -> Iterator[ColumnElement[bool]]:
+    """Which of them; in a form that leaves databases no index but the one that what runs stands in."""
     if which.user is not None:
-        yield tasks.c.user_id + 0 == which.user
+        yield of.c.user_id + 0 == which.user
     if which.batch is not None:
-        yield by_no_index(tasks.c.batch_id) == which.batch
+        yield of.c.batch_id == which.batch
     if which.states:
-        yield by_no_index(tasks.c.state).in_([state.value for state in which.states])
+        yield by_no_index(of.c.state).in_([state.value for state in which.states])
     if which.engine:
-        yield tasks.c.engine == which.engine
+        yield of.c.engine == which.engine
     if which.code:
-        yield tasks.c.cause == which.code
+        yield of.c.cause == which.code
 
 
 def _outlines(connection: Connection, asked: Select[*tuple[object, ...]]) -> Sequence[Outline]:
@@ -90,39 +109,37 @@ def _outline(row: RowMapping) -> Outline:
     )
 
 
-def failures(connection: Connection, since: float) -> Failures:
+def failures(connection: Connection, dialect: Dialect, since: float) -> Failures:
     """What failed since then: the latest dead letters, and each try of theirs and of the newest tasks that failed.
 
     Beyond these are only tries of older tasks that have gone well since, or were discarded.
     """
-    letters = select(tasks.c.id, tasks.c.user_id).where(DEAD, tasks.c.finished_at >= since)
-    letters = letters.order_by(tasks.c.finished_at.desc(), tasks.c.id.desc()).limit(MOST_DEAD)
-    newest = select(tasks.c.id, tasks.c.user_id).order_by(tasks.c.id.desc()).limit(AT_ONCE)
-    looked = connection.scalar(select(func.count()).select_from(newest.subquery("newest"))) or 0
-    of_letters, of_newest = letters.subquery("letters"), newest.subquery("newest")
-    these = union(select(of_letters), select(of_newest)).subquery("these")
-    dead = _final_failures(connection, of_letters)
-    tries = {(one.task, fence): one for fence, one in _tries(connection, these, since)}
-    alone = [one for fence, one in dead if (one.task, fence) not in tries]
-    found = sorted([*tries.values(), *alone], key=lambda one: (one.at, one.task), reverse=True)
-    return Failures(found, looked=looked, whole=looked < AT_ONCE and len(dead) < MOST_DEAD)
-
-
-def _final_failures(connection: Connection, letters: FromClause) -> Sequence[tuple[int, Failure]]:
-    """With the fence of each; a task may fail without an attempt, as where nobody could begin it."""
     names = ("id", "user_id", "fence", "engine", "step", "fault", "finished_at")
-    asked = select(*(tasks.c[name] for name in names)).join(letters, letters.c.id == tasks.c.id)
-    return [
-        (
-            row.fence,
-            Failure(TaskId(row.id), UserId(row.user_id), row.engine, row.step, _fault(row.fault), row.finished_at),
-        )
-        for row in connection.execute(asked)
-    ]
+    letters = select(*(tasks.c[name] for name in names)).where(DEAD, tasks.c.finished_at >= since)
+    dead = connection.execute(letters.order_by(tasks.c.finished_at.desc(), tasks.c.id.desc()).limit(MOST_DEAD)).all()
+    newest = connection.execute(_newest(Sought(), "", tasks.c.id, tasks.c.user_id)).all()
+    users = {row.id: UserId(row.user_id) for row in (*dead, *newest)}
+    tries = {(one.task, fence): one for fence, one in _tries(connection, dialect, users, since)}
+    for row in dead:  # a task may fail without an attempt, as where nobody could begin it
+        final = Failure(TaskId(row.id), users[row.id], row.engine, row.step, _fault(row.fault), row.finished_at)
+        tries.setdefault((final.task, row.fence), final)
+    found = sorted(tries.values(), key=lambda one: (one.at, one.task), reverse=True)
+    return Failures(found, looked=len(newest), whole=len(newest) < AT_ONCE and len(dead) < MOST_DEAD)
 
 
-def _tries(connection: Connection, of: FromClause, since: float) -> Iterator[tuple[int, Failure]]:
-    """With the fence of each. Its step is the one that it had begun last."""
+def _tries(
+    connection: Connection, dialect: Dialect, users: Mapping[str, UserId], since: float
+) -> Iterator[tuple[int, Failure]]:
+    """The tries at these tasks that failed, with the fence of each. Its step is the one that it had begun last."""
+    asked, given = _failed_tries(dialect.given)
+    for row in asked.on(connection, {**given.bind(list(users)), "since": since}).tuples():
+        task, fence, engine, fault, ended_at, step = row
+        yield fence, Failure(TaskId(task), users[task], engine, step or "", _fault(fault), ended_at)
+
+
+@cache
+def _failed_tries(given_rows: GivenRows) -> tuple[Prepared, Given]:
+    given = given_rows("watched", of_task="key")
     step = (
         select(events.c.step)
         .where(events.c.task_id == attempts.c.task_id, events.c.fence == attempts.c.fence, events.c.step != "")
@@ -132,16 +149,12 @@ def _tries(connection: Connection, of: FromClause, since: float) -> Iterator[tup
         .scalar_subquery()
     )
     names = ("task_id", "fence", "engine", "fault", "ended_at")
-    asked = (
-        select(*(attempts.c[name] for name in names), of.c.user_id, step.label("step"))
-        .join(of, of.c.id == attempts.c.task_id)
-        .where(attempts.c.ended_at >= since, or_(attempts.c.fault.is_not(None), attempts.c.outcome == "crashed"))
+    failed = select(*(attempts.c[name] for name in names), step.label("step")).where(
+        attempts.c.task_id == given.table.c.of_task,
+        attempts.c.ended_at >= bindparam("since", type_=attempts.c.ended_at.type),
+        or_(attempts.c.fault.is_not(None), attempts.c.outcome == "crashed"),
     )
-    for row in connection.execute(asked):
-        failure = Failure(
-            TaskId(row.task_id), UserId(row.user_id), row.engine, row.step or "", _fault(row.fault), row.ended_at
-        )
-        yield row.fence, failure
+    return Prepared(select_by_key(failed, given.table, attempts)), given
 
 
 def _fault(stored: str | None) -> Fault:
