@@ -125,10 +125,10 @@ def test_service_is_told_of_who_is_asked_for_within_the_time(bench: Bench):
     assert bench.ledger.served([], 300.0) == {}
 
 
-@pytest.mark.parametrize("which", [Sought(user=UserId(0)), Sought(code="a\0"), Sought(engine="\0"), Sought(user=UserId(2**63))])  # fmt: skip
-def test_what_no_task_can_be_is_refused(bench: Bench, which: Sought):
-    with pytest.raises(BadRequest):
-        bench.ledger.look_for(which)
+def test_what_no_task_can_be_is_refused(bench: Bench):
+    for which in (Sought(user=UserId(0)), Sought(user=UserId(2**63)), Sought(code="a\0"), Sought(engine="\0")):
+        with pytest.raises(BadRequest):
+            bench.ledger.look_for(which)
 
 
 def test_no_look_of_an_operator_reads_all_tasks(bench: Bench, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""What operators look through: everybody's tasks, failures and service, in looks that stay short however much there is."""
+"""What operators look through, however much there is: tasks, failures and service of everybody, in short looks."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
