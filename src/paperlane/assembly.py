@@ -26,7 +26,7 @@ from paperlane.blobs.whole import Whole
 from paperlane.carriers import carrier_of
 from paperlane.checks import brief_of
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.desk import Accounts, DeadLetters, Desk, Documents, GroupWords, Operating, Schedules, Tasks
+from paperlane.desk import Accounts, DeadLetters, Desk, Documents, GroupWords, Operating, Schedules, Tasks, Watching
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.engines.door import Door
@@ -154,6 +154,7 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         Schedules(ledger, blobs, new_id, trail),
         Accounts(ledger, settings, clock, rollout, trail),
         Operating(ledger, clock, rollout, trail),
+        Watching(ledger, clock),
         GroupWords(ledger, clock, trail),
     )
 

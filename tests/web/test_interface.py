@@ -539,10 +539,13 @@ ADMINS = {
 }
 
 
+LOOKERS = {("GET", "/api/v1/workers"), ("GET", "/api/v1/audit"), ("GET", "/api/v1/errors")}
+
+
 async def test_every_call_is_known_to_these_tests(house: House):
     paths = (await house["nobody"].get("http://test/openapi.json")).json()["paths"]
     calls = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
-    assert calls == OTHERS | LISTS | OPEN | OWN | ADMINS
+    assert calls == OTHERS | LISTS | OPEN | OWN | ADMINS | LOOKERS
 
 
 async def test_every_answer_and_every_refusal_is_described(house: House):

@@ -17,6 +17,7 @@ from paperlane.desk.operating import Operating
 from paperlane.desk.schedules import Plan, Schedules
 from paperlane.desk.tasks import STATES, Order, Tasks
 from paperlane.desk.uploads import estimated_cost, name_of
+from paperlane.desk.watching import Watching
 from paperlane.desk.words import GroupWords
 from paperlane.ledger import Ledger
 from paperlane.rollout import RollOut
@@ -34,6 +35,7 @@ __all__ = [
     "Plan",
     "Schedules",
     "Tasks",
+    "Watching",
     "estimated_cost",
     "moment_of",
     "name_of",
@@ -59,4 +61,5 @@ class Desk:
     schedules: Schedules
     accounts: Accounts
     operating: Operating
+    watching: Watching
     words: GroupWords

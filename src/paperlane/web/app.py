@@ -15,12 +15,15 @@ from paperlane.desk import Desk
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import (
+    audit,
     batches,
     dead,
+    errors,
     groups,
     health,
     issues,
     metrics,
+    operating_pages,
     pages,
     problems,
     progress,
@@ -31,6 +34,7 @@ from paperlane.web import (
     usage,
     users,
     word_pages,
+    workers,
 )
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
@@ -79,13 +83,15 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
     api = APIRouter(responses=problems.may(503, 507))
-    for room in (batches, tasks, issues, schedules, dead, queue, usage, users, groups, session, progress):
+    rooms = (batches, tasks, issues, schedules, dead, queue, usage, users, groups, session, progress)
+    for room in (*rooms, workers, audit, errors):
         api.include_router(room.router)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(pages.router)
     app.include_router(word_pages.router)
+    app.include_router(operating_pages.router)
     pages.mount(app)
     problems.install(app)
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it

@@ -10,6 +10,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 
 from paperlane.desk import Desk
+from paperlane.desk.rights import check_looks
 from paperlane.errors import NotAllowed, SignInNeeded
 from paperlane.records.accounts import Account, Role
 from paperlane.settings import Settings
@@ -109,8 +110,7 @@ async def _admin(account: "Asker") -> Account:
 
 
 async def _looker(account: "Asker") -> Account:
-    if not account.looks:
-        raise NotAllowed("Only admins and viewers look at this.", hint="Ask an admin for the role viewer.")
+    check_looks(account)
     return account
 
 
