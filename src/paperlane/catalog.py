@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from string import Formatter
 
 LANGUAGES = ("en", "zh")
@@ -253,6 +254,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "system limit": ("All users together", "全系统上限"),
     "settings say": ("The settings say {n}.", "设置中为 {n}。"),
+    "weight of": ("Weight", "权重"),
     "share by weight": ("By weight", "权重占比"),
     "share running": ("Of running", "运行占比"),
     "share served": ("Of service", "服务占比"),
@@ -879,6 +881,7 @@ def _is_filled(sentence: str, given: Mapping[str, str]) -> bool:
     return bool(wanted) and given.keys() >= wanted
 
 
+@cache
 def words(language: str) -> Mapping[str, str]:
     """Every word of the page in a language; of codes the `code`, the `hint` and, with params, `filled` and `fuller`."""
     at = LANGUAGES.index(language)

@@ -271,20 +271,22 @@ async def dead(
     """What failed for good, and starting all of a filter again, or discarding it."""
 
     def ask(look: Looking) -> Mapping[str, Any]:
-        since = round(house.desk.clock.now() - hours * _HOUR, 3) if hours else 0.0
+        now = house.desk.clock.now()
+        since = now - hours * _HOUR if hours else 0.0
         which = Letters(UserId(user) if user else None, BatchId(batch) if batch else None, code, since)
         found = house.desk.watching.letters(look.account, which, cursor, _A_PAGE + 1)
         causes = house.desk.watching.causes(look.account, which)
         letters = found[:_A_PAGE]
         shown = {letter.task.user for letter in letters} | ({which.user} if which.user else set())
-        asked = {"user": which.user, "batch": batch, "code": code, "since": _iso(since)}
+        # what fails from now on is not among those that are counted here
+        asked = {"user": which.user, "batch": batch, "code": code, "since": _iso(since), "until": _iso(now)}
         return {
             "letters": letters,
             "causes": causes,
             "count": sum(causes.values()),
             "onward": cursor_of(found[_A_PAGE - 1].task) if len(found) > _A_PAGE else "",
             "names": house.desk.accounts.names(list(shown)),
-            "asked": {name: value for name, value in asked.items() if value} or {"all": True},
+            "asked": {name: value for name, value in asked.items() if value},
             "which": which,
             "hours": hours,
             "ranges_of": HOURS,

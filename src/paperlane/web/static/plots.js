@@ -75,7 +75,7 @@ class Plot {
         cursor: { sync: { key: "plots" }, y: false, drag: { x: false, y: false } },
         scales: { y: { range: (_plot, _least, most) => [0, this.most ?? Math.max(1, (most ?? 0) * 1.08)] } },
         axes: [
-          { ...axis, values: (_plot, splits) => splits.map((at) => sayMoment(at)) },
+          { ...axis, size: 28, values: (_plot, splits) => splits.map((at) => sayMoment(at)) },
           { ...axis, size: 64, values: (_plot, splits) => splits.map((value) => `${number(value)}${this.unit}`) },
         ],
         series: [{}, ...this.names.map((name, at) => ({ label: name, stroke: seriesColor(at), width: 2, points: { show: false } }))],
