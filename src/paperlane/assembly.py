@@ -323,6 +323,7 @@ async def host_of(settings: Settings, ledger: Ledger, token: str = "") -> AsyncG
             clock=clock,
             fired=record_documents,
             token=token,
+            refused=lambda: reviewing.refusals,
         )
 
 
@@ -333,14 +334,14 @@ async def run_worker(settings: Settings, stop: asyncio.Event, token: str = "") -
     """
     async with _hosting(settings, stop, token) as host:
         if host is not None:
-            await host.pull(Database(), settings.slots, stop)
+            await host.pull(Database(), settings.span_of(settings.slots, settings.slots_max or 0), stop)
 
 
 async def run_beside(settings: Settings, engine: str, door: Path, stop: asyncio.Event) -> None:
     """The worker beside another maker's program, which brings what arrives through the door; until told to stop."""
     async with carrier_of(settings, engine, Door(door)) as carrier, _hosting(settings, stop) as host:
         if host is not None:
-            await host.push(carrier, settings.slots, stop, channel=_channel_of(settings, engine))
+            await host.push(carrier, settings.span_of(settings.slots), stop, channel=_channel_of(settings, engine))
 
 
 def _channel_of(settings: Settings, engine: str) -> Channel:

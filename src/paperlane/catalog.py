@@ -346,6 +346,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "engines unused": ("Not in use: {engines}.", "未使用：{engines}。"),
     "host": ("Host, process", "主机、进程"),
     "slots between": ("Least–most", "最少–最多"),
+    "wants n": ("wants {n}", "需要 {n}"),
     "cpu": ("CPU", "CPU"),
     "memory": ("Memory", "内存"),
     "last seen": ("Last seen", "最近心跳"),

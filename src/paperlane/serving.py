@@ -195,9 +195,9 @@ async def serve(
         async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             inline, pool, of_each_worker = divide_limit(settings)
-            pushing = running.create_task(host.push(Inline(), inline, stop, bell.set_result))
+            pushing = running.create_task(host.push(Inline(), settings.span_of(inline), stop, bell.set_result))
             if pool:
-                running.create_task(host.pull(Pool(), pool, stop))
+                running.create_task(host.pull(Pool(), settings.span_of(pool), stop))
             await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
             if not bell.done():  # told to stop before it could join
                 return

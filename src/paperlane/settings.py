@@ -23,6 +23,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from paperlane.errors import BadRequest, Misconfigured
+from paperlane.model.tasks import Span
 
 _FILE = Path("paperlane.toml")
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"  # begins with no dot, so none leads out of the others
@@ -153,7 +154,23 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that `paperlane serve` listens on.")
     port: int = Field(8400, ge=0, le=65535, description="Port that `paperlane serve` listens on; 0 picks a free one.")
     workers: int = Field(2, ge=0, description="Worker processes that `paperlane serve` starts.")
-    slots: int = Field(10, ge=1, le=1_000_000, description="Tasks that one worker process runs at once.")
+    slots: int = Field(
+        10, ge=1, le=1_000_000, description="Tasks that one worker process runs at once, where nothing is overloaded."
+    )
+    slots_min: int = Field(
+        2,
+        ge=1,
+        le=1_000_000,
+        description="To how few of them it goes down while its machine is overloaded, or a model is asked too often; "
+        "as many as `slots`, or more: it keeps all of them.",
+    )
+    slots_max: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="To how many a worker of the engine `database` goes up while its machine has room and more than 10 "
+        "tasks wait; empty: no more than `slots`.",
+    )
     inline_slots: int = Field(
         4, ge=1, le=1_000_000, description="Tasks that the web process runs at once for the engine `inline`."
     )
@@ -297,7 +314,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people, or for programs.")
 
-    @field_validator("database_wait_seconds", "pool_slots", mode="before")
+    @field_validator("database_wait_seconds", "pool_slots", "slots_max", mode="before")
     @classmethod
     def _without_a_number(cls, given: object) -> object:
         """An environment has no other way to say so."""
@@ -308,6 +325,19 @@ class Settings(BaseSettings):
     def _by_commas(cls, given: object) -> object:
         """In the environment a list is written as people write it."""
         return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
+
+    def span_of(self, slots: int, most: int = 0) -> Span:
+        """Between how many slots a worker chooses that begins with so many, and may have `most`."""
+        return Span(slots, min(self.slots_min, slots), max(slots, most))
+
+    @field_validator("slots_max")
+    @classmethod
+    def _no_less_than_slots(cls, most: int | None, info: ValidationInfo) -> int | None:
+        """It begins with `slots`."""
+        if most is not None and most < (slots := info.data.get("slots", most)):
+            said = "Input should be at least {slots}, the number that PAPERLANE_SLOTS says"
+            raise PydanticCustomError("few_slots", said, {"slots": slots})
+        return most
 
     @field_validator("shard")
     @classmethod

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from math import inf, nan
 
 import pytest
 from sqlalchemy import Connection, delete, event, insert, select
@@ -35,7 +36,9 @@ from paperlane.model.tasks import (
     NewTask,
     Outcome,
     Progress,
+    Pulse,
     Retry,
+    Span,
     State,
     TaskId,
     Unreadable,
@@ -393,6 +396,59 @@ class TestTurns:
         assert claim(bench, WorkerId("c"), 10) == []
         bench.ledger.leave(WorkerId("a"))
         assert bench.ledger.register(WorkerId("c"), "database", "h", 3, 10) == 10
+
+    def test_a_worker_that_asks_for_fewer_slots_starts_nothing_until_it_runs_less(self, make_bench: MakeBench):
+        bench = make_bench(system_limit=10)
+        a, b = WorkerId("a"), WorkerId("b")
+        assert bench.ledger.register(a, "database", "h", 1, 10) == 10
+        bench.submit(1, 30)
+        bench.ledger.lane(UserId(1), max_running=30)
+        held = claim(bench, a, 8)
+        assert bench.ledger.register(a, "database", "h", 1, 3) == 3
+        assert bench.ledger.renew(a, held).granted == 3
+        assert bench.ledger.register(b, "database", "h", 2, 10) == 2  # what it still runs is nobody else's yet
+        ended = [Ended(lease, Completed(1.0)) for lease in held]
+        assert bench.ledger.step("database", a, ended[:5], 10) == []
+        assert len(bench.ledger.step("database", a, ended[5:], 10)) == 3
+        assert bench.ledger.register(b, "database", "h", 2, 10) == 7
+        assert bench.ledger.register(a, "database", "h", 1, 10) == 3
+        assert sum(member.slots for member in bench.ledger.members()) == 10
+
+    def test_members_tell_between_how_many_slots_they_choose_and_how_busy_their_machines_are(self, bench: Bench):
+        worker, other = WorkerId("worker"), bench.worker("other", 4)
+        bench.ledger.register(worker, "database", "h", 1, 5, span=Span(5, 2, 20))
+        shown = {member.id: member for member in bench.ledger.members()}
+        told = [(it.asked, it.least, it.wants, it.cpu, it.memory) for it in (shown[worker], shown[other])]
+        assert told == [(20, 2, 5, None, None), (4, 4, 4, None, None)]
+        bench.ledger.renew(worker, [], Pulse(7, 0.25, 0.5))
+        bench.ledger.renew(worker, [])  # tells nothing else
+        shown = {member.id: member for member in bench.ledger.members()}
+        assert (shown[worker].wants, shown[worker].cpu, shown[worker].memory) == (7, 0.25, 0.5)
+        assert (shown[worker].slots, shown[worker].asked, shown[worker].least) == (5, 20, 2)
+        bench.ledger.register(worker, "database", "h", 1, 6, span=Span(5, 2, 20))
+        assert [it.wants for it in bench.ledger.members() if it.id == worker] == [6]
+
+    @pytest.mark.parametrize("share", [None, nan, inf, -0.5, 1.5])
+    def test_a_share_that_is_none_is_not_known(self, bench: Bench, share: float | None):
+        worker = bench.worker()
+        bench.ledger.renew(worker, [], Pulse(3, 0.5, 0.5))
+        bench.ledger.renew(worker, [], Pulse(-3, share, share))
+        (member,) = bench.ledger.members()
+        assert (member.wants, member.cpu, member.memory) == (0, None, None)
+
+    def test_what_waits_is_counted_no_further_than_asked(self, bench: Bench):
+        assert bench.ledger.queued("database", 11) == 0
+        bench.submit(1, 4)
+        bench.submit(2, 3)
+        assert bench.ledger.queued("database", 11) == 7
+        assert bench.ledger.queued("database", 5) == 5
+        assert bench.ledger.queued("elsewhere", 11) == 0
+
+    def test_what_waits_for_its_users_limit_is_no_reason_for_more_slots(self, bench: Bench):
+        bench.ledger.lane(UserId(1), max_running=2)
+        bench.submit(1, 9)
+        claim(bench, bench.worker(), 2)
+        assert bench.ledger.queued("database", 11) == 0
 
     def test_an_unknown_worker_gets_nothing(self, bench: Bench):
         bench.submit(1)

@@ -127,6 +127,7 @@ def test_nothing_that_a_task_passes_through_scans_tasks_or_sorts_a_backlog(bench
         bench.ledger.cancel(TaskId("old400-ready-0"))
         bench.ledger.retry(TaskId("old400-ready-0"))
         bench.ledger.runnable("database")
+        bench.ledger.queued("database", 11)
         bench.ledger.moved({lease.task: 1 for lease in leases})
         bench.ledger.events(names[0])
         bench.ledger.leave(other)

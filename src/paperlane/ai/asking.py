@@ -65,6 +65,7 @@ class Asker:
         self._store_wait = store_wait
         self._troubled = troubled
         self._worked = 0
+        self.pushed = 0  # how often the model refused because it was asked too often
         self._storing = asyncio.Event()  # not while answers cannot be stored
         self._storing.set()
 
@@ -175,6 +176,7 @@ class Asker:
         try:
             reply = await self._reply(messages, room)
         except Pushed as error:
+            self.pushed += 1
             self._permits.pushed(error.wait, str(error))
             raise
         except Refuses as error:

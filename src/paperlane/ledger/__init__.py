@@ -32,10 +32,12 @@ from paperlane.model.tasks import (
     NewBatch,
     PastAttempt,
     Progress,
+    Pulse,
     Queue,
     Recovery,
     Renewal,
     Sought,
+    Span,
     State,
     Task,
     TaskId,
@@ -458,9 +460,11 @@ class Ledger(Protocol):
         slots: int,
         version: int = 1,
         channel: Channel = EVERYTHING,
+        span: Span | None = None,
     ) -> int:
-        """Join, or ask for more; the answer is the slots that the system's limit grants, 0 when it is used up.
+        """Join, or ask for more or fewer; the answer is the slots that the system's limit grants, 0 when it is used up.
 
+        Fewer than it runs kill nothing: it starts nothing until it runs less. It may choose in its `span`, as it joins.
         The worker is given no task of a higher `version`, however long it waits: such a payload it cannot read. By
         `channel` leases of a push engine are counted; workers of a pull engine serve everything.
         """
@@ -479,6 +483,10 @@ class Ledger(Protocol):
 
         Where workers of it registered here, something that one of them can read.
         """
+        ...
+
+    def queued(self, engine: str, most: int) -> int:
+        """How many tasks wait for this engine whose users may start more, counted no further than `most`; cheap."""
         ...
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
@@ -512,8 +520,11 @@ class Ledger(Protocol):
         """
         ...
 
-    def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
-        """A heartbeat for the worker and all its leases, and what it learned."""
+    def renew(self, worker: WorkerId, leases: Sequence[Lease], pulse: Pulse | None = None) -> Renewal:
+        """A heartbeat for the worker and all its leases, and what it learned; who looks at workers is shown the pulse.
+
+        A share that is none, and fewer than no slots, are not known.
+        """
         ...
 
     def note(self, worker: WorkerId, notes: Sequence[Note]) -> Sequence[StaleLease | CancelRequested | None]:

@@ -295,7 +295,12 @@ workers = Table(
     Column("engine", key(40), nullable=False),
     Column("host", _NAME, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("slots", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),  # that it was granted
+    Column("asked", Integer, nullable=False, server_default="0"),  # the most that it may want; 0: it did not say
+    Column("least", Integer, nullable=False, server_default="0"),
+    Column("wants", Integer, nullable=False, server_default="0"),  # now
+    Column("cpu", Double, nullable=False, server_default="-1"),  # in use, as a share of its machine; -1: not known
+    Column("memory", Double, nullable=False, server_default="-1"),
     Column("version", Integer, nullable=False, server_default="1"),  # the newest payloads that it reads
     Column("stages", key(40), nullable=False, server_default=""),  # that it serves, with commas between; "": all
     Column("shard", Integer, nullable=False, server_default="0"),  # of users

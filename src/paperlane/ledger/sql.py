@@ -73,6 +73,7 @@ from paperlane.ledger.sense import (
     check_worker,
     clean,
     is_lease,
+    pulse_told,
 )
 from paperlane.ledger.standing import Standing
 from paperlane.ledger.sweeper import Sweeper
@@ -100,10 +101,12 @@ from paperlane.model.tasks import (
     NewBatch,
     PastAttempt,
     Progress,
+    Pulse,
     Queue,
     Recovery,
     Renewal,
     Sought,
+    Span,
     State,
     Task,
     TaskId,
@@ -552,8 +555,10 @@ class SqlLedger:
         slots: int,
         version: int = 1,
         channel: Channel = EVERYTHING,
+        span: Span | None = None,
     ) -> int:
-        check_worker(worker, engine, slots, version, channel)
+        span = span or Span.fixed(slots)
+        check_worker(worker, engine, slots, version, channel, span)
         self._reads[engine] = max(version, self._reads.get(engine, version))
         entry = {
             "id": worker,
@@ -561,6 +566,8 @@ class SqlLedger:
             "host": host[:LONGEST_HOST],
             "pid": pid,
             "slots": slots,
+            "asked": span.most,
+            "least": span.least,
             "version": version,
         }
         return self._change(lambda writing: working.register(writing, entry, channel, self.rules.system_limit))
@@ -600,6 +607,10 @@ class SqlLedger:
             return looking.is_runnable(connection, self.dialect, engine, now, self._reads.get(engine))
 
         return self._ask(look)
+
+    def queued(self, engine: str, most: int) -> int:
+        check_page(most)
+        return self._ask(lambda connection: looking.queued(connection, engine, most))
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
         return self._with_lanes(lambda writing, lanes: channels.hand_out(writing, lanes, engine, most, self.rules))
@@ -648,8 +659,9 @@ class SqlLedger:
             raise ValueError("Notes beside outcomes are of the attempts that end, not of others")
         return self._keep_results(notes, tell, lambda: self._standing.alone(worker))
 
-    def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
-        return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
+    def renew(self, worker: WorkerId, leases: Sequence[Lease], pulse: Pulse | None = None) -> Renewal:
+        tells = {} if pulse is None else pulse_told(pulse)
+        return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease, tells))
 
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
         self._change(lambda writing: working.tell(writing, worker, reports))

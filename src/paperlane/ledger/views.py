@@ -406,6 +406,15 @@ def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member
             seen_at=row["seen_at"],
             live=row["seen_at"] > now - rules.lease,
             channel=channel_of(row["stages"], row["shard"], row["shards"]),
+            asked=row["asked"] or row["slots"],  # a worker of before does not say
+            least=row["least"] if row["asked"] else row["slots"],
+            wants=row["wants"] if row["asked"] else row["slots"],
+            cpu=_share(row["cpu"]),
+            memory=_share(row["memory"]),
         )
         for row in connection.execute(select(workers).order_by(workers.c.started_at)).mappings()
     ]
+
+
+def _share(told: float) -> float | None:
+    return told if told >= 0 else None

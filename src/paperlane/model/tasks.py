@@ -420,6 +420,41 @@ class PastAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Between how many slots a worker may choose, and with how many it begins."""
+
+    start: int
+    least: int
+    most: int
+
+    def __post_init__(self) -> None:
+        """ValueError for one that begins outside of it."""
+        if not 0 <= self.least <= self.start <= self.most:
+            raise ValueError(f"A span of slots begins inside of it, not as {self}")
+
+    @classmethod
+    def fixed(cls, slots: int) -> "Span":
+        """So many, whatever happens."""
+        return cls(slots, slots, slots)
+
+    @property
+    def is_fixed(self) -> bool:
+        return self.least == self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a worker tells with a heartbeat: how many slots it wants now, and how much of its machine is in use.
+
+    Shares from 0 to 1; None where the sensor failed.
+    """
+
+    wants: int
+    cpu: float | None = None
+    memory: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """What a heartbeat learned: leases that are lost, and leases whose task somebody cancelled.
 
@@ -520,7 +555,11 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A registered worker; `slots` is what the system's limit granted it, of its engine it serves `channel`."""
+    """A registered worker; `slots` is what the system's limit granted it, of its engine it serves `channel`.
+
+    It may choose between `least` and `asked` slots, and `wants` so many now. `cpu` and `memory` are shares of its
+    machine that were in use at its last heartbeat, from 0 to 1; None: the sensor failed, or it never told.
+    """
 
     id: WorkerId
     engine: str
@@ -532,3 +571,8 @@ class Member:
     seen_at: float
     live: bool
     channel: Channel = EVERYTHING
+    asked: int = 0
+    least: int = 0
+    wants: int = 0
+    cpu: float | None = None
+    memory: float | None = None

@@ -385,9 +385,9 @@ class Worker(TypedDict):
     host: str
     pid: int
     slots: int
-    asked: int | None
-    least: int | None
-    wants: int | None
+    asked: int
+    least: int
+    wants: int
     running: int
     cpu: float | None
     memory: float | None

@@ -25,17 +25,17 @@ class Item {
   /** Only what is other than before is written, so that nobody's focus moves. */
   show(alert) {
     this.alert = alert;
-    const { severity, message, hint, opened_at, acknowledged_by, silenced_until } = alert;
+    const { severity, message, hint, opened_at, acknowledged_at, acknowledged_by, silenced_until } = alert;
     const isSilent = Date.parse(silenced_until) > Date.now();
     this.severity.className = `tag ${severity === "critical" ? "error" : "warning"}`;
     write(this.severity, say(severity));
     write(this.message, message);
     write(this.hint, hint ?? "");
     const parts = [say("alert since", { time: sayTime(new Date(opened_at)) })];
-    if (acknowledged_by) parts.push(say("acknowledged by", { name: acknowledged_by.name ?? acknowledged_by }));
+    if (acknowledged_at) parts.push(say("acknowledged by", { name: acknowledged_by ?? say("command line") }));
     if (isSilent) parts.push(say("silenced until", { time: sayTime(new Date(silenced_until)) }));
     write(this.when, parts.join(" · "));
-    this.acknowledge.hidden = Boolean(acknowledged_by);
+    this.acknowledge.hidden = Boolean(acknowledged_at);
     this.silences.forEach((each) => (each.hidden = isSilent));
   }
 }
