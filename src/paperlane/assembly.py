@@ -26,7 +26,18 @@ from paperlane.blobs.whole import Whole
 from paperlane.carriers import carrier_of
 from paperlane.checks import brief_of
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.desk import Accounts, DeadLetters, Desk, Documents, GroupWords, Operating, Schedules, Tasks, Watching
+from paperlane.desk import (
+    Accounts,
+    Alerts,
+    DeadLetters,
+    Desk,
+    Documents,
+    GroupWords,
+    Operating,
+    Schedules,
+    Tasks,
+    Watching,
+)
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.engines.door import Door
@@ -37,6 +48,7 @@ from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import UPLOAD_VERSION, Report, Severity, Upload
 from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Stage, TaskId
+from paperlane.monitor.alerts import ALERTS
 from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, MODEL_REVIEW, REPORT, test_document
 from paperlane.records import accounts, documents
@@ -156,6 +168,7 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         Operating(ledger, clock, rollout, trail),
         Watching(ledger, clock),
         GroupWords(ledger, clock, trail),
+        Alerts(ledger, new_id, trail, list(ALERTS)),
     )
 
 

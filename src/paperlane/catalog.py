@@ -577,6 +577,10 @@ CODES: Mapping[str, Told] = {
             "模型 {model} 未能检测 {count} 个片段（{why}）。",
         ),
     ),
+    "unknown_alert": Told(
+        ("There is no such alert.", "没有这个告警。"),
+        ("See: paperlane alerts kinds.", "请运行：paperlane alerts kinds。"),
+    ),
     "unknown_model": Told(
         ("There is no such model.", "没有这个模型。"),
         ("Choose one of those in the settings, or none.", "请选择设置中已有的模型，或选择 none。"),
@@ -857,6 +861,263 @@ WHYS: Mapping[str, tuple[str, str]] = {
 def why_in(language: str, code: str) -> str:
     """The same in a language; a code without words is told as it is."""
     return WHYS.get(code, (code,) * len(LANGUAGES))[LANGUAGES.index(language)]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What an alert is called, what it says of an incident, and what its reader can do; English and Chinese."""
+
+    title: tuple[str, str]
+    message: tuple[str, str]
+    hint: tuple[str, str]
+
+
+ALARMS: Mapping[str, Alarm] = {
+    "queue": Alarm(
+        ("Queue", "队列过长"),
+        (
+            "{value} tasks wait; the limit is {limit}.",
+            "有 {value} 个任务在等待，上限为 {limit}。",
+        ),
+        (
+            "Add workers or slots, or see whether an engine stands still: paperlane queue.",
+            "请增加工作进程或并发数，或检查引擎是否停滞：paperlane queue。",
+        ),
+    ),
+    "user-backlog": Alarm(
+        ("Backlog of a user", "用户积压"),
+        (
+            "{value} tasks of {user} wait; the limit is {limit}.",
+            "用户 {user} 有 {value} 个任务在等待，上限为 {limit}。",
+        ),
+        (
+            "Others are not held up. Raise the user's limit if it is meant: paperlane user set NAME --limit N.",
+            "其他用户不受影响。如属正常，可提高其并发上限：paperlane user set NAME --limit N。",
+        ),
+    ),
+    "oldest-wait": Alarm(
+        ("Oldest wait", "等待过久"),
+        (
+            "The oldest task that could run has waited for {value}; the limit is {limit}. {waiting} wait in all.",
+            "最早的可运行任务已等待 {value}，上限为 {limit}；共有 {waiting} 个任务在等待。",
+        ),
+        (
+            "Add workers or slots; the alert `bottleneck` says what is scarce.",
+            "请增加工作进程或并发数；告警 bottleneck 会指出瓶颈资源。",
+        ),
+    ),
+    "dead-letters": Alarm(
+        ("Dead letters", "失败任务"),
+        (
+            "Tasks that failed for good within an hour: {value} ({causes}).",
+            "一小时内最终失败的任务：{value} 个（{causes}）。",
+        ),
+        (
+            "Look at them, then start them again or discard them: paperlane queue dead.",
+            "请查看后重新开始或丢弃：paperlane queue dead。",
+        ),
+    ),
+    "database-connections": Alarm(
+        ("Database connections", "数据库连接"),
+        (
+            "{used} of {most} connections of the database are in use ({value}); the limit is {limit}.",
+            "数据库 {most} 个连接中已使用 {used} 个（{value}），上限为 {limit}。",
+        ),
+        (
+            "Allow the server more connections, or run fewer processes.",
+            "请提高数据库服务器的连接数上限，或减少进程数量。",
+        ),
+    ),
+    "memory": Alarm(
+        ("Memory", "内存"),
+        (
+            "{value} of the memory of {host} is in use; the limit is {limit}.",
+            "{host} 的内存已使用 {value}，上限为 {limit}。",
+        ),
+        (
+            "Give its workers fewer slots, or the machine more memory.",
+            "请减少该机器上的并发数，或增加内存。",
+        ),
+    ),
+    "engine-down": Alarm(
+        ("Engine down", "引擎无工作进程"),
+        (
+            "No worker of {engine} has lived for {value}, and its users have tasks: {tasks}.",
+            "引擎 {engine} 有 {tasks} 个任务，但已有 {value} 没有存活的工作进程。",
+        ),
+        (
+            "Start a worker: paperlane worker --engine NAME; or move its users: paperlane rollout.",
+            "请启动工作进程：paperlane worker --engine NAME；或迁移其用户：paperlane rollout。",
+        ),
+    ),
+    "engine-silent": Alarm(
+        ("Engine silent", "引擎停滞"),
+        (
+            "{engine} has tasks and room for them, and for {value} none began.",
+            "引擎 {engine} 有任务且有空位，但已有 {value} 没有任务开始。",
+        ),
+        (
+            "See its workers' logs and its broker; a restart of its workers delivers anew.",
+            "请查看其工作进程日志与消息代理；重启工作进程会重新投递。",
+        ),
+    ),
+    "no-worker": Alarm(
+        ("No worker", "没有工作进程"),
+        (
+            "No worker of {engine} has lived for {value}, which carries new users: what is uploaded waits.",
+            "承载新用户的引擎 {engine} 已有 {value} 没有存活的工作进程，上传的文档只能等待。",
+        ),
+        (
+            "Start one: paperlane worker.",
+            "请启动：paperlane worker。",
+        ),
+    ),
+    "worker-gone": Alarm(
+        ("Worker gone", "工作进程消失"),
+        (
+            "The worker {worker} of {engine} on {host} is gone; others take over what it held ({running}).",
+            "{host} 上引擎 {engine} 的工作进程 {worker} 已消失；它持有的 {running} 个任务由其他进程接管。",
+        ),
+        (
+            "See the log of its machine: was it killed for its memory?",
+            "请查看该机器的日志：是否因内存不足被终止？",
+        ),
+    ),
+    "drift-repaired": Alarm(
+        ("Drift repaired", "计数已修正"),
+        (
+            "Lanes whose counters were wrong, and were put right: {value}.",
+            "有 {value} 个队列的计数有误，已修正。",
+        ),
+        (
+            "Nothing is lost, but please report it with the log.",
+            "没有任务丢失，但请附日志反馈此问题。",
+        ),
+    ),
+    "batch-creation": Alarm(
+        ("Upload slow", "上传响应慢"),
+        (
+            "95 % of {answers} uploads were answered within {value}; the limit is {limit}.",
+            "{answers} 次上传中 95% 的响应时间为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database or the disk of the files is slow: paperlane doctor.",
+            "请检查数据库或文件磁盘是否缓慢：paperlane doctor。",
+        ),
+    ),
+    "api-response": Alarm(
+        ("Interface slow", "接口响应慢"),
+        (
+            "95 % of {answers} answers were given within {value}; the limit is {limit}.",
+            "{answers} 次应答中 95% 的响应时间为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database is slow, or workers leave the web process no processor.",
+            "请检查数据库是否缓慢，或工作进程是否占满处理器。",
+        ),
+    ),
+    "page-response": Alarm(
+        ("Pages slow", "页面响应慢"),
+        (
+            "95 % of {answers} pages were answered within {value}; the limit is {limit}.",
+            "{answers} 次页面请求中 95% 的响应时间为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database is slow, or workers leave the web process no processor.",
+            "请检查数据库是否缓慢，或工作进程是否占满处理器。",
+        ),
+    ),
+    "progress-delay": Alarm(
+        ("Progress late", "进度延迟"),
+        (
+            "99 % of {frames} frames of progress were sent within {value}; the limit is {limit}.",
+            "{frames} 条进度消息中 99% 的延迟为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database is slow, or workers leave the web process no processor.",
+            "请检查数据库是否缓慢，或工作进程是否占满处理器。",
+        ),
+    ),
+    "mean-completion": Alarm(
+        ("Completion slow", "完成时间过长"),
+        (
+            "{tasks} tasks took {value} on average; the limit is {limit}.",
+            "{tasks} 个任务平均用时 {value}，上限为 {limit}。",
+        ),
+        (
+            "The alert `bottleneck` says what is scarce.",
+            "告警 bottleneck 会指出瓶颈资源。",
+        ),
+    ),
+    "tasks-lost": Alarm(
+        ("Tasks lost", "任务丢失"),
+        (
+            "Tasks that may be lost: {value}; held by nobody {stranded}, killed workers or lost files {failed}.",
+            "可能丢失 {value} 个任务：{stranded} 个无人持有，{failed} 个因工作进程崩溃或文件丢失而失败。",
+        ),
+        (
+            "See whether a service or a worker runs that sweeps, and the dead letters: paperlane queue dead.",
+            "请检查是否有服务或工作进程在运行，并查看失败任务：paperlane queue dead。",
+        ),
+    ),
+    "recovery": Alarm(
+        ("Recovery late", "恢复过慢"),
+        (
+            "What dead workers held waits to be taken back ({stranded}), the first for {value}; the limit is {limit}.",
+            "有 {stranded} 个已消失工作进程的任务等待收回，最早的已等待 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether any service or worker runs, and whether its log tells of sweeps that failed.",
+            "请检查是否有服务或工作进程在运行，日志中是否有回收失败的记录。",
+        ),
+    ),
+    "availability": Alarm(
+        ("Availability", "可用性"),
+        (
+            "{failed} of {answers} answers were failures of ours ({value}); the limit is {limit}.",
+            "{answers} 次应答中有 {failed} 次是服务故障（{value}），上限为 {limit}。",
+        ),
+        (
+            "See the log: each failure stands there once.",
+            "请查看日志：每次故障都有一条记录。",
+        ),
+    ),
+    "creation-success": Alarm(
+        ("Uploads failing", "上传失败"),
+        (
+            "{failed} of {answers} uploads failed by a fault of ours ({value}); the limit is {limit}.",
+            "{answers} 次上传中有 {failed} 次因服务故障失败（{value}），上限为 {limit}。",
+        ),
+        (
+            "See the log, the disk of the files, and the database.",
+            "请查看日志、文件磁盘与数据库。",
+        ),
+    ),
+    "bottleneck": Alarm(
+        ("Bottleneck", "瓶颈"),
+        (
+            "Tasks wait for up to {value}, and {resource} bounds how fast they are done: {reasons}.",
+            "任务已等待 {value}，瓶颈为 {resource}：{reasons}。",
+        ),
+        (
+            "More of it lets more tasks run; of anything else it would help nothing now.",
+            "增加该资源可提高吞吐量；目前增加其他资源没有作用。",
+        ),
+    ),
+}
+"""By the alerts' names."""
+
+
+def alarm_in(language: str, name: str, params: Mapping[str, str]) -> tuple[str, str]:
+    """Message and hint of an incident in a language; of an alert that there is no more, its name."""
+    told = ALARMS.get(name)
+    if told is None:
+        return name, ""
+    at = LANGUAGES.index(language)
+    message = told.message[at]
+    if _is_filled(message, params):
+        message = message.format_map(params)
+    return message, told.hint[at]
 
 
 def tell(

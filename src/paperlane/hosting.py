@@ -11,6 +11,7 @@ from typing import BinaryIO
 import structlog
 
 from paperlane.clock import Clock, SortableIds, SystemClock
+from paperlane.counting import Counting
 from paperlane.engines import Carrier, Puller, Traits
 from paperlane.errors import Misconfigured
 from paperlane.ledger import AlsoFired, Files, Ledger, Rules
@@ -108,8 +109,9 @@ class Host:
         heartbeat = Heartbeat(self.ledger, membership, seconds, self.clock, tuning)
         threads = Threads(f"{engine.name}-worker", _THREADS)
         longest = max(engine.longest_attempt / 2, engine.longest_attempt - _TO_TELL)
+        counting = Counting(self.ledger.tally)
         attempts = Attempts(
-            self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock, longest
+            self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock, counting, longest
         )
         try:
             async with at_work(attempts, heartbeat, stop):

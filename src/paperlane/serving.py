@@ -14,13 +14,27 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from paperlane.assembly import at_start, host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
+from paperlane.assembly import (
+    at_start,
+    clock,
+    host_of,
+    kept_of,
+    new_id,
+    open_blobs,
+    open_desk,
+    open_results,
+    owns_files,
+    reach_ledger,
+)
 from paperlane.carriers import CARRIED, slots_of
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.engines.pool import Pool
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import Ledger
+from paperlane.machine import Machine
+from paperlane.monitor.watching import watch
+from paperlane.monitor.webhook import Receiver
 from paperlane.patience import Stopped, patiently
 from paperlane.retention import Places, keep_house
 from paperlane.rollout import RollOut
@@ -182,7 +196,7 @@ async def serve(
         kept.callback(threads.close)
         kept.callback(burying.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
-        secret = secret_of(settings)
+        secret, receiver = secret_of(settings), Receiver.of(settings)
         desk = open_desk(settings, ledger)
         owns = partial(owns_files, settings, ledger)
         try:
@@ -213,6 +227,7 @@ async def serve(
             answers_kept = settings.keep_answers_days * _DAY
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns, answers_kept)
             running.create_task(house)
+            running.create_task(watch(ledger, settings, Machine(), clock, new_id, stop, receiver))
             gate.open(app)
             announce(url, first_sign_in or "")
             await stop.wait()

@@ -1,5 +1,6 @@
 """What the ledger promises, whatever database keeps it."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -35,10 +36,12 @@ from paperlane.model.tasks import (
     NewBatch,
     NewTask,
     Outcome,
+    Paused,
     Progress,
     Pulse,
     Retry,
     Span,
+    Stage,
     State,
     TaskId,
     Unreadable,
@@ -1336,6 +1339,141 @@ class TestCancelling:
                 ask(TaskId("none"))
         with pytest.raises(NotFound):
             bench.ledger.batch(BatchId("none"))
+
+
+def ends(bench: Bench, user: int = 1) -> tuple[int, int, int]:
+    (use,) = bench.ledger.uses(UserId(user - 1), 1)
+    assert use.user == user
+    return use.completed, use.failed, use.cancelled
+
+
+class TestCountingEnds:
+    @pytest.mark.parametrize(
+        ("outcome", "counted"),
+        [
+            (Completed(1.0), (1, 0, 0)),
+            (Failed(BUSY), (0, 1, 0)),
+            (Cancelled(), (0, 0, 1)),
+            (Retry(BUSY), (0, 0, 0)),
+            (Yielded(), (0, 0, 0)),
+            (Paused(Stage.MODEL), (0, 0, 0)),
+        ],
+        ids=["completed", "failed", "cancelled", "to retry", "yielded", "paused"],
+    )
+    @pytest.mark.parametrize("by", ["step", "finish"])
+    def test_only_what_ends_a_task_counts(self, bench: Bench, outcome: Outcome, counted: tuple[int, int, int], by: str):
+        bench.submit(1)
+        bench.submit(2)
+        worker = bench.worker()
+        (lease, other) = claim(bench, worker)
+        if by == "step":
+            bench.ledger.step("database", worker, [Ended(lease, outcome)], 0)
+        else:
+            bench.ledger.finish(worker, [Ended(lease, outcome)])
+        mine = bench.ledger.task(lease.task).user
+        assert (ends(bench, mine), ends(bench, bench.ledger.task(other.task).user)) == (counted, (0, 0, 0))
+
+    def test_a_late_outcome_counts_for_nobody(self, bench: Bench):
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0, cpu=3.0))])
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0, cpu=3.0))])
+        assert ends(bench) == (1, 0, 0)
+        assert bench.ledger.uses(UserId(0))[0].cpu == 3.0
+
+    def test_the_last_of_its_tries_is_a_failure(self, make_bench: MakeBench):
+        bench = make_bench(max_retries=1)
+        bench.submit(1)
+        worker = bench.worker()
+        for counted in ((0, 0, 0), (0, 1, 0)):
+            (lease,) = claim(bench, worker)
+            bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+            bench.clock.pass_time(60)
+            assert ends(bench) == counted
+
+    @pytest.mark.parametrize("state", ["ready", "waiting", "leased", "running"])
+    def test_a_cancel_counts_once_the_task_has_ended(self, bench: Bench, state: str):
+        engine = "pushed" if state == "leased" else "database"
+        bench.ledger.lane(UserId(1), engine=engine)
+        (name,) = bench.submit(1, run_at=bench.clock.now() + 9 if state == "waiting" else 0.0)
+        worker = bench.worker(engine=engine)
+        lease = None
+        match state:
+            case "leased":
+                bench.ledger.lease(engine, 1)
+            case "running":
+                (lease,) = claim(bench, worker)
+            case _:
+                pass
+        assert bench.ledger.task(name).state == state
+        bench.ledger.cancel(name)
+        bench.ledger.cancel(name)
+        if lease is not None:
+            assert ends(bench) == (0, 0, 0)
+            bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        assert ends(bench) == (0, 0, 1)
+
+    def test_poison_is_a_failure_that_the_sweep_counts(self, bench: Bench):
+        bench.submit(1)
+        for number in range(3):
+            assert ends(bench) == (0, 0, 0)
+            assert len(claim(bench, bench.worker(f"w{number}"))) == 1
+            bench.clock.pass_time(31)
+            bench.ledger.recover()
+        assert ends(bench) == (0, 1, 0)
+
+    def test_a_task_that_is_started_again_ends_again(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        for count in (1, 2):
+            (lease,) = claim(bench, worker)
+            bench.ledger.finish(worker, [Ended(lease, Failed(BUSY))])
+            assert ends(bench) == (0, count, 0)
+            bench.ledger.retry(name)
+        bench.ledger.cancel(name)
+        assert ends(bench) == (0, 2, 1)
+
+    def test_ends_stay_counted_when_counters_are_put_right_and_old_tasks_go(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        (first, _) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(first, Completed(1.0))])
+        bench.ledger.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = 7"))
+        assert bench.ledger.recover().drifted == 1
+        bench.clock.pass_time(2 * 86_400)
+        assert bench.ledger.forget(UserId(1), Kept(finished=86_400.0)) == 1
+        assert ends(bench) == (1, 0, 0)
+
+    def test_what_parts_and_tries_used_of_processors_adds_up(self, bench: Bench):
+        bench.ledger.lane(UserId(1), engine="pushed")
+        bench.submit(1)
+        worker = bench.worker(engine="pushed")
+        told = [Paused(Stage.CPU, cpu=1.0), Retry(BUSY, cpu=2.0), Yielded(cpu=4.0), Cancelled(cpu=8.0)]
+        for outcome in told:
+            (lease,) = bench.ledger.lease("pushed", 1)
+            bench.ledger.begin(lease, worker)
+            bench.ledger.finish(worker, [Ended(lease, outcome)])
+            bench.clock.pass_time(6)
+        assert bench.ledger.uses(UserId(0))[0].cpu == 15.0
+
+    @pytest.mark.parametrize(("told", "kept"), [(-1.0, 0.0), (math.nan, 0.0), (math.inf, 86_400.0)])
+    def test_processor_time_that_makes_no_sense_spoils_no_sum(self, bench: Bench, told: float, kept: float):
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0, cpu=told))])
+        assert bench.ledger.uses(UserId(0))[0].cpu == kept
+
+    def test_what_waits_and_runs_is_told_beside_them_by_pages_of_users(self, bench: Bench):
+        bench.ledger.lane(UserId(2), engine="pushed")
+        for user in (1, 2, 3):
+            bench.submit(user, user)
+        claim(bench, bench.worker(), 2)
+        bench.worker("pushed", engine="pushed")
+        bench.ledger.lease("pushed", 1)
+        first, rest = bench.ledger.uses(UserId(0), 2), bench.ledger.uses(UserId(2))
+        assert [(use.user, use.queued, use.running) for use in [*first, *rest]] == [(1, 0, 1), (2, 2, 0), (3, 2, 1)]
 
 
 class TestRecovering:

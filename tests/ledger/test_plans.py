@@ -54,7 +54,7 @@ def fill(bench: Bench, users: int = 3_000) -> None:
     of_lanes = [
         {
             "user_id": user, "engine": "database", "max_running": 10, "waiting": each["waiting"],
-            "ready": each["ready"] if user < 500 else 0,
+            "ready": each["ready"] if user < 500 else 0, "completed": each["completed"] if user < 500 else 0,
         }
         for user in range(1, users)
     ]  # fmt: skip

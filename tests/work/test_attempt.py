@@ -53,6 +53,7 @@ from paperlane.model.tasks import (
 from paperlane.work import attempt, notes
 from paperlane.work.attempt import Attempts
 from paperlane.work.gathering import Gathering
+from paperlane.work.metered import spend
 from paperlane.work.notes import Telling
 from paperlane.work.own_time import waiting
 
@@ -435,6 +436,84 @@ async def test_a_drain_hands_back_after_the_running_step(desk: Desk):
     desk.ledger.finish(desk.worker, [ended])
     task = desk.ledger.task(name)
     assert (task.status, task.attempt, task.percent) == ("queued", 0, 20)
+
+
+def counted(desk: Desk) -> dict[tuple[str, str], tuple[int, float]]:
+    """How many there are of each, and their sum."""
+    desk.attempts.counting.flush()
+    return {key: (one.count, one.total) for key, one in desk.ledger.tallies().items()}
+
+
+async def test_how_attempts_end_and_what_they_took_is_counted(desk: Desk):
+    clock = desk.attempts.clock = desk.ledger._transactions.clock = VirtualClock()
+    desk.steps.before = lambda step, _value: clock.pass_time(2) if step == "one" else None
+    desk.submit()
+    clock.pass_time(40)
+    first = desk.claim()
+    clock.pass_time(1)
+    assert isinstance((await desk.attempts(first)).outcome, Completed)
+    assert counted(desk) == {
+        ("wait_seconds", "database"): (1, 40.0),
+        **{("step_seconds", step): (1, 2.0 if step == "one" else 0.0) for step in ("one", "two", "three")},
+        ("outcomes", "database/completed"): (1, 2.0),
+        ("completion_seconds", "database"): (1, 43.0),
+    }
+
+
+@pytest.mark.parametrize("by", ["pull", "push"])
+async def test_only_the_first_begin_of_a_task_counts_its_wait_and_each_outcome_has_its_word(desk: Desk, by: str):
+    desk.ledger.rules = replace(desk.ledger.rules, max_retries=1)
+    clock = desk.attempts.clock = desk.ledger._transactions.clock = VirtualClock()
+    name = desk.submit(**{"fault in two": "passing"})
+    for word in ("retried", "failed"):
+        clock.pass_time(10)
+        desk.attempts.heartbeat.beat()
+        if by == "push":
+            (lease,) = desk.ledger.lease("database", 1)
+            await desk.attempts.and_finish(lease)
+        else:
+            lease = desk.claim()
+            desk.ledger.finish(desk.worker, [await desk.attempts(lease)])
+        assert counted(desk)["outcomes", f"database/{word}"][0] == 1
+    desk.ledger.retry(name)
+    clock.pass_time(10)
+    desk.attempts.heartbeat.beat()
+    await desk.attempts(desk.claim())
+    there = counted(desk)
+    assert there["wait_seconds", "database"] == (1, 10.0)
+    assert ("completion_seconds", "database") not in there
+
+
+async def test_what_is_anothers_by_now_and_parts_of_attempts_are_no_outcomes(desk: Desk):
+    desk.submit()
+    serve(desk, Stage.CPU)
+    desk.attempts.chain = replace(COUNTING, run=in_two_stages)
+    part = await desk.attempts(lease := desk.claim())
+    assert isinstance(part.outcome, Paused)
+    desk.ledger.leave(desk.worker)
+    late = await desk.attempts(lease)
+    assert isinstance(late.outcome, Yielded)
+    assert [key for key in counted(desk) if key[0] == "outcomes"] == [("outcomes", "database/crashed")]
+
+
+async def test_an_outcome_brings_what_its_steps_used_of_a_processor(desk: Desk):
+    desk.steps.before = lambda _step, _value: spend(1.5)
+    desk.submit(**{"fault in three": "document"})
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Failed)
+    assert ended.outcome.cpu == 4.5
+    desk.ledger.finish(desk.worker, [ended])
+    assert desk.ledger.uses(UserId(0))[0].cpu == 4.5
+
+
+async def test_a_worker_that_ends_tells_what_it_counted(tmp_path: Path):
+    dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
+    migrate(dialect.writer)
+    ledger = SqlLedger(dialect)
+    async with Host(ledger, COUNTING, HereAndNow()).working(Database.traits, 5) as attempts:
+        attempts.counting.note("outcomes", "database/completed")
+    assert set(ledger.tallies()) == {("outcomes", "database/completed")}
+    ledger.close()
 
 
 async def test_an_attempt_that_takes_too_long_is_retried(desk: Desk):

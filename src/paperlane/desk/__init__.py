@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from paperlane.blobs import Blobs
 from paperlane.clock import Clock
 from paperlane.desk.accounts import Accounts
+from paperlane.desk.alerts import Alerts
 from paperlane.desk.choices import ENGINES
 from paperlane.desk.dead import DeadLetters, together
 from paperlane.desk.documents import Documents
@@ -26,6 +27,7 @@ __all__ = [
     "ENGINES",
     "STATES",
     "Accounts",
+    "Alerts",
     "DeadLetters",
     "Desk",
     "Documents",
@@ -63,3 +65,4 @@ class Desk:
     operating: Operating
     watching: Watching
     words: GroupWords
+    alerts: Alerts

@@ -12,7 +12,9 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from paperlane.errors import CancelRequested, Misconfigured, StaleLease
+from paperlane.model.figures import Vitals
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
+from paperlane.model.tallies import Tallies
 from paperlane.model.tasks import (
     EVERYTHING,
     Attempt,
@@ -26,6 +28,7 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
+    LaneUse,
     Lease,
     Letters,
     Member,
@@ -314,6 +317,13 @@ class Ledger(Protocol):
         ...
 
     def members(self) -> Sequence[Member]: ...
+    def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
+        """What became of the tasks of the next users after this one, by their numbers; those that have a lane."""
+        ...
+
+    def vitals(self) -> Vitals:
+        """How full the database is, and what nobody took back; as cheap as a look at the members."""
+        ...
 
     # what operators look through
     def look_for(self, which: Sought, cursor: str = "", limit: int = 100) -> Found:
@@ -562,6 +572,19 @@ class Ledger(Protocol):
 
     def recover(self) -> Recovery:
         """Take back what silent workers hold and what nobody began; mend counters that drifted."""
+        ...
+
+    # what processes count
+    def tally(self, deltas: Tallies) -> None:
+        """Add to what was counted before by any process, all of it or nothing; names and labels are made as they come.
+
+        Unavailable: nothing was added. Where a commit's answer was lost it counts as added: told again it might count
+        twice. ValueError for a name that makes no sense, or counts that do not.
+        """
+        ...
+
+    def tallies(self) -> Tallies:
+        """What all processes counted since the database was made."""
         ...
 
     # its own

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
@@ -39,6 +40,7 @@ from paperlane.ledger import (
     results,
     retention,
     submitting,
+    tallying,
     unread,
     views,
     watching,
@@ -81,7 +83,9 @@ from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
 from paperlane.ledger.working import Halted
 from paperlane.ledger.writing import Asked, Writing
+from paperlane.model.figures import Vitals
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
+from paperlane.model.tallies import Tallies
 from paperlane.model.tasks import (
     EVERYTHING,
     Attempt,
@@ -95,6 +99,7 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
+    LaneUse,
     Lease,
     Letters,
     Member,
@@ -113,6 +118,8 @@ from paperlane.model.tasks import (
     UserId,
     WorkerId,
 )
+
+log = structlog.get_logger(__name__)
 
 Given = TypeVar("Given")
 
@@ -332,6 +339,13 @@ class SqlLedger:
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
+
+    def vitals(self) -> Vitals:
+        return self._ask(lambda connection: views.vitals(connection, self.dialect, self._now(connection)))
+
+    def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
+        check_page(limit)
+        return self._ask(lambda connection: views.uses(connection, after, limit))
 
     # what operators look through
 
@@ -749,6 +763,21 @@ class SqlLedger:
 
     def recover(self) -> Recovery:
         return self._sweeper.sweep()
+
+    # what processes count
+
+    def tally(self, deltas: Tallies) -> None:
+        tallying.check(deltas)
+        unsure: list[float] = []
+        try:
+            self._change(lambda writing: tallying.add(writing, deltas), repeatable=False, unsure=unsure)
+        except Unavailable as error:
+            if not unsure:
+                raise
+            log.warning("the answer to a commit of counts was lost; they may be missing", why=error.message)
+
+    def tallies(self) -> Tallies:
+        return self._ask(tallying.read)
 
     # its own
 

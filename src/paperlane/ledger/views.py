@@ -46,6 +46,7 @@ from paperlane.ledger.schema import (
     tasks,
     workers,
 )
+from paperlane.model.figures import Vitals
 from paperlane.model.tasks import (
     Batch,
     BatchId,
@@ -53,6 +54,7 @@ from paperlane.model.tasks import (
     Event,
     Fault,
     Lane,
+    LaneUse,
     Member,
     PastAttempt,
     Queue,
@@ -336,6 +338,24 @@ def _lanes(
     ]
 
 
+def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:
+    """What became of the tasks of the next users after this one."""
+    leased, _ = _leased(connection, None)
+    asked = select(lanes).where(lanes.c.user_id > after).order_by(lanes.c.user_id).limit(limit)
+    return [
+        LaneUse(
+            user=UserId(row["user_id"]),
+            queued=row["ready"] + row["waiting"] + min(row["running"], leased.get(row["user_id"], 0)),
+            running=max(0, row["running"] - leased.get(row["user_id"], 0)),
+            completed=row["completed"],
+            failed=row["failed"],
+            cancelled=row["cancelled"],
+            cpu=row["cpu"],
+        )
+        for row in connection.execute(asked).mappings()
+    ]
+
+
 def _leased(connection: Connection, user: UserId | None) -> tuple[Counter[int], Counter[str]]:
     """How many tasks are handed out and not begun, by their users and by the engines of their lanes.
 
@@ -388,6 +408,15 @@ def _engines(connection: Connection, depths: Mapping[str, _Depth]) -> Sequence[E
         )
         for name in sorted(depths.keys() | serving.keys() | paused)
     ]
+
+
+def vitals(connection: Connection, dialect: Dialect, now: float) -> Vitals:
+    """How full the database is, and leases that are over and that nobody took back."""
+    full = dialect.fullness(connection)
+    over = select(func.count(), func.min(tasks.c.lease_until)).where(UNDER_WAY, tasks.c.lease_until <= now)
+    stranded, since = connection.execute(over).one()
+    passed = 0.0 if since is None else now - since
+    return Vitals(full.connections, full.most_connections, full.bytes, stranded, passed)
 
 
 def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member]:

@@ -165,7 +165,10 @@ _VERSION = Prepared(select(workers.c.version).where(workers.c.id == bindparam("w
 @cache
 def _to_begin(given_rows: GivenRows) -> tuple[Prepared, Given]:
     given = given_rows("begun", of_task="key")
-    columns = (*WHOLE_TURN, *(tasks.c[name] for name in ("version", "step", "payload")))
+    columns = (
+        *WHOLE_TURN,
+        *(tasks.c[name] for name in ("version", "step", "payload", "sort_key", "priority", "begun_at")),
+    )
     asked = select(*columns).where(tasks.c.id == given.table.c.of_task).order_by(tasks.c.id)
     return Prepared(select_by_key(asked, given.table, tasks).with_for_update(of=tasks)), given
 
@@ -202,6 +205,7 @@ def begin(
             begun[lease] = row
             turns.setdefault(row["engine"], []).append(row)
     kept = _steps_kept(writing, begun.values())
+    ages = {lease: _ages(row, writing.now, rules) for lease, row in begun.items()}
     for engine, of_engine in turns.items():
         start(writing, of_engine, engine, worker, rules.lease, handed_out=True)
     return refused | {
@@ -214,9 +218,24 @@ def begin(
             bytes(row["payload"]),
             max(0.0, seconds - row["took"]),
             frozenset(kept.get(lease.task, ())),
+            *ages[lease],
         )
         for lease, row in begun.items()
     }
+
+
+def _ages(task: Change, now: float, rules: Rules) -> tuple[float | None, float | None]:
+    """How long ago a task could first have started, and how long it waited, where it begins now, or did a moment ago.
+
+    When that was, its `sort_key` was made of. One that was started again could start at another time, which no row
+    tells.
+    """
+    if task["run"] > 1:
+        return None, None
+    since = task["sort_key"] + task["priority"] * rules.ageing
+    begun = now if task["state"] == "leased" else task["begun_at"]
+    is_first = not task["started_at"] or task["started_at"] == task["begun_at"] == begun
+    return max(0.0, now - since), max(0.0, begun - since) if is_first else None
 
 
 def _steps_kept(writing: Writing, rows: Iterable[Change]) -> Mapping[str, set[str]]:

@@ -88,10 +88,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The chain ended; its result is saved. `seconds` is the slot time used, `summary` is kept with the task."""
+    """The chain ended; its result is saved. `seconds` is the slot time used, `summary` is kept with the task.
+
+    `cpu`, here and of all other outcomes, is the processor time in seconds that its isolated steps told of.
+    """
 
     seconds: float = 0.0
     summary: Mapping[str, object] = field(default_factory=dict)
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class Retry:
 
     fault: Fault
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ class Failed:
 
     fault: Fault
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ class Cancelled:
     """Somebody asked for it."""
 
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class Yielded:
     after: float = 0.0
     why: str = ""
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,7 @@ class Paused:
     stage: Stage
     seconds: float = 0.0
     took: float = 0.0
+    cpu: float = 0.0
 
 
 Outcome = Completed | Retry | Failed | Cancelled | Yielded | Paused
@@ -160,7 +169,9 @@ class Attempt:
     """What a worker must know to run a lease.
 
     `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may still take: what
-    its earlier parts took is gone. Of the steps in `kept` earlier attempts or parts left results.
+    its earlier parts took is gone. Of the steps in `kept` earlier attempts or parts left results. The task could have
+    started `age` seconds before this began, None where a person started it again; `waited` is how many seconds it did
+    not, told of its very first begin only.
     """
 
     lease: Lease
@@ -171,6 +182,8 @@ class Attempt:
     payload: bytes
     seconds: float
     kept: frozenset[str] = frozenset()
+    age: float | None = None
+    waited: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,6 +517,23 @@ class Lane:
     vtime: float
     paused: bool
     oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaneUse:
+    """What became of a user's tasks: what waits and runs now, and the ends of all runs of all that there ever were.
+
+    One that was started again ends again. `cpu` is seconds of processor time, of the isolated steps of attempts that
+    told it.
+    """
+
+    user: UserId
+    queued: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -436,6 +436,54 @@ class Failures(TypedDict):
     whole: bool
 
 
+class Incident(TypedDict):
+    """What an alert found: of a subject, "" for the whole; `value` and `limit` as they were when it opened."""
+
+    id: str
+    alert: str
+    subject: str
+    severity: Annotated[str, _one_of("warning", "critical")]
+    message: str
+    hint: str
+    value: float
+    limit: float
+    opened_at: Moment | None
+    closed_at: Moment | None
+    acknowledged_by: str | None
+    acknowledged_at: Moment | None
+    silenced_until: Moment | None
+
+
+class Kind(TypedDict):
+    """An alert that there is; `limit_said` is its limit for people, `setting` what changes it, null: nothing does."""
+
+    name: str
+    title: str
+    what: str
+    severity: Annotated[str, _one_of("warning", "critical")]
+    limit: float
+    limit_said: str
+    setting: str | None
+
+
+class Silence(TypedDict):
+    """The webhook is told nothing of this alert: of a subject, "" for all."""
+
+    id: str
+    alert: str
+    subject: str
+    created_at: Moment | None
+    until: Moment | None
+
+
+class Samples(TypedDict):
+    """Figures for plots: `at` in seconds since 1970, and of each name as many numbers; null: not known then."""
+
+    step: int
+    at: Sequence[int]
+    series: Mapping[str, Sequence[float | None]]
+
+
 class Health(TypedDict):
     """The process answers."""
 

@@ -15,6 +15,7 @@ from paperlane.desk import Desk
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import (
+    alerts,
     audit,
     batches,
     dead,
@@ -83,9 +84,10 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
     api = APIRouter(responses=problems.may(503, 507))
-    rooms = (batches, tasks, issues, schedules, dead, queue, usage, users, groups, session, progress)
+    rooms = (batches, tasks, issues, schedules, dead, queue, usage, users, groups, session, progress, alerts)
     for room in (*rooms, workers, audit, errors):
         api.include_router(room.router)
+    api.include_router(alerts.samples)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
     app.include_router(health.router)
     app.include_router(metrics.router)

@@ -13,6 +13,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from paperlane.clock import Clock
+from paperlane.counting import Counting
 from paperlane.errors import (
     OF_FILES,
     CancelRequested,
@@ -47,6 +48,7 @@ from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
 from paperlane.work.gathering import Gathering
 from paperlane.work.heartbeat import Heartbeat
+from paperlane.work.metered import metered
 from paperlane.work.notes import Notes, Telling
 from paperlane.work.own_time import own_time
 
@@ -112,6 +114,7 @@ class Attempts:
     heartbeat: Heartbeat
     threads: Threads
     clock: Clock
+    counting: Counting
     longest: float = inf
     draining: bool = False
     hands_out: HandsOut | None = None
@@ -140,7 +143,9 @@ class Attempts:
             ended = Ended(lease, await self._outcome(lease, self._run(lease, tell=True)))
             telling = asyncio.create_task(self._tell_rest(ended))
             await _over(telling, lambda: None)
-            return telling.result()
+            ended = telling.result()
+            self._count(ended)
+            return ended
 
     async def and_finish(self, lease: Lease) -> bool:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
@@ -168,12 +173,29 @@ class Attempts:
             try:
                 if steps.unsure:  # they may be on disk, which is looked for where they are told by themselves
                     await patiently(steps.notes.write, "an outcome", self._patience)
-                return await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
+                filled = await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
             except Exception as error:
                 if isinstance(error, Unavailable) and not isinstance(error, OF_FILES):
                     raise
-                ended = Ended(ended.lease, _failed(ended.lease, error, ended.outcome.seconds))
-        return await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
+                ended = Ended(ended.lease, _instead(ended, error))
+            else:
+                self._count(ended)
+                return filled
+        filled = await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
+        self._count(ended)
+        return filled
+
+    def _count(self, ended: Ended) -> None:
+        """How an attempt ended, and how long its task took where that is known: as this worker sees it."""
+        steps = self._steps.get(ended.lease)
+        if steps is None:
+            return
+        engine, outcome = self.heartbeat.membership.engine, ended.outcome
+        if (word := _word_for(outcome, steps.attempt)) is not None:
+            self.counting.note("outcomes", f"{engine}/{word}", outcome.seconds)
+        if isinstance(outcome, Completed) and steps.attempt.age is not None:
+            took = self.clock.monotonic() - steps.began
+            self.counting.note("completion_seconds", engine, steps.attempt.age + took)
 
     def _patience(self, error: Unavailable) -> float:
         return _LAST_WORDS if self.draining else _OUR_DISK if isinstance(error, OF_FILES) else inf
@@ -233,14 +255,18 @@ class Attempts:
     async def _outcome(self, lease: Lease, run: Coroutine[Any, Any, Completed]) -> Outcome:
         """How running it ended."""
         began = self.clock.monotonic()
-        running = self._running[lease] = asyncio.create_task(run)
+        with metered() as used:
+            running = self._running[lease] = asyncio.create_task(run)
         await _over(running, lambda: self.stop(lease, "abandoned"))
         seconds = self.clock.monotonic() - began
-        if running.cancelled():
+        return replace(self._made_of(lease, running, seconds), cpu=used.seconds)
+
+    def _made_of(self, lease: Lease, ran: asyncio.Task[Completed], seconds: float) -> Outcome:
+        if ran.cancelled():
             why = self._stops.get(lease)
             return Cancelled(seconds) if why == "cancelled" else Yielded(why=_WHY.get(why or "", "lost"))
-        if (error := running.exception()) is None:
-            return replace(running.result(), seconds=seconds)
+        if (error := ran.exception()) is None:
+            return replace(ran.result(), seconds=seconds)
         return _failed(lease, error, seconds)
 
     def stop_all(self, why: str) -> None:
@@ -263,7 +289,9 @@ class Attempts:
         until = asyncio.get_running_loop().time() + self.longest
         attempt = await patiently(lambda: self.begins(self.heartbeat.membership.worker, lease), "an attempt")
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
-        steps = self._steps[lease] = _Steps(self, attempt, until, lease.stage)
+        steps = self._steps[lease] = _Steps(self, attempt, until, lease.stage, self.clock.monotonic())
+        if attempt.waited is not None:
+            self.counting.note("wait_seconds", self.heartbeat.membership.engine, attempt.waited)
         part = asyncio.timeout_at(until)
         try:
             async with part, own_time(attempt.seconds) as steps.took:
@@ -294,8 +322,7 @@ class Attempts:
         except (StaleLease, CancelRequested):
             return ended  # as its outcome will find
         except Exception as error:  # noqa: BLE001  whatever it is, it is told with the attempt
-            failed = _failed(ended.lease, error, ended.outcome.seconds)
-            return Ended(ended.lease, failed) if had_result else ended
+            return Ended(ended.lease, _instead(ended, error)) if had_result else ended
         return ended
 
 
@@ -307,6 +334,7 @@ class _Steps:
     attempt: Attempt
     until: float  # this time of the loop the part may last
     stage: Stage  # of the step that it has come to
+    began: float  # by the monotonic clock
     percent: float = 0.0
     took: Callable[[], float] = lambda: 0.0  # of its own time, in seconds
     waits_for: Unavailable | None = None
@@ -335,7 +363,9 @@ class _Steps:
         self.notes.add(Note(lease, Progress(step.name, begins)))
         if self.notes.has_result():
             await self.write()
+        began = here.clock.monotonic()
         result = await self._isolated(step, value, begins)
+        here.counting.note("step_seconds", step.name, here.clock.monotonic() - began)
         await here.keep_silent(lease)
         also = None if here.chain.also is None else await here.threads(here.chain.also, lease.task, step.name, result)
         self.left.add(step.name)
@@ -456,6 +486,29 @@ def _failed(lease: Lease, error: BaseException, seconds: float) -> Outcome:
             log.error("an attempt failed", task=lease.task, fence=lease.fence, exc_info=error)
             what = type(error).__name__
             return Retry(Fault("internal_error", f"Something went wrong on our side ({what})."), seconds)
+
+
+def _instead(ended: Ended, error: BaseException) -> Outcome:
+    """What an error makes of an attempt that had ended otherwise."""
+    outcome = _failed(ended.lease, error, ended.outcome.seconds)
+    return replace(outcome, cpu=ended.outcome.cpu)
+
+
+def _word_for(outcome: Outcome, attempt: Attempt) -> str | None:
+    """What it counts as; None for a part of an attempt, and for one that is another's by now."""
+    match outcome:
+        case Completed():
+            return "completed"
+        case Failed():
+            return "failed"
+        case Cancelled():
+            return "cancelled"
+        case Retry():
+            return "retried" if attempt.number < attempt.max_attempts else "failed"
+        case Yielded(why="lost") | Paused():
+            return None
+        case Yielded():
+            return "yielded"
 
 
 async def _over(task: asyncio.Task[Any], cancelled: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from paperlane.counting import EVERY
 from paperlane.errors import Unavailable
 from paperlane.patience import patiently
 from paperlane.work.attempt import Attempts
@@ -26,16 +27,19 @@ async def at_work(attempts: Attempts, heartbeat: Heartbeat, stop: asyncio.Event 
     threads = attempts.threads
     await patiently(lambda: threads(heartbeat.membership.join), "joining", stop=stop)
     heartbeat.start()
-    telling = asyncio.create_task(_tell_progress(attempts))
+    telling = [asyncio.create_task(_tell_progress(attempts)), asyncio.create_task(_tell_counts(attempts))]
     try:
         yield
     finally:
-        telling.cancel()
+        for task in telling:
+            task.cancel()
         await threads(heartbeat.stop)
+        flushing = asyncio.create_task(_flush(attempts))
         try:
             await threads(attempts.ledger.leave, heartbeat.membership.worker)
         except Unavailable as error:
             log.warning("the worker could not take its leave; its place is free after a lease", why=error.message)
+        await flushing
 
 
 async def drain(attempts: Attempts, grace: float, ended: asyncio.Task[Any]) -> None:
@@ -58,3 +62,19 @@ async def _tell_progress(attempts: Attempts) -> None:
                 log.warning("progress could not be told", why=error.message)
             except Exception:
                 log.exception("progress could not be told")
+
+
+async def _tell_counts(attempts: Attempts) -> None:
+    """Beside the heartbeats, which no count shall hold up."""
+    while True:
+        await asyncio.sleep(EVERY)
+        await _flush(attempts)
+
+
+async def _flush(attempts: Attempts) -> None:
+    try:
+        await attempts.threads(attempts.counting.flush)
+    except Unavailable as error:
+        log.warning("counts could not be told", why=error.message)
+    except Exception:
+        log.exception("counts could not be told, and are dropped")
