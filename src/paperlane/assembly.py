@@ -37,6 +37,7 @@ from paperlane.desk import (
     Quotas,
     Schedules,
     Tasks,
+    Watching,
 )
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
@@ -169,6 +170,7 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         Accounts(ledger, settings, clock, rollout, trail),
         Operating(ledger, clock, rollout, trail),
         quotas,
+        Watching(ledger, clock),
         GroupWords(ledger, clock, trail),
         Alerts(ledger, new_id, trail, list(ALERTS)),
     )

@@ -19,6 +19,7 @@ from paperlane.desk.quotas import Quotas
 from paperlane.desk.schedules import Plan, Schedules
 from paperlane.desk.tasks import STATES, Order, Tasks
 from paperlane.desk.uploads import estimated_cost, name_of
+from paperlane.desk.watching import Watching
 from paperlane.desk.words import GroupWords
 from paperlane.ledger import Ledger
 from paperlane.rollout import RollOut
@@ -38,6 +39,7 @@ __all__ = [
     "Quotas",
     "Schedules",
     "Tasks",
+    "Watching",
     "estimated_cost",
     "moment_of",
     "name_of",
@@ -64,5 +66,6 @@ class Desk:
     accounts: Accounts
     operating: Operating
     quotas: Quotas
+    watching: Watching
     words: GroupWords
     alerts: Alerts

@@ -25,6 +25,8 @@ from paperlane.model.tasks import (
     DeadLetter,
     Ended,
     Event,
+    Failures,
+    Found,
     Handled,
     LaneUse,
     Lease,
@@ -37,6 +39,7 @@ from paperlane.model.tasks import (
     Queue,
     Recovery,
     Renewal,
+    Sought,
     Span,
     State,
     Task,
@@ -328,6 +331,22 @@ class Ledger(Protocol):
 
     def vitals(self) -> Vitals:
         """How full the database is, and what nobody took back; as cheap as a look at the members."""
+        ...
+
+    # what operators look through
+    def look_for(self, which: Sought, cursor: str = "", limit: int = 100) -> Found:
+        """The newest such tasks of everybody's, among `watching.AT_ONCE` tasks, or all of those that run."""
+        ...
+
+    def failures(self, since: float) -> Failures:
+        """What failed since then: of the latest `watching.MOST_DEAD` dead letters and `watching.AT_ONCE` newest tasks.
+
+        Each try counts, whether another one went well or not.
+        """
+        ...
+
+    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
+        """Slot-seconds that each of these users had in the last so many seconds: the last tries of their tasks."""
         ...
 
     # schedules

@@ -14,7 +14,7 @@ from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Note
 from paperlane.ledger.schema import batches, checkpoints, chores, engines, schedules, tasks, workers
 from paperlane.model.schedules import NewSchedule
-from paperlane.model.tasks import Channel, Lease, Letters, NewBatch, NewTask, Pulse, Span, WorkerId
+from paperlane.model.tasks import Channel, Lease, Letters, NewBatch, NewTask, Pulse, Sought, Span, WorkerId
 
 
 def _length(column: Column[Any]) -> int:
@@ -122,6 +122,15 @@ def check_letters(which: Letters) -> None:
     for text in (which.code, which.batch or "", *(which.ids or ())):
         if clean(text) != text:
             raise BadRequest(f"{text[:100]!r} is no code and no id.", hint="Give it as it was shown.")
+
+
+def check_sought(which: Sought) -> None:
+    """BadRequest for what can be no task's."""
+    if which.user is not None and not 1 <= which.user <= _LARGEST_USER:
+        raise BadRequest(f"No user has the id {which.user}.", hint=f"Users' ids lie between 1 and {_LARGEST_USER}.")
+    for text in (which.code, which.engine, which.batch or ""):
+        if clean(text) != text:
+            raise BadRequest(f"{text[:100]!r} is no code, no engine and no id.", hint="Give it as it was shown.")
 
 
 def check_user(user: int) -> None:

@@ -43,6 +43,7 @@ from paperlane.ledger import (
     tallying,
     unread,
     views,
+    watching,
     working,
 )
 from paperlane.ledger.backlog import Backlog
@@ -67,6 +68,7 @@ from paperlane.ledger.sense import (
     check_page,
     check_priority,
     check_schedule,
+    check_sought,
     check_terms,
     check_text,
     check_user,
@@ -94,6 +96,8 @@ from paperlane.model.tasks import (
     DeadLetter,
     Ended,
     Event,
+    Failures,
+    Found,
     Handled,
     LaneUse,
     Lease,
@@ -106,6 +110,7 @@ from paperlane.model.tasks import (
     Queue,
     Recovery,
     Renewal,
+    Sought,
     Span,
     State,
     Task,
@@ -344,6 +349,24 @@ class SqlLedger:
     def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
         check_page(limit)
         return self._ask(lambda connection: views.uses(connection, after, limit))
+
+    # what operators look through
+
+    def look_for(self, which: Sought, cursor: str = "", limit: int = 100) -> Found:
+        check_page(limit)
+        check_cursor(cursor)
+        check_sought(which)
+        return self._ask(lambda connection: watching.look_for(connection, which, cursor, limit))
+
+    def failures(self, since: float) -> Failures:
+        return self._ask(lambda connection: watching.failures(connection, self.dialect, since))
+
+    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
+        def question(connection: Connection) -> Mapping[UserId, float]:
+            now = self._now(connection)
+            return watching.served(connection, users, now - seconds, now)
+
+        return self._ask(question)
 
     # schedules
 

@@ -288,6 +288,75 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """Which tasks an operator looks for: those that everything given here holds for; `code` is their fault's."""
+
+    user: UserId | None = None
+    batch: BatchId | None = None
+    states: Sequence[State] = ()
+    engine: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A task without what it holds; times as in a Task. `worker` runs it now, "" where none does."""
+
+    id: TaskId
+    batch: BatchId
+    user: UserId
+    state: State
+    engine: str
+    worker: WorkerId
+    step: str
+    percent: float
+    attempt: int
+    created_at: float
+    started_at: float
+    finished_at: float
+    run_at: float
+    fault: Fault | None
+
+    @property
+    def status(self) -> str:
+        """One of queued, running, completed, failed, cancelled."""
+        return self.state.status
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look through the newest tasks found, newest first, and among how many.
+
+    `cursor` leads to older ones, "" at the end.
+    """
+
+    tasks: Sequence[Outline]
+    looked: int
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A try at a task that failed, or a task that did without one; `step` is where, "" where that is not known."""
+
+    task: TaskId
+    user: UserId
+    engine: str
+    step: str
+    fault: Fault
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What failed, the latest first; `looked` tasks were looked at for it, and `whole` where these are all."""
+
+    found: Sequence[Failure]
+    looked: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Letters:
     """Which dead letters are meant: those that everything given here holds for.
 

@@ -406,6 +406,68 @@ class Queue(TypedDict):
     unreadable: Sequence[Unreadable]
 
 
+class Worker(TypedDict):
+    """A worker of an engine: `slots` are granted to it, `asked` is its most and `least` its least, `wants` is now.
+
+    `cpu` and `memory` are shares of its machine, null where it cannot tell; `seen` is how many seconds ago it was.
+    """
+
+    id: str
+    engine: str
+    host: str
+    pid: int
+    slots: int
+    asked: int
+    least: int
+    wants: int
+    running: int
+    cpu: float | None
+    memory: float | None
+    started_at: Moment | None
+    seen_at: Moment | None
+    seen: float
+    live: bool
+    stages: Sequence[str]
+    shard: int
+    shards: int
+
+
+class AuditEntry(TypedDict):
+    """Who changed what; `name` is theirs, "" for the command line of the machine itself, whose `user` is 0."""
+
+    id: str
+    at: Moment | None
+    user: int
+    name: str
+    what: str
+    details: Mapping[str, Any]
+
+
+class FailureGroup(TypedDict):
+    """Failures that are alike; `message` has … for numbers, names and places, `tasks` are five of them at most."""
+
+    fingerprint: str
+    code: str
+    step: str
+    message: str
+    hint: str
+    count: int
+    users: int
+    first_at: Moment | None
+    last_at: Moment | None
+    engines: Sequence[str]
+    tasks: Sequence[str]
+
+
+class Failures(TypedDict):
+    """Groups of failures, the most frequent first; `whole` where no older task was left out of the look."""
+
+    items: Sequence[FailureGroup]
+    next: str | None
+    looked: int
+    whole: bool
+
+
 class Incident(TypedDict):
     """What an alert found: of a subject, "" for the whole; `value` and `limit` as they were when it opened."""
 

@@ -16,12 +16,15 @@ from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import (
     alerts,
+    audit,
     batches,
     dead,
+    errors,
     groups,
     health,
     issues,
     metrics,
+    operating_pages,
     pages,
     problems,
     progress,
@@ -33,6 +36,7 @@ from paperlane.web import (
     usage,
     users,
     word_pages,
+    workers,
 )
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
@@ -86,9 +90,8 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.sockets = Counter()
     app.state.pace = Pace()
     api = APIRouter(responses=problems.may(429, 503, 507))
-    for room in (
-        batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts
-    ):  # fmt: skip
+    rooms = (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts)
+    for room in (*rooms, workers, audit, errors):
         api.include_router(room.router)
     api.include_router(alerts.samples)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
@@ -96,6 +99,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.include_router(metrics.router)
     app.include_router(pages.router)
     app.include_router(word_pages.router)
+    app.include_router(operating_pages.router)
     pages.mount(app)
     problems.install(app)
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it

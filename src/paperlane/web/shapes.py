@@ -8,10 +8,12 @@ from pydantic import TypeAdapter
 
 from paperlane.checks import DEFAULT_PROFILE
 from paperlane.desk import name_of
+from paperlane.desk.watching import Errors
 from paperlane.model.documents import Severity, Upload
 from paperlane.model.schedules import Schedule
-from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, PastAttempt, Queue, Task, TaskId
+from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, Member, PastAttempt, Queue, Task, TaskId
 from paperlane.records.accounts import Account, Terms
+from paperlane.records.audit import Entry
 from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import said
 from paperlane.web import answers
@@ -267,6 +269,63 @@ def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:
         "engines": of.engines,
         "unreadable": of.unreadable,
     }
+
+
+def worker(of: Member, now: float) -> answers.Worker:
+    """A worker."""
+    return {
+        "id": of.id,
+        "engine": of.engine,
+        "host": of.host,
+        "pid": of.pid,
+        "slots": of.slots,
+        "asked": of.asked,
+        "least": of.least,
+        "wants": of.wants,
+        "running": of.running,
+        "cpu": of.cpu,
+        "memory": of.memory,
+        "started_at": moment(of.started_at),
+        "seen_at": moment(of.seen_at),
+        "seen": round(max(0.0, now - of.seen_at), 1),
+        "live": of.live,
+        "stages": sorted(of.channel.stages),
+        "shard": of.channel.shard,
+        "shards": of.channel.shards,
+    }
+
+
+def audit_entry(of: Entry, names: Mapping[int, str]) -> answers.AuditEntry:
+    """A line of the audit trail."""
+    return {
+        "id": of.id,
+        "at": moment(of.at),
+        "user": of.user,
+        "name": names.get(of.user, ""),
+        "what": of.what,
+        "details": of.details,
+    }
+
+
+def failures(of: Errors) -> answers.Failures:
+    """Groups of failures."""
+    groups: Sequence[answers.FailureGroup] = [
+        {
+            "fingerprint": group.fingerprint,
+            "code": group.code,
+            "step": group.step,
+            "message": group.message,
+            "hint": group.hint,
+            "count": group.count,
+            "users": len(group.users),
+            "first_at": moment(group.first_at),
+            "last_at": moment(group.last_at),
+            "engines": sorted(group.engines),
+            "tasks": group.tasks,
+        }
+        for group in of.groups
+    ]
+    return {"items": groups, "next": None, "looked": of.looked, "whole": of.whole}
 
 
 def page(items: Sequence[Given], cursor: str | None = None) -> answers.Page[Given]:

@@ -137,10 +137,14 @@ export function sayWait({ attempt, run_at }) {
   return parts.join(", ");
 }
 
+/** How the reader of this page writes times and numbers. */
+export function locale() {
+  const language = document.documentElement.lang.slice(0, 2);
+  return navigator.languages.find((one) => one.startsWith(language)) ?? language;
+}
+
 /** A time as the reader writes it; the day only where it is another. */
 export function sayTime(at) {
-  const language = document.documentElement.lang.slice(0, 2);
-  const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
   const today = at.toDateString() === new Date().toDateString();
-  return at.toLocaleString(locale, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+  return at.toLocaleString(locale(), today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
 }
