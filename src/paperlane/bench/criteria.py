@@ -1,7 +1,7 @@
 """The promises of a service under load, each judged by what was seen of one run."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,7 @@ API = ("list", "task", "report", "queue", "own queue")
 _CREATED = ("batch", "small batch")
 _NOT_JUDGED = ("setup", "account")  # before the load and after it
 _A_WAIT = 1.0  # seconds: how long an idle worker may sleep where its database cannot wake it
-_ENOUGH = 20  # looks below which nothing is said of growth
-_STEADY = 60.0  # seconds that a worker's memory may take to fill
+_LONG = 240.0  # seconds below which a worker's memory still fills up: of these, the second half counts
 _HELD = 0.95
 _DIPS = 0.98
 
@@ -139,8 +138,10 @@ def _available(seen: Seen) -> Judged:
     asked = [one for one in seen.book.asked if one.kind not in _NOT_JUDGED]
     served = sum(one.served for one in asked)
     share = served / len(asked) if asked else None
-    missed, killed = len(asked) - served, len(seen.kills)
-    said = f"of {len(asked)} requests {missed} got no answer or a 5xx; {killed} workers were killed"
+    missed = Counter(one.why or str(one.status) for one in asked if not one.served)
+    causes = f" ({', '.join(f'{count} x {why}' for why, count in sorted(missed.items()))})" if missed else ""
+    said = f"of {len(asked)} requests {missed.total()} got no answer or a 5xx{causes}"
+    said += f"; {len(seen.kills)} workers were killed" if seen.kills else ""
     return Judged("availability", "", ">=", 0.995, 0.999, share, said)
 
 
@@ -187,13 +188,12 @@ def _connections(seen: Seen) -> Judged:
 
 
 def _memory(seen: Seen) -> Judged:
-    """Of those processes that lived all the time, once they had filled up."""
-    looks = [look for look in seen.looks if seen.held + min(_STEADY, (seen.ended - seen.held) / 3) <= look.at]
-    looks = [look for look in looks if look.at <= seen.ended]
+    """Of those processes that lived all the second half; a short time tells nothing."""
+    looks = [look for look in seen.looks if (seen.held + seen.ended) / 2 <= look.at <= seen.ended]
     name, unit = "growth of memory", "% a minute"
     lived = set(looks[0].memory).intersection(*(look.memory for look in looks)) if looks else set[str]()
     lived = {one for one in lived if not one.startswith("sandbox")}
-    if len(looks) < _ENOUGH or not lived:
+    if seen.ended - seen.held < _LONG or not lived:
         return Judged(name, unit, "<", 1.0, 0.2, None, "too short a time to tell")
     sums = [float(sum(look.memory[one] for one in lived)) for look in looks]
     minutes = [(look.at - looks[0].at) / 60 for look in looks]

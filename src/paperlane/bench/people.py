@@ -18,18 +18,23 @@ _PATIENCE = 60.0  # seconds for an answer
 _CONNECTIONS = 200
 _REFUSED = 0  # in place of a status: nobody answered
 _ACCEPTED, _BUSY, _BROKEN = 202, 429, 500
+_KEPT = 2.0  # seconds: shorter than the service keeps an idle connection, or both would end and use it at once
 _A_PAGE = 1_000
 _AGAIN = 0.5  # seconds until a lost connection is tried anew
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: what kind, when (of `time.time`), how long until the last byte, the status; 0: nobody answered."""
+    """One request: what kind, when (of `time.time`), how long until the last byte, and the status.
+
+    The status is 0 where nobody answered; `why` says what was met with then.
+    """
 
     kind: str
     at: float
     seconds: float
     status: int
+    why: str = ""
 
     @property
     def served(self) -> bool:
@@ -79,8 +84,9 @@ class People:
         at, began = time.time(), time.perf_counter()
         try:
             answer = await self.client.request(method, path, headers=how, **more)
-        except httpx2.HTTPError:
-            self.book.asked.append(Asked(kind, at, time.perf_counter() - began, _REFUSED))
+        except httpx2.HTTPError as error:
+            why = type(error).__name__
+            self.book.asked.append(Asked(kind, at, time.perf_counter() - began, _REFUSED, why))
             return None
         self.book.asked.append(Asked(kind, at, time.perf_counter() - began, answer.status_code))
         return answer
@@ -155,7 +161,7 @@ def accepted(batch: Mapping[str, Any]) -> Iterator[str]:
 @asynccontextmanager
 async def everybody(url: str) -> AsyncGenerator[People]:
     """People at the service of this address; what they ask and hear is in their book."""
-    limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+    limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_KEPT)
     async with httpx2.AsyncClient(
         base_url=url, timeout=_PATIENCE, limits=limits, trust_env=False, verify=False
     ) as client:
