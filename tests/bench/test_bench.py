@@ -13,9 +13,11 @@ import psutil
 import pytest
 from sqlalchemy import inspect
 from tests.bench.test_criteria import NAMES
-from tests.databases import Databases, migrated
+from tests.databases import Databases, new_file
+from tests.databases import run as run_on
 from typer.testing import CliRunner
 
+from paperlane.bench import load as loads
 from paperlane.bench.ground import Ground
 from paperlane.bench.house import environment
 from paperlane.bench.load import Load, Plan, settings_of
@@ -37,13 +39,15 @@ def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def test_a_small_load_is_held_judged_and_told(tmp_path: Path):
     page = tmp_path / "load.html"
-    small = ("--tasks", 6, "--users", 2, "--minutes", 0.05, "--median", 0.3, "--sentences", 3, "--workers", 1)
+    small = ("--tasks", 6, "--users", 2, "--minutes", 0.05, "--median", 5, "--sentences", 3, "--workers", 1)
     done = run("load", *small, "--json", "-o", page)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert [one["name"] for one in told["criteria"]] == NAMES
-    unknown = {one["name"] for one in told["criteria"] if one["met"] is None}
-    assert unknown == {"creating a batch of 50", "recovery", "growth of memory"}
+    found = {one["name"]: one for one in told["criteria"]}
+    assert told["kept"] == (done.returncode == 0) == all(one["met"] is not False for one in found.values())
+    assert all(found[name]["met"] for name in ("tasks at once", "tasks lost", "tasks failed", "task creation"))
+    assert all(found[name]["met"] is None for name in ("creating a batch of 50", "recovery", "growth of memory"))
     assert {user["user"] for user in told["users"]} == {"user-01", "user-02"}
     assert told["settings"]["PAPERLANE_SLOTS"] == "7"
     shown = page.read_text()
@@ -51,9 +55,16 @@ def test_a_small_load_is_held_judged_and_told(tmp_path: Path):
     assert shown.count("<svg") == 6
 
 
-async def test_a_service_that_is_killed_breaks_its_promises(tmp_path: Path):
+def made(tmp_path: Path) -> str:
+    """An embedded database that is of this version already: to bring it there takes a second."""
+    (tmp_path / "data").mkdir(mode=0o700)
+    return new_file(tmp_path / "data/paperlane.db")
+
+
+async def test_a_service_that_is_killed_breaks_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loads, "_SILENT", 1)
     plan = Plan(tasks=4, users=2, minutes=0.05, median=60.0, sentences=3, workers=1)
-    with closing(Ground(f"sqlite:///{tmp_path}/data/paperlane.db")) as ground:
+    with closing(Ground(made(tmp_path))) as ground:
         load = Load(
             plan, ground, tmp_path, Settings(), lambda said: killed(load) if said.startswith("holding") else None
         )
@@ -81,7 +92,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 async def test_scenarios_run_on_an_engine_and_tell_how_far_apart_users_end(tmp_path: Path):
-    with closing(Ground(f"sqlite:///{tmp_path}/data/paperlane.db")) as ground:
+    with closing(Ground(made(tmp_path))) as ground:
         two = [Scenario("two users with 2 each", 2, 2)]
         ran, given = await ran_on("inline", Settings(workers=0), ground, tmp_path, Sizes(sentences=3), two)
     (one,) = ran
@@ -110,7 +121,7 @@ def test_what_cannot_be_measured_or_written_is_refused_before_it_begins(tmp_path
 def test_a_servers_database_is_taken_only_when_it_is_empty_and_left_so(kind: str, databases: Databases, tmp_path: Path):
     url = databases.bare(kind, tmp_path)
     with closing(Ground(url)) as ground:
-        migrated(url).close()
+        run_on(url, ["CREATE TABLE precious (id INTEGER PRIMARY KEY)"])
         with pytest.raises(BadRequest, match="not empty"):
             Ground(url)
         assert ground.connections([]) is not None

@@ -34,9 +34,9 @@ _PAGES = ("/", "/queue", "/queue/now")
 _FILLING = 600.0  # seconds at most
 _STANDS = 60.0  # seconds in which nothing more is held, after which no more is waited for
 _DRAINING = 900.0  # seconds at most
+_SILENT = 10  # looks without an answer, after which no more is waited for
 _NEARLY = 0.98
 _OWN = 0.1  # seconds between two looks at how late this process itself is
-_MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +330,7 @@ class Load:
             answer = await people.ask("account", admin, "GET", "/api/v1/queue")
             queue = answer.json() if answer is not None and not answer.is_error else None
             lost = 0 if queue is not None else lost + 1
-            if lost > 10 or (queue is not None and queue["queued"] + queue["running"] == 0):  # noqa: PLR2004
+            if lost > _SILENT or (queue is not None and queue["queued"] + queue["running"] == 0):
                 break
             await asyncio.sleep(_LOOK / 2)
         seen.drained = time.time()
