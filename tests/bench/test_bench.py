@@ -55,16 +55,18 @@ def test_a_small_load_is_held_judged_and_told(tmp_path: Path):
     assert shown.count("<svg") == 6
 
 
-def made(tmp_path: Path) -> str:
+def ground_in(tmp_path: Path) -> Ground:
     """An embedded database that is of this version already: to bring it there takes a second."""
     (tmp_path / "data").mkdir(mode=0o700)
-    return new_file(tmp_path / "data/paperlane.db")
+    ground = Ground(f"sqlite:///{tmp_path}/data/paperlane.db")
+    new_file(tmp_path / "data/paperlane.db")
+    return ground
 
 
 async def test_a_service_that_is_killed_breaks_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(loads, "_SILENT", 1)
     plan = Plan(tasks=4, users=2, minutes=0.05, median=60.0, sentences=3, workers=1)
-    with closing(Ground(made(tmp_path))) as ground:
+    with closing(ground_in(tmp_path)) as ground:
         load = Load(
             plan, ground, tmp_path, Settings(), lambda said: killed(load) if said.startswith("holding") else None
         )
@@ -92,7 +94,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 async def test_scenarios_run_on_an_engine_and_tell_how_far_apart_users_end(tmp_path: Path):
-    with closing(Ground(made(tmp_path))) as ground:
+    with closing(ground_in(tmp_path)) as ground:
         two = [Scenario("two users with 2 each", 2, 2)]
         ran, given = await ran_on("inline", Settings(workers=0), ground, tmp_path, Sizes(sentences=3), two)
     (one,) = ran
@@ -129,6 +131,16 @@ def test_a_servers_database_is_taken_only_when_it_is_empty_and_left_so(kind: str
         assert ground.dialect is not None
         assert inspect(ground.dialect.unlimited).get_table_names() == []
         assert ground.most() == 40
+
+
+def test_a_file_that_is_there_is_nobodys_to_take(tmp_path: Path):
+    file = tmp_path / "precious.db"
+    with closing(Ground(f"sqlite:///{file}")) as ground:
+        file.touch()
+        with pytest.raises(BadRequest, match="There is a file"):
+            Ground(f"sqlite:///{file}")
+        ground.clear()
+    assert not file.exists()
 
 
 def test_nothing_around_reaches_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -27,8 +27,10 @@ class Ground:
     dialect: Dialect | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        """A file in a folder of the benchmark's own is new; a server is looked at."""
+        """A file must be new, a server's database is looked at."""
         if self.path is not None:
+            if self.path.exists():
+                raise BadRequest(f"There is a file {self.path}.", hint="A benchmark makes its own database.")
             return
         self.dialect = connect(self.url)
         if found := inspect(self._engine).get_table_names():
@@ -70,7 +72,9 @@ class Ground:
 
     def clear(self) -> None:
         """Remove what the benchmark has made, so that the database is as empty as it was."""
-        if self.dialect is None:
+        if self.path is not None:
+            for ending in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
             return
         made = MetaData()
         made.reflect(self._engine)
