@@ -8,6 +8,7 @@ from typer.exceptions import Abort, TyperException
 
 from paperlane.cli import (
     alerts,
+    bench,
     check,
     checks,
     dispatcher,
@@ -44,6 +45,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(bench.app, name="bench")
 app.command()(doctor.doctor)
 
 

@@ -1,0 +1,91 @@
+"""The broker of a benchmark: a Redis of its own, or one that is named and empty."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from paperlane.carriers import CARRIED, broker_of, reach
+from paperlane.errors import BadRequest, Misconfigured
+from paperlane.settings import Settings
+
+_LOOK = 0.05  # seconds
+_START = 10.0  # seconds
+_PROGRAM = "redis-server"
+
+
+@asynccontextmanager
+async def broker(engine: str, usual: Settings, named: str, folder: Path) -> AsyncGenerator[Settings]:
+    """Settings with a broker for this engine, for as long as the block lasts; as they are where it needs none.
+
+    Without a name a Redis of its own is started, where the program is. A named one must be empty, and is emptied.
+    """
+    if engine not in CARRIED or broker_of(usual, engine) == "amqp_url":
+        yield usual
+        return
+    if named:
+        chosen = usual.model_copy(update={"redis_url": named})
+        await reach(chosen, engine)
+        if _keys(named):
+            raise BadRequest(
+                "The Redis database is not empty.",
+                hint="A benchmark fills it and empties it: name one that nobody else uses, as redis://HOST/9.",
+            )
+        try:
+            yield chosen
+        finally:
+            _empty(named)
+        return
+    async with _own(folder) as url:
+        chosen = usual.model_copy(update={"redis_url": url})
+        await reach(chosen, engine)
+        yield chosen
+
+
+def _keys(url: str) -> int:
+    from redis import Redis  # noqa: PLC0415  the library is an extra, which `reach` has found
+
+    with Redis.from_url(url) as redis:
+        return int(redis.dbsize())  # type: ignore[arg-type]  nobody awaits it here
+
+
+def _empty(url: str) -> None:
+    from redis import Redis  # noqa: PLC0415  as above
+
+    with Redis.from_url(url) as redis:
+        redis.flushdb()
+
+
+@asynccontextmanager
+async def _own(folder: Path) -> AsyncGenerator[str]:
+    if (program := shutil.which(_PROGRAM)) is None:
+        raise Misconfigured(
+            "There is no broker for the benchmark.", hint=f"Install {_PROGRAM}, or name an empty Redis with --redis."
+        )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    process = await asyncio.create_subprocess_exec(
+        *(program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "yes"),
+        cwd=folder,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(_START):
+            while not await _answers(port):  # noqa: ASYNC110  it has no other way to tell
+                await asyncio.sleep(_LOOK)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
