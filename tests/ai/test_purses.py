@@ -56,6 +56,11 @@ class Changing(MemoryBooks):
     def terms(self, user: UserId) -> tuple[Budget, float]:
         return self.budget, super().terms(user)[1]
 
+    def settle(self, user: UserId, spendings: Spendings) -> Spent:
+        """What was spent is summed up only where that bounds anything."""
+        seen = super().settle(user, spendings)
+        return seen if self.budget.limits else Spent()
+
 
 async def spend(account: Account) -> bool:
     """One request, from its hold to its answer."""
@@ -124,6 +129,17 @@ async def test_another_budget_holds_from_the_next_task_on(new_purses: NewPurses)
             books.budget = Budget(tokens=1)
             async with purses.account(USER, Payer(TaskId("r"), 1)) as (third, _):
                 assert not any([await spend(one) for one in (account, another, third)])
+
+
+async def test_who_gets_a_budget_has_what_was_spent_before_looked_up(new_purses: NewPurses):
+    books = Changing(Budget())
+    purses = new_purses(books)
+    async with purses.account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert all([await spend(account) for _ in range(40)])
+        await account.purse.look()
+        books.budget = Budget(tokens=200)  # of which one request is so little that it would not look for itself
+        async with purses.account(USER, Payer(TaskId("s"), 1)) as (another, _):
+            assert not await spend(another)
 
 
 @pytest.mark.parametrize("budgets", [(Budget(), Budget(tokens=10**9)), (Budget(tokens=10**9), Budget())])
