@@ -12,6 +12,7 @@ from paperlane.model.tasks import (
     Checkpoint,
     Completed,
     Ended,
+    Failed,
     Fault,
     Lease,
     Outcome,
@@ -150,9 +151,9 @@ def test_a_task_that_a_person_starts_again_is_another_span_of_the_same_trace(ben
     (task,) = bench.submit(7)
     worker = bench.worker()
     bench.clock.pass_time(1)
-    bench.ledger.cancel(task)
+    end(bench, worker, claim(bench, worker), Failed(Fault("damaged", "It is damaged.")))
     first = spans(bench, task)
-    assert [(span.name, span.fault) for span in first] == [("wait", ""), ("task", "")]
+    assert [(one.name, one.fault) for one in first] == [("wait", ""), ("attempt 1", "damaged"), ("task", "damaged")]
     bench.clock.pass_time(10)
     bench.ledger.retry(task)
     bench.clock.pass_time(1)

@@ -1175,6 +1175,7 @@ class TestLines:
         line = logs[-1]
         assert (line["event"], line["log_level"], line["outcome"]) == ("an attempt ended", level, outcome)
         assert line.get("why") == why
+        assert get_contextvars() == {}
         assert "The document is bad" not in repr(logs)
 
     async def test_a_heartbeat_that_ends_an_attempt_is_said_of_that_one(self, desk: Desk):
