@@ -45,6 +45,12 @@ def test_a_refusal_of_a_model_takes_a_tenth():
     assert slots(look(law, Load(0.1, 0.9), since=10, refusals=1)) == [13]
 
 
+def test_for_a_minute_after_a_refusal_no_slots_are_added():
+    law = Law(Span(2, 2, 10))
+    assert slots(look(law, IDLE, refusals=1)) == [2]
+    assert slots(look(law, IDLE, times=6, since=10)) == [2] * 5 + [3]
+
+
 @pytest.mark.parametrize(("most", "expected"), [(10, [3, 4, 5, 6]), (60, [3, 4, 6, 9])])
 def test_a_cpu_with_room_gives_small_steps_while_more_than_ten_are_queued(most: int, expected: list[int]):
     assert slots(look(Law(Span(2, 2, most)), IDLE, times=4)) == expected

@@ -13,6 +13,7 @@ from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
+from paperlane.errors import Unavailable
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
@@ -125,6 +126,19 @@ async def test_fewer_slots_stop_nothing_that_runs(site: Site):
         assert site.beat(beats, 3) == [6, 6, 6]  # eight still run
         assert (stopped, site.member().running, site.member().slots) == ([], 8, 6)
         assert turns(site, beats, 8) == 0
+
+
+async def test_fewer_slots_hold_also_while_the_ledger_cannot_be_told(site: Site, monkeypatch: pytest.MonkeyPatch):
+    async with site.working(Span(8, 2, 8)) as attempts:
+        site.machine.load = BUSY
+
+        def away(*_entry: object) -> int:
+            raise Unavailable("The ledger is away.")
+
+        monkeypatch.setattr(SqlLedger, "register", away)
+        with pytest.raises(Unavailable):
+            site.beat(attempts.heartbeat)
+        assert attempts.heartbeat.membership.slots == 6
 
 
 async def test_sensors_that_fail_stop_no_heartbeat_and_change_nothing(site: Site):
