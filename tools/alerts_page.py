@@ -11,8 +11,8 @@ PAGE = Path(__file__).parents[1] / "docs/reference/alerts.md"
 
 _HEAD = """# Alerts
 
-`paperlane serve` looks at the figures every ten seconds; where several run, one of them does. An alert is loud when what
-it reads is above its limit. After so many loud looks in a row an incident opens, one of each alert and subject (an
+`paperlane serve` looks at the figures every ten seconds; where several run, one of them does. An alert is loud when
+what it reads is above its limit. After so many loud looks in a row an incident opens, one of each alert and subject (an
 engine, a worker, a host, a user); it closes after so many looks at or below the lower limit. Between the two it stays
 what it is, so that it does not come and go. What cannot be read now, because a sensor failed, changes nothing. At most
 200 incidents are open at once.

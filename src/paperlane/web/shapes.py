@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from paperlane.catalog import alarm_in
 from paperlane.checks import DEFAULT_PROFILE
 from paperlane.desk import name_of
 from paperlane.model.documents import Severity, Upload
 from paperlane.model.schedules import Schedule
 from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, PastAttempt, Queue, Task, TaskId
 from paperlane.records.accounts import Account, Terms
+from paperlane.records.incidents import Incident, Silence
 from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import said
 from paperlane.web import answers
@@ -256,6 +258,39 @@ def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:
         ],
         "engines": of.engines,
         "unreadable": of.unreadable,
+    }
+
+
+def incident(of: Incident, silences: Sequence[Silence], names: Mapping[int, str], language: str) -> answers.Incident:
+    """An incident, in a language; `names` are those of accounts, and whoever has none was at the machine."""
+    message, hint = alarm_in(language, of.alert, of.params)
+    until = [silence.until for silence in silences if silence.covers(of.alert, of.subject)]
+    by = of.acknowledged_by
+    return {
+        "id": of.id,
+        "alert": of.alert,
+        "subject": of.subject,
+        "severity": of.severity,
+        "message": message,
+        "hint": hint,
+        "value": of.value,
+        "limit": of.limit,
+        "opened_at": moment(of.opened_at),
+        "closed_at": moment(of.closed_at),
+        "acknowledged_by": None if by is None else names.get(by),
+        "acknowledged_at": moment(of.acknowledged_at),
+        "silenced_until": moment(max(until)) if until else None,
+    }
+
+
+def silence(of: Silence) -> answers.Silence:
+    """A silence."""
+    return {
+        "id": of.id,
+        "alert": of.alert,
+        "subject": of.subject,
+        "created_at": moment(of.created_at),
+        "until": moment(of.until),
     }
 
 
