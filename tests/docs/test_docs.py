@@ -55,6 +55,11 @@ def test_the_page_of_checks_is_the_one_that_the_checks_make():
     assert told.stdout.decode() == page("checks.md"), "run: python tools/checks_page.py"
 
 
+def test_the_page_of_alerts_is_the_one_that_the_alerts_make():
+    told = subprocess.run([sys.executable, ROOT / "tools/alerts_page.py", "--show"], capture_output=True, check=True)
+    assert told.stdout.decode() == page("alerts.md"), "run: python tools/alerts_page.py"
+
+
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_each_format_has_its_line(name: str):
     (line,) = [line for line in page("formats.md").splitlines() if line.startswith(f"| {name} ")]

@@ -1491,6 +1491,20 @@ class TestRecovering:
         assert (new.task, new.fence) == (name, old.fence + 1)
         assert [member.id for member in bench.ledger.members()] == [alive]
 
+    def test_leases_that_are_over_are_told_until_they_are_taken_back(self, bench: Bench):
+        bench.submit(1, 3)
+        dead = bench.worker("dead")
+        claim(bench, dead)
+        bench.clock.pass_time(29)
+        assert (bench.ledger.vitals().stranded, bench.ledger.vitals().stranded_for) == (0, 0.0)
+        bench.clock.pass_time(11)
+        vitals = bench.ledger.vitals()
+        assert (vitals.stranded, vitals.stranded_for) == (3, 10.0)
+        assert 0 < vitals.connections <= vitals.most_connections
+        assert vitals.database_bytes > 0
+        bench.ledger.recover()
+        assert bench.ledger.vitals().stranded == 0
+
     def test_a_silent_worker_is_known_until_its_leases_are_over(self, bench: Bench):
         bench.submit(1)
         bench.worker("idle")

@@ -45,9 +45,9 @@ def alerts(
 
 
 def _row(of: "Incident", silences: "Sequence[Silence]", names: Any, *, as_json: bool) -> dict[str, Any]:
-    from paperlane.web.alerts import shape
+    from paperlane.web.shapes import incident
 
-    told = dict(shape(of, silences, names, "en"))
+    told = dict(incident(of, silences, names, "en"))
     if as_json:
         return told
     by = "" if of.acknowledged_by is None else names.get(of.acknowledged_by, "at the machine")

@@ -8,15 +8,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from paperlane.catalog import ALARMS, LANGUAGES, alarm_in
+from paperlane.catalog import ALARMS, LANGUAGES
 from paperlane.monitor.alerts import ALERTS
-from paperlane.records.incidents import Incident, Silence
+from paperlane.records.incidents import Incident
 from paperlane.records.samples import Plot
 from paperlane.settings import Settings
-from paperlane.web import answers, problems
+from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Admin, House, Looker, Parts
 from paperlane.web.language import Language
-from paperlane.web.shapes import moment, page
 
 router = APIRouter(prefix="/alerts", tags=["alerts"], responses=problems.may(401, 403, 408, 413))
 samples = APIRouter(prefix="/samples", tags=["alerts"], responses=problems.may(401, 403, 408, 413))
@@ -47,27 +46,27 @@ async def several(
     found, silences = await house.threads(house.desk.alerts.page, account, state, cursor, limit + 1)
     onward = found[limit - 1].id if len(found) > limit else None
     names = await house.threads(_names, house, found[:limit])
-    return page([shape(one, silences, names, language) for one in found[:limit]], onward)
+    return shapes.page([shapes.incident(one, silences, names, language) for one in found[:limit]], onward)
 
 
 @router.get("/kinds")
 async def kinds(account: Looker, house: Parts, language: Language) -> answers.Page[answers.Kind]:
     """Every alert that there is, with its limit here."""
     del account
-    return page([_kind(name, house.settings, language) for name in sorted(ALERTS)])
+    return shapes.page([_kind(name, house.settings, language) for name in sorted(ALERTS)])
 
 
 @router.get("/silences")
 async def silences(account: Looker, house: Parts) -> answers.Page[answers.Silence]:
     """What the webhook is told nothing of now."""
-    return page([_silence(one) for one in await house.threads(house.desk.alerts.silences, account)])
+    return shapes.page([shapes.silence(one) for one in await house.threads(house.desk.alerts.silences, account)])
 
 
 @router.post("/silences", status_code=HTTPStatus.CREATED, responses=problems.may(422))
 async def silence(asked: NewSilence, account: Admin, house: Parts) -> answers.Silence:
     """Tell the webhook nothing of an alert for so many hours; the page and the log tell on."""
     alerts = house.desk.alerts
-    return _silence(await house.threads(alerts.silence, account, asked.alert, asked.subject, asked.hours))
+    return shapes.silence(await house.threads(alerts.silence, account, asked.alert, asked.subject, asked.hours))
 
 
 @router.delete("/silences/{silence}", status_code=HTTPStatus.NO_CONTENT, responses=problems.may(404, 422))
@@ -81,7 +80,7 @@ async def acknowledge(incident: str, account: Admin, house: Parts, language: Lan
     """Somebody looks after it; who was first stays named."""
     found = await house.threads(house.desk.alerts.acknowledge, account, incident)
     names = await house.threads(_names, house, [found])
-    return shape(found, await house.threads(house.desk.alerts.silences, account), names, language)
+    return shapes.incident(found, await house.threads(house.desk.alerts.silences, account), names, language)
 
 
 @samples.get("", responses=problems.may(422))
@@ -107,28 +106,6 @@ def _names(house: House, found: Sequence[Incident]) -> dict[int, str]:
     return dict(house.desk.accounts.names([one.acknowledged_by for one in found if one.acknowledged_by]))
 
 
-def shape(of: Incident, silences: Sequence[Silence], names: dict[int, str], language: str) -> answers.Incident:
-    """An incident, in a language."""
-    message, hint = alarm_in(language, of.alert, of.params)
-    until = [silence.until for silence in silences if silence.covers(of.alert, of.subject)]
-    by = of.acknowledged_by
-    return {
-        "id": of.id,
-        "alert": of.alert,
-        "subject": of.subject,
-        "severity": of.severity,
-        "message": message,
-        "hint": hint,
-        "value": of.value,
-        "limit": of.limit,
-        "opened_at": moment(of.opened_at),
-        "closed_at": moment(of.closed_at),
-        "acknowledged_by": None if by is None else names.get(by, "") or None,
-        "acknowledged_at": moment(of.acknowledged_at),
-        "silenced_until": moment(max(until)) if until else None,
-    }
-
-
 def _kind(name: str, settings: Settings, language: str) -> answers.Kind:
     alert = ALERTS[name]
     limit = alert.limit(settings)
@@ -140,14 +117,4 @@ def _kind(name: str, settings: Settings, language: str) -> answers.Kind:
         "limit": limit,
         "limit_said": alert.unit.said(limit),
         "setting": f"PAPERLANE_{alert.setting.upper()}" if alert.setting else None,
-    }
-
-
-def _silence(of: Silence) -> answers.Silence:
-    return {
-        "id": of.id,
-        "alert": of.alert,
-        "subject": of.subject,
-        "created_at": moment(of.created_at),
-        "until": moment(of.until),
     }

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from paperlane.catalog import alarm_in
 from paperlane.checks import DEFAULT_PROFILE
 from paperlane.desk import name_of
 from paperlane.desk.watching import Errors
@@ -14,6 +15,7 @@ from paperlane.model.schedules import Schedule
 from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, Member, PastAttempt, Queue, Task, TaskId
 from paperlane.records.accounts import Account, Terms
 from paperlane.records.audit import Entry
+from paperlane.records.incidents import Incident, Silence
 from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import said
 from paperlane.web import answers
@@ -316,6 +318,39 @@ def failures(of: Errors) -> answers.Failures:
         for group in of.groups
     ]
     return {"items": groups, "next": None, "looked": of.looked, "whole": of.whole}
+
+
+def incident(of: Incident, silences: Sequence[Silence], names: Mapping[int, str], language: str) -> answers.Incident:
+    """An incident, in a language; `names` are those of accounts, and whoever has none was at the machine."""
+    message, hint = alarm_in(language, of.alert, of.params)
+    until = [silence.until for silence in silences if silence.covers(of.alert, of.subject)]
+    by = of.acknowledged_by
+    return {
+        "id": of.id,
+        "alert": of.alert,
+        "subject": of.subject,
+        "severity": of.severity,
+        "message": message,
+        "hint": hint,
+        "value": of.value,
+        "limit": of.limit,
+        "opened_at": moment(of.opened_at),
+        "closed_at": moment(of.closed_at),
+        "acknowledged_by": None if by is None else names.get(by),
+        "acknowledged_at": moment(of.acknowledged_at),
+        "silenced_until": moment(max(until)) if until else None,
+    }
+
+
+def silence(of: Silence) -> answers.Silence:
+    """A silence."""
+    return {
+        "id": of.id,
+        "alert": of.alert,
+        "subject": of.subject,
+        "created_at": moment(of.created_at),
+        "until": moment(of.until),
+    }
 
 
 def page(items: Sequence[Given], cursor: str | None = None) -> answers.Page[Given]:
