@@ -409,6 +409,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "audit dead letters discarded": ("dead letters discarded", "丢弃死信"),
     "audit schedule changed": ("schedule changed", "更改计划"),
     "audit schedule removed": ("schedule removed", "删除计划"),
+    "audit alert acknowledged": ("alert acknowledged", "确认告警"),
+    "audit alert silenced": ("alert silenced", "静默告警"),
+    "audit silence ended": ("silence ended", "结束静默"),
     "audit words changed": ("words changed", "更改词表"),
 }
 

@@ -537,10 +537,21 @@ ADMINS = {
     ("POST", "/api/v1/users/{user}/token"),
     ("POST", "/api/v1/users/{user}/revoke"),
     ("PUT", "/api/v1/groups/{group}/words"),
+    ("POST", "/api/v1/alerts/silences"),
+    ("DELETE", "/api/v1/alerts/silences/{silence}"),
+    ("POST", "/api/v1/alerts/{incident}/acknowledge"),
 }
 
 
-LOOKERS = {("GET", "/api/v1/workers"), ("GET", "/api/v1/audit"), ("GET", "/api/v1/errors")}
+LOOKERS = {
+    ("GET", "/api/v1/workers"),
+    ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/errors"),
+    ("GET", "/api/v1/alerts"),
+    ("GET", "/api/v1/alerts/kinds"),
+    ("GET", "/api/v1/alerts/silences"),
+    ("GET", "/api/v1/samples"),
+}
 
 
 async def test_every_call_is_known_to_these_tests(house: House):
@@ -764,7 +775,9 @@ async def test_the_whole_systems_limit_changes_while_it_runs(house: House):
 async def test_only_admins_do_what_admins_do(house: House):
     for verb, path in sorted(ADMINS):
         for name, status in (("ann", 403), ("vera", 403), ("nobody", 401)):
-            answer = await house[name].request(verb, f"http://test{path.format(user=1, group='x')}", json={"name": "x"})
+            answer = await house[name].request(
+                verb, f"http://test{path.format(user=1, group='x', silence=1, incident=1)}", json={"name": "x"}
+            )
             assert answer.status_code == status, (verb, path, name)
 
 

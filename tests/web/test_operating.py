@@ -252,3 +252,15 @@ async def test_each_role_is_told_in_both_languages(house: House):
     house.desk.accounts.add_user(None, "zoe", Role.VIEWER, "team", None, None)
     for lang, role in (("en", "viewer"), ("zh", "只读")):
         assert f"<td>{role}</td><td>team</td>" in await page(house, "adam", f"/users?lang={lang}")
+
+
+async def test_every_heading_is_there_in_both_languages(house: House):
+    (task,) = (await house.upload("ann", "One."))["tasks"]
+    await house.upload("ann", "Two.")
+    fail(house, SECRET)
+    for path in (*PAGES, f"/tasks/{task['id']}"):
+        text = await page(house, "adam", f"{path}?lang=zh")
+        heads = re.findall(r"<(?:h1|h2|dt)[^>]*>(.*?)</(?:h1|h2|dt)>|<th scope=.col.[^>]*>(.*?)</th>", text)
+        said = [re.sub("<[^>]*>", "", "".join(head)) for head in heads]
+        assert said, path
+        assert [head for head in said if not re.search("[一-鿿]", head)] in (["ann"], ["CPU"], []), path
