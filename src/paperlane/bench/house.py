@@ -16,7 +16,7 @@ import psutil
 from paperlane.errors import Misconfigured
 
 _PREFIX = "PAPERLANE_"
-_START = 120.0  # seconds
+_START = 300.0  # seconds: on a busy machine a first start with a database to make takes minutes
 _END = 90.0  # seconds
 _TOLD = 600  # characters of a log
 _LOOK = 0.05  # seconds

@@ -41,8 +41,6 @@ from paperlane.ledger.schema import READY
 SAFE_VERSION = (3, 51, 3)
 """Below it, several writing processes can corrupt a file in WAL mode: https://www.sqlite.org/wal.html#walresetbug"""
 
-_WRITERS_CACHE = 32_768  # KB of pages that the one connection that writes keeps
-_READERS_CACHE = 4_096  # and each of the others: whatever anybody writes empties it, and filled up it only takes memory
 _BUSY_SECONDS = 30.0
 _NAP = 0.002  # seconds, on average
 _STATEMENTS = 1_000
@@ -187,8 +185,7 @@ class Sqlite:
         @event.listens_for(engine, "connect")
         def _(connection: Any, _record: object) -> None:
             connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-            cache = _WRITERS_CACHE if begin == _WRITE else _READERS_CACHE
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{cache}"):
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
                 _patiently(partial(connection.execute, f"PRAGMA {pragma}"))
             if begin == _WRITE:
                 connection.execute("PRAGMA busy_timeout=0").close()  # `_patiently` waits, and better
