@@ -315,6 +315,10 @@ class Ledger(Protocol):
         """What became of the tasks of the next users after this one, by their numbers; those that have a lane."""
         ...
 
+    def use_of_all(self) -> LaneUse:
+        """The same of all users together, whose number is 0; what is handed out and not begun counts as running."""
+        ...
+
     # schedules
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
         """Submit a batch again and again from now on.
@@ -559,6 +563,10 @@ class Ledger(Protocol):
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         """Another room's own read."""
+        ...
+
+    def pool(self) -> tuple[int, int]:
+        """How many connections to the database this process has in use now, and may have at most; asks nobody."""
         ...
 
     def close(self) -> None: ...
