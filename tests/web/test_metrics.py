@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, insert
 from tests.web.conftest import House
+from tests.web.test_sockets import Socket
 
 from paperlane.ledger.schema import lanes
 from paperlane.model.tallies import BOUNDS, once
@@ -143,11 +144,31 @@ async def test_where_thousands_have_work_a_scrape_tells_what_was_seen_before(
     assert (await scrape(house))["paperlane_queued", "database"] == 0
 
 
+async def test_how_late_progress_comes_is_counted_and_what_is_read_again_is_not(house: House):
+    (task,) = (await house.upload("ann", "Fine."))["tasks"]
+    for query, counted in ((task["id"], True), (f"{task['id']}&after=0", False)):
+        socket = Socket(house, "ann", query)
+        assert await socket.answer() == ("websocket.accept", None)
+        if counted:
+            await socket.told.get()  # the present state
+            house.work()
+        frames = 0
+        while (await socket.told.get())["type"] != "websocket.close":
+            frames += 1
+        await socket.leave()
+        assert frames > 5
+        found = await told(house)
+        if counted:
+            at_first = found["paperlane_progress_seconds_count", ""]
+            assert at_first == frames
+        assert found["paperlane_progress_seconds_count", ""] == at_first
+
+
 async def ran(house: House) -> set[str]:
     """The names that a service tells which ran a task, by way of a worker that counts."""
     await house.upload("ann", "Fine.")
     house.work()
-    await house["ann"].get("/tasks")
+    await house.upload("ann", "Fine.")
     for name, label in (
         ("wait_seconds", "database"),
         ("completion_seconds", "database"),
