@@ -1,11 +1,16 @@
 """What a process counts, until it is told to all."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
+import structlog
+
 from paperlane.errors import Unavailable
 from paperlane.model.tallies import BUCKETS, Histogram, Tallies, bucket_of
+
+log = structlog.get_logger(__name__)
 
 EVERY = 10.0
 """Seconds between two tellings; a process that is killed takes with it what it counted since the last."""
@@ -54,3 +59,20 @@ class Counting:
                 more = self._sums.setdefault(key, _Sum())
                 more.counts = [a + b for a, b in zip(more.counts, one.counts, strict=True)]
                 more.total += one.total
+
+
+async def keep_telling(flush: Callable[[], Awaitable[None]]) -> None:
+    """Tell what was counted now and then, until cancelled."""
+    while True:
+        await asyncio.sleep(EVERY)
+        await tell(flush)
+
+
+async def tell(flush: Callable[[], Awaitable[None]]) -> None:
+    """Tell it; what cannot be told now comes later."""
+    try:
+        await flush()
+    except Unavailable as error:
+        log.warning("counts could not be told", why=error.message)
+    except Exception:
+        log.exception("counts could not be told, and are dropped")

@@ -32,6 +32,7 @@ from paperlane.model.tasks import (
     Ended,
     Failed,
     Fault,
+    LaneUse,
     Lease,
     NewBatch,
     NewTask,
@@ -1474,6 +1475,28 @@ class TestCountingEnds:
         bench.ledger.lease("pushed", 1)
         first, rest = bench.ledger.uses(UserId(0), 2), bench.ledger.uses(UserId(2))
         assert [(use.user, use.queued, use.running) for use in [*first, *rest]] == [(1, 0, 1), (2, 2, 0), (3, 2, 1)]
+
+    def test_all_users_are_summed_up(self, bench: Bench):
+        assert bench.ledger.use_of_all() == LaneUse(UserId(0), 0, 0, 0, 0, 0, 0.0)
+        for user in (1, 2):
+            bench.submit(user, 3)
+        worker = bench.worker()
+        leases = claim(bench, worker, 4)
+        outcomes = [Completed(1.0, cpu=0.5), Failed(BUSY, cpu=1.0), Cancelled()]
+        bench.ledger.finish(worker, list(map(Ended, leases, outcomes)))
+        assert bench.ledger.use_of_all() == LaneUse(UserId(0), 2, 1, 1, 1, 1, 1.5)
+
+    def test_crashes_are_counted_by_engine_as_they_are_found(self, bench: Bench):
+        bench.submit(1, 2)
+        claim(bench, bench.worker())
+        bench.clock.pass_time(31)
+        bench.ledger.recover()
+        assert {key: one.count for key, one in bench.ledger.tallies().items()} == {("outcomes", "database/crashed"): 2}
+
+    def test_connections_in_use_are_known_without_asking(self, bench: Bench):
+        in_use, most = bench.ledger.pool()
+        assert 0 == in_use < most
+        assert bench.ledger.read(lambda _: bench.ledger.pool()) == (1, most)
 
 
 class TestRecovering:

@@ -505,6 +505,7 @@ OTHERS = {
 }
 LISTS = {
     ("GET", "/api/v1/usage"),
+    ("GET", "/api/v1/usage/accounts"),
     ("GET", "/api/v1/tasks"),
     ("GET", "/api/v1/queue"),
     ("GET", "/api/v1/schedules"),

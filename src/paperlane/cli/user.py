@@ -1,14 +1,20 @@
 """`paperlane user`: accounts and their tokens."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_of, made
 from paperlane.cli.output import show
 from paperlane.errors import BadRequest
+
+if TYPE_CHECKING:
+    from paperlane.desk import Desk
+
+_PAGE = 1_000  # users that are asked for at once
 
 app = typer.Typer(help="Accounts: add, list, set, token, revoke, usage.", no_args_is_help=True)
 
@@ -173,6 +179,9 @@ def usage(
     days: Annotated[
         int | None, typer.Option(min=1, max=366, help="The last so many days; else this calendar month.")
     ] = None,
+    tasks: Annotated[  # noqa: FBT002
+        bool, typer.Option("--tasks", help="What all tasks of each user came to instead, since they are counted.")
+    ] = False,
     data: Data = None,
     database: Database = None,
     as_json: Json = False,  # noqa: FBT002
@@ -181,6 +190,9 @@ def usage(
     from paperlane.settings import currency_of, models_of
 
     with desk_of(data, database) as desk:
+        if tasks:
+            show(list(_spent(desk)), as_json=as_json, empty="Nobody has an account.")
+            return
         currency = currency_of(models_of(desk.accounts.settings))
         rows: list[dict[str, object]] = [
             {
@@ -195,3 +207,25 @@ def usage(
             for used in desk.accounts.used(None, days, 1_000)
         ]
     show(rows, as_json=as_json, empty="No model was asked.")
+
+
+def _spent(desk: "Desk") -> Iterator[dict[str, object]]:
+    """What all tasks of each user came to, page by page."""
+    from paperlane.settings import currency_of, models_of
+
+    currency, after = currency_of(models_of(desk.accounts.settings)), 0
+    while page := desk.accounts.spent(None, after, _PAGE):
+        for one in page:
+            yield {
+                "user": one.name or one.use.user,
+                "queued": one.use.queued,
+                "running": one.use.running,
+                "completed": one.use.completed,
+                "failed": one.use.failed,
+                "cancelled": one.use.cancelled,
+                "CPU seconds": round(one.use.cpu, 1),
+                "tokens": one.spent.usage.tokens,
+                "money": round(one.spent.money, 4),
+                "currency": currency,
+            }
+        after = page[-1].use.user

@@ -12,7 +12,7 @@ from paperlane.desk.trail import Trail
 from paperlane.errors import Conflict
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
-from paperlane.model.tasks import UserId
+from paperlane.model.tasks import LaneUse, UserId
 from paperlane.records import accounts, usage
 from paperlane.records.accounts import Account, Quotas, Role
 from paperlane.rollout import RollOut
@@ -34,6 +34,15 @@ class Used:
     user: UserId
     name: str
     model: str
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a user's tasks came to, and what they used up at models."""
+
+    use: LaneUse
+    name: str
     spent: Spent
 
 
@@ -77,6 +86,19 @@ class Accounts:
 
     def _usual_limit(self, role: Role) -> int:
         return self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
+
+    def spent(self, by: Account | None, after: int, limit: int) -> Sequence[Spending]:
+        """What all tasks of each user came to, by the users' numbers: a page of those after one.
+
+        One's own only, and everybody's for who looks at all, and at the machine itself.
+        """
+        if by is None or by.role is not Role.USER:
+            used = self.ledger.uses(UserId(after), limit)
+        else:
+            used = [use for use in self.ledger.uses(UserId(by.id - 1), 1) if use.user == by.id > after][:limit]
+        users = [use.user for use in used]
+        names, spent = self.names(users), self.ledger.read(lambda connection: usage.of_users(connection, users))
+        return [Spending(use, names.get(use.user, ""), spent.get(use.user, Spent())) for use in used]
 
     def users(self) -> Sequence[Account]:
         """All accounts."""

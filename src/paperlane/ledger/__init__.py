@@ -329,6 +329,10 @@ class Ledger(Protocol):
         """What became of the tasks of the next users after this one, by their numbers; those that have a lane."""
         ...
 
+    def use_of_all(self) -> LaneUse:
+        """The same of all users together, whose number is 0; what is handed out and not begun counts as running."""
+        ...
+
     def vitals(self) -> Vitals:
         """How full the database is, and what nobody took back; as cheap as a look at the members."""
         ...
@@ -602,6 +606,10 @@ class Ledger(Protocol):
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         """Another room's own read."""
+        ...
+
+    def pool(self) -> tuple[int, int]:
+        """How many connections to the database this process has in use now, and may have at most; asks nobody."""
         ...
 
     def close(self) -> None: ...

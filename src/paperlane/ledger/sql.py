@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, QueuePool, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
@@ -349,6 +349,9 @@ class SqlLedger:
     def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
         check_page(limit)
         return self._ask(lambda connection: views.uses(connection, after, limit))
+
+    def use_of_all(self) -> LaneUse:
+        return self._ask(views.use_of_all)
 
     # what operators look through
 
@@ -789,6 +792,11 @@ class SqlLedger:
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         return self._ask(ask)
+
+    def pool(self) -> tuple[int, int]:
+        pools = [engine.pool for engine in {self.dialect.writer, self.dialect.reader}]
+        known = [pool for pool in pools if isinstance(pool, QueuePool)]
+        return sum(pool.checkedout() for pool in known), sum(pool.size() + pool._max_overflow for pool in known)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  it has no other name
 
     def close(self) -> None:
         self.dialect.close()

@@ -356,6 +356,17 @@ def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]
     ]
 
 
+def use_of_all(connection: Connection) -> LaneUse:
+    """What became of all tasks."""
+    names = ("running", "completed", "failed", "cancelled", "cpu")
+    waits = func.sum(lanes.c.ready + lanes.c.waiting).label("queued")
+    summed = (
+        connection.execute(select(waits, *(func.sum(lanes.c[name]).label(name) for name in names))).mappings().one()
+    )
+    of = {name: int(summed[name] or 0) for name in ("queued", "running", "completed", "failed", "cancelled")}
+    return LaneUse(user=UserId(0), **of, cpu=float(summed["cpu"] or 0.0))
+
+
 def _leased(connection: Connection, user: UserId | None) -> tuple[Counter[int], Counter[str]]:
     """How many tasks are handed out and not begun, by their users and by the engines of their lanes.
 

@@ -139,6 +139,28 @@ class Batch(TypedDict):
     percent: Percent
 
 
+class Spending(TypedDict):
+    """What all runs of a user's tasks came to since they are counted, deleted ones too, and what waits and runs now.
+
+    `sockets` are those that are open at the service that answers. `sessions` of the database are none: nothing that
+    runs or is followed holds one between two statements.
+    """
+
+    user: int
+    name: str
+    queued: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+    cpu_seconds: float
+    tokens: int
+    money: float
+    currency: str
+    sockets: int
+    sessions: int
+
+
 class Used(TypedDict):
     """What a user's documents used up at one model."""
 

@@ -11,6 +11,7 @@ from itsdangerous import URLSafeTimedSerializer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperlane import __version__
+from paperlane.counting import Counting, keep_telling, tell
 from paperlane.desk import Desk
 from paperlane.settings import Settings
 from paperlane.threads import Threads
@@ -44,6 +45,7 @@ from paperlane.web.identity import House
 from paperlane.web.naming import Named
 from paperlane.web.pacing import Pace, PaceHeaders
 from paperlane.web.tailer import Tailer
+from paperlane.web.timing import Timing
 
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -62,15 +64,21 @@ _READERS = 2  # of whole documents: each may take some hundred MB, and a thread 
 def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret: str) -> FastAPI:
     """The service over a desk. `wake` is called after each upload; `secret` signs the page's sessions."""
     threads = Threads("web", _THREADS)
+    counting = Counting(desk.ledger.tally)
 
     @asynccontextmanager
     async def alive(app: FastAPI) -> AsyncGenerator[None]:
+        async def flush() -> None:
+            await threads(counting.flush)
+
         app.state.tailer = Tailer(desk.ledger, threads)
-        tailing = asyncio.create_task(app.state.tailer.run())
+        beside = [asyncio.create_task(app.state.tailer.run()), asyncio.create_task(keep_telling(flush))]
         yield
-        tailing.cancel()
-        with suppress(asyncio.CancelledError):
-            await tailing
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await tell(flush)
         threads.close()
 
     app = FastAPI(
@@ -89,6 +97,8 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
     app.state.pace = Pace()
+    app.state.counting = counting
+    app.state.looks = metrics.Looks(desk.ledger, threads)
     api = APIRouter(responses=problems.may(429, 503, 507))
     rooms = (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts)
     for room in (*rooms, workers, audit, errors):
@@ -109,6 +119,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.add_middleware(PaceHeaders)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Heads)
+    app.add_middleware(Timing, counting=counting, api=_API, batches=f"{_API}{batches.router.prefix}")
     return app
 
 

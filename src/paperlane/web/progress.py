@@ -1,6 +1,7 @@
 """The WebSocket `/progress`: the present state of tasks, then every change."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
+from paperlane.counting import Counting
 from paperlane.errors import PaperlaneError, TooMany, Unavailable
 from paperlane.model.tasks import BatchId, Task, TaskId
 from paperlane.records.accounts import Account
@@ -92,6 +94,7 @@ async def _until_gone(
     socket: WebSocket, account: Account, follower: Follower, known: Mapping[TaskId, int], running: set[TaskId]
 ) -> None:
     """Send until the last known event of every task is its end, the reader is too slow, goes away or is sent away."""
+    counting: Counting = socket.app.state.counting
     gone, barred = asyncio.create_task(_gone(socket)), asyncio.create_task(_barred(socket, account))
     try:
         while running or not follower.queue.empty():
@@ -106,6 +109,8 @@ async def _until_gone(
                 await socket.close(COME_AGAIN)
                 return
             await socket.send_json(shapes.frame(event))
+            if event.at >= follower.since:  # one that is read again is late by no fault of anybody
+                counting.note("progress_seconds", "", time.time() - event.at)
             if event.status in _ENDED and event.seq >= known[event.task]:
                 running.discard(event.task)
             else:  # it may have ended before, and was started again

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from paperlane.counting import EVERY
+from paperlane.counting import keep_telling, tell
 from paperlane.errors import Unavailable
 from paperlane.patience import patiently
 from paperlane.work.attempt import Attempts
@@ -27,14 +27,19 @@ async def at_work(attempts: Attempts, heartbeat: Heartbeat, stop: asyncio.Event 
     threads = attempts.threads
     await patiently(lambda: threads(heartbeat.membership.join), "joining", stop=stop)
     heartbeat.start()
-    telling = [asyncio.create_task(_tell_progress(attempts)), asyncio.create_task(_tell_counts(attempts))]
+
+    async def flush() -> None:
+        await threads(attempts.counting.flush)
+
+    # beside the heartbeats, which no count shall hold up
+    telling = [asyncio.create_task(_tell_progress(attempts)), asyncio.create_task(keep_telling(flush))]
     try:
         yield
     finally:
         for task in telling:
             task.cancel()
         await threads(heartbeat.stop)
-        flushing = asyncio.create_task(_flush(attempts))
+        flushing = asyncio.create_task(tell(flush))
         try:
             await threads(attempts.ledger.leave, heartbeat.membership.worker)
         except Unavailable as error:
@@ -62,19 +67,3 @@ async def _tell_progress(attempts: Attempts) -> None:
                 log.warning("progress could not be told", why=error.message)
             except Exception:
                 log.exception("progress could not be told")
-
-
-async def _tell_counts(attempts: Attempts) -> None:
-    """Beside the heartbeats, which no count shall hold up."""
-    while True:
-        await asyncio.sleep(EVERY)
-        await _flush(attempts)
-
-
-async def _flush(attempts: Attempts) -> None:
-    try:
-        await attempts.threads(attempts.counting.flush)
-    except Unavailable as error:
-        log.warning("counts could not be told", why=error.message)
-    except Exception:
-        log.exception("counts could not be told, and are dropped")
