@@ -1,4 +1,4 @@
-"""Takes the pictures of the operators' pages, of a service under load: `.venv/bin/python tools/operating_pictures.py 15`.
+"""Takes the pictures of the operators' pages, of a service under load: `tools/operating_pictures.py 15`.
 
 It runs for so many minutes first, for plots show what was sampled.
 """
