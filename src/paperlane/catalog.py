@@ -233,6 +233,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "plot answers": ("Answers, 95 of 100 within", "响应时间（95% 以内）"),
     "plot load": ("Load of the machine", "机器负载"),
     "plot slots": ("Slots by engine", "各引擎槽位"),
+    "plot worker slots": ("Slots by worker", "各工作进程槽位"),
     "series queued": ("waiting", "等待"),
     "series running": ("running", "运行"),
     "series slots": ("slots", "槽位"),
