@@ -55,7 +55,7 @@ def main(minutes: float) -> None:
 
 
 def load(request: APIRequestContext, home: str, minutes: float) -> dict[str, str]:
-    """Three users upload again and again: the first one more than their share, and now and then what is no PDF. Their tokens."""
+    """Three users upload again and again, and now and then what is no PDF; the answer is their tokens."""
     tokens: dict[str, str] = {}
     for name, weight in WEIGHTS.items():
         made = request.post(f"{home}/api/v1/users", data={"name": name, "weight": weight}, headers={"Origin": home})
@@ -86,8 +86,8 @@ def upload(request: APIRequestContext, home: str, token: str, name: str, content
 def look(page: Page, home: str, tokens: dict[str, str]) -> None:
     """The pictures, while all of them wait."""
     for n in range(12):
-        for name in tokens:
-            upload(page.request, home, tokens[name], f"last-{n}.md", (TEXT * 2_000).encode())
+        for token in tokens.values():
+            upload(page.request, home, token, f"last-{n}.md", (TEXT * 2_000).encode())
     images = ROOT / "docs/images"
     page.goto(f"{home}/admin")
     page.locator(".plots canvas").first.wait_for()
