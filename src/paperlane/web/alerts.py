@@ -49,7 +49,7 @@ async def several(
     return shapes.page([shapes.incident(one, silences, names, language) for one in found[:limit]], onward)
 
 
-@router.get("/kinds")
+@router.get("/kinds", responses=problems.may(422))
 async def kinds(account: Looker, house: Parts, language: Language) -> answers.Page[answers.Kind]:
     """Every alert that there is, with its limit here."""
     del account
