@@ -47,7 +47,7 @@ from paperlane.hosting import Host, dispatch_for
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import UPLOAD_VERSION, Report, Severity, Upload
-from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Stage, TaskId
+from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Span, Stage, TaskId
 from paperlane.monitor.alerts import ALERTS
 from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, MODEL_REVIEW, REPORT, test_document
@@ -347,14 +347,20 @@ async def run_worker(settings: Settings, stop: asyncio.Event, token: str = "") -
     """
     async with _hosting(settings, stop, token) as host:
         if host is not None:
-            await host.pull(Database(), settings.span_of(settings.slots, settings.slots_max or 0), stop)
+            await host.pull(Database(), span_of(settings, settings.slots, settings.slots_max or 0), stop)
 
 
 async def run_beside(settings: Settings, engine: str, door: Path, stop: asyncio.Event) -> None:
     """The worker beside another maker's program, which brings what arrives through the door; until told to stop."""
     async with carrier_of(settings, engine, Door(door)) as carrier, _hosting(settings, stop) as host:
         if host is not None:
-            await host.push(carrier, settings.span_of(settings.slots), stop, channel=_channel_of(settings, engine))
+            channel = _channel_of(settings, engine)
+            await host.push(carrier, span_of(settings, settings.slots), stop, channel=channel)
+
+
+def span_of(settings: Settings, slots: int, most: int = 0) -> Span:
+    """Between how many slots a worker chooses that begins with so many, and may have `most`."""
+    return Span(slots, min(settings.slots_min, slots), max(slots, most))
 
 
 def _channel_of(settings: Settings, engine: str) -> Channel:

@@ -25,6 +25,7 @@ from paperlane.assembly import (
     open_results,
     owns_files,
     reach_ledger,
+    span_of,
 )
 from paperlane.carriers import CARRIED, slots_of
 from paperlane.engines.database import Database
@@ -209,9 +210,9 @@ async def serve(
         async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             inline, pool, of_each_worker = divide_limit(settings)
-            pushing = running.create_task(host.push(Inline(), settings.span_of(inline), stop, bell.set_result))
+            pushing = running.create_task(host.push(Inline(), span_of(settings, inline), stop, bell.set_result))
             if pool:
-                running.create_task(host.pull(Pool(), settings.span_of(pool), stop))
+                running.create_task(host.pull(Pool(), span_of(settings, pool), stop))
             await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
             if not bell.done():  # told to stop before it could join
                 return

@@ -23,7 +23,6 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from paperlane.errors import BadRequest, Misconfigured
-from paperlane.model.tasks import Span
 
 _FILE = Path("paperlane.toml")
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"  # begins with no dot, so none leads out of the others
@@ -386,10 +385,6 @@ class Settings(BaseSettings):
     def _by_commas(cls, given: object) -> object:
         """In the environment a list is written as people write it."""
         return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
-
-    def span_of(self, slots: int, most: int = 0) -> Span:
-        """Between how many slots a worker chooses that begins with so many, and may have `most`."""
-        return Span(slots, min(self.slots_min, slots), max(slots, most))
 
     @field_validator("slots_max")
     @classmethod

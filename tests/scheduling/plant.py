@@ -48,6 +48,7 @@ class Plant:
     refusals: int = 0
     running: list[Task] = field(default_factory=list)
     told: list[tuple[float, Decision, Load]] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)  # how many ran at each look
     _busy: float = 0.0
     _seen: deque[Load] = field(default_factory=deque)
 
@@ -92,6 +93,7 @@ class Plant:
             load = Load(None, load.memory)
         seen = Seen(self.now, load, len(self.running), min(self.queued, 11), self.refusals)
         self.refusals = 0
+        self.held.append(len(self.running))
         self.told.append((self.now, self.law.decide(seen), load))
 
     @property
