@@ -93,7 +93,7 @@ def look(page: Page, home: str, tokens: dict[str, str]) -> None:
     page.locator(".plots canvas").first.wait_for()
     page.screenshot(path=images / "operating.png", full_page=True)
     page.goto(f"{home}/admin/queue")
-    page.set_viewport_size({"width": 1100, "height": 560})
+    page.set_viewport_size({"width": 1100, "height": 535})
     page.screenshot(path=images / "fair.png")
     page.goto(f"{home}/admin/tasks?status=completed")
     page.locator("tbody th a").first.click()

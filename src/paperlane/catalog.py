@@ -260,8 +260,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "share running": ("Of running", "运行占比"),
     "share served": ("Of service", "服务占比"),
     "bar is": (
-        "The bar is the share of the service, its mark the share by weight.",
-        "条形为服务占比，竖线为权重占比。",
+        "The bar is the share of the service, its mark the one by weight. Service: slot time of the last {minutes} min.",
+        "条形为服务占比，竖线为权重占比；服务指最近 {minutes} 分钟的槽位时间。",
     ),
     "queue teaches": (
         "Nobody waits and nothing runs. As soon as somebody uploads, each user has a line here.",
