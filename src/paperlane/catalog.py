@@ -260,7 +260,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "share running": ("Of running", "运行占比"),
     "share served": ("Of service", "服务占比"),
     "bar is": (
-        "The bar is the share of the service, its mark the one by weight. Service: slot time of the last {minutes} min.",
+        "The bar is the share of the service, its mark that by weight. Service: slot time of the last {minutes} min.",
         "条形为服务占比，竖线为权重占比；服务指最近 {minutes} 分钟的槽位时间。",
     ),
     "queue teaches": (
