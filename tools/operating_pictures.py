@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import APIRequestContext, Page, sync_playwright
+from playwright.sync_api import APIRequestContext, FilePayload, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
@@ -75,12 +75,9 @@ def load(request: APIRequestContext, home: str, minutes: float) -> dict[str, str
 
 def upload(request: APIRequestContext, home: str, token: str, name: str, content: bytes) -> None:
     """One document of a user's."""
-    file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
-    request.post(
-        f"{home}/api/v1/batches",
-        multipart={"files": file},
-        headers={"Authorization": f"Bearer {token}", "Origin": home},
-    )
+    file = FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
+    headers = {"Authorization": f"Bearer {token}", "Origin": home}
+    request.post(f"{home}/api/v1/batches", multipart={"files": file}, headers=headers)
 
 
 def look(page: Page, home: str, tokens: dict[str, str]) -> None:
