@@ -1,6 +1,6 @@
-"""Takes the pictures of the operators' pages, of a service under load: `tools/operating_pictures.py 15`.
+"""Takes the pictures of the operators' pages from a service under load: `.venv/bin/python tools/operating_pictures.py`.
 
-It runs for so many minutes first, for plots show what was sampled.
+It runs for 15 minutes first, or as many as are given, for plots show what was sampled.
 """
 
 import os
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import APIRequestContext, Page, sync_playwright
+from playwright.sync_api import APIRequestContext, FilePayload, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
@@ -48,14 +48,14 @@ def main(minutes: float) -> None:
             page = browser.new_page(viewport={"width": 1100, "height": 800}, locale="en-GB")
             page.goto(link)
             home = page.url.rstrip("/")
-            load(page.request, home, minutes)
-            look(page, home)
+            tokens = load(page.request, home, minutes)
+            look(page, home, tokens)
             browser.close()
             service.terminate()
 
 
-def load(request: APIRequestContext, home: str, minutes: float) -> None:
-    """Three users upload again and again: the first one more than their share, and now and then what is no PDF."""
+def load(request: APIRequestContext, home: str, minutes: float) -> dict[str, str]:
+    """Three users upload again and again, and now and then what is no PDF; the answer is their tokens."""
     tokens: dict[str, str] = {}
     for name, weight in WEIGHTS.items():
         made = request.post(f"{home}/api/v1/users", data={"name": name, "weight": weight}, headers={"Origin": home})
@@ -70,26 +70,27 @@ def load(request: APIRequestContext, home: str, minutes: float) -> None:
             upload(request, home, tokens["bob"], "scan.pdf", b"%PDF-1.7\n")
         turn += 1
         time.sleep(ROUND)
+    return tokens
 
 
 def upload(request: APIRequestContext, home: str, token: str, name: str, content: bytes) -> None:
     """One document of a user's."""
-    file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
-    request.post(
-        f"{home}/api/v1/batches",
-        multipart={"files": file},
-        headers={"Authorization": f"Bearer {token}", "Origin": home},
-    )
+    file = FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
+    headers = {"Authorization": f"Bearer {token}", "Origin": home}
+    request.post(f"{home}/api/v1/batches", multipart={"files": file}, headers=headers)
 
 
-def look(page: Page, home: str) -> None:
-    """The pictures."""
+def look(page: Page, home: str, tokens: dict[str, str]) -> None:
+    """The pictures, while all of them wait."""
+    for n in range(12):
+        for token in tokens.values():
+            upload(page.request, home, token, f"last-{n}.md", (TEXT * 2_000).encode())
     images = ROOT / "docs/images"
     page.goto(f"{home}/admin")
     page.locator(".plots canvas").first.wait_for()
     page.screenshot(path=images / "operating.png", full_page=True)
     page.goto(f"{home}/admin/queue")
-    page.set_viewport_size({"width": 1100, "height": 560})
+    page.set_viewport_size({"width": 1100, "height": 535})
     page.screenshot(path=images / "fair.png")
     page.goto(f"{home}/admin/tasks?status=completed")
     page.locator("tbody th a").first.click()

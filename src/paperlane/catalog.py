@@ -238,6 +238,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "plot answers": ("Answers, 95 of 100 within", "响应时间（95% 以内）"),
     "plot load": ("Load of the machine", "机器负载"),
     "plot slots": ("Slots by engine", "各引擎槽位"),
+    "plot worker slots": ("Slots by worker", "各工作进程槽位"),
     "series queued": ("waiting", "等待"),
     "series running": ("running", "运行"),
     "series slots": ("slots", "槽位"),
@@ -264,8 +265,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "share running": ("Of running", "运行占比"),
     "share served": ("Of service", "服务占比"),
     "bar is": (
-        "The bar is the share of the service, its mark the share by weight.",
-        "条形为服务占比，竖线为权重占比。",
+        "The bar is the share of the service, its mark that by weight. Service: slot time of the last {minutes} min.",
+        "条形为服务占比，竖线为权重占比；服务指最近 {minutes} 分钟的槽位时间。",
     ),
     "queue teaches": (
         "Nobody waits and nothing runs. As soon as somebody uploads, each user has a line here.",

@@ -100,7 +100,18 @@ def house(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory) ->
 def written_down(connection: Connection) -> None:
     """Six hours of samples before the service began to look at itself."""
     now = portable.now(connection)
-    names = ("queued", "running", "slots", "completed_per_minute", "cpu", "api_p95", "oldest", "slots.database")
+    names = (
+        "queued",
+        "running",
+        "slots",
+        "completed_per_minute",
+        "cpu",
+        "api_p95",
+        "oldest",
+        "slots.w",
+        "slots.arq",
+        "queued.arq",
+    )
     content = json.dumps(dict.fromkeys(names, 0.5))
     places = ((step, int(now // step - n) * step) for step in (FINE, COARSE) for n in range(6, 21_600 // step))
     connection.execute(insert(schema.samples), [{"step": step, "at": at, "content": content} for step, at in places])
@@ -119,7 +130,7 @@ def test_every_page_can_be_read_in_light_and_in_dark_and_on_a_narrow_screen(visi
         expect(page.locator("h1")).to_have_count(1)
         titles.add(page.title())
         if room == "":
-            expect(page.locator(".plots canvas")).to_have_count(6)
+            expect(page.locator(".plots canvas")).to_have_count(7)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             poor = [(text, ratio) for text, ratio in page.locator("body").evaluate(CONTRASTS) if ratio < 4.5]

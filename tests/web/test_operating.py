@@ -4,11 +4,25 @@ import re
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import Connection
 from tests.web.conftest import House
 
-from paperlane.desk.watching import fingerprint, shape_of
+from paperlane.desk.watching import Group, fingerprint, shape_of
 from paperlane.model.documents import UPLOAD_VERSION
-from paperlane.model.tasks import Ended, Failed, Fault, PastAttempt, Progress, Retry, StepTime, TaskId, WorkerId
+from paperlane.model.tasks import (
+    Ended,
+    Failed,
+    Failure,
+    Fault,
+    PastAttempt,
+    Progress,
+    Retry,
+    StepTime,
+    TaskId,
+    UserId,
+    WorkerId,
+)
+from paperlane.records import audit
 from paperlane.records.accounts import Role
 from paperlane.web.operating_pages import timeline
 
@@ -107,6 +121,27 @@ async def test_failures_that_are_alike_are_told_together(house: House):
     assert f'href="/admin/tasks/{retried}"' in text
     for wrong in ("hours=0", "hours=721", "hours=x"):
         assert (await house["adam"].get(f"/errors?{wrong}")).status_code == 422
+
+
+def test_a_task_that_failed_twice_counts_twice_and_is_named_once():
+    group = Group("", "code", "", "", "")
+    for task, at in (("b", 3.0), ("a", 2.0), ("a", 1.0)):
+        group.add(Failure(TaskId(task), UserId(1), "arq", "", SECRET, at))
+    assert (group.count, group.tasks, group.first_at, group.last_at) == (3, ["b", "a"], 1.0, 3.0)
+
+
+async def test_changes_of_the_same_moment_are_paged_without_a_gap(house: House):
+    def write(connection: Connection) -> None:
+        for name in "cab":
+            audit.note(connection, name, UserId(77), 5.0, "limit changed", {})
+
+    house.ledger.write(write)
+    found, cursor = [], ""
+    while cursor is not None:
+        answer = (await house["adam"].get("/audit", params={"user": 77, "limit": 1, "cursor": cursor})).json()
+        found += [one["id"] for one in answer["items"]]
+        cursor = answer["next"]
+    assert found == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ const HEIGHT = 180;
 const drawn = new Map();
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** Each plot: its word, the unit of its axis, what a sample is multiplied by, and its series (or how theirs begin). */
+/** Each plot: its word, the unit of its axis, what a sample is multiplied by, and its series, or whose they are. */
 const PLOTS = [
   { word: "plot backlog", unit: "", names: ["queued", "running", "slots"] },
   { word: "plot throughput", unit: "", names: ["completed_per_minute", "failed_per_minute"] },
   { word: "plot waits", unit: " s", names: ["oldest", "wait_mean", "completion_mean"] },
   { word: "plot answers", unit: " ms", times: 1000, names: ["api_p95", "page_p95", "batch_p95", "progress_p99"] },
   { word: "plot load", unit: " %", times: 100, most: 100, names: ["cpu", "memory"] },
-  { word: "plot slots", unit: "", begins: "slots." },
+  { word: "plot slots", unit: "", begins: "slots.", of: "engines" },
+  { word: "plot worker slots", unit: "", begins: "slots.", of: "workers" },
 ];
 
 const number = (value) => value.toLocaleString(locale(), { maximumFractionDigits: value < 10 ? 1 : 0 });
@@ -36,7 +37,7 @@ class Plot {
     const keys = names.map((name, at) => {
       const swatch = element("span", `swatch s${at % 6}`);
       swatch.setAttribute("aria-hidden", "true");
-      const label = this.begins ? name.slice(this.begins.length) : say(`series ${name}`);
+      const label = this.begins ? short(name.slice(this.begins.length)) : say(`series ${name}`);
       return element("span", "key", swatch, ` ${label} `, this.values[at]);
     });
     this.when = element("span", "soft when-at");
@@ -112,9 +113,17 @@ class Plot {
   }
 }
 
+/** The id of a worker as the tables show it; of an engine, its name. */
+function short(name) {
+  return name.length > 20 ? `${name.slice(0, 6)}…${name.slice(-4)}` : name;
+}
+
+/** Those that are there: only of engines something is queued. The last workers are the latest. */
 function namesOf(plot, found) {
   const all = Object.keys(found.series);
-  return plot.begins ? all.filter((name) => name.startsWith(plot.begins)).sort().slice(0, 6) : plot.names.filter((name) => all.includes(name));
+  if (!plot.begins) return plot.names.filter((name) => all.includes(name));
+  const isEngine = (name) => `queued.${name.slice(plot.begins.length)}` in found.series;
+  return all.filter((name) => name.startsWith(plot.begins) && isEngine(name) === (plot.of === "engines")).sort().slice(-6);
 }
 
 async function look() {
