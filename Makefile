@@ -65,7 +65,7 @@ lock: .venv/uv ## resolve the dependencies anew, with hashes
 	pyproject.toml $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; done
 	@for engine in $(ENGINES); do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	pyproject.toml --extra $$engine --extra s3 -o requirements/engine-$$engine.txt; done
+	pyproject.toml --extra $$engine --extra otel --extra s3 -o requirements/engine-$$engine.txt; done
 	@for set in moto peers-main peers-arq quality-office quality-pymupdf quality-prose; do \
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	requirements/$$set.in -o requirements/$$set.txt; done

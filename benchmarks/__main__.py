@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import machine, page, progress, serving
+from benchmarks import adaptive, machine, page, progress, serving
 from benchmarks.engines import carried
 from benchmarks.figures import Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
@@ -45,6 +45,7 @@ PARTS: Mapping[str, Measure] = {
     **{f"engines.{name}": _carried(name) for name in carried.ENGINES},
     **{f"service.{name}": _served(name) for name in serving.PARTS},
     "service.progress": Measure(progress.measured, 10),
+    "adaptive": Measure(adaptive.measured, 10),
 }
 
 

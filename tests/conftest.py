@@ -273,12 +273,15 @@ class Service:
             self.kill()
 
 
-ONE_SANDBOX = {"sandboxes": 1}  # a worker: each child takes half a second of a core before its first step
+USUALLY = {
+    "sandboxes": 1,  # a worker: each child takes half a second of a core before its first step
+    "slots_min": 1_000,  # all of them: how many tasks run shall not depend on what else the machine does
+}
 
 
 def service_of(data: Path, database: str, kind: str, **given: object) -> Service:
     """A service with these settings, not started yet; an SQLite database is the one in its data folder."""
-    environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in (ONE_SANDBOX | given).items()}
+    environment = {f"PAPERLANE_{name.upper()}": str(value) for name, value in (USUALLY | given).items()}
     if kind in SERVERS:
         environment["PAPERLANE_DATABASE_URL"] = database
     return Service(data, environment, database)

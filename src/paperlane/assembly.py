@@ -26,7 +26,19 @@ from paperlane.blobs.whole import Whole
 from paperlane.carriers import carrier_of
 from paperlane.checks import brief_of
 from paperlane.clock import SortableIds, SystemClock
-from paperlane.desk import Accounts, DeadLetters, Desk, Documents, GroupWords, Operating, Schedules, Tasks
+from paperlane.desk import (
+    Accounts,
+    Alerts,
+    DeadLetters,
+    Desk,
+    Documents,
+    GroupWords,
+    Operating,
+    Quotas,
+    Schedules,
+    Tasks,
+    Watching,
+)
 from paperlane.desk.trail import Trail
 from paperlane.engines.database import Database
 from paperlane.engines.door import Door
@@ -36,7 +48,8 @@ from paperlane.hosting import Host, dispatch_for
 from paperlane.ledger import Also, Kept, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import UPLOAD_VERSION, Report, Severity, Upload
-from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Stage, TaskId
+from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Span, Stage, TaskId
+from paperlane.monitor.alerts import ALERTS
 from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, MODEL_REVIEW, REPORT, test_document
 from paperlane.records import accounts, documents
@@ -48,6 +61,7 @@ from paperlane.reviewing import Reviewing, open_reviewing
 from paperlane.rollout import RollOut, Whose
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings, models_of
+from paperlane.telemetry import following
 from paperlane.threads import apart
 from paperlane.work import Chain, RunHere
 
@@ -143,18 +157,22 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     blobs, trail = open_blobs(settings), Trail(clock, new_id)
     mark = cache(partial(_mark_of, ledger))
     rollout = RollOut(ledger, _whose, settings.engine)
+    quotas = Quotas(ledger, settings, kept_of(settings))
     return Desk(
         ledger,
         blobs,
         clock,
         rollout,
-        Tasks(ledger, clock, new_id, trail, lambda: _check_folder(settings, mark()), _profiles_of(settings)),
+        Tasks(ledger, clock, new_id, trail, quotas, lambda: _check_folder(settings, mark()), _profiles_of(settings)),
         Documents(ledger, clock),
         DeadLetters(ledger, clock, trail),
         Schedules(ledger, blobs, new_id, trail),
         Accounts(ledger, settings, clock, rollout, trail),
         Operating(ledger, clock, rollout, trail),
+        quotas,
+        Watching(ledger, clock),
         GroupWords(ledger, clock, trail),
+        Alerts(ledger, new_id, trail, list(ALERTS)),
     )
 
 
@@ -322,6 +340,7 @@ async def host_of(settings: Settings, ledger: Ledger, token: str = "") -> AsyncG
             clock=clock,
             fired=record_documents,
             token=token,
+            refused=lambda: reviewing.refusals,
         )
 
 
@@ -332,14 +351,20 @@ async def run_worker(settings: Settings, stop: asyncio.Event, token: str = "") -
     """
     async with _hosting(settings, stop, token) as host:
         if host is not None:
-            await host.pull(Database(), settings.slots, stop)
+            await host.pull(Database(), span_of(settings, settings.slots, settings.slots_max or 0), stop)
 
 
 async def run_beside(settings: Settings, engine: str, door: Path, stop: asyncio.Event) -> None:
     """The worker beside another maker's program, which brings what arrives through the door; until told to stop."""
     async with carrier_of(settings, engine, Door(door)) as carrier, _hosting(settings, stop) as host:
         if host is not None:
-            await host.push(carrier, settings.slots, stop, channel=_channel_of(settings, engine))
+            channel = _channel_of(settings, engine)
+            await host.push(carrier, span_of(settings, settings.slots), stop, channel=channel)
+
+
+def span_of(settings: Settings, slots: int, most: int = 0) -> Span:
+    """Between how many slots a worker chooses that begins with so many, and may have `most`."""
+    return Span(slots, min(settings.slots_min, slots), max(slots, most))
 
 
 def _channel_of(settings: Settings, engine: str) -> Channel:
@@ -355,7 +380,8 @@ async def run_dispatcher(settings: Settings, engine: str, stop: asyncio.Event) -
         if (ledger := await reach_ledger(settings, stop)) is None:
             return
         try:
-            await dispatch_for(ledger, carrier, stop, settings.sweep_seconds, clock, record_documents)
+            with following(ledger):
+                await dispatch_for(ledger, carrier, stop, settings.sweep_seconds, clock, record_documents)
         finally:
             ledger.close()
 
@@ -367,8 +393,9 @@ async def _hosting(settings: Settings, stop: asyncio.Event, token: str = "") -> 
         yield None
         return
     try:
-        async with host_of(settings, ledger, token) as host:
-            yield host
+        with following(ledger):
+            async with host_of(settings, ledger, token) as host:
+                yield host
     finally:
         ledger.close()
 

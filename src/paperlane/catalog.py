@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from string import Formatter
 
 LANGUAGES = ("en", "zh")
@@ -23,6 +24,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "other language": ("中文", "English"),
     "connection lost": ("The connection is lost; the page tries again.", "连接已断开，正在重试。"),
+    "slow down": (
+        "Too many requests; the page goes on in {seconds} s.",
+        "请求过于频繁，页面将在 {seconds} 秒后继续。",
+    ),
     "back": ("All documents", "全部文档"),
     # uploading
     "again": ("Try again", "重试"),
@@ -39,6 +44,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "uploading": ("Uploading…", "正在上传…"),
     "rejected": ("Not accepted", "未接受"),
     "try again in": ("Try again in {seconds} s.", "请在 {seconds} 秒后重试。"),
+    "try again at": ("It may work again from {time} on.", "{time} 之后可能可以重试。"),
     "upload failed": ("The upload did not arrive. Try again.", "上传未成功，请重试。"),
     # tasks
     "nothing yet": ("Nothing was uploaded yet.", "还没有上传任何文档。"),
@@ -174,6 +180,239 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "还没有用户组。可将用户加入一个组：paperlane user set 用户名 --group 组名。",
     ),
     "no such group": ("There is no such group, or you are not in it.", "没有此用户组，或您不在其中。"),
+    # the operators' pages
+    "operating": ("Operating", "运维"),
+    "viewers look": ("You look on as a viewer; admins change things.", "您以只读身份查看；更改由管理员进行。"),
+    "operators only": (
+        "Only admins and viewers see how the service does. Ask an admin for the role viewer.",
+        "只有管理员和只读用户可以查看服务状况。可请管理员授予只读角色。",
+    ),
+    "without filters": ("Without filters", "去掉筛选条件"),
+    "overview": ("Overview", "总览"),
+    "tasks": ("Tasks", "任务"),
+    "failures": ("Errors", "错误"),
+    "dead letters": ("Dead letters", "死信"),
+    "users": ("Users", "用户"),
+    "audit": ("Audit log", "审计日志"),
+    "span s": ("{n} s", "{n} 秒"),
+    "span min": ("{n} min", "{n} 分钟"),
+    "span h": ("{n} h", "{n} 小时"),
+    "span d": ("{n} d", "{n} 天"),
+    "ago": ("{span} ago", "{span}前"),
+    "time": ("Time", "时间"),
+    "older": ("Older", "更早的"),
+    "act": ("Act", "操作"),
+    "asking": ("Asking…", "正在查询…"),
+    "changed": ("Done.", "已完成。"),
+    "nothing changed": ("Nothing is other than it was.", "没有改动。"),
+    # the overview
+    "with slots": ("{n} slots", "{n} 个槽位"),
+    "busy users": ("busy users", "活跃用户"),
+    "no workers": (
+        "No worker lives, so nothing runs. Start one: paperlane worker; the service itself starts some with --workers.",
+        "没有存活的工作进程，任务不会运行。可启动：paperlane worker；服务本身可用 --workers 启动若干个。",
+    ),
+    "engines paused": ("Paused, so their tasks wait: {engines}.", "已暂停，其任务在等待：{engines}。"),
+    "unreadable": (
+        "{tasks} of the next tasks of {engine} need a newer worker.",
+        "{engine} 接下来的任务中有 {tasks} 个需要更新版本的工作进程。",
+    ),
+    "open alerts": ("Open alerts", "未关闭的告警"),
+    "no alerts": ("Nothing is wrong: no alert is open.", "一切正常，没有未关闭的告警。"),
+    "alerts absent": ("This service raises no alerts.", "此服务不产生告警。"),
+    "acknowledge": ("Acknowledge", "确认"),
+    "silence for": ("Silence for {hours} h", "静默 {hours} 小时"),
+    "alert since": ("since {time}", "始于 {time}"),
+    "acknowledged by": ("acknowledged by {name}", "由 {name} 确认"),
+    "silenced until": ("silent until {time}", "静默至 {time}"),
+    "critical": ("critical", "严重"),
+    "over time": ("Over time", "变化趋势"),
+    "no samples": (
+        "Nothing was sampled yet in this time. The first figures come within a minute of the start.",
+        "这段时间内还没有采样。启动后一分钟内会出现最初的数据。",
+    ),
+    "samples absent": ("This service keeps no samples.", "此服务不保存采样数据。"),
+    "plot backlog": ("Tasks", "任务数"),
+    "plot throughput": ("Ended a minute", "每分钟结束数"),
+    "plot waits": ("Waits", "等待时间"),
+    "plot answers": ("Answers, 95 of 100 within", "响应时间（95% 以内）"),
+    "plot load": ("Load of the machine", "机器负载"),
+    "plot slots": ("Slots by engine", "各引擎槽位"),
+    "series queued": ("waiting", "等待"),
+    "series running": ("running", "运行"),
+    "series slots": ("slots", "槽位"),
+    "series completed_per_minute": ("done", "完成"),
+    "series failed_per_minute": ("failed", "失败"),
+    "series oldest": ("oldest", "最长"),
+    "series wait_mean": ("mean wait", "平均等待"),
+    "series completion_mean": ("mean completion", "平均完成"),
+    "series api_p95": ("API", "API"),
+    "series page_p95": ("page", "页面"),
+    "series batch_p95": ("upload", "上传"),
+    "series progress_p99": ("progress (99)", "进度（99%）"),
+    "series cpu": ("CPU", "CPU"),
+    "series memory": ("memory", "内存"),
+    # the queue as operators see it
+    "fair is": (
+        "By weight: what each user is due while all wait; less has who asks for less, or is at their limit.",
+        "权重占比是所有用户都在等待时各自应得的份额；只有需求更少或已达上限的用户会低于它。",
+    ),
+    "system limit": ("All users together", "全系统上限"),
+    "settings say": ("The settings say {n}.", "设置中为 {n}。"),
+    "weight of": ("Weight", "权重"),
+    "share by weight": ("By weight", "权重占比"),
+    "share running": ("Of running", "运行占比"),
+    "share served": ("Of service", "服务占比"),
+    "bar is": (
+        "The bar is the share of the service, its mark the share by weight.",
+        "条形为服务占比，竖线为权重占比。",
+    ),
+    "queue teaches": (
+        "Nobody waits and nothing runs. As soon as somebody uploads, each user has a line here.",
+        "没有等待或运行的任务。有人上传后，每个用户在此占一行。",
+    ),
+    # tasks
+    "task": ("Task", "任务"),
+    "step": ("Step", "步骤"),
+    "attempts": ("Attempts", "尝试"),
+    "error code": ("Error", "错误代码"),
+    "batch": ("Batch", "批次"),
+    "document": ("Document", "文档"),
+    "priority": ("Priority", "优先级"),
+    "waited": ("Waited", "等待时间"),
+    "ended": ("Ended", "结束时间"),
+    "worker": ("Worker", "工作进程"),
+    "only theirs": ("Only theirs", "只看此用户"),
+    "no tasks found": (
+        "None of the tasks looked at is such a one. Take a filter away, or look at older ones.",
+        "所查看的任务中没有符合条件的。可去掉筛选条件，或查看更早的任务。",
+    ),
+    "tasks teach": (
+        "No task is there yet. Whatever users upload is listed here, without its name.",
+        "还没有任务。用户上传的内容会列在这里（不显示名称）。",
+    ),
+    "tasks looked": (
+        "{looked} tasks were looked at; one page looks at {most} at most, and at all of those that run.",
+        "已查看 {looked} 个任务；每页最多查看 {most} 个，运行中的全部查看。",
+    ),
+    "attempt n": ("Attempt {n}", "第 {n} 次尝试"),
+    "no attempts": (
+        "It was not tried yet. Each attempt will have a line here, with its steps.",
+        "尚未尝试。每次尝试及其步骤会显示在这里。",
+    ),
+    "after steps": ("after its last finished step", "最后一个完成的步骤之后"),
+    "kept before": ("kept from an earlier attempt", "沿用之前的结果"),
+    "outcome completed": ("done", "已完成"),
+    "outcome failed": ("failed", "失败"),
+    "outcome cancelled": ("cancelled", "已取消"),
+    "outcome retry": ("failed, to be tried again", "失败，将重试"),
+    "outcome crashed": ("the worker was gone", "工作进程中断"),
+    "outcome poison": ("its workers crashed too often", "工作进程多次崩溃"),
+    "outcome yielded": ("gave its turn back", "让出"),
+    "outcome paused": ("went on elsewhere", "转到其他工作进程"),
+    # errors and dead letters
+    "errors are": (
+        "Failures that are alike but for numbers and names: of the latest {dead} dead letters and {most} tasks.",
+        "除数字和名称外相同的失败归为一类；查看最近的 {dead} 个死信和最新的 {most} 个任务。",
+    ),
+    "errors cut": ("There are older tasks than that.", "还有更早的任务未查看。"),
+    "no errors": (
+        "Nothing failed in this time. What does is grouped here by its cause.",
+        "这段时间内没有失败。失败会按原因归类显示在这里。",
+    ),
+    "count": ("Count", "次数"),
+    "message": ("Message", "消息"),
+    "first": ("First", "首次"),
+    "last": ("Last", "最近"),
+    "dead are": (
+        "Tasks that failed for good. Mend the cause first; then start them again, or discard those that nobody needs.",
+        "最终失败的任务。请先排除原因，再重新开始；不需要的可以丢弃。",
+    ),
+    "no dead": (
+        "There are no such dead letters. A task that fails for good stays here until somebody starts it again.",
+        "没有这样的死信。最终失败的任务会留在这里，直到有人重新开始。",
+    ),
+    "replay all": ("Start all {n} again", "全部重新开始（{n}）"),
+    "replay sure": ("Start {n} tasks again?", "重新开始 {n} 个任务？"),
+    "discard all": ("Discard all {n}", "全部丢弃（{n}）"),
+    "discard sure": (
+        "Discard {n} dead letters? They stay failed tasks, and can be started again one by one.",
+        "丢弃 {n} 个死信？它们仍是失败的任务，可逐个重新开始。",
+    ),
+    "replayed": ("{n} start again.", "{n} 个已重新开始。"),
+    "discarded": ("{n} are dead letters no more.", "{n} 个不再是死信。"),
+    "left over": ("{n} are left:", "剩余 {n} 个："),
+    # workers and engines
+    "engines": ("Engines", "引擎"),
+    "takes tasks": ("starts tasks", "接受任务"),
+    "nobody serves": ("no worker serves it", "没有工作进程"),
+    "pause": ("Pause", "暂停"),
+    "resume": ("Resume", "继续"),
+    "engines unused": ("Not in use: {engines}.", "未使用：{engines}。"),
+    "host": ("Host, process", "主机、进程"),
+    "slots between": ("Least–most", "最少–最多"),
+    "wants n": ("wants {n}", "需要 {n}"),
+    "cpu": ("CPU", "CPU"),
+    "memory": ("Memory", "内存"),
+    "last seen": ("Last seen", "最近心跳"),
+    "gone since": ("silent for {span}", "已失联 {span}"),
+    # users
+    "role": ("Role", "角色"),
+    "role user": ("user", "用户"),
+    "role viewer": ("viewer", "只读"),
+    "role admin": ("admin", "管理员"),
+    "group": ("Group", "用户组"),
+    "since": ("Since", "创建于"),
+    "pinned": ("chosen", "指定"),
+    "name": ("Name", "名称"),
+    "add": ("Add", "添加"),
+    "add user": ("Add a user", "添加用户"),
+    "all users": ("All users", "全部用户"),
+    "changes by them": ("What they changed", "其更改记录"),
+    "what they may": ("What they may", "权限与上限"),
+    "limit is": ("Tasks at once", "同时运行上限"),
+    "weight is": ("Share of the turns (1 is usual)", "轮次权重（通常为 1）"),
+    "engine auto": ("as roll-outs say (now {engine})", "按发布规则（当前为 {engine}）"),
+    "starts nothing": ("Paused: starts none of their tasks", "已暂停：不启动其任务"),
+    "tokens": ("Tokens", "令牌"),
+    "tokens are": (
+        "A token signs its holder in. It is shown once, when made. Revoking ends all of theirs, and sessions too.",
+        "令牌用于登录，仅在创建时显示一次；吊销会使其全部令牌和会话失效。",
+    ),
+    "new token": ("New token", "新令牌"),
+    "revoke all": ("Revoke all", "全部吊销"),
+    "revoke sure": ("Revoke all tokens and sessions of {name}?", "吊销 {name} 的全部令牌和会话？"),
+    "revoked": ("{n} tokens are of no more use.", "{n} 个令牌已失效。"),
+    "token once": ("The new token, shown this once:", "新令牌，仅显示这一次："),
+    "token of": ("The token of {name}, shown this once:", "{name} 的令牌，仅显示这一次："),
+    # the audit log
+    "when": ("When", "时间"),
+    "what": ("What", "操作"),
+    "details": ("Details", "详情"),
+    "command line": ("command line", "命令行"),
+    "no audit": (
+        "Nothing such was changed. Whatever an admin changes is written down here: who, what and when.",
+        "没有这样的更改。管理员的每次更改都会记录在此：何人、何时、何事。",
+    ),
+    "audit user added": ("user added", "添加用户"),
+    "audit user changed": ("user changed", "更改用户"),
+    "audit token made": ("token made", "创建令牌"),
+    "audit tokens revoked": ("tokens revoked", "吊销令牌"),
+    "audit engine paused": ("engine paused", "暂停引擎"),
+    "audit engine resumed": ("engine resumed", "恢复引擎"),
+    "audit limit changed": ("system limit changed", "更改全系统上限"),
+    "audit rollout": ("roll-out", "发布规则"),
+    "audit rollout taken back": ("roll-out taken back", "撤回发布规则"),
+    "audit task cancelled": ("task cancelled", "取消任务"),
+    "audit task replayed": ("task started again", "重新开始任务"),
+    "audit dead letters replayed": ("dead letters started again", "重新开始死信"),
+    "audit dead letters discarded": ("dead letters discarded", "丢弃死信"),
+    "audit schedule changed": ("schedule changed", "更改计划"),
+    "audit schedule removed": ("schedule removed", "删除计划"),
+    "audit alert acknowledged": ("alert acknowledged", "确认告警"),
+    "audit alert silenced": ("alert silenced", "静默告警"),
+    "audit silence ended": ("silence ended", "结束静默"),
+    "audit words changed": ("words changed", "更改词表"),
 }
 
 
@@ -346,6 +585,10 @@ CODES: Mapping[str, Told] = {
             "模型 {model} 未能检测 {count} 个片段（{why}）。",
         ),
     ),
+    "unknown_alert": Told(
+        ("There is no such alert.", "没有这个告警。"),
+        ("See: paperlane alerts kinds.", "请运行：paperlane alerts kinds。"),
+    ),
     "unknown_model": Told(
         ("There is no such model.", "没有这个模型。"),
         ("Choose one of those in the settings, or none.", "请选择设置中已有的模型，或选择 none。"),
@@ -375,6 +618,10 @@ CODES: Mapping[str, Told] = {
             "该文件可能会耗尽机器资源，请重新保存或拆分后再上传。",
         ),
     ),
+    "crashed": Told(
+        ("The worker was gone before the attempt had ended.", "尝试尚未结束，工作进程就已中断。"),
+        ("Look at the workers and their memory.", "请检查工作进程及其内存。"),
+    ),
     "step_timeout": Told(("A step took too long.", "某个步骤耗时过长，已中止。"), _SPLIT),
     "task_timeout": Told(("The task took too long.", "任务耗时过长，已中止。"), _SPLIT),
     "step_crashed": Told(
@@ -398,6 +645,30 @@ CODES: Mapping[str, Told] = {
         (
             "Wait until some are done, cancel some, or upload fewer files.",
             "请等部分任务完成、取消一些任务，或减少上传的文件。",
+        ),
+    ),
+    "user_storage_full": Told(
+        ("No more of your documents can be kept.", "您的文档存储空间已满。"),
+        (
+            "Old documents go by themselves. Remove schedules that keep some, upload less, or ask an admin.",
+            "旧文档到期后会自动删除。您也可以删除占用文档的定期任务、减少上传，或联系管理员。",
+        ),
+    ),
+    "model_budget_spent": Told(
+        (
+            "What your documents may use up at models in a month is used up.",
+            "您本月的模型用量已用完。",
+        ),
+        (
+            "Upload them with rules only (model=none), or wait until the month has ended (UTC).",
+            "请选择“仅按规则检测”（model=none）上传，或等到下个月（UTC）。",
+        ),
+    ),
+    "too_many_requests": Told(
+        ("Too many requests came in the last minute.", "最近一分钟内的请求过多。"),
+        (
+            "Ask less often: the header Retry-After says when the next request may come.",
+            "请降低请求频率；响应头 Retry-After 给出了可以再次请求的时间。",
         ),
     ),
     "system_busy": Told(
@@ -624,6 +895,263 @@ def why_in(language: str, code: str) -> str:
     return WHYS.get(code, (code,) * len(LANGUAGES))[LANGUAGES.index(language)]
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What an alert is called, what it says of an incident, and what its reader can do; English and Chinese."""
+
+    title: tuple[str, str]
+    message: tuple[str, str]
+    hint: tuple[str, str]
+
+
+ALARMS: Mapping[str, Alarm] = {
+    "queue": Alarm(
+        ("Queue", "队列过长"),
+        (
+            "{value} tasks wait; the limit is {limit}.",
+            "有 {value} 个任务在等待，上限为 {limit}。",
+        ),
+        (
+            "Add workers or slots, or see whether an engine stands still: paperlane queue.",
+            "请增加工作进程或并发数，或检查引擎是否停滞：paperlane queue。",
+        ),
+    ),
+    "user-backlog": Alarm(
+        ("Backlog of a user", "用户积压"),
+        (
+            "{value} tasks of {user} wait; the limit is {limit}.",
+            "用户 {user} 有 {value} 个任务在等待，上限为 {limit}。",
+        ),
+        (
+            "Others are not held up. Raise the user's limit if it is meant: paperlane user set NAME --limit N.",
+            "其他用户不受影响。如属正常，可提高其并发上限：paperlane user set NAME --limit N。",
+        ),
+    ),
+    "oldest-wait": Alarm(
+        ("Oldest wait", "等待过久"),
+        (
+            "The oldest task that could run has waited for {value}; the limit is {limit}. {waiting} wait in all.",
+            "最早的可运行任务已等待 {value}，上限为 {limit}；共有 {waiting} 个任务在等待。",
+        ),
+        (
+            "Add workers or slots; the alert `bottleneck` says what is scarce.",
+            "请增加工作进程或并发数；告警 bottleneck 会指出瓶颈资源。",
+        ),
+    ),
+    "dead-letters": Alarm(
+        ("Dead letters", "失败任务"),
+        (
+            "Tasks that failed for good within an hour: {value} ({causes}).",
+            "一小时内最终失败的任务：{value} 个（{causes}）。",
+        ),
+        (
+            "Look at them, then start them again or discard them: paperlane queue dead.",
+            "请查看后重新开始或丢弃：paperlane queue dead。",
+        ),
+    ),
+    "database-connections": Alarm(
+        ("Database connections", "数据库连接"),
+        (
+            "{used} of {most} connections of the database are in use ({value}); the limit is {limit}.",
+            "数据库 {most} 个连接中已使用 {used} 个（{value}），上限为 {limit}。",
+        ),
+        (
+            "Allow the server more connections, or run fewer processes.",
+            "请提高数据库服务器的连接数上限，或减少进程数量。",
+        ),
+    ),
+    "memory": Alarm(
+        ("Memory", "内存"),
+        (
+            "{value} of the memory of {host} is in use; the limit is {limit}.",
+            "{host} 的内存已使用 {value}，上限为 {limit}。",
+        ),
+        (
+            "Give its workers fewer slots, or the machine more memory.",
+            "请减少该机器上的并发数，或增加内存。",
+        ),
+    ),
+    "engine-down": Alarm(
+        ("Engine down", "引擎无工作进程"),
+        (
+            "No worker of {engine} has lived for {value}, and its users have tasks: {tasks}.",
+            "引擎 {engine} 有 {tasks} 个任务，但已有 {value} 没有存活的工作进程。",
+        ),
+        (
+            "Start a worker: paperlane worker --engine NAME; or move its users: paperlane rollout.",
+            "请启动工作进程：paperlane worker --engine NAME；或迁移其用户：paperlane rollout。",
+        ),
+    ),
+    "engine-silent": Alarm(
+        ("Engine silent", "引擎停滞"),
+        (
+            "{engine} has tasks and room for them, and for {value} none began.",
+            "引擎 {engine} 有任务且有空位，但已有 {value} 没有任务开始。",
+        ),
+        (
+            "See its workers' logs and its broker; a restart of its workers delivers anew.",
+            "请查看其工作进程日志与消息代理；重启工作进程会重新投递。",
+        ),
+    ),
+    "no-worker": Alarm(
+        ("No worker", "没有工作进程"),
+        (
+            "No worker of {engine} has lived for {value}, which carries new users: what is uploaded waits.",
+            "承载新用户的引擎 {engine} 已有 {value} 没有存活的工作进程，上传的文档只能等待。",
+        ),
+        (
+            "Start one: paperlane worker.",
+            "请启动：paperlane worker。",
+        ),
+    ),
+    "worker-gone": Alarm(
+        ("Worker gone", "工作进程消失"),
+        (
+            "The worker {worker} of {engine} on {host} is gone; others take over what it held ({running}).",
+            "{host} 上引擎 {engine} 的工作进程 {worker} 已消失；它持有的 {running} 个任务由其他进程接管。",
+        ),
+        (
+            "See the log of its machine: was it killed for its memory?",
+            "请查看该机器的日志：是否因内存不足被终止？",
+        ),
+    ),
+    "drift-repaired": Alarm(
+        ("Drift repaired", "计数已修正"),
+        (
+            "Lanes whose counters were wrong, and were put right: {value}.",
+            "有 {value} 个队列的计数有误，已修正。",
+        ),
+        (
+            "Nothing is lost, but please report it with the log.",
+            "没有任务丢失，但请附日志反馈此问题。",
+        ),
+    ),
+    "batch-creation": Alarm(
+        ("Upload slow", "上传响应慢"),
+        (
+            "95 % of {answers} uploads were answered within {value}; the limit is {limit}.",
+            "{answers} 次上传中 95% 的响应时间为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database or the disk of the files is slow: paperlane doctor.",
+            "请检查数据库或文件磁盘是否缓慢：paperlane doctor。",
+        ),
+    ),
+    "api-response": Alarm(
+        ("Interface slow", "接口响应慢"),
+        (
+            "95 % of {answers} answers were given within {value}; the limit is {limit}.",
+            "{answers} 次应答中 95% 的响应时间为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database is slow, or workers leave the web process no processor.",
+            "请检查数据库是否缓慢，或工作进程是否占满处理器。",
+        ),
+    ),
+    "page-response": Alarm(
+        ("Pages slow", "页面响应慢"),
+        (
+            "95 % of {answers} pages were answered within {value}; the limit is {limit}.",
+            "{answers} 次页面请求中 95% 的响应时间为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database is slow, or workers leave the web process no processor.",
+            "请检查数据库是否缓慢，或工作进程是否占满处理器。",
+        ),
+    ),
+    "progress-delay": Alarm(
+        ("Progress late", "进度延迟"),
+        (
+            "99 % of {frames} frames of progress were sent within {value}; the limit is {limit}.",
+            "{frames} 条进度消息中 99% 的延迟为 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether the database is slow, or workers leave the web process no processor.",
+            "请检查数据库是否缓慢，或工作进程是否占满处理器。",
+        ),
+    ),
+    "mean-completion": Alarm(
+        ("Completion slow", "完成时间过长"),
+        (
+            "{tasks} tasks took {value} on average; the limit is {limit}.",
+            "{tasks} 个任务平均用时 {value}，上限为 {limit}。",
+        ),
+        (
+            "The alert `bottleneck` says what is scarce.",
+            "告警 bottleneck 会指出瓶颈资源。",
+        ),
+    ),
+    "tasks-lost": Alarm(
+        ("Tasks lost", "任务丢失"),
+        (
+            "Tasks that may be lost: {value}; held by nobody {stranded}, killed workers or lost files {failed}.",
+            "可能丢失 {value} 个任务：{stranded} 个无人持有，{failed} 个因工作进程崩溃或文件丢失而失败。",
+        ),
+        (
+            "See whether a service or a worker runs that sweeps, and the dead letters: paperlane queue dead.",
+            "请检查是否有服务或工作进程在运行，并查看失败任务：paperlane queue dead。",
+        ),
+    ),
+    "recovery": Alarm(
+        ("Recovery late", "恢复过慢"),
+        (
+            "What dead workers held waits to be taken back ({stranded}), the first for {value}; the limit is {limit}.",
+            "有 {stranded} 个已消失工作进程的任务等待收回，最早的已等待 {value}，上限为 {limit}。",
+        ),
+        (
+            "See whether any service or worker runs, and whether its log tells of sweeps that failed.",
+            "请检查是否有服务或工作进程在运行，日志中是否有回收失败的记录。",
+        ),
+    ),
+    "availability": Alarm(
+        ("Availability", "可用性"),
+        (
+            "{failed} of {answers} answers were failures of ours ({value}); the limit is {limit}.",
+            "{answers} 次应答中有 {failed} 次是服务故障（{value}），上限为 {limit}。",
+        ),
+        (
+            "See the log: each failure stands there once.",
+            "请查看日志：每次故障都有一条记录。",
+        ),
+    ),
+    "creation-success": Alarm(
+        ("Uploads failing", "上传失败"),
+        (
+            "{failed} of {answers} uploads failed by a fault of ours ({value}); the limit is {limit}.",
+            "{answers} 次上传中有 {failed} 次因服务故障失败（{value}），上限为 {limit}。",
+        ),
+        (
+            "See the log, the disk of the files, and the database.",
+            "请查看日志、文件磁盘与数据库。",
+        ),
+    ),
+    "bottleneck": Alarm(
+        ("Bottleneck", "瓶颈"),
+        (
+            "Tasks wait for up to {value}, and {resource} bounds how fast they are done: {reasons}.",
+            "任务已等待 {value}，瓶颈为 {resource}：{reasons}。",
+        ),
+        (
+            "More of it lets more tasks run; of anything else it would help nothing now.",
+            "增加该资源可提高吞吐量；目前增加其他资源没有作用。",
+        ),
+    ),
+}
+"""By the alerts' names."""
+
+
+def alarm_in(language: str, name: str, params: Mapping[str, str]) -> tuple[str, str]:
+    """Message and hint of an incident in a language; of an alert that there is no more, its name."""
+    told = ALARMS.get(name)
+    if told is None:
+        return name, ""
+    at = LANGUAGES.index(language)
+    message = told.message[at]
+    if _is_filled(message, params):
+        message = message.format_map(params)
+    return message, told.hint[at]
+
+
 def tell(
     code: str, language: str, raised: str, hint: str = "", params: Mapping[str, str] | None = None
 ) -> tuple[str, str]:
@@ -647,6 +1175,7 @@ def _is_filled(sentence: str, given: Mapping[str, str]) -> bool:
     return bool(wanted) and given.keys() >= wanted
 
 
+@cache
 def words(language: str) -> Mapping[str, str]:
     """Every word of the page in a language; of codes the `code`, the `hint` and, with params, `filled` and `fuller`."""
     at = LANGUAGES.index(language)

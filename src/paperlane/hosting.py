@@ -11,16 +11,19 @@ from typing import BinaryIO
 import structlog
 
 from paperlane.clock import Clock, SortableIds, SystemClock
+from paperlane.counting import Counting
 from paperlane.engines import Carrier, Puller, Traits
 from paperlane.errors import Misconfigured
 from paperlane.ledger import AlsoFired, Files, Ledger, Rules
 from paperlane.ledger.sql import SqlLedger, connect
+from paperlane.machine import Machine, Sensors
 from paperlane.migrations import migrate
-from paperlane.model.tasks import EVERYTHING, Channel, Lease
+from paperlane.model.tasks import EVERYTHING, Channel, Lease, Span
 from paperlane.patience import Stopped
 from paperlane.scheduling.dispatcher import Dispatcher
 from paperlane.scheduling.periodic import fire_due
 from paperlane.scheduling.sweeper import sweep
+from paperlane.scheduling.tuning import LedgerTuning
 from paperlane.scheduling.turns import LedgerTurns
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.threads import Threads
@@ -63,7 +66,9 @@ class Host:
     `isolated` runs a step away from this process (a `Sandbox`), `open_file` opens what a step's `file` names.
     `heartbeat` is at most a third of the lease that the ledger's rules give, and just that where it is 0.
     `fired` writes what other rooms record of a schedule's batch. `token` stands beside the machine's name in the
-    ledger: whoever started this process finds it by that.
+    ledger: whoever started this process finds it by that. `sensors` makes what tells how busy the machine is, and
+    `refused` counts how often models refused so far because they were asked too often: by these a worker chooses its
+    slots, where it may.
     """
 
     ledger: Ledger
@@ -76,6 +81,8 @@ class Host:
     clock: Clock = field(default_factory=SystemClock)
     fired: AlsoFired | None = None
     token: str = ""
+    sensors: Callable[[], Sensors] = Machine
+    refused: Callable[[], int] = lambda: 0
 
     def __post_init__(self) -> None:
         """Misconfigured when heartbeats are so slow that a healthy worker would lose its leases."""
@@ -87,17 +94,24 @@ class Host:
 
     @asynccontextmanager
     async def working(
-        self, engine: Traits, slots: int, stop: asyncio.Event | None = None, channel: Channel = EVERYTHING
+        self, engine: Traits, slots: int | Span, stop: asyncio.Event | None = None, channel: Channel = EVERYTHING
     ) -> AsyncGenerator[Attempts]:
-        """A worker's attempts, while it is a member of the ledger; Stopped when told to stop while it cannot join."""
+        """A worker's attempts, while it is a member of the ledger; Stopped when told to stop while it cannot join.
+
+        In a span of `slots` it chooses how many, by the load of its machine.
+        """
         pid, host = os.getpid(), socket.gethostname()[:_LONGEST_NAME] + (self.token and f"/{self.token}")
         new_id = SortableIds(self.clock)
-        membership = Membership(self.ledger, engine.name, host, pid, slots, new_id, self.chain.version, channel)
-        heartbeat = Heartbeat(self.ledger, membership, self.heartbeat or self.ledger.rules.lease / 3, self.clock)
+        span = slots if isinstance(slots, Span) else Span.fixed(slots)
+        membership = Membership(self.ledger, engine.name, host, pid, span, new_id, self.chain.version, channel)
+        tuning = LedgerTuning(self.ledger, engine.name, span, self.sensors(), self.clock, self.refused)
+        seconds = self.heartbeat or self.ledger.rules.lease / 3
+        heartbeat = Heartbeat(self.ledger, membership, seconds, self.clock, tuning)
         threads = Threads(f"{engine.name}-worker", _THREADS)
         longest = max(engine.longest_attempt / 2, engine.longest_attempt - _TO_TELL)
+        counting = Counting(self.ledger.tally)
         attempts = Attempts(
-            self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock, longest
+            self.ledger, self.chain, self.isolated, self.open_file, heartbeat, threads, self.clock, counting, longest
         )
         try:
             async with at_work(attempts, heartbeat, stop):
@@ -107,14 +121,14 @@ class Host:
 
     @asynccontextmanager
     async def _woken(
-        self, engine: Traits, slots: int, stop: asyncio.Event, channel: Channel = EVERYTHING
+        self, engine: Traits, slots: int | Span, stop: asyncio.Event, channel: Channel = EVERYTHING
     ) -> AsyncGenerator[tuple[Attempts, Wakeup]]:
         """A worker's attempts, and its engine's bell."""
         async with self.working(engine, slots, stop, channel) as attempts:
             with closing(Wakeup(self.ledger, engine.name, attempts.threads)) as wakeup:
                 yield attempts, wakeup
 
-    async def pull(self, engine: Puller, slots: int, stop: asyncio.Event) -> None:
+    async def pull(self, engine: Puller, slots: int | Span, stop: asyncio.Event) -> None:
         """Be a worker of a pull engine until told to stop; then drain."""
         name = engine.traits.name
         with suppress(Stopped):
@@ -122,7 +136,7 @@ class Host:
                 membership = attempts.heartbeat.membership
                 turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
                 _look_after(running, self.ledger, self.sweep, attempts.threads, stop, self.clock, self.fired)
-                serving = running.create_task(engine.serve(turns, attempts, lambda: membership.granted, stop))
+                serving = running.create_task(engine.serve(turns, attempts, lambda: membership.slots, stop))
                 log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
                 await stop.wait()
                 await drain(attempts, self.grace, serving)
@@ -130,7 +144,7 @@ class Host:
     async def push(
         self,
         engine: Carrier,
-        slots: int,
+        slots: int | Span,
         stop: asyncio.Event,
         ready: Callable[[Wakeup], None] | None = None,
         channel: Channel = EVERYTHING,
@@ -146,7 +160,7 @@ class Host:
                 membership = attempts.heartbeat.membership
 
                 def room() -> int:
-                    return engine.room(membership.granted)
+                    return engine.room(membership.slots)
 
                 attempts.hands_out = dispatcher = Dispatcher(
                     self.ledger, name, room, engine.deliver, attempts.threads, wakeup, stop

@@ -13,7 +13,7 @@ from paperlane.blobs import Blobs
 from paperlane.errors import Unavailable
 from paperlane.ledger import Doubt, Kept, Ledger, Mark
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.records import accounts, answers, documents, issues, usage
+from paperlane.records import accounts, answers, documents, issues, storage, usage
 from paperlane.records.files import Named, named_uploads, remove_unnamed
 from paperlane.scheduling.pace import every, pause
 from paperlane.threads import Threads
@@ -98,6 +98,7 @@ async def clean(
             while count and not stop.is_set():
                 count = await threads(_forget_some, ledger, places.uploads, kept, user, removed)
                 await asyncio.sleep(_REST)
+            await threads(_mend_count, ledger, user)
         for user in page.trim:
             mark: Mark | None = Mark(chore.done_until)
             while mark is not None and not stop.is_set():
@@ -134,6 +135,13 @@ def _forget_some(ledger: Ledger, blobs: Blobs, kept: Kept, user: UserId, removed
     removed.tasks += count
     removed.files += remove_unnamed(blobs, gone, partial(named_uploads, ledger))
     return count
+
+
+def _mend_count(ledger: Ledger, user: UserId) -> None:
+    """While programs run beside this one that know nothing of the count of what a user stores, it drifts."""
+    if drift := ledger.read(partial(storage.drift, user=user)):
+        log.warning("what a user stores was counted wrong, and is put right", user=user, bytes=drift)
+        ledger.write(partial(storage.mend, user=user, by=drift))
 
 
 async def _remove_orphans(

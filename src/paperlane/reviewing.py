@@ -85,6 +85,11 @@ class Reviewing:
         """All attempts of a user share one purse."""
         self.purses = Purses(self.books, {terms.called: terms for terms in self.terms}, self.threads)
 
+    @property
+    def refusals(self) -> int:
+        """How often models refused so far because they were asked too often (HTTP 429); may be asked on any thread."""
+        return sum(asker.pushed for asker in list(self._askers.values()))
+
     async def __call__(self, value: bytes, attempt: Attempt, progress: Callable[[float, str], None]) -> bytes:
         """The models' opinions. ModelAway while one cannot be asked, until the task's patience is at its end.
 

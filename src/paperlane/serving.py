@@ -14,19 +14,35 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from paperlane.assembly import at_start, host_of, kept_of, open_blobs, open_desk, open_results, owns_files, reach_ledger
+from paperlane.assembly import (
+    at_start,
+    clock,
+    host_of,
+    kept_of,
+    new_id,
+    open_blobs,
+    open_desk,
+    open_results,
+    owns_files,
+    reach_ledger,
+    span_of,
+)
 from paperlane.carriers import CARRIED, slots_of
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.engines.pool import Pool
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import Ledger
+from paperlane.machine import Machine
+from paperlane.monitor.watching import watch
+from paperlane.monitor.webhook import Receiver
 from paperlane.patience import Stopped, patiently
 from paperlane.retention import Places, keep_house
 from paperlane.rollout import RollOut
 from paperlane.scheduling.pace import every
 from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
+from paperlane.telemetry import following
 from paperlane.threads import Threads
 from paperlane.web.app import create_app
 from paperlane.web.gate import Gate
@@ -177,12 +193,13 @@ async def serve(
         if (ledger := await reach_ledger(settings, stop, partial(waits, url))) is None:
             return
         kept.callback(ledger.close)
+        kept.enter_context(following(ledger))
         # apart: what a dead worker held must not wait until old tasks are removed
         threads, burying = Threads("serve"), Threads("bury")
         kept.callback(threads.close)
         kept.callback(burying.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
-        secret = secret_of(settings)
+        secret, receiver = secret_of(settings), Receiver.of(settings)
         desk = open_desk(settings, ledger)
         owns = partial(owns_files, settings, ledger)
         try:
@@ -195,9 +212,9 @@ async def serve(
         async with asyncio.TaskGroup() as running:
             bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
             inline, pool, of_each_worker = divide_limit(settings)
-            pushing = running.create_task(host.push(Inline(), inline, stop, bell.set_result))
+            pushing = running.create_task(host.push(Inline(), span_of(settings, inline), stop, bell.set_result))
             if pool:
-                running.create_task(host.pull(Pool(), pool, stop))
+                running.create_task(host.pull(Pool(), span_of(settings, pool), stop))
             await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
             if not bell.done():  # told to stop before it could join
                 return
@@ -213,6 +230,7 @@ async def serve(
             answers_kept = settings.keep_answers_days * _DAY
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns, answers_kept)
             running.create_task(house)
+            running.create_task(watch(ledger, settings, Machine(), clock, new_id, stop, receiver))
             gate.open(app)
             announce(url, first_sign_in or "")
             await stop.wait()

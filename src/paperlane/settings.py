@@ -153,7 +153,23 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that `paperlane serve` listens on.")
     port: int = Field(8400, ge=0, le=65535, description="Port that `paperlane serve` listens on; 0 picks a free one.")
     workers: int = Field(2, ge=0, description="Worker processes that `paperlane serve` starts.")
-    slots: int = Field(10, ge=1, le=1_000_000, description="Tasks that one worker process runs at once.")
+    slots: int = Field(
+        10, ge=1, le=1_000_000, description="Tasks that one worker process runs at once, where nothing is overloaded."
+    )
+    slots_min: int = Field(
+        2,
+        ge=1,
+        le=1_000_000,
+        description="To how few of them it goes down while its machine is overloaded, or a model is asked too often; "
+        "as many as `slots`, or more: it keeps all of them.",
+    )
+    slots_max: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="To how many a worker of the engine `database` goes up while its machine has room and more than 10 "
+        "tasks wait; empty: no more than `slots`.",
+    )
     inline_slots: int = Field(
         4, ge=1, le=1_000_000, description="Tasks that the web process runs at once for the engine `inline`."
     )
@@ -205,6 +221,12 @@ class Settings(BaseSettings):
     )
     user_backlog: int = Field(1_000, ge=1, description="Tasks that a user may have waiting.")
     system_backlog: int = Field(10_000, ge=1, description="Tasks that may wait in the whole system.")
+    user_storage_mb: int = Field(
+        0, ge=0, le=10**12, description="Megabytes of a user's documents that may be kept; 0: no limit."
+    )
+    user_requests_a_minute: int = Field(
+        0, ge=0, le=10**12, description="Requests that a user may make in a minute of each web process; 0: no limit."
+    )
 
     lease_seconds: float = Field(30.0, gt=0, description="A task of a silent worker is taken back after this long.")
     heartbeat_seconds: float = Field(
@@ -283,7 +305,10 @@ class Settings(BaseSettings):
         (), description="Several models, in `paperlane.toml` as `[[models]]`, or here as JSON: a list of objects."
     )
     user_model_tokens: int = Field(
-        0, ge=0, description="Tokens that one user's documents may use up at models in a calendar month; 0: no limit."
+        0,
+        ge=0,
+        le=10**12,
+        description="Tokens that one user's documents may use up at models in a calendar month; 0: no limit.",
     )
     user_model_money: float = Field(
         0.0, ge=0, description="Money that they may cost in a month, in the models' currency; 0: no limit."
@@ -294,10 +319,71 @@ class Settings(BaseSettings):
         description="Days that a model's answers are kept, so that the same passage is not asked twice; 0: for ever.",
     )
 
+    alert_seconds: float = Field(
+        10.0, ge=0.1, le=10, description="How often the figures are looked at, kept for plots and judged by alerts."
+    )
+    alert_webhook: str = Field(
+        "",
+        description="Where incidents are told as JSON when they open and when they close, http:// or https://; empty: "
+        "on the page and in the log only.",
+    )
+    alert_webhook_key_env: str = Field(
+        "PAPERLANE_ALERT_WEBHOOK_KEY",
+        description="The variable of the environment that holds the key by which what the webhook is told is signed; "
+        "nothing is signed where it is not set.",
+    )
+    alert_webhook_seconds: float = Field(
+        10.0, gt=0, le=60, description="How long the webhook may take to answer, all in all."
+    )
+    alert_queue: float = Field(100, ge=0, description="`queue`: tasks that may wait in the whole system.")
+    alert_user_backlog: float = Field(20, ge=0, description="`user-backlog`: tasks of one user that may wait.")
+    alert_oldest_seconds: float = Field(
+        300.0, ge=0, description="`oldest-wait`: how long a task that could run may wait."
+    )
+    alert_dead_letters: float = Field(
+        0, ge=0, description="`dead-letters`: tasks that may fail for good within an hour."
+    )
+    alert_connections: float = Field(
+        0.8, ge=0, le=1, description="`database-connections`: the share of its connections that may be in use."
+    )
+    alert_memory: float = Field(
+        0.85, ge=0, le=1, description="`memory`: the share of a machine's memory that may be in use."
+    )
+    alert_silent_seconds: float = Field(
+        15.0, ge=0, description="`engine-silent`: how long no task may begin though there is room, by whole looks."
+    )
+    alert_bottleneck_seconds: float = Field(
+        60.0, ge=0, description="`bottleneck`: how long a task may wait before it is told what is scarce."
+    )
+    alert_batch_seconds: float = Field(
+        0.5, ge=0, description="`batch-creation`: in what time 95 % of the uploads are answered."
+    )
+    alert_api_seconds: float = Field(
+        1.0, ge=0, description="`api-response`: in what time 95 % of the interface's answers are given."
+    )
+    alert_page_seconds: float = Field(
+        2.0, ge=0, description="`page-response`: in what time 95 % of the pages are answered."
+    )
+    alert_progress_seconds: float = Field(
+        5.0, ge=0, description="`progress-delay`: in what time 99 % of the progress is sent to those that follow it."
+    )
+    alert_completion_seconds: float = Field(
+        300.0, ge=0, description="`mean-completion`: how long tasks may take on average, from upload to report."
+    )
+    alert_recovery_seconds: float = Field(
+        300.0, ge=0, description="`recovery`: how long what a dead worker held may wait to be taken back."
+    )
+    alert_failed_answers: float = Field(
+        0.005, ge=0, le=1, description="`availability`: the share of answers that may be failures of ours."
+    )
+    alert_failed_uploads: float = Field(
+        0.01, ge=0, le=1, description="`creation-success`: the share of uploads that may fail by a fault of ours."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people, or for programs.")
 
-    @field_validator("database_wait_seconds", "pool_slots", mode="before")
+    @field_validator("database_wait_seconds", "pool_slots", "slots_max", mode="before")
     @classmethod
     def _without_a_number(cls, given: object) -> object:
         """An environment has no other way to say so."""
@@ -308,6 +394,15 @@ class Settings(BaseSettings):
     def _by_commas(cls, given: object) -> object:
         """In the environment a list is written as people write it."""
         return tuple(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
+
+    @field_validator("slots_max")
+    @classmethod
+    def _no_less_than_slots(cls, most: int | None, info: ValidationInfo) -> int | None:
+        """It begins with `slots`."""
+        if most is not None and most < (slots := info.data.get("slots", most)):
+            said = "Input should be at least {slots}, the number that PAPERLANE_SLOTS says"
+            raise PydanticCustomError("few_slots", said, {"slots": slots})
+        return most
 
     @field_validator("shard")
     @classmethod
@@ -336,6 +431,27 @@ class Settings(BaseSettings):
         if address and _BUCKET.fullmatch(address) is None:
             raise PydanticCustomError("no_bucket", "Input should be s3://BUCKET or s3://BUCKET/PREFIX")
         return address.rstrip("/")
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _a_receiver(cls, address: str) -> str:
+        """With no name and no password in it: it stands in logs. Its path may be a secret, which is never shown."""
+        try:
+            parts = urlsplit(address)
+            parts.port  # noqa: B018  whether it is a number is looked at only here
+        except ValueError:
+            parts = urlsplit("")
+        if address and (parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc):
+            raise PydanticCustomError("no_address", "Input should be http://HOST/PATH or https://HOST/PATH")
+        return address
+
+    @field_validator("alert_webhook_key_env")
+    @classmethod
+    def _names_a_variable(cls, name: str) -> str:
+        """Somebody may write the key itself here: it must not be shown."""
+        if _VARIABLE.fullmatch(name) is None:
+            raise PydanticCustomError("no_variable", "Input should name a variable of the environment, not hold a key")
+        return name
 
     @field_validator("heartbeat_seconds")
     @classmethod
@@ -421,7 +537,8 @@ def models_of(settings: Settings) -> tuple[ModelTerms, ...]:
 def no_settings(settings: Settings) -> Mapping[str, str]:
     """Variables of the environment that look like settings and are none, each with one that may be meant, or ""."""
     known = {name.upper() for name in Settings.model_fields} | {_KEY_ENV.removeprefix(_PREFIX)}
-    used = {*(_PREFIX + name for name in known), *_BESIDE, *(terms.key_env.upper() for terms in settings.models)}
+    keys = {settings.alert_webhook_key_env.upper(), *(terms.key_env.upper() for terms in settings.models)}
+    used = {*(_PREFIX + name for name in known), *_BESIDE, *keys}
     unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.upper() not in used)
     near = {name: _near(name.removeprefix(_PREFIX).upper(), known) for name in unknown}
     return {name: f"{_PREFIX}{one}" if one else "" for name, one in near.items() if not name.startswith(_BENCHMARKS)}

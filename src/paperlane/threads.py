@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from threading import Thread
 from typing import ParamSpec, TypeVar
@@ -24,7 +25,8 @@ class Threads:
         A thread cannot be interrupted: who is cancelled meanwhile goes on only when the call has ended, so nothing that
         it still does is overtaken by what its caller does to clean up.
         """
-        call = asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **kwargs))
+        whose = copy_context()  # what is logged there is the caller's
+        call = asyncio.get_running_loop().run_in_executor(self._pool, whose.run, partial(function, *args, **kwargs))
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:

@@ -46,6 +46,22 @@ class Blinking(MemoryBooks):
         return seen
 
 
+class Changing(MemoryBooks):
+    """Books whose user has another `budget` each time that it is set."""
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__(budget)
+        self.budget = budget
+
+    def terms(self, user: UserId) -> tuple[Budget, float]:
+        return self.budget, super().terms(user)[1]
+
+    def settle(self, user: UserId, spendings: Spendings) -> Spent:
+        """What was spent is summed up only where that bounds anything."""
+        seen = super().settle(user, spendings)
+        return seen if self.budget.limits else Spent()
+
+
 async def spend(account: Account) -> bool:
     """One request, from its hold to its answer."""
     if not await account.hold("m", EXPECTED):
@@ -100,6 +116,51 @@ async def test_what_is_only_held_refuses_nobody(new_purses: NewPurses):
         for _ in range(2):
             account.add("m", EXPECTED, EXPECTED)
         assert not await fourth
+
+
+async def test_another_budget_holds_from_the_next_task_on(new_purses: NewPurses):
+    books = Changing(Budget(tokens=20))
+    purses = new_purses(books)
+    async with purses.account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert [await spend(account) for _ in range(5)] == [True, True, True, True, False]
+        books.budget = Budget(tokens=40)
+        async with purses.account(USER, Payer(TaskId("s"), 1)) as (another, _):
+            assert [await spend(one) for one in (account, another)] == [True, True]
+            books.budget = Budget(tokens=1)
+            async with purses.account(USER, Payer(TaskId("r"), 1)) as (third, _):
+                assert not any([await spend(one) for one in (account, another, third)])
+
+
+async def test_who_gets_a_budget_has_what_was_spent_before_looked_up(new_purses: NewPurses):
+    books = Changing(Budget())
+    purses = new_purses(books)
+    async with purses.account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert all([await spend(account) for _ in range(40)])
+        await account.purse.look()
+        books.budget = Budget(tokens=200)  # of which one request is so little that it would not look for itself
+        async with purses.account(USER, Payer(TaskId("s"), 1)) as (another, _):
+            assert not await spend(another)
+
+
+@pytest.mark.parametrize("budgets", [(Budget(), Budget(tokens=10**9)), (Budget(tokens=10**9), Budget())])
+async def test_who_gets_or_loses_a_budget_meanwhile_holds_as_much_at_once_as_before(
+    new_purses: NewPurses, budgets: tuple[Budget, Budget]
+):
+    books, most = Changing(budgets[0]), TERMS["m"].in_flight
+    purses = new_purses(books)
+    async with purses.account(USER, Payer(TaskId("t"), 1)) as (account, _):
+        assert all([await account.hold("m", EXPECTED) for _ in range(most)])
+        books.budget = budgets[1]
+        async with purses.account(USER, Payer(TaskId("s"), 1)) as (another, _):
+            for _ in range(most):
+                account.add("m", EXPECTED, USED)
+            books.budget = Budget(tokens=10**9)
+            async with purses.account(USER, Payer(TaskId("r"), 1)) as (third, _):
+                assert all([await another.hold("m", EXPECTED) for _ in range(most)])
+                one_more = asyncio.create_task(third.hold("m", EXPECTED))
+                assert not await soon(one_more)
+                another.add("m", EXPECTED, USED)
+                assert await one_more
 
 
 async def test_with_a_budget_no_more_is_held_than_may_be_under_way(new_purses: NewPurses):

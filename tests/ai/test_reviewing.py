@@ -219,3 +219,10 @@ async def test_the_service_waits_for_as_long_as_its_settings_say():
     async with assembly._reviewing(Settings(model="judge", model_patience_hours=2), object()) as reviewing:
         assert reviewing.patience == 7_200
     assert Settings().model_patience_hours == 24
+
+
+async def test_how_often_models_refused_to_be_asked_so_often_is_counted(asking: Reviewing, endpoint: Endpoint):
+    assert asking.refusals == 0
+    endpoint.does(Rule("push", times=2, retry_after="0.05"), Rule())
+    await review(asking, Questions(("judge", "jury"), ASKED.items[:1]))
+    assert asking.refusals == 2

@@ -26,7 +26,8 @@ from paperlane.ledger import Kept
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Severity
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.records import answers, usage
+from paperlane.records import accounts, answers, usage
+from paperlane.records.accounts import Quotas, Role
 from paperlane.records.answers import LedgerAnswers
 from paperlane.records.books import LedgerBooks
 from paperlane.records.portable import now
@@ -295,6 +296,19 @@ def test_books_tell_what_is_left_of_a_month_and_whose_lane_it_is(ledgers: Callab
     settle(ledger, 1, usage.month_of(ledger.read(now)) - 1.0, payer, m=Spent(Usage(1, 5, 0), 0.0))
     assert books.settle(UserId(1), {}).usage.tokens == 0
     assert books.settle(UserId(1), {payer: {"m": Spent(Usage(2, 9, 0), 0.0)}}).usage.tokens == 4
+
+
+@pytest.mark.parametrize("own", [None, 0, 7])
+def test_books_know_who_has_tokens_of_their_own(ledgers: Callable[[str], SqlLedger], own: int | None):
+    ledger, payer = ledgers(KINDS[0]), Payer(TaskId("t"), 1)
+    quotas = Quotas(model_tokens=own)
+    user = ledger.write(lambda connection: accounts.add(connection, "ann", Role.USER, "", 1.0, quotas)).id
+    books = LedgerBooks(ledger, Budget(tokens=100, money=2.0))
+    assert books.terms(user)[0] == Budget(tokens=100 if own is None else own, money=2.0)
+    usual = LedgerBooks(ledger, Budget())
+    assert usual.terms(user)[0] == Budget(tokens=own or 0)
+    told = usual.settle(user, {payer: {"m": Spent(Usage(1, 5, 0), 0.0)}})  # asked for only where it bounds anything
+    assert told.usage.tokens == (5 if own else 0)
 
 
 def test_a_budget_is_of_a_calendar_month():

@@ -23,7 +23,19 @@ from paperlane import cli
 from paperlane.cli import app
 from paperlane.cli.output import show
 from paperlane.hosting import open_ledger
-from paperlane.model.tasks import BatchId, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.model.tasks import (
+    BatchId,
+    Ended,
+    Failed,
+    Fault,
+    NewBatch,
+    NewTask,
+    Pulse,
+    Span,
+    TaskId,
+    UserId,
+    WorkerId,
+)
 from paperlane.records.schema import audit
 
 BAD = "# One\n\nThe system shall be fast.\n\nTBD.\n"
@@ -332,6 +344,14 @@ def test_users_are_added_changed_listed_and_revoked(tmp_path: Path):
     (listed,) = json.loads(paperlane("user", "list", "--json", *at).stdout)
     assert (listed["limit"], listed["weight"], listed["group"], listed["paused"]) == (7, 2.0, "g", True)
     assert "token" not in listed
+    quotas = ("storage_mb", "requests_a_minute", "model_tokens")
+    assert [listed[name] for name in (*quotas, "stored_mb")] == [None, None, None, 0.0]
+    assert paperlane("user", "set", "ann", "--storage-mb", "500", "--requests", "0", *at).returncode == 0
+    assert paperlane("user", "set", "ann", "--requests", "auto", "--tokens", "9", *at).returncode == 0
+    (listed,) = json.loads(paperlane("user", "list", "--json", *at).stdout)
+    assert [listed[name] for name in quotas] == [500, None, 9]
+    assert "no quota model_tokens of 9999999999999" in paperlane("user", "set", "ann", "--tokens", "9" * 13, *at).stderr
+    assert "--tokens '-1' is no number" in paperlane("user", "set", "ann", "--tokens", "-1", *at).stderr
     assert json.loads(paperlane("user", "token", "ann", "--json", *at).stdout)["token"].startswith("pl_")
     assert paperlane("user", "revoke", "ann", *at).stdout == "Revoked 2 tokens of ann.\n"
     assert paperlane("user", "set", "nobody", "--limit", "3", *at).returncode == 2
@@ -432,6 +452,21 @@ def test_the_limit_of_the_whole_system_is_shown_and_changed(tmp_path: Path):
         done = paperlane("queue", "limit", wrong, *at)
         assert (done.returncode, said in done.stderr, len(done.stderr.splitlines())) == (2, True, 1), done.stderr
     assert json.loads(paperlane("queue", *at, "limit", "default", "--json").stdout)["limit"] == 100
+
+
+def test_workers_are_shown_with_their_slots_and_how_busy_their_machines_are(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    assert paperlane("queue", "workers", "--database", url, "--data", tmp_path).returncode == 2  # nothing is there
+    ledger = open_ledger(url)
+    ledger.register(WorkerId("w"), "database", "host/token", 7, 4, span=Span(4, 2, 10))
+    ledger.renew(WorkerId("w"), [], Pulse(3, 0.256, None))
+    ledger.close()
+    (row,) = json.loads(paperlane("queue", "workers", "--database", url, "--json").stdout)
+    shown = [
+        row[name] for name in ("host", "slots", "wants", "least", "most", "cpu (%)", "memory (%)", "running", "live")
+    ]
+    assert shown == ["host", 4, 3, 2, 10, 26, None, 0, True]
+    assert "26" in paperlane("queue", "workers", "--database", url).stdout
 
 
 def test_failed_tasks_of_another_pipeline_are_shown_too(tmp_path: Path):

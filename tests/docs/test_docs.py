@@ -14,12 +14,12 @@ from paperlane import errors
 from paperlane.catalog import CODES, WORDS
 from paperlane.cli import app
 from paperlane.formats import FORMATS
-from paperlane.model.tasks import Queue
+from paperlane.model.tasks import LaneUse, Queue, UserId
 from paperlane.reports import REPORTS
 from paperlane.reports import WORDS as REPORT_WORDS
 from paperlane.settings import Settings
 from paperlane.web import answers, problems
-from paperlane.web.metrics import Figures
+from paperlane.web.metrics import Figures, Look
 from paperlane.work.child import TOO_COMPLEX
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +53,11 @@ def test_each_setting_has_its_line(name: str):
 def test_the_page_of_checks_is_the_one_that_the_checks_make():
     told = subprocess.run([sys.executable, ROOT / "tools/checks_page.py", "--show"], capture_output=True, check=True)
     assert told.stdout.decode() == page("checks.md"), "run: python tools/checks_page.py"
+
+
+def test_the_page_of_alerts_is_the_one_that_the_alerts_make():
+    told = subprocess.run([sys.executable, ROOT / "tools/alerts_page.py", "--show"], capture_output=True, check=True)
+    assert told.stdout.decode() == page("alerts.md"), "run: python tools/alerts_page.py"
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
@@ -166,7 +171,8 @@ def test_what_is_told_not_to_be_there_yet_is_not():
 
 def test_each_figure_has_its_line():
     nothing = Queue(0, 0, 0.0, 1, 1, 0, lanes=[], engines=[], repairs=0)
-    figures = [metric.name + "_total" * (metric.type == "counter") for metric in Figures(nothing).collect()]
+    seen = Look(nothing, LaneUse(UserId(0), 0, 0, 0, 0, 0, 0.0), dead=0)
+    figures = [metric.name + "_total" * (metric.type == "counter") for metric in Figures(seen, {}).collect()]
     assert len(figures) > 5
     for name in figures:
         assert f"`{name}`" in section("http.md", "Figures"), name

@@ -11,7 +11,8 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
    a worker changes what it holds and no more; `_attempt`: one for each part that was begun, written as it ends;
    `World.took`: no lease is handed out twice.
 4. `_starts`: no start takes a user past its limit, a worker past its slots or the system past what it granted.
-5. `_lane`: counters are their recount, after every commit; `World.took`: no room stays idle while a lane is runnable.
+5. `_lane`: counters are their recount, and each end is counted, after every commit; `World.took`: no room stays idle
+   while a lane is runnable.
 6. `_checkpoint`: kept once, never changed, with its event in one transaction; `_dropped`: one a step, which goes with
    the save of one under another key and else never; `_tell`: no step runs again that is kept under its key.
 7. `_tell`: events are numbered without a gap, percent never falls within a run.
@@ -28,7 +29,7 @@ The numbers are those of the invariants in the design of the ledger (`docs/refer
 11 is a matter of plans (`test_plans.py`), 13 of workers that know less than tasks ask for (`TestVersions`).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -95,6 +96,9 @@ class LaneRow:
     weight: float
     paused: int
     band: int
+    completed: int
+    failed: int
+    cancelled: int
 
     @property
     def runnable(self) -> bool:
@@ -128,7 +132,8 @@ class Told:
 _TABLES = {
     "tasks": "id, user_id, state, fence, run, seq, worker_id, lease_until, charged, cancel, engine, sort_key, batch_id,"
     " crashes, run_at, finished_at, stage, parted, used",
-    "lanes": "user_id, engine, max_running, running, ready, waiting, vtime, served, weight, paused, band",
+    "lanes": "user_id, engine, max_running, running, ready, waiting, vtime, served, weight, paused, band,"
+    " completed, failed, cancelled",
     "events": "task_id, seq, fence, kind, status, step, percent",
     "attempts": "task_id, fence, ended_at, worker_id",
     "checkpoints": "task_id, step, key, fence, file",
@@ -164,6 +169,7 @@ class Auditor:
     tasks: dict[str, TaskRow] = field(default_factory=dict)
     lanes: dict[int, LaneRow] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
+    ends: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # of each user's tasks
     runs: dict[str, tuple[int, str]] = field(default_factory=dict)  # task: the fence and the worker of its attempt
     kept: dict[tuple[str, str], str] = field(default_factory=dict)  # (task, step): key
     files: dict[tuple[str, str], str] = field(default_factory=dict)  # of those whose result lies in one
@@ -226,7 +232,7 @@ class Auditor:
                 case "tasks", _:
                     self._move(TaskRow(*values), moved)
                 case "lanes", _:
-                    lane = LaneRow(*values[:11])
+                    lane = LaneRow(*values[:14])
                     lanes_before.setdefault(lane.user, self.lanes.get(lane.user))
                     self.lanes[lane.user] = lane
                 case "events", "INSERT":
@@ -383,6 +389,8 @@ class Auditor:
         self.expect(percent >= told.percent or again, "7: percent falls from", told.percent, "to", percent, kind)
         self.expect(fence == self.tasks[task].fence, "3: an event under another fence", task, kind)
         self.told[task] = Told(seq, percent, status, told.terminal + (status in ENDED))
+        if status in ENDED:
+            self.ends[self.tasks[task].user][status] += 1
         if kind == "step":
             again = self.kept.get((task, step)) == self.key and not self._is_lost(task, step)
             self.expect(not again, "6: a kept step runs again", task, step)
@@ -453,6 +461,8 @@ class Auditor:
         lane, mine = self.lanes[user], self.of_user[user]
         counted = (len(mine["ready"]), len(mine["waiting"]), len(mine["leased"]) + len(mine["running"]))
         self.expect((lane.ready, lane.waiting, lane.running) == counted, "5: counters", lane, "counted", counted)
+        ends = tuple(self.ends[user][state] for state in ENDED)
+        self.expect((lane.completed, lane.failed, lane.cancelled) == ends, "5: ends", lane, "counted", ends)
         charged = sum(row.charged for state in UNDER_WAY for row in mine[state].values())
         off = abs(lane.vtime - lane.served - charged)
         self.expect(off <= NEAR * (1 + abs(lane.vtime)), "9: virtual time is off by", off, lane)

@@ -15,6 +15,15 @@ BROKEN = {
         waiting <> (SELECT count(*) FROM tasks AS t WHERE t.user_id = l.user_id AND t.state = 'waiting') OR
         running <> (SELECT count(*) FROM tasks AS t WHERE t.user_id = l.user_id AND t.state IN ('leased', 'running'))
     """,
+    "a lane has not counted each end of its tasks": """
+        SELECT user_id, completed, failed, cancelled FROM lanes AS l WHERE
+        completed < (SELECT count(*) FROM events AS e JOIN tasks AS t ON t.id = e.task_id
+            WHERE t.user_id = l.user_id AND e.status = 'completed') OR
+        failed < (SELECT count(*) FROM events AS e JOIN tasks AS t ON t.id = e.task_id
+            WHERE t.user_id = l.user_id AND e.status = 'failed') OR
+        cancelled < (SELECT count(*) FROM events AS e JOIN tasks AS t ON t.id = e.task_id
+            WHERE t.user_id = l.user_id AND e.status = 'cancelled')
+    """,  # it counts more where tasks were deleted since; the auditor knows how many
     "a lane's virtual time is not what it used and what its turns were charged": """
         SELECT user_id, vtime, served FROM lanes AS l WHERE abs(vtime - served - (
             SELECT coalesce(sum(charged), 0) FROM tasks AS t

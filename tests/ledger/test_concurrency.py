@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +23,7 @@ from paperlane.ledger import Kept, Rules
 from paperlane.ledger.schema import backlog, engines, lanes, tasks
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.schedules import NewSchedule, ScheduleId
+from paperlane.model.tallies import once
 from paperlane.model.tasks import Completed, Ended, Failed, Lease, Letters, NewTask, TaskId, UserId, WorkerId
 
 MANY = 4
@@ -184,6 +186,22 @@ def test_counters_are_put_right_once_by_sweeps_at_once(processes: Callable[..., 
     ledgers[0].write(lambda connection: connection.execute(update(lanes).values(ready=0, waiting=3)))
     found = at_once(ledgers, lambda _, ledger: ledger.recover().drifted)
     assert sum(found) == ledgers[0].queue().repairs == 8  # type: ignore[arg-type]
+
+
+def test_what_many_count_at_once_is_all_there(processes: Callable[..., list[SqlLedger]]):
+    ledgers = processes()
+    names = [f"step{number:02}" for number in range(20)]
+
+    def count(n: int, ledger: SqlLedger) -> None:
+        for turn in range(10):
+            mine = names[(n + turn) % 7 :: 2]  # some are made by two at once
+            ledger.tally({("step_seconds", name): once(1.0) for name in (mine if n % 2 else mine[::-1])})
+
+    at_once(ledgers, count)
+    there = ledgers[0].tallies()
+    told = Counter(name for n in range(MANY) for turn in range(10) for name in names[(n + turn) % 7 :: 2])
+    assert {label: one.count for (_, label), one in there.items()} == told
+    assert sum(one.total for one in there.values()) == told.total()
 
 
 def test_who_waits_hears_of_what_another_process_submits(processes: Callable[..., list[SqlLedger]]):

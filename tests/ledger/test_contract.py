@@ -1,10 +1,12 @@
 """What the ledger promises, whatever database keeps it."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from math import inf, nan
 
 import pytest
 from sqlalchemy import Connection, delete, event, insert, select
@@ -30,12 +32,17 @@ from paperlane.model.tasks import (
     Ended,
     Failed,
     Fault,
+    LaneUse,
     Lease,
     NewBatch,
     NewTask,
     Outcome,
+    Paused,
     Progress,
+    Pulse,
     Retry,
+    Span,
+    Stage,
     State,
     TaskId,
     Unreadable,
@@ -393,6 +400,59 @@ class TestTurns:
         assert claim(bench, WorkerId("c"), 10) == []
         bench.ledger.leave(WorkerId("a"))
         assert bench.ledger.register(WorkerId("c"), "database", "h", 3, 10) == 10
+
+    def test_a_worker_that_asks_for_fewer_slots_starts_nothing_until_it_runs_less(self, make_bench: MakeBench):
+        bench = make_bench(system_limit=10)
+        a, b = WorkerId("a"), WorkerId("b")
+        assert bench.ledger.register(a, "database", "h", 1, 10) == 10
+        bench.submit(1, 30)
+        bench.ledger.lane(UserId(1), max_running=30)
+        held = claim(bench, a, 8)
+        assert bench.ledger.register(a, "database", "h", 1, 3) == 3
+        assert bench.ledger.renew(a, held).granted == 3
+        assert bench.ledger.register(b, "database", "h", 2, 10) == 2  # what it still runs is nobody else's yet
+        ended = [Ended(lease, Completed(1.0)) for lease in held]
+        assert bench.ledger.step("database", a, ended[:5], 10) == []
+        assert len(bench.ledger.step("database", a, ended[5:], 10)) == 3
+        assert bench.ledger.register(b, "database", "h", 2, 10) == 7
+        assert bench.ledger.register(a, "database", "h", 1, 10) == 3
+        assert sum(member.slots for member in bench.ledger.members()) == 10
+
+    def test_members_tell_between_how_many_slots_they_choose_and_how_busy_their_machines_are(self, bench: Bench):
+        worker, other = WorkerId("worker"), bench.worker("other", 4)
+        bench.ledger.register(worker, "database", "h", 1, 5, span=Span(5, 2, 20))
+        shown = {member.id: member for member in bench.ledger.members()}
+        told = [(it.asked, it.least, it.wants, it.cpu, it.memory) for it in (shown[worker], shown[other])]
+        assert told == [(20, 2, 5, None, None), (4, 4, 4, None, None)]
+        bench.ledger.renew(worker, [], Pulse(7, 0.25, 0.5))
+        bench.ledger.renew(worker, [])  # tells nothing else
+        shown = {member.id: member for member in bench.ledger.members()}
+        assert (shown[worker].wants, shown[worker].cpu, shown[worker].memory) == (7, 0.25, 0.5)
+        assert (shown[worker].slots, shown[worker].asked, shown[worker].least) == (5, 20, 2)
+        bench.ledger.register(worker, "database", "h", 1, 6, span=Span(5, 2, 20))
+        assert [it.wants for it in bench.ledger.members() if it.id == worker] == [6]
+
+    @pytest.mark.parametrize("share", [None, nan, inf, -0.5, 1.5])
+    def test_a_share_that_is_none_is_not_known(self, bench: Bench, share: float | None):
+        worker = bench.worker()
+        bench.ledger.renew(worker, [], Pulse(3, 0.5, 0.5))
+        bench.ledger.renew(worker, [], Pulse(-3, share, share))
+        (member,) = bench.ledger.members()
+        assert (member.wants, member.cpu, member.memory) == (0, None, None)
+
+    def test_what_waits_is_counted_no_further_than_asked(self, bench: Bench):
+        assert bench.ledger.queued("database", 11) == 0
+        bench.submit(1, 4)
+        bench.submit(2, 3)
+        assert bench.ledger.queued("database", 11) == 7
+        assert bench.ledger.queued("database", 5) == 5
+        assert bench.ledger.queued("elsewhere", 11) == 0
+
+    def test_what_waits_for_its_users_limit_is_no_reason_for_more_slots(self, bench: Bench):
+        bench.ledger.lane(UserId(1), max_running=2)
+        bench.submit(1, 9)
+        claim(bench, bench.worker(), 2)
+        assert bench.ledger.queued("database", 11) == 0
 
     def test_an_unknown_worker_gets_nothing(self, bench: Bench):
         bench.submit(1)
@@ -1282,6 +1342,163 @@ class TestCancelling:
             bench.ledger.batch(BatchId("none"))
 
 
+def ends(bench: Bench, user: int = 1) -> tuple[int, int, int]:
+    (use,) = bench.ledger.uses(UserId(user - 1), 1)
+    assert use.user == user
+    return use.completed, use.failed, use.cancelled
+
+
+class TestCountingEnds:
+    @pytest.mark.parametrize(
+        ("outcome", "counted"),
+        [
+            (Completed(1.0), (1, 0, 0)),
+            (Failed(BUSY), (0, 1, 0)),
+            (Cancelled(), (0, 0, 1)),
+            (Retry(BUSY), (0, 0, 0)),
+            (Yielded(), (0, 0, 0)),
+            (Paused(Stage.MODEL), (0, 0, 0)),
+        ],
+        ids=["completed", "failed", "cancelled", "to retry", "yielded", "paused"],
+    )
+    @pytest.mark.parametrize("by", ["step", "finish"])
+    def test_only_what_ends_a_task_counts(self, bench: Bench, outcome: Outcome, counted: tuple[int, int, int], by: str):
+        bench.submit(1)
+        bench.submit(2)
+        worker = bench.worker()
+        (lease, other) = claim(bench, worker)
+        if by == "step":
+            bench.ledger.step("database", worker, [Ended(lease, outcome)], 0)
+        else:
+            bench.ledger.finish(worker, [Ended(lease, outcome)])
+        mine = bench.ledger.task(lease.task).user
+        assert (ends(bench, mine), ends(bench, bench.ledger.task(other.task).user)) == (counted, (0, 0, 0))
+
+    def test_a_late_outcome_counts_for_nobody(self, bench: Bench):
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0, cpu=3.0))])
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0, cpu=3.0))])
+        assert ends(bench) == (1, 0, 0)
+        assert bench.ledger.uses(UserId(0))[0].cpu == 3.0
+
+    def test_the_last_of_its_tries_is_a_failure(self, make_bench: MakeBench):
+        bench = make_bench(max_retries=1)
+        bench.submit(1)
+        worker = bench.worker()
+        for counted in ((0, 0, 0), (0, 1, 0)):
+            (lease,) = claim(bench, worker)
+            bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
+            bench.clock.pass_time(60)
+            assert ends(bench) == counted
+
+    @pytest.mark.parametrize("state", ["ready", "waiting", "leased", "running"])
+    def test_a_cancel_counts_once_the_task_has_ended(self, bench: Bench, state: str):
+        engine = "pushed" if state == "leased" else "database"
+        bench.ledger.lane(UserId(1), engine=engine)
+        (name,) = bench.submit(1, run_at=bench.clock.now() + 9 if state == "waiting" else 0.0)
+        worker = bench.worker(engine=engine)
+        lease = None
+        match state:
+            case "leased":
+                bench.ledger.lease(engine, 1)
+            case "running":
+                (lease,) = claim(bench, worker)
+            case _:
+                pass
+        assert bench.ledger.task(name).state == state
+        bench.ledger.cancel(name)
+        bench.ledger.cancel(name)
+        if lease is not None:
+            assert ends(bench) == (0, 0, 0)
+            bench.ledger.finish(worker, [Ended(lease, Completed(1.0))])
+        assert ends(bench) == (0, 0, 1)
+
+    def test_poison_is_a_failure_that_the_sweep_counts(self, bench: Bench):
+        bench.submit(1)
+        for number in range(3):
+            assert ends(bench) == (0, 0, 0)
+            assert len(claim(bench, bench.worker(f"w{number}"))) == 1
+            bench.clock.pass_time(31)
+            bench.ledger.recover()
+        assert ends(bench) == (0, 1, 0)
+
+    def test_a_task_that_is_started_again_ends_again(self, bench: Bench):
+        (name,) = bench.submit(1)
+        worker = bench.worker()
+        for count in (1, 2):
+            (lease,) = claim(bench, worker)
+            bench.ledger.finish(worker, [Ended(lease, Failed(BUSY))])
+            assert ends(bench) == (0, count, 0)
+            bench.ledger.retry(name)
+        bench.ledger.cancel(name)
+        assert ends(bench) == (0, 2, 1)
+
+    def test_ends_stay_counted_when_counters_are_put_right_and_old_tasks_go(self, bench: Bench):
+        bench.submit(1, 2)
+        worker = bench.worker()
+        (first, _) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(first, Completed(1.0))])
+        bench.ledger.write(lambda c: c.exec_driver_sql("UPDATE lanes SET ready = 7"))
+        assert bench.ledger.recover().drifted == 1
+        bench.clock.pass_time(2 * 86_400)
+        assert bench.ledger.forget(UserId(1), Kept(finished=86_400.0)) == 1
+        assert ends(bench) == (1, 0, 0)
+
+    def test_what_parts_and_tries_used_of_processors_adds_up(self, bench: Bench):
+        bench.ledger.lane(UserId(1), engine="pushed")
+        bench.submit(1)
+        worker = bench.worker(engine="pushed")
+        told = [Paused(Stage.CPU, cpu=1.0), Retry(BUSY, cpu=2.0), Yielded(cpu=4.0), Cancelled(cpu=8.0)]
+        for outcome in told:
+            (lease,) = bench.ledger.lease("pushed", 1)
+            bench.ledger.begin(lease, worker)
+            bench.ledger.finish(worker, [Ended(lease, outcome)])
+            bench.clock.pass_time(6)
+        assert bench.ledger.uses(UserId(0))[0].cpu == 15.0
+
+    @pytest.mark.parametrize(("told", "kept"), [(-1.0, 0.0), (math.nan, 0.0), (math.inf, 86_400.0)])
+    def test_processor_time_that_makes_no_sense_spoils_no_sum(self, bench: Bench, told: float, kept: float):
+        bench.submit(1)
+        worker = bench.worker()
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Completed(1.0, cpu=told))])
+        assert bench.ledger.uses(UserId(0))[0].cpu == kept
+
+    def test_what_waits_and_runs_is_told_beside_them_by_pages_of_users(self, bench: Bench):
+        bench.ledger.lane(UserId(2), engine="pushed")
+        for user in (1, 2, 3):
+            bench.submit(user, user)
+        claim(bench, bench.worker(), 2)
+        bench.worker("pushed", engine="pushed")
+        bench.ledger.lease("pushed", 1)
+        first, rest = bench.ledger.uses(UserId(0), 2), bench.ledger.uses(UserId(2))
+        assert [(use.user, use.queued, use.running) for use in [*first, *rest]] == [(1, 0, 1), (2, 2, 0), (3, 2, 1)]
+
+    def test_all_users_are_summed_up(self, bench: Bench):
+        assert bench.ledger.use_of_all() == LaneUse(UserId(0), 0, 0, 0, 0, 0, 0.0)
+        for user in (1, 2):
+            bench.submit(user, 3)
+        worker = bench.worker()
+        leases = claim(bench, worker, 4)
+        outcomes = [Completed(1.0, cpu=0.5), Failed(BUSY, cpu=1.0), Cancelled()]
+        bench.ledger.finish(worker, list(map(Ended, leases, outcomes)))
+        assert bench.ledger.use_of_all() == LaneUse(UserId(0), 2, 1, 1, 1, 1, 1.5)
+
+    def test_crashes_are_counted_by_engine_as_they_are_found(self, bench: Bench):
+        bench.submit(1, 2)
+        claim(bench, bench.worker())
+        bench.clock.pass_time(31)
+        bench.ledger.recover()
+        assert {key: one.count for key, one in bench.ledger.tallies().items()} == {("outcomes", "database/crashed"): 2}
+
+    def test_connections_in_use_are_known_without_asking(self, bench: Bench):
+        in_use, most = bench.ledger.pool()
+        assert 0 == in_use < most
+        assert bench.ledger.read(lambda _: bench.ledger.pool()) == (1, most)
+
+
 class TestRecovering:
     def test_a_silent_workers_tasks_go_on_after_the_lease(self, bench: Bench):
         (name,) = bench.submit(1)
@@ -1296,6 +1513,20 @@ class TestRecovering:
         (new,) = claim(bench, alive)
         assert (new.task, new.fence) == (name, old.fence + 1)
         assert [member.id for member in bench.ledger.members()] == [alive]
+
+    def test_leases_that_are_over_are_told_until_they_are_taken_back(self, bench: Bench):
+        bench.submit(1, 3)
+        dead = bench.worker("dead")
+        claim(bench, dead)
+        bench.clock.pass_time(29)
+        assert (bench.ledger.vitals().stranded, bench.ledger.vitals().stranded_for) == (0, 0.0)
+        bench.clock.pass_time(11)
+        vitals = bench.ledger.vitals()
+        assert (vitals.stranded, vitals.stranded_for) == (3, 10.0)
+        assert 0 < vitals.connections <= vitals.most_connections
+        assert vitals.database_bytes > 0
+        bench.ledger.recover()
+        assert bench.ledger.vitals().stranded == 0
 
     def test_a_silent_worker_is_known_until_its_leases_are_over(self, bench: Bench):
         bench.submit(1)
@@ -1530,3 +1761,32 @@ class TestFollowing:
         assert claim(bench, worker) == []
         (lane,) = bench.ledger.queue().lanes
         assert (lane.ready, lane.oldest) == (1, 60.0)
+
+
+class TestEnds:
+    def test_whoever_follows_them_is_told_of_each_end_once_however_it_comes(self, make_bench: MakeBench):
+        bench = make_bench(max_retries=0, max_crashes=1)
+        told: list[TaskId] = []
+        bench.ledger.follow_ends(told.extend)
+        done, failed, given_up, cancelled, stopped, crashed, yielded = bench.submit(1, 7)
+        worker = bench.worker()
+        leases = {lease.task: lease for lease in claim(bench, worker)}
+        outcomes = {done: Completed(), failed: Failed(BUSY), given_up: Retry(BUSY), yielded: Yielded()}
+        bench.ledger.finish(worker, [Ended(leases[name], outcome) for name, outcome in outcomes.items()])
+        assert sorted(told) == sorted([done, failed, given_up])
+        bench.ledger.cancel(yielded)
+        bench.ledger.cancel(stopped)  # while it runs, so it has not ended
+        assert told[3:] == [yielded]
+        bench.ledger.finish(worker, [Ended(leases[stopped], Completed()), Ended(leases[cancelled], Cancelled())])
+        bench.ledger.leave(worker)
+        assert sorted(told[4:]) == sorted([stopped, cancelled, crashed])
+        bench.ledger.retry(failed)
+        bench.ledger.cancel(failed)
+        assert told[7:] == [failed]
+
+    def test_who_follows_no_more_is_told_no_more(self, bench: Bench):
+        told: list[TaskId] = []
+        bench.ledger.follow_ends(told.extend)
+        bench.ledger.follow_ends(None)
+        bench.ledger.cancel(bench.submit(1)[0])
+        assert told == []

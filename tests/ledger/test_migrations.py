@@ -261,6 +261,30 @@ def test_what_models_cost_is_kept_and_workers_of_before_go_on_writing_it(dialect
     assert cost("usage_by_task") == [("t", "m", 3, 60, 9, 1.5)]
 
 
+def test_what_is_kept_since_before_counts_once_for_each_file(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0025")
+    go(dialect, command.downgrade, "-1")
+    of_document = {"name": "a.md", "media_type": "", "sha256": "", "created_at": 0.0}
+    kept = [("t1", 1, "a", 5), ("t2", 1, "a", 5), ("t3", 1, "b", 7), ("t4", 2, "c", 2**40)]
+    with dialect.writer.begin() as connection:
+        for user in (1, 2, 3):
+            row = f"({user}, 'user{user}', 'user', '', 0)"
+            connection.execute(text(f"INSERT INTO users (id, name, role, group_name, created_at) VALUES {row}"))
+        for task, user, blob, size in kept:
+            row = {"task_id": task, "user_id": user, "blob": blob, "bytes": size}
+            connection.execute(insert(records_schema.documents), {**of_document, **row})
+        for blob in ("a", "gone"):
+            connection.execute(insert(records_schema.scheduled_files), {"schedule_id": "s", "blob": blob})
+    go(dialect, command.upgrade, "head")
+    users, files = records_schema.users.c, records_schema.scheduled_files.c
+    with dialect.reader.connect() as connection:
+        stored = connection.execute(select(users.stored, users.storage_mb).order_by(users.id)).all()
+        sizes = connection.execute(select(files.blob, files.bytes).order_by(files.blob)).all()
+    assert [tuple(row) for row in stored] == [(12, None), (2**40, None), (0, None)]
+    assert [tuple(row) for row in sizes] == [("a", 5), ("gone", 0)]
+
+
 def test_each_file_is_named_for_its_revision():
     known = ScriptDirectory.from_config(upgrading.config())
     assert [made.revision for made in known.walk_revisions()] == [*reversed(migrations.revisions())]

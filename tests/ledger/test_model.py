@@ -1,5 +1,6 @@
 """The ledger does what a dictionary would: whatever is asked of it in whatever order, both say the same."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -52,7 +53,7 @@ STEPS = 60
 FAULT = Fault("injected", "An injected fault.")
 ENGINES = {1: "database", 2: "database", 3: "pushed"}
 RULES = Rules(system_limit=8, user_limit=2)
-ENDED = {"completed", "failed", "cancelled"}
+ENDED = ("completed", "failed", "cancelled")
 SUSPECT = RULES.max_crashes - 1
 
 users = st.sampled_from(sorted(ENGINES))
@@ -82,6 +83,7 @@ class Task:
     until: float = 0.0
     begun: float = 0.0
     parted: bool = False
+    ends: Counter[str] = field(default_factory=Counter)
 
     @property
     def under_way(self) -> bool:
@@ -93,6 +95,7 @@ class Task:
 
     def end(self, state: str) -> None:
         self.state, self.worker, self.until, self.parted = state, "", 0.0, False
+        self.ends[state] += 1
 
     def hand_out(self, now: float, *, parted: bool = False) -> None:
         """It is leased and nobody runs it."""
@@ -214,7 +217,7 @@ class Asked(RuleBasedStateMachine):
         self.ledger.cancel(name)
         if task.state == "running":
             task.cancel = 1
-        else:
+        elif task.state != "cancelled":
             task.end("cancelled")
 
     @rule(pick=picks)
@@ -428,6 +431,13 @@ class Asked(RuleBasedStateMachine):
             name: row[-1] for name, row in said.items() if row[1] in {"leased", "running"}
         }
         counted = select(lanes.c.user_id, lanes.c.ready, lanes.c.waiting, lanes.c.running, lanes.c.max_running)
+        ends = select(lanes.c.user_id, lanes.c.completed, lanes.c.failed, lanes.c.cancelled)
+        assert {row[0]: tuple(row[1:]) for row in self.ledger.read(lambda c: c.execute(ends).all())} == {
+            user: tuple(
+                sum(task.ends[state] for task in self.model.tasks.values() if task.user == user) for state in ENDED
+            )
+            for user in ENGINES
+        }
         counters = {row[0]: tuple(row[1:]) for row in self.ledger.read(lambda c: c.execute(counted).all())}
         assert all(
             counters[user]

@@ -54,7 +54,7 @@ def fill(bench: Bench, users: int = 3_000) -> None:
     of_lanes = [
         {
             "user_id": user, "engine": "database", "max_running": 10, "waiting": each["waiting"],
-            "ready": each["ready"] if user < 500 else 0,
+            "ready": each["ready"] if user < 500 else 0, "completed": each["completed"] if user < 500 else 0,
         }
         for user in range(1, users)
     ]  # fmt: skip
@@ -127,6 +127,7 @@ def test_nothing_that_a_task_passes_through_scans_tasks_or_sorts_a_backlog(bench
         bench.ledger.cancel(TaskId("old400-ready-0"))
         bench.ledger.retry(TaskId("old400-ready-0"))
         bench.ledger.runnable("database")
+        bench.ledger.queued("database", 11)
         bench.ledger.moved({lease.task: 1 for lease in leases})
         bench.ledger.events(names[0])
         bench.ledger.leave(other)

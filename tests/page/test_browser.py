@@ -8,48 +8,14 @@ from datetime import UTC, date, datetime
 from itertools import combinations
 from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    FloatRect,
-    Locator,
-    Page,
-    WebSocket,
-    WebSocketRoute,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import FloatRect, Locator, Page, WebSocket, WebSocketRoute, expect
 from tests.conftest import Service, shared_service
 from tests.databases import Databases
+from tests.page.conftest import CONTRASTS, Visit, sign_in
 
 from paperlane.records.accounts import Role
 
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-)  # fmt: skip
-CONTRASTS = """(root) => {
-    const rgba = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
-    const over = ([r, g, b, a = 1], under) => [r, g, b].map((part, at) => part * a + under[at] * (1 - a));
-    const light = (color) => color.map((part) => part / 255)
-        .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
-    const ground = (node) => {
-        const under = node.parentElement ? ground(node.parentElement) : [255, 255, 255];
-        return over(rgba(getComputedStyle(node).backgroundColor), under);
-    };
-    const fade = (node) => (node ? getComputedStyle(node).opacity * fade(node.parentElement) : 1);
-    const texts = [...root.querySelectorAll("*")].filter((node) => node.innerText && !node.children.length);
-    return texts.map((node) => {
-        const under = ground(node);
-        const [r, g, b] = rgba(getComputedStyle(node).color);
-        const pair = [light(over([r, g, b, fade(node)], under)), light(under)].sort((a, b) => b - a);
-        return [node.innerText, (pair[0] + 0.05) / (pair[1] + 0.05)];
-    });
-}"""
 TEXT = "# Gate 😀\n\nThe gate shall be fast.\n\n| Id | Text |\n|---|---|\n| G-1 | 大门应尽快打开 TBD |\n"
 LONG = "\n\n".join(
     "".join(f"Entry {number}.{at} of the log is kept. " for at in range(number * 7 % 29 + 1))
@@ -68,49 +34,10 @@ DROP = """(files) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
-
-
-expect.set_options(timeout=60_000)  # milliseconds: other tests keep the processors busy
-
-Visit = Callable[..., Page]
 TODAY = datetime.now(UTC).date()
 MAY = TODAY.year + (
     date(TODAY.year, 5, 6) <= TODAY
 )  # the year of the next 6 May: no task is put off for longer than one
-CUT = ("Failed to load resource", "WebSocket connection to")  # what a browser says of a line that is cut
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """Opens pages; no script may fail. The browser logs each answer that is an error: `cut` is for tests of those."""
-    contexts: list[BrowserContext] = []
-    problems: list[str] = []
-
-    def visit(url: str, *, cut: bool = False, **options: Any) -> Page:
-        contexts.append(
-            browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options})
-        )
-        opened = contexts[-1].new_page()
-
-        def logged(message: ConsoleMessage) -> None:
-            if message.type == "error" and not (cut and message.text.startswith(CUT)):
-                problems.append(message.text)
-
-        opened.on("pageerror", lambda error: problems.append(str(error)))
-        opened.on("console", logged)
-        opened.goto(url)
-        return opened
-
-    yield visit
-    assert problems == []
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +45,6 @@ def shared(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
     """A service on which each test has a user of its own."""
     with shared_service(tmp_path_factory.mktemp("shared"), all_databases, workers=1) as service:
         yield service
-
-
-def sign_in(page: Page, user: httpx.Client) -> None:
-    page.get_by_label("Token").fill(user.headers["Authorization"].split()[1])
-    page.keyboard.press("Enter")
 
 
 @pytest.fixture
@@ -631,3 +553,22 @@ def test_an_address_that_asks_for_what_there_is_not_leads_back(cut_page: Page):
     expect(cut_page.get_by_role("alert").filter(has_text="There is no status 'lost'.")).to_be_visible()
     cut_page.get_by_role("link", name="All", exact=True).click()
     expect(cut_page.locator("#tasks li, #nothing:visible").first).to_be_visible()
+
+
+def test_a_page_that_asks_too_often_says_so_waits_and_goes_on(
+    cut_page: Page, shared: Service, request: pytest.FixtureRequest
+):
+    page, name = cut_page, request.node.name
+    ask = f"{page.url}api/v1/tasks"
+    shared.change(f"UPDATE users SET requests_a_minute = 20 WHERE name = '{name}'")
+    while page.request.get(ask).ok:
+        pass
+    drop(page, **{"gate.md": TEXT})
+    expect(page.locator("#lost")).to_contain_text("the page goes on in")
+    expect(page.locator("#tasks li")).to_have_attribute("data-status", "completed")
+    expect(page.locator("#lost")).to_be_hidden()
+    while page.request.get(ask).ok:
+        pass
+    page.reload()
+    expect(page.get_by_text("the page goes on in")).to_be_visible()
+    expect(page.locator("#tasks li")).to_have_attribute("data-status", "completed")

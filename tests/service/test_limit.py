@@ -2,6 +2,8 @@
 
 import pytest
 
+from paperlane.assembly import span_of
+from paperlane.model.tasks import Span
 from paperlane.serving import divide_limit
 from paperlane.settings import Settings
 
@@ -32,3 +34,24 @@ from paperlane.settings import Settings
 )
 def test_nobody_takes_what_the_others_need(given: dict[str, object], inline: int, pool: int, of_each_worker: int):
     assert divide_limit(Settings(**given)) == (inline, pool, of_each_worker)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "slots", "most", "span"),
+    [
+        ({}, 10, 0, Span(10, 2, 10)),
+        ({}, 1, 0, Span.fixed(1)),
+        ({"slots_min": 10}, 10, 0, Span.fixed(10)),
+        ({"slots_min": 1_000}, 3, 0, Span.fixed(3)),
+        ({"slots_min": 4}, 10, 50, Span(10, 4, 50)),
+    ],
+)
+def test_a_worker_chooses_between_the_least_and_the_slots_that_it_was_given(
+    given: dict[str, int], slots: int, most: int, span: Span
+):
+    assert span_of(Settings(**given), slots, most) == span  # type: ignore[arg-type]
+
+
+def test_no_more_slots_at_most_than_it_begins_with_make_no_sense():
+    with pytest.raises(ValueError, match="at least 10, the number that PAPERLANE_SLOTS says"):
+        Settings(slots_max=9)

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from tests.manifests import Ending, assert_as_said, assert_decoded, files_of, sa
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from paperlane.assembly import open_desk, open_ledger
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import Completed, Ended, Failed, Fault, Lease, Outcome, State, TaskId, WorkerId
 from paperlane.records.accounts import Role
+from paperlane.settings import Settings
 
 STEPS = ("file_parsing", "document_processing", "section_merge", "issue_detection", "report")
 ENDED = {"completed", "failed", "cancelled"}
@@ -453,3 +456,30 @@ def blobs_of(service: Service) -> set[Path]:
 def assert_tells_nothing(log: str, client: httpx.Client) -> None:
     for secret in ("merger", "Confidential", client.headers["Authorization"].split()[1]):
         assert secret not in log
+
+
+def test_a_quota_that_is_set_from_outside_holds_for_the_running_service(shared: Service):
+    client, files = shared.user("quin"), [("files", ("a.md", b"Fine."))]
+    settings = Settings(data=shared.data)
+    with closing(open_ledger(settings)) as ledger:
+        change = open_desk(settings, ledger).accounts
+
+        def give(**quotas: int) -> None:
+            change.change_user(None, change.user("quin"), quotas=quotas)
+
+        give(storage_mb=1, requests_a_minute=6)
+        answer = client.post("batches", files=files)
+        assert (answer.status_code, answer.headers["ratelimit"].partition(";")[0]) == (202, '"requests"')
+        full = f"UPDATE users SET stored = {2**20 - 4} WHERE name = 'quin'"
+        shared.change(full)
+        there = {path.name for path in shared.data.glob("blobs/??/*")}
+        refused = client.post("batches", files=files)
+        assert (refused.status_code, refused.json()["code"]) == (429, "user_storage_full")
+        assert int(refused.headers["retry-after"]) > 0
+        assert {path.name for path in shared.data.glob("blobs/??/*")} == there
+        give(storage_mb=0)
+        assert client.post("batches", files=files).status_code == 202
+        codes = [client.get("tasks").json().get("code") for _ in range(6)]
+        assert codes[-1] == "too_many_requests"
+        give(requests_a_minute=0)
+        assert client.get("tasks").status_code == 200

@@ -19,6 +19,7 @@ from paperlane.cli.installation import settings_of
 from paperlane.desk import Accounts, Order
 from paperlane.errors import Misconfigured, Unreadable
 from paperlane.model.documents import Upload
+from paperlane.monitor.alerts import ALERTS
 from paperlane.records.accounts import Account, Role
 from paperlane.serving import listen, secret_of
 from paperlane.settings import Settings
@@ -199,4 +200,5 @@ def test_pages_of_other_origins_are_believed_where_they_are_named():
 def test_each_setting_is_read_somewhere():
     code = "\n".join(path.read_text() for path in Path(paperlane.__file__).parent.rglob("*.py"))
     read = set(re.findall(r"settings\.(\w+)", code))
+    read |= {alert.setting for alert in ALERTS.values()}
     assert Settings.model_fields.keys() - read == {"database_url"}  # which settings.database resolves

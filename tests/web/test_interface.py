@@ -505,6 +505,7 @@ OTHERS = {
 }
 LISTS = {
     ("GET", "/api/v1/usage"),
+    ("GET", "/api/v1/usage/accounts"),
     ("GET", "/api/v1/tasks"),
     ("GET", "/api/v1/queue"),
     ("GET", "/api/v1/schedules"),
@@ -521,6 +522,7 @@ OPEN = {
     ("DELETE", "/api/v1/session"),
 }
 OWN = {
+    ("GET", "/api/v1/usage/quotas"),
     ("POST", "/api/v1/batches"),
     ("POST", "/api/v1/schedules"),
     ("GET", "/api/v1/session"),
@@ -536,13 +538,27 @@ ADMINS = {
     ("POST", "/api/v1/users/{user}/token"),
     ("POST", "/api/v1/users/{user}/revoke"),
     ("PUT", "/api/v1/groups/{group}/words"),
+    ("POST", "/api/v1/alerts/silences"),
+    ("DELETE", "/api/v1/alerts/silences/{silence}"),
+    ("POST", "/api/v1/alerts/{incident}/acknowledge"),
+}
+
+
+LOOKERS = {
+    ("GET", "/api/v1/workers"),
+    ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/errors"),
+    ("GET", "/api/v1/alerts"),
+    ("GET", "/api/v1/alerts/kinds"),
+    ("GET", "/api/v1/alerts/silences"),
+    ("GET", "/api/v1/samples"),
 }
 
 
 async def test_every_call_is_known_to_these_tests(house: House):
     paths = (await house["nobody"].get("http://test/openapi.json")).json()["paths"]
     calls = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
-    assert calls == OTHERS | LISTS | OPEN | OWN | ADMINS
+    assert calls == OTHERS | LISTS | OPEN | OWN | ADMINS | LOOKERS
 
 
 async def test_every_answer_and_every_refusal_is_described(house: House):
@@ -639,7 +655,7 @@ async def test_the_queue_shows_who_has_most_waiting_and_counts_everybody(house: 
     assert "Users with less waiting" not in (await house["ann"].get("http://test/queue/now")).text
 
 
-async def test_a_viewer_looks_at_what_is_its_own_and_changes_nothing(house: House):
+async def test_a_viewer_looks_at_the_queue_and_at_its_own_documents_and_changes_nothing(house: House):
     """Its tasks are from when it was a user."""
     vera = house.desk.accounts.user("vera")
     house.desk.accounts.change_user(None, vera, role=Role.USER)
@@ -648,9 +664,11 @@ async def test_a_viewer_looks_at_what_is_its_own_and_changes_nothing(house: Hous
     batch = await house.upload("ann", TEXT, TEXT)
     other = batch["tasks"][0]["id"]
     found = (await house["vera"].get("/queue")).json()
-    assert ([lane["name"] for lane in found["users"]], found["busy_users"], found["queued"]) == (["vera"], 1, 1)
+    assert ([lane["name"] for lane in found["users"]], found["busy_users"], found["queued"]) == (["ann", "vera"], 2, 3)
+    own_only = (await house["bob"].get("/queue")).json()
+    assert ([lane["name"] for lane in own_only["users"]], own_only["queued"]) == (["bob"], 0)
     page = (await house["vera"].get("http://test/queue/now")).text
-    assert ("<td>vera" in page, "<td>ann" in page) == (True, False)
+    assert ("<td>vera" in page, "<td>ann" in page) == (True, True)
     assert [task["id"] for task in (await house["vera"].get("/tasks")).json()["items"]] == [own]
     for path in (f"/tasks/{own}", f"/tasks/{own}/attempts"):
         assert (await house["vera"].get(path)).status_code == 200, path
@@ -758,7 +776,9 @@ async def test_the_whole_systems_limit_changes_while_it_runs(house: House):
 async def test_only_admins_do_what_admins_do(house: House):
     for verb, path in sorted(ADMINS):
         for name, status in (("ann", 403), ("vera", 403), ("nobody", 401)):
-            answer = await house[name].request(verb, f"http://test{path.format(user=1, group='x')}", json={"name": "x"})
+            answer = await house[name].request(
+                verb, f"http://test{path.format(user=1, group='x', silence=1, incident=1)}", json={"name": "x"}
+            )
             assert answer.status_code == status, (verb, path, name)
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +41,15 @@ def _cpu(_value: str, _job: Job) -> str:
         pass
 
 
+def _busy(value: str, _job: Job) -> str:
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    if value == "bad":
+        raise DocumentError("It is damaged.", code="damaged_file")
+    return value
+
+
 def _wait(_value: str, job: Job) -> str:
     job.progress(0.1, str(os.getpid()))
     signal.pause()
@@ -54,6 +64,12 @@ def _crash(_value: str, job: Job) -> str:
 
 def _lie(_value: str, job: Job) -> str:
     job._line.tell({"size": 1 << 40, "resident": 0}, b"x")  # type: ignore[attr-defined]  as one that a file took over
+    signal.pause()
+    return ""
+
+
+def _boast(_value: str, job: Job) -> str:
+    job._line.tell({"size": 3, "resident": 0, "spent": 1e9}, b'"x"')  # type: ignore[attr-defined]  likewise
     signal.pause()
     return ""
 

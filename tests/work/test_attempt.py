@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import count
@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+import structlog
+from structlog.contextvars import get_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 from tests.ledger.conftest import VirtualClock
 from tests.work.conftest import rounds
 from tests.work.counting import COUNTING, ONE, THREE, TWO, HereAndNow
 
+from paperlane import tracing
 from paperlane.blobs.folder import Folder
 from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
@@ -50,9 +53,11 @@ from paperlane.model.tasks import (
     WorkerId,
     Yielded,
 )
+from paperlane.tracing import Span
 from paperlane.work import attempt, notes
 from paperlane.work.attempt import Attempts
 from paperlane.work.gathering import Gathering
+from paperlane.work.metered import spend
 from paperlane.work.notes import Telling
 from paperlane.work.own_time import waiting
 
@@ -435,6 +440,84 @@ async def test_a_drain_hands_back_after_the_running_step(desk: Desk):
     desk.ledger.finish(desk.worker, [ended])
     task = desk.ledger.task(name)
     assert (task.status, task.attempt, task.percent) == ("queued", 0, 20)
+
+
+def counted(desk: Desk) -> dict[tuple[str, str], tuple[int, float]]:
+    """How many there are of each, and their sum."""
+    desk.attempts.counting.flush()
+    return {key: (one.count, one.total) for key, one in desk.ledger.tallies().items()}
+
+
+async def test_how_attempts_end_and_what_they_took_is_counted(desk: Desk):
+    clock = desk.attempts.clock = desk.ledger._transactions.clock = VirtualClock()
+    desk.steps.before = lambda step, _value: clock.pass_time(2) if step == "one" else None
+    desk.submit()
+    clock.pass_time(40)
+    first = desk.claim()
+    clock.pass_time(1)
+    assert isinstance((await desk.attempts(first)).outcome, Completed)
+    assert counted(desk) == {
+        ("wait_seconds", "database"): (1, 40.0),
+        **{("step_seconds", step): (1, 2.0 if step == "one" else 0.0) for step in ("one", "two", "three")},
+        ("outcomes", "database/completed"): (1, 2.0),
+        ("completion_seconds", "database"): (1, 43.0),
+    }
+
+
+@pytest.mark.parametrize("by", ["pull", "push"])
+async def test_only_the_first_begin_of_a_task_counts_its_wait_and_each_outcome_has_its_word(desk: Desk, by: str):
+    desk.ledger.rules = replace(desk.ledger.rules, max_retries=1)
+    clock = desk.attempts.clock = desk.ledger._transactions.clock = VirtualClock()
+    name = desk.submit(**{"fault in two": "passing"})
+    for word in ("retried", "failed"):
+        clock.pass_time(10)
+        desk.attempts.heartbeat.beat()
+        if by == "push":
+            (lease,) = desk.ledger.lease("database", 1)
+            await desk.attempts.and_finish(lease)
+        else:
+            lease = desk.claim()
+            desk.ledger.finish(desk.worker, [await desk.attempts(lease)])
+        assert counted(desk)["outcomes", f"database/{word}"][0] == 1
+    desk.ledger.retry(name)
+    clock.pass_time(10)
+    desk.attempts.heartbeat.beat()
+    await desk.attempts(desk.claim())
+    there = counted(desk)
+    assert there["wait_seconds", "database"] == (1, 10.0)
+    assert ("completion_seconds", "database") not in there
+
+
+async def test_what_is_anothers_by_now_and_parts_of_attempts_are_no_outcomes(desk: Desk):
+    desk.submit()
+    serve(desk, Stage.CPU)
+    desk.attempts.chain = replace(COUNTING, run=in_two_stages)
+    part = await desk.attempts(lease := desk.claim())
+    assert isinstance(part.outcome, Paused)
+    desk.ledger.leave(desk.worker)
+    late = await desk.attempts(lease)
+    assert isinstance(late.outcome, Yielded)
+    assert [key for key in counted(desk) if key[0] == "outcomes"] == [("outcomes", "database/crashed")]
+
+
+async def test_an_outcome_brings_what_its_steps_used_of_a_processor(desk: Desk):
+    desk.steps.before = lambda _step, _value: spend(1.5)
+    desk.submit(**{"fault in three": "document"})
+    ended = await desk.attempts(desk.claim())
+    assert isinstance(ended.outcome, Failed)
+    assert ended.outcome.cpu == 4.5
+    desk.ledger.finish(desk.worker, [ended])
+    assert desk.ledger.uses(UserId(0))[0].cpu == 4.5
+
+
+async def test_a_worker_that_ends_tells_what_it_counted(tmp_path: Path):
+    dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
+    migrate(dialect.writer)
+    ledger = SqlLedger(dialect)
+    async with Host(ledger, COUNTING, HereAndNow()).working(Database.traits, 5) as attempts:
+        attempts.counting.note("outcomes", "database/completed")
+    assert set(ledger.tallies()) == {("outcomes", "database/completed")}
+    ledger.close()
 
 
 async def test_an_attempt_that_takes_too_long_is_retried(desk: Desk):
@@ -1034,3 +1117,123 @@ async def test_who_cancels_an_attempt_stops_what_it_asks_of_a_service(desk: Desk
     desk.attempts.stop(lease, "cancelled")
     assert isinstance((await running).outcome, Cancelled)
     assert stopped.is_set()
+
+
+class TestLines:
+    """What the log says of whom."""
+
+    async def test_each_line_of_an_attempt_says_whose_it_is_however_many_run(self, desk: Desk):
+        first, second = desk.submit(n=1), desk.submit(n=2)
+        leases = [desk.claim(), desk.claim()]
+        log = structlog.get_logger("of a step")
+
+        async def speak(step: str, value: dict[str, object]) -> None:
+            await asyncio.sleep(0)  # the other one goes on meanwhile
+            log.info("on the loop", n=value["n"])
+            await desk.attempts.threads(log.info, "on a thread", n=value["n"])
+
+        desk.steps.before = speak
+        with capture_logs([merge_contextvars]) as logs:
+            await asyncio.gather(*map(desk.attempts, leases))
+        for number, task in enumerate((first, second), start=1):
+            own = [line for line in logs if line.get("task") == task]
+            assert [line["event"] for line in own if "step" not in line["event"]] == [
+                "an attempt begins", *(["on the loop", "on a thread"] * 3), "an attempt ended"
+            ]  # fmt: skip
+            assert {line["n"] for line in own if "n" in line} == {number}
+            said = {(line["user"], line["attempt"], line["engine"], line["worker"]) for line in own}
+            assert said == {(1, 1, "database", desk.worker)}
+        assert get_contextvars() == {}
+
+    async def test_what_is_done_for_many_attempts_at_once_is_said_to_be_nobodys(self, desk: Desk):
+        log, write = structlog.get_logger("of all"), desk.attempts.notes.call
+
+        def together(worker: WorkerId, told: Sequence[Telling]) -> Sequence[PaperlaneError | None]:
+            log.info("written down")
+            return write(worker, told)
+
+        desk.attempts.notes.call = together
+        desk.submit()
+        with capture_logs([merge_contextvars]) as logs:
+            await desk.attempts(desk.claim())
+        assert {line.get("task") for line in logs if line["event"] == "written down"} == {None}
+
+    @pytest.mark.parametrize(
+        ("fault", "level", "outcome", "why"),
+        [
+            ("", "debug", "completed", None),
+            ("document", "info", "failed", "damaged_file"),
+            ("passing", "info", "retry", "step_crashed"),
+        ],
+    )
+    async def test_what_went_wrong_is_said_at_info_by_its_code_alone(
+        self, desk: Desk, fault: str, level: str, outcome: str, why: str | None
+    ):
+        desk.submit(**{"fault in one": fault})
+        with capture_logs([merge_contextvars]) as logs:
+            await desk.attempts(desk.claim())
+        line = logs[-1]
+        assert (line["event"], line["log_level"], line["outcome"]) == ("an attempt ended", level, outcome)
+        assert line.get("why") == why
+        assert get_contextvars() == {}
+        assert "The document is bad" not in repr(logs)
+
+    async def test_a_heartbeat_that_ends_an_attempt_is_said_of_that_one(self, desk: Desk):
+        name = desk.submit()
+
+        async def cancel(_step: str, _value: dict[str, object]) -> None:
+            desk.ledger.cancel(name)
+            desk.attempts.heartbeat.beat()
+            await asyncio.Event().wait()
+
+        desk.steps.before = cancel
+        with capture_logs([merge_contextvars]) as logs:
+            ended = await desk.attempts(desk.claim())
+        assert isinstance(ended.outcome, Cancelled)
+        (line,) = [line for line in logs if line["event"] == "an attempt is told to stop"]
+        assert (line["task"], line["user"], line["attempt"], line["why"]) == (name, 1, 1, "cancelled")
+
+
+class TestSpans:
+    """What an attempt tells while it runs; how a whole task is told, tests/ledger/test_traces.py says."""
+
+    @pytest.fixture
+    def heard(self) -> Iterator[list[Span]]:
+        spans: list[Span] = []
+
+        class Heard:
+            def wants(self, *_trace: object, **_more: object) -> bool:
+                return True
+
+            def tell(self, span: Span) -> None:
+                spans.append(span)
+
+        tracing.listen(Heard())
+        yield spans
+        tracing.listen(None)
+
+    @pytest.mark.parametrize("pushed", [True, False], ids=["pushed", "pulled"])
+    async def test_a_resumed_attempt_tells_which_steps_it_passed_by(
+        self, desk: Desk, heard: list[Span], *, pushed: bool
+    ):
+        name = desk.submit(**{"fault in three": "passing"})
+        if pushed:
+            (lease,) = desk.ledger.lease("database", 1)
+            await desk.attempts.and_finish(lease)
+        else:
+            desk.ledger.finish(desk.worker, [await desk.attempts(desk.claim())])
+        (lease,) = await due(desk)
+        await desk.attempts(lease)
+        told = [(span.parent, span.name, span.fields.get("resumed"), span.fault) for span in heard]
+        first, second = tracing.attempt_of(name, 1), tracing.attempt_of(name, 2)
+        assert told == [
+            (first, "one", False, ""), (first, "one saved", None, ""),
+            (first, "two", False, ""), (first, "two saved", None, ""), (first, "three", False, "step_crashed"),
+            (second, "one", True, ""), (second, "two", True, ""), (second, "three", False, "step_crashed"),
+        ]  # fmt: skip
+        assert len({span.place for span in heard}) == len(heard)
+
+    async def test_a_result_that_is_written_with_the_outcome_is_told_once(self, desk: Desk, heard: list[Span]):
+        name = await delivered(desk)
+        assert [span.name for span in heard if "saved" in span.name] == ["one saved", "two saved", "three saved"]
+        assert {span.parent for span in heard} == {tracing.attempt_of(name, 1)}

@@ -13,7 +13,7 @@ from paperlane.errors import Misconfigured
 from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
-from paperlane.model.tasks import BatchId, Lease, NewBatch, NewTask, Renewal, TaskId, UserId, WorkerId, Yielded
+from paperlane.model.tasks import BatchId, Lease, NewBatch, NewTask, Pulse, Renewal, TaskId, UserId, WorkerId, Yielded
 
 TASK = TaskId("task")
 
@@ -32,9 +32,9 @@ def on_renew(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], 
     renew = SqlLedger.renew
 
     def set_up(first: Callable[[], None]) -> None:
-        def renewed(asked: SqlLedger, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
+        def renewed(asked: SqlLedger, worker: WorkerId, leases: Sequence[Lease], pulse: Pulse) -> Renewal:
             first()
-            return renew(asked, worker, leases)
+            return renew(asked, worker, leases, pulse)
 
         monkeypatch.setattr(SqlLedger, "renew", renewed)
 

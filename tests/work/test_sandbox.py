@@ -18,6 +18,7 @@ from paperlane.errors import DocumentError, Misconfigured, StepFault, Unreadable
 from paperlane.formats import FORMATS
 from paperlane.model.documents import Upload
 from paperlane.work.isolation import probe
+from paperlane.work.metered import metered
 from paperlane.work.sandbox import Limits, Sandbox
 
 HERE = str(Path(__file__).parent)
@@ -70,6 +71,26 @@ async def until_gone(pid: int) -> None:
     async with asyncio.timeout(30):
         while is_alive(pid):
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("value", ["good", "bad"])
+async def test_what_a_step_used_of_a_processor_is_told_to_the_attempt_that_runs_it(box: Sandbox, value: str):
+    with metered() as mine:
+        ran = asyncio.create_task(run(box, "busy", value))
+    with metered() as others:
+        await asyncio.wait([ran])
+        used = mine.seconds
+        await run(box, "busy")
+    assert (ran.exception() is None) == (value == "good")
+    assert used == mine.seconds >= 0.04  # some clocks tick every 10 ms
+    assert others.seconds >= 0.04
+
+
+async def test_a_step_that_tells_of_more_than_it_may_use_is_believed_that_much():
+    with metered() as meter:
+        async with sandbox(cpu_seconds=7) as box:
+            assert await run(box, "boast") == "x"
+    assert meter.seconds == 7
 
 
 @pytest.mark.parametrize("steps", ["nowhere:STEPS", "steps_for_sandbox:NOTHING"])

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 import structlog
 
+from paperlane import tracing
 from paperlane.ai import Answer, Answers, Lane, Question, Said, Spend, State, Usage, Why
 from paperlane.ai.chat import Broke, Chat, Message, NotAccepted, NotPaid, Pushed, Refuses, Reply, TooSlow, Trouble
 from paperlane.ai.permits import Permit, Permits, away, refusing
@@ -65,6 +67,9 @@ class Asker:
         self._store_wait = store_wait
         self._troubled = troubled
         self._worked = 0
+        names = {"gen_ai.operation.name": "chat", "gen_ai.request.model": terms.model}
+        self._asked = {**names, "model": terms.called, "server.address": urlsplit(terms.base_url).hostname or ""}
+        self.pushed = 0  # how often the model refused because it was asked too often
         self._storing = asyncio.Event()  # not while answers cannot be stored
         self._storing.set()
 
@@ -175,6 +180,7 @@ class Asker:
         try:
             reply = await self._reply(messages, room)
         except Pushed as error:
+            self.pushed += 1
             self._permits.pushed(error.wait, str(error))
             raise
         except Refuses as error:
@@ -196,11 +202,14 @@ class Asker:
     async def _reply(self, messages: Sequence[Message], room: int) -> Reply:
         """What it says in time; else Trouble, of which whoever listens is told."""
         try:
-            try:
-                async with asyncio.timeout(self.terms.seconds):
-                    return await self._chat.say(messages, room, SCHEMA)
-            except TimeoutError as error:
-                raise TooSlow("it did not answer in time") from error
+            with tracing.span(f"chat {self.terms.model}", tracing.Kind.CLIENT, **self._asked):
+                try:
+                    async with asyncio.timeout(self.terms.seconds):
+                        reply = await self._chat.say(messages, room, SCHEMA)
+                except TimeoutError as error:
+                    raise TooSlow("it did not answer in time") from error
+                tracing.note(**_told_of(reply))
+                return reply
         except Trouble as error:
             self._troubled(self.terms, str(error))
             raise
@@ -298,6 +307,15 @@ def _counted(reply: Reply, expected: Usage) -> Usage:
     """What the provider counted; where it does not count, what we expected."""
     tokens_out = reply.tokens_out or len(reply.text.encode("utf-8", "replace")) // _BYTES_A_TOKEN
     return Usage(1, reply.tokens_in or expected.tokens_in, tokens_out)
+
+
+def _told_of(reply: Reply) -> Mapping[str, tracing.Value]:
+    """What a span tells of a reply, by OpenTelemetry's names for models; nothing of what was said.
+
+    https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
+    """
+    tokens = {"gen_ai.usage.input_tokens": reply.tokens_in, "gen_ai.usage.output_tokens": reply.tokens_out}
+    return {**tokens, "outcome": "declined" if reply.declined else "cut_off" if reply.cut_off else "answered"}
 
 
 def _free(answer: Answer) -> Answer:

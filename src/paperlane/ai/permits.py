@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -157,7 +158,11 @@ class Permits:
 
     def _look(self) -> None:
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._keep_looking(), name=f"rate of {self._model}")
+            self._looking = asyncio.create_task(
+                self._keep_looking(),
+                name=f"rate of {self._model}",
+                context=Context(),  # of nobody's: it is for all
+            )
 
     async def _keep_looking(self) -> None:
         """Ask while somebody waits, or there is something to tell."""

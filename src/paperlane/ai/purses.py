@@ -128,8 +128,15 @@ class Purse:
         self._taken = Spent()  # held since, or settled
         self._held = Spent()
         self._places = {name: asyncio.Semaphore(one.in_flight) for name, one in terms.items()}
+        self._placed: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()  # requests, since
+
+    def be_given(self, budget: Budget) -> None:
+        """From now on this is what the user may spend; who waits for room looks again."""
+        if budget != self._budget:
+            self._budget, self._looked = budget, -inf
+            self._tell()
 
     def account(self, payer: Payer) -> Account:
         """An account that is paid from it, until it is `closed` as often; the one of this payer that it has already."""
@@ -161,7 +168,9 @@ class Purse:
         try:
             held = await self._is_paid(model, self._cost(model, expected))
         finally:
-            if not held:
+            if held:
+                self._placed[model] += 1
+            else:
                 place.release()
         return held
 
@@ -192,8 +201,13 @@ class Purse:
         self._settled[model] += 1
         # what is left of fractions would be waited for in vain
         self._held = self._held - self._cost(model, expected) if self._under_way.total() else Spent()
-        if self._budget.limits:
+        if self._placed[model]:  # there may have been no budget, or be none any more
+            self._placed[model] -= 1
             self._places[model].release()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Whoever waits for what others hold looks again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -266,6 +280,7 @@ class Purses:
         budget, weight = await self._threads(self._books.terms, user)
         new = Purse(user, budget, self._terms, self._books.settle, self._threads)
         purse = self._purses.setdefault(user, new)
+        purse.be_given(budget)
         account = purse.account(payer)
         try:
             await account.begin(lambda: self._threads(self._books.stands, payer))

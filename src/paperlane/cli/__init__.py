@@ -7,6 +7,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from paperlane.cli import (
+    alerts,
     bench,
     check,
     checks,
@@ -43,6 +44,7 @@ app.add_typer(group.app, name="group")
 app.add_typer(queue.app, name="queue")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
 app.command()(doctor.doctor)
 

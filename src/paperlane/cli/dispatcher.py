@@ -15,6 +15,7 @@ def dispatcher(
 ) -> None:
     """Hand an engine's tasks over until Ctrl-C or SIGTERM. Each of its workers does so too; several are harmless."""
     from paperlane import assembly, logs
+    from paperlane.telemetry import traced
 
     settings = existing(data=data, database=database)
     logs.configure(settings)
@@ -22,4 +23,5 @@ def dispatcher(
     async def run() -> None:
         await assembly.run_dispatcher(settings, engine, assembly.stop_on_signals())
 
-    asyncio.run(run())
+    with traced():
+        asyncio.run(run())

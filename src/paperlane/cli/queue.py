@@ -320,6 +320,40 @@ def resume(context: typer.Context, engine: Engine = "database", data: Data = Non
 
 
 @app.command()
+def workers(
+    context: typer.Context,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show all workers: their slots, between how many they choose, and how busy their machines are."""
+    with desk_in(context, data, database) as desk:
+        members = desk.ledger.members()
+    rows = [
+        {
+            "id": one.id,
+            "engine": one.engine,
+            "host": one.host.partition("/")[0],
+            "pid": one.pid,
+            "running": one.running,
+            "slots": one.slots,
+            "wants": one.wants,
+            "least": one.least,
+            "most": one.asked,
+            "cpu (%)": _percent(one.cpu),
+            "memory (%)": _percent(one.memory),
+            "live": one.live,
+        }
+        for one in members
+    ]
+    show(rows, as_json=as_json, empty="No worker is registered.")
+
+
+def _percent(share: float | None) -> int | None:
+    return None if share is None else round(100 * share)
+
+
+@app.command()
 def limit(
     context: typer.Context,
     number: Annotated[

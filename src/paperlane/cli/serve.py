@@ -21,6 +21,7 @@ def serve(
 ) -> None:
     """Run the service: API, page and worker processes. Ctrl-C and SIGTERM let running steps end first."""
     from paperlane import assembly, logs, serving
+    from paperlane.telemetry import traced
 
     settings = made(host=host, port=port, workers=workers, data=data, database=database)
     logs.configure(settings)
@@ -36,4 +37,5 @@ def serve(
     async def run() -> None:
         await serving.serve(settings, assembly.stop_on_signals(), announce, waits)
 
-    asyncio.run(run())
+    with traced():
+        asyncio.run(run())

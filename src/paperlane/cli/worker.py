@@ -31,6 +31,7 @@ def worker(
     """Run a worker process until Ctrl-C or SIGTERM; running steps end first, the rest is handed back."""
     from paperlane import assembly, logs
     from paperlane.carriers import CARRIED
+    from paperlane.telemetry import traced
 
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
         if given and engine != whose:
@@ -55,7 +56,8 @@ def worker(
         else:
             await assembly.run_beside(settings, engine, door, stop)
 
-    asyncio.run(run())
+    with traced():
+        asyncio.run(run())
     if door is not None:
         shutil.rmtree(door.parent, ignore_errors=True)  # whoever made it may have been killed
 

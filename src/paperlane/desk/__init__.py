@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from paperlane.blobs import Blobs
 from paperlane.clock import Clock
 from paperlane.desk.accounts import Accounts
+from paperlane.desk.alerts import Alerts
 from paperlane.desk.choices import ENGINES
 from paperlane.desk.dead import DeadLetters, together
 from paperlane.desk.documents import Documents
 from paperlane.desk.moments import moment_of
 from paperlane.desk.operating import Operating
+from paperlane.desk.quotas import Quotas
 from paperlane.desk.schedules import Plan, Schedules
 from paperlane.desk.tasks import STATES, Order, Tasks
 from paperlane.desk.uploads import estimated_cost, name_of
+from paperlane.desk.watching import Watching
 from paperlane.desk.words import GroupWords
 from paperlane.ledger import Ledger
 from paperlane.rollout import RollOut
@@ -25,6 +28,7 @@ __all__ = [
     "ENGINES",
     "STATES",
     "Accounts",
+    "Alerts",
     "DeadLetters",
     "Desk",
     "Documents",
@@ -32,8 +36,10 @@ __all__ = [
     "Operating",
     "Order",
     "Plan",
+    "Quotas",
     "Schedules",
     "Tasks",
+    "Watching",
     "estimated_cost",
     "moment_of",
     "name_of",
@@ -59,4 +65,7 @@ class Desk:
     schedules: Schedules
     accounts: Accounts
     operating: Operating
+    quotas: Quotas
+    watching: Watching
     words: GroupWords
+    alerts: Alerts

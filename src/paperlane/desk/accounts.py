@@ -1,7 +1,7 @@
 """Accounts, by whatever they are known: a name, a token, a session, a link."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
@@ -12,15 +12,16 @@ from paperlane.desk.trail import Trail
 from paperlane.errors import Conflict
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
-from paperlane.model.tasks import UserId
+from paperlane.model.tasks import LaneUse, UserId
 from paperlane.records import accounts, usage
-from paperlane.records.accounts import Account, Role
+from paperlane.records.accounts import Account, Quotas, Role
 from paperlane.rollout import RollOut
 from paperlane.settings import Settings
 
 _AUTO = "auto"
 """What stands for an engine where roll-outs are to say which."""
 
+_AS_SET = Quotas()
 _FIRST_ADMIN = "admin"
 _LINK_SECONDS = 3_600.0
 _DAY = 86_400.0
@@ -37,6 +38,15 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """What a user's tasks came to, and what they used up at models."""
+
+    use: LaneUse
+    name: str
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """Accounts with their lanes, and what they sign in with."""
 
@@ -47,15 +57,23 @@ class Accounts:
     trail: Trail
 
     def add_user(
-        self, by: Account | None, name: str, role: Role, group: str, limit: int | None, weight: float | None
+        self,
+        by: Account | None,
+        name: str,
+        role: Role,
+        group: str,
+        limit: int | None,
+        weight: float | None,
+        quotas: Quotas = _AS_SET,
     ) -> Account:
-        """A new account with its lane; limits by role where none is given."""
+        """A new account with its lane; limits by role where none is given, quotas as the settings say."""
         made: list[Account] = []
         now = self.clock.now()
 
         def write(connection: Connection) -> UserId:
-            made.append(accounts.add(connection, name, role, group, now))
-            self.trail.note(connection, by, now, "user added", {"name": name, "role": role})
+            made.append(accounts.add(connection, name, role, group, now, quotas))
+            own = {word: value for word, value in asdict(quotas).items() if value is not None}
+            self.trail.note(connection, by, now, "user added", {"name": name, "role": role, **own})
             return made[-1].id
 
         self.ledger.lane(
@@ -68,6 +86,19 @@ class Accounts:
 
     def _usual_limit(self, role: Role) -> int:
         return self.settings.admin_limit if role is Role.ADMIN else self.settings.user_limit
+
+    def spent(self, by: Account | None, after: int, limit: int) -> Sequence[Spending]:
+        """What all tasks of each user came to, by the users' numbers: a page of those after one.
+
+        One's own only, and everybody's for who looks at all, and at the machine itself.
+        """
+        if by is None or by.role is not Role.USER:
+            used = self.ledger.uses(UserId(after), limit)
+        else:
+            used = [use for use in self.ledger.uses(UserId(by.id - 1), 1) if use.user == by.id > after][:limit]
+        users = [use.user for use in used]
+        names, spent = self.names(users), self.ledger.read(lambda connection: usage.of_users(connection, users))
+        return [Spending(use, names.get(use.user, ""), spent.get(use.user, Spent())) for use in used]
 
     def users(self) -> Sequence[Account]:
         """All accounts."""
@@ -110,15 +141,17 @@ class Accounts:
         weight: float | None = None,
         engine: str | None = None,
         paused: bool | None = None,
+        quotas: Mapping[str, int | None] | None = None,
     ) -> Account:
         """Change an account and its lane while everything runs; a lowered limit kills nothing.
 
         Another role brings its usual limit with it, where none is given and the lane had that of the role before. A
-        named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`.
+        named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`. Of its `quotas`, by the
+        names of `records.accounts.Quotas`, those that are None are as the settings say again.
         """
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
-        changes = {name: value for name, value in asked.items() if value is not None}
+        changes = {name: value for name, value in asked.items() if value is not None} | dict(quotas or {})
         pinned = None if engine is None else "" if engine == _AUTO else engine
         if pinned:
             check_engine(pinned)
@@ -131,7 +164,7 @@ class Accounts:
                 raise Conflict(
                     f"{account.name} is the last admin.", code="last_admin", hint="Make somebody else an admin first."
                 )
-            accounts.change(connection, account.id, role, group, pinned)
+            accounts.change(connection, account.id, role, group, pinned, quotas)
             if usual is not None and (terms := accounts.terms(connection, account.id)) is not None:
                 changes["limit"] = terms.limit
             self.trail.note(connection, by, now, "user changed", {"name": account.name, **changes})

@@ -27,8 +27,8 @@ class Operating:
     trail: Trail
 
     def queue(self, account: Account, most: int = 100) -> Queue:
-        """What runs and waits: one's own, or everything for admins; of so many lanes at most."""
-        return self.ledger.queue(None if account.operates else account.id, most)
+        """What runs and waits: one's own, or everything for admins and viewers; of so many lanes at most."""
+        return self.ledger.queue(None if account.looks else account.id, most)
 
     def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
         """Whether an engine starts tasks. BadRequest for an engine that there is not."""

@@ -10,6 +10,18 @@ def runs(by: Account | None, owner: UserId) -> bool:
     return by is None or by.operates or by.id == owner
 
 
+def check_may_see_use(by: Account | None, user: UserId) -> None:
+    """NotAllowed for who asks what somebody else uses: one's own is seen, and everybody's by who operates."""
+    if not runs(by, user):
+        raise NotAllowed("Only an admin may see what others use.")
+
+
+def check_looks(account: Account) -> None:
+    """NotAllowed for who sees nobody's figures but their own."""
+    if not account.looks:
+        raise NotAllowed("Only admins and viewers look at this.", hint="Ask an admin for the role viewer.")
+
+
 def check_may_change(account: Account) -> None:
     """NotAllowed for who only looks."""
     if account.role is Role.VIEWER:

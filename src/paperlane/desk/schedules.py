@@ -106,7 +106,8 @@ class Schedules:
         files: list[str] = []
 
         def also(connection: Connection) -> None:
-            files.extend(documents.release(connection, found.id))  # of every try: nobody knows which was committed
+            # of every try: nobody knows which was committed
+            files.extend(documents.release(connection, found.id, owner))
             if noting is not None:
                 noting(connection)
 

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
+from sqlalchemy import Connection
+
 from paperlane.checks.words import Words
 from paperlane.clock import Clock, NewId
 from paperlane.desk.choices import check_priority
+from paperlane.desk.quotas import Quotas
 from paperlane.desk.rights import check_may_change, runs
 from paperlane.desk.trail import Trail
 from paperlane.desk.uploads import to_test
@@ -60,14 +63,19 @@ class Tasks:
     clock: Clock
     new_id: NewId
     trail: Trail
+    quotas: Quotas
     check_folder: Callable[[], None]
     """Raises Unmounted where a file that came now would lie apart from the others."""
     profiles: Sequence[str] = ()
     """Those of documents for which none is named; () for the usual one."""
 
     def room(self, account: Account) -> None:
-        """May this account upload now? TooMany past a backlog limit, NotAllowed for viewers, Unmounted: no folder."""
+        """May this account upload now? NotAllowed for viewers, Unmounted without the folder.
+
+        TooMany past a backlog limit, or where no more of theirs may be kept.
+        """
         check_may_change(account)
+        self.quotas.check_storage(account)
         self.ledger.room(account.id)
         self.check_folder()
 
@@ -76,7 +84,10 @@ class Tasks:
         return self.ledger.known(account.id, key) if key else None
 
     def submit(self, account: Account, order: Order) -> tuple[Batch, bool]:
-        """All on disk, or nothing; False beside a batch that was there under this key."""
+        """All on disk, or nothing; False beside a batch that was there under this key.
+
+        TooMany past a limit or a quota; what was there under its key has its place in them already.
+        """
         check_may_change(account)
         order.checked()
         said = self.ledger.read(lambda connection: words.of_group(connection, account.group))
@@ -92,7 +103,12 @@ class Tasks:
             order.content,
         )
         now = self.clock.now()
-        return self.ledger.submit(batch, lambda connection: documents.add(connection, account.id, uploads, now))
+
+        def also(connection: Connection) -> None:
+            self.quotas.take(connection, account.id, uploads.values())
+            documents.add(connection, account.id, uploads, now)
+
+        return self.ledger.submit(batch, also)
 
     def _briefed(self, upload: Upload, said: Words) -> Upload:
         """The same, with what its owner left open in the brief, and the words of their group."""

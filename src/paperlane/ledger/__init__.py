@@ -12,7 +12,9 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from paperlane.errors import CancelRequested, Misconfigured, StaleLease
+from paperlane.model.figures import Vitals
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
+from paperlane.model.tallies import Tallies
 from paperlane.model.tasks import (
     EVERYTHING,
     Attempt,
@@ -23,16 +25,22 @@ from paperlane.model.tasks import (
     DeadLetter,
     Ended,
     Event,
+    Failures,
+    Found,
     Handled,
+    LaneUse,
     Lease,
     Letters,
     Member,
     NewBatch,
     PastAttempt,
     Progress,
+    Pulse,
     Queue,
     Recovery,
     Renewal,
+    Sought,
+    Span,
     State,
     Task,
     TaskId,
@@ -309,6 +317,41 @@ class Ledger(Protocol):
         ...
 
     def members(self) -> Sequence[Member]: ...
+    def follow_ends(self, heard: Callable[[Sequence[TaskId]], None] | None) -> None:
+        """Have `heard` called with each task that this process ends, however it does; None: nobody any more.
+
+        Once that is committed, on whatever thread committed it, which waits meanwhile. One is missed where the answer
+        to a commit was lost.
+        """
+        ...
+
+    def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
+        """What became of the tasks of the next users after this one, by their numbers; those that have a lane."""
+        ...
+
+    def use_of_all(self) -> LaneUse:
+        """The same of all users together, whose number is 0; what is handed out and not begun counts as running."""
+        ...
+
+    def vitals(self) -> Vitals:
+        """How full the database is, and what nobody took back; as cheap as a look at the members."""
+        ...
+
+    # what operators look through
+    def look_for(self, which: Sought, cursor: str = "", limit: int = 100) -> Found:
+        """The newest such tasks of everybody's, among `watching.AT_ONCE` tasks, or all of those that run."""
+        ...
+
+    def failures(self, since: float) -> Failures:
+        """What failed since then: of the latest `watching.MOST_DEAD` dead letters and `watching.AT_ONCE` newest tasks.
+
+        Each try counts, whether another one went well or not.
+        """
+        ...
+
+    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
+        """Slot-seconds that each of these users had in the last so many seconds: the last tries of their tasks."""
+        ...
 
     # schedules
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
@@ -439,9 +482,11 @@ class Ledger(Protocol):
         slots: int,
         version: int = 1,
         channel: Channel = EVERYTHING,
+        span: Span | None = None,
     ) -> int:
-        """Join, or ask for more; the answer is the slots that the system's limit grants, 0 when it is used up.
+        """Join, or ask for more or fewer; the answer is the slots that the system's limit grants, 0 when it is used up.
 
+        Fewer than it runs kill nothing: it starts nothing until it runs less. It may choose in its `span`, as it joins.
         The worker is given no task of a higher `version`, however long it waits: such a payload it cannot read. By
         `channel` leases of a push engine are counted; workers of a pull engine serve everything.
         """
@@ -460,6 +505,10 @@ class Ledger(Protocol):
 
         Where workers of it registered here, something that one of them can read.
         """
+        ...
+
+    def queued(self, engine: str, most: int) -> int:
+        """How many tasks wait for this engine whose users may start more, counted no further than `most`; cheap."""
         ...
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
@@ -493,8 +542,11 @@ class Ledger(Protocol):
         """
         ...
 
-    def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
-        """A heartbeat for the worker and all its leases, and what it learned."""
+    def renew(self, worker: WorkerId, leases: Sequence[Lease], pulse: Pulse | None = None) -> Renewal:
+        """A heartbeat for the worker and all its leases, and what it learned; who looks at workers is shown the pulse.
+
+        A share that is none, and fewer than no slots, are not known.
+        """
         ...
 
     def note(self, worker: WorkerId, notes: Sequence[Note]) -> Sequence[StaleLease | CancelRequested | None]:
@@ -534,6 +586,19 @@ class Ledger(Protocol):
         """Take back what silent workers hold and what nobody began; mend counters that drifted."""
         ...
 
+    # what processes count
+    def tally(self, deltas: Tallies) -> None:
+        """Add to what was counted before by any process, all of it or nothing; names and labels are made as they come.
+
+        Unavailable: nothing was added. Where a commit's answer was lost it counts as added: told again it might count
+        twice. ValueError for a name that makes no sense, or counts that do not.
+        """
+        ...
+
+    def tallies(self) -> Tallies:
+        """What all processes counted since the database was made."""
+        ...
+
     # its own
     def write(self, work: Callable[[Connection], Given]) -> Given:
         """Another room's own write, on the ledger's connection; what it gave in the try that counts."""
@@ -541,6 +606,10 @@ class Ledger(Protocol):
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         """Another room's own read."""
+        ...
+
+    def pool(self) -> tuple[int, int]:
+        """How many connections to the database this process has in use now, and may have at most; asks nobody."""
         ...
 
     def close(self) -> None: ...

@@ -29,7 +29,9 @@ from paperlane.model.tasks import (
 
 log = structlog.get_logger(__name__)
 
-_LONGEST = 86_400.0  # slot-seconds of one turn; more is a clock gone wrong, for which nobody shall pay
+_LONGEST = (
+    86_400.0  # slot-seconds of one turn, or of processors; more is a clock gone wrong, for which nobody shall pay
+)
 _LONGEST_WAIT = 86_400.0  # seconds; whatever a task waits for is worth a look once a day
 _MOST_DOUBLED = 30  # times that a wait doubles: by then it is as long as it gets
 _LONGEST_SUMMARY = 1 << 20  # characters, of its JSON; whatever is larger belongs into a result
@@ -76,7 +78,9 @@ def end(
     asked, parameters = held_by(writing, worker, [one.lease for one in ended])
     found = hold(writing, held, asked, parameters, likely=[one.lease.user for one in ended])
     before(found)
-    outcome_of = ((task, outcomes[task["id"], task["fence"]]) for task in found)
+    outcome_of = [(task, outcomes[task["id"], task["fence"]]) for task in found]
+    for task, outcome in outcome_of:
+        held[task["user_id"]].cpu += min(max(0.0, outcome.cpu), _LONGEST)  # in this order, a NaN is 0
     settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
     return len(found)
 
@@ -190,6 +194,7 @@ def give_back(lane: Lane, task: Change, ended: Ending) -> Change:
 
     What that makes of the task: nothing is charged for it any more, and its next turn begins at the first stage.
     """
+    lane.count_end(ended.to["state"])
     lane.ready += ended.to["state"] == "ready"
     lane.waiting += ended.to["state"] == "waiting"
     lane.settle(task["charged"], ended.used or 0.0)

@@ -76,12 +76,16 @@ class Move:
 
 
 _ENDINGS = {"completed", "failed", "cancelled", "retry", "yielded", "paused", "crashed", "poison"}
+_LAST = frozenset({"completed", "failed", "cancelled", "poison"})
+"""After these nothing comes, unless a person starts the task again."""
 
 
 def move(writing: Writing, moves: Iterable[Move]) -> None:
     """Carry out moves, each with its event; an attempt is written down as it ends."""
     alike: dict[tuple[object, ...], list[Move]] = {}
     for one in moves:
+        if one.kind in _LAST:
+            writing.ended.append(one.task["id"])
         alike.setdefault((one.kind, one.runner, *one.to, *map(one.to.get, _SHARED)), []).append(one)
     for some in alike.values():
         to = some[0].to

@@ -32,6 +32,7 @@ Of = tuple[str, int]
 _CHANGING: dict[str, Kind] = {
     "engine": "key", "weight": "float", "max_running": "int", "running": "int", "ready": "int", "waiting": "int",
     "vtime": "float", "served": "float", "ratio": "float", "paused": "int",
+    "completed": "int", "failed": "int", "cancelled": "int", "cpu": "float",
 }  # fmt: skip
 _values = attrgetter(*_CHANGING)
 
@@ -56,6 +57,10 @@ class Lane:
     served: float
     ratio: float
     paused: int
+    completed: int
+    failed: int
+    cancelled: int
+    cpu: float
     was_runnable: bool = False
     has_settled: bool = False
     stored: tuple[object, ...] = ()
@@ -95,6 +100,18 @@ class Lane:
         if cost > 0:
             off = math.log(min(max(used / cost, 1 / _FURTHEST_OFF), _FURTHEST_OFF))
             self.ratio = math.exp((1 - _LEARNT) * math.log(self.ratio) + _LEARNT * off)
+
+    def count_end(self, state: str) -> None:
+        """A task of it has come to this state; one that was started again ends again."""
+        match state:
+            case "completed":
+                self.completed += 1
+            case "failed":
+                self.failed += 1
+            case "cancelled":
+                self.cancelled += 1
+            case _:
+                pass
 
     def start_at(self, clock: float) -> None:
         """Count as served up to the clock at least."""

@@ -15,6 +15,7 @@ _IN_TURN = (
     .where(lanes.c.engine == bindparam("engine"), lanes.c.band == 0, RUNNABLE)
     .order_by(lanes.c.vtime, lanes.c.user_id)  # so that the index of turns answers, however few lanes there are
 )
+_READY = _IN_TURN.with_only_columns(lanes.c.ready)
 _LANE = _IN_TURN.limit(1).scalar_subquery()
 _BETWEEN = (
     select(tasks.c.id)
@@ -53,6 +54,12 @@ def _has_turn(connection: Connection, dialect: Dialect, engine: str, reads: int,
         return bool(heads.on(connection, parameters).rows())
 
     return gives([first]) or gives(next_lanes(connection, engine, BARREN))  # mostly the first one tells
+
+
+def queued(connection: Connection, engine: str, most: int) -> int:
+    """How many tasks are ready in lanes that are runnable, counted no further than `most`; each of these has one."""
+    ready = connection.scalars(_READY.limit(most), {"engine": engine}).all()
+    return min(most, sum(ready))
 
 
 def next_lanes(connection: Connection, engine: str, most: int) -> Sequence[int]:

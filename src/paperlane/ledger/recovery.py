@@ -1,6 +1,7 @@
 """Taking back what was lost: silent workers, deliveries that nobody began, counters that drifted."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
-from paperlane.ledger import Rules
+from paperlane.ledger import Rules, tallying
 from paperlane.ledger.claims import silent
 from paperlane.ledger.dialects import Given, GivenRows
 from paperlane.ledger.dialects.keyed import select_by_key
@@ -31,6 +32,7 @@ from paperlane.ledger.schema import (
     workers,
 )
 from paperlane.ledger.writing import Writing
+from paperlane.model.tallies import once
 from paperlane.model.tasks import Lease, Recovery, WorkerId
 
 AT_ONCE = 200  # leases that one transaction takes back
@@ -177,6 +179,8 @@ def _take_back(writing: Writing, held: Lanes, found: Sequence[Change], rules: Ru
         begun = attempts.c.task_id.in_([task["id"] for task, _ in running])
         writing.connection.execute(delete(attempts).where(begun, attempts.c.ended_at == 0))
     settle(writing, held, [*running, *leased])
+    crashes = Counter(str(task["engine"]) for task, _ in running)
+    tallying.add(writing, {("outcomes", f"{engine}/crashed"): once(0.0, count) for engine, count in crashes.items()})
     poisoned = sum(ending.how == "poison" for _, ending in running)
     return Recovery(len(running), len(leased), poisoned)
 

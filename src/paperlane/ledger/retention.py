@@ -96,6 +96,17 @@ def overdue(connection: Connection, kept: Kept, since: float, after: UserId, now
     return Overdue(sorted(forget), trim, UserId(users[-1]))
 
 
+def first_expiry(connection: Connection, user: UserId, kept: Kept) -> float | None:
+    """When the first of this user's ended tasks is too old; None where none ever is, or none has ended."""
+    expiries: list[float] = []
+    for state in _ENDED_STATES:
+        seconds = kept.failed if state == State.FAILED else kept.finished
+        first = _of_kind(user, state).with_only_columns(tasks.c.finished_at).with_hint(*_BY_INDEX).limit(1)
+        if seconds and (ended := connection.scalar(first)) is not None:
+            expiries.append(ended + seconds)
+    return min(expiries, default=None)
+
+
 def _end_of(state: str, *, newest: bool = False) -> ScalarSelect[Any]:
     """When the first task of this outcome ended, or the last, of each lane's user; None where there is none."""
     asked = _of_kind(lanes.c.user_id, state).with_only_columns(tasks.c.finished_at).correlate(lanes)

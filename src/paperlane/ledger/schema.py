@@ -26,6 +26,8 @@ from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.sql.visitors import InternalTraversal
 from typing_extensions import override
 
+from paperlane.model.tallies import BUCKETS
+
 metadata = MetaData()
 
 
@@ -137,6 +139,11 @@ lanes = Table(
     Column("served", Double, nullable=False, server_default="0"),  # virtual time of the turns that ended
     Column("ratio", Double, nullable=False, server_default="1"),  # used / estimated, as its last turns were
     Column("paused", Integer, nullable=False, server_default="0"),
+    # of all runs of its tasks that ended since migration 0022, also of tasks that were deleted since
+    Column("completed", BigInteger, nullable=False, server_default="0"),
+    Column("failed", BigInteger, nullable=False, server_default="0"),
+    Column("cancelled", BigInteger, nullable=False, server_default="0"),
+    Column("cpu", Double, nullable=False, server_default="0"),  # seconds of processor time, as attempts told
     Index("lanes_turn", "engine", "band", "vtime", "user_id", **_partial(RUNNABLE)),
     Index("lanes_backlog", "user_id", "ready", "waiting", **_partial(BACKLOGGED)),
     **_kept_room(50),
@@ -167,6 +174,15 @@ backlog = Table(  # one row: who submits shares it until its commit, or has it a
     Column("counts", BigInteger, nullable=False),  # how often all lanes were summed up
     Column("promised", BigInteger, nullable=False),  # what waited then, and what was promised since
     **_kept_room(50),
+)
+
+tallies = Table(  # what all processes counted; the buckets are those of `model.tallies.BOUNDS`
+    "tallies",
+    metadata,
+    Column("name", key(40), primary_key=True),
+    Column("label", key(100), primary_key=True),
+    Column("total", Double, nullable=False, server_default="0"),
+    *(Column(f"bucket_{at}", BigInteger, nullable=False, server_default="0") for at in range(BUCKETS)),
 )
 
 engines = Table(
@@ -295,7 +311,12 @@ workers = Table(
     Column("engine", key(40), nullable=False),
     Column("host", _NAME, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("slots", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),  # that it was granted
+    Column("asked", Integer, nullable=False, server_default="0"),  # the most that it may want; 0: it did not say
+    Column("least", Integer, nullable=False, server_default="0"),
+    Column("wants", Integer, nullable=False, server_default="0"),  # now
+    Column("cpu", Double, nullable=False, server_default="-1"),  # in use, as a share of its machine; -1: not known
+    Column("memory", Double, nullable=False, server_default="-1"),
     Column("version", Integer, nullable=False, server_default="1"),  # the newest payloads that it reads
     Column("stages", key(40), nullable=False, server_default=""),  # that it serves, with commas between; "": all
     Column("shard", Integer, nullable=False, server_default="0"),  # of users

@@ -4,7 +4,7 @@ What people give is refused with BadRequest and a hint, what only programs give 
 never refused: that is cut to what makes sense, in `endings`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 from typing import Any
 
@@ -14,7 +14,7 @@ from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Note
 from paperlane.ledger.schema import batches, checkpoints, chores, engines, schedules, tasks, workers
 from paperlane.model.schedules import NewSchedule
-from paperlane.model.tasks import Channel, Lease, Letters, NewBatch, NewTask, WorkerId
+from paperlane.model.tasks import Channel, Lease, Letters, NewBatch, NewTask, Pulse, Sought, Span, WorkerId
 
 
 def _length(column: Column[Any]) -> int:
@@ -124,27 +124,44 @@ def check_letters(which: Letters) -> None:
             raise BadRequest(f"{text[:100]!r} is no code and no id.", hint="Give it as it was shown.")
 
 
+def check_sought(which: Sought) -> None:
+    """BadRequest for what can be no task's."""
+    if which.user is not None and not 1 <= which.user <= _LARGEST_USER:
+        raise BadRequest(f"No user has the id {which.user}.", hint=f"Users' ids lie between 1 and {_LARGEST_USER}.")
+    for text in (which.code, which.engine, which.batch or ""):
+        if clean(text) != text:
+            raise BadRequest(f"{text[:100]!r} is no code, no engine and no id.", hint="Give it as it was shown.")
+
+
 def check_user(user: int) -> None:
     """ValueError for what is no user's id; 0 stands for nobody known."""
     if not 1 <= user <= _LARGEST_USER:
         raise ValueError(f"Users' ids count from 1: {user}")
 
 
-def check_worker(worker: WorkerId, engine: str, slots: int, version: int, channel: Channel) -> None:
+def check_worker(worker: WorkerId, engine: str, slots: int, version: int, channel: Channel, span: Span) -> None:
     """ValueError for a worker that would be mistaken for another: "" is nobody. It may have no slots.
 
     Also for a channel that no task could come through, or one of more shards than are kept apart.
     """
     check_text("A worker's id", worker, workers.c.id)
     check_text("An engine's name", engine, engines.c.name)
-    if not 0 <= slots <= LARGEST_LIMIT:
-        raise ValueError(f"A worker has 0 to {LARGEST_LIMIT} slots, not {slots}")
+    for count in (slots, span.most):
+        if not 0 <= count <= LARGEST_LIMIT:
+            raise ValueError(f"A worker has 0 to {LARGEST_LIMIT} slots, not {count}")
     if not 1 <= version <= _LARGEST_INTEGER:
         raise ValueError(f"Versions of payloads count from 1: {version}")
     if not (channel.stages and 0 <= channel.shard < channel.shards):
         raise ValueError(f"No task comes through this channel: {channel}")
     if channel.shards > MOST_SHARDS:
         raise ValueError(f"Users are divided into {MOST_SHARDS} shards at most, not {channel.shards}")
+
+
+def pulse_told(pulse: Pulse) -> Mapping[str, float]:
+    """What of a pulse is written down, by column; -1 for what is no share."""
+    shares = {"cpu": pulse.cpu, "memory": pulse.memory}
+    known = {name: -1.0 if share is None or not 0 <= share <= 1 else share for name, share in shares.items()}
+    return {"wants": min(max(pulse.wants, 0), LARGEST_LIMIT), **known}
 
 
 def check_notes(notes: Sequence[Note]) -> None:

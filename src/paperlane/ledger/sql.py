@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, update
+import structlog
+from sqlalchemy import Connection, QueuePool, update
 from sqlalchemy.exc import IntegrityError
 
 from paperlane.clock import Clock
@@ -39,8 +40,10 @@ from paperlane.ledger import (
     results,
     retention,
     submitting,
+    tallying,
     unread,
     views,
+    watching,
     working,
 )
 from paperlane.ledger.backlog import Backlog
@@ -65,12 +68,14 @@ from paperlane.ledger.sense import (
     check_page,
     check_priority,
     check_schedule,
+    check_sought,
     check_terms,
     check_text,
     check_user,
     check_worker,
     clean,
     is_lease,
+    pulse_told,
 )
 from paperlane.ledger.standing import Standing
 from paperlane.ledger.sweeper import Sweeper
@@ -78,7 +83,9 @@ from paperlane.ledger.transactions import Transactions
 from paperlane.ledger.troubles import told
 from paperlane.ledger.working import Halted
 from paperlane.ledger.writing import Asked, Writing
+from paperlane.model.figures import Vitals
 from paperlane.model.schedules import Firing, NewSchedule, Schedule, ScheduleId
+from paperlane.model.tallies import Tallies
 from paperlane.model.tasks import (
     EVERYTHING,
     Attempt,
@@ -89,22 +96,30 @@ from paperlane.model.tasks import (
     DeadLetter,
     Ended,
     Event,
+    Failures,
+    Found,
     Handled,
+    LaneUse,
     Lease,
     Letters,
     Member,
     NewBatch,
     PastAttempt,
     Progress,
+    Pulse,
     Queue,
     Recovery,
     Renewal,
+    Sought,
+    Span,
     State,
     Task,
     TaskId,
     UserId,
     WorkerId,
 )
+
+log = structlog.get_logger(__name__)
 
 Given = TypeVar("Given")
 
@@ -325,6 +340,37 @@ class SqlLedger:
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
 
+    def follow_ends(self, heard: Callable[[Sequence[TaskId]], None] | None) -> None:
+        self._transactions.heard_ends = heard
+
+    def vitals(self) -> Vitals:
+        return self._ask(lambda connection: views.vitals(connection, self.dialect, self._now(connection)))
+
+    def uses(self, after: UserId, limit: int = 100) -> Sequence[LaneUse]:
+        check_page(limit)
+        return self._ask(lambda connection: views.uses(connection, after, limit))
+
+    def use_of_all(self) -> LaneUse:
+        return self._ask(views.use_of_all)
+
+    # what operators look through
+
+    def look_for(self, which: Sought, cursor: str = "", limit: int = 100) -> Found:
+        check_page(limit)
+        check_cursor(cursor)
+        check_sought(which)
+        return self._ask(lambda connection: watching.look_for(connection, which, cursor, limit))
+
+    def failures(self, since: float) -> Failures:
+        return self._ask(lambda connection: watching.failures(connection, self.dialect, since))
+
+    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
+        def question(connection: Connection) -> Mapping[UserId, float]:
+            now = self._now(connection)
+            return watching.served(connection, users, now - seconds, now)
+
+        return self._ask(question)
+
     # schedules
 
     def add_schedule(self, new: NewSchedule, also: Also | None = None) -> Schedule:
@@ -529,8 +575,10 @@ class SqlLedger:
         slots: int,
         version: int = 1,
         channel: Channel = EVERYTHING,
+        span: Span | None = None,
     ) -> int:
-        check_worker(worker, engine, slots, version, channel)
+        span = span or Span.fixed(slots)
+        check_worker(worker, engine, slots, version, channel, span)
         self._reads[engine] = max(version, self._reads.get(engine, version))
         entry = {
             "id": worker,
@@ -538,6 +586,8 @@ class SqlLedger:
             "host": host[:LONGEST_HOST],
             "pid": pid,
             "slots": slots,
+            "asked": span.most,
+            "least": span.least,
             "version": version,
         }
         return self._change(lambda writing: working.register(writing, entry, channel, self.rules.system_limit))
@@ -577,6 +627,10 @@ class SqlLedger:
             return looking.is_runnable(connection, self.dialect, engine, now, self._reads.get(engine))
 
         return self._ask(look)
+
+    def queued(self, engine: str, most: int) -> int:
+        check_page(most)
+        return self._ask(lambda connection: looking.queued(connection, engine, most))
 
     def lease(self, engine: str, most: int) -> Sequence[Lease]:
         return self._with_lanes(lambda writing, lanes: channels.hand_out(writing, lanes, engine, most, self.rules))
@@ -625,8 +679,9 @@ class SqlLedger:
             raise ValueError("Notes beside outcomes are of the attempts that end, not of others")
         return self._keep_results(notes, tell, lambda: self._standing.alone(worker))
 
-    def renew(self, worker: WorkerId, leases: Sequence[Lease]) -> Renewal:
-        return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease))
+    def renew(self, worker: WorkerId, leases: Sequence[Lease], pulse: Pulse | None = None) -> Renewal:
+        tells = {} if pulse is None else pulse_told(pulse)
+        return self._change(lambda writing: working.renew(writing, worker, leases, self.rules.lease, tells))
 
     def progress(self, worker: WorkerId, reports: Sequence[tuple[Lease, Progress]]) -> None:
         self._change(lambda writing: working.tell(writing, worker, reports))
@@ -715,6 +770,21 @@ class SqlLedger:
     def recover(self) -> Recovery:
         return self._sweeper.sweep()
 
+    # what processes count
+
+    def tally(self, deltas: Tallies) -> None:
+        tallying.check(deltas)
+        unsure: list[float] = []
+        try:
+            self._change(lambda writing: tallying.add(writing, deltas), repeatable=False, unsure=unsure)
+        except Unavailable as error:
+            if not unsure:
+                raise
+            log.warning("the answer to a commit of counts was lost; they may be missing", why=error.message)
+
+    def tallies(self) -> Tallies:
+        return self._ask(tallying.read)
+
     # its own
 
     def write(self, work: Callable[[Connection], Given]) -> Given:
@@ -722,6 +792,11 @@ class SqlLedger:
 
     def read(self, ask: Callable[[Connection], Given]) -> Given:
         return self._ask(ask)
+
+    def pool(self) -> tuple[int, int]:
+        pools = [engine.pool for engine in {self.dialect.writer, self.dialect.reader}]
+        known = [pool for pool in pools if isinstance(pool, QueuePool)]
+        return sum(pool.checkedout() for pool in known), sum(pool.size() + pool._max_overflow for pool in known)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  it has no other name
 
     def close(self) -> None:
         self.dialect.close()

@@ -202,6 +202,8 @@ def cancel(writing: Writing, task: TaskId) -> bool:
             lane = held[row["user_id"]]
             if row["state"] == "leased":
                 ended |= give_back(lane, row, Ending(ended, "cancelled", None))
+            else:
+                lane.count_end("cancelled")
             lane.ready -= row["state"] == "ready"
             lane.waiting -= row["state"] == "waiting"
             move(writing, [Move(row, ended, "cancelled")])

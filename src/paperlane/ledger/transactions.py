@@ -16,6 +16,7 @@ from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.troubles import told
 from paperlane.ledger.writing import Overtaken, Writing
+from paperlane.model.tasks import TaskId
 
 Given = TypeVar("Given")
 
@@ -39,12 +40,16 @@ class _Unknown(Exception):
 
 @dataclass(slots=True)
 class Transactions:
-    """`clock` is given in simulations only; else the database's own counts. `chance` spreads retries, from 0 to 1."""
+    """`clock` is given in simulations only; else the database's own counts. `chance` spreads retries, from 0 to 1.
+
+    `heard_ends` is told of tasks that ended, once that is committed.
+    """
 
     dialect: Dialect
     jumps: Jumps
     clock: Clock | None = None
     chance: Callable[[], float] = random.random  # noqa: S311  keeps no secret
+    heard_ends: Callable[[Sequence[TaskId]], None] | None = None
     _latest: float = 0.0
     _lock: Lock = field(default_factory=Lock)
 
@@ -165,6 +170,8 @@ class Transactions:
         _do(writing.afterwards)
         if writing.woken:
             self.dialect.announce(writing.woken)
+        if writing.ended and self.heard_ends is not None:
+            self.heard_ends(writing.ended)
         return answer
 
     @told()

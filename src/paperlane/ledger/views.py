@@ -46,6 +46,7 @@ from paperlane.ledger.schema import (
     tasks,
     workers,
 )
+from paperlane.model.figures import Vitals
 from paperlane.model.tasks import (
     Batch,
     BatchId,
@@ -53,6 +54,7 @@ from paperlane.model.tasks import (
     Event,
     Fault,
     Lane,
+    LaneUse,
     Member,
     PastAttempt,
     Queue,
@@ -336,6 +338,35 @@ def _lanes(
     ]
 
 
+def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:
+    """What became of the tasks of the next users after this one."""
+    leased, _ = _leased(connection, None)
+    asked = select(lanes).where(lanes.c.user_id > after).order_by(lanes.c.user_id).limit(limit)
+    return [
+        LaneUse(
+            user=UserId(row["user_id"]),
+            queued=row["ready"] + row["waiting"] + min(row["running"], leased.get(row["user_id"], 0)),
+            running=max(0, row["running"] - leased.get(row["user_id"], 0)),
+            completed=row["completed"],
+            failed=row["failed"],
+            cancelled=row["cancelled"],
+            cpu=row["cpu"],
+        )
+        for row in connection.execute(asked).mappings()
+    ]
+
+
+def use_of_all(connection: Connection) -> LaneUse:
+    """What became of all tasks."""
+    names = ("running", "completed", "failed", "cancelled", "cpu")
+    waits = func.sum(lanes.c.ready + lanes.c.waiting).label("queued")
+    summed = (
+        connection.execute(select(waits, *(func.sum(lanes.c[name]).label(name) for name in names))).mappings().one()
+    )
+    of = {name: int(summed[name] or 0) for name in ("queued", "running", "completed", "failed", "cancelled")}
+    return LaneUse(user=UserId(0), **of, cpu=float(summed["cpu"] or 0.0))
+
+
 def _leased(connection: Connection, user: UserId | None) -> tuple[Counter[int], Counter[str]]:
     """How many tasks are handed out and not begun, by their users and by the engines of their lanes.
 
@@ -390,6 +421,15 @@ def _engines(connection: Connection, depths: Mapping[str, _Depth]) -> Sequence[E
     ]
 
 
+def vitals(connection: Connection, dialect: Dialect, now: float) -> Vitals:
+    """How full the database is, and leases that are over and that nobody took back."""
+    full = dialect.fullness(connection)
+    over = select(func.count(), func.min(tasks.c.lease_until)).where(UNDER_WAY, tasks.c.lease_until <= now)
+    stranded, since = connection.execute(over).one()
+    passed = 0.0 if since is None else now - since
+    return Vitals(full.connections, full.most_connections, full.bytes, stranded, passed)
+
+
 def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member]:
     """All workers that the ledger knows."""
     held = select(tasks.c.worker_id, func.count()).where(UNDER_WAY, RUNNING)
@@ -406,6 +446,15 @@ def members(connection: Connection, now: float, rules: Rules) -> Sequence[Member
             seen_at=row["seen_at"],
             live=row["seen_at"] > now - rules.lease,
             channel=channel_of(row["stages"], row["shard"], row["shards"]),
+            asked=row["asked"] or row["slots"],  # a worker of before does not say
+            least=row["least"] if row["asked"] else row["slots"],
+            wants=row["wants"] if row["asked"] else row["slots"],
+            cpu=_share(row["cpu"]),
+            memory=_share(row["memory"]),
         )
         for row in connection.execute(select(workers).order_by(workers.c.started_at)).mappings()
     ]
+
+
+def _share(told: float) -> float | None:
+    return told if told >= 0 else None

@@ -37,7 +37,7 @@ _MEMBERS = select(workers.c.id, workers.c.slots, workers.c.engine, *_SERVES).ord
 
 
 def register(writing: Writing, worker: Change, channel: Channel, otherwise: int) -> int:
-    """Enter the worker, or its wish for more slots; what the system's limit leaves is granted.
+    """Enter the worker, or its wish for more slots or fewer; what the system's limit leaves is granted.
 
     Registrations take turns at one row: two at once would be granted the same slots. Who joins where turns begin tells
     into how many shards its engine's users are divided.
@@ -49,7 +49,7 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
     slots = {row.id: row.slots for row in others}
     held = _UnderWay.of(connection).at(slots, {row.id: row.engine for row in others})
     granted = max(0, min(worker["slots"], most - sum(max(slots[other], held[other]) for other in slots)))
-    seen = {"slots": granted, "seen_at": writing.now}
+    seen = {"slots": granted, "wants": worker["slots"], "seen_at": writing.now}
     if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
         entry = {**worker, **channels.words_of(channel), **seen, "started_at": writing.now}
         connection.execute(writing.dialect.insert_new(workers), entry)
@@ -165,7 +165,10 @@ _VERSION = Prepared(select(workers.c.version).where(workers.c.id == bindparam("w
 @cache
 def _to_begin(given_rows: GivenRows) -> tuple[Prepared, Given]:
     given = given_rows("begun", of_task="key")
-    columns = (*WHOLE_TURN, *(tasks.c[name] for name in ("version", "step", "payload")))
+    columns = (
+        *WHOLE_TURN,
+        *(tasks.c[name] for name in ("version", "step", "payload", "sort_key", "priority", "begun_at")),
+    )
     asked = select(*columns).where(tasks.c.id == given.table.c.of_task).order_by(tasks.c.id)
     return Prepared(select_by_key(asked, given.table, tasks).with_for_update(of=tasks)), given
 
@@ -202,6 +205,7 @@ def begin(
             begun[lease] = row
             turns.setdefault(row["engine"], []).append(row)
     kept = _steps_kept(writing, begun.values())
+    ages = {lease: _ages(row, writing.now, rules) for lease, row in begun.items()}
     for engine, of_engine in turns.items():
         start(writing, of_engine, engine, worker, rules.lease, handed_out=True)
     return refused | {
@@ -214,9 +218,24 @@ def begin(
             bytes(row["payload"]),
             max(0.0, seconds - row["took"]),
             frozenset(kept.get(lease.task, ())),
+            *ages[lease],
         )
         for lease, row in begun.items()
     }
+
+
+def _ages(task: Change, now: float, rules: Rules) -> tuple[float | None, float | None]:
+    """How long ago a task could first have started, and how long it waited, where it begins now, or did a moment ago.
+
+    When that was, its `sort_key` was made of. One that was started again could start at another time, which no row
+    tells.
+    """
+    if task["run"] > 1:
+        return None, None
+    since = task["sort_key"] + task["priority"] * rules.ageing
+    begun = now if task["state"] == "leased" else task["begun_at"]
+    is_first = not task["started_at"] or task["started_at"] == task["begun_at"] == begun
+    return max(0.0, now - since), max(0.0, begun - since) if is_first else None
 
 
 def _steps_kept(writing: Writing, rows: Iterable[Change]) -> Mapping[str, set[str]]:
@@ -250,14 +269,17 @@ def _renew(given_rows: GivenRows) -> tuple[Update, Given]:
     return KeyedUpdate(tasks).where(*running_under(given)).values(lease_until=bindparam("until")), given
 
 
-def renew(writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float) -> Renewal:
-    """Prolong all that is still held; a worker that the ledger gave up holds nothing.
+def renew(
+    writing: Writing, worker: WorkerId, leases: Sequence[Lease], length: float, tells: Mapping[str, float]
+) -> Renewal:
+    """Prolong all that is still held, and write down what it tells; a worker that the ledger gave up holds nothing.
 
     What it does not name (a claim whose answer it never heard, an outcome that it has yet to tell) runs out by itself.
     But what was given before the clock was set back would do so only when the clock is there again: that is shortened.
     """
     connection = writing.connection
-    if connection.execute(update(workers).where(workers.c.id == worker).values(seen_at=writing.now)).rowcount == 0:
+    told = {**tells, "seen_at": writing.now}
+    if connection.execute(update(workers).where(workers.c.id == worker).values(told)).rowcount == 0:
         return Renewal(lost=tuple(leases), cancelled=(), known=False)
     granted = connection.execute(select(workers.c.slots).where(workers.c.id == worker)).scalar_one()
     from_later = writing.soon(_FROM_LATER, {"worker": worker, "beyond": writing.now + 2 * length}).tuples()

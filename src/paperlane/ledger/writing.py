@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from paperlane.ledger.dialects import Dialect
 from paperlane.ledger.dialects.prepared import NOTHING, Answer, Parameters, Prepared, Row, is_listened
+from paperlane.model.tasks import TaskId
 
 _COMMIT = Prepared(text("COMMIT"))
 
@@ -58,8 +59,8 @@ class Writing:
     of them. `instant` makes the time that counts of what the database's clock said, and of this process's monotonic
     one when it was asked. `again` holds the instants of earlier tries of the same work of which nobody knows whether
     they were committed; `anew` says that an earlier one was overtaken. `woken` gathers the engines for which a lane
-    became runnable: who waits for that is told after the commit. `afterwards` is done only once it is committed, and
-    `undone` only once it is certain that it never will be.
+    became runnable, and `ended` the tasks that came to their end: who waits for that is told after the commit.
+    `afterwards` is done only once it is committed, and `undone` only once it is certain that it never will be.
     """
 
     _connection: Connection
@@ -68,6 +69,7 @@ class Writing:
     again: Sequence[float] = ()
     anew: bool = False
     woken: set[str] = field(default_factory=set)
+    ended: list[TaskId] = field(default_factory=list)
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     undone: list[Callable[[], None]] = field(default_factory=list)
     _waiting: list[Asked] = field(default_factory=list)

@@ -88,10 +88,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The chain ended; its result is saved. `seconds` is the slot time used, `summary` is kept with the task."""
+    """The chain ended; its result is saved. `seconds` is the slot time used, `summary` is kept with the task.
+
+    `cpu`, here and of all other outcomes, is the processor time in seconds that its isolated steps told of.
+    """
 
     seconds: float = 0.0
     summary: Mapping[str, object] = field(default_factory=dict)
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class Retry:
 
     fault: Fault
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ class Failed:
 
     fault: Fault
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ class Cancelled:
     """Somebody asked for it."""
 
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class Yielded:
     after: float = 0.0
     why: str = ""
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,7 @@ class Paused:
     stage: Stage
     seconds: float = 0.0
     took: float = 0.0
+    cpu: float = 0.0
 
 
 Outcome = Completed | Retry | Failed | Cancelled | Yielded | Paused
@@ -160,7 +169,9 @@ class Attempt:
     """What a worker must know to run a lease.
 
     `number` counts from 1, `payload` is the task's input (JSON), `seconds` is how long the attempt may still take: what
-    its earlier parts took is gone. Of the steps in `kept` earlier attempts or parts left results.
+    its earlier parts took is gone. Of the steps in `kept` earlier attempts or parts left results. The task could have
+    started `age` seconds before this began, None where a person started it again; `waited` is how many seconds it did
+    not, told of its very first begin only.
     """
 
     lease: Lease
@@ -171,6 +182,8 @@ class Attempt:
     payload: bytes
     seconds: float
     kept: frozenset[str] = frozenset()
+    age: float | None = None
+    waited: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +288,75 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """Which tasks an operator looks for: those that everything given here holds for; `code` is their fault's."""
+
+    user: UserId | None = None
+    batch: BatchId | None = None
+    states: Sequence[State] = ()
+    engine: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A task without what it holds; times as in a Task. `worker` runs it now, "" where none does."""
+
+    id: TaskId
+    batch: BatchId
+    user: UserId
+    state: State
+    engine: str
+    worker: WorkerId
+    step: str
+    percent: float
+    attempt: int
+    created_at: float
+    started_at: float
+    finished_at: float
+    run_at: float
+    fault: Fault | None
+
+    @property
+    def status(self) -> str:
+        """One of queued, running, completed, failed, cancelled."""
+        return self.state.status
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look through the newest tasks found, newest first, and among how many.
+
+    `cursor` leads to older ones, "" at the end.
+    """
+
+    tasks: Sequence[Outline]
+    looked: int
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A try at a task that failed, or a task that did without one; `step` is where, "" where that is not known."""
+
+    task: TaskId
+    user: UserId
+    engine: str
+    step: str
+    fault: Fault
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What failed, the latest first; `looked` tasks were looked at for it, and `whole` where these are all."""
+
+    found: Sequence[Failure]
+    looked: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Letters:
     """Which dead letters are meant: those that everything given here holds for.
 
@@ -351,6 +433,41 @@ class PastAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Between how many slots a worker may choose, and with how many it begins."""
+
+    start: int
+    least: int
+    most: int
+
+    def __post_init__(self) -> None:
+        """ValueError for one that begins outside of it."""
+        if not 0 <= self.least <= self.start <= self.most:
+            raise ValueError(f"A span of slots begins inside of it, not as {self}")
+
+    @classmethod
+    def fixed(cls, slots: int) -> "Span":
+        """So many, whatever happens."""
+        return cls(slots, slots, slots)
+
+    @property
+    def is_fixed(self) -> bool:
+        return self.least == self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a worker tells with a heartbeat: how many slots it wants now, and how much of its machine is in use.
+
+    Shares from 0 to 1; None where the sensor failed.
+    """
+
+    wants: int
+    cpu: float | None = None
+    memory: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """What a heartbeat learned: leases that are lost, and leases whose task somebody cancelled.
 
@@ -403,6 +520,23 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneUse:
+    """What became of a user's tasks: what waits and runs now, and the ends of all runs of all that there ever were.
+
+    One that was started again ends again. `cpu` is seconds of processor time, of the isolated steps of attempts that
+    told it.
+    """
+
+    user: UserId
+    queued: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
 class EngineState:
     """An engine as the queue shows it."""
 
@@ -451,7 +585,11 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A registered worker; `slots` is what the system's limit granted it, of its engine it serves `channel`."""
+    """A registered worker; `slots` is what the system's limit granted it, of its engine it serves `channel`.
+
+    It may choose between `least` and `asked` slots, and `wants` so many now. `cpu` and `memory` are shares of its
+    machine that were in use at its last heartbeat, from 0 to 1; None: the sensor failed, or it never told.
+    """
 
     id: WorkerId
     engine: str
@@ -463,3 +601,8 @@ class Member:
     seen_at: float
     live: bool
     channel: Channel = EVERYTHING
+    asked: int = 0
+    least: int = 0
+    wants: int = 0
+    cpu: float | None = None
+    memory: float | None = None

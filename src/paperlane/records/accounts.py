@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
@@ -19,10 +19,11 @@ from paperlane.records.schema import tokens, users
 _HOLDER = select(users).join(tokens, tokens.c.user_id == users.c.id)
 _NAME = re.compile(r"[\w.@+-]{1,100}")
 LONGEST_GROUP = 100  # characters
+LARGEST_QUOTA = 10**12  # of MB an exabyte; what every database's columns hold, also in bytes
 
 
 class Role(StrEnum):
-    """What an account may do: a viewer looks at what is its own and changes nothing, an admin runs the service."""
+    """What an account may do: a viewer looks, also at how the service does, and changes nothing; an admin runs it."""
 
     USER = "user"
     VIEWER = "viewer"
@@ -30,8 +31,20 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Quotas:
+    """What an account may use beside its lane: None is as the settings say, 0 without a limit."""
+
+    storage_mb: int | None = None
+    requests_a_minute: int | None = None
+    model_tokens: int | None = None  # in a calendar month
+
+
+_AS_SET = Quotas()
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who may come in."""
+    """Somebody who may come in. Who has used up more, or may, is the same account still."""
 
     id: UserId
     name: str
@@ -39,11 +52,21 @@ class Account:
     group: str
     created_at: float
     pinned: str = ""  # the engine that was chosen for this account alone
+    quotas: Quotas = field(default=_AS_SET, compare=False)
+    stored: int = field(default=0, compare=False)  # bytes of its kept files
 
     @property
     def operates(self) -> bool:
         """May this account look at all lanes and tasks, stop and restart these? What they hold stays their owners'."""
         return self.role is Role.ADMIN
+
+    @property
+    def looks(self) -> bool:
+        """May this account look at everybody's figures: who waits, what failed, which workers live, who changed what?
+
+        Not at documents, nor at what they are called, nor at sentences that may quote from them.
+        """
+        return self.role in {Role.ADMIN, Role.VIEWER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +80,36 @@ class Terms:
 
 
 def _account(row: Row[*tuple[object, ...]]) -> Account:
-    return Account(UserId(row.id), row.name, Role(row.role), row.group_name, row.created_at, row.pinned)
+    quotas = Quotas(row.storage_mb, row.requests_a_minute, row.model_tokens)
+    user, role = UserId(row.id), Role(row.role)
+    return Account(user, row.name, role, row.group_name, row.created_at, row.pinned, quotas, row.stored)
 
 
-def add(connection: Connection, name: str, role: Role, group: str, now: float) -> Account:
-    """A new account. BadRequest for a name or a group that makes no sense, Conflict for a name that is taken."""
+def add(connection: Connection, name: str, role: Role, group: str, now: float, quotas: Quotas = _AS_SET) -> Account:
+    """A new account. BadRequest for what makes no sense, Conflict for a name that is taken."""
     if _NAME.fullmatch(name) is None:
         raise BadRequest(
             f"{name[:100]!r} is no user name.", hint="Use letters, digits and . _ @ + - only, at most 100 of them."
         )
-    group = _group(group)
+    group, own = _group(group), _checked(asdict(quotas))
     try:
         made = connection.execute(
-            insert(users), {"name": name, "role": role.value, "group_name": group, "created_at": now}
+            insert(users), {"name": name, "role": role.value, "group_name": group, "created_at": now, **own}
         )
     except IntegrityError as error:
         raise Conflict(f"There is a user {name} already.", code="name_taken") from error
     assert made.inserted_primary_key is not None
-    return Account(UserId(made.inserted_primary_key[0]), name, role, group, now)
+    return Account(UserId(made.inserted_primary_key[0]), name, role, group, now, quotas=quotas)
+
+
+def _checked(quotas: Mapping[str, int | None]) -> Mapping[str, int | None]:
+    """The same. BadRequest for a number that makes no sense."""
+    for name, value in quotas.items():
+        if value is not None and not 0 <= value <= LARGEST_QUOTA:
+            raise BadRequest(
+                f"There is no quota {name} of {value}.", hint=f"Give 1 to {LARGEST_QUOTA}, or 0 for no limit."
+            )
+    return quotas
 
 
 def _group(said: str) -> str:
@@ -129,6 +164,11 @@ def terms(connection: Connection, user: UserId) -> Terms | None:
     return None if row is None else _terms(row)
 
 
+def model_tokens(connection: Connection, user: UserId) -> int | None:
+    """The tokens that an account may use up at models in a month; None: as the settings say."""
+    return connection.scalar(select(users.c.model_tokens).where(users.c.id == user))
+
+
 def _terms(row: Row[*tuple[object, ...]]) -> Terms | None:
     return None if row.user_id is None else Terms(row.max_running, row.weight, row.engine, bool(row.paused))
 
@@ -156,12 +196,21 @@ def of_id(connection: Connection, user: UserId) -> Account:
 
 
 def change(
-    connection: Connection, user: UserId, role: Role | None, group: str | None, pinned: str | None = None
+    connection: Connection,
+    user: UserId,
+    role: Role | None,
+    group: str | None,
+    pinned: str | None = None,
+    quotas: Mapping[str, int | None] | None = None,
 ) -> None:
-    """Give an account another role, group or engine of its own. BadRequest for a group that makes no sense."""
+    """Give an account another role, group or engine of its own, or other ones of its quotas, by their names.
+
+    BadRequest for a group or a quota that makes no sense.
+    """
+    own = dict(_checked(quotas or {}))
     group = None if group is None else _group(group)
     new = {"role": role.value if role else None, "group_name": group, "pinned": pinned}
-    if given := {name: value for name, value in new.items() if value is not None}:
+    if given := {name: value for name, value in new.items() if value is not None} | own:
         connection.execute(update(users).where(users.c.id == user).values(given))
 
 

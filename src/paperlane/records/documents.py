@@ -1,5 +1,6 @@
 """Documents: what was uploaded for each task, and which files schedules will test again."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, union_all
@@ -8,6 +9,7 @@ from paperlane.errors import Conflict
 from paperlane.model.documents import Upload
 from paperlane.model.schedules import ScheduleId
 from paperlane.model.tasks import TaskId, UserId
+from paperlane.records import storage
 from paperlane.records.schema import documents, scheduled_files
 
 
@@ -45,27 +47,47 @@ def hold(connection: Connection, schedule: ScheduleId, tasks: Sequence[TaskId]) 
 
     The documents are locked, so that none of them is forgotten before the schedule is there.
     """
-    asked = select(documents.c.blob).where(documents.c.task_id.in_(tasks)).order_by(documents.c.task_id)
-    blobs = connection.scalars(asked.with_for_update()).all()
-    if len(blobs) < len(tasks):
+    asked = select(documents.c.blob, documents.c.bytes).where(documents.c.task_id.in_(tasks))
+    found = connection.execute(asked.order_by(documents.c.task_id).with_for_update()).all()
+    if len(found) < len(tasks):
         raise Conflict(
             "Documents of this batch were old and are gone.", code="documents_gone", hint="Upload them again."
         )
-    rows = [{"schedule_id": schedule, "blob": blob} for blob in sorted(set(blobs))]
+    files = sorted({(row.blob, row.bytes) for row in found})
+    rows = [{"schedule_id": schedule, "blob": blob, "bytes": size} for blob, size in files]
     connection.execute(insert(scheduled_files), rows)
 
 
-def release(connection: Connection, schedule: ScheduleId) -> Sequence[str]:
-    """A schedule is no more; which files were its."""
+def release(connection: Connection, schedule: ScheduleId, owner: UserId) -> Sequence[str]:
+    """A schedule is no more; which files were its. Those that nothing names now count as stored no more."""
+    storage.hold(connection, [owner])
     of_it = scheduled_files.c.schedule_id == schedule
-    blobs = connection.scalars(select(scheduled_files.c.blob).where(of_it)).all()
+    files = connection.execute(select(scheduled_files.c.blob, scheduled_files.c.bytes).where(of_it)).all()
     connection.execute(delete(scheduled_files).where(of_it))
-    return blobs
+    _free(connection, [(owner, row.blob, row.bytes) for row in files])
+    return [row.blob for row in files]
 
 
 def forget(connection: Connection, tasks: Sequence[TaskId]) -> Sequence[str]:
-    """The documents of these tasks are no more; which files they were in."""
+    """The documents of these tasks are no more; which files they were in.
+
+    Those that nothing names now count as stored no more.
+    """
     of_them = documents.c.task_id.in_(tasks)
-    blobs = connection.scalars(select(documents.c.blob).where(of_them)).all()
+    storage.hold(connection, connection.scalars(select(documents.c.user_id).where(of_them).distinct()).all())
+    files = connection.execute(select(documents.c.user_id, documents.c.blob, documents.c.bytes).where(of_them)).all()
     connection.execute(delete(documents).where(of_them))
-    return blobs
+    _free(connection, [(row.user_id, row.blob, row.bytes) for row in files])
+    return [row.blob for row in files]
+
+
+def _free(connection: Connection, files: Sequence[tuple[int, str, int]]) -> None:
+    """Of these users' files, those that nothing names any more give their room back; a file may come several times.
+
+    Their users are held: whoever lets go of the last other name of a file at the same time waits, and then sees it.
+    """
+    kept = named(connection, [blob for _, blob, _ in files])
+    freed = Counter[int]()
+    for user, blob, size in sorted(set(files)):
+        freed[user] += 0 if blob in kept else size
+    storage.free(connection, freed)

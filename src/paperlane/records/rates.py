@@ -1,15 +1,37 @@
 """The rates of models in the ledger's database: one row a model, changed by one worker after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
 
+from paperlane.ai.rate import Standing
 from paperlane.ledger import Ledger
+from paperlane.model.figures import ModelFigures
 from paperlane.records.portable import insert_new, now
 from paperlane.records.schema import rates
 
 Given = TypeVar("Given")
+
+
+_LATELY = 120.0  # seconds
+
+
+def standings(connection: Connection) -> Sequence[ModelFigures]:
+    """What all workers know of each model, by its name."""
+    at = now(connection)
+    found = connection.execute(select(rates.c.model, rates.c.standing).order_by(rates.c.model))
+    return [_figures(row.model, Standing.read(row.standing), at) for row in found]
+
+
+def _figures(model: str, of: Standing, at: float) -> ModelFigures:
+    return ModelFigures(
+        name=model,
+        refusals=of.pushes if at - of.pushed_at < _LATELY else 0,
+        closed_for=max(0.0, of.closed_until - at, of.open_until - at),
+        away=of.open_until > at or of.refused,
+        rationed=of.reserve < 0,
+    )
 
 
 class LedgerRates:

@@ -18,6 +18,11 @@ users = Table(
     Column("created_at", Double, nullable=False),
     # the engine that was chosen for this user alone; "": as roll-outs say
     Column("pinned", key(40), nullable=False, server_default=""),
+    # quotas of this user's own; NULL: as the settings say, 0: no limit
+    Column("storage_mb", BigInteger),
+    Column("requests_a_minute", BigInteger),
+    Column("model_tokens", BigInteger),  # in a calendar month
+    Column("stored", BigInteger, nullable=False, server_default="0"),  # bytes of kept files, each file once
 )
 
 tokens = Table(
@@ -60,6 +65,7 @@ scheduled_files = Table(  # what a schedule will test again, however long ago it
     metadata,
     Column("schedule_id", _ID, primary_key=True),
     Column("blob", key(200), primary_key=True),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
     Index("scheduled_files_blob", "blob"),
 )
 
@@ -174,4 +180,53 @@ rates = Table(  # what all workers know of each model's rate
     metadata,
     Column("model", key(200), primary_key=True),
     Column("standing", LONG, nullable=False),  # JSON of ai.rate.Standing
+)
+
+samples = Table(  # what looks found: one each 10 s for a day, and one a minute for a month
+    "samples",
+    metadata,
+    Column("step", Integer, primary_key=True, autoincrement=False),  # seconds
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", LONG, nullable=False),  # JSON of model.figures.Series
+)
+
+incidents = Table(  # what alerts found, from its opening on
+    "incidents",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("alert", key(60), nullable=False),
+    Column("subject", key(200), nullable=False),  # an engine, a worker, a user; "": the whole
+    Column("severity", key(10), nullable=False),
+    Column("value", Double, nullable=False),  # at the opening
+    Column("threshold", Double, nullable=False),
+    Column("params", LONG, nullable=False),  # JSON: what fills its sentence
+    Column("opened_at", Double, nullable=False),
+    Column("closed_at", Double, nullable=False, server_default="0"),
+    Column("acknowledged_by", BigInteger),
+    Column("acknowledged_at", Double, nullable=False, server_default="0"),
+    # records.incidents.Telling: what the webhook is still to be told
+    Column("opening", Integer, nullable=False, server_default="0"),
+    Column("closing", Integer, nullable=False, server_default="0"),
+    # one open at a time of each trouble and subject
+    Index("incidents_once", "closed_at", "alert", "subject", unique=True),
+)
+
+silences = Table(  # of what nobody is told until a time
+    "silences",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("alert", key(60), nullable=False),
+    Column("subject", key(200), nullable=False),  # "": all
+    Column("created_at", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("made_by", BigInteger, nullable=False),
+    Index("silences_until", "until"),
+)
+
+watch = Table(  # one row: which process looks at the figures, and when it last did
+    "watch",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("watcher", key(60), nullable=False),
+    Column("at", Double, nullable=False),
 )

@@ -109,6 +109,12 @@ def by_user(connection: Connection, begin: float, user: UserId | None = None) ->
     return found
 
 
+def of_users(connection: Connection, users: Sequence[UserId]) -> Mapping[int, Spent]:
+    """What each of these users has used up at all models, ever; those that used up nothing are left out."""
+    asked = select(usage.c.user_id, *_sums(usage)).where(usage.c.user_id.in_(users)).group_by(usage.c.user_id)
+    return {row.user_id: _spent(row) for row in connection.execute(asked)}
+
+
 def _sums(table: Table) -> Sequence[Label[Any]]:
     return [func.sum(table.c[name]).label(name) for name in _NOTHING]
 

@@ -139,6 +139,28 @@ class Batch(TypedDict):
     percent: Percent
 
 
+class Spending(TypedDict):
+    """What all runs of a user's tasks came to since they are counted, deleted ones too, and what waits and runs now.
+
+    `sockets` are those that are open at the service that answers. `sessions` of the database are none: nothing that
+    runs or is followed holds one between two statements.
+    """
+
+    user: int
+    name: str
+    queued: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+    cpu_seconds: float
+    tokens: int
+    money: float
+    currency: str
+    sockets: int
+    sessions: int
+
+
 class Used(TypedDict):
     """What a user's documents used up at one model."""
 
@@ -150,6 +172,34 @@ class Used(TypedDict):
     tokens_out: int
     money: float
     currency: str
+
+
+class Quota(TypedDict):
+    """What is used of a quota, and the most that may be; null: there is no limit."""
+
+    used: int
+    limit: int | None
+
+
+class Money(TypedDict):
+    """The same of money, in the models' currency."""
+
+    used: float
+    limit: float | None
+
+
+class Quotas(TypedDict):
+    """What a user uses and may use. Requests and sockets are those of the web process that answers."""
+
+    user: int
+    name: str
+    running: Quota
+    waiting: Quota
+    storage_bytes: Quota
+    requests_a_minute: Quota
+    model_tokens: Quota
+    model_money: Money
+    sockets: Quota
 
 
 class Rejected(TypedDict):
@@ -289,7 +339,7 @@ class Text(TypedDict):
 
 
 class User(TypedDict):
-    """An account, with what its lane may where that is told."""
+    """An account, with what its lane may where that is told, and its own quotas: null as the settings say, 0 none."""
 
     id: int
     name: str
@@ -300,6 +350,10 @@ class User(TypedDict):
     weight: NotRequired[float]
     engine: NotRequired[EngineName]
     paused: NotRequired[bool]
+    storage_mb: NotRequired[int | None]
+    requests_a_minute: NotRequired[int | None]
+    model_tokens: NotRequired[int | None]
+    stored_bytes: NotRequired[int]
 
 
 class GroupWords(TypedDict):
@@ -372,6 +426,116 @@ class Queue(TypedDict):
     users: Sequence[Lane]
     engines: Sequence[EngineState]
     unreadable: Sequence[Unreadable]
+
+
+class Worker(TypedDict):
+    """A worker of an engine: `slots` are granted to it, `asked` is its most and `least` its least, `wants` is now.
+
+    `cpu` and `memory` are shares of its machine, null where it cannot tell; `seen` is how many seconds ago it was.
+    """
+
+    id: str
+    engine: str
+    host: str
+    pid: int
+    slots: int
+    asked: int
+    least: int
+    wants: int
+    running: int
+    cpu: float | None
+    memory: float | None
+    started_at: Moment | None
+    seen_at: Moment | None
+    seen: float
+    live: bool
+    stages: Sequence[str]
+    shard: int
+    shards: int
+
+
+class AuditEntry(TypedDict):
+    """Who changed what; `name` is theirs, "" for the command line of the machine itself, whose `user` is 0."""
+
+    id: str
+    at: Moment | None
+    user: int
+    name: str
+    what: str
+    details: Mapping[str, Any]
+
+
+class FailureGroup(TypedDict):
+    """Failures that are alike; `message` has … for numbers, names and places, `tasks` are five of them at most."""
+
+    fingerprint: str
+    code: str
+    step: str
+    message: str
+    hint: str
+    count: int
+    users: int
+    first_at: Moment | None
+    last_at: Moment | None
+    engines: Sequence[str]
+    tasks: Sequence[str]
+
+
+class Failures(TypedDict):
+    """Groups of failures, the most frequent first; `whole` where no older task was left out of the look."""
+
+    items: Sequence[FailureGroup]
+    next: str | None
+    looked: int
+    whole: bool
+
+
+class Incident(TypedDict):
+    """What an alert found: of a subject, "" for the whole; `value` and `limit` as they were when it opened."""
+
+    id: str
+    alert: str
+    subject: str
+    severity: Annotated[str, _one_of("warning", "critical")]
+    message: str
+    hint: str
+    value: float
+    limit: float
+    opened_at: Moment | None
+    closed_at: Moment | None
+    acknowledged_by: str | None
+    acknowledged_at: Moment | None
+    silenced_until: Moment | None
+
+
+class Kind(TypedDict):
+    """An alert that there is; `limit_said` is its limit for people, `setting` what changes it, null: nothing does."""
+
+    name: str
+    title: str
+    what: str
+    severity: Annotated[str, _one_of("warning", "critical")]
+    limit: float
+    limit_said: str
+    setting: str | None
+
+
+class Silence(TypedDict):
+    """The webhook is told nothing of this alert: of a subject, "" for all."""
+
+    id: str
+    alert: str
+    subject: str
+    created_at: Moment | None
+    until: Moment | None
+
+
+class Samples(TypedDict):
+    """Figures for plots: `at` in seconds since 1970, and of each name as many numbers; null: not known then."""
+
+    step: int
+    at: Sequence[int]
+    series: Mapping[str, Sequence[float | None]]
 
 
 class Health(TypedDict):

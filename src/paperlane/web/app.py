@@ -11,31 +11,41 @@ from itsdangerous import URLSafeTimedSerializer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperlane import __version__
+from paperlane.counting import Counting, keep_telling, tell
 from paperlane.desk import Desk
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 from paperlane.web import (
+    alerts,
+    audit,
     batches,
     dead,
+    errors,
     groups,
     health,
     issues,
     metrics,
+    operating_pages,
     pages,
     problems,
     progress,
     queue,
+    quotas,
     schedules,
     session,
     tasks,
     usage,
     users,
     word_pages,
+    workers,
 )
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
 from paperlane.web.identity import House
+from paperlane.web.naming import Named
+from paperlane.web.pacing import Pace, PaceHeaders
 from paperlane.web.tailer import Tailer
+from paperlane.web.timing import Timing
 
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -54,15 +64,21 @@ _READERS = 2  # of whole documents: each may take some hundred MB, and a thread 
 def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret: str) -> FastAPI:
     """The service over a desk. `wake` is called after each upload; `secret` signs the page's sessions."""
     threads = Threads("web", _THREADS)
+    counting = Counting(desk.ledger.tally)
 
     @asynccontextmanager
     async def alive(app: FastAPI) -> AsyncGenerator[None]:
+        async def flush() -> None:
+            await threads(counting.flush)
+
         app.state.tailer = Tailer(desk.ledger, threads)
-        tailing = asyncio.create_task(app.state.tailer.run())
+        beside = [asyncio.create_task(app.state.tailer.run()), asyncio.create_task(keep_telling(flush))]
         yield
-        tailing.cancel()
-        with suppress(asyncio.CancelledError):
-            await tailing
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await tell(flush)
         threads.close()
 
     app = FastAPI(
@@ -72,27 +88,38 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
         lifespan=alive,
         docs_url=None,
         redoc_url=None,
+        # its own would tell queries and what errors say, and nothing of what happens outside of a request
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.house = House(desk, settings, threads, URLSafeTimedSerializer(secret, "session"))
     app.state.wake = wake
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()
-    api = APIRouter(responses=problems.may(503, 507))
-    for room in (batches, tasks, issues, schedules, dead, queue, usage, users, groups, session, progress):
+    app.state.pace = Pace()
+    app.state.counting = counting
+    app.state.looks = metrics.Looks(desk.ledger, threads)
+    api = APIRouter(responses=problems.may(429, 503, 507))
+    rooms = (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts)
+    for room in (*rooms, workers, audit, errors):
         api.include_router(room.router)
+    api.include_router(alerts.samples)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(pages.router)
     app.include_router(word_pages.router)
+    app.include_router(operating_pages.router)
     pages.mount(app)
     problems.install(app)
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
+    app.add_middleware(Named)
+    app.add_middleware(PaceHeaders)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Heads)
+    app.add_middleware(Timing, counting=counting, api=_API, batches=f"{_API}{batches.router.prefix}")
     return app
 
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from statistics import fmean
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -18,11 +19,14 @@ from paperlane.errors import BadRequest, Busy, Refused, StorageFull, TooLarge
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
+from paperlane.tracing import submitted
 from paperlane.web import answers, problems, shapes
 from paperlane.web.bodies import told_length
 from paperlane.web.identity import Asker, House, Parts
 from paperlane.web.tasks import shown
 from paperlane.web.uploads import Received, receive
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/batches", tags=["batches"], responses=problems.may(401, 408, 413, 422))
 
@@ -78,17 +82,21 @@ async def submit(
         received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
         if not received.uploads:
             return _nothing_accepted(received)
-        batch = await _submit(request, account, house, received, idempotency_key)
+        batch, fresh = await _submit(request, account, house, received, idempotency_key)
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
     whole = sum(batch.counts.values())
     tasks = await house.threads(house.desk.tasks.page, account, batch=batch.id, status="", cursor="", limit=whole)
+    log.debug("a batch is accepted", batch=batch.id, tasks=whole, fresh=fresh)
+    if fresh:
+        submitted([task.id for task in tasks], batch.created_at)
     if tasks:  # some may have begun since it was submitted; of a batch that comes again they may all be gone
         counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
         batch = replace(batch, counts=counts, percent=percent)
     return {**shapes.batch(batch), "tasks": await shown(house, tasks), "rejected": _rejected(received)}
 
 
-async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> Batch:
+async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> tuple[Batch, bool]:
+    """The batch; False beside one that was there under this key."""
     try:
         order = _order(received, key, house.desk.clock.now())
         batch, fresh = await house.threads(house.desk.tasks.submit, account, order)
@@ -99,7 +107,7 @@ async def _submit(request: Request, account: Account, house: House, received: Re
         request.app.state.wake()
     else:
         await house.threads(received.discard)
-    return batch
+    return batch, fresh
 
 
 def _rejected(received: Received) -> Sequence[answers.Rejected]:

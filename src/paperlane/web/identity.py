@@ -8,12 +8,16 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
+from structlog.contextvars import bind_contextvars
 
+from paperlane import tracing
 from paperlane.desk import Desk
+from paperlane.desk.rights import check_looks
 from paperlane.errors import NotAllowed, SignInNeeded
 from paperlane.records.accounts import Account, Role
 from paperlane.settings import Settings
 from paperlane.threads import Threads
+from paperlane.web.pacing import pace_of
 
 COOKIE = "paperlane_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,11 +47,22 @@ class Caller:
 
 
 async def caller_of(connection: HTTPConnection) -> Caller | None:
-    """Who asks, None for a stranger. A token goes first; any other Authorization is for somebody before us."""
+    """Who asks, None for a stranger; from here on lines of the log and the request's span say so.
+
+    A token goes first; any other Authorization is for somebody before us. TooMany where too many strangers came from
+    the same address.
+    """
+    if (caller := await _found(connection)) is not None:
+        bind_contextvars(user=caller.account.id)
+        tracing.note(user=caller.account.id)
+    return caller
+
+
+async def _found(connection: HTTPConnection) -> Caller | None:
     house = house_of(connection)
     scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and (token := token.strip()):
-        found = await house.threads(house.desk.accounts.of_token, token)
+        found = await holder_of(connection, token)
         return Caller(found[0]) if found else None
     if (cookie := connection.cookies.get(COOKIE)) is None:
         return None
@@ -57,6 +72,15 @@ async def caller_of(connection: HTTPConnection) -> Caller | None:
         return None
     account = await house.threads(house.desk.accounts.of_session, session)
     return Caller(account, session) if account else None
+
+
+async def holder_of(connection: HTTPConnection, token: str) -> tuple[Account, str] | None:
+    """Who holds this token, and its hash. TooMany where too many that nobody knows came from the same address."""
+    house, pace = house_of(connection), pace_of(connection)
+    pace.admit(connection, token)
+    found = await house.threads(house.desk.accounts.of_token, token)
+    pace.told(connection, token, is_good=found is not None)
+    return found
 
 
 async def account_of(connection: HTTPConnection) -> Account | None:
@@ -99,6 +123,7 @@ async def _asker(
         raise SignInNeeded(told, hint="Send a valid token: Authorization: Bearer TOKEN.")
     if caller.session and request.method not in _SAFE:
         check_origin(request)  # a browser adds the cookie by itself, whoever wrote the page
+    pace_of(request).check(request, caller.account, house_of(request).desk.quotas.requests(caller.account))
     return caller.account
 
 
@@ -108,6 +133,12 @@ async def _admin(account: "Asker") -> Account:
     return account
 
 
+async def _looker(account: "Asker") -> Account:
+    check_looks(account)
+    return account
+
+
 Asker = Annotated[Account, Depends(_asker)]
+Looker = Annotated[Account, Depends(_looker)]
 Admin = Annotated[Account, Depends(_admin)]
 Parts = Annotated[House, Depends(house_of)]

@@ -4,6 +4,7 @@ import hashlib
 import re
 from functools import cache
 from http import HTTPStatus
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -18,8 +19,9 @@ from paperlane.checks import DEFAULT_PROFILE, PROFILES
 from paperlane.desk import STATES
 from paperlane.settings import models_of
 from paperlane.web import language
-from paperlane.web.identity import Parts, account_of
+from paperlane.web.identity import Parts, account_of, house_of
 from paperlane.web.language import Language
+from paperlane.web.pacing import pace_of
 from paperlane.web.queue import look_at
 from paperlane.web.session import set_cookie
 
@@ -54,14 +56,23 @@ def mount(app: FastAPI) -> None:
 
 
 async def show(request: Request, name: str, lang: str, status: HTTPStatus = HTTPStatus.OK, **more: Any) -> HTMLResponse:
-    """A page of ours: the template with the words of the language and what more it asks for."""
-    account = await account_of(request)
+    """A page of ours: the template with the words of the language and what more it asks for.
+
+    Who asks too often gets one that looks again by itself; but no form goes unanswered, for what they wrote is in it.
+    """
+    account, headers = await account_of(request), {"Cache-Control": "no-store"}
+    limit = house_of(request).desk.quotas.requests(account) if account else 0
+    verdict = pace_of(request).take(request, account, limit) if account else None
+    if verdict is not None and verdict.wait and request.method == "GET":
+        seconds = ceil(verdict.wait)
+        name, status, more = "later.html", HTTPStatus.TOO_MANY_REQUESTS, {"seconds": seconds}
+        headers |= {"Retry-After": str(seconds), "Refresh": str(seconds)}
     said = words(lang)
     page = _templates().get_template(name)
     content = page.render(
         lang=lang, t=said, words=said, account=account, static=f"/static/{_version()}", path=request.url.path, **more
     )
-    return HTMLResponse(content, status, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(content, status, headers=headers)
 
 
 def _own(path: str) -> str:

@@ -1,6 +1,7 @@
 """The WebSocket `/progress`: the present state of tasks, then every change."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -8,11 +9,13 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
-from paperlane.errors import PaperlaneError, Unavailable
+from paperlane.counting import Counting
+from paperlane.errors import PaperlaneError, TooMany, Unavailable
 from paperlane.model.tasks import BatchId, Task, TaskId
-from paperlane.records.accounts import Account, Role
+from paperlane.records.accounts import Account
 from paperlane.web import shapes
 from paperlane.web.identity import House, account_of, house_of, is_own_origin
+from paperlane.web.pacing import pace_of
 from paperlane.web.tailer import Follower, Tailer
 
 log = structlog.get_logger(__name__)
@@ -34,16 +37,19 @@ async def progress(
     house = house_of(socket)
     try:
         account = await account_of(socket)
+        if account is not None:
+            pace_of(socket).check(socket, account, house.desk.quotas.requests(account))
     except Unavailable:
         await socket.close(COME_AGAIN)
+        return
+    except TooMany:
+        await socket.close(_TOO_MANY)
         return
     if account is None or not is_own_origin(socket):
         await socket.close(_REFUSED)
         return
     open_sockets: Counter[int] = socket.app.state.sockets
-    settings = house.settings
-    most = settings.max_admin_sockets if account.role is Role.ADMIN else settings.max_user_sockets
-    if open_sockets[account.id] >= most:
+    if open_sockets[account.id] >= house.desk.quotas.sockets(account):
         await socket.close(_TOO_MANY)
         return
     open_sockets[account.id] += 1
@@ -88,6 +94,7 @@ async def _until_gone(
     socket: WebSocket, account: Account, follower: Follower, known: Mapping[TaskId, int], running: set[TaskId]
 ) -> None:
     """Send until the last known event of every task is its end, the reader is too slow, goes away or is sent away."""
+    counting: Counting = socket.app.state.counting
     gone, barred = asyncio.create_task(_gone(socket)), asyncio.create_task(_barred(socket, account))
     try:
         while running or not follower.queue.empty():
@@ -102,6 +109,8 @@ async def _until_gone(
                 await socket.close(COME_AGAIN)
                 return
             await socket.send_json(shapes.frame(event))
+            if event.at >= follower.since:  # one that is read again is late by no fault of anybody
+                counting.note("progress_seconds", "", time.time() - event.at)
             if event.status in _ENDED and event.seq >= known[event.task]:
                 running.discard(event.task)
             else:  # it may have ended before, and was started again

@@ -32,7 +32,7 @@ def look_at(house: House, account: Asker, most: int = 100) -> answers.Queue:
 
 @router.get("", responses=problems.may(422))
 async def look(account: Asker, house: Parts, limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> answers.Queue:
-    """Depth, running, oldest wait; by user (one's own only, but for admins) and by engine."""
+    """Depth, running, oldest wait; by user (one's own only, but for admins and viewers) and by engine."""
     return await house.threads(look_at, house, account, limit)
 
 

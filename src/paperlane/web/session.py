@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from paperlane.errors import SignInNeeded
 from paperlane.web import answers, problems, shapes
-from paperlane.web.identity import COOKIE, Asker, House, Parts, caller_of, check_origin
+from paperlane.web.identity import COOKIE, Asker, House, Parts, caller_of, check_origin, holder_of
 
 router = APIRouter(prefix="/session", tags=["session"], responses=problems.may(403, 408, 413))
 
@@ -33,11 +33,11 @@ def set_cookie(response: Response, request: Request, house: House, session: str)
     )
 
 
-@router.post("", responses=problems.may(401, 422))
+@router.post("", responses=problems.may(401, 422, 429))
 async def sign_in(asked: SignIn, request: Request, response: Response, house: Parts) -> answers.User:
     """Begin a session of the page."""
     check_origin(request)
-    found = await house.threads(house.desk.accounts.of_token, asked.token.strip())
+    found = await holder_of(request, asked.token.strip())
     if found is None:
         raise SignInNeeded(
             "This token is not known.", code="unknown_token", hint="Ask an admin for one: paperlane user token NAME."

@@ -6,12 +6,16 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from paperlane.catalog import alarm_in
 from paperlane.checks import DEFAULT_PROFILE
 from paperlane.desk import name_of
+from paperlane.desk.watching import Errors
 from paperlane.model.documents import Severity, Upload
 from paperlane.model.schedules import Schedule
-from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, PastAttempt, Queue, Task, TaskId
+from paperlane.model.tasks import Batch, DeadLetter, Event, Handled, Member, PastAttempt, Queue, Task, TaskId
 from paperlane.records.accounts import Account, Terms
+from paperlane.records.audit import Entry
+from paperlane.records.incidents import Incident, Silence
 from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import said
 from paperlane.web import answers
@@ -210,7 +214,17 @@ def account(of: Account, terms: Terms | None = None) -> answers.User:
     }
     if terms is None:
         return shape
-    return {**shape, "limit": terms.limit, "weight": terms.weight, "engine": terms.engine, "paused": terms.paused}
+    return {
+        **shape,
+        "limit": terms.limit,
+        "weight": terms.weight,
+        "engine": terms.engine,
+        "paused": terms.paused,
+        "storage_mb": of.quotas.storage_mb,
+        "requests_a_minute": of.quotas.requests_a_minute,
+        "model_tokens": of.quotas.model_tokens,
+        "stored_bytes": of.stored,
+    }
 
 
 def schedule(of: Schedule) -> answers.Schedule:
@@ -256,6 +270,96 @@ def queue(of: Queue, names: Mapping[int, str]) -> answers.Queue:
         ],
         "engines": of.engines,
         "unreadable": of.unreadable,
+    }
+
+
+def worker(of: Member, now: float) -> answers.Worker:
+    """A worker."""
+    return {
+        "id": of.id,
+        "engine": of.engine,
+        "host": of.host,
+        "pid": of.pid,
+        "slots": of.slots,
+        "asked": of.asked,
+        "least": of.least,
+        "wants": of.wants,
+        "running": of.running,
+        "cpu": of.cpu,
+        "memory": of.memory,
+        "started_at": moment(of.started_at),
+        "seen_at": moment(of.seen_at),
+        "seen": round(max(0.0, now - of.seen_at), 1),
+        "live": of.live,
+        "stages": sorted(of.channel.stages),
+        "shard": of.channel.shard,
+        "shards": of.channel.shards,
+    }
+
+
+def audit_entry(of: Entry, names: Mapping[int, str]) -> answers.AuditEntry:
+    """A line of the audit trail."""
+    return {
+        "id": of.id,
+        "at": moment(of.at),
+        "user": of.user,
+        "name": names.get(of.user, ""),
+        "what": of.what,
+        "details": of.details,
+    }
+
+
+def failures(of: Errors) -> answers.Failures:
+    """Groups of failures."""
+    groups: Sequence[answers.FailureGroup] = [
+        {
+            "fingerprint": group.fingerprint,
+            "code": group.code,
+            "step": group.step,
+            "message": group.message,
+            "hint": group.hint,
+            "count": group.count,
+            "users": len(group.users),
+            "first_at": moment(group.first_at),
+            "last_at": moment(group.last_at),
+            "engines": sorted(group.engines),
+            "tasks": group.tasks,
+        }
+        for group in of.groups
+    ]
+    return {"items": groups, "next": None, "looked": of.looked, "whole": of.whole}
+
+
+def incident(of: Incident, silences: Sequence[Silence], names: Mapping[int, str], language: str) -> answers.Incident:
+    """An incident, in a language; `names` are those of accounts, and whoever has none was at the machine."""
+    message, hint = alarm_in(language, of.alert, of.params)
+    until = [silence.until for silence in silences if silence.covers(of.alert, of.subject)]
+    by = of.acknowledged_by
+    return {
+        "id": of.id,
+        "alert": of.alert,
+        "subject": of.subject,
+        "severity": of.severity,
+        "message": message,
+        "hint": hint,
+        "value": of.value,
+        "limit": of.limit,
+        "opened_at": moment(of.opened_at),
+        "closed_at": moment(of.closed_at),
+        "acknowledged_by": None if by is None else names.get(by),
+        "acknowledged_at": moment(of.acknowledged_at),
+        "silenced_until": moment(max(until)) if until else None,
+    }
+
+
+def silence(of: Silence) -> answers.Silence:
+    """A silence."""
+    return {
+        "id": of.id,
+        "alert": of.alert,
+        "subject": of.subject,
+        "created_at": moment(of.created_at),
+        "until": moment(of.until),
     }
 
 

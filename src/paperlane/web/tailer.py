@@ -1,6 +1,7 @@
 """Follows the ledger for all WebSockets of a process: one look for everybody."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,13 +22,15 @@ _SLOWEST = 2_000  # events that a slow reader may be behind before it is sent aw
 
 @dataclass(eq=False, slots=True)
 class Follower:
-    """Somebody who follows some tasks; `seen` is the number of the last event that was put into the queue.
+    """Somebody who follows some tasks, `since` a time.
 
-    None in the queue is its end: the reader does not keep up, and has missed nothing before that.
+    `seen` is the number of the last event that was put into the queue. None there is its end: the reader does not keep
+    up, and has missed nothing before that.
     """
 
     seen: dict[TaskId, int]
     queue: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue[Event | None])
+    since: float = field(default_factory=time.time)
 
     def take(self, event: Event) -> None:
         """Queue what is new to this follower."""

@@ -21,9 +21,24 @@ User = Annotated[int, Path(ge=1, le=2**63 - 1, description="An account's id.")]
 Limit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT)]
 Weight = Annotated[float, Field(ge=LEAST_WEIGHT, le=LARGEST_WEIGHT, strict=True)]
 Group = Annotated[str, Field(max_length=accounts.LONGEST_GROUP)]
+Quota = Annotated[
+    int, Field(ge=0, le=accounts.LARGEST_QUOTA, strict=True, description="0: no limit; null: as the settings say.")
+]
 
 
-class NewUser(BaseModel, extra="forbid"):
+class Owned(BaseModel, extra="forbid"):
+    """Quotas of an account's own."""
+
+    storage_mb: Quota | None = None
+    requests_a_minute: Quota | None = None
+    model_tokens: Quota | None = None
+
+    def quotas(self) -> dict[str, int | None]:
+        """Those that were named."""
+        return self.model_dump(include=set(Owned.model_fields), exclude_unset=True)
+
+
+class NewUser(Owned):
     """An account to be."""
 
     name: str = Field(pattern=r"^[\w.@+-]{1,100}$")
@@ -33,8 +48,8 @@ class NewUser(BaseModel, extra="forbid"):
     weight: Weight | None = None
 
 
-class Change(BaseModel, extra="forbid"):
-    """What is to change; what is left out stays as it is."""
+class Change(Owned):
+    """What is to change; what is left out stays as it is, and a quota of null is as the settings say again."""
 
     role: Role | None = None
     group: Group | None = None
@@ -67,7 +82,10 @@ async def add(asked: NewUser, admin: Admin, house: Parts) -> answers.Added:
     """A new account, with a token that is shown this once."""
 
     def make() -> answers.Added:
-        account = house.desk.accounts.add_user(admin, asked.name, asked.role, asked.group, asked.limit, asked.weight)
+        quotas = accounts.Quotas(**asked.quotas())
+        account = house.desk.accounts.add_user(
+            admin, asked.name, asked.role, asked.group, asked.limit, asked.weight, quotas
+        )
         return {**_shape(house, account), "token": house.desk.accounts.new_token(admin, account)}
 
     return await house.threads(make)
@@ -88,7 +106,8 @@ async def change(user: User, asked: Change, admin: Admin, house: Parts) -> answe
     """Change an account or its lane, while everything runs."""
 
     def write() -> answers.User:
-        changed = house.desk.accounts.change_user(admin, _of(house, user), **asked.model_dump(exclude_none=True))
+        rest = asked.model_dump(exclude=set(Owned.model_fields), exclude_none=True)
+        changed = house.desk.accounts.change_user(admin, _of(house, user), **rest, quotas=asked.quotas())
         return _shape(house, changed)
 
     return await house.threads(write)

@@ -4,15 +4,18 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, BinaryIO, ParamSpec, Protocol, TypeVar
 
 import structlog
 from pydantic import TypeAdapter
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from paperlane import tracing
 from paperlane.clock import Clock
+from paperlane.counting import Counting
 from paperlane.errors import (
     OF_FILES,
     CancelRequested,
@@ -47,6 +50,7 @@ from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
 from paperlane.work.gathering import Gathering
 from paperlane.work.heartbeat import Heartbeat
+from paperlane.work.metered import metered
 from paperlane.work.notes import Notes, Telling
 from paperlane.work.own_time import own_time
 
@@ -60,6 +64,7 @@ _OUR_DISK = 60.0  # seconds for which an attempt waits for room, for a file or t
 _FEW_RUN = 8  # attempts: of these each would wait longer for others than all of them save
 _FEW = 16 << 10  # bytes that the event loop hashes itself, in the time in which it would ask a thread
 _LONG_WAIT = 0.1  # of a part's time: who waited so long for others may come further in another part
+_SAID = ("task", "user", "engine", "worker", "attempt", "trace_id")  # of an attempt, by each line of the log
 _WHY = {"drained": "the worker stopped", "abandoned": "whoever carried it went away"}
 _TOO_SLOW = Fault("task_timeout", "The task took too long.", "Split the document and upload its parts.")
 
@@ -112,6 +117,7 @@ class Attempts:
     heartbeat: Heartbeat
     threads: Threads
     clock: Clock
+    counting: Counting
     longest: float = inf
     draining: bool = False
     hands_out: HandsOut | None = None
@@ -137,10 +143,12 @@ class Attempts:
     async def __call__(self, lease: Lease) -> Ended:
         """The lease and how its attempt ended."""
         with self._held(lease):
-            ended = Ended(lease, await self._outcome(lease, self._run(lease, tell=True)))
+            ended = await self._ended(lease, self._run(lease, tell=True))
             telling = asyncio.create_task(self._tell_rest(ended))
             await _over(telling, lambda: None)
-            return telling.result()
+            ended = telling.result()
+            self._count(ended)
+            return ended
 
     async def and_finish(self, lease: Lease) -> bool:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
@@ -152,13 +160,13 @@ class Attempts:
             log.info("a lease was delivered twice", task=lease.task, fence=lease.fence)
             return False  # an outcome of its own would end the attempt that runs
         with self._held(lease):
-            ended = Ended(lease, await self._outcome(lease, self._run(lease, tell=False)))
+            ended = await self._ended(lease, self._run(lease, tell=False))
             telling = asyncio.create_task(self._tell_end(ended))
             await _over(telling, lambda: None)
-        if (error := telling.exception()) is not None:
-            log.error("an outcome could not be told; the sweep takes the task back", task=lease.task, exc_info=error)
-            return False
-        return telling.result()
+            if (error := telling.exception()) is not None:
+                log.error("an outcome could not be told; the sweep takes the task back", exc_info=error)
+                return False
+            return telling.result()
 
     async def _tell_end(self, ended: Ended) -> bool:
         """With what it told last. Where that cannot be written down, the attempt ends as if it had found out before."""
@@ -168,12 +176,30 @@ class Attempts:
             try:
                 if steps.unsure:  # they may be on disk, which is looked for where they are told by themselves
                     await patiently(steps.notes.write, "an outcome", self._patience)
-                return await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
+                with tracing.inside(steps.going), _saving(notes):
+                    filled = await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
             except Exception as error:
                 if isinstance(error, Unavailable) and not isinstance(error, OF_FILES):
                     raise
-                ended = Ended(ended.lease, _failed(ended.lease, error, ended.outcome.seconds))
-        return await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
+                ended = Ended(ended.lease, _instead(ended, error))
+            else:
+                self._count(ended)
+                return filled
+        filled = await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
+        self._count(ended)
+        return filled
+
+    def _count(self, ended: Ended) -> None:
+        """How an attempt ended, and how long its task took where that is known: as this worker sees it."""
+        steps = self._steps.get(ended.lease)
+        if steps is None:
+            return
+        engine, outcome = self.heartbeat.membership.engine, ended.outcome
+        if (word := _word_for(outcome, steps.attempt)) is not None:
+            self.counting.note("outcomes", f"{engine}/{word}", outcome.seconds)
+        if isinstance(outcome, Completed) and steps.attempt.age is not None:
+            took = self.clock.monotonic() - steps.began
+            self.counting.note("completion_seconds", engine, steps.attempt.age + took)
 
     def _patience(self, error: Unavailable) -> float:
         return _LAST_WORDS if self.draining else _OUR_DISK if isinstance(error, OF_FILES) else inf
@@ -220,27 +246,60 @@ class Attempts:
 
     @contextmanager
     def _held(self, lease: Lease) -> Generator[None]:
-        """What is known of a lease while it is this worker's, and no longer."""
+        """What is known of a lease while it is this worker's, and no longer; lines of the log say whose they are."""
+        bind_contextvars(**self._said_of(lease))
         try:
             yield
         finally:
+            unbind_contextvars(*_SAID)
             self.heartbeat.drop(lease)
             self.told.pop(lease, None)
             self._steps.pop(lease, None)
             self._running.pop(lease, None)
             self._stops.pop(lease, None)
 
+    def _said_of(self, lease: Lease) -> dict[str, object]:
+        """What each line of the log says of an attempt; its number once it has begun."""
+        membership = self.heartbeat.membership
+        said: dict[str, object] = {"task": lease.task, "user": lease.user, "engine": membership.engine}
+        if (steps := self._steps.get(lease)) is not None:
+            said |= {"user": steps.attempt.user, "attempt": steps.attempt.number}
+        if tracing.wanted(lease.task):
+            said["trace_id"] = f"{tracing.trace_of(lease.task):032x}"
+        return {**said, "worker": membership.worker}
+
+    async def _ended(self, lease: Lease, run: Coroutine[Any, Any, Completed]) -> Ended:
+        outcome = await self._outcome(lease, run)
+        match outcome:
+            case Completed(seconds) | Paused(_, seconds):
+                tell, why = log.debug, ""
+            case Failed(fault, seconds) | Retry(fault, seconds):
+                tell, why = log.info, fault.code  # what it says more may quote the document
+            case Cancelled(seconds):
+                tell, why = log.info, ""
+            case Yielded(_, why, seconds):
+                tell = log.info
+        said = {"outcome": type(outcome).__name__.lower(), "seconds": round(seconds, 3)}
+        tell("an attempt ended", **said, **({"why": why} if why else {}))
+        return Ended(lease, outcome)
+
     async def _outcome(self, lease: Lease, run: Coroutine[Any, Any, Completed]) -> Outcome:
         """How running it ended."""
         began = self.clock.monotonic()
-        running = self._running[lease] = asyncio.create_task(run)
+        with metered() as used:
+            running = self._running[lease] = asyncio.create_task(run)
         await _over(running, lambda: self.stop(lease, "abandoned"))
+        if (steps := self._steps.get(lease)) is not None:
+            bind_contextvars(user=steps.attempt.user, attempt=steps.attempt.number)
         seconds = self.clock.monotonic() - began
-        if running.cancelled():
+        return replace(self._made_of(lease, running, seconds), cpu=used.seconds)
+
+    def _made_of(self, lease: Lease, ran: asyncio.Task[Completed], seconds: float) -> Outcome:
+        if ran.cancelled():
             why = self._stops.get(lease)
             return Cancelled(seconds) if why == "cancelled" else Yielded(why=_WHY.get(why or "", "lost"))
-        if (error := running.exception()) is None:
-            return replace(running.result(), seconds=seconds)
+        if (error := ran.exception()) is None:
+            return replace(ran.result(), seconds=seconds)
         return _failed(lease, error, seconds)
 
     def stop_all(self, why: str) -> None:
@@ -255,6 +314,8 @@ class Attempts:
     def stop(self, lease: Lease, why: str) -> None:
         """End this attempt now; the first reason counts."""
         if (running := self._running.get(lease)) is not None:
+            if lease not in self._stops:
+                log.info("an attempt is told to stop", **self._said_of(lease), why=why)
             self._stops.setdefault(lease, why)
             running.cancel()
 
@@ -263,13 +324,19 @@ class Attempts:
         until = asyncio.get_running_loop().time() + self.longest
         attempt = await patiently(lambda: self.begins(self.heartbeat.membership.worker, lease), "an attempt")
         self.heartbeat.hold(lease, self._stopper(lease))  # not before: a heartbeat would find it nobody's, so lost
-        steps = self._steps[lease] = _Steps(self, attempt, until, lease.stage)
+        going = tracing.during_attempt(lease.task, lease.fence)
+        steps = self._steps[lease] = _Steps(self, attempt, until, lease.stage, self.clock.monotonic(), going)
+        bind_contextvars(user=attempt.user, attempt=attempt.number)
+        log.debug("an attempt begins", fence=lease.fence, kept=len(attempt.kept))
+        if attempt.waited is not None:
+            self.counting.note("wait_seconds", self.heartbeat.membership.engine, attempt.waited)
         part = asyncio.timeout_at(until)
         try:
             async with part, own_time(attempt.seconds) as steps.took:
-                last = await self.chain.run(Saved(attempt.payload), steps)
-                if tell:
-                    await steps.write()
+                with tracing.inside(going):
+                    last = await self.chain.run(Saved(attempt.payload), steps)
+                    if tell:
+                        await steps.write()
         except TimeoutError as error:
             if part.expired() and steps.may_part:
                 raise steps.part_ends() from error
@@ -294,8 +361,7 @@ class Attempts:
         except (StaleLease, CancelRequested):
             return ended  # as its outcome will find
         except Exception as error:  # noqa: BLE001  whatever it is, it is told with the attempt
-            failed = _failed(ended.lease, error, ended.outcome.seconds)
-            return Ended(ended.lease, failed) if had_result else ended
+            return Ended(ended.lease, _instead(ended, error)) if had_result else ended
         return ended
 
 
@@ -307,6 +373,8 @@ class _Steps:
     attempt: Attempt
     until: float  # this time of the loop the part may last
     stage: Stage  # of the step that it has come to
+    began: float  # by the monotonic clock
+    going: tracing.Going | None = None  # where its spans go
     percent: float = 0.0
     took: Callable[[], float] = lambda: 0.0  # of its own time, in seconds
     waits_for: Unavailable | None = None
@@ -326,6 +394,8 @@ class _Steps:
         key = _key(step, value.content) if small else await here.threads(_key, step, value.content)
         if (kept := await self._kept(step.name, key)) is not None:
             self.notes.add(Note(lease, after, resumed=True))
+            with tracing.span(step.name, resumed=True):
+                log.debug("a step is passed by: it was done before", step=step.name)
             return Saved(kept)
         self.stage = step.stage
         if step.stage not in here.heartbeat.membership.channel.stages or self._is_late():
@@ -335,7 +405,12 @@ class _Steps:
         self.notes.add(Note(lease, Progress(step.name, begins)))
         if self.notes.has_result():
             await self.write()
-        result = await self._isolated(step, value, begins)
+        log.debug("a step begins", step=step.name)
+        began = here.clock.monotonic()
+        with tracing.span(step.name, resumed=False):
+            result = await self._isolated(step, value, begins)
+        here.counting.note("step_seconds", step.name, here.clock.monotonic() - began)
+        log.debug("a step ended", step=step.name, bytes=len(result))
         await here.keep_silent(lease)
         also = None if here.chain.also is None else await here.threads(here.chain.also, lease.task, step.name, result)
         self.left.add(step.name)
@@ -389,7 +464,8 @@ class _Steps:
             return
         self.unsure = True
         try:
-            await self.attempts.notes(self.attempt.worker, telling)
+            with tracing.inside(self.going), _saving(telling.notes):
+                await self.attempts.notes(self.attempt.worker, telling)
         except (StaleLease, CancelRequested):
             self.unsure = False
             raise
@@ -431,6 +507,15 @@ class _Steps:
             return await self.attempts.isolated(step.name, value.content, file, tell)
 
 
+_NOT_SAVING = nullcontext()
+
+
+def _saving(notes: Sequence[Note]) -> AbstractContextManager[None]:
+    """The commit that keeps a step's result, where one of these is."""
+    made = next((note.checkpoint for note in notes if note.checkpoint is not None), None)
+    return _NOT_SAVING if made is None else tracing.span(f"{made.step} saved", bytes=len(made.result))
+
+
 def _failed(lease: Lease, error: BaseException, seconds: float) -> Outcome:
     """What an error makes of an attempt; our own faults are logged."""
     match error:
@@ -453,9 +538,32 @@ def _failed(lease: Lease, error: BaseException, seconds: float) -> Outcome:
         case TimeoutError():
             return Retry(_TOO_SLOW, seconds)
         case _:
-            log.error("an attempt failed", task=lease.task, fence=lease.fence, exc_info=error)
+            log.error("an attempt failed", fence=lease.fence, exc_info=error)
             what = type(error).__name__
             return Retry(Fault("internal_error", f"Something went wrong on our side ({what})."), seconds)
+
+
+def _instead(ended: Ended, error: BaseException) -> Outcome:
+    """What an error makes of an attempt that had ended otherwise."""
+    outcome = _failed(ended.lease, error, ended.outcome.seconds)
+    return replace(outcome, cpu=ended.outcome.cpu)
+
+
+def _word_for(outcome: Outcome, attempt: Attempt) -> str | None:
+    """What it counts as; None for a part of an attempt, and for one that is another's by now."""
+    match outcome:
+        case Completed():
+            return "completed"
+        case Failed():
+            return "failed"
+        case Cancelled():
+            return "cancelled"
+        case Retry():
+            return "retried" if attempt.number < attempt.max_attempts else "failed"
+        case Yielded(why="lost") | Paused():
+            return None
+        case Yielded():
+            return "yielded"
 
 
 async def _over(task: asyncio.Task[Any], cancelled: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 A job is one byte that brings an open file or none, a header line (JSON: step, size, cpu, output) and `size` bytes of
 input. Back go header lines: {"taken"}, {"progress", "message"} any number of times, then {"size"} and the result, or
-{"error"}, both with {"resident"}: the bytes of memory that stay in use.
+{"error"}, both with {"resident"}: the bytes of memory that stay in use, and {"spent"}: seconds of processor time.
 Before the first job goes {"ready"}, or {"unusable"} with the reason why the steps cannot be imported.
 """
 
@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -198,11 +199,12 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
         value = line.content(header["size"])
         line.tell({"taken": True})
         allow_cpu(header["cpu"])
+        began = time.process_time()
         with nullcontext() if descriptor is None else _File(descriptor) as file:
             told, result = _answer(steps, header, value, _Job(line, file))
             if file is not None and file.trouble is not None:  # its reader took that for a damaged document
                 told, result = _unreadable(file.trouble), b""
-        line.tell({**told, "resident": resident_bytes()}, result)
+        line.tell({**told, "resident": resident_bytes(), "spent": time.process_time() - began}, result)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Generic, TypeVar
@@ -71,7 +72,8 @@ class Gathering(Generic[One, Answer]):
             raise
 
     def _start(self) -> None:
-        self._calling.add(asyncio.create_task(self._make_calls()))
+        # of nobody's context: what it logs is of all who ask
+        self._calling.add(asyncio.create_task(self._make_calls(), context=Context()))
 
     def _look_later(self) -> None:
         self._looking = True

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
+from typing import Protocol
 
 import structlog
 
 from paperlane.clock import Clock
 from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
-from paperlane.model.tasks import EVERYTHING, Channel, Lease, WorkerId
+from paperlane.machine import Load
+from paperlane.model.tasks import EVERYTHING, Channel, Lease, Pulse, Span, WorkerId
 from paperlane.patience import Patience
 
 log = structlog.get_logger(__name__)
@@ -19,32 +21,57 @@ _GLANCES = 4  # at the clock, between two heartbeats
 Tell = Callable[[str], None]
 
 
+class Tuning(Protocol):
+    """Chooses how many slots a worker wants."""
+
+    def look(self) -> Load:
+        """How busy its machine is."""
+        ...
+
+    def wants(self, load: Load, running: int) -> int:
+        """So many slots from now on; it runs so many tasks."""
+        ...
+
+
 @dataclass(slots=True)
 class Membership:
-    """A worker's place in the ledger: its identity, made new whenever the ledger gave the old one up."""
+    """A worker's place in the ledger: its identity, made new whenever the ledger gave the old one up.
+
+    It `wants` so many slots now, of its `span`; `granted` is what the system's limit leaves it of them.
+    """
 
     ledger: Ledger
     engine: str
     host: str
     pid: int
-    slots: int
+    span: Span
     new_id: Callable[[], str]
     version: int = 1
     channel: Channel = EVERYTHING
     worker: WorkerId = field(default=WorkerId(""))
     granted: int = 0
+    wants: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """It begins as its span does."""
+        self.wants = self.span.start
 
     def join(self) -> None:
         """Register under a new identity."""
         self.worker = WorkerId(self.new_id())
         self.ask_for_slots()
         if self.granted == 0:
-            log.warning("the system's limit leaves this worker no slots", engine=self.engine, asked=self.slots)
+            log.warning("the system's limit leaves this worker no slots", engine=self.engine, asked=self.wants)
 
     def ask_for_slots(self) -> None:
-        """Ask for what the system's limit did not grant yet."""
-        entry = (self.worker, self.engine, self.host, self.pid, self.slots, self.version, self.channel)
+        """Ask for what the system's limit did not grant yet, or for fewer."""
+        entry = (self.worker, self.engine, self.host, self.pid, self.wants, self.version, self.channel, self.span)
         self.granted = self.ledger.register(*entry)
+
+    @property
+    def slots(self) -> int:
+        """How many tasks it may run at once: fewer hold from the moment that it wants them."""
+        return min(self.granted, self.wants)
 
 
 @dataclass(slots=True)
@@ -60,6 +87,7 @@ class Heartbeat:
     membership: Membership
     seconds: float
     clock: Clock
+    tuning: Tuning | None = None
     _held: dict[Lease, Tell] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _stop: Event = field(default_factory=Event)
@@ -114,8 +142,10 @@ class Heartbeat:
         """One heartbeat."""
         with self._lock:
             leases = tuple(self._held)
+        load = self.tuning.look() if self.tuning is not None else Load(None, None)
         asked_at = self.clock.monotonic()
-        renewal = self.ledger.renew(self.membership.worker, leases)
+        pulse = Pulse(self.membership.wants, load.cpu, load.memory)
+        renewal = self.ledger.renew(self.membership.worker, leases, pulse)
         self._heard = asked_at
         self._tell(renewal.lost, "lost")
         self._tell(renewal.cancelled, "cancelled")
@@ -124,7 +154,9 @@ class Heartbeat:
             self.membership.join()
             return
         self.membership.granted = renewal.granted
-        if renewal.granted < self.membership.slots:
+        if self.tuning is not None:
+            self.membership.wants = self.tuning.wants(load, len(leases))
+        if renewal.granted != self.membership.wants:
             self.membership.ask_for_slots()
 
     def _watch(self) -> None:

@@ -14,7 +14,9 @@ from typing import Any, BinaryIO, Self
 
 from paperlane.errors import DocumentError, Misconfigured, PaperlaneError, StepFault, Unreadable
 from paperlane.threads import apart
+from paperlane.tracing import note
 from paperlane.work.child import FILE, NO_FILE, TOO_COMPLEX
+from paperlane.work.metered import spend
 from paperlane.work.own_time import waiting
 
 _CHUNK = 1 << 20
@@ -204,6 +206,7 @@ class Sandbox:
         self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
     ) -> bytes:
         child.took = False
+        note(child=child.process.pid)
         if file is None:
             child.way.send(NO_FILE)
         else:
@@ -225,6 +228,7 @@ class Sandbox:
                 progress(told["progress"], told["message"][:_LONGEST_MESSAGE])
             elif "resident" in told:
                 child.resident = told["resident"]
+                spend(min(max(0.0, told.get("spent", 0.0)), self._limits.cpu_seconds))  # a file may have taken it over
                 return await self._result(child, told)
 
     async def _result(self, child: _Child, told: dict[str, Any]) -> bytes:

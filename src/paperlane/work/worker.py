@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from paperlane.counting import keep_telling, tell
 from paperlane.errors import Unavailable
 from paperlane.patience import patiently
 from paperlane.work.attempt import Attempts
@@ -26,16 +27,24 @@ async def at_work(attempts: Attempts, heartbeat: Heartbeat, stop: asyncio.Event 
     threads = attempts.threads
     await patiently(lambda: threads(heartbeat.membership.join), "joining", stop=stop)
     heartbeat.start()
-    telling = asyncio.create_task(_tell_progress(attempts))
+
+    async def flush() -> None:
+        await threads(attempts.counting.flush)
+
+    # beside the heartbeats, which no count shall hold up
+    telling = [asyncio.create_task(_tell_progress(attempts)), asyncio.create_task(keep_telling(flush))]
     try:
         yield
     finally:
-        telling.cancel()
+        for task in telling:
+            task.cancel()
         await threads(heartbeat.stop)
+        flushing = asyncio.create_task(tell(flush))
         try:
             await threads(attempts.ledger.leave, heartbeat.membership.worker)
         except Unavailable as error:
             log.warning("the worker could not take its leave; its place is free after a lease", why=error.message)
+        await flushing
 
 
 async def drain(attempts: Attempts, grace: float, ended: asyncio.Task[Any]) -> None:

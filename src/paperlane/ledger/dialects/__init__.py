@@ -51,6 +51,18 @@ class Fit:
         return cls(_LARGEST, _LARGEST)
 
 
+@dataclass(frozen=True, slots=True)
+class Fullness:
+    """How many connections are in use, of how many: of the server, or of this process's pool; and the size of it all.
+
+    0: that is not known.
+    """
+
+    connections: int
+    most_connections: int
+    bytes: int
+
+
 Together = Callable[[Connection, Sequence[tuple[Prepared, Parameters]]], list[Answer]]
 """Runs statements one after the other, in one round trip."""
 
@@ -121,6 +133,10 @@ class Dialect(Protocol):
 
     def weaknesses(self, connection: Connection) -> Iterator[str]:
         """What makes a promise of the ledger weaker: how the server is set, and what to set instead; what it is."""
+        ...
+
+    def fullness(self, connection: Connection) -> Fullness:
+        """How full the database is; a cheap read."""
         ...
 
     def close(self) -> None: ...

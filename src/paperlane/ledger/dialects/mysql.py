@@ -14,7 +14,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Fit, Given, Kind, Together, address, server
+from paperlane.ledger.dialects import Fit, Fullness, Given, Kind, Together, address, server
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.dialects.versions import Server, untried
 from paperlane.ledger.history import HEAD
@@ -162,6 +162,16 @@ class Mysql:
             yield f"{name} is {flushes}: what was accepted may be lost in a power cut; set it to 1"
         if packet < _PACKET:
             yield f"max_allowed_packet is {packet >> 20} MB: large writes are refused; set it to 16M"
+
+    def fullness(self, connection: Connection) -> Fullness:
+        """All clients of the server count."""
+        _, connected = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").one()
+        asked = (
+            "SELECT @@max_connections, (SELECT coalesce(sum(data_length + index_length), 0)"
+            " FROM information_schema.tables WHERE table_schema = database())"
+        )
+        most, size = connection.exec_driver_sql(asked).one()
+        return Fullness(int(connected), int(most), int(size))
 
     def close(self) -> None:
         self.writer.dispose()

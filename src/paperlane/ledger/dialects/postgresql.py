@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 
-from paperlane.ledger.dialects import Fit, Given, Kind, Together, address, server
+from paperlane.ledger.dialects import Fit, Fullness, Given, Kind, Together, address, server
 from paperlane.ledger.dialects.notices import Announcer, Listener
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row
 from paperlane.ledger.dialects.silence import Session
@@ -234,6 +234,15 @@ class Postgresql:
         )
         for name in connection.exec_driver_sql(asked).scalars():
             yield f"{name} is off: what was accepted may be lost in a power cut; set it to on"
+
+    def fullness(self, connection: Connection) -> Fullness:
+        """All clients of the server count; the last few places are kept for its superusers."""
+        asked = (
+            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),"
+            " current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
+            " pg_database_size(current_database())"
+        )
+        return Fullness(*map(int, connection.exec_driver_sql(asked).one()))
 
     def close(self) -> None:
         self._announcer.close()

@@ -31,7 +31,7 @@ from sqlalchemy.sql.selectable import GenerativeSelect
 from typing_extensions import override
 
 from paperlane.errors import Misconfigured
-from paperlane.ledger.dialects import Fit, Given, Kind, Together
+from paperlane.ledger.dialects import Fit, Fullness, Given, Kind, Together
 from paperlane.ledger.dialects.mounts import is_networked, kind_of
 from paperlane.ledger.dialects.pipes import Pipes
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
@@ -236,6 +236,13 @@ class Sqlite:
 
     def weaknesses(self, connection: Connection) -> Iterator[str]:  # noqa: ARG002  it is ours, and set as it should be
         yield from ()
+
+    def fullness(self, connection: Connection) -> Fullness:
+        """Connections of this process's own pools: there is no server that others could fill."""
+        pools = [engine.pool for engine in {self.writer, self.reader} if isinstance(engine.pool, QueuePool)]
+        asked = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        size = int(connection.exec_driver_sql(asked).scalar_one())
+        return Fullness(sum(pool.checkedout() for pool in pools), sum(pool.size() for pool in pools), size)
 
     def close(self) -> None:
         self._pipes.close()

@@ -49,8 +49,22 @@ export class Problem extends Error {
   }
 }
 
-/** Ask the service; the answer as JSON, or a Problem, of status 0 when no answer came. */
-export async function ask(path, options = {}) {
+const TRIES = 5; // of one request, where too many come
+const lost = document.getElementById("lost");
+
+/** Wait until the service takes requests again, and say so; the bucket it counts with has room for one then. */
+async function rest(seconds) {
+  const told = say("slow down", { seconds });
+  Object.assign(lost, { textContent: told, hidden: false });
+  await new Promise((over) => setTimeout(over, seconds * 1_000));
+  if (lost.textContent === told) lost.hidden = true;
+}
+
+/**
+ * Ask the service; the answer as JSON, or a Problem, of status 0 when no answer came. What is refused because too many
+ * requests came was not done: it is asked for again a little later.
+ */
+export async function ask(path, options = {}, tries = TRIES) {
   const unreachable = () => {
     throw new Problem(0, { code: "unreachable" });
   };
@@ -58,6 +72,10 @@ export async function ask(path, options = {}) {
   if (answer.status === 401 && location.pathname !== "/sign-in") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
   if (answer.ok) return answer.status === 204 ? null : answer.json().catch(unreachable);
   const problem = await answer.json().catch(() => ({ code: "internal_error" }));
+  if (problem.code === "too_many_requests" && tries > 1) {
+    await rest(Number(answer.headers.get("Retry-After")) || 1);
+    return ask(path, options, tries - 1);
+  }
   throw new Problem(answer.status, problem, answer.headers.get("Retry-After"));
 }
 
@@ -119,10 +137,14 @@ export function sayWait({ attempt, run_at }) {
   return parts.join(", ");
 }
 
+/** How the reader of this page writes times and numbers. */
+export function locale() {
+  const language = document.documentElement.lang.slice(0, 2);
+  return navigator.languages.find((one) => one.startsWith(language)) ?? language;
+}
+
 /** A time as the reader writes it; the day only where it is another. */
 export function sayTime(at) {
-  const language = document.documentElement.lang.slice(0, 2);
-  const locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
   const today = at.toDateString() === new Date().toDateString();
-  return at.toLocaleString(locale, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+  return at.toLocaleString(locale(), today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
 }

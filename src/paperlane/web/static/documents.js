@@ -199,13 +199,19 @@ async function upload(chosen) {
     document.getElementById("filters").hidden = false;
     tell(rejections(batch.rejected));
   } catch (error) {
-    const again = error.retryAfter ? ` ${say("try again in", { seconds: error.retryAfter })}` : "";
+    const again = error.retryAfter ? ` ${sayAgain(Number(error.retryAfter))}` : "";
     const reasons = error.problem?.rejected?.length ? rejections(error.problem.rejected) : [];
     tell(reasons.length ? reasons : [(error.status ? error.message : say("upload failed")) + again]);
   } finally {
     drop.removeAttribute("aria-busy");
     files.value = "";
   }
+}
+
+/** When a refused upload may be worth another try. */
+function sayAgain(seconds) {
+  if (seconds <= 120) return say("try again in", { seconds });
+  return say("try again at", { time: sayTime(new Date(Date.now() + seconds * 1_000)) });
 }
 
 function rejections(rejected) {

@@ -1,0 +1,196 @@
+"""What operators look at: everybody's queue, tasks, failures and workers, and the audit trail; never documents.
+
+Admins and viewers may. A viewer is told of a failure what its code says, for the sentence that was raised may quote.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from paperlane.catalog import CODES
+from paperlane.clock import Clock
+from paperlane.desk.rights import check_looks
+from paperlane.ledger import Ledger
+from paperlane.model.tasks import (
+    DeadLetter,
+    Failure,
+    Fault,
+    Found,
+    Letters,
+    Member,
+    PastAttempt,
+    Queue,
+    Sought,
+    Task,
+    TaskId,
+    UserId,
+)
+from paperlane.records import audit
+from paperlane.records.accounts import Account
+from paperlane.records.audit import Entry
+
+SERVICE_SECONDS = 300.0
+_HOUR = 3_600.0
+_NAMED = 5  # tasks of each group of failures
+_OWNERS_WORDS = frozenset({"schedule changed", "schedule removed"})  # their `name` is its owner's word
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»|「[^」]*」|『[^』]*』|《[^》]*》")
+_PLACE = re.compile(r"https?://\S+|(?:/[\w.+-]+){2,}/?|\b[0-9a-z]*\d[0-9a-z]*(?:[.,:-]\d+)*\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How one lane fares beside the others that hold anything: each a part of the whole, 0..1.
+
+    `fair` is by its weight; of what it neither asks for nor may run, others have the use.
+    """
+
+    fair: float
+    running: float
+    service: float
+    seconds: float  # slot-seconds that it had
+
+
+@dataclass(slots=True)
+class Group:
+    """Failures that are alike: of one code, in one step, with a message of one shape."""
+
+    fingerprint: str
+    code: str
+    step: str
+    message: str
+    hint: str
+    count: int = 0
+    first_at: float = 0.0
+    last_at: float = 0.0
+    engines: set[str] = field(default_factory=set)
+    tasks: list[TaskId] = field(default_factory=list)
+    users: set[UserId] = field(default_factory=set)
+
+    def add(self, failure: Failure) -> None:
+        """Count it in; the latest come first."""
+        self.count += 1
+        self.last_at = max(self.last_at, failure.at)
+        self.first_at = min(self.first_at or failure.at, failure.at)
+        self.users.add(failure.user)
+        if failure.engine:
+            self.engines.add(failure.engine)
+        if failure.task not in self.tasks and len(self.tasks) < _NAMED:
+            self.tasks.append(failure.task)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Failures by group, the most frequent first; `whole` where nothing of the time asked for is left out."""
+
+    groups: Sequence[Group]
+    looked: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """All methods raise NotAllowed for who is neither admin nor viewer."""
+
+    ledger: Ledger
+    clock: Clock
+
+    def queue(self, by: Account, most: int) -> tuple[Queue, Mapping[UserId, Share]]:
+        """What waits and runs, and how each of the lanes shown fares beside the others that are."""
+        check_looks(by)
+        found = self.ledger.queue(None, most)
+        users = [lane.user for lane in found.lanes]
+        served = self.ledger.served(users, SERVICE_SECONDS)
+        weights = sum(lane.weight for lane in found.lanes)
+        running, seconds = sum(lane.running for lane in found.lanes), sum(served.values())
+        shares = {
+            lane.user: Share(
+                fair=lane.weight / weights,
+                running=lane.running / running if running else 0.0,
+                service=served[lane.user] / seconds if seconds else 0.0,
+                seconds=served[lane.user],
+            )
+            for lane in found.lanes
+        }
+        return found, shares
+
+    def tasks(self, by: Account, which: Sought, cursor: str, limit: int) -> Found:
+        """Everybody's tasks, newest first, as far as one look goes."""
+        check_looks(by)
+        found = self.ledger.look_for(which, cursor, limit)
+        if by.operates:
+            return found
+        tasks = [replace(one, fault=one.fault and plain(one.fault)) for one in found.tasks]
+        return replace(found, tasks=tasks)
+
+    def task(self, by: Account, task: TaskId) -> tuple[Task, Sequence[PastAttempt]]:
+        """A task and its attempts, or NotFound; what it holds is not for who only looks."""
+        check_looks(by)
+        found, tries = self.ledger.task(task), self.ledger.attempts(task)
+        if by.operates or by.id == found.user:
+            return found, tries
+        fault = found.fault and plain(found.fault)
+        bare = replace(found, payload=b"", summary={}, message="", fault=fault)
+        return bare, [replace(one, fault=one.fault and plain(one.fault)) for one in tries]
+
+    def errors(self, by: Account, hours: float) -> Errors:
+        """The failures of the last so many hours, by what they have in common."""
+        check_looks(by)
+        found = self.ledger.failures(self.clock.now() - hours * _HOUR)
+        groups: dict[str, Group] = {}
+        for failure in found.found:
+            fault = failure.fault
+            shape = shape_of(fault.message)
+            name = fingerprint(fault.code, failure.step, shape)
+            said = replace(fault, message=shape) if by.operates else plain(fault)
+            fresh = Group(name, fault.code, failure.step, said.message, said.hint)
+            groups.setdefault(name, fresh).add(failure)
+        ordered = sorted(groups.values(), key=lambda one: (-one.count, -one.last_at, one.fingerprint))
+        return Errors(ordered, found.looked, found.whole)
+
+    def letters(self, by: Account, which: Letters, cursor: str, limit: int) -> Sequence[DeadLetter]:
+        """Everybody's dead letters, those that failed last first."""
+        check_looks(by)
+        found = self.ledger.dead(which, cursor, limit)
+        if by.operates:
+            return found
+        told = [replace(one.task, fault=one.task.fault and plain(one.task.fault)) for one in found]
+        return [replace(one, task=task) for one, task in zip(found, told, strict=True)]
+
+    def causes(self, by: Account, which: Letters) -> Mapping[str, int]:
+        """How many of them there are of each code."""
+        check_looks(by)
+        return self.ledger.causes(which)
+
+    def workers(self, by: Account) -> Sequence[Member]:
+        """Every worker that the ledger knows: those that live first, each engine's together."""
+        check_looks(by)
+        return sorted(self.ledger.members(), key=lambda one: (not one.live, one.engine, one.started_at, one.id))
+
+    def audit(self, by: Account, user: UserId | None, what: str, cursor: str, limit: int) -> Sequence[Entry]:
+        """What was changed by whom, the latest first. BadRequest for what is no cursor."""
+        check_looks(by)
+        found = self.ledger.read(lambda connection: audit.entries(connection, user, what, cursor, limit))
+        return found if by.operates else [_without_owners_words(entry) for entry in found]
+
+
+def _without_owners_words(entry: Entry) -> Entry:
+    if entry.what not in _OWNERS_WORDS:
+        return entry
+    return replace(entry, details={name: value for name, value in entry.details.items() if name != "name"})
+
+
+def plain(fault: Fault) -> Fault:
+    """The same, as its code says it: no word of it is out of a document."""
+    told = CODES.get(fault.code)
+    return Fault(fault.code, told.message[0] if told else "", told.hint[0] if told else "")
+
+
+def shape_of(message: str) -> str:
+    """A message without its numbers, quoted names and places: what those of one cause have in common."""
+    return _PLACE.sub("…", _QUOTED.sub("…", message))
+
+
+def fingerprint(code: str, step: str, shape: str) -> str:
+    """Sixteen hex digits that stay the same for failures that are alike."""
+    return hashlib.sha256(f"{code}\0{step}\0{shape}".encode()).hexdigest()[:16]

@@ -1,0 +1,39 @@
+"""Too many answers are failures of ours."""
+
+from collections.abc import Iterator
+
+from paperlane.model.figures import Figures
+from paperlane.model.tallies import Histogram, once
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+
+_LEAST = 20  # answers
+
+
+def _find(sight: Sight) -> Iterator[Reading]:
+    """Refusals of who asks for too much, or for what makes no sense, are no failures."""
+    labels = sight.labels("http_answers")
+    found = sight.counted_by("http_answers", labels, _LEAST)
+    answers = sum(told.count for told in found.values())
+    failed = sum(told.count for label, told in found.items() if label.endswith("/5xx"))
+    yield Reading(failed / answers if answers else 0.0, params={"failed": f"{failed}", "answers": f"{answers}"})
+
+
+def _after(**answers: int) -> Sight:
+    told = {("http_answers", f"api/{kind}"): sum([once()] * count, Histogram()) for kind, count in answers.items()}
+    return one(Figures(60.0, tallies=told), Figures(0.0))
+
+
+_FAILING = {"2xx": 90, "5xx": 5}
+_REFUSING = {"2xx": 90, "429": 400, "4xx": 50}
+_QUIET_NIGHT = {"5xx": 1}
+
+ALERT = Alert(
+    name="availability",
+    why="More of the answers are failures of Paperlane (5xx) than the limit allows.",
+    severity=Severity.CRITICAL,
+    unit=Unit.SHARE,
+    find=_find,
+    loud=[_after(**_FAILING)],
+    quiet=[one(Figures(60.0)), _after(**_REFUSING), _after(**_QUIET_NIGHT)],
+    setting="alert_failed_answers",
+)

@@ -1,0 +1,67 @@
+"""Workers of an engine live and have room, tasks could run, and nothing begins."""
+
+from collections.abc import Iterator
+
+from paperlane.model.figures import Figures, WorkerFigures
+from paperlane.model.tallies import once
+from paperlane.model.tasks import EngineState, WorkerId
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+
+
+def _find(sight: Sight) -> Iterator[Reading]:
+    """For how many seconds it was so at every look; what begins is counted, and what began and ended since too."""
+    for engine in sight.now.engines:
+        waits, since = _waits(sight.now, engine.name), sight.now.at
+        for earlier in reversed(sight.before):
+            same = _begun(earlier, engine.name) == _begun(sight.now, engine.name)
+            if not (waits and same and _waits(earlier, engine.name)):
+                break
+            since = earlier.at
+        yield Reading(sight.now.at - since, engine.name, {"engine": engine.name})
+
+
+def _waits(of: Figures, name: str) -> bool:
+    """Is there a task that could run, and room for it?"""
+    room = sum(worker.slots - worker.running for worker in of.workers if worker.live and worker.engine == name)
+    paused = any(engine.paused for engine in of.engines if engine.name == name)
+    return name in of.runnable and room > 0 and not paused and (not of.limit or of.running < of.limit)
+
+
+def _begun(of: Figures, name: str) -> tuple[int, int]:
+    ended = sum(
+        told.count
+        for (tally, label), told in of.tallies.items()
+        if tally == "outcomes" and label.startswith(f"{name}/")
+    )
+    began = of.tallies.get(("wait_seconds", name))
+    return sum(engine.running for engine in of.engines if engine.name == name) + ended, began.count if began else 0
+
+
+_RQ = EngineState("rq", paused=False, queued=3, running=1, workers=1, slots=4)
+_PAUSED = EngineState("rq", paused=True, queued=3, running=1, workers=1, slots=4)
+_ROOM = WorkerFigures(WorkerId("w"), "rq", slots=4, running=1)
+_FULL = WorkerFigures(WorkerId("w"), "rq", slots=4, running=4)
+
+
+def _at(at: float, engine: EngineState = _RQ, worker: WorkerFigures = _ROOM, ended: int = 0) -> Figures:
+    tallies = {("outcomes", f"rq/completed-{number}"): once() for number in range(ended)}
+    return Figures(at, engines=[engine], workers=[worker], runnable=frozenset({"rq"}), tallies=tallies)
+
+
+ALERT = Alert(
+    name="engine-silent",
+    why="An engine's workers live and have room, and yet no task begins: its broker may have lost what it was given.",
+    severity=Severity.CRITICAL,
+    unit=Unit.SECONDS,
+    find=_find,
+    loud=[one(_at(30.0), _at(10.0), _at(20.0))],
+    quiet=[
+        one(_at(30.0)),  # the first look
+        one(_at(30.0, ended=1), _at(10.0), _at(20.0)),
+        one(_at(30.0, worker=_FULL), _at(10.0), _at(20.0)),
+        one(_at(30.0, engine=_PAUSED), _at(10.0), _at(20.0)),
+    ],
+    setting="alert_silent_seconds",
+    rises=1,
+    falls=1,
+)

@@ -1,0 +1,23 @@
+"""Too many tasks of one user wait."""
+
+from collections.abc import Iterator
+
+from paperlane.model.figures import Figures
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+
+
+def _find(sight: Sight) -> Iterator[Reading]:
+    for user, waiting in sight.now.backlogs.items():
+        yield Reading(waiting, user, {"user": user})
+
+
+ALERT = Alert(
+    name="user-backlog",
+    why="One user has so much waiting that their limit, or a mistake of a program of theirs, deserves a look.",
+    severity=Severity.WARNING,
+    unit=Unit.NUMBER,
+    find=_find,
+    loud=[one(Figures(0.0, queued=21, backlogs={"ann": 21})), one(Figures(0.0, backlogs={"bob": 3, "ann": 400}))],
+    quiet=[one(Figures(0.0)), one(Figures(0.0, queued=60, backlogs={"ann": 20, "bob": 20, "cleo": 20}))],
+    setting="alert_user_backlog",
+)

@@ -1,0 +1,195 @@
+"""Incidents are told to an address as they open and close, signed, and again until they arrive."""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal
+
+import structlog
+
+from paperlane.catalog import ALARMS, alarm_in
+from paperlane.clock import Clock
+from paperlane.errors import Misconfigured, Unavailable
+from paperlane.ledger import Ledger
+from paperlane.patience import Patience
+from paperlane.records import incidents
+from paperlane.records.incidents import Incident, Telling
+from paperlane.scheduling.pace import pause
+from paperlane.settings import Settings
+from paperlane.threads import Threads
+
+log = structlog.get_logger(__name__)
+
+Ending = Literal["opening", "closing"]
+Post = Callable[[bytes, Mapping[str, str]], Awaitable[None]]
+
+_WORD = {"opening": "opened", "closing": "closed"}
+_AT_ONCE = 100
+_TOO_OLD = 3_600.0  # seconds after which nobody wants to be told any more: the page has it
+_LOOK = 5.0
+_SECRET = "whsec_"  # noqa: S105  before a key in base64, as its makers' tools write it
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where incidents are told, and the key that signs what is told: "" for none."""
+
+    url: str
+    key: bytes
+    seconds: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Receiver | None":
+        """The one that the settings name. Misconfigured for a key that cannot be read."""
+        if not settings.alert_webhook:
+            return None
+        name = settings.alert_webhook_key_env
+        said = os.environ.get(name, "").strip()
+        try:
+            key = (
+                base64.b64decode(said.removeprefix(_SECRET), validate=True)
+                if said.startswith(_SECRET)
+                else said.encode()
+            )
+        except binascii.Error as error:
+            raise Misconfigured(
+                f"The key in {name} cannot be read: behind {_SECRET} comes base64.",
+                hint="Leave the prefix out, or mend it.",
+            ) from error
+        return cls(settings.alert_webhook, key, settings.alert_webhook_seconds)
+
+    def headers(self, name: str, at: int, body: bytes) -> dict[str, str]:
+        """As Standard Webhooks says: https://www.standardwebhooks.com; so that its libraries can check them."""
+        headers = {"content-type": "application/json", "webhook-id": name, "webhook-timestamp": f"{at}"}
+        if self.key:
+            signed = hmac.digest(self.key, f"{name}.{at}.".encode() + body, "sha256")
+            headers["webhook-signature"] = f"v1,{base64.b64encode(signed).decode()}"
+        return headers
+
+
+def message_of(incident: Incident, of: Ending) -> dict[str, Any]:
+    """What is told of an incident: `text` is for receivers that show one sentence, `data` for programs."""
+    message, hint = alarm_in("en", incident.alert, incident.params)
+    alarm = ALARMS.get(incident.alert)
+    title = alarm.title[0] if alarm else incident.alert
+    about = f" ({incident.subject})" if incident.subject else ""
+    text = f"[{incident.severity}] {title}{about}: {message} {hint}" if of == "opening" else f"[over] {title}{about}"
+    return {
+        "type": f"incident.{_WORD[of]}",
+        "timestamp": _moment(incident.opened_at if of == "opening" else incident.closed_at),
+        "text": text,
+        "data": {
+            "id": incident.id,
+            "alert": incident.alert,
+            "title": title,
+            "subject": incident.subject,
+            "severity": incident.severity,
+            "message": message,
+            "hint": hint,
+            "value": incident.value,
+            "limit": incident.limit,
+            "opened_at": _moment(incident.opened_at),
+            "closed_at": _moment(incident.closed_at) if incident.closed_at else None,
+        },
+    }
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells the receiver what is due, one after the other; whoever opens or closes incidents rings its `bell`.
+
+    What is due stands in the table, so it outlives this process, and nobody waits for the receiver. After a failure all
+    that is due is tried again later and later, a minute apart at most, until it is an hour old. While another process
+    watches, `leads` is False, and that one tells.
+    """
+
+    ledger: Ledger
+    receiver: Receiver
+    threads: Threads
+    clock: Clock
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    leads: bool = False
+    patience: Patience = field(default_factory=partial(Patience, 1.0, 60.0))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop."""
+        from paperlane.monitor.posting import open_posting  # noqa: PLC0415  0.4 s of a start, for those who have one
+
+        async with open_posting(self.receiver.url, self.receiver.seconds) as receiver:
+            while not stop.is_set():
+                self.bell.clear()
+                try:
+                    worked = not self.leads or await self._tell_due(receiver.post, stop)
+                except Unavailable as error:
+                    log.warning("the webhook waits", why=error.message)
+                    worked = False
+                except Exception:
+                    log.exception("the webhook failed")
+                    worked = False
+                if worked:
+                    self.patience.worked()
+                    await _first_of(_LOOK, stop, self.bell)
+                else:
+                    await pause(self.patience.wait(), stop)
+
+    async def _tell_due(self, post: Post, stop: asyncio.Event) -> bool:
+        """Tell all that is due; False where some is left for later.
+
+        A receiver that cannot be reached is not tried with the next one; one that refuses this may take that.
+        """
+        from paperlane.monitor.posting import Refused, Unreached  # noqa: PLC0415  as above
+
+        taken = True
+        for incident in await self.threads(self.ledger.read, partial(incidents.untold, most=_AT_ONCE)):
+            for of in _due(incident):
+                if stop.is_set():
+                    return True
+                try:
+                    await self._tell(post, incident, of)
+                except Unreached as error:
+                    log.warning("the webhook cannot be reached", incident=incident.id, of=of, why=str(error))
+                    return False
+                except Refused as refused:
+                    log.warning("the webhook refuses", incident=incident.id, of=of, why=str(refused))
+                    taken = False
+                    break  # its end is told after its beginning
+        return taken
+
+    async def _tell(self, post: Post, incident: Incident, of: Ending) -> None:
+        since = incident.opened_at if of == "opening" else incident.closed_at
+        how = Telling.GIVEN_UP
+        if self.clock.now() - since > _TOO_OLD:
+            log.error("the webhook was not told in an hour, and is not any more", incident=incident.id, of=of)
+        else:
+            body = json.dumps(message_of(incident, of), ensure_ascii=False).encode()
+            await post(body, self.receiver.headers(f"{incident.id}.{_WORD[of]}", int(self.clock.now()), body))
+            how = Telling.TOLD
+        await self.threads(self.ledger.write, partial(incidents.tell, incident=incident.id, of=of, how=how))
+
+
+def _due(incident: Incident) -> Iterator[Ending]:
+    if incident.opening is Telling.DUE:
+        yield "opening"
+    if incident.closing is Telling.DUE:
+        yield "closing"
+
+
+async def _first_of(seconds: float, *events: asyncio.Event) -> None:
+    """Return after `seconds`, or as soon as one of these happens."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()

@@ -1,0 +1,376 @@
+"""The operators' pages: admins change there what runs, viewers look, and nobody else comes in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from paperlane.catalog import tell, words
+from paperlane.desk import ENGINES, STATES, name_of
+from paperlane.desk.watching import SERVICE_SECONDS, Group
+from paperlane.errors import BadRequest, NotFound
+from paperlane.ledger.dead import cursor_of
+from paperlane.ledger.sense import LARGEST_LIMIT, LARGEST_WEIGHT, LEAST_WEIGHT
+from paperlane.ledger.watching import AT_ONCE, MOST_DEAD
+from paperlane.model.tasks import BatchId, Fault, Letters, PastAttempt, Sought, Task, TaskId, UserId
+from paperlane.records import accounts
+from paperlane.records.accounts import Account, Role
+from paperlane.web import audit, shapes
+from paperlane.web.errors import LONGEST_HOURS
+from paperlane.web.identity import House, Parts, account_of
+from paperlane.web.language import Language
+from paperlane.web.pages import show, sign_in_first
+
+router = APIRouter(include_in_schema=False)
+
+ROOMS = {
+    "overview": "/admin",
+    "queue": "/admin/queue",
+    "tasks": "/admin/tasks",
+    "failures": "/admin/errors",
+    "dead letters": "/admin/dead",
+    "workers": "/admin/workers",
+    "users": "/admin/users",
+    "audit": "/admin/audit",
+}
+"""Where each page of the operators' is, by its word in the catalogue."""
+
+HOURS = (1, 6, 24, 7 * 24, 30 * 24)
+_A_PAGE = 50
+_OFTEN = 5  # seconds between two looks of a page that shows what goes on now
+_FEW, _MINUTE, _HOUR, _DAY = 10.0, 60.0, 3_600.0, 86_400.0
+
+Text = Annotated[str, Query(max_length=200)]
+Number = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Who looks at a page, at what, and in which language; `every` so many seconds again, 0: only once."""
+
+    request: Request
+    house: House
+    account: Account
+    lang: str
+    every: int = 0
+
+    def link(self, **changes: object) -> str:
+        """This page with other filters, from its first entry on; what is None or "" is left out."""
+        query = {name: value for name, value in self.request.query_params.items() if name not in {"cursor", "lang"}}
+        query |= {name: "" if value is None else str(value) for name, value in changes.items()}
+        return "?" + urlencode({name: value for name, value in query.items() if value})
+
+    def span(self, seconds: float) -> str:
+        """A time that something takes, as people say it."""
+        for unit, size, most in (("s", 1.0, 2 * _MINUTE), ("min", _MINUTE, 2 * _HOUR), ("h", _HOUR, 2 * _DAY)):
+            if seconds < most:
+                n = f"{seconds / size:.{int(seconds < _FEW)}f}"  # 1.2 s, but 12 s
+                return self.said(f"span {unit}", n=n)
+        return self.said("span d", n=f"{seconds / _DAY:.0f}")
+
+    def since(self, at: float) -> str:
+        """How long ago that was."""
+        return self.said("ago", span=self.span(max(0.0, self.house.desk.clock.now() - at)))
+
+    def said(self, word: str, **filled: object) -> str:
+        """A word of the page, with what it is filled with."""
+        return words(self.lang)[word].format(**filled)
+
+    def word(self, key: str) -> str:
+        """A word of the page; where it has none, the key's last: a step or an outcome that is not ours."""
+        return words(self.lang).get(key, key.rpartition(" ")[2])
+
+    def told(self, fault: Fault | Group) -> str:
+        """What a fault says, in the language of the page."""
+        return " ".join(filter(None, tell(fault.code, self.lang, fault.message, fault.hint)))
+
+
+Ask = Callable[[Looking], Mapping[str, Any]]
+
+
+async def _page(
+    request: Request, house: House, lang: str, name: str, room: str, ask: Ask, *, every: int = 0
+) -> Response:
+    """A page over what `ask` finds, or only what is asked for again of it; for admins and viewers."""
+    account = await account_of(request)
+    again = "HX-Request" in request.headers
+    if account is None:
+        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"}) if again else sign_in_first(request)
+    looking = Looking(request, house, account, lang, every)
+    more: dict[str, Any] = {
+        "look": looking,
+        "room": room,
+        "rooms": ROOMS,
+        "frame": "operating_part.html" if again else "operating.html",
+        "here": f"{request.url.path}{looking.link()}",
+        "moment": shapes.moment,
+        "wrong": "",
+    }
+    if not account.looks:
+        return await show(request, "operating_refused.html", lang, HTTPStatus.FORBIDDEN, **more)
+    try:
+        found = await house.threads(ask, looking)
+    except (NotFound, BadRequest) as error:
+        more["wrong"] = looking.told(Fault(error.code, error.message, error.hint))
+        return await show(request, "operating_wrong.html", lang, HTTPStatus(error.status), **more)
+    return await show(request, name, lang, **more, **found)
+
+
+@router.get("/admin")
+async def overview(
+    request: Request, house: Parts, lang: Language, hours: Annotated[int, Query(ge=1, le=LONGEST_HOURS)] = 1
+) -> Response:
+    """What goes on now, what is wrong, and how it went over time."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        workers = look.house.desk.watching.workers(look.account)
+        return {
+            "queue": house.desk.operating.queue(look.account, 0),
+            "workers": [one for one in workers if one.live],
+            "gone": sum(not one.live for one in workers),
+            "dead": sum(house.desk.watching.causes(look.account, Letters()).values()),
+            "hours": hours,
+            "ranges_of": HOURS,
+        }
+
+    return await _page(request, house, lang, "operating_overview.html", "overview", ask, every=_OFTEN)
+
+
+@router.get("/admin/queue")
+async def queue(request: Request, house: Parts, lang: Language) -> Response:
+    """Who waits and who runs, and whether that is fair."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found, shares = house.desk.watching.queue(look.account, _A_PAGE)
+        names = house.desk.accounts.names([lane.user for lane in found.lanes])
+        minutes = round(SERVICE_SECONDS / _MINUTE)
+        return {"queue": found, "shares": shares, "names": names, "minutes": minutes}
+
+    return await _page(request, house, lang, "operating_queue.html", "queue", ask, every=_OFTEN)
+
+
+@router.get("/admin/tasks")
+async def tasks(
+    request: Request,
+    house: Parts,
+    lang: Language,
+    status: Text = "",
+    user: Number = None,
+    name: Text = "",
+    engine: Text = "",
+    code: Text = "",
+    batch: Text = "",
+    cursor: Text = "",
+) -> Response:
+    """Everybody's tasks, by what is in the address."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        if status and status not in STATES:
+            raise BadRequest(f"There is no status {status!r}.", hint=f"Choose one of {', '.join(STATES)}.")
+        whose = house.desk.accounts.user(name.strip()).id if name.strip() else UserId(user) if user else None
+        which = Sought(whose, BatchId(batch) if batch else None, STATES.get(status, ()), engine, code)
+        found = house.desk.watching.tasks(look.account, which, cursor, _A_PAGE)
+        shown = {task.user for task in found.tasks} | ({whose} if whose else set())
+        names = house.desk.accounts.names(list(shown))
+        return {"found": found, "which": which, "chosen": status, "names": names, "states": STATES, "engines": ENGINES,
+                "most": AT_ONCE}  # fmt: skip
+
+    return await _page(request, house, lang, "operating_tasks.html", "tasks", ask)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a timeline: from and how long, in percent of the whole; `step` is what was done."""
+
+    step: str
+    begin: float
+    width: float
+    seconds: float
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """An attempt with its pieces; what it did after its last finished step is the last one."""
+
+    of: PastAttempt
+    seconds: float
+    pieces: Sequence[Piece]
+
+
+def timeline(task: Task, tries: Sequence[PastAttempt], now: float) -> Sequence[Try]:
+    """The attempts on one line of time, from the first one's begin to the last one's end.
+
+    Steps follow each other; they are drawn in this order from where the attempt begins.
+    """
+    if not tries:
+        return ()
+    begin = min(one.started_at for one in tries)
+    whole = max(1e-3, max(one.ended_at or now for one in tries) - begin)
+    told: list[Try] = []
+    for one in tries:
+        seconds = max(0.0, (one.ended_at or now) - one.started_at)
+        at, pieces = one.started_at - begin, list[Piece]()
+        for step in one.steps:
+            pieces.append(Piece(step.step, 100 * at / whole, 100 * step.seconds / whole, step.seconds, step.resumed))
+            at += step.seconds
+        rest = one.started_at - begin + seconds - at
+        unfinished = task.step if one is tries[-1] and task.step not in {step.step for step in one.steps} else ""
+        if unfinished or rest > 0.01 * whole:
+            pieces.append(Piece(unfinished, 100 * at / whole, 100 * max(0.0, rest) / whole, max(0.0, rest)))
+        told.append(Try(one, seconds, pieces))
+    return told
+
+
+@router.get("/admin/tasks/{task}")
+async def one_task(task: str, request: Request, house: Parts, lang: Language) -> Response:
+    """A task's attempts, beside each other in time, with their steps."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found, tries = house.desk.watching.task(look.account, TaskId(task))
+        told = timeline(found, tries, house.desk.clock.now())
+        return {
+            "task": found,
+            "document": name_of(found) if found.payload else "",
+            "tries": told,
+            "steps": list(dict.fromkeys(piece.step for one in told for piece in one.pieces)),
+            "owner": house.desk.accounts.names([found.user]).get(found.user, ""),
+        }
+
+    return await _page(request, house, lang, "operating_task.html", "tasks", ask, every=_OFTEN)
+
+
+@router.get("/admin/errors")
+async def errors(
+    request: Request, house: Parts, lang: Language, hours: Annotated[int, Query(ge=1, le=LONGEST_HOURS)] = 24
+) -> Response:
+    """What fails alike."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found = house.desk.watching.errors(look.account, hours)
+        return {"errors": found, "hours": hours, "ranges_of": HOURS, "most": AT_ONCE, "most_dead": MOST_DEAD}
+
+    return await _page(request, house, lang, "operating_errors.html", "failures", ask)
+
+
+@router.get("/admin/dead")
+async def dead(
+    request: Request,
+    house: Parts,
+    lang: Language,
+    user: Number = None,
+    batch: Text = "",
+    code: Text = "",
+    hours: Annotated[int | None, Query(ge=1, le=LONGEST_HOURS)] = None,
+    cursor: Text = "",
+) -> Response:
+    """What failed for good, and starting all of a filter again, or discarding it."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        now = house.desk.clock.now()
+        since = now - hours * _HOUR if hours else 0.0
+        which = Letters(UserId(user) if user else None, BatchId(batch) if batch else None, code, since)
+        found = house.desk.watching.letters(look.account, which, cursor, _A_PAGE + 1)
+        causes = house.desk.watching.causes(look.account, which)
+        letters = found[:_A_PAGE]
+        shown = {letter.task.user for letter in letters} | ({which.user} if which.user else set())
+        # what fails from now on is not among those that are counted here
+        asked = {"user": which.user, "batch": batch, "code": code, "since": _iso(since), "until": _iso(now)}
+        return {
+            "letters": letters,
+            "causes": causes,
+            "count": sum(causes.values()),
+            "onward": cursor_of(found[_A_PAGE - 1].task) if len(found) > _A_PAGE else "",
+            "names": house.desk.accounts.names(list(shown)),
+            "asked": {name: value for name, value in asked.items() if value},
+            "which": which,
+            "hours": hours,
+            "ranges_of": HOURS,
+        }
+
+    return await _page(request, house, lang, "operating_dead.html", "dead letters", ask)
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat() if at else ""
+
+
+@router.get("/admin/workers")
+async def workers(request: Request, house: Parts, lang: Language) -> Response:
+    """Who serves which engine, and stopping and starting these."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        now = house.desk.clock.now()
+        found = house.desk.operating.queue(look.account, 0)
+        named = {engine.name for engine in found.engines}
+        return {
+            "workers": [shapes.worker(one, now) for one in house.desk.watching.workers(look.account)],
+            "engines": found.engines,
+            "idle": [engine for engine in ENGINES if engine not in named],
+            "queue": found,
+        }
+
+    return await _page(request, house, lang, "operating_workers.html", "workers", ask, every=_OFTEN)
+
+
+@router.get("/admin/users")
+async def users(
+    request: Request,
+    house: Parts,
+    lang: Language,
+    cursor: Annotated[str, Query(pattern="^[0-9]{0,18}$")] = "",
+) -> Response:
+    """Accounts and what they may."""
+
+    def ask(_look: Looking) -> Mapping[str, Any]:
+        after = int(cursor) if cursor else 0
+        found = house.desk.ledger.read(lambda c: accounts.with_terms(c, after, _A_PAGE + 1))
+        onward = str(found[_A_PAGE - 1][0].id) if len(found) > _A_PAGE else ""
+        return {"users": found[:_A_PAGE], "onward": onward, **_bounds(house)}
+
+    return await _page(request, house, lang, "operating_users.html", "users", ask)
+
+
+@router.get("/admin/users/{user}")
+async def one_user(
+    user: Annotated[int, Path(ge=1, le=2**63 - 1)], request: Request, house: Parts, lang: Language
+) -> Response:
+    """An account: what it may, and its tokens."""
+
+    def ask(_look: Looking) -> Mapping[str, Any]:
+        found = house.desk.accounts.user_of(UserId(user))
+        terms = house.desk.ledger.read(lambda c: accounts.terms(c, found.id))
+        return {"user": found, "terms": terms, "engines": ENGINES, **_bounds(house)}
+
+    return await _page(request, house, lang, "operating_user.html", "users", ask)
+
+
+def _bounds(house: House) -> Mapping[str, Any]:
+    """What a limit and a weight may be, and what a role brings with it."""
+    limits = {role.value: house.settings.user_limit for role in Role} | {Role.ADMIN.value: house.settings.admin_limit}
+    return {"roles": [role.value for role in Role], "limits": limits, "largest_limit": LARGEST_LIMIT,
+            "least_weight": LEAST_WEIGHT, "largest_weight": LARGEST_WEIGHT,
+            "longest_group": accounts.LONGEST_GROUP}  # fmt: skip
+
+
+@router.get("/admin/audit")
+async def trail(
+    request: Request,
+    house: Parts,
+    lang: Language,
+    user: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
+    what: Annotated[str, Query(max_length=60)] = "",
+    cursor: Text = "",
+) -> Response:
+    """Who changed what."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found = audit.look_at(house, look.account, user, what, cursor, _A_PAGE)
+        named = house.desk.accounts.names([UserId(user)]) if user else {}
+        return {"entries": found["items"], "onward": found["next"], "by": user, "what": what, "names": named}
+
+    return await _page(request, house, lang, "operating_audit.html", "audit", ask)

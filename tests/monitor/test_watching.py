@@ -1,0 +1,149 @@
+"""The watch over a real ledger: what it sees, keeps and tells, and what outlives it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tests.conftest import EVERY_KIND
+from tests.databases import opened
+from tests.ledger.conftest import new_batch
+
+from paperlane.clock import SortableIds, SystemClock
+from paperlane.errors import Unavailable
+from paperlane.ledger import Rules
+from paperlane.ledger.sql import SqlLedger
+from paperlane.machine import Load
+from paperlane.model.tasks import Ended, Failed, Fault, UserId, WorkerId
+from paperlane.monitor.alerts import ALERTS
+from paperlane.monitor.judging import Judge
+from paperlane.monitor.looking import Looking
+from paperlane.monitor.watching import Watch, watch
+from paperlane.records import incidents, samples
+from paperlane.records.incidents import Incident, Silence, Telling
+from paperlane.settings import Settings
+
+NEW_ID = SortableIds(SystemClock())
+SETTINGS = Settings(alert_seconds=0.1, alert_queue=3, alert_user_backlog=3)
+
+
+@dataclass
+class Gauge:
+    """A sensor of memory, set by hand; None: it failed."""
+
+    memory: float | None = 0.1
+
+    def look(self) -> Load:
+        return Load(None, self.memory)
+
+
+@pytest.fixture
+def ledger(new_database: Callable[[], str]) -> Iterator[SqlLedger]:
+    made = SqlLedger(opened(new_database()), Rules())
+    yield made
+    made.close()
+
+
+@dataclass
+class Watcher:
+    """A process that watches, look by look."""
+
+    ledger: SqlLedger
+    gauge: Gauge = field(default_factory=Gauge)
+    name: str = field(default_factory=NEW_ID)
+
+    def __post_init__(self) -> None:
+        looking = Looking(self.ledger, self.gauge, "database")
+        judge = Judge(ALERTS, SETTINGS)
+        self.watch = Watch(self.ledger, SETTINGS, looking, judge, NEW_ID, self.name, tells=True)
+
+    def looks(self, count: int) -> list[Incident]:
+        """So many looks; what lasts then."""
+        for _ in range(count):
+            self.watch.look()
+        return list(self.ledger.read(incidents.lasting))
+
+    def opens(self, alert: str, count: int = 2) -> list[str]:
+        return [one.subject for one in self.looks(count) if one.alert == alert]
+
+
+@EVERY_KIND
+def test_what_waits_and_fails_is_seen_in_each_database(ledger: SqlLedger):
+    ledger.submit(new_batch("batch", 7, 5))
+    ledger.register(WorkerId("w"), "database", "crane", 1, 1)
+    (lease,) = ledger.step("database", WorkerId("w"), [], 1)
+    ledger.finish(WorkerId("w"), [Ended(lease, Failed(Fault("damaged_file", "It is damaged.")))])
+    lasting = {(one.alert, one.subject): one.params for one in Watcher(ledger).looks(2)}
+    assert lasting.keys() == {("queue", ""), ("user-backlog", "7"), ("dead-letters", "")}
+    assert lasting["dead-letters", ""]["causes"] == "damaged_file (1)"
+    plot = ledger.read(lambda c: samples.plot(c, samples_now(ledger), 60))
+    kept = plot.samples[-1]
+    assert {name: kept[name] for name in ("queued", "running", "slots", "dead", "queued.database", "memory")} == {
+        "queued": 4, "running": 0, "slots": 1, "dead": 1, "queued.database": 4, "memory": 0.1,
+    }  # fmt: skip
+    assert 0 < kept["connections"] <= kept["most_connections"]
+    assert kept["database_bytes"] > 10_000
+
+
+def samples_now(ledger: SqlLedger) -> float:
+    return Looking(ledger, Gauge(), "").look(None).at
+
+
+@pytest.mark.parametrize("kind", ["sqlite file"], indirect=True)
+class TestOnOneDatabase:
+    def test_what_is_open_is_carried_on_by_another_process_and_told_once(self, ledger: SqlLedger):
+        gauge = Gauge(0.99)
+        (before,) = Watcher(ledger, gauge).looks(2)
+        next_one = Watcher(ledger, gauge)
+        assert next_one.looks(5) == [before]
+        assert before.opening is Telling.DUE
+        gauge.memory = 0.1
+        assert next_one.looks(3) == []
+        (over,) = ledger.read(lambda c: incidents.page(c, "all", "", 9))
+        assert (over.id, over.closing) == (before.id, Telling.DUE)
+
+    def test_a_sensor_that_fails_opens_nothing_and_closes_nothing(self, ledger: SqlLedger):
+        gauge = Gauge(None)
+        watcher = Watcher(ledger, gauge)
+        assert watcher.looks(3) == []
+        gauge.memory = 0.99
+        assert watcher.opens("memory") == [""]
+        gauge.memory = None
+        assert watcher.opens("memory", 5) == [""]
+
+    def test_what_opens_in_a_silence_is_told_when_it_ends_and_it_still_lasts(self, ledger: SqlLedger):
+        silence = Silence("s", "memory", "", 0.0, 9e9, UserId(0))
+        ledger.write(lambda c: incidents.silence(c, silence))
+        watcher = Watcher(ledger, Gauge(0.99))
+        (quiet,) = watcher.looks(3)
+        assert quiet.opening is Telling.NOTHING
+        ledger.write(lambda c: incidents.end_silence(c, "s"))
+        (told,) = watcher.looks(1)
+        assert (told.id, told.opening) == (quiet.id, Telling.DUE)
+
+    async def test_one_process_looks_and_goes_on_when_the_database_was_away(
+        self, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+    ):
+        gauge, stop, queue = Gauge(0.99), asyncio.Event(), SqlLedger.queue
+        away = [True, True, True]
+
+        def shaky(*given: Any, **more: Any) -> Any:
+            if away:
+                away.pop()
+                raise Unavailable("The database is away.")
+            return queue(*given, **more)
+
+        monkeypatch.setattr(SqlLedger, "queue", shaky)
+        two = [watch(ledger, SETTINGS, gauge, SystemClock(), NEW_ID, stop) for _ in range(2)]
+        running = [asyncio.create_task(one) for one in two]
+        async with asyncio.timeout(60):
+            while not [one for one in ledger.read(incidents.lasting) if one.alert == "memory"]:
+                await asyncio.sleep(0.01)
+        stop.set()
+        await asyncio.gather(*running)
+        assert away == []
+        assert [one.alert for one in ledger.read(lambda c: incidents.page(c, "all", "", 9))].count("memory") == 1
+        take = samples.take_turn
+        now = SystemClock().now()
+        assert ledger.write(lambda c: take(c, "next", now, 10, 25))  # who leaves keeps nobody waiting

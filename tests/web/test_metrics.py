@@ -1,0 +1,244 @@
+"""What Prometheus reads of a service that ran something, and what is made of it: the dashboard and the alert rules."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection, insert
+from tests.web.conftest import House
+from tests.web.test_sockets import Socket
+
+from paperlane.ledger.schema import lanes
+from paperlane.model.tallies import BOUNDS, once
+from paperlane.web import metrics
+from paperlane.web.metrics import Looks
+from paperlane.web.timing import Timing
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+NAME = re.compile(r"\b(?:paperlane|process)_[a-z_]+\b")
+
+
+async def scrape(house: House) -> dict[tuple[str, str], float]:
+    """Samples by name and labels."""
+    text = (await house["adam"].get("http://test/metrics")).text
+    return {
+        (sample.name, ",".join(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def told(house: House) -> dict[tuple[str, str], float]:
+    """The same, with what this process has not told yet."""
+    house.app.state.counting.flush()
+    return await scrape(house)
+
+
+async def test_what_all_processes_counted_is_told_in_prometheus_form(house: House):
+    house.ledger.tally({("wait_seconds", "database"): once(0.3) + once(7) + once(9_999)})
+    house.ledger.tally({("outcomes", "database/failed"): once(4.0, 2), ("step_seconds", 'a "step"'): once(1.0)})
+    found = await scrape(house)
+    buckets = [found["paperlane_wait_seconds_bucket", f"database,{bound:g}"] for bound in BOUNDS]
+    assert buckets == [sum(value <= bound for value in (0.3, 7)) for bound in BOUNDS]
+    assert found["paperlane_wait_seconds_bucket", "database,+Inf"] == 3
+    assert found["paperlane_wait_seconds_count", "database"] == 3
+    assert found["paperlane_wait_seconds_sum", "database"] == pytest.approx(10_006.3)
+    assert found["paperlane_outcomes_total", "database,failed"] == 2
+    assert found["paperlane_slot_seconds_total", "database,failed"] == 8.0
+    assert found["paperlane_step_seconds_count", 'a "step"'] == 1
+
+
+async def test_what_waits_and_ended_is_told_of_all_and_of_the_deepest_users_only(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(metrics, "_DEEPEST", 1)
+    await house.upload("ann", "Fine.")
+    house.work()
+    await house.upload("ann", "Fine.", "Fine.")
+    await house.upload("bob", "Fine.")
+    found = await scrape(house)
+    ann = house.desk.accounts.user("ann").id
+    assert [key for key in found if key[0] == "paperlane_user_queued"] == [("paperlane_user_queued", str(ann))]
+    assert found["paperlane_user_queued", str(ann)] == 2
+    assert (found["paperlane_busy_users", ""], found["paperlane_tasks_ended_total", "completed"]) == (2, 1)
+    assert found["paperlane_database_connections_most", ""] > found["paperlane_database_connections", ""]
+
+
+async def test_answers_are_counted_by_what_was_asked(house: House):
+    await house.upload("ann", "Fine.")
+    await house["ann"].get("/tasks")
+    await house["ann"].get("/tasks/none")
+    await house["nobody"].get("http://test/sign-in")
+    for path in ("/metrics", "/healthz", "/readyz", "/static/none"):
+        await house["nobody"].get(f"http://test{path}")
+    found = await told(house)
+    answers = {labels: value for (name, labels), value in found.items() if name == "paperlane_http_answers_total"}
+    assert answers == {"api,2xx": 1, "api,4xx": 1, "batch,2xx": 1, "page,2xx": 1}
+    assert [found["paperlane_http_seconds_count", kind] for kind in ("api", "batch", "page")] == [2, 1, 1]
+
+
+async def test_a_refusal_under_load_is_no_fault(house: House):
+    await house.upload("ann", *["Fine."] * 20)
+    files = [("files", ("a.md", b"Fine."))]
+    assert (await house["ann"].post("/batches", files=files)).status_code == 429
+    assert (await told(house))["paperlane_http_answers_total", "batch,429"] == 1
+
+
+@pytest.mark.parametrize(("pieces", "seconds"), [(1, 2.0), (3, 2.0), (0, 7.0)], ids=["at once", "slowly", "unread"])
+async def test_an_answer_takes_from_the_end_of_its_request(
+    monkeypatch: pytest.MonkeyPatch, pieces: int, seconds: float
+):
+    """A client that sends slowly waits for itself; who answers before reading all counts from the beginning."""
+    at, noted = [0.0], []
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: at[0])
+
+    async def service(_scope: object, receive: Any, send: Any) -> None:
+        at[0] += 5.0 if not pieces else 0.0
+        for _ in range(pieces):
+            await receive()
+        at[0] += 2.0
+        await send({"type": "http.response.start", "status": 202})
+        at[0] += 100.0  # what a client takes to read it
+        await send({"type": "http.response.body", "body": b""})
+
+    sent = iter(range(1, pieces + 1))
+
+    async def receive() -> dict[str, object]:
+        at[0] += 10.0
+        return {"type": "http.request", "body": b"x", "more_body": next(sent) < pieces}
+
+    async def send(_message: object) -> None:
+        pass
+
+    class Noting:
+        def note(self, *what: object) -> None:
+            noted.append(what)
+
+    timing = Timing(service, Noting(), "/api/", "/api/batches")  # type: ignore[arg-type]
+    await timing({"type": "http", "path": "/api/batches", "method": "POST"}, receive, send)
+    assert noted == [("http_seconds", "batch", seconds), ("http_answers", "batch/2xx")]
+
+
+async def test_where_thousands_have_work_a_scrape_tells_what_was_seen_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(metrics, "_MANY", 1)
+    monkeypatch.setattr(metrics, "_AT_LEAST", 0.0)
+    looks = house.app.state.looks = Looks(house.ledger, house.app.state.house.threads)
+    for who in ("ann", "bob"):
+        await house.upload(who, "Fine.")
+    assert (await scrape(house))["paperlane_queued", "database"] == 2
+    monkeypatch.setattr(metrics, "_RARELY", 1e9)
+    house.work()
+    assert (await scrape(house))["paperlane_queued", "database"] == 2
+    assert (await scrape(house))["paperlane_look_age_seconds", ""] > 0
+    monkeypatch.setattr(metrics, "_RARELY", 0)
+    await scrape(house)
+    await looks._looking
+    assert (await scrape(house))["paperlane_queued", "database"] == 0
+
+
+async def test_how_late_progress_comes_is_counted_and_what_is_read_again_is_not(house: House):
+    (task,) = (await house.upload("ann", "Fine."))["tasks"]
+    for query, counted in ((task["id"], True), (f"{task['id']}&after=0", False)):
+        socket = Socket(house, "ann", query)
+        assert await socket.answer() == ("websocket.accept", None)
+        if counted:
+            await socket.told.get()  # the present state
+            house.work()
+        frames = 0
+        while (await socket.told.get())["type"] != "websocket.close":
+            frames += 1
+        await socket.leave()
+        assert frames > 5
+        found = await told(house)
+        if counted:
+            at_first = found["paperlane_progress_seconds_count", ""]
+            assert at_first == frames
+        assert found["paperlane_progress_seconds_count", ""] == at_first
+
+
+async def ran(house: House) -> set[str]:
+    """The names that a service tells which ran a task, by way of a worker that counts."""
+    await house.upload("ann", "Fine.")
+    house.work()
+    await house.upload("ann", "Fine.")
+    for name, label in (
+        ("wait_seconds", "database"),
+        ("completion_seconds", "database"),
+        ("step_seconds", "report"),
+        ("outcomes", "database/completed"),
+        ("progress_seconds", ""),
+    ):
+        house.ledger.tally({(name, label): once(1.0)})
+    return {name for name, _ in await told(house)}
+
+
+async def test_the_dashboard_asks_for_what_is_told(house: House):
+    names = await ran(house)
+    board = json.loads((DEPLOY / "grafana" / "paperlane.json").read_text())
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    assert len(asked) > 20
+    wanted = {name for expression in asked for name in NAME.findall(expression)}
+    assert wanted <= names, wanted - names
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+async def test_the_alert_rules_ask_for_what_is_told(house: House):
+    names = await ran(house)
+    rules = (DEPLOY / "prometheus" / "alerts.yml").read_text()
+    expressions = re.findall(r"^ +expr: '(.*)'$", rules, re.MULTILINE)
+    assert len(expressions) == rules.count("- alert: ") > 10
+    wanted = {name for expression in expressions for name in NAME.findall(expression)}
+    assert wanted <= names, wanted - names
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package `prometheus` is not installed")
+def test_prometheus_reads_the_alert_rules():
+    rules = str(DEPLOY / "prometheus" / "alerts.yml")
+    ran = subprocess.run(["promtool", "check", "rules", rules], check=False, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+class TestAccounts:
+    async def test_what_tasks_came_to_is_told_by_user_and_everybodys_to_who_looks(self, house: House):
+        await house.upload("ann", "Fine.", "Fine.")
+        house.work()
+        await house.upload("ann", "Fine.")
+        await house.upload("bob", "Fine.")
+        ann, bob = (house.desk.accounts.user(name).id for name in ("ann", "bob"))
+        house.app.state.sockets[ann] += 3
+        (own,) = (await house["ann"].get("usage/accounts")).json()["items"]
+        assert own == {
+            "user": ann, "name": "ann", "queued": 1, "running": 0, "completed": 2, "failed": 0, "cancelled": 0,
+            "cpu_seconds": 0.0, "tokens": 0, "money": 0.0, "currency": "USD", "sockets": 3, "sessions": 0,
+        }  # fmt: skip
+        assert [one["name"] for one in (await house["bob"].get("usage/accounts")).json()["items"]] == ["bob"]
+        for looker in ("adam", "vera"):
+            seen = (await house[looker].get("usage/accounts")).json()["items"]
+            assert [(one["user"], one["queued"]) for one in seen if one["queued"]] == [(ann, 1), (bob, 1)]
+            assert len(seen) == 4
+
+    async def test_pages_hold_every_user_once(self, house: House):
+        found: list[int] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = (await house["adam"].get("usage/accounts", params={"limit": 3, "cursor": cursor})).json()
+            found += [one["user"] for one in page["items"]]
+            cursor = page["next"]
+        assert found == sorted(house.desk.accounts.user(name).id for name in ("ann", "bob", "vera", "adam"))
+        assert (await house["ann"].get("usage/accounts", params={"cursor": "999"})).json()["items"] == []
+
+    async def test_who_has_a_lane_and_no_account_is_told_by_number(self, house: House):
+        def write(connection: Connection) -> None:
+            connection.execute(insert(lanes), {"user_id": 77, "engine": "database", "max_running": 1})
+
+        house.ledger.write(write)
+        seen = (await house["adam"].get("usage/accounts")).json()["items"]
+        assert (seen[-1]["user"], seen[-1]["name"]) == (77, "")

@@ -1,0 +1,266 @@
+"""The operators' pages and calls: who sees what of whom, and what they are told."""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from tests.web.conftest import House
+
+from paperlane.desk.watching import fingerprint, shape_of
+from paperlane.model.documents import UPLOAD_VERSION
+from paperlane.model.tasks import Ended, Failed, Fault, PastAttempt, Progress, Retry, StepTime, TaskId, WorkerId
+from paperlane.records.accounts import Role
+from paperlane.web.operating_pages import timeline
+
+PAGES = ("", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/users/1", "/audit")
+CALLS = ("/workers", "/audit", "/errors")
+SECRET = Fault("odd_table", "The table 'Wages of 2031' has 17 rows too many.", "See 'Wages of 2031'.")
+
+
+async def page(house: House, who: str, path: str, status: int = 200, **headers: str) -> str:
+    answer = await house[who].get(f"http://test/admin{path}", headers=headers)
+    assert answer.status_code == status, (path, who, answer.text[-300:])
+    return answer.text
+
+
+def fail(house: House, fault: Fault, *, again: bool = False) -> list[TaskId]:
+    """Whatever waits fails so, while issues are looked for."""
+    worker = WorkerId("tester")
+    house.ledger.register(worker, "database", "host", 1, 50, UPLOAD_VERSION)
+    leases = house.ledger.step("database", worker, [], 50)
+    for lease in leases:
+        house.ledger.begin(lease, worker)
+        house.ledger.started(lease, worker, Progress("issue_detection", 40.0))
+        house.ledger.finish(worker, [Ended(lease, Retry(fault) if again else Failed(fault))])
+    return [lease.task for lease in leases]
+
+
+async def test_admins_and_viewers_look_and_users_do_not(house: House):
+    (task,) = (await house.upload("ann", "Fine."))["tasks"]
+    fail(house, SECRET)
+    for path in (*PAGES, f"/tasks/{task['id']}"):
+        await page(house, "nobody", path, 303)
+        assert "Only admins and viewers" in await page(house, "ann", path, 403)
+        await page(house, "nobody", path, 401, **{"HX-Request": "true"})
+    for path in CALLS:
+        for name, status in (("adam", 200), ("vera", 200), ("ann", 403), ("nobody", 401)):
+            assert (await house[name].get(path)).status_code == status, (path, name)
+
+
+async def test_a_viewer_sees_no_name_of_a_document_and_no_sentence_that_may_quote_one(house: House):
+    files = [("files", ("merger-with-acme.md", b"Fine."))]
+    batch = (await house["ann"].post("/batches", files=files, data={"name": "secret project"})).json()
+    (task,) = fail(house, SECRET)
+    told = {"adam": "", "vera": ""}
+    for name in told:
+        for path in (*PAGES, f"/tasks/{task}", f"/tasks?batch={batch['id']}"):
+            told[name] += await page(house, name, path)
+        for path in CALLS:
+            told[name] += (await house[name].get(path)).text
+    for word in ("merger-with-acme", "secret project", "Wages", "17 rows"):
+        assert word not in told["vera"], word
+    assert "odd_table" in told["vera"]
+    assert {word: word in told["adam"] for word in ("Wages", "merger-with-acme", "secret project")} == {
+        "Wages": True,
+        "merger-with-acme": True,  # on the task's own page, as GET /tasks/{task} tells them
+        "secret project": False,
+    }
+    assert "merger-with-acme" not in await page(house, "adam", "/tasks")
+
+
+async def test_a_viewer_is_offered_nothing_to_change(house: House):
+    await house.upload("ann", "Fine.")
+    fail(house, SECRET)
+    for path in PAGES:
+        forms = re.findall(r"<form[^>]*data-call[^>]*>(.*?)</form>", await page(house, "vera", path), re.DOTALL)
+        assert all("<button" not in form and "disabled" in form for form in forms), path
+    everything = "".join([await page(house, "adam", path) for path in PAGES])
+    calls = set(re.findall(r'data-call="(\w+ [\w/]+)"', everything))
+    assert {"POST /queue/pause", "PUT /queue/limit", "POST /users", "PATCH /users/1", "POST /users/1/token",
+            "POST /users/1/revoke", "POST /dead/replay", "POST /dead/discard"} <= calls  # fmt: skip
+    for call in calls:
+        verb, path = call.split()
+        answer = await house["vera"].request(verb, path, json={})
+        assert answer.status_code in {403, 422}, call
+    assert (await house["vera"].post("/dead/replay", json={"all": True})).status_code == 403
+
+
+async def test_failures_that_are_alike_are_told_together(house: House):
+    await house.upload("ann", "One.", "Two.")
+    dead = fail(house, Fault("odd_table", "The table 'A' has 3 rows too many."))
+    await house.upload("bob", "Three.")
+    (retried,) = fail(house, Fault("odd_table", "The table 'B' has 17 rows too many."), again=True)
+    await house.upload("bob", "Four.")
+    fail(house, Fault("too_slow", "It took 3 s."))
+    found = (await house["adam"].get("/errors")).json()
+    first, second = found["items"]
+    assert (first["code"], first["step"], first["count"], first["users"]) == ("odd_table", "issue_detection", 3, 2)
+    assert first["message"] == "The table … has … rows too many."
+    assert set(first["tasks"]) == {*dead, retried}
+    assert first["engines"] == ["database"]
+    assert first["first_at"] < first["last_at"]
+    assert (second["code"], second["count"]) == ("too_slow", 1)
+    assert first["fingerprint"] == fingerprint("odd_table", "issue_detection", first["message"])
+    assert (found["looked"], found["whole"], found["next"]) == (4, True, None)
+    text = await page(house, "adam", "/errors")
+    assert "The table … has … rows too many." in text
+    assert f'href="/admin/tasks/{retried}"' in text
+    for wrong in ("hours=0", "hours=721", "hours=x"):
+        assert (await house["adam"].get(f"/errors?{wrong}")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("message", "shape"),
+    [
+        ("Page 3 of 8 is empty.", "Page … of … is empty."),
+        ("The sheet “Wages” and 'it' and `x`", "The sheet … and … and …"),
+        ("第 3 页《标题》为空", "第 … 页…为空"),
+        ("No file /srv/data/blobs/ab12", "No file …"),
+        ("It is 1.5.2 at 10:30, http://a.b/c?d=1", "It is … at …, …"),
+        ("It isn't there.", "It isn't there."),
+    ],
+)
+def test_a_shape_has_no_numbers_names_and_places(message: str, shape: str):
+    assert shape_of(message) == shape
+
+
+async def test_whatever_an_admin_changes_stands_in_the_audit_log(house: House):
+    await house["adam"].post("/queue/pause", json={"engine": "inline"})
+    await house["adam"].put("/queue/limit", json={"max_running": 7})
+    ann = house.desk.accounts.user("ann").id
+    await house["adam"].patch(f"/users/{ann}", json={"limit": 3, "paused": True})
+    adam = house.desk.accounts.user("adam").id
+    found = (await house["adam"].get(f"/audit?user={adam}")).json()
+    assert [(one["what"], one["name"]) for one in found["items"]] == [
+        ("user changed", "adam"),
+        ("limit changed", "adam"),
+        ("engine paused", "adam"),
+    ]
+    assert found["items"][0]["details"] == {"name": "ann", "limit": 3, "paused": True}
+    pages, cursor = [], ""
+    while cursor is not None:
+        answer = (await house["vera"].get("/audit", params={"user": 0, "limit": 3, "cursor": cursor})).json()
+        pages += [(one["what"], one["details"]["name"], one["name"]) for one in answer["items"]]
+        cursor = answer["next"]
+    assert len(pages) == len(set(pages)) == 8
+    assert {name for _, _, name in pages} == {""}
+    only = (await house["adam"].get("/audit?what=limit changed")).json()["items"]
+    assert [one["details"] for one in only] == [{"max_running": 7}]
+    for wrong in ("cursor=x", "cursor=nan/a", "cursor=1/%00", "limit=0", "user=-1"):
+        assert (await house["adam"].get(f"/audit?{wrong}")).status_code == 422, wrong
+    text = await page(house, "adam", "/audit?what=limit+changed")
+    assert "max_running: 7" in text
+    assert "engine: inline" not in text
+
+
+async def test_an_owners_word_for_a_schedule_is_not_told_to_viewers(house: House):
+    batch = await house.upload("ann", "Fine.")
+    plan = {"name": "nightly-wages", "cron": "0 3 * * *", "batch": batch["id"]}
+    assert (await house["ann"].post("/schedules", json=plan)).status_code == 201
+    ann = house.desk.accounts.user("ann").id
+    changed = await house["adam"].patch("/schedules/nightly-wages", params={"user": ann}, json={"paused": True})
+    assert changed.status_code == 200
+    for name, knows in (("adam", True), ("vera", False)):
+        assert ("nightly-wages" in (await house[name].get("/audit")).text) is knows
+        assert ("nightly-wages" in await page(house, name, "/audit")) is knows
+
+
+async def test_workers_are_told_with_what_they_have(house: House):
+    house.ledger.register(WorkerId("w"), "database", "somewhere", 42, 4, UPLOAD_VERSION)
+    await house.upload("ann", "Fine.")
+    house.ledger.step("database", WorkerId("w"), [], 4)
+    (worker,) = (await house["vera"].get("/workers")).json()["items"]
+    assert {name: worker[name] for name in ("id", "engine", "host", "pid", "slots", "running", "live", "stages")} == {
+        "id": "w", "engine": "database", "host": "somewhere", "pid": 42, "slots": 4, "running": 1, "live": True,
+        "stages": ["cpu", "model"],
+    }  # fmt: skip
+    assert 0 <= worker["seen"] < 30
+    assert "somewhere" in await page(house, "adam", "/workers")
+
+
+async def test_shares_are_told_by_weight_of_running_and_of_service(house: House):
+    house.desk.accounts.change_user(None, house.desk.accounts.user("ann"), weight=3.0)
+    await house.upload("ann", "One.", "Two.", "Three.")
+    await house.upload("bob", "Four.")
+    house.ledger.register(WorkerId("w"), "database", "host", 1, 2, UPLOAD_VERSION)
+    house.ledger.step("database", WorkerId("w"), [], 2)
+    adam = house.desk.accounts.user("adam")
+    found, shares = house.desk.watching.queue(adam, 50)
+    ann, bob = (shares[house.desk.accounts.user(name).id] for name in ("ann", "bob"))
+    assert (ann.fair, bob.fair) == (0.75, 0.25)
+    assert ann.running + bob.running == pytest.approx(1.0)
+    assert ann.service + bob.service == pytest.approx(1.0)
+    assert len(found.lanes) == 2
+    assert re.search(r"ann</a>.*75 %.*bob</a>.*25 %", await page(house, "adam", "/queue"), re.DOTALL)
+
+
+async def test_tasks_are_filtered_by_links_and_by_a_name(house: House):
+    await house.upload("ann", "One.")
+    (failed,) = fail(house, SECRET)
+    (waiting,) = (task["id"] for task in (await house.upload("bob", "Two."))["tasks"])
+    ann = house.desk.accounts.user("ann").id
+
+    async def shown(query: str) -> set[str]:
+        return set(re.findall(r'href="/admin/tasks/(\w+)"', await page(house, "adam", f"/tasks{query}")))
+
+    text = await page(house, "adam", "/tasks?status=failed")
+    assert f'href="?status=failed&amp;user={ann}"' in text
+    assert 'href="?status=failed&amp;code=odd_table"' in text
+    for query, ids in (
+        ("", {failed, waiting}),
+        ("?status=failed", {failed}),
+        ("?status=queued", {waiting}),
+        (f"?user={ann}", {failed}),
+        ("?name=bob", {waiting}),
+        ("?code=odd_table", {failed}),
+        ("?engine=database", {failed}),
+        ("?status=running", set()),
+    ):
+        assert await shown(query) == ids, query
+    assert "There is no status" in await page(house, "adam", "/tasks?status=lost", 422)
+    assert "Without filters" in await page(house, "adam", "/tasks?name=nobody", 404)
+    await page(house, "adam", "/tasks/none", 404)
+    await page(house, "adam", "/users/999", 404)
+    assert "这里" in await page(house, "adam", "/dead?code=none&lang=zh")
+
+
+async def test_what_is_asked_for_again_is_the_part_that_changes(house: House):
+    whole, part = await page(house, "adam", "/queue"), await page(house, "adam", "/queue", **{"HX-Request": "true"})
+    assert ("<header>" in whole, "<header>" in part) == (True, False)
+    assert part.strip() in whole
+
+
+def past(number: int, begin: float, end: float, steps: Sequence[StepTime], outcome: str = "") -> PastAttempt:
+    return PastAttempt(number, number, "database", WorkerId("w"), begin, end, outcome, None, steps)
+
+
+async def test_attempts_are_drawn_on_one_line_of_time(house: House):
+    (made,) = (await house.upload("ann", "One."))["tasks"]
+    task = house.ledger.task(TaskId(made["id"]))
+    first = past(1, 100.0, 110.0, [StepTime("file_parsing", 4.0, resumed=False)], "retry")
+    second = past(2, 150.0, 0.0, [StepTime("file_parsing", 0.0, resumed=True)])
+    one, two = timeline(task, [first, second], 200.0)
+    assert [(piece.step, piece.begin, piece.width) for piece in one.pieces] == [("file_parsing", 0, 4), ("", 4, 6)]
+    assert [(piece.step, piece.begin, piece.width, piece.resumed) for piece in two.pieces] == [
+        ("file_parsing", 50, 0, True),
+        ("", 50, 50, False),
+    ]
+    assert timeline(task, [], 200.0) == ()
+
+
+async def test_each_role_is_told_in_both_languages(house: House):
+    house.desk.accounts.add_user(None, "zoe", Role.VIEWER, "team", None, None)
+    for lang, role in (("en", "viewer"), ("zh", "只读")):
+        assert f"<td>{role}</td><td>team</td>" in await page(house, "adam", f"/users?lang={lang}")
+
+
+async def test_every_heading_is_there_in_both_languages(house: House):
+    (task,) = (await house.upload("ann", "One."))["tasks"]
+    await house.upload("ann", "Two.")
+    fail(house, SECRET)
+    for path in (*PAGES, f"/tasks/{task['id']}"):
+        text = await page(house, "adam", f"{path}?lang=zh")
+        heads = re.findall(r"<(?:h1|h2|dt)[^>]*>(.*?)</(?:h1|h2|dt)>|<th scope=.col.[^>]*>(.*?)</th>", text)
+        said = [re.sub("<[^>]*>", "", "".join(head)) for head in heads]
+        assert said, path
+        assert [head for head in said if not re.search("[一-鿿]", head)] in (["ann"], ["CPU"], []), path
