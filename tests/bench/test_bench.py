@@ -65,7 +65,7 @@ def ground_in(tmp_path: Path) -> Ground:
 
 async def test_a_service_that_is_killed_breaks_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(loads, "_SILENT", 1)
-    plan = Plan(tasks=4, users=2, minutes=0.05, median=60.0, sentences=3, workers=1)
+    plan = Plan("inline", tasks=4, users=2, minutes=0.05, median=60.0, sentences=3)
     with closing(ground_in(tmp_path)) as ground:
         load = Load(
             plan, ground, tmp_path, Settings(), lambda said: killed(load) if said.startswith("holding") else None

@@ -149,7 +149,7 @@ async def _one(people: People, admin: Person, engine: str, scenario: Scenario, s
     if None in batches:
         raise Misconfigured(f"The engine {engine} refused an upload.", hint="Its limits are below 50 documents.")
     promised = sum(len(list(accepted(batch))) for batch in batches if batch is not None)
-    ends, took, failed = await _ended(people, users, promised, began, sizes.patience)
+    ends, took, failed = await _ended(people, admin, users, promised, began, sizes.patience)
     return Ran(
         engine, scenario.name, max(ends, default=math.nan), mean(took),
         percentile(took, 0.95), ends, failed,
@@ -157,14 +157,17 @@ async def _one(people: People, admin: Person, engine: str, scenario: Scenario, s
 
 
 async def _ended(
-    people: People, users: Sequence[Person], promised: int, began: float, patience: float
+    people: People, admin: Person, users: Sequence[Person], promised: int, began: float, patience: float
 ) -> tuple[Sequence[float], Sequence[float], int]:
     """When each user's last task ended, how long each task took, and how many did not complete."""
     deadline = time.monotonic() + patience
     while True:
-        tasks = [await people.all_tasks(user) or () for user in users]
-        if sum(task["finished_at"] is not None for of in tasks for task in of) >= promised:
-            break
+        # one look at the queue, for what is asked here is work for the service too
+        queue = await people.ask("queue", admin, "GET", "/api/v1/queue")
+        if queue is not None and not queue.is_error and queue.json()["queued"] + queue.json()["running"] == 0:
+            tasks = [await people.all_tasks(user) or () for user in users]
+            if sum(task["finished_at"] is not None for of in tasks for task in of) >= promised:
+                break
         if time.monotonic() > deadline:
             raise Misconfigured(f"{promised} tasks did not end in {patience:g} s.", hint="Give them more --patience.")
         await asyncio.sleep(_LOOK)
