@@ -133,7 +133,9 @@ class Place:
         empty_all(self.dialect)
         with self.dialect.writer.begin() as connection:
             connection.execute(text("DELETE FROM log"))
-            connection.execute(text("INSERT INTO users VALUES (1, 'ada', 'user', '', 0, '')"))  # whose records are old
+            connection.execute(
+                text("INSERT INTO users (id, name, role, group_name, created_at) VALUES (1, 'ada', 'user', '', 0)")
+            )  # whose records are old
         self.auditor, self.audited = Auditor(), True
         return self.auditor
 
