@@ -154,6 +154,16 @@ class Model:
     def held(self, worker: str) -> list[str]:
         return [name for name, task in self.tasks.items() if task.worker == worker]
 
+    def taken(self) -> int:
+        """Slots that nobody else is granted: where more was handed out than its engine's workers have, that too."""
+        taken = 0
+        for engine in {engine for engine, _, _ in self.workers.values()}:
+            slots = {worker: of for worker, (carried_by, of, _) in self.workers.items() if carried_by == engine}
+            free = sum(max(0, of - len(self.held(worker))) for worker, of in slots.items())
+            handed = [t for t in self.tasks.values() if t.state == "leased" and ENGINES[t.user] == engine]
+            taken += sum(max(of, len(self.held(worker))) for worker, of in slots.items()) + max(0, len(handed) - free)
+        return taken
+
     def come_due(self, now: float) -> None:
         for task in self.tasks.values():
             if task.state == "waiting" and task.run_at <= now:
@@ -247,7 +257,7 @@ class Asked(RuleBasedStateMachine):
     @rule(engine=st.sampled_from(["database", "pushed"]), slots=st.integers(1, 4))
     def join(self, engine: str, slots: int) -> None:
         worker = f"{engine}{next(self.numbers)}"
-        granted = max(0, min(slots, RULES.system_limit - sum(slots for _, slots, _ in self.model.workers.values())))
+        granted = max(0, min(slots, RULES.system_limit - self.model.taken()))
         assert self.ledger.register(WorkerId(worker), engine, "host", 1, slots) == granted
         self.model.workers[worker] = (engine, granted, self.clock.now())
 
