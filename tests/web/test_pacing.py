@@ -7,8 +7,10 @@ from math import ceil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import HTTPConnection
 
-from paperlane.web.pacing import Buckets
+from paperlane.errors import TooMany
+from paperlane.web.pacing import Buckets, Pace
 
 PAUSES = st.lists(st.one_of(st.just(0.0), st.floats(0, 90, allow_nan=False)), max_size=80)
 
@@ -89,3 +91,36 @@ def test_each_has_a_bucket_of_their_own_and_who_asked_longest_ago_is_forgotten_f
     assert not buckets.take("bob", 1).wait
     buckets.give_back("nobody")
     assert buckets.level("nobody", 1) == 0
+
+
+def come_from(address: str) -> HTTPConnection:
+    return HTTPConnection({"type": "http", "headers": [], "client": (address, 1)})
+
+
+def strangers_from(pace: Pace, address: str) -> None:
+    for n in range(60):
+        pace.admit(come_from(address), f"pl_{n}")
+
+
+@pytest.mark.parametrize("other", ["198.51.100.8", "::ffff:198.51.100.8", "2001:db8:0:2::1"])
+@pytest.mark.parametrize("address", ["198.51.100.7", "::ffff:198.51.100.7", "2001:db8:0:1::1"])
+def test_strangers_of_one_address_refuse_nobody_of_another(address: str, other: str):
+    pace = Pace()
+    strangers_from(pace, address)
+    with pytest.raises(TooMany):
+        pace.admit(come_from(address), "pl_one_more")
+    pace.admit(come_from(other), "pl_one_more")
+
+
+def test_who_owns_a_network_has_one_bucket_for_it():
+    pace = Pace()
+    strangers_from(pace, "2001:db8:0:1::1")
+    with pytest.raises(TooMany):
+        pace.admit(come_from("2001:db8:0:1::2"), "pl_one_more")
+
+
+def test_a_token_that_nobody_could_look_up_was_no_strangers():
+    pace, here = Pace(), come_from("198.51.100.7")
+    for n in range(100):
+        pace.admit(here, f"pl_{n}")
+        pace.told(here, f"pl_{n}", is_good=None)

@@ -78,8 +78,12 @@ async def holder_of(connection: HTTPConnection, token: str) -> tuple[Account, st
     """Who holds this token, and its hash. TooMany where too many that nobody knows came from the same address."""
     house, pace = house_of(connection), pace_of(connection)
     pace.admit(connection, token)
-    found = await house.threads(house.desk.accounts.of_token, token)
-    pace.told(connection, token, is_good=found is not None)
+    is_good = None
+    try:
+        found = await house.threads(house.desk.accounts.of_token, token)
+        is_good = found is not None
+    finally:
+        pace.told(connection, token, is_good=is_good)
     return found
 
 

@@ -1,4 +1,4 @@
-"""`/metrics`: figures of the ledger and of this process for Prometheus, for admins and for this machine."""
+"""`/metrics`: figures of the ledger and of this process for Prometheus, for who looks and for this machine."""
 
 import asyncio
 import time
@@ -17,7 +17,6 @@ from paperlane.errors import NotAllowed
 from paperlane.ledger import Ledger
 from paperlane.model.tallies import BOUNDS, Histogram, Tallies
 from paperlane.model.tasks import LaneUse, Letters, Queue
-from paperlane.records.accounts import Role
 from paperlane.threads import Threads
 from paperlane.web import problems
 from paperlane.web.identity import House, Parts, account_of
@@ -191,11 +190,13 @@ def _buckets(one: Histogram) -> list[tuple[str, float]]:
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=problems.may(403, 408, 413, 429, 503))
 async def metrics(request: Request, house: Parts) -> Response:
-    """Figures in Prometheus's text format; with an admin's token, or from this machine itself."""
+    """Figures in Prometheus's text format; with an admin's or a viewer's token, or from this machine itself."""
     account = await account_of(request)
-    is_admin = account is not None and account.role is Role.ADMIN
-    if not is_admin and not _is_local(request):
-        raise NotAllowed("Only an admin may read the figures from another machine.", hint="Send an admin's token.")
+    if not (account is not None and account.looks) and not _is_local(request):
+        raise NotAllowed(
+            "Only admins and viewers may read the figures from another machine.",
+            hint="Send a token of one: a viewer's is enough.",
+        )
     looks: Looks = request.app.state.looks
     text = await house.threads(_written, house, await looks())
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -104,9 +104,13 @@ class Pace:
         if wait:
             raise too_many(wait)
 
-    def told(self, connection: HTTPConnection, token: str, *, is_good: bool) -> None:
-        """After it was."""
+    def told(self, connection: HTTPConnection, token: str, *, is_good: bool | None) -> None:
+        """After it was; None where nobody can say, as while the database is away: it was no stranger's fault."""
         digest = _digest(token)
+        if is_good is None:
+            if digest not in self._known:
+                self._strangers.give_back(_address(connection))
+            return
         if not is_good:
             self._known.pop(digest, None)
             return
@@ -138,13 +142,19 @@ def _digest(token: str) -> str:
 
 
 def _address(connection: HTTPConnection) -> str:
-    """Where a request comes from; of an IPv6 address the network, in which somebody may have any."""
+    """Where a request comes from; of an IPv6 address the network, in which somebody may have any.
+
+    A socket for both kinds tells IPv4 ones as `::ffff:` and the address: these are no network of one owner.
+    """
     host = connection.client.host if connection.client else ""
     try:
         address = ip_address(host)
     except ValueError:
         return host
-    return str(int(address) >> (128 - _NET)) if isinstance(address, IPv6Address) else host
+    if not isinstance(address, IPv6Address):
+        return host
+    inner = address.ipv4_mapped
+    return str(int(address) >> (128 - _NET)) if inner is None else str(inner)
 
 
 class PaceHeaders:
