@@ -1,8 +1,8 @@
 """`/alerts` and `/samples`: what alerts found, who looks after it, and figures for plots."""
 
-from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -96,8 +96,8 @@ async def look(
 
 
 def _plot(of: Plot, names: Sequence[str]) -> answers.Samples:
-    counted = Counter(name for series in of.samples for name in series)
-    wanted = names or sorted(name for name, _ in counted.most_common(_MOST_NAMES))
+    latest = dict.fromkeys(name for series in reversed(of.samples) for name in series)  # what is over goes first
+    wanted = names[:_MOST_NAMES] or sorted(islice(latest, _MOST_NAMES))
     series = {name: [one.get(name) for one in of.samples] for name in wanted}
     return {"step": of.step, "at": of.at, "series": series}
 

@@ -23,7 +23,7 @@ from paperlane.web import audit, shapes
 from paperlane.web.errors import LONGEST_HOURS
 from paperlane.web.identity import House, Parts, account_of
 from paperlane.web.language import Language
-from paperlane.web.pages import show, sign_in_first
+from paperlane.web.pages import must_wait, show, sign_in_first
 
 router = APIRouter(include_in_schema=False)
 
@@ -113,7 +113,7 @@ async def _page(
     if not account.looks:
         return await show(request, "operating_refused.html", lang, HTTPStatus.FORBIDDEN, **more)
     try:
-        found = await house.threads(ask, looking)
+        found = {} if must_wait(request, account) else await house.threads(ask, looking)
     except (NotFound, BadRequest) as error:
         more["wrong"] = looking.told(Fault(error.code, error.message, error.hint))
         return await show(request, "operating_wrong.html", lang, HTTPStatus(error.status), **more)

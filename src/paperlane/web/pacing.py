@@ -78,9 +78,11 @@ class Pace:
         self._known: OrderedDict[str, None] = OrderedDict()  # hashes of tokens that were good when they last came
 
     def take(self, connection: HTTPConnection, account: Account, limit: int) -> Verdict | None:
-        """A request of this account, counted; None where there is no limit. Its answer tells of it (`PaceHeaders`)."""
+        """A request of this account, counted once; None where there is no limit. `PaceHeaders` tell it."""
         if not limit:
             return None
+        if before := connection.scope.get(_VERDICT):
+            return before[-1]
         verdict = self._users.take(account.id, limit)
         connection.scope.get(_VERDICT, []).append(verdict)
         return verdict

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from paperlane.catalog import words
 from paperlane.checks import DEFAULT_PROFILE, PROFILES
 from paperlane.desk import STATES
+from paperlane.records.accounts import Account
 from paperlane.settings import models_of
 from paperlane.web import language
 from paperlane.web.identity import Parts, account_of, house_of
@@ -61,10 +62,8 @@ async def show(request: Request, name: str, lang: str, status: HTTPStatus = HTTP
     Who asks too often gets one that looks again by itself; but no form goes unanswered, for what they wrote is in it.
     """
     account, headers = await account_of(request), {"Cache-Control": "no-store"}
-    limit = house_of(request).desk.quotas.requests(account) if account else 0
-    verdict = pace_of(request).take(request, account, limit) if account else None
-    if verdict is not None and verdict.wait and request.method == "GET":
-        seconds = ceil(verdict.wait)
+    if account is not None and (wait := must_wait(request, account)):
+        seconds = ceil(wait)
         name, status, more = "later.html", HTTPStatus.TOO_MANY_REQUESTS, {"seconds": seconds}
         headers |= {"Retry-After": str(seconds), "Refresh": str(seconds)}
     said = words(lang)
@@ -73,6 +72,12 @@ async def show(request: Request, name: str, lang: str, status: HTTPStatus = HTTP
         lang=lang, t=said, words=said, account=account, static=f"/static/{_version()}", path=request.url.path, **more
     )
     return HTMLResponse(content, status, headers=headers)
+
+
+def must_wait(request: Request, account: Account) -> float:
+    """For how many seconds who asks too often must wait for a page, which `show` tells: it need not be looked for."""
+    verdict = pace_of(request).take(request, account, house_of(request).desk.quotas.requests(account))
+    return verdict.wait if verdict is not None and request.method == "GET" else 0.0
 
 
 def _own(path: str) -> str:
@@ -119,7 +124,10 @@ async def queue_now(request: Request, house: Parts, lang: Language) -> Response:
     account = await account_of(request)
     if account is None:
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
-    return await show(request, "queue_now.html", lang, queue=await house.threads(look_at, house, account))
+    found: dict[str, Any] = (
+        {} if must_wait(request, account) else {"queue": await house.threads(look_at, house, account)}
+    )
+    return await show(request, "queue_now.html", lang, **found)
 
 
 @router.get("/sign-in")

@@ -15,6 +15,7 @@ WINDOW = 600.0
 
 _SHORTEST = 55.0  # seconds that counts are looked at for: a minute, give or take a look
 _LONGEST = 300.0  # seconds, where little is counted
+_GAP = 2.5  # times what lay between two looks before
 
 
 class Severity(StrEnum):
@@ -70,6 +71,15 @@ class Sight:
     def minute_ago(self) -> Figures | None:
         """The look of a minute ago, or the first one; None where this is the first."""
         return next(iter(self._looks()), None)
+
+    @property
+    def goes_on(self) -> bool:
+        """Did the looks before come as quickly as usual? Not at the first look, nor after a gap, as of a database.
+
+        Workers have told nothing meanwhile either: what is old then may be told anew in a moment.
+        """
+        at = [look.at for look in (*self.before[-2:], self.now)]
+        return len(at) > 1 and (len(at) == 2 or at[2] - at[1] <= _GAP * (at[1] - at[0]))  # noqa: PLR2004  looks
 
     def _looks(self) -> Iterator[Figures]:
         """Those of a minute to five minutes ago, the latest first; of a watch that just began its first one."""

@@ -7,6 +7,7 @@ from paperlane.model.tallies import Histogram, once
 from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 _LEAST = 20  # answers
+_FEW = 3  # failures: fewer may be an accident, however few the answers are
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
@@ -15,7 +16,7 @@ def _find(sight: Sight) -> Iterator[Reading]:
     found = sight.counted_by("http_answers", labels, _LEAST)
     answers = sum(told.count for told in found.values())
     failed = sum(told.count for label, told in found.items() if label.endswith("/5xx"))
-    yield Reading(failed / answers if answers else 0.0, params={"failed": f"{failed}", "answers": f"{answers}"})
+    yield Reading(failed / answers if failed >= _FEW else 0.0, params={"failed": f"{failed}", "answers": f"{answers}"})
 
 
 def _after(**answers: int) -> Sight:
@@ -26,6 +27,7 @@ def _after(**answers: int) -> Sight:
 _FAILING = {"2xx": 90, "5xx": 5}
 _REFUSING = {"2xx": 90, "429": 400, "4xx": 50}
 _QUIET_NIGHT = {"5xx": 1}
+_ACCIDENT = {"2xx": 40, "5xx": 1}
 
 ALERT = Alert(
     name="creation-success",
@@ -34,6 +36,6 @@ ALERT = Alert(
     unit=Unit.SHARE,
     find=_find,
     loud=[_after(**_FAILING)],
-    quiet=[one(Figures(60.0)), _after(**_REFUSING), _after(**_QUIET_NIGHT)],
+    quiet=[one(Figures(60.0)), _after(**_REFUSING), _after(**_QUIET_NIGHT), _after(**_ACCIDENT)],
     setting="alert_failed_uploads",
 )

@@ -22,6 +22,6 @@ ALERT = Alert(
     loud=[one(Figures(0.0, vitals=Vitals(stranded=2, stranded_for=280.0)))],
     quiet=[one(Figures(0.0)), one(Figures(0.0, vitals=Vitals(stranded=2, stranded_for=60.0)))],
     setting="alert_recovery_seconds",
-    rises=1,
+    rises=3,  # a database that was away looks so until the first sweep
     falls=1,
 )

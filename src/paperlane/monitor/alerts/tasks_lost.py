@@ -33,5 +33,5 @@ ALERT = Alert(
         one(Figures(0.0, vitals=Vitals(stranded=2, stranded_for=40.0))),
         one(Figures(0.0, dead=1, fresh_dead={"damaged_file": 1})),
     ],
-    rises=1,
+    rises=3,  # a database that was away looks so until the first sweep
 )

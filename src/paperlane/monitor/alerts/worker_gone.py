@@ -21,7 +21,7 @@ def _find(sight: Sight) -> Iterator[Reading]:
     """
     for worker in sight.now.workers:
         if _is_silent(sight.now, worker):
-            yield _reading(worker, 1)
+            yield _reading(worker, 1) if sight.goes_on else Reading(None, worker.id)
     looks = [*sight.before, sight.now]
     present = {worker.id for worker in sight.now.workers}
     for age, (before, after) in enumerate(reversed(list(pairwise(looks)))):
@@ -65,12 +65,14 @@ ALERT = Alert(
     unit=Unit.NUMBER,
     find=_find,
     loud=[
-        one(Figures(100.0, workers=[_SILENT])),
+        one(Figures(100.0, workers=[_SILENT]), Figures(90.0, workers=[_LATE_ONCE])),
         one(Figures(30.0, workers=[_NEXT], tallies=_CRASHED), Figures(20.0, workers=[_BUSY])),
         one(Figures(140.0, tallies=_CRASHED), Figures(20.0, workers=[_BUSY]), Figures(30.0, tallies=_CRASHED)),
     ],
     quiet=[
-        one(Figures(100.0, workers=[_LATE_ONCE])),
+        one(Figures(100.0, workers=[_LATE_ONCE]), Figures(90.0, workers=[_BUSY])),
+        one(Figures(100.0, workers=[_SILENT])),  # whoever looks has just begun
+        one(Figures(200.0, workers=[_SILENT]), Figures(60.0, workers=[_BUSY]), Figures(70.0, workers=[_BUSY])),  # a gap
         one(Figures(30.0, workers=[_NEXT]), Figures(20.0, workers=[_BUSY])),  # it drained
         one(
             Figures(60.0, workers=[_NEXT], tallies=_CRASHED),
