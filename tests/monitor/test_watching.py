@@ -15,7 +15,7 @@ from paperlane.errors import Unavailable
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.machine import Load
-from paperlane.model.tasks import Ended, Failed, Fault, UserId, WorkerId
+from paperlane.model.tasks import Ended, Failed, Fault, Pulse, UserId, WorkerId
 from paperlane.monitor.alerts import ALERTS
 from paperlane.monitor.judging import Judge
 from paperlane.monitor.looking import Looking
@@ -54,7 +54,7 @@ class Watcher:
     name: str = field(default_factory=NEW_ID)
 
     def __post_init__(self) -> None:
-        looking = Looking(self.ledger, self.gauge, "database")
+        looking = Looking(self.ledger, self.gauge, "database", "crane")
         judge = Judge(ALERTS, SETTINGS)
         self.watch = Watch(self.ledger, SETTINGS, looking, judge, NEW_ID, self.name, tells=True)
 
@@ -87,7 +87,7 @@ def test_what_waits_and_fails_is_seen_in_each_database(ledger: SqlLedger):
 
 
 def samples_now(ledger: SqlLedger) -> float:
-    return Looking(ledger, Gauge(), "").look(None).at
+    return Looking(ledger, Gauge(), "", "").look(None).at
 
 
 @pytest.mark.parametrize("kind", ["sqlite file"], indirect=True)
@@ -108,9 +108,15 @@ class TestOnOneDatabase:
         watcher = Watcher(ledger, gauge)
         assert watcher.looks(3) == []
         gauge.memory = 0.99
-        assert watcher.opens("memory") == [""]
+        assert watcher.opens("memory") == ["crane"]
         gauge.memory = None
-        assert watcher.opens("memory", 5) == [""]
+        assert watcher.opens("memory", 5) == ["crane"]
+
+    def test_a_machine_without_memory_is_told_once_also_where_its_workers_tell_it_too(self, ledger: SqlLedger):
+        for host in ("crane/token", "heron"):
+            ledger.register(WorkerId(host), "inline", host, 1, 1)
+            ledger.renew(WorkerId(host), [], Pulse(1, memory=0.98))
+        assert sorted(Watcher(ledger, Gauge(0.99)).opens("memory")) == ["crane", "heron"]
 
     def test_what_opens_in_a_silence_is_told_when_it_ends_and_it_still_lasts(self, ledger: SqlLedger):
         silence = Silence("s", "memory", "", 0.0, 9e9, UserId(0))

@@ -24,6 +24,15 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = re.compile(r"\b(?:paperlane|process)_[a-z_]+\b")
 
 
+def completions(**of_engine: tuple[int, int]) -> dict[str, str]:
+    """Series of engines, by the seconds and the tasks that come to them each minute."""
+    return {
+        f'paperlane_completion_seconds_{name}{{engine="{engine}"}}': f"0+{each}x20"
+        for engine, added in of_engine.items()
+        for name, each in zip(("sum", "count"), added, strict=True)
+    }
+
+
 async def scrape(house: House) -> dict[tuple[str, str], float]:
     """Samples by name and labels."""
     text = (await house["adam"].get("http://test/metrics")).text
@@ -204,6 +213,38 @@ def test_prometheus_reads_the_alert_rules():
     rules = str(DEPLOY / "prometheus" / "alerts.yml")
     ran = subprocess.run(["promtool", "check", "rules", rules], check=False, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+INLINE = {'paperlane_workers{engine="inline"}': "1x20"}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package `prometheus` is not installed")
+@pytest.mark.parametrize(
+    ("alert", "series", "fires"),
+    [
+        ("NoWorker", INLINE, True),
+        ("NoWorker", INLINE | {'paperlane_workers{engine="database"}': "0x20"}, True),
+        ("NoWorker", INLINE | {'paperlane_workers{engine="arq"}': "1x20"}, False),
+        ("QueueLong", {'paperlane_queued{engine="arq"}': "60x20", 'paperlane_queued{engine="rq"}': "60x20"}, True),
+        ("QueueLong", {f'paperlane_queued{{engine="rq",instance="{name}"}}': "60x20" for name in "ab"}, False),
+        ("CompletionSlow", completions(arq=(4_000, 10), rq=(100, 10)), False),  # 205 s a task
+        ("CompletionSlow", completions(arq=(3_000, 1), rq=(3_000, 10)), True),  # 545 s a task
+    ],
+)
+def test_prometheus_raises_what_the_rules_mean_of_all_engines(
+    tmp_path: Path, alert: str, series: dict[str, str], *, fires: bool
+):
+    """What it would tell after 20 minutes of these series, as its own tests of rules ask it."""
+    steps = [{"eval_time": "20m", "alertname": f"Paperlane{alert}", "exp_alerts": []}]
+    told = [{"series": name, "values": values} for name, values in series.items()]
+    asked = {
+        "rule_files": [str(DEPLOY / "prometheus" / "alerts.yml")],
+        "tests": [{"interval": "1m", "input_series": told, "alert_rule_test": steps}],
+    }
+    (file := tmp_path / "asked.yml").write_text(json.dumps(asked))  # JSON is YAML
+    ran = subprocess.run(["promtool", "test", "rules", str(file)], check=False, capture_output=True, text=True)
+    assert (ran.returncode == 0) is not fires, ran.stdout + ran.stderr
+    assert ("got:[" in ran.stdout + ran.stderr) is fires
 
 
 class TestAccounts:

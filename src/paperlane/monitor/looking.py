@@ -18,11 +18,15 @@ _COUNTED = 60.0  # seconds between two counts of all dead letters, which may be 
 
 @dataclass(slots=True)
 class Looking:
-    """Looks, and knows what is counted less often. `usual` is the engine of new users. For one thread."""
+    """Looks, and knows what is counted less often. `usual` is the engine of new users, `host` is this machine.
+
+    For one thread.
+    """
 
     ledger: Ledger
     sensors: Sensors
     usual: str
+    host: str
     _dead: int = 0
     _counted_at: float = field(default=-_COUNTED)
 
@@ -54,6 +58,7 @@ class Looking:
             fresh_dead=self.ledger.causes(Letters(since=at - _FRESH)),
             repairs=queue.repairs,
             vitals=vitals,
+            host=self.host,
             cpu=load.cpu,
             memory=load.memory,
             tallies=self.ledger.tallies(),

@@ -1,6 +1,7 @@
 """The watch: one process of all looks every few seconds, keeps a sample, and opens and closes incidents."""
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -142,7 +143,7 @@ async def watch(
     """Look while it is this process's turn, until told to stop; on threads of its own, so nobody waits for a look."""
     looks, tells = Threads("watch"), Threads("tell")
     judge = Judge(ALERTS, settings)
-    looking = Looking(ledger, sensors, settings.engine)
+    looking = Looking(ledger, sensors, settings.engine, socket.gethostname())
     watching = Watch(ledger, settings, looking, judge, new_id, new_id(), receiver is not None)
     teller = None if receiver is None else Teller(ledger, receiver, tells, clock)
     telling = asyncio.create_task(teller.run(stop)) if teller is not None else None

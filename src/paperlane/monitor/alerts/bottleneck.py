@@ -1,9 +1,10 @@
 """Tasks wait, and one resource bounds how fast they are done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from paperlane.model.figures import Figures, ModelFigures, Vitals, WorkerFigures
-from paperlane.model.tasks import WorkerId
+from paperlane.model.tasks import EngineState, WorkerId
 from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 _BUSY, _FULL = 0.85, 0.85
@@ -14,16 +15,25 @@ def _find(sight: Sight) -> Iterator[Reading]:
     """How long the oldest task waits, told of the resource that is scarce: the first of these that has a reason.
 
     A model that refuses makes all else wait, so it comes first; slots come last, for where they alone are used up
-    there is room for more of them.
+    there is room for more of them. Tasks whose engine has no slots wait for a worker, and for none of these; where
+    there are such too, the oldest may be one of them, so it counts for how long others have been seen to wait.
     """
-    reasons = dict(_reasons(sight.now)) if sight.now.queued else {}
+    now, waited = sight.now, sight.now.oldest
+    served = _served(now)
+    reasons = dict(_reasons(now, served)) if served else {}
+    if sum(engine.queued for engine in served) < now.queued:
+        waited = min(waited, sight.lasts(lambda look: bool(_served(look))))
     scarce = next(iter(reasons), None)
     if scarce is not None:
-        params = {"resource": scarce, "reasons": "; ".join(reasons.values())}
-        yield Reading(sight.now.oldest, scarce, params)
+        yield Reading(waited, scarce, {"resource": scarce, "reasons": "; ".join(reasons.values())})
 
 
-def _reasons(now: Figures) -> Iterator[tuple[str, str]]:
+def _served(look: Figures) -> Sequence[EngineState]:
+    """The engines that have tasks waiting, and slots to run them."""
+    return [engine for engine in look.engines if engine.queued and engine.slots and not engine.paused]
+
+
+def _reasons(now: Figures, served: Sequence[EngineState]) -> Iterator[tuple[str, str]]:
     for model in now.models:
         if model.refusals or model.closed_for or model.away or model.rationed:
             state = "away" if model.away else "rate used up" if model.rationed else f"429 x {model.refusals}"
@@ -31,21 +41,35 @@ def _reasons(now: Figures) -> Iterator[tuple[str, str]]:
             break
     if now.most_connections and now.connections / now.most_connections >= _FULL:
         yield "database", f"connections {now.connections}/{now.most_connections}"
-    live = [worker for worker in now.workers if worker.live]
+    names = {engine.name for engine in served}
+    live = [worker for worker in now.workers if worker.live and worker.engine in names]
     memory = max((share for share in (now.memory, *(w.memory for w in live)) if share is not None), default=0.0)
     if memory >= _FULL:
         yield "memory", f"memory {memory:.0%}"
     cpu = max((share for share in (now.cpu, *(w.cpu for w in live)) if share is not None), default=0.0)
     if cpu >= _BUSY:
         yield "cpu", f"CPU {cpu:.0%}"
-    if (now.slots and now.running >= _NEARLY * now.slots) or (now.limit and now.running >= now.limit):
-        yield "slots", f"running {now.running}, slots {now.slots}, limit {now.limit}"
+    full = next((engine for engine in served if engine.running >= _NEARLY * engine.slots), None)
+    if full is not None:
+        yield "slots", f"{full.name}: running {full.running}, slots {full.slots}"
+    elif now.limit and now.running >= now.limit:
+        yield "slots", f"running {now.running}, limit {now.limit}"
 
 
-def _waiting(**more: object) -> Sight:
-    figures = {"queued": 40, "oldest": 90.0, "running": 5, "slots": 20, "limit": 100, **more}
-    return one(Figures(0.0, **figures))  # pyright: ignore[reportArgumentType]
+def _engine(name: str = "database", queued: int = 40, running: int = 5, slots: int = 20) -> EngineState:
+    return EngineState(name, paused=False, queued=queued, running=running, workers=min(slots, 1), slots=slots)
 
+
+def _waiting(*engines: EngineState, at: float = 0.0, **more: object) -> Figures:
+    engines = engines or (_engine(),)
+    sums = {name: sum(getattr(engine, name) for engine in engines) for name in ("queued", "running", "slots")}
+    figures = {**sums, "engines": engines, "oldest": 90.0, "limit": 100, **more}
+    return Figures(at, **figures)  # pyright: ignore[reportArgumentType]
+
+
+_INLINE = _engine("inline", queued=0, running=0, slots=4)
+_LOST = _engine("arq", running=0, slots=0)
+_PAUSED = replace(_engine(), paused=True)
 
 ALERT = Alert(
     name="bottleneck",
@@ -54,17 +78,23 @@ ALERT = Alert(
     unit=Unit.SECONDS,
     find=_find,
     loud=[
-        _waiting(cpu=0.97),
-        _waiting(memory=0.9),
-        _waiting(workers=[WorkerFigures(WorkerId("w"), "database", cpu=0.99)]),
-        _waiting(vitals=Vitals(connections=90, most_connections=100)),
-        _waiting(models=[ModelFigures("fast", refusals=4)]),
-        _waiting(running=20),
+        one(_waiting(cpu=0.97)),
+        one(_waiting(memory=0.9)),
+        one(_waiting(workers=[WorkerFigures(WorkerId("w"), "database", cpu=0.99)])),
+        one(_waiting(vitals=Vitals(connections=90, most_connections=100))),
+        one(_waiting(models=[ModelFigures("fast", refusals=4)])),
+        one(_waiting(_engine(running=20), _INLINE)),
+        one(_waiting(limit=5)),
+        one(_waiting(_engine(), _LOST, at=70.0, cpu=0.97), _waiting(_engine(), _LOST)),
     ],
     quiet=[
         one(Figures(0.0, cpu=0.99)),  # nobody waits
-        _waiting(cpu=0.97, oldest=2.0),
-        _waiting(cpu=0.4, memory=None),
+        one(_waiting(cpu=0.97, oldest=2.0)),
+        one(_waiting(cpu=0.4, memory=None)),
+        one(_waiting(_LOST, _INLINE, cpu=0.97)),  # they wait for a worker
+        one(_waiting(_engine(), _LOST, at=70.0, cpu=0.97), _waiting(_LOST), _waiting(_engine(), _LOST, at=60.0)),
+        one(_waiting(_PAUSED, cpu=0.97)),
+        one(_waiting(workers=[WorkerFigures(WorkerId("w"), "arq", cpu=0.99)])),  # others' worker
     ],
     setting="alert_bottleneck_seconds",
 )

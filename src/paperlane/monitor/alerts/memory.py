@@ -8,9 +8,8 @@ from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
-    """The one that looks, and those of workers, by their host; several workers of a host tell the same."""
-    yield Reading(sight.now.memory, params={"host": "this machine"})
-    of_host: dict[str, list[float | None]] = {}
+    """The one that looks, and those of workers, by their host; whoever runs on a host tells of the same machine."""
+    of_host: dict[str, list[float | None]] = {sight.now.host: [sight.now.memory]}
     for worker in sight.now.workers:
         if worker.live:
             of_host.setdefault(worker.host.partition("/")[0], []).append(worker.memory)
@@ -20,6 +19,7 @@ def _find(sight: Sight) -> Iterator[Reading]:
 
 
 _FULL = WorkerFigures(WorkerId("w"), "database", "crane", memory=0.91)
+_GONE = WorkerFigures(WorkerId("w"), "database", "crane", memory=0.91, live=False)
 _FAILED = WorkerFigures(WorkerId("w"), "database", "crane", memory=None)
 
 ALERT = Alert(
@@ -28,7 +28,15 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SHARE,
     find=_find,
-    loud=[one(Figures(0.0, memory=0.86)), one(Figures(0.0, memory=0.2, workers=[_FULL]))],
-    quiet=[one(Figures(0.0, memory=0.84)), one(Figures(0.0, memory=None, workers=[_FAILED]))],
+    loud=[
+        one(Figures(0.0, host="crane", memory=0.86)),
+        one(Figures(0.0, host="heron", memory=0.2, workers=[_FULL])),
+        one(Figures(0.0, host="crane", memory=None, workers=[_FULL])),
+    ],
+    quiet=[
+        one(Figures(0.0, host="crane", memory=0.84)),
+        one(Figures(0.0, host="heron", memory=None, workers=[_FAILED])),
+        one(Figures(0.0, host="crane", memory=0.2, workers=[_GONE])),
+    ],
     setting="alert_memory",
 )
