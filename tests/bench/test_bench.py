@@ -17,6 +17,7 @@ from tests.databases import Databases, new_file
 from tests.databases import run as run_on
 from typer.testing import CliRunner
 
+from paperlane.bench import brokers
 from paperlane.bench import load as loads
 from paperlane.bench.ground import Ground
 from paperlane.bench.house import environment
@@ -161,6 +162,17 @@ def test_nothing_around_reaches_the_service(monkeypatch: pytest.MonkeyPatch, tmp
     assert chosen.system_limit >= chosen.workers * chosen.slots
     assert chosen.models[0].in_flight >= chosen.slots
     assert chosen.max_crashes > 3
+
+
+async def test_a_redis_that_ended_early_does_not_hide_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    program = tmp_path / "redis-server"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(brokers, "_START", 1.0)
+    with pytest.raises(TimeoutError):
+        async with brokers.broker("rq", Settings(), "", tmp_path):
+            pass
 
 
 def test_documents_are_the_same_for_a_seed_and_no_two_alike():

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from paperlane.carriers import CARRIED, broker_of, reach
@@ -78,7 +78,8 @@ async def _own(folder: Path) -> AsyncGenerator[str]:
                 await asyncio.sleep(_LOOK)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it ended early, and what came of that is to be told
+            process.terminate()
         await process.wait()
 
 
