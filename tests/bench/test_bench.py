@@ -147,11 +147,15 @@ def test_a_file_that_is_there_is_nobodys_to_take(tmp_path: Path):
 def test_nothing_around_reaches_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PAPERLANE_DATABASE_URL", "postgresql://precious/production")
     monkeypatch.setenv("paperlane_blobs", "s3://precious")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://precious")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://precious//")
     plan = Plan(tasks=100, kill_every=5)
     given = settings_of(plan, "http://127.0.0.1:1", tmp_path, "sqlite:///mine.db", Settings())
     found = environment(given)
     assert found["PAPERLANE_DATABASE_URL"] == "sqlite:///mine.db"
     assert "paperlane_blobs" not in found
+    assert not [name for name in found if name.startswith(("OTEL_", "CELERY_"))]
     assert found["PATH"] == os.environ["PATH"]
     for name, value in found.items():
         if name.startswith("PAPERLANE_"):
