@@ -15,9 +15,10 @@ from sqlalchemy import inspect
 from tests.bench.test_criteria import NAMES
 from tests.databases import Databases, new_file
 from tests.databases import run as run_on
+from tools.servers import Server
 from typer.testing import CliRunner
 
-from paperlane.bench import brokers
+from paperlane.bench import brokers, scenarios
 from paperlane.bench import load as loads
 from paperlane.bench.ground import Ground
 from paperlane.bench.house import environment
@@ -166,6 +167,32 @@ def test_nothing_around_reaches_the_service(monkeypatch: pytest.MonkeyPatch, tmp
     assert chosen.system_limit >= chosen.workers * chosen.slots
     assert chosen.models[0].in_flight >= chosen.slots
     assert chosen.max_crashes > 3
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_celery_never_goes_through_the_installations_rabbitmq(
+    named: bool,  # noqa: FBT001
+    redis: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    reached: list[tuple[str, str]] = []
+
+    async def reach(settings: Settings, _: str) -> None:  # Celery's library is in an environment of its own
+        reached.append((settings.redis_url, settings.amqp_url))
+
+    monkeypatch.setattr(brokers, "reach", reach)
+    usual = Settings(engine="celery", redis_url="redis://precious/0", amqp_url="amqp://precious//")
+    async with brokers.broker("celery", usual, redis.url if named else "", tmp_path) as chosen:
+        for given in (
+            scenarios.settings_of("celery", chosen, tmp_path, "sqlite:///mine.db", ""),
+            settings_of(Plan("celery"), "http://127.0.0.1:1", tmp_path, "sqlite:///mine.db", chosen),
+        ):
+            assert given["amqp_url"] == ""
+            assert given["redis_url"] == chosen.redis_url
+    assert reached == [(chosen.redis_url, "")]
+    assert chosen.redis_url.startswith("redis://127.0.0.1:")
+    assert (chosen.redis_url == redis.url) == named
 
 
 async def test_a_redis_that_ended_early_does_not_hide_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
