@@ -15,8 +15,10 @@ from sqlalchemy import inspect
 from tests.bench.test_criteria import NAMES
 from tests.databases import Databases, new_file
 from tests.databases import run as run_on
+from tools.servers import Server
 from typer.testing import CliRunner
 
+from paperlane.bench import brokers, scenarios
 from paperlane.bench import load as loads
 from paperlane.bench.ground import Ground
 from paperlane.bench.house import environment
@@ -146,11 +148,15 @@ def test_a_file_that_is_there_is_nobodys_to_take(tmp_path: Path):
 def test_nothing_around_reaches_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PAPERLANE_DATABASE_URL", "postgresql://precious/production")
     monkeypatch.setenv("paperlane_blobs", "s3://precious")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://precious")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://precious//")
     plan = Plan(tasks=100, kill_every=5)
     given = settings_of(plan, "http://127.0.0.1:1", tmp_path, "sqlite:///mine.db", Settings())
     found = environment(given)
     assert found["PAPERLANE_DATABASE_URL"] == "sqlite:///mine.db"
     assert "paperlane_blobs" not in found
+    assert not [name for name in found if name.startswith(("OTEL_", "CELERY_"))]
     assert found["PATH"] == os.environ["PATH"]
     for name, value in found.items():
         if name.startswith("PAPERLANE_"):
@@ -161,6 +167,43 @@ def test_nothing_around_reaches_the_service(monkeypatch: pytest.MonkeyPatch, tmp
     assert chosen.system_limit >= chosen.workers * chosen.slots
     assert chosen.models[0].in_flight >= chosen.slots
     assert chosen.max_crashes > 3
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_celery_never_goes_through_the_installations_rabbitmq(
+    named: bool,  # noqa: FBT001
+    redis: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    reached: list[tuple[str, str]] = []
+
+    async def reach(settings: Settings, _: str) -> None:  # Celery's library is in an environment of its own
+        reached.append((settings.redis_url, settings.amqp_url))
+
+    monkeypatch.setattr(brokers, "reach", reach)
+    usual = Settings(engine="celery", redis_url="redis://precious/0", amqp_url="amqp://precious//")
+    async with brokers.broker("celery", usual, redis.url if named else "", tmp_path) as chosen:
+        for given in (
+            scenarios.settings_of("celery", chosen, tmp_path, "sqlite:///mine.db", ""),
+            settings_of(Plan("celery"), "http://127.0.0.1:1", tmp_path, "sqlite:///mine.db", chosen),
+        ):
+            assert given["amqp_url"] == ""
+            assert given["redis_url"] == chosen.redis_url
+    assert reached == [(chosen.redis_url, "")]
+    assert chosen.redis_url.startswith("redis://127.0.0.1:")
+    assert (chosen.redis_url == redis.url) == named
+
+
+async def test_a_redis_that_ended_early_does_not_hide_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    program = tmp_path / "redis-server"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(brokers, "_START", 1.0)
+    with pytest.raises(TimeoutError):
+        async with brokers.broker("rq", Settings(), "", tmp_path):
+            pass
 
 
 def test_documents_are_the_same_for_a_seed_and_no_two_alike():

@@ -4,10 +4,10 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from paperlane.carriers import CARRIED, broker_of, reach
+from paperlane.carriers import CARRIED, reach
 from paperlane.errors import BadRequest, Misconfigured
 from paperlane.settings import Settings
 
@@ -20,13 +20,14 @@ _PROGRAM = "redis-server"
 async def broker(engine: str, usual: Settings, named: str, folder: Path) -> AsyncGenerator[Settings]:
     """Settings with a broker for this engine, for as long as the block lasts; as they are where it needs none.
 
-    Without a name a Redis of its own is started, where the program is. A named one must be empty, and is emptied.
+    Without a name a Redis of its own is started, where the program is. A named one must be empty, and is emptied. The
+    installation's RabbitMQ is never used: other people's tasks may be there.
     """
-    if engine not in CARRIED or broker_of(usual, engine) == "amqp_url":
+    if engine not in CARRIED:
         yield usual
         return
     if named:
-        chosen = usual.model_copy(update={"redis_url": named})
+        chosen = _through(named, usual)
         await reach(chosen, engine)
         if _keys(named):
             raise BadRequest(
@@ -39,9 +40,13 @@ async def broker(engine: str, usual: Settings, named: str, folder: Path) -> Asyn
             _empty(named)
         return
     async with _own(folder) as url:
-        chosen = usual.model_copy(update={"redis_url": url})
+        chosen = _through(url, usual)
         await reach(chosen, engine)
         yield chosen
+
+
+def _through(url: str, usual: Settings) -> Settings:
+    return usual.model_copy(update={"redis_url": url, "amqp_url": ""})
 
 
 def _keys(url: str) -> int:
@@ -78,7 +83,8 @@ async def _own(folder: Path) -> AsyncGenerator[str]:
                 await asyncio.sleep(_LOOK)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it ended early, and what came of that is to be told
+            process.terminate()
         await process.wait()
 
 

@@ -16,6 +16,7 @@ import psutil
 from paperlane.errors import Misconfigured
 
 _PREFIX = "PAPERLANE_"
+_AROUND = (_PREFIX, "OTEL_", "CELERY_")  # what the installation is told: also where its traces and its tasks go
 _START = 300.0  # seconds: on a busy machine a first start with a database to make takes minutes
 _END = 90.0  # seconds
 _TOLD = 600  # characters of a log
@@ -25,7 +26,7 @@ _READY = re.compile(r"ready at (\S+)")
 
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """The environment of a child with just these settings: none of those around us reach it."""
-    around = {name: value for name, value in os.environ.items() if not name.upper().startswith(_PREFIX)}
+    around = {name: value for name, value in os.environ.items() if not name.upper().startswith(_AROUND)}
     return {**around, **{f"{_PREFIX}{name.upper()}": _written(value) for name, value in settings.items()}}
 
 

@@ -152,10 +152,9 @@ def settings_of(plan: Plan, model_url: str, folder: Path, database: str, usual: 
     if plan.kill_every:
         given["max_crashes"] = 1_000  # or documents would be taken for poison that only stood by
     if plan.engine in CARRIED:
-        given |= {"redis_url": usual.redis_url, "amqp_url": usual.amqp_url}
+        given |= {"redis_url": usual.redis_url, "amqp_url": ""}  # see `brokers`
     for adaptive in ("slots_min", "slots_max"):  # what is held is asked for: nobody shall make it fewer
-        if adaptive in Settings.model_fields:
-            given[adaptive] = given["slots"]
+        given[adaptive] = given["slots"]
     return given
 
 

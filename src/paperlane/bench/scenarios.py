@@ -95,7 +95,7 @@ def settings_of(engine: str, usual: Settings, folder: Path, database: str, model
     if "slots" not in usual.model_fields_set:
         del given["slots"]  # each engine has its own usual number
     if engine in CARRIED:
-        given |= {"redis_url": usual.redis_url, "amqp_url": usual.amqp_url}
+        given |= {"redis_url": usual.redis_url, "amqp_url": ""}  # see `brokers`
     if model_url:
         given |= {
             "models": [{"model": "slow", "base_url": f"{model_url}/v1", "key_env": "PAPERLANE_MODEL_API_KEY"}],
