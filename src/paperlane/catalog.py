@@ -212,6 +212,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No worker lives, so nothing runs. Start one: paperlane worker; the service itself starts some with --workers.",
         "没有存活的工作进程，任务不会运行。可启动：paperlane worker；服务本身可用 --workers 启动若干个。",
     ),
+    "engine unserved": (
+        "{tasks} tasks of {engine} wait, and no worker of it lives. Start one: paperlane worker --engine NAME.",
+        "引擎 {engine} 有 {tasks} 个任务在等待，但没有存活的工作进程。可启动：paperlane worker --engine NAME。",
+    ),
     "engines paused": ("Paused, so their tasks wait: {engines}.", "已暂停，其任务在等待：{engines}。"),
     "unreadable": (
         "{tasks} of the next tasks of {engine} need a newer worker.",

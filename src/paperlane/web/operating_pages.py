@@ -128,8 +128,11 @@ async def overview(
 
     def ask(look: Looking) -> Mapping[str, Any]:
         workers = look.house.desk.watching.workers(look.account)
+        found = house.desk.operating.queue(look.account, 0)
+        served = {one.engine for one in workers if one.live}
         return {
-            "queue": house.desk.operating.queue(look.account, 0),
+            "queue": found,
+            "unserved": [engine for engine in found.engines if engine.queued and engine.name not in served],
             "workers": [one for one in workers if one.live],
             "gone": sum(not one.live for one in workers),
             "dead": sum(house.desk.watching.causes(look.account, Letters()).values()),
