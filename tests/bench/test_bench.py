@@ -115,6 +115,7 @@ def test_what_cannot_be_measured_or_written_is_refused_before_it_begins(tmp_path
         (["--engine", "sqs"], "There is no engine 'sqs'."),
         (["-o", str(tmp_path / "report.pdf")], "cannot be written as .pdf"),
         (["-o", str(tmp_path / "none" / "report.md")], "There is no folder"),
+        (["load", "--tasks", "10"], r"more users \(20\) than tasks"),
         (["--seed", "2", "load"], "Options before load say nothing to it."),
     ):
         with pytest.raises(BadRequest, match=told):

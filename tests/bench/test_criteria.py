@@ -11,6 +11,7 @@ from paperlane.bench.criteria import broken, judged
 from paperlane.bench.load import Look, Plan, Seen
 from paperlane.bench.load_report import report_of, words_of
 from paperlane.bench.people import Asked, Book
+from paperlane.errors import BadRequest
 
 NAMES = [
     "creating a batch of 50", "tasks at once", "API", "task completion", "tasks lost", "tasks failed", "availability",
@@ -175,3 +176,19 @@ def test_the_heavy_user_has_their_share_and_everybody_something(tasks: int, user
     assert min(shares) >= 1
     assert users == 1 or shares[0] == round(plan.unfinished * 0.8)
     assert users > tasks / 10 or abs(sum(shares) - plan.unfinished) <= users
+    assert all(1 <= plan.upload(user) <= share for user, share in enumerate(shares))
+
+
+@pytest.mark.parametrize(("tasks", "heavy"), [(200, 0.0), (2, 0.1)])
+def test_a_user_without_a_share_uploads_nothing(tasks: int, heavy: float):
+    plan = Plan(tasks=tasks, users=2, heavy=heavy)
+    assert (plan.share(0), plan.upload(0)) == (0, 0)
+    assert plan.share(1) == plan.unfinished
+    assert plan.upload(1) >= 1
+
+
+def test_more_users_than_tasks_are_refused():
+    Plan(tasks=7, users=7)
+    with pytest.raises(BadRequest, match=r"more users \(8\) than tasks \(7\)") as refused:
+        Plan(tasks=7, users=8)
+    assert refused.value.hint == "Name at most --users 7, or at least --tasks 8."

@@ -20,6 +20,7 @@ from paperlane.bench.people import Book, People, Person, accepted, everybody, mo
 from paperlane.bench.spread import Started
 from paperlane.bench.writing import Writer
 from paperlane.carriers import CARRIED
+from paperlane.errors import BadRequest
 from paperlane.settings import Settings
 
 BATCH = 50
@@ -44,7 +45,8 @@ class Plan:
     """What is held, for whom and how long: `tasks` at once, of which one user has the share `heavy`.
 
     Behind them wait `queued` more for each that runs, so that users compete. The model's answers take `median` seconds,
-    log-normal with `sigma`. A worker is killed with -9 every `kill_every` seconds; 0: none.
+    log-normal with `sigma`. A worker is killed with -9 every `kill_every` seconds; 0: none. BadRequest for more users
+    than tasks: each but the heavy one has at least one.
     """
 
     engine: str = "database"
@@ -60,6 +62,14 @@ class Plan:
     sentences: int = 20
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        """There is a task for each."""
+        if self.users > self.tasks:
+            raise BadRequest(
+                f"There are more users ({self.users}) than tasks ({self.tasks}).",
+                hint=f"Name at most --users {self.tasks}, or at least --tasks {self.users}.",
+            )
+
     @property
     def unfinished(self) -> int:
         """Tasks that run or wait, of all users."""
@@ -71,6 +81,11 @@ class Plan:
             return self.unfinished
         heavy = round(self.unfinished * self.heavy)
         return heavy if user == 0 else max(1, round((self.unfinished - heavy) / (self.users - 1)))
+
+    def upload(self, user: int) -> int:
+        """How many documents are in an upload of this user; 0: they upload nothing."""
+        share = self.share(user)
+        return min(BATCH, share) if user == 0 else max(1, share // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +273,8 @@ class Load:
     async def _refill(self, seen: Seen, people: People, user: Person, number: int) -> None:
         """Upload whenever this user has room for another batch."""
         share, writer = self.plan.share(number), Writer(self.plan.seed * 1_000 + number, self.plan.sentences)
-        size = min(BATCH, share) if number == 0 else max(1, share // 2)
+        if (size := self.plan.upload(number)) == 0:
+            return
         kind = "batch" if size == BATCH else "small batch"
         sent = 0  # since the last look: the queue does not show it yet
         shown = self._unfinished
