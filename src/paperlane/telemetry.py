@@ -135,11 +135,9 @@ class _Chronicler:
         while (task := self._waiting.get()) is not None:
             try:
                 spans = self._ledger.read(partial(spans_of, task=task))
+                for span in spans:
+                    tracing.tell(span)
             except PaperlaneError as error:  # the database is away, or the task was deleted
                 log.debug("a task's trace cannot be told", task=task, why=error.message)
-                continue
             except Exception:
                 log.exception("a task's trace cannot be told", task=task)
-                continue
-            for span in spans:
-                tracing.tell(span)
