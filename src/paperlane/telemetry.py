@@ -62,9 +62,17 @@ def _asked_for() -> "Otlp | None":
         return _without("the endpoint is no address", "Write http://HOST:4318 in OTEL_EXPORTER_OTLP_ENDPOINT.")
     try:
         from paperlane.otlp import Otlp  # noqa: PLC0415  its libraries are an extra, and take a tenth of a second
+
+        sending = Otlp(where)
+        sending.try_out()
     except ImportError as error:
         return _without(f"a library is missing ({error.name})", "pip install 'paperlane[otel]'")
-    return Otlp(where)
+    except Exception as error:  # noqa: BLE001  the libraries read their variables when imported, made and begun
+        return _without(
+            f"OpenTelemetry's library cannot be set up ({type(error).__name__}: {error})"[:300],
+            "Mend the variables OTEL_*: OTEL_BSP_MAX_QUEUE_SIZE is at least OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 512.",
+        )
+    return sending
 
 
 def _first_of(names: Sequence[str]) -> str:
