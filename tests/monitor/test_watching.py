@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.conftest import EVERY_KIND
 from tests.databases import opened
 from tests.ledger.conftest import new_batch
@@ -121,6 +122,19 @@ class TestOnOneDatabase:
         ledger.write(lambda c: incidents.end_silence(c, "s"))
         (told,) = watcher.looks(1)
         assert (told.id, told.opening) == (quiet.id, Telling.DUE)
+
+    async def test_what_goes_wrong_at_the_end_is_logged_and_cancels_nobody(
+        self, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+    ):
+        def broken(*_: object) -> None:
+            raise ValueError
+
+        monkeypatch.setattr(samples, "leave", broken)
+        stop = asyncio.Event()
+        stop.set()
+        with capture_logs() as logs:
+            await watch(ledger, SETTINGS, Gauge(), SystemClock(), NEW_ID, stop)
+        assert [line["log_level"] for line in logs] == ["error"]
 
     async def test_one_process_looks_and_goes_on_when_the_database_was_away(
         self, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch

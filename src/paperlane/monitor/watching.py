@@ -180,3 +180,5 @@ async def _try(threads: Threads, last: Callable[[], None]) -> None:
         await threads(last)
     except Unavailable:
         return  # another one takes the turn a little later
+    except Exception:  # it would cancel all that ends in good order beside the watch
+        log.exception("the turn to look could not be left; another process takes it a little later")
