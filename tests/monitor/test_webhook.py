@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 from tests.databases import opened
 from tests.monitor.receiver import Receiver, receiving
 
@@ -99,6 +100,22 @@ async def test_a_receiver_that_is_no_good_now_is_told_again(ledger: SqlLedger, r
         await told(ledger, "a")
     assert len(receiver.arrived) == 3
     assert len({headers["webhook-id"] for headers, _ in receiver.arrived}) == 1
+    assert receiver.told("incident.opened") == [("queue", "a")]
+
+
+async def test_while_no_connection_can_be_made_it_is_tried_again(
+    ledger: SqlLedger, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    begin(ledger, incident("a", opening=Telling.DUE))
+    monkeypatch.setenv("SSL_CERT_FILE", "/not/there.pem")
+    with capture_logs() as logs:
+        async with telling(ledger, receiver.url) as teller:
+            async with asyncio.timeout(60):
+                while not teller.patience.failing:
+                    await asyncio.sleep(0.01)
+            monkeypatch.delenv("SSL_CERT_FILE")
+            await told(ledger, "a")
+    assert {line["event"] for line in logs} == {"connections to the webhook cannot be made"}
     assert receiver.told("incident.opened") == [("queue", "a")]
 
 

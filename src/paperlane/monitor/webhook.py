@@ -126,22 +126,30 @@ class Teller:
         """Until told to stop."""
         from paperlane.monitor.posting import open_posting  # noqa: PLC0415  0.4 s of a start, for those who have one
 
-        async with open_posting(self.receiver.url, self.receiver.seconds) as receiver:
-            while not stop.is_set():
-                self.bell.clear()
-                try:
-                    worked = not self.leads or await self._tell_due(receiver.post, stop)
-                except Unavailable as error:
-                    log.warning("the webhook waits", why=error.message)
-                    worked = False
-                except Exception:
-                    log.exception("the webhook failed")
-                    worked = False
-                if worked:
-                    self.patience.worked()
-                    await _first_of(_LOOK, stop, self.bell)
-                else:
-                    await pause(self.patience.wait(), stop)
+        while not stop.is_set():
+            try:
+                async with open_posting(self.receiver.url, self.receiver.seconds) as receiver:
+                    await self._tell_on(receiver.post, stop)
+            except Exception:  # a file of certificates that SSL_CERT_FILE names may not be there yet
+                log.exception("connections to the webhook cannot be made")
+                await pause(self.patience.wait(), stop)
+
+    async def _tell_on(self, post: Post, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self.bell.clear()
+            try:
+                worked = not self.leads or await self._tell_due(post, stop)
+            except Unavailable as error:
+                log.warning("the webhook waits", why=error.message)
+                worked = False
+            except Exception:
+                log.exception("the webhook failed")
+                worked = False
+            if worked:
+                self.patience.worked()
+                await _first_of(_LOOK, stop, self.bell)
+            else:
+                await pause(self.patience.wait(), stop)
 
     async def _tell_due(self, post: Post, stop: asyncio.Event) -> bool:
         """Tell all that is due; False where some is left for later.
