@@ -159,11 +159,18 @@ async def test_what_is_told_is_signed(
     assert json.loads(body)["type"] == "incident.opened"
 
 
-def test_a_key_that_cannot_be_read_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PAPERLANE_ALERT_WEBHOOK_KEY", "whsec_not base64!")
+@pytest.mark.parametrize("behind", ["not base64!", "abc", "密钥", "", " ", "===="])
+def test_a_key_that_cannot_be_read_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, behind: str):
+    monkeypatch.setenv("PAPERLANE_ALERT_WEBHOOK_KEY", f"whsec_{behind}")
     with pytest.raises(Misconfigured) as refused:
         webhook.Receiver.of(Settings(alert_webhook="https://hooks.example/x"))
-    assert "not base64" not in refused.value.message + refused.value.hint
+    assert refused.value.hint
+    assert f"whsec_{behind.strip() or '!'}" not in refused.value.message + refused.value.hint
+
+
+def test_a_key_is_not_shown_with_what_has_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAPERLANE_ALERT_WEBHOOK_KEY", KEY)
+    assert KEY not in repr(webhook.Receiver.of(Settings(alert_webhook="https://hooks.example/x")))
 
 
 @pytest.mark.parametrize("address", ["hooks.example", "ftp://hooks.example", "https://me:secret@hooks.example/"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import hmac
 import json
 import os
@@ -42,27 +41,22 @@ class Receiver:
     """Where incidents are told, and the key that signs what is told: "" for none."""
 
     url: str
-    key: bytes
+    key: bytes = field(repr=False)
     seconds: float
 
     @classmethod
     def of(cls, settings: Settings) -> "Receiver | None":
-        """The one that the settings name. Misconfigured for a key that cannot be read."""
+        """The one that the settings name. Misconfigured for a key that cannot be read, or is only a prefix."""
         if not settings.alert_webhook:
             return None
         name = settings.alert_webhook_key_env
         said = os.environ.get(name, "").strip()
-        try:
-            key = (
-                base64.b64decode(said.removeprefix(_SECRET), validate=True)
-                if said.startswith(_SECRET)
-                else said.encode()
-            )
-        except binascii.Error as error:
+        key = _decoded(said.removeprefix(_SECRET)) if said.startswith(_SECRET) else said.encode()
+        if said and not key:
             raise Misconfigured(
                 f"The key in {name} cannot be read: behind {_SECRET} comes base64.",
                 hint="Leave the prefix out, or mend it.",
-            ) from error
+            )
         return cls(settings.alert_webhook, key, settings.alert_webhook_seconds)
 
     def headers(self, name: str, at: int, body: bytes) -> dict[str, str]:
@@ -72,6 +66,14 @@ class Receiver:
             signed = hmac.digest(self.key, f"{name}.{at}.".encode() + body, "sha256")
             headers["webhook-signature"] = f"v1,{base64.b64encode(signed).decode()}"
         return headers
+
+
+def _decoded(written: str) -> bytes:
+    """The bytes behind base64; none for anything else."""
+    try:
+        return base64.b64decode(written, validate=True)
+    except ValueError:  # also for letters beyond ASCII
+        return b""
 
 
 def message_of(incident: Incident, of: Ending) -> dict[str, Any]:
