@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from paperlane.model.figures import Series
 from paperlane.records.portable import insert_new
@@ -66,8 +66,10 @@ def add(connection: Connection, now: float, series: Series) -> None:
 
 def _put(connection: Connection, step: int, at: int, series: Series) -> None:
     content = json.dumps({name: round(value, 4) for name, value in series.items()}, separators=(",", ":"))
-    connection.execute(delete(samples).where(samples.c.step == step, samples.c.at == at))
-    connection.execute(insert(samples), {"step": step, "at": at, "content": content})
+    row = {"step": step, "at": at, "content": content}
+    if connection.execute(insert_new(connection, samples), row).rowcount != 1:  # another look's, or another watcher's
+        of_it = (samples.c.step == step) & (samples.c.at == at)
+        connection.execute(update(samples).where(of_it).values(content=content))
 
 
 def _fold(connection: Connection, until: int) -> None:
