@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.conftest import EVERY_KIND
+from tests.conftest import EVERY_KIND, until
 from tests.databases import opened
 from tests.ledger.conftest import new_batch
 
@@ -122,6 +122,23 @@ class TestOnOneDatabase:
         ledger.write(lambda c: incidents.end_silence(c, "s"))
         (told,) = watcher.looks(1)
         assert (told.id, told.opening) == (quiet.id, Telling.DUE)
+
+    def test_a_row_of_looks_ends_where_another_process_looked_between(self, ledger: SqlLedger):
+        gauge = Gauge(0.99)
+        one, other = Watcher(ledger, gauge), Watcher(ledger, gauge)
+
+        def turn(of: Watcher) -> list[Incident]:
+            until(of.watch.takes_turn)
+            return of.looks(1)
+
+        assert turn(one) == []
+        one.watch.leave()
+        gauge.memory = 0.1
+        assert turn(other) == []
+        other.watch.leave()
+        gauge.memory = 0.99
+        assert turn(one) == []
+        assert [incident.alert for incident in turn(one)] == ["memory"]
 
     async def test_what_goes_wrong_at_the_end_is_logged_and_cancels_nobody(
         self, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch

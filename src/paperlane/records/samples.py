@@ -45,6 +45,11 @@ def may_take_turn(connection: Connection, watcher: str, now: float, seconds: flo
     return bool(connection.execute(asked).scalar_one_or_none() in {True, None})
 
 
+def has_turn(connection: Connection, watcher: str) -> bool:
+    """Was it this watcher that took the last turn?"""
+    return connection.scalar(select(watch.c.watcher).where(watch.c.id == _ROW)) == watcher
+
+
 def _free(watcher: str, now: float, seconds: float, patience: float) -> ColumnElement[bool]:
     mine = (watch.c.watcher == watcher) & (watch.c.at <= now - seconds / 2)
     return or_(mine, watch.c.at <= now - patience, watch.c.at > now + patience)  # the last: the clock was set back
