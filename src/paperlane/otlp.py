@@ -83,10 +83,15 @@ class Otlp:
         with self._lock:
             if self._pid != os.getpid():
                 self._provider = self._provided()
-                self._provider.add_span_processor(
-                    BatchSpanProcessor(_Watched(OTLPSpanExporter(), self._said, self._where))
-                )
+                self._provider.add_span_processor(self._processor())
                 self._pid = os.getpid()
+
+    def _processor(self) -> BatchSpanProcessor:
+        return BatchSpanProcessor(_Watched(OTLPSpanExporter(), self._said, self._where))
+
+    def try_out(self) -> None:
+        """Raises what is wrong with the environment, which the first span would find; no thread is left of it."""
+        self._processor().shutdown()
 
     def close(self, seconds: float = 2.0) -> None:
         """Send what is left, for so long at most."""

@@ -62,9 +62,17 @@ def _asked_for() -> "Otlp | None":
         return _without("the endpoint is no address", "Write http://HOST:4318 in OTEL_EXPORTER_OTLP_ENDPOINT.")
     try:
         from paperlane.otlp import Otlp  # noqa: PLC0415  its libraries are an extra, and take a tenth of a second
+
+        sending = Otlp(where)
+        sending.try_out()
     except ImportError as error:
         return _without(f"a library is missing ({error.name})", "pip install 'paperlane[otel]'")
-    return Otlp(where)
+    except Exception as error:  # noqa: BLE001  the libraries read their variables when imported, made and begun
+        return _without(
+            f"OpenTelemetry's library cannot be set up ({type(error).__name__}: {error})"[:300],
+            "Mend the variables OTEL_*: OTEL_BSP_MAX_QUEUE_SIZE is at least OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 512.",
+        )
+    return sending
 
 
 def _first_of(names: Sequence[str]) -> str:
@@ -135,11 +143,9 @@ class _Chronicler:
         while (task := self._waiting.get()) is not None:
             try:
                 spans = self._ledger.read(partial(spans_of, task=task))
+                for span in spans:
+                    tracing.tell(span)
             except PaperlaneError as error:  # the database is away, or the task was deleted
                 log.debug("a task's trace cannot be told", task=task, why=error.message)
-                continue
             except Exception:
                 log.exception("a task's trace cannot be told", task=task)
-                continue
-            for span in spans:
-                tracing.tell(span)

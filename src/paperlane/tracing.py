@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from threading import Lock
 from typing import Protocol
 
 from paperlane.errors import PaperlaneError
@@ -58,7 +59,10 @@ class Span:
 
 
 class Listener(Protocol):
-    """Who is told of spans; from any thread, and at once: nothing here waits for anybody."""
+    """Who is told of spans; from any thread, and at once: nothing here waits for anybody.
+
+    One that fails hears no more: work goes on without it.
+    """
 
     def wants(self, trace: int, parent: Place | None = None, *, sampled: bool = False) -> bool:
         """Are the spans of this trace to be told? Others began it where it has a `parent`, which was `sampled` or not.
@@ -88,13 +92,27 @@ class Going:
 
 
 _listener: Listener | None = None
+_changing = Lock()
 _going: ContextVar[Going | None] = ContextVar("going", default=None)
 
 
 def listen(listener: Listener | None) -> None:
     """From now on this process tells its spans to this one, or to nobody."""
     global _listener  # noqa: PLW0603  as logging has it: who tells knows of nobody who listens
-    _listener = listener
+    with _changing:
+        _listener = listener
+
+
+def _drop(failed: Listener) -> None:
+    """It failed in an `except`, and hears no more; several threads may find that at once, and one says so."""
+    global _listener  # noqa: PLW0603  as above
+    with _changing:
+        if _listener is not failed:
+            return
+        _listener = None
+    import structlog  # noqa: PLC0415  a sandbox's child starts without it
+
+    structlog.get_logger(__name__).exception("traces cannot be told any more; this process goes on without them")
 
 
 def listening() -> bool:
@@ -123,7 +141,17 @@ def _number(name: str, size: int) -> int:
 
 def wanted(task: TaskId) -> bool:
     """Does somebody want the spans of this task?"""
-    return _listener is not None and _listener.wants(trace_of(task))
+    return _wants(trace_of(task))
+
+
+def _wants(trace: int, parent: Place | None = None, *, sampled: bool = False) -> bool:
+    if (listener := _listener) is None:
+        return False
+    try:
+        return listener.wants(trace, parent, sampled=sampled)
+    except Exception:  # noqa: BLE001  it is logged; of a sampler that the environment names
+        _drop(listener)
+        return False
 
 
 def during_attempt(task: TaskId, fence: int) -> Going | None:
@@ -178,9 +206,13 @@ def _fault(error: BaseException) -> str:
 
 
 def tell(one: Span) -> None:
-    """This ended; whoever tells it knows that it is wanted."""
-    if _listener is not None:
-        _listener.tell(one)
+    """This ended; whoever tells it knows that it is wanted. Whatever is wrong with who listens, this never fails."""
+    if (listener := _listener) is None:
+        return
+    try:
+        listener.tell(one)
+    except Exception:  # noqa: BLE001  it is logged
+        _drop(listener)
 
 
 def note(**fields: Value) -> None:
@@ -205,7 +237,7 @@ def request(traceparent: str) -> Generator[None]:
         return
     parent, sampled = _read(traceparent)
     trace = parent.trace if parent else random.getrandbits(128) or 1
-    if not _listener.wants(trace, parent, sampled=sampled):
+    if not _wants(trace, parent, sampled=sampled):
         yield
         return
     going = Going(Place(trace, random.getrandbits(64) or 1))

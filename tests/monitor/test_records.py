@@ -1,6 +1,8 @@
 """Samples with their minutes and gaps, whose turn it is to look, and what the tables keep of incidents."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -52,6 +54,25 @@ def test_minutes_are_means_and_gaps_stay_gaps(ledger: SqlLedger):
     coarse = ledger.read(lambda c: samples.plot(c, AT + 301, DAY))
     assert (coarse.step, [at - AT for at in coarse.at]) == (60, [0, 60])
     assert coarse.samples[0] == {"queued": 1.5, "api_p95": 0.5}
+    ledger.close()
+
+
+@EVERY_KIND
+def test_two_that_watch_at_once_keep_one_sample(ledger: SqlLedger):
+    at_once = Barrier(2)
+
+    def add(queued: float) -> None:
+        at_once.wait(60)
+        for number in range(20):
+            ledger.write(lambda c, number=number: samples.add(c, AT + 10 * number, {"queued": queued}))
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(add, queued) for queued in (1.0, 2.0)]:
+            done.result()
+    ledger.write(lambda c: samples.add(c, AT + 190, {"queued": 3.0}))
+    plot = ledger.read(lambda c: samples.plot(c, AT + 200, 3_600))
+    assert [at - AT for at in plot.at] == list(range(0, 200, 10))
+    assert plot.samples[-1] == {"queued": 3.0}
     ledger.close()
 
 

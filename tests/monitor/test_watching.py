@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.conftest import EVERY_KIND
+from structlog.testing import capture_logs
+from tests.conftest import EVERY_KIND, until
 from tests.databases import opened
 from tests.ledger.conftest import new_batch
 
@@ -127,6 +128,36 @@ class TestOnOneDatabase:
         ledger.write(lambda c: incidents.end_silence(c, "s"))
         (told,) = watcher.looks(1)
         assert (told.id, told.opening) == (quiet.id, Telling.DUE)
+
+    def test_a_row_of_looks_ends_where_another_process_looked_between(self, ledger: SqlLedger):
+        gauge = Gauge(0.99)
+        one, other = Watcher(ledger, gauge), Watcher(ledger, gauge)
+
+        def turn(of: Watcher) -> list[Incident]:
+            until(of.watch.takes_turn)
+            return of.looks(1)
+
+        assert turn(one) == []
+        one.watch.leave()
+        gauge.memory = 0.1
+        assert turn(other) == []
+        other.watch.leave()
+        gauge.memory = 0.99
+        assert turn(one) == []
+        assert [incident.alert for incident in turn(one)] == ["memory"]
+
+    async def test_what_goes_wrong_at_the_end_is_logged_and_cancels_nobody(
+        self, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+    ):
+        def broken(*_: object) -> None:
+            raise ValueError
+
+        monkeypatch.setattr(samples, "leave", broken)
+        stop = asyncio.Event()
+        stop.set()
+        with capture_logs() as logs:
+            await watch(ledger, SETTINGS, Gauge(), SystemClock(), NEW_ID, stop)
+        assert [line["log_level"] for line in logs] == ["error"]
 
     async def test_one_process_looks_and_goes_on_when_the_database_was_away(
         self, ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 from tests.databases import opened
 from tests.monitor.receiver import Receiver, receiving
 
@@ -102,6 +103,22 @@ async def test_a_receiver_that_is_no_good_now_is_told_again(ledger: SqlLedger, r
     assert receiver.told("incident.opened") == [("queue", "a")]
 
 
+async def test_while_no_connection_can_be_made_it_is_tried_again(
+    ledger: SqlLedger, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    begin(ledger, incident("a", opening=Telling.DUE))
+    monkeypatch.setenv("SSL_CERT_FILE", "/not/there.pem")
+    with capture_logs() as logs:
+        async with telling(ledger, receiver.url) as teller:
+            async with asyncio.timeout(60):
+                while not teller.patience.failing:
+                    await asyncio.sleep(0.01)
+            monkeypatch.delenv("SSL_CERT_FILE")
+            await told(ledger, "a")
+    assert {line["event"] for line in logs} == {"connections to the webhook cannot be made"}
+    assert receiver.told("incident.opened") == [("queue", "a")]
+
+
 async def test_what_is_refused_keeps_no_other_waiting(ledger: SqlLedger, receiver: Receiver):
     receiver.moods = [400]
     begin(ledger, incident("a", opening=Telling.DUE), incident("b", opening=Telling.DUE))
@@ -142,11 +159,18 @@ async def test_what_is_told_is_signed(
     assert json.loads(body)["type"] == "incident.opened"
 
 
-def test_a_key_that_cannot_be_read_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PAPERLANE_ALERT_WEBHOOK_KEY", "whsec_not base64!")
+@pytest.mark.parametrize("behind", ["not base64!", "abc", "密钥", "", " ", "===="])
+def test_a_key_that_cannot_be_read_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, behind: str):
+    monkeypatch.setenv("PAPERLANE_ALERT_WEBHOOK_KEY", f"whsec_{behind}")
     with pytest.raises(Misconfigured) as refused:
         webhook.Receiver.of(Settings(alert_webhook="https://hooks.example/x"))
-    assert "not base64" not in refused.value.message + refused.value.hint
+    assert refused.value.hint
+    assert f"whsec_{behind.strip() or '!'}" not in refused.value.message + refused.value.hint
+
+
+def test_a_key_is_not_shown_with_what_has_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PAPERLANE_ALERT_WEBHOOK_KEY", KEY)
+    assert KEY not in repr(webhook.Receiver.of(Settings(alert_webhook="https://hooks.example/x")))
 
 
 @pytest.mark.parametrize("address", ["hooks.example", "ftp://hooks.example", "https://me:secret@hooks.example/"])

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from threading import Thread
 
@@ -167,6 +168,52 @@ def test_what_cannot_be_done_is_said_with_a_hint_and_keeps_nobody_from_working(
     (line,) = logs
     assert why in line["why"]
     assert line["hint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "256"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x"),
+    ],
+)
+def test_a_variable_that_the_library_refuses_is_said_once_and_no_span_fails(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    monkeypatch.setenv(ENDPOINT, "http://host")
+    monkeypatch.setenv(name, value)
+    threads = threading.active_count()
+    with capture_logs() as logs, traced():
+        assert not tracing.listening()
+        with tracing.inside(tracing.during_attempt(TaskId("task"), 1)), tracing.span("step"):
+            pass
+    (line,) = logs
+    assert "cannot be set up (ValueError" in line["why"]
+    assert line["hint"]
+    assert threading.active_count() == threads
+
+
+def test_a_variable_that_the_library_refuses_when_it_is_loaded_keeps_nobody_from_working():
+    script = """if True:
+        from paperlane import tracing
+        from paperlane.telemetry import traced
+        with traced():
+            assert not tracing.listening()
+    """
+    environment = {**os.environ, ENDPOINT: "http://host", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"}
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert (ran.stdout + ran.stderr).count("no traces are sent") == 1
+
+
+def test_what_is_tried_out_leaves_no_thread_for_a_fork_to_break(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(ENDPOINT, "http://host")
+    threads = threading.active_count()
+    with traced():
+        assert tracing.listening()
+        assert threading.active_count() == threads
 
 
 def test_a_missing_library_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch):

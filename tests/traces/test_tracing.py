@@ -1,14 +1,20 @@
 """How spans are told: under which ids, of whose, and that nothing is done where nobody listens."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
+from tests.databases import opened
 
 from paperlane import tracing
 from paperlane.errors import StepFault
+from paperlane.ledger import Rules
+from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import TaskId
+from paperlane.telemetry import following
 from paperlane.tracing import Place, Span
 
 TASK = TaskId("01m8nkdxhzk1wbxrgbzvw0fns8")
@@ -90,6 +96,57 @@ def test_where_nobody_listens_nothing_is_kept():
     with tracing.request(""), tracing.span("step"):
         assert tracing.tracing_now() == ""
     tracing.submitted([TASK], 1.0)
+
+
+@dataclass
+class Failing(Heard):
+    """Fails whatever it is told, or asked."""
+
+    asked: bool = False
+
+    def wants(self, trace: int, parent: Place | None = None, *, sampled: bool = False) -> bool:
+        if self.asked:
+            raise ValueError("OTEL_BSP_MAX_QUEUE_SIZE")
+        return super().wants(trace, parent, sampled=sampled)
+
+    def tell(self, span: Span) -> None:
+        raise ValueError(span.name)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_who_fails_to_listen_hears_no_more_and_nothing_else_fails(asked: bool):  # noqa: FBT001  a parameter
+    tracing.listen(Failing(asked=asked))
+    with capture_logs() as logs:
+        for _ in range(2):
+            with tracing.request(""), tracing.inside(tracing.during_attempt(TASK, 3)), tracing.span("step"):
+                pass
+            tracing.submitted([TASK], 1.0)
+    assert not tracing.listening()
+    assert [line["event"] for line in logs] == ["traces cannot be told any more; this process goes on without them"]
+
+
+def test_a_task_whose_trace_cannot_be_told_does_not_end_the_telling(heard: Heard, monkeypatch: pytest.MonkeyPatch):
+    ledger, told = SqlLedger(opened("sqlite://"), Rules()), tracing.tell
+
+    def shaky(span: Span) -> None:
+        if span.place.trace == tracing.trace_of(TASK):
+            raise RuntimeError
+        told(span)
+
+    def spans_of(_: Connection, task: TaskId) -> list[Span]:
+        return [Span("task", tracing.root_of(task), 1.0, 2.0)]
+
+    def follow(_: SqlLedger, one: Callable[[Sequence[TaskId]], None] | None) -> None:
+        if one is not None:
+            one([TASK, TaskId("another")])
+
+    monkeypatch.setattr(tracing, "tell", shaky)
+    monkeypatch.setattr("paperlane.telemetry.spans_of", spans_of)
+    monkeypatch.setattr(SqlLedger, "follow_ends", follow)
+    with following(ledger):
+        pass
+    ledger.close()
+    assert [span.place for span in heard.spans] == [tracing.root_of(TaskId("another"))]
 
 
 def test_a_request_is_a_part_of_the_trace_that_its_caller_names(heard: Heard):

@@ -78,6 +78,10 @@ class Judge:
         self._rows = rows
         return Verdict(opens, closes)
 
+    def forget(self) -> None:
+        """Another one has looked meanwhile: what was in a row is not any more."""
+        self._rows = {}
+
     def _counts(self, alert: Alert, reading: Reading, limit: float, *, is_open: bool) -> bool:
         """Is it one more look that would open it, or close it?"""
         if reading.value is None:

@@ -34,7 +34,7 @@ _MINUTE = 60.0
 
 @dataclass(slots=True)
 class Watch:
-    """What this process remembers of its looks. Its methods are for one thread."""
+    """What this process remembers of its looks, while nobody else's come between. Its methods are for one thread."""
 
     ledger: Ledger
     settings: Settings
@@ -51,13 +51,19 @@ class Watch:
         seconds = self.settings.alert_seconds
         patience = _PATIENCE * seconds
 
-        def may(connection: Connection) -> bool:
-            return samples.may_take_turn(connection, self.name, portable.now(connection), seconds, patience)
+        def may(connection: Connection) -> tuple[bool, bool]:
+            now = portable.now(connection)
+            held = samples.has_turn(connection, self.name)
+            return held, samples.may_take_turn(connection, self.name, now, seconds, patience)
 
         def take(connection: Connection) -> bool:
             return samples.take_turn(connection, self.name, portable.now(connection), seconds, patience)
 
-        return self.ledger.read(may) and self.ledger.write(take)
+        held, may_take = self.ledger.read(may)
+        if not held:
+            self._before.clear()
+            self.judge.forget()
+        return may_take and self.ledger.write(take)
 
     def look(self) -> bool:
         """One look: it is kept, and what it opens and closes is written and logged. Did it change any incident?"""
@@ -181,3 +187,5 @@ async def _try(threads: Threads, last: Callable[[], None]) -> None:
         await threads(last)
     except Unavailable:
         return  # another one takes the turn a little later
+    except Exception:  # it would cancel all that ends in good order beside the watch
+        log.exception("the turn to look could not be left; another process takes it a little later")

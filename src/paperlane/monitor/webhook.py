@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import hmac
 import json
 import os
@@ -42,27 +41,22 @@ class Receiver:
     """Where incidents are told, and the key that signs what is told: "" for none."""
 
     url: str
-    key: bytes
+    key: bytes = field(repr=False)
     seconds: float
 
     @classmethod
     def of(cls, settings: Settings) -> "Receiver | None":
-        """The one that the settings name. Misconfigured for a key that cannot be read."""
+        """The one that the settings name. Misconfigured for a key that cannot be read, or is only a prefix."""
         if not settings.alert_webhook:
             return None
         name = settings.alert_webhook_key_env
         said = os.environ.get(name, "").strip()
-        try:
-            key = (
-                base64.b64decode(said.removeprefix(_SECRET), validate=True)
-                if said.startswith(_SECRET)
-                else said.encode()
-            )
-        except binascii.Error as error:
+        key = _decoded(said.removeprefix(_SECRET)) if said.startswith(_SECRET) else said.encode()
+        if said and not key:
             raise Misconfigured(
                 f"The key in {name} cannot be read: behind {_SECRET} comes base64.",
                 hint="Leave the prefix out, or mend it.",
-            ) from error
+            )
         return cls(settings.alert_webhook, key, settings.alert_webhook_seconds)
 
     def headers(self, name: str, at: int, body: bytes) -> dict[str, str]:
@@ -72,6 +66,14 @@ class Receiver:
             signed = hmac.digest(self.key, f"{name}.{at}.".encode() + body, "sha256")
             headers["webhook-signature"] = f"v1,{base64.b64encode(signed).decode()}"
         return headers
+
+
+def _decoded(written: str) -> bytes:
+    """The bytes behind base64; none for anything else."""
+    try:
+        return base64.b64decode(written, validate=True)
+    except ValueError:  # also for letters beyond ASCII
+        return b""
 
 
 def message_of(incident: Incident, of: Ending) -> dict[str, Any]:
@@ -126,22 +128,30 @@ class Teller:
         """Until told to stop."""
         from paperlane.monitor.posting import open_posting  # noqa: PLC0415  0.4 s of a start, for those who have one
 
-        async with open_posting(self.receiver.url, self.receiver.seconds) as receiver:
-            while not stop.is_set():
-                self.bell.clear()
-                try:
-                    worked = not self.leads or await self._tell_due(receiver.post, stop)
-                except Unavailable as error:
-                    log.warning("the webhook waits", why=error.message)
-                    worked = False
-                except Exception:
-                    log.exception("the webhook failed")
-                    worked = False
-                if worked:
-                    self.patience.worked()
-                    await _first_of(_LOOK, stop, self.bell)
-                else:
-                    await pause(self.patience.wait(), stop)
+        while not stop.is_set():
+            try:
+                async with open_posting(self.receiver.url, self.receiver.seconds) as receiver:
+                    await self._tell_on(receiver.post, stop)
+            except Exception:  # a file of certificates that SSL_CERT_FILE names may not be there yet
+                log.exception("connections to the webhook cannot be made")
+                await pause(self.patience.wait(), stop)
+
+    async def _tell_on(self, post: Post, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self.bell.clear()
+            try:
+                worked = not self.leads or await self._tell_due(post, stop)
+            except Unavailable as error:
+                log.warning("the webhook waits", why=error.message)
+                worked = False
+            except Exception:
+                log.exception("the webhook failed")
+                worked = False
+            if worked:
+                self.patience.worked()
+                await _first_of(_LOOK, stop, self.bell)
+            else:
+                await pause(self.patience.wait(), stop)
 
     async def _tell_due(self, post: Post, stop: asyncio.Event) -> bool:
         """Tell all that is due; False where some is left for later.

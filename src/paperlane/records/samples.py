@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from paperlane.model.figures import Series
 from paperlane.records.portable import insert_new
@@ -45,6 +45,11 @@ def may_take_turn(connection: Connection, watcher: str, now: float, seconds: flo
     return bool(connection.execute(asked).scalar_one_or_none() in {True, None})
 
 
+def has_turn(connection: Connection, watcher: str) -> bool:
+    """Was it this watcher that took the last turn?"""
+    return connection.scalar(select(watch.c.watcher).where(watch.c.id == _ROW)) == watcher
+
+
 def _free(watcher: str, now: float, seconds: float, patience: float) -> ColumnElement[bool]:
     mine = (watch.c.watcher == watcher) & (watch.c.at <= now - seconds / 2)
     return or_(mine, watch.c.at <= now - patience, watch.c.at > now + patience)  # the last: the clock was set back
@@ -66,8 +71,10 @@ def add(connection: Connection, now: float, series: Series) -> None:
 
 def _put(connection: Connection, step: int, at: int, series: Series) -> None:
     content = json.dumps({name: round(value, 4) for name, value in series.items()}, separators=(",", ":"))
-    connection.execute(delete(samples).where(samples.c.step == step, samples.c.at == at))
-    connection.execute(insert(samples), {"step": step, "at": at, "content": content})
+    row = {"step": step, "at": at, "content": content}
+    if connection.execute(insert_new(connection, samples), row).rowcount != 1:  # another look's, or another watcher's
+        of_it = (samples.c.step == step) & (samples.c.at == at)
+        connection.execute(update(samples).where(of_it).values(content=content))
 
 
 def _fold(connection: Connection, until: int) -> None:
