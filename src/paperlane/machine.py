@@ -90,11 +90,12 @@ def own_groups(named: Path = _NAMED, mounted: Path = _MOUNTED) -> Sequence[Path]
 
 
 def _memory_of(group: Path) -> float:
-    """The share of its limit that could not be freed at once: pages of files that nobody uses now are."""
+    """The share of its limit that is no file's cached pages: under pressure the kernel takes all of these back."""
     limit = _text_of(group / "memory.max")
     if not limit or limit == _NO_LIMIT:
         return 0.0
-    used = float(_text_of(group / "memory.current")) - _words_of(group / "memory.stat")["inactive_file"]
+    counted = _words_of(group / "memory.stat")
+    used = float(_text_of(group / "memory.current")) - counted["inactive_file"] - counted["active_file"]
     return used / float(limit)
 
 

@@ -1,7 +1,7 @@
 """What only PostgreSQL has: statements that travel together, prepared on each connection, arrays as text."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import takewhile
 from pathlib import Path
 from threading import Event, Semaphore
@@ -200,3 +200,16 @@ def test_short_texts_compare_by_bytes_so_that_no_update_of_the_system_breaks_an_
     )
     with dialect.reader.connect() as connection:
         assert set(connection.exec_driver_sql(asked).scalars()) == {"alembic_version.version_num"}
+
+
+def test_an_ordinary_role_sees_the_connections_of_others_too(dialect: Postgresql):
+    with ExitStack() as opened:
+        for _ in range(5):
+            opened.enter_context(dialect.reader.connect()).execute(text("SELECT 1"))
+        with dialect.writer.connect() as connection:
+            connection.execute(text("CREATE ROLE ordinary"))
+            connection.execute(text("SET LOCAL ROLE ordinary"))
+            assert connection.scalar(text("SELECT current_user")) == "ordinary"
+            full = dialect.fullness(connection)
+            connection.rollback()
+    assert 6 <= full.connections <= full.most_connections

@@ -11,6 +11,8 @@ import pytest
 
 from paperlane.machine import Load, Machine, own_groups
 
+NO_FILES = "inactive_file 0\nactive_file 0\n"
+
 
 @dataclass
 class Time:
@@ -79,16 +81,22 @@ def test_cpu_is_a_share_of_the_groups_quota_since_the_last_look(tmp_path: Path, 
 
 
 @pytest.mark.usefixtures("idle")
-def test_memory_is_a_share_of_the_groups_limit_without_files_that_nobody_uses(tmp_path: Path, time: Time):
-    group = write(tmp_path, memory_max="1000", memory_current="900", memory_stat="anon 100\ninactive_file 300\n")
-    assert Machine([group], time).look().memory == pytest.approx(0.6)
+def test_memory_is_a_share_of_the_groups_limit_without_the_pages_of_files(tmp_path: Path, time: Time):
+    stat = "anon 100\nfile 700\nshmem 50\ninactive_file 300\nactive_file 350\n"
+    group = write(tmp_path, memory_max="1000", memory_current="900", memory_stat=stat)
+    assert Machine([group], time).look().memory == pytest.approx(0.25)
+
+
+@pytest.mark.usefixtures("idle")
+@pytest.mark.parametrize("stat", ["active_file 10\n", "inactive_file 10\n", ""])
+def test_memory_whose_files_are_not_counted_tells_nothing(tmp_path: Path, time: Time, stat: str):
+    group = write(tmp_path, memory_max="1000", memory_current="900", memory_stat=stat)
+    assert Machine([group], time).look().memory is None
 
 
 @pytest.mark.usefixtures("idle")
 def test_the_fullest_of_nested_groups_counts(tmp_path: Path, time: Time):
-    outer = write(
-        tmp_path, memory_max="1000", memory_current="700", memory_stat="inactive_file 0", cpu_max="max 100000"
-    )
+    outer = write(tmp_path, memory_max="1000", memory_current="700", memory_stat=NO_FILES, cpu_max="max 100000")
     inner = write(tmp_path / "in", memory_max="max", cpu_max="100000 100000", cpu_stat=used(0.0))
     machine = Machine([inner, outer], time)
     write(inner, cpu_stat=used(4.0))
@@ -148,7 +156,7 @@ def test_a_cpu_sensor_that_tells_nonsense_tells_nothing_until_it_works_again(
 @pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize("current", ["", "-5", "nan", "inf", "lots"])
 def test_a_memory_sensor_that_tells_nonsense_tells_nothing(tmp_path: Path, time: Time, current: str):
-    group = write(tmp_path, memory_max="1000", memory_current=current, memory_stat="inactive_file 0")
+    group = write(tmp_path, memory_max="1000", memory_current=current, memory_stat=NO_FILES)
     machine = Machine([group], time)
     time.at += 10.0
     assert machine.look() == Load(cpu=0.0, memory=None)

@@ -157,6 +157,22 @@ async def test_refusals_of_models_since_the_last_heartbeat_take_slots(site: Site
         assert site.beat(attempts.heartbeat, 2) == [7, 7]
 
 
+async def test_refusals_count_at_the_next_heartbeat_where_the_ledger_does_not_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    async with site.working(Span(8, 2, 8)) as attempts:
+
+        def away(*_asked: object) -> int:
+            raise Unavailable("The ledger is away.")
+
+        site.refused = 1
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(SqlLedger, "queued", away)
+            with pytest.raises(Unavailable):
+                site.beat(attempts.heartbeat)
+        assert site.beat(attempts.heartbeat, 2) == [7, 7]
+
+
 async def test_more_slots_than_the_systems_limit_are_not_granted(site: Site):
     site.ledger.register(WorkerId("other"), "elsewhere", "host", 1, 20)
     async with site.working(Span(9, 2, 40)) as attempts:

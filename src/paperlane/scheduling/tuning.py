@@ -47,8 +47,8 @@ class LedgerTuning:
         """So many slots from now on; each change is told with its reason."""
         if self.span.is_fixed:
             return self.span.start
+        queued = self.ledger.queued(self.engine, MANY_QUEUED + 1)  # where it raises, refusals count at the next look
         before, self._refusals = self._refusals, self.refused()
-        queued = self.ledger.queued(self.engine, MANY_QUEUED + 1)
         seen = Seen(self.clock.monotonic(), load, running, queued, self._refusals - before)
         decision = self._law.decide(seen)
         if decision.step:

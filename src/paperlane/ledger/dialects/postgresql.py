@@ -236,9 +236,13 @@ class Postgresql:
             yield f"{name} is off: what was accepted may be lost in a power cut; set it to on"
 
     def fullness(self, connection: Connection) -> Fullness:
-        """All clients of the server count; the last few places are kept for its superusers."""
+        """All clients of the server count; the last few places are kept for its superusers.
+
+        Counted by database, with the few of its own workers there: pg_stat_activity hides from an ordinary role of what
+        kind the sessions of others are.
+        """
         asked = (
-            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),"
+            "SELECT (SELECT sum(numbackends) FROM pg_stat_database),"
             " current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
             " pg_database_size(current_database())"
         )
