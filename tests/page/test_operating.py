@@ -51,6 +51,8 @@ class House:
         """The page, for this person."""
         opened = visit(f"{self.service.url}{path}", **options)
         sign_in(opened, self.people[who])
+        expect(opened.locator("#sign-in")).to_have_count(0)  # or its reload would meet the next visit
+        opened.wait_for_load_state()
         expect(opened.locator("#live, h1").first).to_be_visible()
         return opened
 
@@ -296,5 +298,6 @@ def test_from_a_document_an_operator_comes_to_its_attempts(visit: Visit, house: 
     page.get_by_role("link", name="Attempts").click()
     expect(page.get_by_text("It was not tried yet.")).to_be_visible()
     expect(page.get_by_text("own.md")).to_be_visible()
+    page.wait_for_load_state()  # what is clicked before is nobody's yet
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("[data-status='cancelled']")).to_be_visible()
