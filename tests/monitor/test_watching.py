@@ -88,7 +88,7 @@ def test_what_waits_and_fails_is_seen_in_each_database(ledger: SqlLedger):
 
 
 def samples_now(ledger: SqlLedger) -> float:
-    return Looking(ledger, Gauge(), "", "").look(None).at
+    return Looking(ledger, Gauge(), "", "").look().at
 
 
 @pytest.mark.parametrize("kind", ["sqlite file"], indirect=True)

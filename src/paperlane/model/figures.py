@@ -71,8 +71,8 @@ class Figures:
 
     `users` have something that waits or runs; `backlogs` are those in which most waits, by the user's name, and
     `deepest` is the first of them. `usual` is the engine that carries new users. `runnable` engines have a task that
-    could begin. `dead` counts dead letters, `new_dead` those since the look before, `fresh_dead` those of the last hour
-    by their cause. `cpu` and `memory` are those of the machine of whoever looks, which is `host`; None where the sensor
+    could begin. `dead` counts dead letters, `fresh_dead` those of the last hour by
+    their cause. `cpu` and `memory` are those of the machine of whoever looks, which is `host`; None where the sensor
     failed. What was counted in all processes since the database was made stands in `tallies`.
     """
 
@@ -91,7 +91,6 @@ class Figures:
     runnable: frozenset[str] = frozenset()
     lease: float = 30.0
     dead: int = 0
-    new_dead: int = 0
     fresh_dead: Mapping[str, int] = field(default_factory=dict)
     repairs: int = 0
     vitals: Vitals = field(default_factory=Vitals)

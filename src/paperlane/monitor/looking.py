@@ -30,8 +30,8 @@ class Looking:
     _dead: int = 0
     _counted_at: float = field(default=-_COUNTED)
 
-    def look(self, before: Figures | None) -> Figures:
-        """What goes on now; `before` is the look before. Unavailable where the database is away."""
+    def look(self) -> Figures:
+        """What goes on now. Unavailable where the database is away."""
         at, models = self.ledger.read(_clock_and_models)
         queue, members, vitals = self.ledger.queue(most=_LANES), self.ledger.members(), self.ledger.vitals()
         backlogs = sorted(((_waiting(lane), lane.user) for lane in queue.lanes if _waiting(lane)), reverse=True)
@@ -54,7 +54,6 @@ class Looking:
             ),
             lease=self.ledger.rules.lease,
             dead=self._all_dead(at),
-            new_dead=0 if before is None else sum(self.ledger.causes(Letters(since=before.at)).values()),
             fresh_dead=self.ledger.causes(Letters(since=at - _FRESH)),
             repairs=queue.repairs,
             vitals=vitals,

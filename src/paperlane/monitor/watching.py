@@ -67,7 +67,7 @@ class Watch:
 
     def look(self) -> bool:
         """One look: it is kept, and what it opens and closes is written and logged. Did it change any incident?"""
-        now = self.looking.look(self._before[-1] if self._before else None)
+        now = self.looking.look()
         sight = Sight(now, tuple(self._remembered(now)))
         lasting, silences = self.ledger.read(lambda c: (incidents.lasting(c), incidents.silent(c, now.at)))
         verdict = self.judge.judge(sight, {_key(incident) for incident in lasting})
