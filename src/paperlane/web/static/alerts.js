@@ -83,7 +83,7 @@ async function watch() {
   try {
     if (!document.hidden) await look();
   } catch (error) {
-    none.textContent = error.status === 404 ? say("alerts absent") : error.message;
+    none.textContent = error.message;
     none.hidden = false;
   }
   setTimeout(watch, EVERY);

@@ -151,7 +151,7 @@ async function watch() {
   try {
     if (!document.hidden) step = await look();
   } catch (error) {
-    none.textContent = error.status === 404 ? say("samples absent") : error.message;
+    none.textContent = error.message;
     none.hidden = false;
   }
   setTimeout(watch, step * 1_000);
