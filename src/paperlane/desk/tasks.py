@@ -123,6 +123,10 @@ class Tasks:
             raise NotFound("There is no such batch.")
         return found
 
+    def of_batch(self, batch: Batch) -> Sequence[Task]:
+        """All tasks of a batch whose counts were just looked up, for who may see it, in its order."""
+        return self.ledger.tasks(batch=batch.id, limit=sum(batch.counts.values()))
+
     def page(self, account: Account, *, batch: BatchId | None, status: str, cursor: str, limit: int) -> Sequence[Task]:
         """A page of one's own tasks, newest first; or of a batch, in its order."""
         if status and status not in STATES:

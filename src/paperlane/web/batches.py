@@ -17,7 +17,7 @@ from paperlane.checks import PROFILES
 from paperlane.desk import Order, moment_of
 from paperlane.errors import BadRequest, Busy, Refused, StorageFull, TooLarge
 from paperlane.ledger.sense import clean
-from paperlane.model.tasks import Batch, BatchId
+from paperlane.model.tasks import Batch, BatchId, Task
 from paperlane.records.accounts import Account
 from paperlane.tracing import submitted
 from paperlane.web import answers, problems, shapes
@@ -73,33 +73,44 @@ async def submit(
 ) -> answers.Submitted | Response:
     """Upload documents to be tested. Limits and backlogs are checked before the body is read."""
     async with _one_at_a_time(request, account, idempotency_key):
-        earlier = await house.threads(house.desk.tasks.known, account, idempotency_key)
-        if earlier is None:
-            await house.threads(house.desk.tasks.room, account)
+        await house.threads(_may_come, house, account, idempotency_key)
         if told_length(request.headers) > (house.settings.max_batch_mb + 1) << 20:
             raise TooLarge(f"The upload is larger than {house.settings.max_batch_mb} MB.", hint="Upload in parts.")
         content_type = request.headers.get("Content-Type", "")
         received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
         if not received.uploads:
             return _nothing_accepted(received)
-        batch, fresh = await _submit(request, account, house, received, idempotency_key)
+        batch, tasks, fresh = await _submit(request, account, house, received, idempotency_key)
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
-    whole = sum(batch.counts.values())
-    tasks = await house.threads(house.desk.tasks.page, account, batch=batch.id, status="", cursor="", limit=whole)
-    log.debug("a batch is accepted", batch=batch.id, tasks=whole, fresh=fresh)
+    log.debug("a batch is accepted", batch=batch.id, tasks=len(tasks), fresh=fresh)
     if fresh:
         submitted([task.id for task in tasks], batch.created_at)
     if tasks:  # some may have begun since it was submitted; of a batch that comes again they may all be gone
         counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
         batch = replace(batch, counts=counts, percent=percent)
-    return {**shapes.batch(batch), "tasks": await shown(house, tasks), "rejected": _rejected(received)}
+    # of documents that came just now nothing can have changed, and nobody has dismissed anything
+    told = [shapes.task(task, {}, {}) for task in tasks] if fresh else await shown(house, tasks)
+    return {**shapes.batch(batch), "tasks": told, "rejected": _rejected(received)}
 
 
-async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> tuple[Batch, bool]:
-    """The batch; False beside one that was there under this key."""
-    try:
+def _may_come(house: House, account: Account, key: str) -> None:
+    """TooMany or another refusal, before the body is read; what has come before under this key has its room."""
+    if house.desk.tasks.known(account, key) is None:
+        house.desk.tasks.room(account)
+
+
+async def _submit(
+    request: Request, account: Account, house: House, received: Received, key: str
+) -> tuple[Batch, Sequence[Task], bool]:
+    """The batch and its tasks; False beside one that was there under this key."""
+
+    def submit() -> tuple[Batch, Sequence[Task], bool]:  # at once: each way to a thread is a wait, where many upload
         order = _order(received, key, house.desk.clock.now())
-        batch, fresh = await house.threads(house.desk.tasks.submit, account, order)
+        batch, fresh = house.desk.tasks.submit(account, order)
+        return batch, house.desk.tasks.of_batch(batch), fresh
+
+    try:
+        batch, tasks, fresh = await house.threads(submit)
     except (Refused, StorageFull, Busy):
         await house.threads(received.discard)
         raise  # after any other error the batch may be there, so its files must stay
@@ -107,7 +118,7 @@ async def _submit(request: Request, account: Account, house: House, received: Re
         request.app.state.wake()
     else:
         await house.threads(received.discard)
-    return batch, fresh
+    return batch, tasks, fresh
 
 
 def _rejected(received: Received) -> Sequence[answers.Rejected]:

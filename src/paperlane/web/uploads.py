@@ -118,8 +118,10 @@ class _Receiver:
         except MultipartParseError as error:
             raise BadRequest("The body is no multipart form.", hint="Send the files as multipart/form-data.") from error
 
-    def close(self) -> Received:
-        """Everything is here, and on disk for good. BadRequest when the form broke off, or leaves no check to ask."""
+    def close(self, piece: bytes) -> Received:
+        """This was the last: everything is on disk for good. As `feed`; BadRequest too for a form that broke off,
+        or leaves no check to ask."""
+        self.feed(piece)
         if not self._ended:
             raise BadRequest("The upload broke off.", hint="Send it again.")
         brief = brief_of(*(self._named[name] for name in _NAMES))
@@ -278,8 +280,7 @@ async def receive(
             if len(pending) >= _FEED:
                 await threads(receiver.feed, bytes(pending))
                 pending.clear()
-        await threads(receiver.feed, bytes(pending))
-        return await threads(receiver.close)
+        return await threads(receiver.close, bytes(pending))
     except BaseException:
         await threads(receiver.abandon)
         raise
