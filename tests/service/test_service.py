@@ -265,6 +265,14 @@ def test_a_killed_worker_is_replaced_and_its_tasks_go_on_at_once(new_service: Ca
     assert_nothing_ran_twice(service)
 
 
+def test_workers_leave_the_processors_to_who_answers_people(new_service: Callable[..., Service]):
+    service = new_service(workers=1)
+    assert service.process is not None
+    (worker,) = until(service.workers)
+    answers = os.getpriority(os.PRIO_PROCESS, service.process.pid)
+    until(lambda: os.getpriority(os.PRIO_PROCESS, worker) > answers)
+
+
 def test_a_worker_killed_at_each_step_of_a_document_costs_only_that_step(new_service: Callable[..., Service]):
     service = new_service(workers=1, max_crashes=2 * len(STEPS))  # or it would be held for the cause
     client = service.user("ann")

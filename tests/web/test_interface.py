@@ -18,8 +18,9 @@ from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
 from paperlane.desk import Documents
+from paperlane.ledger import Also
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.model.tasks import WorkerId
+from paperlane.model.tasks import Batch, NewBatch, WorkerId
 from paperlane.records import accounts
 from paperlane.records.accounts import Role
 from paperlane.records.schema import audit, tokens
@@ -43,9 +44,16 @@ async def test_an_upload_is_answered_with_its_tasks(house: House):
     assert (found["name"], found["counts"]) == ("specs", {"queued": 2})
 
 
-async def test_an_upload_counts_its_tasks_as_it_shows_them(house: House):
+async def test_an_upload_counts_its_tasks_as_it_shows_them(house: House, monkeypatch: pytest.MonkeyPatch):
     """Workers may be at them before it is answered."""
-    house.app.state.wake = house.work
+    submit = SqlLedger.submit
+
+    def and_work(ledger: SqlLedger, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
+        submitted = submit(ledger, batch, also)
+        house.work()
+        return submitted
+
+    monkeypatch.setattr(SqlLedger, "submit", and_work)
     batch = await house.upload("ann", TEXT, "Fine.")
     assert [(task["status"], task["percent"]) for task in batch["tasks"]] == [("completed", 100.0)] * 2
     assert (batch["counts"], batch["percent"]) == ({"completed": 2}, 100.0)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from paperlane.settings import Settings
 
 
+_NICE = 5
+"""By how much a service's workers step back behind it: people who upload or look wait for the service."""
+
+
 def worker(
     engine: Annotated[str, typer.Option(help="The engine to work for: database, arq, celery or rq.")] = "database",
     slots: Annotated[int | None, typer.Option(min=1, help="Tasks to run at once.")] = None,
@@ -32,6 +36,7 @@ def worker(
     from paperlane import assembly, logs
     from paperlane.carriers import CARRIED
     from paperlane.telemetry import traced
+    from paperlane.work.courtesy import step_back
 
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
         if given and engine != whose:
@@ -46,6 +51,8 @@ def worker(
             hint=f"Name one of database, {', '.join(CARRIED)}.",
         )
     logs.configure(settings)
+    if supervised:
+        step_back(_NICE)
 
     async def run() -> None:
         stop = assembly.stop_on_signals()

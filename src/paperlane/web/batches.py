@@ -88,8 +88,8 @@ async def submit(
     if tasks:  # some may have begun since it was submitted; of a batch that comes again they may all be gone
         counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
         batch = replace(batch, counts=counts, percent=percent)
-    # of documents that came just now nothing can have changed, and nobody has dismissed anything
-    told = [shapes.task(task, {}, {}) for task in tasks] if fresh else await shown(house, tasks)
+    has_results = any(task.finished_at for task in tasks)  # else there is nothing yet to compare, or to dismiss
+    told = await shown(house, tasks) if has_results else [shapes.task(task, {}, {}) for task in tasks]
     return {**shapes.batch(batch), "tasks": told, "rejected": _rejected(received)}
 
 

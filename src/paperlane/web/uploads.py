@@ -119,8 +119,10 @@ class _Receiver:
             raise BadRequest("The body is no multipart form.", hint="Send the files as multipart/form-data.") from error
 
     def close(self, piece: bytes) -> Received:
-        """This was the last: everything is on disk for good. As `feed`; BadRequest too for a form that broke off,
-        or leaves no check to ask."""
+        """With these last bytes everything is here, and on disk for good.
+
+        As `feed`; BadRequest too for a form that broke off, or leaves no check to ask.
+        """
         self.feed(piece)
         if not self._ended:
             raise BadRequest("The upload broke off.", hint="Send it again.")
