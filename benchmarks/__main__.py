@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import adaptive, machine, page, progress, serving
+from benchmarks import adaptive, load, machine, page, progress, serving
 from benchmarks.engines import carried
 from benchmarks.figures import Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
@@ -32,6 +32,10 @@ def _carried(name: str) -> Measure:
     return Measure(lambda databases, rounds: carried.measured(name, databases, rounds), 5)
 
 
+def _loaded(kind: str) -> Measure:
+    return Measure(lambda databases, rounds: load.measured(kind, databases, rounds), 40)
+
+
 PARTS: Mapping[str, Measure] = {
     "drain.postgresql": Measure(drain.postgresql, 45),
     "drain.sqlite": Measure(drain.sqlite, 12),
@@ -46,6 +50,7 @@ PARTS: Mapping[str, Measure] = {
     **{f"service.{name}": _served(name) for name in serving.PARTS},
     "service.progress": Measure(progress.measured, 10),
     "adaptive": Measure(adaptive.measured, 10),
+    **{f"load.{kind}": _loaded(kind) for kind in load.KINDS},
 }
 
 

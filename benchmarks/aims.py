@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks import load
 from benchmarks.engines.carried import BARE, ENGINES
 from benchmarks.figures import OURS, Figure
 from benchmarks.ledger.drain import PGBENCH_8
@@ -65,11 +66,29 @@ def _told(group: str, case: str) -> list[Aim]:
     return [Aim(group, f"service.progress.{kind}.{case}, P99", "<", bound) for kind, bound in bounds.items()]
 
 
+def _held(run: str, criterion: str, test: str, promise: float, aim: float | None = None) -> list[Aim]:
+    """What is promised of a load that is held, on each database that it is held on; the aim is its stretch."""
+    group = f"Tasks held: {run}. {criterion[0].upper()}{criterion[1:]}"
+    return [Aim(group, f"load.{kind}.{run}.{criterion}", test, promise, stretch=aim) for kind in load.KINDS]
+
+
 def _through(name: str) -> str:
     return name.replace(".", " on ").replace("redis", "Redis").replace("rabbitmq", "RabbitMQ")
 
 
 _KEPT = {"arq": 0.7, "celery": 0.7, "rq": 0.95}  # of what the program reaches by itself
+_LOADED = (  # requirements of every load that is held: the bound, and what is aimed at
+    ("creating a batch of 50", "<", 0.5, 0.1),
+    ("API", "<", 1.0, 0.15),
+    ("page response", "<", 2.0, 0.3),
+    ("progress delay", "<", 5.0, 0.5),
+    ("task completion", "<", 300.0, None),
+    ("task creation", ">=", 0.99, None),
+    ("tasks lost", "<=", 0.0, None),
+    ("database connections", "<=", 1.0, 0.8),
+    ("growth of memory", "<", 1.0, 0.2),
+    ("light users' wait", "<=", 2.0, 1.0),
+)
 _DATABASES = ("postgresql", "sqlite", "mariadb")
 _DRAIN = "Drain of no-op tasks, 100 in flight"
 _PG = "drain.postgresql.100"
@@ -121,6 +140,11 @@ AIMS: Sequence[Aim] = (
     Aim("From an upload to the start of its task, p50", "service.waking.upload to start, P50", "<=", 50),
     *_told("From a step's commit to its frame on a WebSocket, p99", "step to frame"),
     *_told("The same with 200 tasks followed and the workers busy, p99", "step to frame while busy"),
+    *(aim for run in ("200", "1000") for criterion, test, promise, stretch in _LOADED
+      for aim in _held(run, criterion, test, promise, stretch)),
+    *_held("1000, a worker killed every 20 s", "availability", ">=", 0.999),
+    *_held("1000, a worker killed every 20 s", "tasks lost", "<=", 0),
+    *_held("1000, a worker killed every 20 s", "recovery", "<", 90),
     Aim("All processes killed in a batch of 50: from the new start until all goes on", _RECOVERY, "<", 90),
 )  # fmt: skip
 

@@ -46,7 +46,7 @@ _NAP = 0.002  # seconds, on average
 _STATEMENTS = 1_000
 """Prepared statements that a connection keeps. When the driver's 100 are full, as after a migration, each new one takes
 the place of the last that came, so that a step prepared most of its own anew each time."""
-_WRITER_CACHE, _READER_CACHE = 16_384, 4_096
+_WRITER_CACHE, _READER_CACHE = 8_192, 1_024
 """Kibibytes of pages that a connection keeps. There are nine in each process, and each fills its cache in time; what it
 has not is in the system's own, which all share."""
 _WRITE = "BEGIN IMMEDIATE"
