@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import adaptive, load, machine, page, progress, serving
+from benchmarks import adaptive, load, machine, operating, page, progress, serving
 from benchmarks.engines import carried
 from benchmarks.figures import Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
@@ -50,6 +50,7 @@ PARTS: Mapping[str, Measure] = {
     **{f"service.{name}": _served(name) for name in serving.PARTS},
     "service.progress": Measure(progress.measured, 10),
     "adaptive": Measure(adaptive.measured, 10),
+    "operating": Measure(operating.measured, 15),
     **{f"load.{kind}": _loaded(kind) for kind in load.KINDS},
 }
 

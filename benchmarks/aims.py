@@ -10,6 +10,7 @@ from benchmarks.figures import OURS, Figure
 from benchmarks.ledger.drain import PGBENCH_8
 from benchmarks.ledger.plain import PLAIN
 from benchmarks.ledger.submit import COPY, PGBENCH_1
+from benchmarks.operating import PAGES
 
 _TESTS: Mapping[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
 
@@ -140,6 +141,9 @@ AIMS: Sequence[Aim] = (
     Aim("From an upload to the start of its task, p50", "service.waking.upload to start, P50", "<=", 50),
     *_told("From a step's commit to its frame on a WebSocket, p99", "step to frame"),
     *_told("The same with 200 tasks followed and the workers busy, p99", "step to frame while busy"),
+    *_each("A scrape of the metrics, 1M tasks of 100k users, worst", "operating.{}.scrape, worst", "<", 50),
+    *(Aim(f"A page of operators, 1M tasks, p95: {path}", f"operating.{kind}.page {path}, P95", "<", 2_000, stretch=300)
+      for kind in _DATABASES for path in PAGES),
     *(aim for run in ("200", "1000") for criterion, test, promise, stretch in _LOADED
       for aim in _held(run, criterion, test, promise, stretch)),
     *_held("1000, a worker killed every 20 s", "availability", ">=", 0.999),

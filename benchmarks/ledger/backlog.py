@@ -31,6 +31,7 @@ class Backlog:
     first: int = 1
     max_running: int | None = None
     weight: float | None = None
+    payload: bytes = b"{}"
 
 
 def load(ledger: Ledger, backlog: Backlog) -> None:
@@ -38,7 +39,7 @@ def load(ledger: Ledger, backlog: Backlog) -> None:
     mark = secrets.token_hex(6)
     template = TaskId(f"t{mark}-{_FIRST_NUMBER}")
     ledger.lane(UserId(backlog.first), max_running=backlog.max_running, weight=backlog.weight)
-    ledger.submit(NewBatch(BatchId(f"b{mark}"), UserId(backlog.first), [NewTask(template, b"{}")]))
+    ledger.submit(NewBatch(BatchId(f"b{mark}"), UserId(backlog.first), [NewTask(template, backlog.payload)]))
     for at in range(1, backlog.users, _AT_ONCE):
         ledger.write(lambda c, at=at: _lanes(c, backlog, at, min(at + _AT_ONCE, backlog.users) - 1))
     for at in range(1, backlog.tasks, _AT_ONCE):
