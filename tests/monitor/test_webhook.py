@@ -87,7 +87,7 @@ async def test_an_incident_is_told_when_it_opens_and_when_it_closes_once_each(le
     assert receiver.told("incident.opened") == receiver.told("incident.closed") == [("queue", "a")]
     first, last = receiver.taken
     assert first["text"] == f"[warning] Queue (a): {first['data']['message']} {first['data']['hint']}"
-    assert first["data"]["message"] == "101 tasks wait; the limit is 100."
+    assert first["data"]["message"] == "101 tasks wait that could run now; the limit is 100."
     assert (first["data"]["closed_at"], last["data"]["closed_at"]) == (None, last["timestamp"])
     assert standing(ledger)["quiet"] == (Telling.NOTHING, Telling.NOTHING)
 

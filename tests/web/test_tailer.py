@@ -15,7 +15,7 @@ def event(seq: int) -> Event:
 
 async def test_a_reader_that_is_too_slow_misses_nothing_before_its_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tailer, "_SLOWEST", 3)
-    follower = Follower({TASK: 0})
+    follower = Follower({TASK: 0}, since=0.0)
     for seq in range(1, 8):
         follower.take(event(seq))
     queued = [follower.queue.get_nowait() for _ in range(follower.queue.qsize())]
