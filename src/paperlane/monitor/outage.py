@@ -22,6 +22,7 @@ from paperlane.threads import Threads
 log = structlog.get_logger(__name__)
 
 _GLANCE = 1.0  # seconds between two looks at how long it is away: one that hangs tells nothing itself
+_ANSWER = 1.0  # seconds that a telling gets whose answer may be on its way
 _TOO_OLD = 3_600.0  # seconds after which nobody wants to be told any more
 _HANGS = "The database does not answer."
 
@@ -30,8 +31,8 @@ _HANGS = "The database does not answer."
 class Outage:
     """Knows since when looks fail, or hang. Where this process `leads` then, it opens the incident, and tells it once.
 
-    Others see the same, and keep still. What nobody is to be told of is known from the last look that worked, and so is
-    the database's clock. Once a look works again the incident is written down, over; its end is told as all others are.
+    Others see the same, and keep still. What nobody is to be told of is known from the last turn, and so is the
+    database's clock. Once a look works again the incident is written down, over; its end is told as all others are.
     """
 
     alert: Alert
@@ -62,18 +63,23 @@ class Outage:
         self._since = None
 
     def saw(self, at: float, silences: Sequence[Silence]) -> None:
-        """A look found this time by the database's clock, and what nobody is to be told of."""
+        """It is this time by the database's clock, and of this nobody is to be told."""
         self._ahead, self.silences = at - self.clock.monotonic(), silences
 
     async def watch(self, stop: asyncio.Event) -> None:
         """See how long looks have failed, until told to stop."""
-        while not stop.is_set():
-            if self.leads and self._since is not None and self._open is None:
-                self._judge(self._since)
-            await pause(min(_GLANCE, self.settings.alert_seconds), stop)
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.wait([self._telling])
+        try:
+            while not stop.is_set():
+                self.glance()
+                await pause(min(_GLANCE, self.settings.alert_seconds), stop)
+        finally:
+            if self._telling is not None:
+                self._telling.cancel()
+
+    def glance(self) -> None:
+        """Open the incident, where it is time and this process's turn."""
+        if self.leads and self._since is not None and self._open is None:
+            self._judge(self._since)
 
     def _judge(self, since: float) -> None:
         away = self.clock.monotonic() - since
@@ -105,8 +111,10 @@ class Outage:
         Unavailable where it cannot be written: then the database is away still.
         """
         opened, telling = self._open, self._telling
+        if telling is not None:
+            await asyncio.wait([telling], timeout=_ANSWER)
         if opened is not None:
-            told = telling is not None and telling.done() and telling.result()
+            told = telling is not None and telling.done() and not telling.cancelled() and telling.result()
             noted = replace(opened, opening=Telling.TOLD) if told else opened
             await threads(ledger.write, lambda connection: incidents.note(connection, noted, portable.now(connection)))
             log.info("incident closed", **fields_of(opened))

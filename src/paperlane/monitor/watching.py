@@ -36,7 +36,7 @@ _MINUTE = 60.0
 class Watch:
     """What this process remembers of its looks, while nobody else's come between. Its methods are for one thread.
 
-    `at` this time, by the database's clock, it saw these `silences` last.
+    `at` this time, by the database's clock, it asked for its turn last, and found these `silences`.
     """
 
     ledger: Ledger
@@ -57,7 +57,8 @@ class Watch:
         patience = _PATIENCE * seconds
 
         def may(connection: Connection) -> tuple[bool, bool]:
-            now = portable.now(connection)
+            self.at = now = portable.now(connection)
+            self.silences = incidents.silent(connection, now)
             held = samples.has_turn(connection, self.name)
             return held, samples.may_take_turn(connection, self.name, now, seconds, patience)
 
@@ -75,7 +76,6 @@ class Watch:
         now = self.looking.look()
         sight = Sight(now, tuple(self._remembered(now)))
         lasting, silences = self.ledger.read(lambda c: (incidents.lasting(c), incidents.silent(c, now.at)))
-        self.at, self.silences = now.at, silences
         verdict = self.judge.judge(sight, {_key(incident) for incident in lasting})
         series = series_of(sight)
         cleans = abs(now.at - self._cleaned_at) >= _MINUTE
@@ -175,12 +175,10 @@ async def _one_look(watching: Watch, outage: Outage, teller: Teller | None, thre
     """Whatever fails, the next look comes."""
     outage.begins()
     try:
-        leads = await threads(watching.takes_turn)
+        outage.leads = leads = await threads(watching.takes_turn)
+        outage.saw(watching.at, watching.silences)
         changed = leads and await threads(watching.look)
         changed |= await outage.over(watching.ledger, threads)
-        outage.leads = leads
-        if leads:
-            outage.saw(watching.at, watching.silences)
         if teller is not None:
             teller.leads = leads
             if changed:
