@@ -54,7 +54,7 @@ class _Alerts:
 def _service() -> Iterator[tuple[_Alerts, httpx.Client]]:
     with (
         running() as service,
-        service.user("admin", "--role", "admin") as admin,
+        service.user("operator", "--role", "admin") as admin,
         service.user("user", "--limit", "1") as user,
     ):
         yield _Alerts(admin), user
