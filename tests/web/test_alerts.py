@@ -48,7 +48,7 @@ async def test_incidents_are_shown_in_pages_by_state_and_language(two: House):
     assert (found["value"], found["limit"], found["closed_at"], found["silenced_until"]) == (143.0, 100.0, None, None)
     assert first["items"][0]["message"] == "no-such-alert"
     chinese = (await vera.get("/alerts", params={"lang": "zh"})).json()["items"][1]
-    assert chinese["message"] == "用户 ann 有 143 个任务在等待，上限为 100。"
+    assert chinese["message"] == "用户 ann 有 143 个可运行的任务在等待，上限为 100。"
 
 
 async def test_whoever_acknowledges_first_stays_named(two: House):
