@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import adaptive, load, machine, operating, page, progress, serving
+from benchmarks import adaptive, detection, load, machine, operating, page, progress, serving
 from benchmarks.engines import carried
 from benchmarks.figures import Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
@@ -18,10 +18,11 @@ from benchmarks.rounds import Rounds, reason, say
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A part of a run, and the minutes after which it begins no further round."""
+    """A part of a run, and the minutes after which it begins no further round; its figures are kept for the page."""
 
     take: Callable[[Databases, Rounds], Sequence[Figure]]
     minutes: float
+    kept: bool = True
 
 
 def _served(name: str) -> Measure:
@@ -52,13 +53,17 @@ PARTS: Mapping[str, Measure] = {
     "adaptive": Measure(adaptive.measured, 10),
     "operating": Measure(operating.measured, 15),
     **{f"load.{kind}": _loaded(kind) for kind in load.KINDS},
+    "detection": Measure(detection.measured, 6, kept=False),
 }
 
 
 def wanted(asked: Sequence[str]) -> list[str]:
-    """The parts that are meant: `drain` is all parts of that name, `creation` is `service.creation`."""
+    """The parts that are meant: `drain` is all parts of that name, `creation` is `service.creation`.
+
+    Without a word all those whose figures are kept.
+    """
     if not asked:
-        return list(PARTS)
+        return [name for name, measure in PARTS.items() if measure.kept]
     found = [name for name in PARTS for word in asked if word in {name, *name.split(".")}]
     if unknown := [word for word in asked if not any(word in {name, *name.split(".")} for name in PARTS)]:
         raise SystemExit(f"There is no {', '.join(unknown)}; there are {', '.join(PARTS)}.")
@@ -68,7 +73,7 @@ def wanted(asked: Sequence[str]) -> list[str]:
 def main() -> None:
     """Measure what was asked for, keep the figures, and write the page anew."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all by default")
+    parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all that the page shows by default")
     parser.add_argument("--quick", action="store_true", help="one short round, to check that all works")
     parser.add_argument("--no-page", action="store_true", help="leave docs/reference/benchmarks.md as it is")
     asked = parser.parse_args()
@@ -79,9 +84,10 @@ def main() -> None:
     with Databases() as databases:
         for name in names:
             part = _part(name, databases, Rounds.short() if asked.quick else Rounds.full())
-            part.keep()
+            if PARTS[name].kept:
+                part.keep()
             print(f"\n{name}\n{page.summary(part.figures)}", flush=True)
-    if not asked.no_page and not asked.quick:
+    if not asked.no_page and not asked.quick and any(PARTS[name].kept for name in names):
         page.write(kept())
         say(f"written: {page.PAGE.relative_to(page.ROOT)}, {page.PLOT.relative_to(page.ROOT)}")
 

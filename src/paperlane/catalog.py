@@ -911,8 +911,8 @@ ALARMS: Mapping[str, Alarm] = {
     "queue": Alarm(
         ("Queue", "队列过长"),
         (
-            "{value} tasks wait; the limit is {limit}.",
-            "有 {value} 个任务在等待，上限为 {limit}。",
+            "{value} tasks wait that could run now; the limit is {limit}.",
+            "有 {value} 个可运行的任务在等待，上限为 {limit}。",
         ),
         (
             "Add workers or slots, or see whether an engine stands still: paperlane queue.",
@@ -922,8 +922,8 @@ ALARMS: Mapping[str, Alarm] = {
     "user-backlog": Alarm(
         ("Backlog of a user", "用户积压"),
         (
-            "{value} tasks of {user} wait; the limit is {limit}.",
-            "用户 {user} 有 {value} 个任务在等待，上限为 {limit}。",
+            "{value} tasks of {user} wait that could run now; the limit is {limit}.",
+            "用户 {user} 有 {value} 个可运行的任务在等待，上限为 {limit}。",
         ),
         (
             "Others are not held up. Raise the user's limit if it is meant: paperlane user set NAME --limit N.",
@@ -933,8 +933,8 @@ ALARMS: Mapping[str, Alarm] = {
     "oldest-wait": Alarm(
         ("Oldest wait", "等待过久"),
         (
-            "The oldest task that could run has waited for {value}; the limit is {limit}. {waiting} wait in all.",
-            "最早的可运行任务已等待 {value}，上限为 {limit}；共有 {waiting} 个任务在等待。",
+            "The oldest task could run for {value}; the limit is {limit}. {waiting} wait that could run.",
+            "最早的可运行任务已等待 {value}，上限为 {limit}；共有 {waiting} 个可运行的任务在等待。",
         ),
         (
             "Add workers or slots; the alert `bottleneck` says what is scarce.",
@@ -999,23 +999,34 @@ ALARMS: Mapping[str, Alarm] = {
     "no-worker": Alarm(
         ("No worker", "没有工作进程"),
         (
-            "No worker of {engine} has lived for {value}, which carries new users: what is uploaded waits.",
-            "承载新用户的引擎 {engine} 已有 {value} 没有存活的工作进程，上传的文档只能等待。",
+            "No worker of {engine} has lived for {value}, which new users may be given: what they upload waits.",
+            "可能分配给新用户的引擎 {engine} 已有 {value} 没有存活的工作进程，其上传的文档只能等待。",
         ),
         (
-            "Start one: paperlane worker.",
-            "请启动：paperlane worker。",
+            "Start one: paperlane worker --engine NAME; or see where roll-outs send new users: paperlane rollout.",
+            "请启动：paperlane worker --engine NAME；或查看新用户的分配：paperlane rollout。",
         ),
     ),
     "worker-gone": Alarm(
         ("Worker gone", "工作进程消失"),
         (
-            "The worker {worker} of {engine} on {host} is gone; others take over what it held ({running}).",
-            "{host} 上引擎 {engine} 的工作进程 {worker} 已消失；它持有的 {running} 个任务由其他进程接管。",
+            "Workers of {engine} on {host} are gone: {worker}. Others take over what they held ({running}).",
+            "{host} 上引擎 {engine} 的工作进程已消失：{worker}；其持有的 {running} 个任务由其他进程接管。",
         ),
         (
             "See the log of its machine: was it killed for its memory?",
             "请查看该机器的日志：是否因内存不足被终止？",
+        ),
+    ),
+    "database-away": Alarm(
+        ("Database away", "数据库不可用"),
+        (
+            "{host} could not use the database for {value}. {why}",
+            "{host} 已有 {value} 无法使用数据库。{why}",
+        ),
+        (
+            "See whether it runs, can be reached, and has room on its disk. Tasks go on by themselves once it is back.",
+            "请检查数据库是否运行、能否连接、磁盘是否已满。恢复后任务会自动继续。",
         ),
     ),
     "drift-repaired": Alarm(

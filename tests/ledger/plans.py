@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, event
 from paperlane.ledger.sql import SqlLedger
 
 PRIMARY = "primary"
-TABLES = ("tasks", "lanes", "events", "checkpoints", "attempts", "workers")
+TABLES = ("tasks", "lanes", "events", "checkpoints", "attempts", "workers", "incidents")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from paperlane.model.tasks import (
     Fault,
     LaneUse,
     Lease,
+    Letters,
     NewBatch,
     NewTask,
     Outcome,
@@ -534,6 +535,22 @@ class TestTurns:
         bench.ledger.pause("database", paused=False)
         assert bench.ledger.runnable("database")
         assert len(claim(bench, worker)) == 1
+
+    def test_who_serves_a_shard_or_a_later_stage_is_told_of_its_own(self, bench: Bench):
+        even, odd = (Channel(shard=shard, shards=2) for shard in range(2))
+        model = Channel(frozenset({Stage.MODEL}))
+
+        def told() -> list[bool]:
+            return [bench.ledger.runnable("database", channel) for channel in (even, odd, model)]
+
+        bench.submit(1, run_at=bench.clock.now() + 60)
+        assert told() == [False, False, False]
+        bench.clock.pass_time(60)
+        assert told() == [False, True, False]
+        bench.submit(2)
+        assert told() == [True, True, False]
+        bench.ledger.pause("database", paused=True)
+        assert told() == [False, False, False]
 
     def test_a_task_for_later_waits_for_its_time(self, bench: Bench):
         (later,) = bench.submit(1, run_at=bench.clock.now() + 60)
@@ -1745,22 +1762,57 @@ class TestFollowing:
         (lane,) = bench.ledger.queue().lanes
         assert lane.oldest == 30.0 + ageing - 1  # one behind it waited longer by what a step is worth, at most
 
-    def test_what_was_put_off_waits_since_it_was_first_to_start(self, bench: Bench):
-        bench.submit(1, run_at=bench.clock.now() + 60, priority=7)
+    def test_what_was_put_off_or_started_again_waits_since_it_could_run(self, bench: Bench):
+        def waits(seconds: float) -> float:
+            """For how long it has, so long after nobody may start it."""
+            bench.ledger.lane(UserId(1), paused=True)
+            bench.clock.pass_time(seconds)
+            assert claim(bench, worker) == []
+            (lane,) = bench.ledger.queue().lanes
+            assert (lane.ready, bench.ledger.queue().oldest) == (1, 0.0)
+            bench.ledger.lane(UserId(1), paused=False)
+            assert bench.ledger.queue().oldest == lane.oldest
+            return lane.oldest
+
+        (name,) = bench.submit(1, run_at=bench.clock.now() + 60, priority=7)
         worker = bench.worker()
-        bench.clock.pass_time(100)
-        assert bench.ledger.queue().oldest == 0.0  # nobody looked yet whether it is due
-        bench.ledger.lane(UserId(1), paused=True)
-        assert claim(bench, worker) == []
-        assert bench.ledger.queue().oldest == 40.0
-        bench.ledger.lane(UserId(1), paused=False)
+        assert waits(100) == 40.0
         (lease,) = claim(bench, worker)
         bench.ledger.finish(worker, [Ended(lease, Retry(BUSY))])
-        bench.ledger.lane(UserId(1), paused=True)
-        bench.clock.pass_time(20)
-        assert claim(bench, worker) == []
-        (lane,) = bench.ledger.queue().lanes
-        assert (lane.ready, lane.oldest) == (1, 60.0)
+        assert waits(20) == 15.0
+        (lease,) = claim(bench, worker)
+        bench.ledger.finish(worker, [Ended(lease, Yielded())])
+        assert waits(7) == 7.0
+        claim(bench, worker)
+        bench.ledger.leave(worker)
+        worker = bench.worker("other")
+        assert waits(8) == 8.0
+        for again in (bench.ledger.retry, lambda task: bench.ledger.replay(Letters(ids=[task]))):
+            (lease,) = claim(bench, worker)
+            bench.ledger.finish(worker, [Ended(lease, Failed(BUSY))])
+            bench.clock.pass_time(86_400)
+            worker = bench.worker("of the next day" if again == bench.ledger.retry else "of the day after")
+            again(name)
+            assert waits(9) == 9.0
+
+    def test_what_is_planned_or_paused_could_not_begin(self, bench: Bench):
+        def startable() -> tuple[list[int], list[int]]:
+            queue = bench.ledger.queue()
+            return [lane.startable for lane in queue.lanes], [engine.startable for engine in queue.engines]
+
+        bench.submit(3, 4)
+        bench.ledger.lane(UserId(3), paused=True)
+        bench.clock.pass_time(9)
+        bench.submit(1, 3)
+        bench.submit(2, 2, run_at=bench.clock.now() + 60)
+        bench.worker()
+        assert len(bench.ledger.lease("database", 1)) == 1
+        bench.clock.pass_time(5)
+        assert startable() == ([3, 0, 0], [3])  # what is handed out counts as long as it was not begun
+        assert bench.ledger.queue().oldest == 5.0
+        bench.ledger.pause("database", paused=True)
+        assert startable() == ([0, 0, 0], [0])
+        assert (bench.ledger.queue().queued, bench.ledger.queue().oldest) == (9, 0.0)
 
 
 class TestEnds:

@@ -125,6 +125,8 @@ class TestPausing:
         assert not pushed.ledger.runnable("pushed")
         end(pushed, lease, who, TO_MODEL)
         assert pushed.ledger.runnable("pushed")
+        stages = [Channel(frozenset({stage})) for stage in (Stage.CPU, Stage.MODEL)]
+        assert [pushed.ledger.runnable("pushed", stage) for stage in stages] == [False, True]
         assert [lease.task for lease in pushed.ledger.lease("pushed", 10)] == [lease.task]
         assert not pushed.ledger.runnable("pushed")
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, func, select
 from tests.conftest import EVERY_KIND
 from tests.databases import opened
+from tests.ledger.plans import plans_of
 
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
@@ -109,4 +111,25 @@ def test_a_trouble_of_a_subject_is_open_once_and_may_come_again(ledger: SqlLedge
     assert by == [4, 4]
     ledger.write(lambda c: incidents.forget(c, AT + 400 * DAY))
     assert [one.id for one in ledger.read(lambda c: incidents.page(c, "all", "", 9))] == ["b"]
+    ledger.close()
+
+
+@EVERY_KIND
+def test_what_is_to_be_told_is_found_oldest_first_without_reading_a_year_of_incidents(ledger: SqlLedger):
+    over = Incident("", "queue", "", "warning", 101, 100, AT, closed_at=AT)
+
+    def fill(connection: Connection) -> None:
+        due = {"b": {"opening": Telling.DUE}, "c": {"opening": Telling.TOLD, "closing": Telling.DUE}}
+        for name in ["a", *due, *(f"old{n}" for n in range(200))]:
+            incidents.begin(connection, replace(over, id=name, subject=name))
+            ended = schema.incidents.update().where(schema.incidents.c.id == name)
+            connection.execute(ended.values(closed_at=AT, **due.get(name, {})))
+
+    ledger.write(fill)
+    asked: list[Incident] = []
+    plans = plans_of(ledger, lambda: asked.extend(ledger.read(lambda c: incidents.untold(c, 100))))
+    assert [one.id for one in asked] == ["b", "c"]
+    used = {access.index for plan in plans.values() for access in plan.of("incidents")}
+    assert used == {"incidents_opening", "incidents_closing"}
+    assert not any(plan.sorts for plan in plans.values())
     ledger.close()

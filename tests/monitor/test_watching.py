@@ -11,18 +11,21 @@ from tests.conftest import EVERY_KIND, until
 from tests.databases import opened
 from tests.ledger.conftest import new_batch
 
+from paperlane.ai.rate import Standing
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.errors import Unavailable
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.machine import Load
-from paperlane.model.tasks import Ended, Failed, Fault, Pulse, UserId, WorkerId
+from paperlane.model.figures import ModelFigures
+from paperlane.model.tasks import EVERYTHING, Channel, Ended, Failed, Fault, Pulse, Stage, UserId, WorkerId
 from paperlane.monitor.alerts import ALERTS
 from paperlane.monitor.judging import Judge
 from paperlane.monitor.looking import Looking
 from paperlane.monitor.watching import Watch, watch
-from paperlane.records import incidents, samples
+from paperlane.records import incidents, samples, schema
 from paperlane.records.incidents import Incident, Silence, Telling
+from paperlane.rollout import RollOut
 from paperlane.settings import Settings
 
 NEW_ID = SortableIds(SystemClock())
@@ -118,6 +121,60 @@ class TestOnOneDatabase:
             ledger.register(WorkerId(host), "inline", host, 1, 1)
             ledger.renew(WorkerId(host), [], Pulse(1, memory=0.98))
         assert sorted(Watcher(ledger, Gauge(0.99)).opens("memory")) == ["crane", "heron"]
+
+    def test_what_is_planned_or_paused_alarms_nobody(self, ledger: SqlLedger):
+        ledger.submit(new_batch("later", 1, 9, run_at=9e9))
+        ledger.submit(new_batch("paused", 2, 9))
+        ledger.lane(UserId(2), paused=True)
+        watcher = Watcher(ledger)
+        assert watcher.looks(3) == []
+        assert watcher.watch.looking.look().queued == 18
+        ledger.submit(new_batch("now", 3, 9))
+        opened = sorted((one.alert, one.subject) for one in watcher.looks(2))
+        assert opened == [("queue", ""), ("user-backlog", "3")]
+        ledger.pause("database", paused=True)
+        assert watcher.looks(3) == []
+
+    def test_workers_that_are_killed_one_after_the_other_are_one_incident(self, ledger: SqlLedger):
+        watcher = Watcher(ledger)
+        for number in range(6):
+            ledger.submit(new_batch(f"batch{number}", 1, 1))
+            ledger.register(name := WorkerId(f"w{number}"), "database", "crane/token", 1, 1)
+            assert ledger.step("database", name, [], 1)
+            watcher.looks(1)
+            ledger.leave(name)
+            (gone,) = (one for one in watcher.looks(1) if one.alert == "worker-gone")
+            watcher.looks(number)  # another one is there at once, and after a while
+        assert (gone.subject, gone.params["worker"]) == ("database on crane", "w0")
+
+    def test_a_look_knows_where_new_users_go_and_who_could_run_what_waits(self, ledger: SqlLedger):
+        rollout = RollOut(ledger, lambda *_: [], "database")
+        rollout.set("rq", 100, "readers", UserId(0), 0.0, lambda _: None)
+        rollout.set("arq", 5, "", UserId(0), 0.0, lambda _: None)
+        channels = {"odd": Channel(shard=1, shards=2), "later": Channel(frozenset({Stage.MODEL})), "full": EVERYTHING}
+        for name, channel in channels.items():
+            ledger.register(WorkerId(name), "database", "crane", 1, 1, channel=channel)
+        ledger.submit(new_batch("busy", 4, 1))
+        ledger.step("database", WorkerId("full"), [], 1)
+        ledger.submit(new_batch("odd", 3, 1))
+        figures = Watcher(ledger).watch.looking.look()
+        assert figures.of_new == {"database", "rq", "arq"}
+        assert figures.runnable == {("database", channels["odd"])}
+        ledger.renew(WorkerId("odd"), [], Pulse(wants=0))
+        assert Watcher(ledger).watch.looking.look().runnable == frozenset()
+
+    def test_a_model_is_told_of_only_while_somebody_asks_it(self, ledger: SqlLedger):
+        now = samples_now(ledger)
+        standings = {
+            "fresh": Standing(at=now - 5, reserve=-1.0, refused=True),
+            "old": Standing(at=now - 500, reserve=-1.0, refused=True, pushes=3, pushed_at=now - 500),
+            "shut": Standing(at=now - 500, open_until=now + 100),
+        }
+        rows = [{"model": name, "standing": standing.written()} for name, standing in standings.items()]
+        ledger.write(lambda c: c.execute(schema.rates.insert(), rows))
+        fresh, old, shut = Watcher(ledger).watch.looking.look().models
+        assert (fresh.away, fresh.rationed, shut.away) == (True, True, True)
+        assert old == ModelFigures("old")
 
     def test_what_opens_in_a_silence_is_told_when_it_ends_and_it_still_lasts(self, ledger: SqlLedger):
         silence = Silence("s", "memory", "", 0.0, 9e9, UserId(0))

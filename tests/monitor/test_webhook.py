@@ -16,11 +16,12 @@ from paperlane.clock import SystemClock
 from paperlane.errors import Misconfigured
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
+from paperlane.model.tasks import UserId
 from paperlane.monitor import webhook
 from paperlane.monitor.webhook import Teller
 from paperlane.patience import Patience
 from paperlane.records import incidents
-from paperlane.records.incidents import Incident, Telling
+from paperlane.records.incidents import Incident, Silence, Telling
 from paperlane.settings import Settings
 from paperlane.threads import Threads
 
@@ -87,7 +88,7 @@ async def test_an_incident_is_told_when_it_opens_and_when_it_closes_once_each(le
     assert receiver.told("incident.opened") == receiver.told("incident.closed") == [("queue", "a")]
     first, last = receiver.taken
     assert first["text"] == f"[warning] Queue (a): {first['data']['message']} {first['data']['hint']}"
-    assert first["data"]["message"] == "101 tasks wait; the limit is 100."
+    assert first["data"]["message"] == "101 tasks wait that could run now; the limit is 100."
     assert (first["data"]["closed_at"], last["data"]["closed_at"]) == (None, last["timestamp"])
     assert standing(ledger)["quiet"] == (Telling.NOTHING, Telling.NOTHING)
 
@@ -134,6 +135,17 @@ async def test_a_receiver_that_is_not_there_leaves_all_that_is_due(ledger: SqlLe
             while not teller.patience.failing:
                 await asyncio.sleep(0.01)
     assert standing(ledger)["a"][0] is Telling.DUE
+
+
+async def test_a_silence_keeps_quiet_what_was_due_before_it(ledger: SqlLedger, receiver: Receiver):
+    begin(ledger, incident("a", opening=Telling.DUE), incident("b", opening=Telling.DUE))
+    ledger.write(lambda c: incidents.silence(c, Silence("s", "queue", "a", 0.0, 9e9, UserId(0))))
+    ledger.write(lambda c: incidents.end(c, "a", SystemClock().now()))
+    async with telling(ledger, receiver.url):
+        await told(ledger, "a", "b")
+    assert receiver.told("incident.opened") == [("queue", "b")]
+    assert receiver.told("incident.closed") == []
+    assert standing(ledger)["a"] == (Telling.NOTHING, Telling.NOTHING)
 
 
 async def test_after_an_hour_nobody_is_told_any_more(ledger: SqlLedger, receiver: Receiver):

@@ -15,7 +15,7 @@ from paperlane.errors import BadRequest, Conflict
 from paperlane.model.tasks import UserId, WorkerId
 from paperlane.records.accounts import Account, Role, by_engine, terms, with_terms
 from paperlane.records.schema import audit
-from paperlane.rollout import engine_of, place_of
+from paperlane.rollout import engine_of, engines_of_new, place_of
 from paperlane.rollout.rules import Rule
 from paperlane.settings import Settings
 
@@ -48,6 +48,18 @@ class TestWhose:
             place = place_of(user)
             assert engine_of(user, "", "", in_force, "a") == ("c" if place < 20 else "b" if place < 50 else "a")
             assert engine_of(user, "readers", "", in_force, "a") == ("c" if place < 20 else "b" if place < 50 else "d")
+
+    def test_a_new_user_may_be_given_any_engine_that_a_rule_leaves(self):
+        def may(*in_force: Rule) -> set[str]:
+            return set(engines_of_new(in_force, "a"))
+
+        assert may() == may(rule("b", 0)) == {"a"}
+        assert may(rule("b", 10)) == {"a", "b"}
+        assert may(rule("b", 100)) == may(rule("b", 100), rule("c", 50)) == {"b"}
+        assert may(rule("c", 20), rule("b", 20), rule("d", 100)) == {"c", "d"}
+        assert may(rule("b", 100, "readers")) == {"a", "b"}
+        assert may(rule("b", 100), rule("c", 100, "readers")) == {"b"}
+        assert may(rule("c", 100, "readers"), rule("b", 100)) == {"b", "c"}
 
     def test_what_was_chosen_for_one_user_is_stronger(self):
         assert engine_of(UserId(1), "", "e", [rule("b", 100)], "a") == "e"

@@ -44,11 +44,11 @@ async def test_incidents_are_shown_in_pages_by_state_and_language(two: House):
     rest = (await vera.get("/alerts", params={"state": "all", "limit": 2, "cursor": first["next"]})).json()
     assert (ids(first), ids(rest), rest["next"]) == (["c", "b"], ["a"], None)
     found = first["items"][1]
-    assert found["message"] == "143 tasks of ann wait; the limit is 100."
+    assert found["message"] == "143 tasks of ann wait that could run now; the limit is 100."
     assert (found["value"], found["limit"], found["closed_at"], found["silenced_until"]) == (143.0, 100.0, None, None)
     assert first["items"][0]["message"] == "no-such-alert"
     chinese = (await vera.get("/alerts", params={"lang": "zh"})).json()["items"][1]
-    assert chinese["message"] == "用户 ann 有 143 个任务在等待，上限为 100。"
+    assert chinese["message"] == "用户 ann 有 143 个可运行的任务在等待，上限为 100。"
 
 
 async def test_whoever_acknowledges_first_stays_named(two: House):

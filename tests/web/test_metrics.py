@@ -74,7 +74,11 @@ async def test_what_waits_and_ended_is_told_of_all_and_of_the_deepest_users_only
     found = await scrape(house)
     ann = house.desk.accounts.user("ann").id
     assert [key for key in found if key[0] == "paperlane_user_queued"] == [("paperlane_user_queued", str(ann))]
-    assert found["paperlane_user_queued", str(ann)] == 2
+    assert found["paperlane_user_queued", str(ann)] == found["paperlane_user_startable", str(ann)] == 2
+    assert found["paperlane_startable", "database"] == 3
+    house.desk.operating.pause(None, "database", paused=True)
+    paused = await scrape(house)
+    assert (paused["paperlane_user_startable", str(ann)], paused["paperlane_startable", "database"]) == (0, 0)
     assert (found["paperlane_busy_users", ""], found["paperlane_tasks_ended_total", "completed"]) == (2, 1)
     assert found["paperlane_database_connections_most", ""] > found["paperlane_database_connections", ""]
 
@@ -225,8 +229,8 @@ INLINE = {'paperlane_workers{engine="inline"}': "1x20"}
         ("NoWorker", INLINE, True),
         ("NoWorker", INLINE | {'paperlane_workers{engine="database"}': "0x20"}, True),
         ("NoWorker", INLINE | {'paperlane_workers{engine="arq"}': "1x20"}, False),
-        ("QueueLong", {'paperlane_queued{engine="arq"}': "60x20", 'paperlane_queued{engine="rq"}': "60x20"}, True),
-        ("QueueLong", {f'paperlane_queued{{engine="rq",instance="{name}"}}': "60x20" for name in "ab"}, False),
+        ("QueueLong", {f'paperlane_startable{{engine="{name}"}}': "60x20" for name in ("arq", "rq")}, True),
+        ("QueueLong", {f'paperlane_startable{{engine="rq",instance="{name}"}}': "60x20" for name in "ab"}, False),
         ("CompletionSlow", completions(arq=(4_000, 10), rq=(100, 10)), False),  # 205 s a task
         ("CompletionSlow", completions(arq=(3_000, 1), rq=(3_000, 10)), True),  # 545 s a task
     ],

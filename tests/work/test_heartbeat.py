@@ -14,6 +14,7 @@ from paperlane.hosting import Host, open_ledger
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import BatchId, Lease, NewBatch, NewTask, Pulse, Renewal, TaskId, UserId, WorkerId, Yielded
+from paperlane.work.worker import drain
 
 TASK = TaskId("task")
 
@@ -70,6 +71,14 @@ async def test_it_stops_its_work_when_no_heartbeat_comes_through_for_a_lease(
             ended = await attempts(lease)
         over.set()
     assert ended.outcome == Yielded(why="lost")
+
+
+async def test_who_drains_tells_that_it_wants_nothing_and_keeps_its_slots(ledger: SqlLedger):
+    async with Host(ledger, COUNTING, HereAndNow()).working(Database.traits, 2) as attempts:
+        await drain(attempts, 0.0, asyncio.create_task(asyncio.sleep(0)))
+        attempts.heartbeat.beat()
+        (member,) = ledger.members()
+        assert (member.wants, member.slots) == (0, 2)
 
 
 async def test_heartbeats_stop_last_in_a_drain(ledger: SqlLedger, on_renew: Callable[[Callable[[], None]], None]):

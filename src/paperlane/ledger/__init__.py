@@ -500,10 +500,11 @@ class Ledger(Protocol):
         """Finish what ended and claim what fits, in one commit; the leases are running. Late outcomes are dropped."""
         ...
 
-    def runnable(self, engine: str) -> bool:
+    def runnable(self, engine: str, channel: Channel = EVERYTHING) -> bool:
         """Might a claim for this engine find something? A cheap read, so that idle workers do not lock.
 
-        Where workers of it registered here, something that one of them can read.
+        Where workers of it registered here, something that one of them can read. With a `channel`, something that a
+        worker of that one could run.
         """
         ...
 

@@ -121,7 +121,7 @@ def replay(writing: Writing, lanes: Lanes, which: Letters, cursor: str, rules: R
             continue
         lane.ready += 1
         chosen.append(task)
-    move(writing, map(afresh, chosen))
+    move(writing, (afresh(task, writing.now) for task in chosen))
     return turn.acted(len(chosen))
 
 

@@ -154,8 +154,8 @@ def _failed(fault: Fault, now: float) -> Change:
 
 
 def _queued(now: float, after: float, **more: object) -> Change:
-    """It waits for so many seconds; for what is no number, not at all."""
-    when = {"state": "waiting", "run_at": now + after} if after > 0 else {"state": "ready", "run_at": 0.0}
+    """It waits for so many seconds; for what is no number, not at all, and could run since now."""
+    when = {"state": "waiting", "run_at": now + after} if after > 0 else {"state": "ready", "run_at": now}
     return {**when, "worker_id": "", "lease_until": 0.0, **more}
 
 

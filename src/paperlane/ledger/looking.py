@@ -7,8 +7,10 @@ from sqlalchemy import Connection, bindparam, select
 from paperlane.ledger.claims import NEXT_DUE, PAUSED
 from paperlane.ledger.dialects import Dialect, Fit
 from paperlane.ledger.dialects.prepared import Prepared
-from paperlane.ledger.schema import IS_BETWEEN, RUNNABLE, UNDER_WAY, lanes, tasks
+from paperlane.ledger.lanes import IN_SHARD
+from paperlane.ledger.schema import IS_BETWEEN, RUNNABLE, UNDER_WAY, WAITING, lanes, tasks
 from paperlane.ledger.turns import BARREN
+from paperlane.model.tasks import FIRST, Channel
 
 _IN_TURN = (
     select(lanes.c.user_id)
@@ -17,13 +19,17 @@ _IN_TURN = (
 )
 _READY = _IN_TURN.with_only_columns(lanes.c.ready)
 _LANE = _IN_TURN.limit(1).scalar_subquery()
-_BETWEEN = (
-    select(tasks.c.id)
-    .where(UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), IS_BETWEEN)
-    .limit(1)
-    .scalar_subquery()
+_PARTS = select(tasks.c.stage, tasks.c.user_id).where(
+    UNDER_WAY, tasks.c.worker_id == "", tasks.c.engine == bindparam("engine"), IS_BETWEEN
 )
+_BETWEEN = _PARTS.with_only_columns(tasks.c.id).limit(1).scalar_subquery()
 _LOOK = Prepared(select(_BETWEEN, PAUSED, _LANE, NEXT_DUE))
+_OF_SHARD = _IN_TURN.where(IN_SHARD).limit(1)
+_DUE_OF_SHARD = (
+    select(tasks.c.id)
+    .where(WAITING, tasks.c.run_at <= bindparam("now"), tasks.c.user_id % bindparam("shards") == bindparam("shard"))
+    .limit(1)
+)
 
 
 def is_runnable(
@@ -42,6 +48,19 @@ def is_runnable(
     if due is not None and due <= now():
         return True
     return lane is not None and (reads is None or _has_turn(connection, dialect, engine, reads, lane))
+
+
+def is_for(connection: Connection, engine: str, now: float, channel: Channel) -> bool:
+    """Could some of what is runnable be run by a worker of this channel? Turns begin at the first stage."""
+    of = {"engine": engine, "shard": channel.shard, "shards": channel.shards}
+    stages = {stage.value for stage in channel.stages}
+    if any(
+        stage in stages and user % channel.shards == channel.shard for stage, user in connection.execute(_PARTS, of)
+    ):
+        return True
+    if FIRST not in channel.stages or connection.scalar(select(PAUSED), of):
+        return False
+    return any(connection.scalar(asked, {**of, "now": now}) is not None for asked in (_OF_SHARD, _DUE_OF_SHARD))
 
 
 def _has_turn(connection: Connection, dialect: Dialect, engine: str, reads: int, first: int) -> bool:

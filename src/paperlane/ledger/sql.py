@@ -621,10 +621,11 @@ class SqlLedger:
             self._unsure.pop(worker, None)
         return leases
 
-    def runnable(self, engine: str) -> bool:
+    def runnable(self, engine: str, channel: Channel = EVERYTHING) -> bool:
         def look(connection: Connection) -> bool:
             now = partial(self._now, connection)
-            return looking.is_runnable(connection, self.dialect, engine, now, self._reads.get(engine))
+            is_runnable = looking.is_runnable(connection, self.dialect, engine, now, self._reads.get(engine))
+            return is_runnable and (channel == EVERYTHING or looking.is_for(connection, engine, now(), channel))
 
         return self._ask(look)
 

@@ -213,14 +213,14 @@ def cancel(writing: Writing, task: TaskId) -> bool:
 
 _AFRESH = {
     "state": "ready", "attempt": 0, "retries": 0, "crashes": 0, "cancel": 0, "fault": None, "cause": "", "dead": 0,
-    "summary": None, "percent": 0.0, "step": "", "message": "", "started_at": 0.0, "finished_at": 0.0, "run_at": 0.0,
+    "summary": None, "percent": 0.0, "step": "", "message": "", "started_at": 0.0, "finished_at": 0.0,
     **IN_ONE,
 }  # fmt: skip
 
 
-def afresh(task: Change) -> Move:
-    """An ended task starts again, with fresh tries; its checkpoints stay."""
-    return Move(task, {"run": task["run"] + 1, **_AFRESH}, "replayed")
+def afresh(task: Change, now: float) -> Move:
+    """An ended task starts again, with fresh tries; its checkpoints stay, and it waits since now."""
+    return Move(task, {"run": task["run"] + 1, **_AFRESH, "run_at": now}, "replayed")
 
 
 def retry(writing: Writing, task: TaskId, rules: Rules, backlog: Backlog) -> bool:
@@ -242,6 +242,6 @@ def retry(writing: Writing, task: TaskId, rules: Rules, backlog: Backlog) -> boo
     if room() < 1:
         raise too_many()
     lane.ready += 1
-    move(writing, [afresh(row)])
+    move(writing, [afresh(row, writing.now)])
     held.write()
     return True

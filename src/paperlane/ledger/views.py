@@ -278,8 +278,10 @@ def queue(
     meant = whose or (_busy(),)
     of_user, of_engine = _leased(connection, user)
     depths = _depths(connection, meant, of_engine)
+    paused = set(connection.scalars(select(engines.c.name).where(engines.c.paused == 1)))
     max_running, repairs = connection.execute(select(system.c.max_running, system.c.repairs)).one()
-    since = select(func.min(_first_since(lanes))).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *whose)
+    runs = (lanes.c.paused == 0, lanes.c.engine.not_in(paused))
+    since = select(func.min(_first_since(lanes))).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *runs, *whose)
     return Queue(
         queued=sum(depth.queued for depth in depths.values()),
         running=sum(depth.running for depth in depths.values()),
@@ -287,8 +289,8 @@ def queue(
         limit=max_running or rules.system_limit,
         default_limit=rules.system_limit,
         busy=sum(depth.busy for depth in depths.values()),
-        lanes=_lanes(connection, meant, of_user, most, now, rules),
-        engines=_engines(connection, depths),
+        lanes=_lanes(connection, meant, of_user, most, now, rules, paused),
+        engines=_engines(connection, depths, paused),
         repairs=repairs,
         unreadable=too_new,
     )
@@ -299,11 +301,13 @@ def _busy() -> ColumnElement[bool]:
 
 
 def _first_since(of: FromClause) -> ScalarSelect[float]:
-    """Since when the first ready task of a lane waits: when it was to start, from which its `sort_key` was made.
+    """Since when the first ready task of a lane could run: when it was to start, of which its `sort_key` was made.
 
+    Later where it was put off, taken back or started again since: then `run_at` tells it.
     MariaDB must be told to enter the index by the lane's user: it would go through all that is ready, for each lane.
     """
-    since = tasks.c.sort_key + tasks.c.priority * bindparam("ageing", type_=tasks.c.sort_key.type)
+    first_to_start = tasks.c.sort_key + tasks.c.priority * bindparam("ageing", type_=tasks.c.sort_key.type)
+    since = case((tasks.c.run_at > first_to_start, tasks.c.run_at), else_=first_to_start)
     first = select(since).where(READY, tasks.c.user_id == of.c.user_id).order_by(tasks.c.sort_key, tasks.c.id)
     return first.with_hint(tasks, "FORCE INDEX (tasks_ready)", "mysql").limit(1).correlate(of).scalar_subquery()
 
@@ -313,9 +317,15 @@ def _waited(now: float, since: float | None) -> float:
 
 
 def _lanes(
-    connection: Connection, meant: _Conditions, leased: Mapping[int, int], most: int, now: float, rules: Rules
+    connection: Connection,
+    meant: _Conditions,
+    leased: Mapping[int, int],
+    most: int,
+    now: float,
+    rules: Rules,
+    stopped: Collection[str],
 ) -> Sequence[Lane]:
-    """Those in which most waits, in the order of their users."""
+    """Those in which most waits, in the order of their users; on engines that are `stopped` nothing begins."""
     deepest = (lanes.c.ready + lanes.c.waiting).desc()
     shown = select(lanes).where(*meant).order_by(deepest, lanes.c.user_id).limit(most).subquery("shown")
     # their order keeps SQLite from making one question of the two, and looking at the first task of every lane
@@ -333,6 +343,9 @@ def _lanes(
             vtime=row["vtime"],
             paused=bool(row["paused"]),
             oldest=_waited(now, row["since"]),
+            startable=0
+            if row["paused"] or row["engine"] in stopped
+            else row["ready"] + min(row["running"], leased.get(row["user_id"], 0)),
         )
         for row in connection.execute(asked, {"ageing": rules.ageing}).mappings()
     ]
@@ -388,6 +401,7 @@ class _Depth:
     queued: int = 0
     running: int = 0
     busy: int = 0
+    startable: int = 0
 
 
 def _depths(connection: Connection, meant: _Conditions, leased: Mapping[str, int]) -> Mapping[str, _Depth]:
@@ -396,16 +410,16 @@ def _depths(connection: Connection, meant: _Conditions, leased: Mapping[str, int
         func.sum(lanes.c.ready + lanes.c.waiting),
         func.sum(lanes.c.running),
         func.sum(case((_busy(), 1), else_=0)),
+        func.sum(case((lanes.c.paused == 0, lanes.c.ready), else_=0)),
     )
     found: dict[str, _Depth] = {}
-    for engine, waits, under_way, busy in connection.execute(asked.where(*meant).group_by(lanes.c.engine)):
+    for engine, waits, under_way, busy, ready in connection.execute(asked.where(*meant).group_by(lanes.c.engine)):
         handed_out = min(int(under_way), leased.get(engine, 0))
-        found[engine] = _Depth(int(waits) + handed_out, int(under_way) - handed_out, int(busy))
+        found[engine] = _Depth(int(waits) + handed_out, int(under_way) - handed_out, int(busy), int(ready) + handed_out)
     return found
 
 
-def _engines(connection: Connection, depths: Mapping[str, _Depth]) -> Sequence[EngineState]:
-    paused = {row.name for row in connection.execute(select(engines)) if row.paused}
+def _engines(connection: Connection, depths: Mapping[str, _Depth], paused: set[str]) -> Sequence[EngineState]:
     members = select(workers.c.engine, func.count(), func.sum(workers.c.slots)).group_by(workers.c.engine)
     serving = {engine: (count, int(slots)) for engine, count, slots in connection.execute(members)}
     return [
@@ -416,6 +430,7 @@ def _engines(connection: Connection, depths: Mapping[str, _Depth]) -> Sequence[E
             running=depths.get(name, _Depth()).running,
             workers=serving.get(name, (0, 0))[0],
             slots=serving.get(name, (0, 0))[1],
+            startable=0 if name in paused else depths.get(name, _Depth()).startable,
         )
         for name in sorted(depths.keys() | serving.keys() | paused)
     ]

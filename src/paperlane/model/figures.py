@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paperlane.model.tallies import Tallies
-from paperlane.model.tasks import EngineState, UserId, WorkerId
+from paperlane.model.tasks import EVERYTHING, Channel, EngineState, WorkerId
 
 Series = Mapping[str, float]
 """What a sample keeps of one look, by name: `queued`, `running`, `slots.ENGINE` and so on. What is not known is left
 out, and so is a gap in a plot."""
-
-NOBODY = (UserId(0), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,7 @@ class Vitals:
 class WorkerFigures:
     """A worker as it was seen: it was started with `asked` slots, and keeps at least `least`; `seen` seconds ago.
 
+    It serves the `channel` of its engine, and `wants` so many slots now: none where it drains.
     `cpu` and `memory` are shares of its machine, 0 to 1; None where its sensor failed, or it tells of none.
     """
 
@@ -42,17 +41,24 @@ class WorkerFigures:
     slots: int = 1
     asked: int = 1
     least: int = 1
+    wants: int = 1
     running: int = 0
     cpu: float | None = None
     memory: float | None = None
     seen: float = 0.0
     live: bool = True
     started_at: float = 0.0
+    channel: Channel = EVERYTHING
+
+    @property
+    def room(self) -> int:
+        """How many tasks more it would take now."""
+        return max(0, min(self.slots, self.wants) - self.running) if self.live else 0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFigures:
-    """A model as all workers know it.
+    """A model as all workers know it, by what they told in the last minutes.
 
     It told them so many times to slow down in the last minutes (429), `closed_for` is for how many seconds from now
     nobody asks it, it is `away`, or what waits for it has used up its rate: it is `rationed`.
@@ -69,15 +75,18 @@ class ModelFigures:
 class Figures:
     """What a look found `at` a time (seconds since 1970, by the database's clock); durations in seconds.
 
-    `users` have something that waits or runs; `backlogs` are those in which most waits, by the user's name, and
-    `deepest` is the first of them. `usual` is the engine that carries new users. `runnable` engines have a task that
-    could begin. `dead` counts dead letters, `fresh_dead` those of the last hour by
-    their cause. `cpu` and `memory` are those of the machine of whoever looks, which is `host`; None where the sensor
-    failed. What was counted in all processes since the database was made stands in `tallies`.
+    Of what is `queued`, so many tasks are `startable`: their time has come, and nobody paused their user or engine. The
+    `oldest` of them that is next in its user's line could run for so long, and `backlogs` are how many there are of
+    each user, by name. `users` have something that waits or runs. `of_new` are the engines that new users may be given,
+    `runnable` those in a channel of which a task could begin. `dead` counts dead letters, `fresh_dead` those of the
+    last hour by their cause. `cpu` and `memory` are those of the machine of whoever looks, which is `host`; None where
+    the sensor failed. What was counted in all processes since the database was made stands in `tallies`. The database
+    was `away` for so long, and `why`: then nothing else is known.
     """
 
     at: float
     queued: int = 0
+    startable: int = 0
     running: int = 0
     slots: int = 0
     limit: int = 0
@@ -85,10 +94,9 @@ class Figures:
     users: int = 0
     engines: Sequence[EngineState] = ()
     workers: Sequence[WorkerFigures] = ()
-    deepest: tuple[UserId, int] = NOBODY
     backlogs: Mapping[str, int] = field(default_factory=dict)
-    usual: str = ""
-    runnable: frozenset[str] = frozenset()
+    of_new: frozenset[str] = frozenset()
+    runnable: frozenset[tuple[str, Channel]] = frozenset()
     lease: float = 30.0
     dead: int = 0
     fresh_dead: Mapping[str, int] = field(default_factory=dict)
@@ -99,6 +107,8 @@ class Figures:
     memory: float | None = None
     tallies: Tallies = field(default_factory=dict)
     models: Sequence[ModelFigures] = ()
+    away: float = 0.0
+    why: str = ""
 
     @property
     def connections(self) -> int:

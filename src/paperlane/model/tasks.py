@@ -502,8 +502,10 @@ class Recovery:
 class Lane:
     """One user's line: what waits, what runs, and what they may.
 
-    `oldest` is how many seconds ago the ready task that is next was first to start. One behind it has waited longer
-    only where its priority is lower, and by no more than that puts it back.
+    What waits and could begin now is `startable`: its time has come, and nobody paused the user or the engine.
+    `oldest` is for how many seconds the ready task that is next could run: since it was first to start, or was put off
+    or started again for the last time. One behind it has waited longer only where its priority is lower, and by no more
+    than that puts it back, or where the next one could not run all the time.
     """
 
     user: UserId
@@ -517,6 +519,7 @@ class Lane:
     vtime: float
     paused: bool
     oldest: float
+    startable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,7 +541,7 @@ class LaneUse:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """An engine as the queue shows it."""
+    """An engine as the queue shows it; of what is `queued` so many tasks are `startable`, as in the lanes."""
 
     name: str
     paused: bool
@@ -546,6 +549,7 @@ class EngineState:
     running: int
     workers: int
     slots: int
+    startable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,7 +567,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What runs and waits: `oldest` is the longest that any lane tells of the task that is next in it.
+    """What runs and waits: `oldest` is the longest that a lane tells of its next task, where nothing is paused.
 
     `limit` is how many tasks may run at once in the whole system, `default_limit` what the settings say of that.
     `busy` lanes hold something; those of `lanes` are told one by one, and all count in the sums. `repairs` is how often

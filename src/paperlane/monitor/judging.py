@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from paperlane.catalog import alarm_in
 from paperlane.monitor.alerts import Alert, Reading, Sight
-from paperlane.records.incidents import subject_of
+from paperlane.records.incidents import Incident, subject_of
 from paperlane.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -97,6 +98,13 @@ def _read(alert: Alert, sight: Sight, lasting: Collection[str]) -> Mapping[str, 
     except Exception:
         log.exception("an alert failed", alert=alert.name)
         return {subject: Reading(None, subject) for subject in lasting}
+
+
+def fields_of(incident: Incident) -> dict[str, object]:
+    """What the log says of it."""
+    message, _ = alarm_in("en", incident.alert, incident.params)
+    said = {"alert": incident.alert, "subject": incident.subject, "severity": incident.severity}
+    return {**said, "incident": incident.id, "message": message}
 
 
 def params_of(alert: Alert, reading: Reading, limit: float) -> Mapping[str, str]:

@@ -1,24 +1,23 @@
 """One look at everything: the ledger's queue, members and counts, its database, and this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from sqlalchemy import Connection
 
 from paperlane.ledger import Ledger
 from paperlane.machine import Sensors
-from paperlane.model.figures import NOBODY, Figures, ModelFigures, WorkerFigures
-from paperlane.model.tasks import Lane, Letters, Member, UserId
+from paperlane.model.figures import Figures, WorkerFigures
+from paperlane.model.tasks import Channel, EngineState, Letters, Member, Queue, UserId
 from paperlane.records import accounts, portable, rates
+from paperlane.rollout import engines_of_new, rules
 
-_LANES = 100
+_LANES = 300  # whose users are told one by one, of those in which most waits
 _FRESH = 3_600.0
 _COUNTED = 60.0  # seconds between two counts of all dead letters, which may be many
 
 
 @dataclass(slots=True)
 class Looking:
-    """Looks, and knows what is counted less often. `usual` is the engine of new users, `host` is this machine.
+    """Looks, and knows what is counted less often. `usual` carries whom no roll-out names, `host` is this machine.
 
     For one thread.
     """
@@ -32,26 +31,24 @@ class Looking:
 
     def look(self) -> Figures:
         """What goes on now. Unavailable where the database is away."""
-        at, models = self.ledger.read(_clock_and_models)
+        at, models, in_force = self.ledger.read(lambda c: (portable.now(c), rates.standings(c), rules.in_force(c)))
         queue, members, vitals = self.ledger.queue(most=_LANES), self.ledger.members(), self.ledger.vitals()
-        backlogs = sorted(((_waiting(lane), lane.user) for lane in queue.lanes if _waiting(lane)), reverse=True)
+        workers = [_worker(member, at) for member in members]
         load = self.sensors.look()
         return Figures(
             at=at,
             queued=queue.queued,
+            startable=sum(engine.startable for engine in queue.engines),
             running=queue.running,
             slots=sum(engine.slots for engine in queue.engines),
             limit=queue.limit,
             oldest=queue.oldest,
             users=queue.busy,
             engines=queue.engines,
-            workers=[_worker(member, at) for member in members],
-            deepest=(backlogs[0][1], backlogs[0][0]) if backlogs else NOBODY,
-            backlogs=self._by_name(backlogs),
-            usual=self.usual,
-            runnable=frozenset(
-                engine.name for engine in queue.engines if engine.queued and self.ledger.runnable(engine.name)
-            ),
+            workers=workers,
+            backlogs=self._by_name(_backlogs(queue)),
+            of_new=engines_of_new(in_force, self.usual),
+            runnable=frozenset(self._runnable(queue.engines, workers)),
             lease=self.ledger.rules.lease,
             dead=self._all_dead(at),
             fresh_dead=self.ledger.causes(Letters(since=at - _FRESH)),
@@ -64,11 +61,19 @@ class Looking:
             models=models,
         )
 
-    def _by_name(self, backlogs: Sequence[tuple[int, UserId]]) -> dict[str, int]:
+    def _runnable(
+        self, engines: Sequence[EngineState], workers: Sequence[WorkerFigures]
+    ) -> Iterator[tuple[str, Channel]]:
+        """Only where a worker has room: nobody asks about the others."""
+        with_tasks = {engine.name for engine in engines if engine.queued}
+        channels = {(one.engine, one.channel) for one in workers if one.room and one.engine in with_tasks}
+        return ((name, channel) for name, channel in channels if self.ledger.runnable(name, channel))
+
+    def _by_name(self, backlogs: Mapping[UserId, int]) -> dict[str, int]:
         """A user without an account, of another application's ledger, is known by their number."""
-        users = [user for _, user in backlogs]
+        users = list(backlogs)
         names = self.ledger.read(lambda connection: accounts.names(connection, users)) if users else {}
-        return {names.get(user, f"{user}"): waiting for waiting, user in backlogs}
+        return {names.get(user, f"{user}"): waiting for user, waiting in backlogs.items()}
 
     def _all_dead(self, at: float) -> int:
         if abs(at - self._counted_at) >= _COUNTED:
@@ -76,12 +81,10 @@ class Looking:
         return self._dead
 
 
-def _clock_and_models(connection: Connection) -> tuple[float, Sequence[ModelFigures]]:
-    return portable.now(connection), rates.standings(connection)
-
-
-def _waiting(lane: Lane) -> int:
-    return lane.ready + lane.waiting + lane.leased
+def _backlogs(queue: Queue) -> Mapping[UserId, int]:
+    """What each user waits for that could start, the deepest first."""
+    found = {lane.user: lane.startable for lane in queue.lanes if lane.startable}
+    return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _worker(of: Member, at: float) -> WorkerFigures:
@@ -93,10 +96,12 @@ def _worker(of: Member, at: float) -> WorkerFigures:
         slots=of.slots,
         asked=of.asked or of.slots,
         least=of.least or of.slots,
+        wants=of.wants,
         running=of.running,
         cpu=of.cpu,
         memory=of.memory,
         seen=max(0.0, at - of.seen_at),
         live=of.live,
         started_at=of.started_at,
+        channel=of.channel,
     )

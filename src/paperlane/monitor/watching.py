@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy import Connection
 
-from paperlane.catalog import alarm_in
 from paperlane.clock import Clock, NewId
 from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
 from paperlane.machine import Sensors
 from paperlane.model.figures import Figures
 from paperlane.monitor.alerts import ALERTS, WINDOW, Sight
-from paperlane.monitor.judging import Judge, Key, Opening, params_of
+from paperlane.monitor.judging import Judge, Key, Opening, fields_of, params_of
 from paperlane.monitor.looking import Looking
+from paperlane.monitor.outage import Outage
 from paperlane.monitor.sampling import series_of
 from paperlane.monitor.webhook import Receiver, Teller
 from paperlane.records import incidents, portable, samples
@@ -34,7 +34,10 @@ _MINUTE = 60.0
 
 @dataclass(slots=True)
 class Watch:
-    """What this process remembers of its looks, while nobody else's come between. Its methods are for one thread."""
+    """What this process remembers of its looks, while nobody else's come between. Its methods are for one thread.
+
+    `at` this time, by the database's clock, it asked for its turn last, and found these `silences`.
+    """
 
     ledger: Ledger
     settings: Settings
@@ -43,6 +46,8 @@ class Watch:
     new_id: NewId
     name: str
     tells: bool
+    at: float = 0.0
+    silences: Sequence[Silence] = ()
     _before: deque[Figures] = field(default_factory=deque[Figures])
     _cleaned_at: float = 0.0
 
@@ -52,7 +57,8 @@ class Watch:
         patience = _PATIENCE * seconds
 
         def may(connection: Connection) -> tuple[bool, bool]:
-            now = portable.now(connection)
+            self.at = now = portable.now(connection)
+            self.silences = incidents.silent(connection, now)
             held = samples.has_turn(connection, self.name)
             return held, samples.may_take_turn(connection, self.name, now, seconds, patience)
 
@@ -91,9 +97,9 @@ class Watch:
         if cleans:
             self._cleaned_at = now.at
         for incident in opened:
-            log.warning("incident opened", **_fields(incident))
+            log.warning("incident opened", **fields_of(incident))
         for incident in closed:
-            log.info("incident closed", **_fields(incident))
+            log.info("incident closed", **fields_of(incident))
         return bool(opened or closed)
 
     def leave(self) -> None:
@@ -132,11 +138,6 @@ def _is_silent(key: Key, silences: Sequence[Silence]) -> bool:
     return any(silence.covers(*key) for silence in silences)
 
 
-def _fields(of: Incident) -> dict[str, object]:
-    message, _ = alarm_in("en", of.alert, of.params)
-    return {"alert": of.alert, "subject": of.subject, "severity": of.severity, "incident": of.id, "message": message}
-
-
 async def watch(
     ledger: Ledger,
     settings: Settings,
@@ -152,33 +153,41 @@ async def watch(
     looking = Looking(ledger, sensors, settings.engine, socket.gethostname())
     watching = Watch(ledger, settings, looking, judge, new_id, new_id(), receiver is not None)
     teller = None if receiver is None else Teller(ledger, receiver, tells, clock)
-    telling = asyncio.create_task(teller.run(stop)) if teller is not None else None
+    outage = Outage(ALERTS["database-away"], settings, receiver, clock, new_id, looking.host)
+    beside = [asyncio.create_task(outage.watch(stop))]
+    if teller is not None:
+        beside.append(asyncio.create_task(teller.run(stop)))
     try:
         while not stop.is_set():
             begun = clock.monotonic()
-            await _one_look(watching, teller, looks)
+            await _one_look(watching, outage, teller, looks)
             await pause(max(0.0, settings.alert_seconds - (clock.monotonic() - begun)), stop)
         await _try(looks, watching.leave)
     finally:
-        if telling is not None:
-            telling.cancel()
-            await asyncio.wait([telling])
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
         for threads in (looks, tells):
             threads.close()
 
 
-async def _one_look(watching: Watch, teller: Teller | None, threads: Threads) -> None:
+async def _one_look(watching: Watch, outage: Outage, teller: Teller | None, threads: Threads) -> None:
     """Whatever fails, the next look comes."""
+    outage.begins()
     try:
-        leads = await threads(watching.takes_turn)
+        outage.leads = leads = await threads(watching.takes_turn)
+        outage.saw(watching.at, watching.silences)
         changed = leads and await threads(watching.look)
+        changed |= await outage.over(watching.ledger, threads)
         if teller is not None:
             teller.leads = leads
             if changed:
                 teller.bell.set()
     except Unavailable as error:
+        outage.failed(error.message)
         log.warning("a look at the figures failed", why=error.message)
     except Exception:
+        outage.answered()
         log.exception("a look at the figures failed")
 
 

@@ -18,7 +18,7 @@ from paperlane.clock import Clock
 from paperlane.errors import Misconfigured, Unavailable
 from paperlane.ledger import Ledger
 from paperlane.patience import Patience
-from paperlane.records import incidents
+from paperlane.records import incidents, portable
 from paperlane.records.incidents import Incident, Telling
 from paperlane.scheduling.pace import pause
 from paperlane.settings import Settings
@@ -66,6 +66,11 @@ class Receiver:
             signed = hmac.digest(self.key, f"{name}.{at}.".encode() + body, "sha256")
             headers["webhook-signature"] = f"v1,{base64.b64encode(signed).decode()}"
         return headers
+
+    def letter(self, incident: Incident, of: Ending, at: float) -> tuple[bytes, dict[str, str]]:
+        """What is posted of an incident, and its headers, which name this time."""
+        body = json.dumps(message_of(incident, of), ensure_ascii=False).encode()
+        return body, self.headers(f"{incident.id}.{_WORD[of]}", int(at), body)
 
 
 def _decoded(written: str) -> bytes:
@@ -165,6 +170,8 @@ class Teller:
             for of in _due(incident):
                 if stop.is_set():
                     return True
+                if of == "opening" and await self.threads(self._is_silenced, incident):
+                    break
                 try:
                     await self._tell(post, incident, of)
                 except Unreached as error:
@@ -176,16 +183,38 @@ class Teller:
                     break  # its end is told after its beginning
         return taken
 
+    def _is_silenced(self, incident: Incident) -> bool:
+        """A silence counts from when it is made, also where the incident has been due since before."""
+        silences = self.ledger.read(lambda connection: incidents.silent(connection, portable.now(connection)))
+        if not any(silence.covers(incident.alert, incident.subject) for silence in silences):
+            return False
+        self.ledger.write(partial(incidents.hush, incident=incident.id))
+        return True
+
     async def _tell(self, post: Post, incident: Incident, of: Ending) -> None:
         since = incident.opened_at if of == "opening" else incident.closed_at
         how = Telling.GIVEN_UP
         if self.clock.now() - since > _TOO_OLD:
             log.error("the webhook was not told in an hour, and is not any more", incident=incident.id, of=of)
         else:
-            body = json.dumps(message_of(incident, of), ensure_ascii=False).encode()
-            await post(body, self.receiver.headers(f"{incident.id}.{_WORD[of]}", int(self.clock.now()), body))
+            await post(*self.receiver.letter(incident, of, self.clock.now()))
             how = Telling.TOLD
         await self.threads(self.ledger.write, partial(incidents.tell, incident=incident.id, of=of, how=how))
+
+
+async def refusal(incident: Incident, receiver: Receiver, at: float) -> str | None:
+    """Tell of its opening once, over a connection of its own: why it was not taken, None where it was."""
+    from paperlane.monitor.posting import Refused, Unreached, open_posting  # noqa: PLC0415  as above
+
+    try:
+        async with open_posting(receiver.url, receiver.seconds) as posting:
+            await posting.post(*receiver.letter(incident, "opening", at))
+    except (Refused, Unreached) as error:
+        return str(error)
+    except Exception as error:  # of certificates that are not there
+        log.exception("connections to the webhook cannot be made")
+        return type(error).__name__
+    return None
 
 
 def _due(incident: Incident) -> Iterator[Ending]:

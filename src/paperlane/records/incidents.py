@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, case, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, case, delete, insert, select, update
 
 from paperlane.errors import NotFound
 from paperlane.ledger.sense import clean
@@ -92,6 +92,18 @@ def end(connection: Connection, incident: str, now: float) -> bool:
     return connection.execute(mine).first() is not None
 
 
+def note(connection: Connection, one: Incident, now: float) -> None:
+    """One that began while nothing could be written down, and is over now."""
+    if begin(connection, one):
+        end(connection, one.id, now)
+
+
+def hush(connection: Connection, incident: str) -> None:
+    """It is silenced, and its beginning was not told yet: of both its ends nothing is told, as if it began silenced."""
+    changed = update(incidents).where(incidents.c.id == incident, incidents.c.opening == int(Telling.DUE))
+    connection.execute(changed.values(opening=int(Telling.NOTHING), closing=int(Telling.NOTHING)))
+
+
 def make_due(connection: Connection, which: Sequence[str]) -> None:
     """The silence over these, which last, is over: their beginning is told now."""
     quiet = incidents.c.opening == int(Telling.NOTHING)
@@ -107,9 +119,11 @@ def lasting(connection: Connection) -> Sequence[Incident]:
 
 def untold(connection: Connection, most: int) -> Sequence[Incident]:
     """Those whose beginning or end the webhook is still to be told, the oldest first."""
-    due = or_(incidents.c.opening == int(Telling.DUE), incidents.c.closing == int(Telling.DUE))
-    asked = select(incidents).where(due).order_by(incidents.c.id).limit(most)
-    return [_incident(row) for row in connection.execute(asked)]
+    found: dict[str, Incident] = {}
+    for ending in (incidents.c.opening, incidents.c.closing):  # each by its index; of both at once all would be read
+        asked = select(incidents).where(ending == int(Telling.DUE)).order_by(incidents.c.id).limit(most)
+        found |= {row.id: _incident(row) for row in connection.execute(asked)}
+    return [found[name] for name in sorted(found)[:most]]
 
 
 def tell(connection: Connection, incident: str, of: Literal["opening", "closing"], how: Telling) -> None:

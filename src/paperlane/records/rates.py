@@ -18,17 +18,24 @@ _LATELY = 120.0  # seconds
 
 
 def standings(connection: Connection) -> Sequence[ModelFigures]:
-    """What all workers know of each model, by its name."""
+    """What all workers know of each model, by its name.
+
+    Nobody changes the row of a model that nobody asks any more: what stands there tells of now only where it was
+    changed lately, or says for how long nobody shall ask.
+    """
     at = now(connection)
     found = connection.execute(select(rates.c.model, rates.c.standing).order_by(rates.c.model))
     return [_figures(row.model, Standing.read(row.standing), at) for row in found]
 
 
 def _figures(model: str, of: Standing, at: float) -> ModelFigures:
+    closed_for = max(0.0, of.closed_until - at, of.open_until - at)
+    if not closed_for and abs(at - of.at) >= _LATELY:
+        return ModelFigures(model)
     return ModelFigures(
         name=model,
         refusals=of.pushes if at - of.pushed_at < _LATELY else 0,
-        closed_for=max(0.0, of.closed_until - at, of.open_until - at),
+        closed_for=closed_for,
         away=of.open_until > at or of.refused,
         rationed=of.reserve < 0,
     )

@@ -209,6 +209,8 @@ incidents = Table(  # what alerts found, from its opening on
     Column("closing", Integer, nullable=False, server_default="0"),
     # one open at a time of each trouble and subject
     Index("incidents_once", "closed_at", "alert", "subject", unique=True),
+    Index("incidents_opening", "opening", "id"),
+    Index("incidents_closing", "closing", "id"),
 )
 
 silences = Table(  # of what nobody is told until a time

@@ -58,6 +58,23 @@ def engine_of(user: UserId, group: str, pinned: str, in_force: Sequence[Rule], u
     return usual
 
 
+def engines_of_new(in_force: Sequence[Rule], usual: str) -> frozenset[str]:
+    """The engines that a new user of some group may be given, by rules of which the newest comes first.
+
+    One that a newer rule hides wholly is none of them.
+    """
+    found: set[str] = set()
+    for group in {"", *(rule.group for rule in in_force)}:
+        taken = 0.0
+        for engine, percent in [(rule.engine, rule.percent) for rule in in_force if rule.group in {"", group}]:
+            if percent > taken:
+                found.add(engine)
+                taken = percent
+        if taken < 100:  # noqa: PLR2004  percent
+            found.add(usual)
+    return frozenset(found)
+
+
 @dataclass(frozen=True, slots=True)
 class RollOut:
     """Rules, and lanes as they say. `usual` carries the tasks of whom no rule names."""

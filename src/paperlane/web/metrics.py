@@ -116,6 +116,7 @@ class Figures:
     def _engines(self) -> Iterator[Metric]:
         of_engine = {
             "queued": "Tasks that wait.",
+            "startable": "Tasks that wait and could begin now: nobody paused them, and their time has come.",
             "running": "Tasks that run.",
             "workers": "Registered workers.",
             "slots": "Slots granted to workers.",
@@ -128,7 +129,7 @@ class Figures:
             yield gauge
         yield GaugeMetricFamily(
             "paperlane_oldest_wait_seconds",
-            "How long the task that is next of a user has waited, of all users the longest.",
+            "How long the task that is next of a user could run, of all users that nobody paused the longest.",
             value=self.look.queue.oldest,
         )
         yield GaugeMetricFamily(
@@ -145,12 +146,15 @@ class Figures:
         yield GaugeMetricFamily(
             "paperlane_busy_users", "Users who have something waiting or running.", value=self.look.queue.busy
         )
-        gauge = GaugeMetricFamily(
-            "paperlane_user_queued", f"Tasks that wait, of the {_DEEPEST} users with most of them.", labels=["user"]
+        deepest = f"of the {_DEEPEST} users with most that waits"
+        waits = GaugeMetricFamily("paperlane_user_queued", f"Tasks that wait, {deepest}.", labels=["user"])
+        could = GaugeMetricFamily(
+            "paperlane_user_startable", f"Tasks that wait and could begin now, {deepest}.", labels=["user"]
         )
         for lane in self.look.queue.lanes:
-            gauge.add_metric([str(lane.user)], lane.ready + lane.waiting + lane.leased)
-        yield gauge
+            waits.add_metric([str(lane.user)], lane.ready + lane.waiting + lane.leased)
+            could.add_metric([str(lane.user)], lane.startable)
+        yield from (waits, could)
 
     def _histograms(self) -> Iterator[Metric]:
         for name, (label, meaning) in _LABELS.items():

@@ -1,7 +1,6 @@
 """The WebSocket `/progress`: the present state of tasks, then every change."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -60,14 +59,15 @@ async def progress(
 
 
 async def _serve(socket: WebSocket, house: House, account: Account, task: str, batch: str, after: int) -> None:
+    tailer: Tailer = socket.app.state.tailer
     try:
+        await tailer.compare_clocks()
         followed = await house.threads(_followed, house, account, task, batch)
     except PaperlaneError as error:
         await socket.close(COME_AGAIN if isinstance(error, Unavailable) else _NOT_FOUND)
         return
     await socket.accept()
     replay = after >= 0 and bool(task)
-    tailer: Tailer = socket.app.state.tailer
     follower = tailer.follow({one.id: after if replay else one.seq for one in followed})
     try:
         if not replay:
@@ -95,6 +95,7 @@ async def _until_gone(
 ) -> None:
     """Send until the last known event of every task is its end, the reader is too slow, goes away or is sent away."""
     counting: Counting = socket.app.state.counting
+    tailer: Tailer = socket.app.state.tailer
     gone, barred = asyncio.create_task(_gone(socket)), asyncio.create_task(_barred(socket, account))
     try:
         while running or not follower.queue.empty():
@@ -110,7 +111,7 @@ async def _until_gone(
                 return
             await socket.send_json(shapes.frame(event))
             if event.at >= follower.since:  # one that is read again is late by no fault of anybody
-                counting.note("progress_seconds", "", time.time() - event.at)
+                counting.note("progress_seconds", "", tailer.now() - event.at)
             if event.status in _ENDED and event.seq >= known[event.task]:
                 running.discard(event.task)
             else:  # it may have ended before, and was started again

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 import structlog
 
@@ -11,26 +12,28 @@ from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Event, TaskId
 from paperlane.patience import Patience
+from paperlane.records import portable
 from paperlane.threads import Threads
 
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = 0.05
 _LOOK_AT_LEAST_EVERY = 1.0
+_COMPARE_EVERY = 60.0
 _SLOWEST = 2_000  # events that a slow reader may be behind before it is sent away to come again
 
 
 @dataclass(eq=False, slots=True)
 class Follower:
-    """Somebody who follows some tasks, `since` a time.
+    """Somebody who follows some tasks, `since` a time by the ledger's clock.
 
     `seen` is the number of the last event that was put into the queue. None there is its end: the reader does not keep
     up, and has missed nothing before that.
     """
 
     seen: dict[TaskId, int]
+    since: float
     queue: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue[Event | None])
-    since: float = field(default_factory=time.time)
 
     def take(self, event: Event) -> None:
         """Queue what is new to this follower."""
@@ -51,10 +54,22 @@ class Tailer:
         self._threads = threads
         self._followers: set[Follower] = set()
         self._somebody = asyncio.Event()
+        self._ahead = 0.0  # of this machine's monotonic clock, the ledger's
+        self._compared_at = -inf
+
+    def now(self) -> float:
+        """The time by the ledger's clock, as far as is known: by it events are written, on whatever machine."""
+        return time.monotonic() + self._ahead
+
+    async def compare_clocks(self) -> None:
+        """Ask the ledger for the time, if that was not done in the last minute."""
+        if time.monotonic() - self._compared_at >= _COMPARE_EVERY:
+            self._ahead = await self._threads(_ahead, self._ledger)
+            self._compared_at = time.monotonic()
 
     def follow(self, seen: Mapping[TaskId, int]) -> Follower:
-        """Every event of these tasks after the seen numbers, from now on."""
-        follower = Follower(dict(seen))
+        """Every event of these tasks after the seen numbers, from now on; the clocks must have been compared."""
+        follower = Follower(dict(seen), self.now())
         self._followers.add(follower)
         self._somebody.set()
         return follower
@@ -74,6 +89,7 @@ class Tailer:
                 await self._somebody.wait()
                 looked = 0.0
             try:
+                await self.compare_clocks()
                 now = await self._threads(self._ledger.changed)
                 if now != number or loop.time() - looked > _LOOK_AT_LEAST_EVERY:
                     number, looked = now, loop.time()
@@ -95,3 +111,10 @@ class Tailer:
         for event in await self._threads(self._ledger.moved, seen):
             for follower in tuple(self._followers):
                 follower.take(event)
+
+
+def _ahead(ledger: Ledger) -> float:
+    """By how much the ledger's clock is ahead of this machine's monotonic one; it was asked in the middle of that."""
+    before = time.monotonic()
+    at = ledger.read(portable.now)
+    return at - (before + time.monotonic()) / 2

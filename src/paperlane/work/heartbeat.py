@@ -37,7 +37,8 @@ class Tuning(Protocol):
 class Membership:
     """A worker's place in the ledger: its identity, made new whenever the ledger gave the old one up.
 
-    It `wants` so many slots now, of its `span`; `granted` is what the system's limit leaves it of them.
+    It `wants` so many slots now, of its `span`; `granted` is what the system's limit leaves it of them. One that
+    `drains` keeps these until it leaves, and tells that it wants none.
     """
 
     ledger: Ledger
@@ -50,6 +51,7 @@ class Membership:
     channel: Channel = EVERYTHING
     worker: WorkerId = field(default=WorkerId(""))
     granted: int = 0
+    drains: bool = False
     wants: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,7 +146,7 @@ class Heartbeat:
             leases = tuple(self._held)
         load = self.tuning.look() if self.tuning is not None else Load(None, None)
         asked_at = self.clock.monotonic()
-        pulse = Pulse(self.membership.wants, load.cpu, load.memory)
+        pulse = Pulse(0 if self.membership.drains else self.membership.wants, load.cpu, load.memory)
         renewal = self.ledger.renew(self.membership.worker, leases, pulse)
         self._heard = asked_at
         self._tell(renewal.lost, "lost")
@@ -154,6 +156,8 @@ class Heartbeat:
             self.membership.join()
             return
         self.membership.granted = renewal.granted
+        if self.membership.drains:
+            return
         if self.tuning is not None:
             self.membership.wants = self.tuning.wants(load, len(leases))
         if renewal.granted != self.membership.wants:

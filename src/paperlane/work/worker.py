@@ -49,7 +49,7 @@ async def at_work(attempts: Attempts, heartbeat: Heartbeat, stop: asyncio.Event 
 
 async def drain(attempts: Attempts, grace: float, ended: asyncio.Task[Any]) -> None:
     """No attempt begins another step; what still runs after `grace` seconds is stopped and handed back."""
-    attempts.draining = True
+    attempts.draining = attempts.heartbeat.membership.drains = True
     done, _ = await asyncio.wait({ended}, timeout=grace)
     if not done:
         log.info("the grace time is over; running steps are stopped")

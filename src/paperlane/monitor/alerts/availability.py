@@ -2,32 +2,13 @@
 
 from collections.abc import Iterator
 
-from paperlane.model.figures import Figures
-from paperlane.model.tallies import Histogram, once
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
-
-_LEAST = 20  # answers
-_FEW = 3  # failures: fewer may be an accident, however few the answers are
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit
+from paperlane.monitor.alerts.failed_share import failed_share, loud, quiet
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
-    """Refusals of who asks for too much, or for what makes no sense, are no failures."""
-    labels = sight.labels("http_answers")
-    found = sight.counted_by("http_answers", labels, _LEAST)
-    answers = sum(told.count for told in found.values())
-    failed = sum(told.count for label, told in found.items() if label.endswith("/5xx"))
-    yield Reading(failed / answers if failed >= _FEW else 0.0, params={"failed": f"{failed}", "answers": f"{answers}"})
+    return failed_share(sight)
 
-
-def _after(**answers: int) -> Sight:
-    told = {("http_answers", f"api/{kind}"): sum([once()] * count, Histogram()) for kind, count in answers.items()}
-    return one(Figures(60.0, tallies=told), Figures(0.0))
-
-
-_FAILING = {"2xx": 90, "5xx": 5}
-_REFUSING = {"2xx": 90, "429": 400, "4xx": 50}
-_QUIET_NIGHT = {"5xx": 1}
-_ACCIDENT = {"2xx": 40, "5xx": 1}
 
 ALERT = Alert(
     name="availability",
@@ -35,7 +16,7 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SHARE,
     find=_find,
-    loud=[_after(**_FAILING)],
-    quiet=[one(Figures(60.0)), _after(**_REFUSING), _after(**_QUIET_NIGHT), _after(**_ACCIDENT)],
+    loud=loud("api"),
+    quiet=quiet("api"),
     setting="alert_failed_answers",
 )

@@ -16,29 +16,38 @@ def _find(sight: Sight) -> Iterator[Reading]:
 
     A model that refuses makes all else wait, so it comes first; slots come last, for where they alone are used up
     there is room for more of them. Tasks whose engine has no slots wait for a worker, and for none of these; where
-    there are such too, the oldest may be one of them, so it counts for how long others have been seen to wait.
+    there are such too, the oldest may be one of them, so it counts for how long others have been seen to wait. What
+    waits for a model that is away could not run, so there it counts for how long it has been seen away.
     """
-    now, waited = sight.now, sight.now.oldest
-    served = _served(now)
-    reasons = dict(_reasons(now, served)) if served else {}
-    if sum(engine.queued for engine in served) < now.queued:
+    now, served = sight.now, _served(sight.now)
+    reasons = dict(_reasons(now, served))
+    waited = now.oldest if served else 0.0
+    if sum(engine.startable for engine in served) < now.startable:
         waited = min(waited, sight.lasts(lambda look: bool(_served(look))))
     scarce = next(iter(reasons), None)
+    if scarce == "model":
+        waited = max(waited, sight.lasts(_waits_for_a_model))
     if scarce is not None:
         yield Reading(waited, scarce, {"resource": scarce, "reasons": "; ".join(reasons.values())})
 
 
 def _served(look: Figures) -> Sequence[EngineState]:
-    """The engines that have tasks waiting, and slots to run them."""
-    return [engine for engine in look.engines if engine.queued and engine.slots and not engine.paused]
+    """The engines that have tasks waiting which could run, and slots to run them."""
+    return [engine for engine in look.engines if engine.startable and engine.slots]
+
+
+def _waits_for_a_model(look: Figures) -> bool:
+    return look.queued > 0 and any(model.away for model in look.models)
 
 
 def _reasons(now: Figures, served: Sequence[EngineState]) -> Iterator[tuple[str, str]]:
-    for model in now.models:
+    for model in now.models if now.queued else ():
         if model.refusals or model.closed_for or model.away or model.rationed:
             state = "away" if model.away else "rate used up" if model.rationed else f"429 x {model.refusals}"
             yield "model", f"{model.name}: {state}"
             break
+    if not served:
+        return
     if now.most_connections and now.connections / now.most_connections >= _FULL:
         yield "database", f"connections {now.connections}/{now.most_connections}"
     names = {engine.name for engine in served}
@@ -57,19 +66,23 @@ def _reasons(now: Figures, served: Sequence[EngineState]) -> Iterator[tuple[str,
 
 
 def _engine(name: str = "database", queued: int = 40, running: int = 5, slots: int = 20) -> EngineState:
-    return EngineState(name, paused=False, queued=queued, running=running, workers=min(slots, 1), slots=slots)
+    return EngineState(name, False, queued, running, min(slots, 1), slots, startable=queued)
 
 
 def _waiting(*engines: EngineState, at: float = 0.0, **more: object) -> Figures:
     engines = engines or (_engine(),)
-    sums = {name: sum(getattr(engine, name) for engine in engines) for name in ("queued", "running", "slots")}
+    sums = {
+        name: sum(getattr(engine, name) for engine in engines) for name in ("queued", "startable", "running", "slots")
+    }
     figures = {**sums, "engines": engines, "oldest": 90.0, "limit": 100, **more}
     return Figures(at, **figures)  # pyright: ignore[reportArgumentType]
 
 
 _INLINE = _engine("inline", queued=0, running=0, slots=4)
 _LOST = _engine("arq", running=0, slots=0)
-_PAUSED = replace(_engine(), paused=True)
+_PAUSED = replace(_engine(), paused=True, startable=0)
+_LATER = replace(_engine(), startable=0)
+_AWAY = [ModelFigures("fast", away=True)]
 
 ALERT = Alert(
     name="bottleneck",
@@ -86,6 +99,7 @@ ALERT = Alert(
         one(_waiting(_engine(running=20), _INLINE)),
         one(_waiting(limit=5)),
         one(_waiting(_engine(), _LOST, at=70.0, cpu=0.97), _waiting(_engine(), _LOST)),
+        one(*(_waiting(_LATER, at=at, oldest=0.0, models=_AWAY) for at in (70.0, 0.0))),
     ],
     quiet=[
         one(Figures(0.0, cpu=0.99)),  # nobody waits
@@ -94,6 +108,8 @@ ALERT = Alert(
         one(_waiting(_LOST, _INLINE, cpu=0.97)),  # they wait for a worker
         one(_waiting(_engine(), _LOST, at=70.0, cpu=0.97), _waiting(_LOST), _waiting(_engine(), _LOST, at=60.0)),
         one(_waiting(_PAUSED, cpu=0.97)),
+        one(_waiting(_LATER, cpu=0.97, oldest=0.0)),
+        one(_waiting(_LATER, at=70.0, oldest=0.0, models=_AWAY), _waiting(_LATER, oldest=0.0)),  # away just now
         one(_waiting(workers=[WorkerFigures(WorkerId("w"), "arq", cpu=0.99)])),  # others' worker
     ],
     setting="alert_bottleneck_seconds",

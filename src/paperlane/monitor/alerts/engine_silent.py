@@ -1,10 +1,11 @@
 """Workers of an engine live and have room, tasks could run, and nothing begins."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tallies import once
-from paperlane.model.tasks import EngineState, WorkerId
+from paperlane.model.tasks import EVERYTHING, Channel, EngineState, Stage, WorkerId
 from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 
@@ -21,10 +22,10 @@ def _find(sight: Sight) -> Iterator[Reading]:
 
 
 def _waits(of: Figures, name: str) -> bool:
-    """Is there a task that could run, and room for it?"""
-    room = sum(worker.slots - worker.running for worker in of.workers if worker.live and worker.engine == name)
+    """Is there a worker with room that serves what could run? One that drains takes nothing more, so has none."""
+    takes = any(one.room for one in of.workers if one.engine == name and (name, one.channel) in of.runnable)
     paused = any(engine.paused for engine in of.engines if engine.name == name)
-    return name in of.runnable and room > 0 and not paused and (not of.limit or of.running < of.limit)
+    return takes and not paused and (not of.limit or of.running < of.limit)
 
 
 def _begun(of: Figures, name: str) -> tuple[int, int]:
@@ -39,13 +40,23 @@ def _begun(of: Figures, name: str) -> tuple[int, int]:
 
 _RQ = EngineState("rq", paused=False, queued=3, running=1, workers=1, slots=4)
 _PAUSED = EngineState("rq", paused=True, queued=3, running=1, workers=1, slots=4)
-_ROOM = WorkerFigures(WorkerId("w"), "rq", slots=4, running=1)
-_FULL = WorkerFigures(WorkerId("w"), "rq", slots=4, running=4)
+_ROOM = WorkerFigures(WorkerId("w"), "rq", slots=4, wants=4, running=1)
+_FULL = replace(_ROOM, running=4)
+_DRAINS = replace(_ROOM, wants=0)
+_OTHER_STAGE = replace(_ROOM, channel=Channel(frozenset({Stage.MODEL})))
+_ODD_USERS = replace(_ROOM, channel=Channel(shard=1, shards=2))
 
 
-def _at(at: float, engine: EngineState = _RQ, worker: WorkerFigures = _ROOM, ended: int = 0) -> Figures:
+def _at(
+    at: float, *workers: WorkerFigures, engine: EngineState = _RQ, could: Channel = EVERYTHING, ended: int = 0
+) -> Figures:
     tallies = {("outcomes", f"rq/completed-{number}"): once() for number in range(ended)}
-    return Figures(at, engines=[engine], workers=[worker], runnable=frozenset({"rq"}), tallies=tallies)
+    runnable = frozenset({("rq", could)})
+    return Figures(at, engines=[engine], workers=workers or [_ROOM], runnable=runnable, tallies=tallies)
+
+
+def _lasting(*workers: WorkerFigures, could: Channel = EVERYTHING) -> Sight:
+    return one(*(_at(at, *workers, could=could) for at in (30.0, 10.0, 20.0)))
 
 
 ALERT = Alert(
@@ -54,12 +65,18 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SECONDS,
     find=_find,
-    loud=[one(_at(30.0), _at(10.0), _at(20.0))],
+    loud=[
+        one(_at(30.0), _at(10.0), _at(20.0)),
+        _lasting(_FULL, _ODD_USERS, could=_ODD_USERS.channel),
+    ],
     quiet=[
         one(_at(30.0)),  # the first look
         one(_at(30.0, ended=1), _at(10.0), _at(20.0)),
-        one(_at(30.0, worker=_FULL), _at(10.0), _at(20.0)),
+        one(_at(30.0, _FULL), _at(10.0), _at(20.0)),
         one(_at(30.0, engine=_PAUSED), _at(10.0), _at(20.0)),
+        _lasting(_DRAINS),
+        _lasting(_OTHER_STAGE, _FULL),  # who has room serves nothing of what waits
+        _lasting(_ODD_USERS, _FULL),
     ],
     setting="alert_silent_seconds",
     rises=1,

@@ -1,32 +1,39 @@
-"""Whoever uploads now waits: the engine of new users has no worker."""
+"""Whoever uploads now waits: an engine of new users has no worker."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from paperlane.model.figures import Figures, WorkerFigures
-from paperlane.model.tasks import WorkerId
+from paperlane.model.tasks import EngineState, WorkerId
 from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
-    """For how many seconds there is none: one that just begins may take some."""
-    yield Reading(sight.lasts(_lacks), params={"engine": sight.now.usual})
+    """For how many seconds there is none: one that just begins may take some. Roll-outs say who is given what."""
+    for engine in sorted(sight.now.of_new):
+        yield Reading(sight.lasts(partial(_lacks, engine)), engine, {"engine": engine})
 
 
-def _lacks(look: Figures) -> bool:
-    return not any(worker.live and worker.engine == look.usual for worker in look.workers)
+def _lacks(engine: str, look: Figures) -> bool:
+    """Who paused an engine may stop its workers too."""
+    served = any(worker.live and worker.engine == engine for worker in look.workers)
+    paused = any(one.paused for one in look.engines if one.name == engine)
+    return engine in look.of_new and not served and not paused
 
 
-def _look(at: float, *workers: WorkerFigures) -> Figures:
-    return Figures(at, usual="database", workers=workers)
+def _look(at: float, *workers: WorkerFigures, paused: bool = False) -> Figures:
+    arq = EngineState("arq", paused=paused, queued=0, running=0, workers=0, slots=0)
+    return Figures(at, of_new=frozenset({"database", "arq"}), workers=[*workers, _USUAL], engines=[arq])
 
 
-_HERE = WorkerFigures(WorkerId("a"), "database")
+_USUAL = WorkerFigures(WorkerId("a"), "database")
+_HERE = WorkerFigures(WorkerId("b"), "arq")
 _ELSEWHERE = WorkerFigures(WorkerId("b"), "inline")
-_SILENT = WorkerFigures(WorkerId("a"), "database", seen=31.0, live=False)
+_SILENT = WorkerFigures(WorkerId("b"), "arq", seen=31.0, live=False)
 
 ALERT = Alert(
     name="no-worker",
-    why="The engine that carries new users has no living worker, so what is uploaded next waits.",
+    why="An engine that new users may be given has no living worker, so what they upload waits.",
     severity=Severity.CRITICAL,
     unit=Unit.SECONDS,
     find=_find,
@@ -35,9 +42,11 @@ ALERT = Alert(
         one(_look(20.0, _SILENT), _look(0.0, _SILENT), _look(10.0, _SILENT)),
     ],
     quiet=[
-        one(_look(20.0, _ELSEWHERE, _HERE), _look(0.0), _look(10.0)),
+        one(_look(20.0, _HERE), _look(0.0), _look(10.0)),
         one(_look(20.0), _look(0.0, _HERE), _look(10.0)),
         one(_look(20.0)),  # the first look
+        one(_look(20.0), Figures(0.0), Figures(10.0)),  # it was rolled out just now
+        one(*(_look(at, paused=True) for at in (20.0, 0.0, 10.0))),
     ],
     otherwise=15.0,
     rises=1,

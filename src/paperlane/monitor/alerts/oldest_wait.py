@@ -7,16 +7,17 @@ from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
-    yield Reading(sight.now.oldest, params={"waiting": f"{sight.now.queued}"})
+    """Since it could run: what was started again today waits since then, however old it is; what is paused does not."""
+    yield Reading(sight.now.oldest, params={"waiting": f"{sight.now.startable}"})
 
 
 ALERT = Alert(
     name="oldest-wait",
-    why="The task that is next in some user's line has waited for long: work comes in faster than it is done.",
+    why="The task that is next in some user's line could run for long: work comes in faster than it is done.",
     severity=Severity.WARNING,
     unit=Unit.SECONDS,
     find=_find,
-    loud=[one(Figures(0.0, queued=1, oldest=301.0))],
-    quiet=[one(Figures(0.0)), one(Figures(0.0, queued=90, oldest=299.0))],
+    loud=[one(Figures(0.0, queued=1, startable=1, oldest=301.0))],
+    quiet=[one(Figures(0.0)), one(Figures(0.0, queued=90, startable=90, oldest=299.0))],
     setting="alert_oldest_seconds",
 )

@@ -7,17 +7,22 @@ from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
+    """Of those that could run now, as the alert `queue` counts them."""
     for user, waiting in sight.now.backlogs.items():
         yield Reading(waiting, user, {"user": user})
 
 
 ALERT = Alert(
     name="user-backlog",
-    why="One user has so much waiting that their limit, or a mistake of a program of theirs, deserves a look.",
+    why="So many tasks of one user wait that could run now that their limit, or a program of theirs, deserves a look.",
     severity=Severity.WARNING,
     unit=Unit.NUMBER,
     find=_find,
     loud=[one(Figures(0.0, queued=21, backlogs={"ann": 21})), one(Figures(0.0, backlogs={"bob": 3, "ann": 400}))],
-    quiet=[one(Figures(0.0)), one(Figures(0.0, queued=60, backlogs={"ann": 20, "bob": 20, "cleo": 20}))],
+    quiet=[
+        one(Figures(0.0)),
+        one(Figures(0.0, queued=60, backlogs={"ann": 20, "bob": 20, "cleo": 20})),
+        one(Figures(0.0, queued=400, backlogs={})),  # of tonight, or paused
+    ],
     setting="alert_user_backlog",
 )

@@ -1,6 +1,6 @@
-"""A worker is silent, or vanished with tasks."""
+"""Workers of an engine on a machine are silent, or vanished with tasks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from paperlane.model.figures import Figures, WorkerFigures
@@ -10,18 +10,30 @@ from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
 
 _PATIENCE = 2 / 3  # of a lease: two heartbeats are missed
 _TOLD = 3  # looks for which one that vanished stays in sight, also where another took its place at once
+_NAMED = 3  # of those that are gone
 _LATE = 30.0  # seconds by which it may be counted before or after that its tasks crashed
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
-    """Those that are silent, and those that were there at one look, and not at the next.
+    """How many of an engine are gone on a machine: where one after the other is, that is one trouble."""
+    of_each: dict[str, list[tuple[WorkerFigures, bool | None]]] = {}
+    for worker, gone in _seen(sight):
+        of_each.setdefault(f"{worker.engine} on {worker.host}", []).append((worker, gone))
+    for subject, found in of_each.items():
+        gone = [worker for worker, is_gone in found if is_gone]
+        unknown = not gone and any(is_gone is None for _, is_gone in found)
+        yield Reading(None if unknown else len(gone), subject, _params([worker for worker, _ in found], gone))
+
+
+def _seen(sight: Sight) -> Iterator[tuple[WorkerFigures, bool | None]]:
+    """Those that are silent, and those that were there at one look, and not at the next: is each gone? None: unknown.
 
     One that is told to stop leaves too: gone is who was silent before, or whose engine had attempts that crashed at
     about that time. It is over when another worker of that engine has begun since, or is not remembered any more.
     """
     for worker in sight.now.workers:
         if _is_silent(sight.now, worker):
-            yield _reading(worker, 1) if sight.goes_on else Reading(None, worker.id)
+            yield worker, True if sight.goes_on else None
     looks = [*sight.before, sight.now]
     present = {worker.id for worker in sight.now.workers}
     for age, (before, after) in enumerate(reversed(list(pairwise(looks)))):
@@ -30,16 +42,17 @@ def _find(sight: Sight) -> Iterator[Reading]:
             if worker.id in there | present:
                 continue
             if _is_silent(before, worker) or _crashed(looks, worker.engine, before.at, after.at):
-                yield _reading(worker, int(age < _TOLD or not _replaced(sight.now, worker, before.at)))
+                yield worker, age < _TOLD or not _replaced(sight.now, worker, before.at)
 
 
 def _is_silent(look: Figures, worker: WorkerFigures) -> bool:
     return worker.seen > look.lease * _PATIENCE
 
 
-def _reading(worker: WorkerFigures, value: float) -> Reading:
-    params = {"worker": worker.id, "engine": worker.engine, "host": worker.host, "running": f"{worker.running}"}
-    return Reading(value, worker.id, params)
+def _params(of: Sequence[WorkerFigures], gone: Sequence[WorkerFigures]) -> Mapping[str, str]:
+    names = ", ".join([worker.id for worker in gone][:_NAMED])
+    running = sum(worker.running for worker in gone)
+    return {"worker": names, "engine": of[0].engine, "host": of[0].host, "running": f"{running}"}
 
 
 def _crashed(looks: Sequence[Figures], engine: str, since: float, until: float) -> bool:
@@ -81,5 +94,5 @@ ALERT = Alert(
         ),  # another took its place
     ],
     rises=1,
-    falls=1,
+    falls=3,  # or one that crashes every minute would be told each time
 )
