@@ -212,13 +212,16 @@ def test_what_no_worker_reads_is_looked_for_by_index_among_the_next(bench: Bench
     assert not any(scans(plan) or sorts_a_backlog(plan) for plan in plans.values())
 
 
-@pytest.mark.parametrize("user", [None, UserId(5)])
-def test_the_queue_asks_for_the_first_ready_task_of_each_lane_and_no_more(bench: Bench, user: UserId | None):
+@pytest.mark.parametrize(("user", "longest"), [(None, 0), (None, 50), (UserId(5), 0)])
+def test_the_queue_asks_for_the_first_ready_task_of_each_lane_and_no_more(
+    bench: Bench, user: UserId | None, longest: int
+):
     fill(bench)
-    plans = plans_of(bench.ledger, lambda: bench.ledger.queue(user))
+    plans = plans_of(bench.ledger, lambda: bench.ledger.queue(user, 100, longest))
     ready = Access("tasks", "tasks_ready", whole=False)
     heads = {statement: plan for statement, plan in plans.items() if ready in plan.accesses}
-    assert len(heads) == 2  # of all lanes for the longest wait, and of those that are shown
+    # of all lanes for the longest wait, of those that are shown for theirs, and of those that are shown for this
+    assert len(heads) == (3 if longest else 2)
     for statement, plan in heads.items():
         assert re.search(r"ORDER BY tasks\.sort_key, tasks\.id\s+LIMIT", statement), statement
         assert plan.of("tasks") == {ready}, plan

@@ -39,6 +39,7 @@ from paperlane.model.tasks import (
     Queue,
     Recovery,
     Renewal,
+    Service,
     Sought,
     Span,
     State,
@@ -312,8 +313,11 @@ class Ledger(Protocol):
         """Another number soon after somebody committed something; cheap enough to ask 50 times a second."""
         ...
 
-    def queue(self, user: UserId | None = None, most: int = 100) -> Queue:
-        """What runs and waits; of lanes one by one those in which most waits, at most so many, or one user's."""
+    def queue(self, user: UserId | None = None, most: int = 100, longest: int = 0) -> Queue:
+        """What runs and waits; of lanes one by one those in which most waits, at most so many, or one user's.
+
+        Besides them so many whose next tasks have waited `longest`, which may be the same.
+        """
         ...
 
     def members(self) -> Sequence[Member]: ...
@@ -349,8 +353,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
-        """Slot-seconds that each of these users had in the last so many seconds: the last tries of their tasks."""
+    def served(self, users: Sequence[UserId], seconds: float) -> Service:
+        """What each of these users had in the last so many seconds, and all together: the last tries of their tasks."""
         ...
 
     # schedules

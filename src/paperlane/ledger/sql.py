@@ -110,6 +110,7 @@ from paperlane.model.tasks import (
     Queue,
     Recovery,
     Renewal,
+    Service,
     Sought,
     Span,
     State,
@@ -329,11 +330,11 @@ class SqlLedger:
         with told():
             return self.dialect.changed()
 
-    def queue(self, user: UserId | None = None, most: int = 100) -> Queue:
+    def queue(self, user: UserId | None = None, most: int = 100, longest: int = 0) -> Queue:
         def question(connection: Connection) -> Queue:
             now = self._now(connection)
             too_new = unread.unreadable(connection, self.dialect, now - self.rules.lease) if user is None else ()
-            return views.queue(connection, now, user, most, self.rules, too_new)
+            return views.queue(connection, now, user, most, longest, self.rules, too_new)
 
         return self._ask(question)
 
@@ -364,8 +365,8 @@ class SqlLedger:
     def failures(self, since: float) -> Failures:
         return self._ask(lambda connection: watching.failures(connection, self.dialect, since))
 
-    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
-        def question(connection: Connection) -> Mapping[UserId, float]:
+    def served(self, users: Sequence[UserId], seconds: float) -> Service:
+        def question(connection: Connection) -> Service:
             now = self._now(connection)
             return watching.served(connection, users, now - seconds, now)
 

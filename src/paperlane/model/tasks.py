@@ -324,6 +324,14 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """Slot-seconds that tasks had for a time: those of some users, and of `all` whose lanes hold something now."""
+
+    of: Mapping[UserId, float]
+    all: float
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What one look through the newest tasks found, newest first, and among how many.
 
@@ -566,9 +574,9 @@ class Queue:
     """What runs and waits: `oldest` is the longest that any lane tells of the task that is next in it.
 
     `limit` is how many tasks may run at once in the whole system, `default_limit` what the settings say of that.
-    `busy` lanes hold something; those of `lanes` are told one by one, and all count in the sums. `repairs` is how often
-    a lane's counters were put right since the database was made. What no worker can read is told only where everybody's
-    lanes are.
+    `busy` lanes hold something, `weights` in all; those of `lanes` are told one by one, and all count in the sums.
+    `repairs` is how often a lane's counters were put right since the database was made. What no worker can read is told
+    only where everybody's lanes are.
     """
 
     queued: int
@@ -577,6 +585,7 @@ class Queue:
     limit: int
     default_limit: int
     busy: int
+    weights: float
     lanes: Sequence[Lane]
     engines: Sequence[EngineState]
     repairs: int
