@@ -170,7 +170,7 @@ def test_what_is_told_not_to_be_there_yet_is_not():
 
 
 def test_each_figure_has_its_line():
-    nothing = Queue(0, 0, 0.0, 1, 1, 0, 0.0, lanes=[], engines=[], repairs=0)
+    nothing = Queue(0, 0, 0.0, 1, 1, 0, lanes=[], engines=[], repairs=0)
     seen = Look(nothing, LaneUse(UserId(0), 0, 0, 0, 0, 0, 0.0), dead=0)
     figures = [metric.name + "_total" * (metric.type == "counter") for metric in Figures(seen, {}).collect()]
     assert len(figures) > 5

@@ -531,9 +531,7 @@ OWN = {
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
     ("PUT", "/api/v1/queue/limit"),
-    ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
-    ("GET", "/api/v1/users/{user}"),
     ("PATCH", "/api/v1/users/{user}"),
     ("POST", "/api/v1/users/{user}/token"),
     ("POST", "/api/v1/users/{user}/revoke"),
@@ -545,6 +543,8 @@ ADMINS = {
 
 
 LOOKERS = {
+    ("GET", "/api/v1/users"),
+    ("GET", "/api/v1/users/{user}"),
     ("GET", "/api/v1/workers"),
     ("GET", "/api/v1/audit"),
     ("GET", "/api/v1/errors"),
@@ -782,6 +782,13 @@ async def test_only_admins_do_what_admins_do(house: House):
             assert answer.status_code == status, (verb, path, name)
 
 
+async def test_admins_and_viewers_look_at_what_operators_look_at(house: House):
+    for verb, path in sorted(LOOKERS):
+        for name, status in (("adam", 200), ("vera", 200), ("ann", 403), ("nobody", 401)):
+            answer = await house[name].request(verb, f"http://test{path.format(user=1)}")
+            assert answer.status_code == status, (path, name)
+
+
 async def test_an_admin_adds_changes_and_revokes_users(house: House):
     made = (await house["adam"].post("/users", json={"name": "zoe", "limit": 3})).json()
     assert (made["name"], made["role"], made["limit"]) == ("zoe", "user", 3)
@@ -790,6 +797,10 @@ async def test_an_admin_adds_changes_and_revokes_users(house: House):
     changed = await house["adam"].patch(f"/users/{made['id']}", json={"limit": 5, "weight": 2.0, "engine": "inline"})
     assert (changed.json()["limit"], changed.json()["weight"], changed.json()["engine"]) == (5, 2.0, "inline")
     assert (await house["adam"].patch(f"/users/{made['id']}", json={"weight": 0})).status_code == 422
+    nothing = await house["adam"].patch(f"/users/{made['id']}", json={})
+    assert (nothing.status_code, "Nothing of zoe was named" in nothing.json()["detail"]) == (422, True)
+    written = (await house["adam"].get("/audit?what=user changed")).json()["items"]
+    assert [one["details"]["name"] for one in written] == ["zoe"]
     assert (await house["adam"].post("/users", json={"name": "zoe"})).status_code == 409
     assert (await house["adam"].post(f"/users/{made['id']}/revoke")).json() == {"revoked": 1}
     assert (await house["nobody"].get("/session", headers=own)).status_code == 401
@@ -1052,13 +1063,22 @@ async def test_a_part_with_an_endless_header_is_refused(house: House):
 
 
 @pytest.mark.parametrize(
-    "back", ["//evil.example", "/\\evil.example", "/\t/evil.example", "http://evil.example", "/a//b"]
-)
+    "back",
+    [
+        "//evil.example", "/\\evil.example", "/\t/evil.example", "http://evil.example", "/a//b", "//evil.example?x=/tasks",
+        "?next=//evil.example", "/#//evil.example",
+    ],
+)  # fmt: skip
 async def test_a_choice_of_language_and_a_sign_in_lead_to_no_other_site(house: House, back: str):
     answer = await house["nobody"].get("http://test/language/zh", params={"back": back})
     assert answer.headers["location"] == "/"
-    good = await house["nobody"].get("http://test/language/zh", params={"back": "/tasks/01abc"})
-    assert good.headers["location"] == "/tasks/01abc"
+    for kept, to in (
+        ("/tasks/01abc", "/tasks/01abc"),
+        ("/admin/tasks?status=failed&lang=en&user=7", "/admin/tasks?status=failed&user=7"),
+        ("/?a=//evil.example#b\r\nLocation: x", "/?a=%2F%2Fevil.example%23b%0D%0ALocation%3A+x"),
+    ):
+        good = await house["nobody"].get("http://test/language/zh", params={"back": kept})
+        assert good.headers["location"] == to
     await house["nobody"].post("/session", json={"token": house.tokens["ann"]})
     assert (await house["nobody"].get("http://test/sign-in", params={"next": back})).headers["location"] == "/"
 
@@ -1077,6 +1097,9 @@ async def test_figures_are_for_admins_and_for_this_machine(house: House):
     ):  # the test's client is on this machine
         asked = await house["nobody"].get("http://test/metrics", headers={"Host": host})
         assert asked.status_code == status, host
+    for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via"):
+        asked = await house["nobody"].get("http://test/metrics", headers={"Host": "localhost", header: "192.0.2.1"})
+        assert asked.status_code == 403, header
     proxied = {"Host": "localhost", "X-Forwarded-For": "192.0.2.1"}
     assert (await house["nobody"].get("http://test/metrics", headers=proxied)).status_code == 403
     assert (await house["ann"].get("http://test/metrics", headers=proxied)).status_code == 403

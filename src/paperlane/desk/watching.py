@@ -100,11 +100,13 @@ class Watching:
         Shown are so many in which most waits, and so many that wait longest: who waits unfairly may have little.
         """
         check_looks(by)
-        found = self.ledger.queue(None, most, most)
+        deepest = self.ledger.queue(None, most)
+        lanes = {lane.user: lane for lane in (*self.ledger.longest(most), *deepest.lanes)}
+        found = replace(deepest, lanes=[lanes[user] for user in sorted(lanes)])
         served = self.ledger.served([lane.user for lane in found.lanes], SERVICE_SECONDS)
         shares = {
             lane.user: Share(
-                fair=_part(lane.weight, found.weights),
+                fair=_part(lane.weight, served.weights),
                 running=_part(lane.running, found.running),
                 service=_part(served.of[lane.user], served.all),
                 seconds=served.of[lane.user],

@@ -28,6 +28,7 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
+    Lane,
     LaneUse,
     Lease,
     Letters,
@@ -313,11 +314,12 @@ class Ledger(Protocol):
         """Another number soon after somebody committed something; cheap enough to ask 50 times a second."""
         ...
 
-    def queue(self, user: UserId | None = None, most: int = 100, longest: int = 0) -> Queue:
-        """What runs and waits; of lanes one by one those in which most waits, at most so many, or one user's.
+    def queue(self, user: UserId | None = None, most: int = 100) -> Queue:
+        """What runs and waits; of lanes one by one those in which most waits, at most so many, or one user's."""
+        ...
 
-        Besides them so many whose next tasks have waited `longest`, which may be the same.
-        """
+    def longest(self, most: int) -> Sequence[Lane]:
+        """The lanes whose next tasks have waited longest, at most so many, and none that is paused."""
         ...
 
     def members(self) -> Sequence[Member]: ...

@@ -99,6 +99,7 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
+    Lane,
     LaneUse,
     Lease,
     Letters,
@@ -330,13 +331,16 @@ class SqlLedger:
         with told():
             return self.dialect.changed()
 
-    def queue(self, user: UserId | None = None, most: int = 100, longest: int = 0) -> Queue:
+    def queue(self, user: UserId | None = None, most: int = 100) -> Queue:
         def question(connection: Connection) -> Queue:
             now = self._now(connection)
             too_new = unread.unreadable(connection, self.dialect, now - self.rules.lease) if user is None else ()
-            return views.queue(connection, now, user, most, longest, self.rules, too_new)
+            return views.queue(connection, now, user, most, self.rules, too_new)
 
         return self._ask(question)
+
+    def longest(self, most: int) -> Sequence[Lane]:
+        return self._ask(lambda connection: views.longest(connection, self._now(connection), most, self.rules))
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))

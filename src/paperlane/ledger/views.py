@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -269,13 +268,7 @@ def moved_since(connection: Connection, dialect: Dialect, seen: Mapping[TaskId, 
 
 
 def queue(
-    connection: Connection,
-    now: float,
-    user: UserId | None,
-    most: int,
-    longest: int,
-    rules: Rules,
-    too_new: Sequence[Unreadable],
+    connection: Connection, now: float, user: UserId | None, most: int, rules: Rules, too_new: Sequence[Unreadable]
 ) -> Queue:
     """What waits and runs, by engine and, for at most so many, by lane; only one user's lane when asked so.
 
@@ -286,16 +279,15 @@ def queue(
     of_user, of_engine = _leased(connection, user)
     depths = _depths(connection, meant, of_engine)
     max_running, repairs = connection.execute(select(system.c.max_running, system.c.repairs)).one()
-    firsts = _firsts(connection, whose, longest, rules)
+    since = select(func.min(_first_since(lanes))).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *whose)
     return Queue(
         queued=sum(depth.queued for depth in depths.values()),
         running=sum(depth.running for depth in depths.values()),
-        oldest=_waited(now, min(firsts.values(), default=None)),
+        oldest=_waited(now, connection.scalar(since, {"ageing": rules.ageing})),
         limit=max_running or rules.system_limit,
         default_limit=rules.system_limit,
         busy=sum(depth.busy for depth in depths.values()),
-        weights=sum(depth.weights for depth in depths.values()),
-        lanes=_lanes(connection, meant, of_user, most, list(firsts)[:longest], now, rules),
+        lanes=_lanes(connection, meant, of_user, most, now, rules),
         engines=_engines(connection, depths),
         repairs=repairs,
         unreadable=too_new,
@@ -316,41 +308,16 @@ def _first_since(of: FromClause) -> ScalarSelect[float]:
     return first.with_hint(tasks, "FORCE INDEX (tasks_ready)", "mysql").limit(1).correlate(of).scalar_subquery()
 
 
-def _firsts(connection: Connection, whose: _Conditions, longest: int, rules: Rules) -> Mapping[int, float]:
-    """Since when the next tasks of those lanes wait that wait longest, by user, at least of one; {} where none does."""
-    since = _first_since(lanes).label("since")
-    first: Select[*tuple[Any, ...]] = select(literal(0), func.min(since))  # cheaper than to sort them all
-    some: Select[*tuple[Any, ...]] = select(lanes.c.user_id, since).order_by(since, lanes.c.user_id).limit(longest)
-    asked = (some if longest else first).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *whose)
-    return {user: at for user, at in connection.execute(asked, {"ageing": rules.ageing}) if at is not None}
-
-
 def _waited(now: float, since: float | None) -> float:
     return 0.0 if since is None else max(0.0, now - since)
 
 
 def _lanes(
-    connection: Connection,
-    meant: _Conditions,
-    leased: Mapping[int, int],
-    most: int,
-    besides: Sequence[int],
-    now: float,
-    rules: Rules,
+    connection: Connection, meant: _Conditions, leased: Mapping[int, int], most: int, now: float, rules: Rules
 ) -> Sequence[Lane]:
-    """Those in which most waits, and those of some users besides, in the order of their users."""
+    """Those in which most waits, in the order of their users."""
     deepest = (lanes.c.ready + lanes.c.waiting).desc()
-    asked = [select(lanes).where(*meant).order_by(deepest, lanes.c.user_id).limit(most)]
-    asked += [select(lanes).where(*meant, lanes.c.user_id.in_(besides))] if besides else []
-    found = {
-        lane.user: lane for each in asked for lane in _told(connection, each.subquery("shown"), leased, now, rules)
-    }
-    return [found[user] for user in sorted(found)]
-
-
-def _told(
-    connection: Connection, shown: Subquery, leased: Mapping[int, int], now: float, rules: Rules
-) -> Iterable[Lane]:
+    shown = select(lanes).where(*meant).order_by(deepest, lanes.c.user_id).limit(most).subquery("shown")
     # their order keeps SQLite from making one question of the two, and looking at the first task of every lane
     asked = select(shown, _first_since(shown).label("since")).order_by(shown.c.user_id)
     return [
@@ -369,6 +336,16 @@ def _told(
         )
         for row in connection.execute(asked, {"ageing": rules.ageing}).mappings()
     ]
+
+
+def longest(connection: Connection, now: float, most: int, rules: Rules) -> Sequence[Lane]:
+    """Those whose next tasks have waited longest, in the order of their users; nobody paused them."""
+    since = _first_since(lanes).label("since")
+    asked = select(lanes.c.user_id, since).where(BACKLOGGED, lanes.c.ready > 0, lanes.c.paused == 0)
+    asked = asked.order_by(since, lanes.c.user_id)
+    users = [user for user, _ in connection.execute(asked.limit(most), {"ageing": rules.ageing})]
+    of_user, _ = _leased(connection, None)
+    return _lanes(connection, (lanes.c.user_id.in_(users),), of_user, most, now, rules)
 
 
 def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:
@@ -421,7 +398,6 @@ class _Depth:
     queued: int = 0
     running: int = 0
     busy: int = 0
-    weights: float = 0.0
 
 
 def _depths(connection: Connection, meant: _Conditions, leased: Mapping[str, int]) -> Mapping[str, _Depth]:
@@ -430,12 +406,11 @@ def _depths(connection: Connection, meant: _Conditions, leased: Mapping[str, int
         func.sum(lanes.c.ready + lanes.c.waiting),
         func.sum(lanes.c.running),
         func.sum(case((_busy(), 1), else_=0)),
-        func.sum(case((_busy(), lanes.c.weight), else_=0.0)),
     )
     found: dict[str, _Depth] = {}
-    for engine, waits, under_way, busy, weights in connection.execute(asked.where(*meant).group_by(lanes.c.engine)):
+    for engine, waits, under_way, busy in connection.execute(asked.where(*meant).group_by(lanes.c.engine)):
         handed_out = min(int(under_way), leased.get(engine, 0))
-        found[engine] = _Depth(int(waits) + handed_out, int(under_way) - handed_out, int(busy), float(weights))
+        found[engine] = _Depth(int(waits) + handed_out, int(under_way) - handed_out, int(busy))
     return found
 
 

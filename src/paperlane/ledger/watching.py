@@ -167,7 +167,7 @@ def _fault(stored: str | None) -> Fault:
 
 def served(connection: Connection, users: Sequence[UserId], since: float, now: float) -> Service:
     """What each of these users had since then, and all together: their tasks' last tries, over and under way."""
-    holding = {lane.user_id for lane in connection.execute(select(lanes.c.user_id).where(_HOLDS))}
+    holding = dict(connection.execute(select(lanes.c.user_id, lanes.c.weight).where(_HOLDS)).tuples().all())
     begun = case((tasks.c.begun_at > since, tasks.c.begun_at), else_=since)
     done = select(tasks.c.user_id, func.sum(tasks.c.finished_at - begun)).where(
         ENDED,
@@ -176,7 +176,7 @@ def served(connection: Connection, users: Sequence[UserId], since: float, now: f
         tasks.c.begun_at > 0,
     )
     under_way = select(tasks.c.user_id, now - begun).where(UNDER_WAY, RUNNING, tasks.c.begun_at > 0)
-    found = dict.fromkeys(holding.union(users), 0.0)
+    found = dict.fromkeys((*holding, *users), 0.0)
     asked = list(found)
     for at in range(0, len(asked), _USERS):  # by name: joined to the lanes, MariaDB goes through all that has ended
         of_some = done.where(tasks.c.user_id.in_(asked[at : at + _USERS]))
@@ -185,4 +185,5 @@ def served(connection: Connection, users: Sequence[UserId], since: float, now: f
     for user, seconds in connection.execute(under_way):
         if user in found:
             found[user] += max(0.0, seconds)
-    return Service({user: found[user] for user in users}, sum(found[user] for user in holding))
+    everybodys, weights = sum(found[user] for user in holding), sum(holding.values())
+    return Service({user: found[user] for user in users}, everybodys, weights)

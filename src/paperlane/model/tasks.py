@@ -325,10 +325,14 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Slot-seconds that tasks had for a time: those of some users, and of `all` whose lanes hold something now."""
+    """Slot-seconds that tasks had for a time: those of some users, and of `all` whose lanes hold something now.
+
+    `weights` are those of these lanes together.
+    """
 
     of: Mapping[UserId, float]
     all: float
+    weights: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,9 +578,9 @@ class Queue:
     """What runs and waits: `oldest` is the longest that any lane tells of the task that is next in it.
 
     `limit` is how many tasks may run at once in the whole system, `default_limit` what the settings say of that.
-    `busy` lanes hold something, `weights` in all; those of `lanes` are told one by one, and all count in the sums.
-    `repairs` is how often a lane's counters were put right since the database was made. What no worker can read is told
-    only where everybody's lanes are.
+    `busy` lanes hold something; those of `lanes` are told one by one, and all count in the sums. `repairs` is how often
+    a lane's counters were put right since the database was made. What no worker can read is told only where everybody's
+    lanes are.
     """
 
     queued: int
@@ -585,7 +589,6 @@ class Queue:
     limit: int
     default_limit: int
     busy: int
-    weights: float
     lanes: Sequence[Lane]
     engines: Sequence[EngineState]
     repairs: int

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 COOKIE = "paperlane_language"
 
 
-def language_of(connection: HTTPConnection, lang: Annotated[Literal["", "en", "zh"], Query()] = "") -> str:
+async def language_of(connection: HTTPConnection, lang: Annotated[Literal["", "en", "zh"], Query()] = "") -> str:
     """Either "en" or "zh"."""
     wanted = lang or connection.cookies.get(COOKIE, "")
     if wanted in {"en", "zh"}:

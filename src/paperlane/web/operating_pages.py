@@ -124,7 +124,7 @@ class OperatingRoute(PageRoute):
 
     async def refuse(self, request: Request, place: str, name: str, value: str) -> Response:
         """The room's page, with what is wrong in place of what was asked for."""
-        lang = language_of(request)
+        lang = await language_of(request)
         room = max((room for room, address in ROOMS.items() if request.url.path.startswith(address)), key=_depth)
         wrong = wrong_in(lang, place, name, value)
         return await _page(request, house_of(request), lang, "", room, _nothing, wrong=(wrong_status(place), wrong))

@@ -54,7 +54,7 @@ class PageRoute(APIRoute):
 
     async def refuse(self, request: Request, place: str, name: str, value: str) -> Response:
         """The page for an address in which this value, of its path or its query, makes no sense."""
-        lang = language_of(request)
+        lang = await language_of(request)
         more = {"wrong": wrong_in(lang, place, name, value), "without": request.url.path}
         return await show(request, "wrong.html", lang, wrong_status(place), **more)
 
