@@ -167,7 +167,8 @@ def _fault(stored: str | None) -> Fault:
 
 def served(connection: Connection, users: Sequence[UserId], since: float, now: float) -> Service:
     """What each of these users had since then, and all together: their tasks' last tries, over and under way."""
-    holding = dict(connection.execute(select(lanes.c.user_id, lanes.c.weight).where(_HOLDS)).tuples().all())
+    asked = select(lanes.c.user_id, lanes.c.weight).where(_HOLDS)
+    holding = {lane.user_id: lane.weight for lane in connection.execute(asked)}
     begun = case((tasks.c.begun_at > since, tasks.c.begun_at), else_=since)
     done = select(tasks.c.user_id, func.sum(tasks.c.finished_at - begun)).where(
         ENDED,
@@ -177,9 +178,9 @@ def served(connection: Connection, users: Sequence[UserId], since: float, now: f
     )
     under_way = select(tasks.c.user_id, now - begun).where(UNDER_WAY, RUNNING, tasks.c.begun_at > 0)
     found = dict.fromkeys((*holding, *users), 0.0)
-    asked = list(found)
-    for at in range(0, len(asked), _USERS):  # by name: joined to the lanes, MariaDB goes through all that has ended
-        of_some = done.where(tasks.c.user_id.in_(asked[at : at + _USERS]))
+    names = list(found)
+    for at in range(0, len(names), _USERS):  # by name: joined to the lanes, MariaDB goes through all that has ended
+        of_some = done.where(tasks.c.user_id.in_(names[at : at + _USERS]))
         for user, seconds in connection.execute(of_some.group_by(tasks.c.user_id)):
             found[user] += max(0.0, seconds)
     for user, seconds in connection.execute(under_way):
