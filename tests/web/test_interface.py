@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
@@ -1120,6 +1121,19 @@ async def test_counters_that_were_put_right_anywhere_are_a_figure(house: House):
         }
         repairs = families["paperlane_counter_repairs"]
         assert (repairs.type, repairs.samples[0].value) == ("counter", 4)
+
+
+async def test_a_line_of_the_log_names_the_route_and_nothing_that_was_asked_for(house: House):
+    for path, route in (
+        ("/tasks/tasks", "/api/v1/tasks/{task}"),  # as a part of the path itself
+        ("/tasks/api", "/api/v1/tasks/{task}"),
+        ("http://test/admin/users/1", "/admin/users/{user}"),
+        ("http://test/words/a/b", "/words/{group}"),
+        ("/nowhere", ""),
+    ):
+        with capture_logs() as logs:
+            await house["adam"].get(path)
+        assert [line["route"] for line in logs if line["event"] == "answered"] == [route], path
 
 
 async def test_it_is_ready_while_the_database_answers_and_a_worker_lives(house: House, monkeypatch: pytest.MonkeyPatch):
