@@ -125,6 +125,7 @@ def test_service_is_told_of_who_is_asked_for_within_the_time(bench: Bench):
     bench.submit(4)
     assert bench.ledger.served(users, 300.0) == Service({1: 10.0, 2: 15.0}, 25.0, 3.0)  # the third holds nothing now
     assert bench.ledger.served(users, 7.0) == Service({1: 2.0, 2: 7.0}, 9.0, 3.0)
+    assert bench.ledger.served([UserId(3)], 300.0) == Service({3: 10.0}, 25.0, 3.0)
     assert bench.ledger.served([], 300.0) == Service({}, 25.0, 3.0)
 
 
