@@ -36,7 +36,7 @@ from paperlane.records.storage import MB
 from paperlane.web import audit, shapes
 from paperlane.web.errors import LONGEST_HOURS
 from paperlane.web.identity import House, Parts, account_of, house_of
-from paperlane.web.language import Language, language_of
+from paperlane.web.language import Language, language_meant
 from paperlane.web.pacing import pace_of
 from paperlane.web.pages import (
     PageRoute,
@@ -124,7 +124,7 @@ class OperatingRoute(PageRoute):
 
     async def refuse(self, request: Request, place: str, name: str, value: str) -> Response:
         """The room's page, with what is wrong in place of what was asked for."""
-        lang = await language_of(request)
+        lang = await language_meant(request)
         room = max((room for room, address in ROOMS.items() if request.url.path.startswith(address)), key=_depth)
         wrong = wrong_in(lang, place, name, value)
         return await _page(request, house_of(request), lang, "", room, _nothing, wrong=(wrong_status(place), wrong))

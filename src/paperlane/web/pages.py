@@ -24,7 +24,7 @@ from paperlane.records.accounts import Account
 from paperlane.settings import models_of
 from paperlane.web import language
 from paperlane.web.identity import Parts, account_of, house_of
-from paperlane.web.language import Language, language_of
+from paperlane.web.language import Language, language_meant
 from paperlane.web.pacing import pace_of
 from paperlane.web.queue import look_at
 from paperlane.web.session import set_cookie
@@ -54,7 +54,7 @@ class PageRoute(APIRoute):
 
     async def refuse(self, request: Request, place: str, name: str, value: str) -> Response:
         """The page for an address in which this value, of its path or its query, makes no sense."""
-        lang = await language_of(request)
+        lang = await language_meant(request)
         more = {"wrong": wrong_in(lang, place, name, value), "without": request.url.path}
         return await show(request, "wrong.html", lang, wrong_status(place), **more)
 
