@@ -36,9 +36,15 @@ def test_incidents_are_shown_acknowledged_and_silenced(anns: Path):
         assert "143 tasks of ann wait" in table
         assert "at the machine" in table
         assert alerts("unsilence", silence["id"]) == "The silence is over.\n"
+        assert "No engine, worker" not in said
+        typo = alerts("silence", "user-backlog", "--subject", "anne")
+        assert "No engine, worker, host or user is called 'anne' now" in typo
+        assert "paperlane alerts unsilence" in typo  # it may come
+        for known in ("database", "memory"):
+            assert "No engine" not in alerts("silence", "bottleneck", "--subject", known)
         assert "There is no alert 'nonsense'" in alerts("silence", "nonsense", code=2)
         assert {one["name"] for one in json.loads(alerts("kinds", "--json"))} == ALERTS.keys()
         trail = ledger.read(lambda c: c.scalars(select(audit.c.what).where(audit.c.user_id == 0)).all())
     assert [what for what in trail if "alert" in what or "silence" in what] == [
-        "alert acknowledged", "alert silenced", "silence ended",
+        "alert acknowledged", "alert silenced", "silence ended", *["alert silenced"] * 3,
     ]  # fmt: skip

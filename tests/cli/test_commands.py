@@ -463,7 +463,7 @@ def test_workers_are_shown_with_their_slots_and_how_busy_their_machines_are(tmp_
     ledger.close()
     (row,) = json.loads(paperlane("queue", "workers", "--database", url, "--json").stdout)
     shown = [
-        row[name] for name in ("host", "slots", "wants", "least", "most", "cpu (%)", "memory (%)", "running", "live")
+        row[name] for name in ("host", "slots", "wants", "least", "asked", "cpu (%)", "memory (%)", "running", "live")
     ]
     assert shown == ["host", 4, 3, 2, 10, 26, None, 0, True]
     assert "26" in paperlane("queue", "workers", "--database", url).stdout

@@ -25,6 +25,8 @@ def test_what_tasks_came_to_is_printed_by_user(tmp_path: Path):
     ledger.close()
     told = json.loads(paperlane("user", "usage", "--tasks", "--json", "--data", tmp_path).stdout)
     assert [(one["user"], one["queued"], one["cancelled"]) for one in told] == [("ann", 2, 1), ("bob", 0, 0)]
+    refused = paperlane("user", "usage", "--tasks", "--days", 7, "--data", tmp_path)
+    assert (refused.returncode, "--days says nothing to --tasks" in refused.stderr) == (2, True)
     assert {*told[0]} == {
         "user", "queued", "running", "completed", "failed", "cancelled", "CPU seconds", "tokens", "money", "currency"
     }  # fmt: skip

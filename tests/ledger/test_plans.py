@@ -1,6 +1,7 @@
 """How the database carries out the statements that every task passes through: by index, without a sort."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, delete, insert
@@ -10,6 +11,7 @@ from tests.ledger.test_contract import BUSY
 
 from paperlane.ledger import Note
 from paperlane.ledger.schema import UNDER_WAY, attempts, checkpoints, events, lanes, tasks
+from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.unread import unreadable
 from paperlane.model.tasks import (
     Channel,
@@ -212,10 +214,16 @@ def test_what_no_worker_reads_is_looked_for_by_index_among_the_next(bench: Bench
     assert not any(scans(plan) or sorts_a_backlog(plan) for plan in plans.values())
 
 
-@pytest.mark.parametrize("user", [None, UserId(5)])
-def test_the_queue_asks_for_the_first_ready_task_of_each_lane_and_no_more(bench: Bench, user: UserId | None):
+@pytest.mark.parametrize(
+    "ask",
+    [lambda ledger: ledger.queue(None), lambda ledger: ledger.queue(UserId(5)), lambda ledger: ledger.longest(50)],
+    ids=["everybody's", "a user's", "the longest"],
+)
+def test_the_queue_asks_for_the_first_ready_task_of_each_lane_and_no_more(
+    bench: Bench, ask: Callable[[SqlLedger], object]
+):
     fill(bench)
-    plans = plans_of(bench.ledger, lambda: bench.ledger.queue(user))
+    plans = plans_of(bench.ledger, lambda: ask(bench.ledger))
     ready = Access("tasks", "tasks_ready", whole=False)
     heads = {statement: plan for statement, plan in plans.items() if ready in plan.accesses}
     assert len(heads) == 2  # of all lanes for the longest wait, and of those that are shown

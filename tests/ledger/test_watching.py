@@ -18,6 +18,7 @@ from paperlane.model.tasks import (
     Found,
     Progress,
     Retry,
+    Service,
     Sought,
     State,
     TaskId,
@@ -120,9 +121,22 @@ def test_service_is_told_of_who_is_asked_for_within_the_time(bench: Bench):
     )
     bench.clock.pass_time(5)
     users = [UserId(1), UserId(2)]
-    assert bench.ledger.served(users, 300.0) == {1: 10.0, 2: 15.0}
-    assert bench.ledger.served(users, 7.0) == {1: 2.0, 2: 7.0}
-    assert bench.ledger.served([], 300.0) == {}
+    bench.submit(1)
+    bench.submit(4)
+    assert bench.ledger.served(users, 300.0) == Service({1: 10.0, 2: 15.0}, 25.0, 3.0)  # the third holds nothing now
+    assert bench.ledger.served(users, 7.0) == Service({1: 2.0, 2: 7.0}, 9.0, 3.0)
+    assert bench.ledger.served([UserId(3)], 300.0) == Service({3: 10.0}, 25.0, 3.0)
+    assert bench.ledger.served([], 300.0) == Service({}, 25.0, 3.0)
+
+
+def test_who_waits_longest_is_told_however_much_others_have_waiting(bench: Bench):
+    for user, count in ((3, 1), (1, 1), (2, 5), (4, 3)):
+        bench.submit(user, count)
+        bench.clock.pass_time(10)
+    for most, waits in ((1, {3: 40.0}), (2, {1: 30.0, 3: 40.0}), (9, {1: 30.0, 2: 20.0, 3: 40.0, 4: 10.0})):
+        assert {lane.user: lane.oldest for lane in bench.ledger.longest(most)} == waits
+    bench.ledger.lane(UserId(3), paused=True)
+    assert [lane.user for lane in bench.ledger.longest(1)] == [1]
 
 
 def test_what_no_task_can_be_is_refused(bench: Bench):
@@ -155,8 +169,13 @@ def test_no_look_of_an_operator_reads_all_tasks(bench: Bench, monkeypatch: pytes
     plans = plans_of(bench.ledger, look)
 
     def is_bounded(statement: str, plan: Plan) -> bool:
-        """Nothing is read from end to end but what runs, and the newest tasks as far as the limit, without a join."""
+        """Nothing is read from end to end but what runs, and the newest tasks as far as the limit, without a join.
+
+        Of lanes, which are as many as users, it is asked which of them hold something.
+        """
         whole = {access for access in plan.accesses if access.table in HOT and access.whole}
+        if "SELECT lanes.user_id" in statement:
+            whole -= plan.of("lanes")
         newest = {Access("tasks", PRIMARY, whole=True)} if "LIMIT" in statement and len(plan.accesses) == 1 else set()
         return whole <= newest | {Access("tasks", "tasks_worker", whole=True)}
 

@@ -119,7 +119,7 @@ def written_down(connection: Connection) -> None:
     connection.execute(insert(schema.samples), [{"step": step, "at": at, "content": content} for step, at in places])
 
 
-ROOMS = ("", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/audit")
+ROOMS = ("", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/audit")
 
 
 def test_every_page_can_be_read_in_light_and_in_dark_and_on_a_narrow_screen(visit: Visit, house: House):
@@ -159,7 +159,7 @@ def test_plots_are_drawn_for_the_time_that_is_chosen_and_told_by_the_arrow_keys(
     assert plot.bounding_box() == before
 
 
-def test_an_alert_is_acknowledged_and_silenced_where_it_is_told(visit: Visit, house: House):
+def test_an_alert_is_acknowledged_and_silenced_where_it_is_told_and_its_silence_ended(visit: Visit, house: House):
     page = house.page(visit, "adam")
     alert = page.locator("#alerts li", has_text=re.compile(r"tasks? waits?"))
     alert.get_by_role("button", name="Acknowledge").click()
@@ -167,8 +167,15 @@ def test_an_alert_is_acknowledged_and_silenced_where_it_is_told(visit: Visit, ho
     alert.get_by_role("button", name="Silence for 1 h").click()
     expect(alert).to_contain_text("silent until")
     expect(alert.get_by_role("button")).to_have_count(0)
+    page.get_by_role("link", name="All alerts and silences").click()
+    silences = page.get_by_role("region", name="Silences").locator("tbody tr")
+    expect(silences).to_have_count(1)
+    silences.get_by_role("button", name="End").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing is silenced.")).to_be_visible()
+    expect(page.get_by_role("button", name="Silence for 1 h").first).to_be_visible()
     page.goto(f"{house.service.url}/admin/audit")
-    for what in ("alert silenced", "alert acknowledged"):
+    for what in ("silence ended", "alert silenced", "alert acknowledged"):
         expect(page.locator("tbody tr", has_text=what)).to_have_count(1)
 
 
@@ -211,15 +218,19 @@ def test_a_user_gets_another_limit_and_a_token_that_is_shown_once(visit: Visit, 
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Nothing is other than it was.")).to_be_visible()
     page.get_by_label("Tasks at once").fill("7")
+    page.get_by_label("Documents kept (MB)").fill("5")
     page.get_by_label("Paused").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Done.")).to_be_visible()
     page.reload()
     expect(page.get_by_label("Tasks at once")).to_have_value("7")
     expect(page.get_by_label("Paused")).to_be_checked()
+    expect(page.get_by_text("0.0 of 5 used")).to_be_visible()
     page.get_by_label("Paused").uncheck()
+    page.get_by_label("Documents kept (MB)").fill("")  # as the settings say
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Done.")).to_be_visible()
+    expect(page.get_by_text("0.0 used, no limit")).to_be_visible()
     page.get_by_role("button", name="New token").click()
     token = page.get_by_role("textbox", name="Token")
     expect(token).to_be_focused()

@@ -110,8 +110,11 @@ async def test_samples_are_columns_with_gaps_where_nothing_was_known(house: Hous
     found = (await house["vera"].get("/samples")).json()
     assert (found["step"], found["series"]) == (10, {"cpu": [None, 0.5], "queued": [1.0, 2.0]})
     assert found["at"][1] - found["at"][0] == 20
-    some = (await house["vera"].get("/samples", params={"hours": 0.5, "names": "cpu,gone"})).json()
-    assert some["series"] == {"cpu": [None, 0.5], "gone": [None, None]}
+    some = (await house["vera"].get("/samples", params={"hours": 0.5, "names": "cpu,memory,slots.arq"})).json()
+    assert some["series"] == {"cpu": [None, 0.5], "memory": [None, None]}  # of no engine of this name is anything known
+    refused = await house["vera"].get("/samples", params={"names": "cpu,quued"})
+    assert (refused.status_code, "'quued'" in refused.json()["detail"]) == (422, True)
+    assert "queued, running" in refused.json()["hint"]
     assert (await house["vera"].get("/samples", params={"hours": 721})).status_code == 422
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 from tests.web.conftest import House
 
+from paperlane.catalog import CODES
 from paperlane.ledger import dead
 from paperlane.model.tasks import Ended, Failed, Fault, WorkerId
 from paperlane.records.schema import audit
@@ -41,8 +42,9 @@ async def test_a_dead_letter_tells_its_cause_and_when(house: House):
     assert (await house["ann"].get("/dead/causes")).json()["items"] == [{"code": "damaged_file", "count": 1}]
 
 
-async def test_one_sees_ones_own_and_admins_everybodys_without_names(house: House):
-    (own,), (other,) = await failed(house, "ann"), await failed(house, "bob", 1, SLOW)
+async def test_one_sees_ones_own_and_admins_and_viewers_everybodys_without_names(house: House):
+    quoting = Fault(SLOW.code, "Wages of 2031 took too long.")
+    (own,), (other,) = await failed(house, "ann"), await failed(house, "bob", 1, quoting)
     assert [letter["id"] for letter in await listed(house, "ann")] == [own]
     bob = house.desk.accounts.user("bob").id
     assert await listed(house, "ann", user=bob) == await listed(house, "ann", user=2**62) == []
@@ -54,8 +56,13 @@ async def test_one_sees_ones_own_and_admins_everybodys_without_names(house: Hous
     assert "0.md" not in (await house["adam"].get("/dead")).text
     assert [one["id"] for one in await listed(house, "adam", user=bob)] == [other]
     assert len((await house["adam"].get("/dead/causes")).json()["items"]) == 2
-    assert await listed(house, "vera") == await listed(house, "vera", user=bob) == []
-    assert (await house["vera"].get("/dead/causes")).json()["items"] == []
+    assert [one["id"] for one in await listed(house, "vera")] == [other, own]
+    assert [one["id"] for one in await listed(house, "vera", user=bob)] == [other]
+    assert {one["error"]["message"] for one in await listed(house, "adam", user=bob)} == {quoting.message}
+    told = CODES[SLOW.code].message[0]
+    assert {one["error"]["message"] for one in await listed(house, "vera", user=bob)} == {told}
+    assert "0.md" not in (await house["vera"].get("/dead")).text
+    assert len((await house["vera"].get("/dead/causes")).json()["items"]) == 2
     assert (await house["nobody"].get("/dead")).status_code == 401
 
 

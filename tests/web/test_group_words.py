@@ -125,6 +125,19 @@ async def test_words_that_somebody_else_changed_meanwhile_are_overwritten_only_k
     assert (await payment["adam"].get(PAYMENT)).json()["terms"] == {"A": "one"}
 
 
+async def test_who_asks_too_often_saves_no_words_and_loses_none_of_what_they_wrote(payment: House):
+    account = payment.desk.accounts.user("adam")
+    seen = seen_in((await payment["adam"].get(PAGE)).text)
+    payment.desk.accounts.change_user(None, account, quotas={"requests_a_minute": 1})
+    form = {"terms": "A: one", "seen": seen}
+    assert (await payment["adam"].post(PAGE, data=form)).status_code == 303
+    refused = await payment["adam"].post(PAGE, data={"terms": "B: two", "seen": seen})
+    assert (refused.status_code, 1 <= int(refused.headers["retry-after"]) <= 60) == (429, True)
+    assert "so nothing was saved" in refused.text
+    assert "B: two" in refused.text
+    assert payment.desk.words.of(None, "payment").terms == {"A": "one"}
+
+
 async def test_the_page_of_words_keeps_to_the_same_rights(payment: House):
     await payment["adam"].put(PAYMENT, json=WORDS)
     read = await payment["vera"].get(PAGE)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
@@ -539,9 +540,7 @@ OWN = {
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
     ("PUT", "/api/v1/queue/limit"),
-    ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
-    ("GET", "/api/v1/users/{user}"),
     ("PATCH", "/api/v1/users/{user}"),
     ("POST", "/api/v1/users/{user}/token"),
     ("POST", "/api/v1/users/{user}/revoke"),
@@ -553,6 +552,8 @@ ADMINS = {
 
 
 LOOKERS = {
+    ("GET", "/api/v1/users"),
+    ("GET", "/api/v1/users/{user}"),
     ("GET", "/api/v1/workers"),
     ("GET", "/api/v1/audit"),
     ("GET", "/api/v1/errors"),
@@ -790,6 +791,13 @@ async def test_only_admins_do_what_admins_do(house: House):
             assert answer.status_code == status, (verb, path, name)
 
 
+async def test_admins_and_viewers_look_at_what_operators_look_at(house: House):
+    for verb, path in sorted(LOOKERS):
+        for name, status in (("adam", 200), ("vera", 200), ("ann", 403), ("nobody", 401)):
+            answer = await house[name].request(verb, f"http://test{path.format(user=1)}")
+            assert answer.status_code == status, (path, name)
+
+
 async def test_an_admin_adds_changes_and_revokes_users(house: House):
     made = (await house["adam"].post("/users", json={"name": "zoe", "limit": 3})).json()
     assert (made["name"], made["role"], made["limit"]) == ("zoe", "user", 3)
@@ -798,6 +806,10 @@ async def test_an_admin_adds_changes_and_revokes_users(house: House):
     changed = await house["adam"].patch(f"/users/{made['id']}", json={"limit": 5, "weight": 2.0, "engine": "inline"})
     assert (changed.json()["limit"], changed.json()["weight"], changed.json()["engine"]) == (5, 2.0, "inline")
     assert (await house["adam"].patch(f"/users/{made['id']}", json={"weight": 0})).status_code == 422
+    nothing = await house["adam"].patch(f"/users/{made['id']}", json={})
+    assert (nothing.status_code, "Nothing of zoe was named" in nothing.json()["detail"]) == (422, True)
+    written = (await house["adam"].get("/audit?what=user changed")).json()["items"]
+    assert [one["details"]["name"] for one in written] == ["zoe"]
     assert (await house["adam"].post("/users", json={"name": "zoe"})).status_code == 409
     assert (await house["adam"].post(f"/users/{made['id']}/revoke")).json() == {"revoked": 1}
     assert (await house["nobody"].get("/session", headers=own)).status_code == 401
@@ -1060,13 +1072,22 @@ async def test_a_part_with_an_endless_header_is_refused(house: House):
 
 
 @pytest.mark.parametrize(
-    "back", ["//evil.example", "/\\evil.example", "/\t/evil.example", "http://evil.example", "/a//b"]
-)
+    "back",
+    [
+        "//evil.example", "/\\evil.example", "/\t/evil.example", "http://evil.example", "/a//b",
+        "//evil.example?x=/tasks", "?next=//evil.example", "/#//evil.example",
+    ],
+)  # fmt: skip
 async def test_a_choice_of_language_and_a_sign_in_lead_to_no_other_site(house: House, back: str):
     answer = await house["nobody"].get("http://test/language/zh", params={"back": back})
     assert answer.headers["location"] == "/"
-    good = await house["nobody"].get("http://test/language/zh", params={"back": "/tasks/01abc"})
-    assert good.headers["location"] == "/tasks/01abc"
+    for kept, to in (
+        ("/tasks/01abc", "/tasks/01abc"),
+        ("/admin/tasks?status=failed&lang=en&user=7", "/admin/tasks?status=failed&user=7"),
+        ("/?a=//evil.example#b\r\nLocation: x", "/?a=%2F%2Fevil.example%23b%0D%0ALocation%3A+x"),
+    ):
+        good = await house["nobody"].get("http://test/language/zh", params={"back": kept})
+        assert good.headers["location"] == to
     await house["nobody"].post("/session", json={"token": house.tokens["ann"]})
     assert (await house["nobody"].get("http://test/sign-in", params={"next": back})).headers["location"] == "/"
 
@@ -1085,6 +1106,9 @@ async def test_figures_are_for_admins_and_for_this_machine(house: House):
     ):  # the test's client is on this machine
         asked = await house["nobody"].get("http://test/metrics", headers={"Host": host})
         assert asked.status_code == status, host
+    for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via"):
+        asked = await house["nobody"].get("http://test/metrics", headers={"Host": "localhost", header: "192.0.2.1"})
+        assert asked.status_code == 403, header
     proxied = {"Host": "localhost", "X-Forwarded-For": "192.0.2.1"}
     assert (await house["nobody"].get("http://test/metrics", headers=proxied)).status_code == 403
     assert (await house["ann"].get("http://test/metrics", headers=proxied)).status_code == 403
@@ -1105,6 +1129,19 @@ async def test_counters_that_were_put_right_anywhere_are_a_figure(house: House):
         }
         repairs = families["paperlane_counter_repairs"]
         assert (repairs.type, repairs.samples[0].value) == ("counter", 4)
+
+
+async def test_a_line_of_the_log_names_the_route_and_nothing_that_was_asked_for(house: House):
+    for path, route in (
+        ("/tasks/tasks", "/api/v1/tasks/{task}"),  # as a part of the path itself
+        ("/tasks/api", "/api/v1/tasks/{task}"),
+        ("http://test/admin/users/1", "/admin/users/{user}"),
+        ("http://test/words/a/b", "/words/{group}"),
+        ("/nowhere", ""),
+    ):
+        with capture_logs() as logs:
+            await house["adam"].get(path)
+        assert [line["route"] for line in logs if line["event"] == "answered"] == [route], path
 
 
 async def test_it_is_ready_while_the_database_answers_and_a_worker_lives(house: House, monkeypatch: pytest.MonkeyPatch):

@@ -12,16 +12,25 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, insert
 from tests.web.conftest import House
+from tests.web.test_dead import failed
 from tests.web.test_sockets import Socket
 
+from paperlane.desk import dead
 from paperlane.ledger.schema import lanes
 from paperlane.model.tallies import BOUNDS, once
+from paperlane.records import portable, samples
 from paperlane.web import metrics
 from paperlane.web.metrics import Looks
-from paperlane.web.timing import Timing
+from paperlane.web.timing import KINDS, STATUSES, Timing
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = re.compile(r"\b(?:paperlane|process)_[a-z_]+\b")
+
+
+@pytest.fixture(autouse=True)
+def told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scrape of these tests is written anew."""
+    monkeypatch.setattr(metrics, "_EACH", 0.0)
 
 
 def completions(**of_engine: tuple[int, int]) -> dict[str, str]:
@@ -92,7 +101,10 @@ async def test_answers_are_counted_by_what_was_asked(house: House):
         await house["nobody"].get(f"http://test{path}")
     found = await told(house)
     answers = {labels: value for (name, labels), value in found.items() if name == "paperlane_http_answers_total"}
-    assert answers == {"api,2xx": 1, "api,4xx": 1, "batch,2xx": 1, "page,2xx": 1}
+    assert answers.keys() == {f"{kind},{status}" for kind in KINDS for status in STATUSES}  # a rate needs their 0
+    assert {labels: value for labels, value in answers.items() if value} == {
+        "api,2xx": 1, "api,4xx": 1, "batch,2xx": 1, "page,2xx": 1,
+    }  # fmt: skip
     assert [found["paperlane_http_seconds_count", kind] for kind in ("api", "batch", "page")] == [2, 1, 1]
 
 
@@ -143,7 +155,7 @@ async def test_where_thousands_have_work_a_scrape_tells_what_was_seen_before(
 ):
     monkeypatch.setattr(metrics, "_MANY", 1)
     monkeypatch.setattr(metrics, "_AT_LEAST", 0.0)
-    looks = house.app.state.looks = Looks(house.ledger, house.app.state.house.threads)
+    looks = house.app.state.scrapes.looks = Looks(house.desk, house.app.state.house.threads)
     for who in ("ann", "bob"):
         await house.upload(who, "Fine.")
     assert (await scrape(house))["paperlane_queued", "database"] == 2
@@ -155,6 +167,45 @@ async def test_where_thousands_have_work_a_scrape_tells_what_was_seen_before(
     await scrape(house)
     await looks._looking
     assert (await scrape(house))["paperlane_queued", "database"] == 0
+
+
+async def test_however_many_scrape_all_are_told_the_same_for_a_second(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(metrics, "_EACH", 1e9)
+    first = await scrape(house)
+    await house.upload("ann", "Fine.")
+    assert await scrape(house) == first
+    monkeypatch.setattr(metrics, "_EACH", 0.0)
+    texts = await asyncio.gather(*(house["vera"].get("http://test/metrics") for _ in range(5)))
+    assert len({one.text for one in texts}) == 1  # the process's own figures differ at each
+    assert (await scrape(house))["paperlane_queued", "database"] == 1
+
+
+async def test_dead_letters_are_counted_seldom_where_that_takes_long_and_anew_where_somebody_acts(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    async def dead_letters() -> float:
+        return (await scrape(house))["paperlane_dead_letters", ""]
+
+    (task,) = await failed(house, "ann")
+    assert await dead_letters() == 1
+    monkeypatch.setattr(dead, "_RARELY", 1e9)  # as if each count took long
+    await failed(house, "ann")
+    assert await dead_letters() == 1
+    assert len((await house["adam"].get("/dead")).json()["items"]) == 2
+    monkeypatch.setattr(dead, "_OLDEST", 0.0)
+    assert await dead_letters() == 2
+    monkeypatch.setattr(dead, "_OLDEST", 60.0)
+    await house["adam"].post("/dead/discard", json={"ids": [task]})
+    assert await dead_letters() == 1
+
+
+async def test_how_busy_the_machine_is_comes_from_the_last_sample(house: House):
+    assert not {"paperlane_cpu_share", "paperlane_memory_share"} & {name for name, _ in await scrape(house)}
+    now = house.ledger.read(portable.now)
+    for age, cpu in ((200, 0.9), (20, 0.7), (10, 0.25)):
+        house.ledger.write(lambda c, age=age, cpu=cpu: samples.add(c, now - age, {"cpu": cpu, "memory": 0.5}))
+    found = await scrape(house)
+    assert (found["paperlane_cpu_share", ""], found["paperlane_memory_share", ""]) == (0.25, 0.5)
 
 
 async def test_how_late_progress_comes_is_counted_and_what_is_read_again_is_not(house: House):
@@ -190,6 +241,7 @@ async def ran(house: House) -> set[str]:
         ("progress_seconds", ""),
     ):
         house.ledger.tally({(name, label): once(1.0)})
+    house.ledger.write(lambda c: samples.add(c, portable.now(c), {"cpu": 0.5, "memory": 0.5}))
     return {name for name, _ in await told(house)}
 
 
@@ -200,6 +252,10 @@ async def test_the_dashboard_asks_for_what_is_told(house: House):
     assert len(asked) > 20
     wanted = {name for expression in asked for name in NAME.findall(expression)}
     assert wanted <= names, wanted - names
+    (job,) = (one for one in board["templating"]["list"] if one["name"] == "job")
+    assert NAME.findall(job["query"]["query"]) == ["paperlane_look_age_seconds"]
+    for expression in asked:  # or figures of what else is scraped would stand beside ours
+        assert len(NAME.findall(expression)) == expression.count('{job=~"$job"}'), expression
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 

@@ -1,11 +1,13 @@
 """The operators' pages and calls: who sees what of whom, and what they are told."""
 
+import html
 import re
 from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection
 from tests.web.conftest import House
+from tests.web.test_usage import spend
 
 from paperlane.desk.watching import Group, fingerprint, shape_of
 from paperlane.model.documents import UPLOAD_VERSION
@@ -22,11 +24,13 @@ from paperlane.model.tasks import (
     UserId,
     WorkerId,
 )
-from paperlane.records import audit
+from paperlane.records import audit, incidents, portable
 from paperlane.records.accounts import Role
+from paperlane.records.incidents import Incident
+from paperlane.web import operating_pages
 from paperlane.web.operating_pages import timeline
 
-PAGES = ("", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/users/1", "/audit")
+PAGES = ("", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/users/1", "/audit")
 CALLS = ("/workers", "/audit", "/errors")
 SECRET = Fault("odd_table", "The table 'Wages of 2031' has 17 rows too many.", "See 'Wages of 2031'.")
 
@@ -108,6 +112,108 @@ async def test_the_overview_tells_of_each_engine_whose_tasks_wait_and_that_has_n
     assert "引擎 database 有 2 个任务在等待" in await page(house, "vera", "?lang=zh")
     house.ledger.register(WorkerId("tester"), "database", "host", 1, 1, UPLOAD_VERSION)
     assert told not in await page(house, "vera", "")
+
+
+async def test_the_workers_page_tells_who_runs_nothing_but_inline_tasks_while_others_wait(house: House):
+    lone = '<p class="notice">No worker lives but the service'
+    assert lone in await page(house, "vera", "/workers")  # there is not even that
+    house.ledger.register(WorkerId("within the service"), "inline", "host", 1, 4, UPLOAD_VERSION)
+    assert lone not in await page(house, "vera", "/workers")
+    await house.upload("ann", "Fine.")
+    told = await page(house, "vera", "/workers")
+    assert (lone in told, "1 tasks of database wait, and no worker of it lives" in told) == (True, True)
+    house.ledger.register(WorkerId("tester"), "database", "host", 1, 1, UPLOAD_VERSION)
+    assert lone not in await page(house, "vera", "/workers")
+
+
+async def test_alerts_are_paged_and_silences_that_hold_are_listed_with_a_button_to_end_each(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(operating_pages, "_A_PAGE", 2)
+    now = house.ledger.read(portable.now)
+    params = {"value": "9", "limit": "1", "user": "ann"}
+    some = [Incident(name, "user-backlog", name, "warning", 9, 1, now - 60, params) for name in "abcd"]
+    house.ledger.write(lambda c: [incidents.begin(c, one) for one in some])
+    house.ledger.write(lambda c: incidents.end(c, "d", now))
+    adam = house.desk.accounts.user("adam")
+    quiet = [house.desk.alerts.silence(adam, "user-backlog", subject, 2.0) for subject in ("a", "")]
+
+    async def shown(query: str) -> list[str]:
+        return re.findall(r'<li id="(\w)">', await page(house, "vera", f"/alerts{query}"))
+
+    first = await page(house, "vera", "/alerts")
+    assert re.findall(r'<li id="(\w)">', first) == ["c", "b"]
+    (onward,) = re.findall(r'<a href="([^"]*)" rel="next">', first)
+    assert await shown(onward) == ["a"]
+    assert await shown("?state=closed") == ["d"]
+    assert await shown("?state=all") == ["d", "c"]
+    ends = [f"DELETE /alerts/silences/{one.id}" for one in quiet]
+    told = await page(house, "adam", "/alerts")
+    assert [told.count(f'data-call="{end}"') for end in ends] == [1, 1]
+    assert "DELETE" not in first
+    for one in quiet:
+        assert (await house["adam"].delete(f"/alerts/silences/{one.id}")).status_code == 204
+    assert "Nothing is silenced." in await page(house, "vera", "/alerts")
+    assert "没有静默" in await page(house, "vera", "/alerts?lang=zh")
+
+
+async def test_quotas_are_shown_with_what_is_used_of_them_and_changed_with_a_line_in_the_audit_log(house: House):
+    ann = house.desk.accounts.user("ann")
+    await house.upload("ann", "x" * (1 << 19))
+    spend(house, "ann", 20, 0.0)
+    for who, disabled in (("adam", False), ("vera", True)):
+        text = await page(house, who, f"/users/{ann.id}")
+        assert ("0.5 used, no limit" in text, "40 used, no limit" in text) == (True, True)
+        (fields,) = re.findall(r'<fieldset aria-labelledby="quotas"([^>]*)>', text)
+        assert ("disabled" in fields) is disabled
+    change = {"storage_mb": 3, "requests_a_minute": 1_000, "model_tokens": 50}
+    assert (await house["adam"].patch(f"/users/{ann.id}", json=change)).status_code == 200
+    text = await page(house, "vera", f"/users/{ann.id}")
+    for told in ("0.5 of 3 used", "0 of 1,000 used", "40 of 50 used"):
+        assert told in text
+    for name, value in change.items():
+        assert re.search(f'name="{name}"[^>]*value="{value}"', text), name
+    assert '<td class="n">0.5 / 3</td>' in await page(house, "vera", "/users")
+    (written, *_) = (await house["vera"].get("/audit?what=user changed")).json()["items"]
+    assert written["details"] == {"name": "ann", **change}
+
+
+async def test_an_address_that_makes_no_sense_is_told_on_a_page_with_a_way_out(house: House):
+    for path, status, told in (
+        ("/tasks?user=x", 422, "user=x in the address makes no sense."),
+        ("/errors?hours=0", 422, "hours=0 in the address makes no sense."),
+        ("/audit?user=-1", 422, "user=-1 in"),
+        ("/alerts?state=lost", 422, "state=lost in"),
+        ("/queue?lang=fr", 422, "lang=fr in"),
+        ("/users/none", 404, "There is no such page."),
+        (f"/tasks?user={'9' * 300}", 422, f"user={'9' * 60} in"),
+    ):
+        text = await page(house, "adam", path, status)
+        assert (told in text, "Without filters" in text, "<h1>" in text) == (True, True, True), path
+        await page(house, "ann", path, 403)
+        await page(house, "nobody", path, 303)
+        part = await page(house, "adam", path, status, **{"HX-Request": "true"})
+        assert ("<header>" in part, told in part) == (False, True)
+    assert "地址中的 user=x 无效" in await page(house, "adam", "/tasks?user=x&lang=zh", 422)
+    other = await house["ann"].get("http://test/queue?lang=fr")
+    assert (other.status_code, "lang=fr in the address" in other.text) == (422, True)
+    assert (await house["adam"].get("/errors?hours=0")).json()[
+        "code"
+    ] == "invalid_request"  # programs are told as before
+
+
+async def test_filters_stay_when_somebody_signs_in_or_chooses_another_language(house: House):
+    answer = await house["nobody"].get("http://test/admin/tasks?status=failed&name=a%26b")
+    there = answer.headers["location"]
+    assert there == "/sign-in?next=/admin/tasks%3Fstatus%3Dfailed%26name%3Da%2526b"
+    signed_in = await house["adam"].get(f"http://test{there}")
+    assert signed_in.headers["location"] == "/admin/tasks?status=failed&name=a%26b"
+    lost = await house["nobody"].get("http://test/admin/dead?code=odd", headers={"HX-Request": "true"})
+    assert lost.headers["hx-redirect"] == "/sign-in?next=/admin/dead%3Fcode%3Dodd"
+    text = await page(house, "adam", "/tasks?status=failed&lang=en")
+    (other,) = re.findall(r'href="(/language/zh[^"]*)"', text)
+    spoken = await house["adam"].get(f"http://test{html.unescape(other)}")
+    assert spoken.headers["location"] == "/admin/tasks?status=failed"
 
 
 async def test_failures_that_are_alike_are_told_together(house: House):
@@ -238,6 +344,19 @@ async def test_shares_are_told_by_weight_of_running_and_of_service(house: House)
     assert ann.service + bob.service == pytest.approx(1.0)
     assert len(found.lanes) == 2
     assert re.search(r"ann</a>.*75 %.*bob</a>.*25 %", await page(house, "adam", "/queue"), re.DOTALL)
+
+
+async def test_who_waits_longest_is_shown_however_little_they_have_and_shares_are_of_all(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(operating_pages, "_A_PAGE", 1)
+    for who, count in (("ann", 1), ("adam", 2), ("bob", 3)):
+        await house.upload(who, *["Fine."] * count)
+    text = await page(house, "vera", "/queue")
+    rows = re.findall(r'<tr><th scope="row"><a [^>]*>(\w+)</a>.*?</tr>', text)
+    assert rows == ["ann", "bob"]
+    assert text.count('<td class="n">33 %</td>') == 2  # by weight, of three
+    assert "1 users are not" in text
 
 
 async def test_tasks_are_filtered_by_links_and_by_a_name(house: House):

@@ -1,4 +1,4 @@
-"""What models cost is told by user: one's own, and everybody's for admins."""
+"""What models cost is told by user: one's own, and everybody's for admins and viewers."""
 
 import pytest
 from tests.web.conftest import House
@@ -17,12 +17,13 @@ def spend(house: House, name: str, tokens: int, money: float) -> None:
     house.ledger.write(lambda connection: usage.settle(connection, user, now, spendings))
 
 
-async def test_everybody_sees_what_their_own_documents_cost_and_admins_what_all_did(house: House):
+async def test_everybody_sees_what_their_own_documents_cost_and_who_looks_what_all_did(house: House):
     spend(house, "ann", 100, 0.5)
     spend(house, "bob", 10, 2.0)
     own = (await house["ann"].get("usage")).json()["items"]
     assert [(one["name"], one["requests"], one["tokens_in"], one["money"]) for one in own] == [("ann", 1, 100, 0.5)]
     everybody = (await house["adam"].get("usage?days=1")).json()["items"]
+    assert (await house["vera"].get("usage?days=1")).json()["items"] == everybody
     assert [(one["name"], one["money"]) for one in everybody] == [("bob", 2.0), ("ann", 0.5)]
     assert {one["currency"] for one in everybody} == {"USD"}
     assert len((await house["adam"].get("usage?limit=1")).json()["items"]) == 1

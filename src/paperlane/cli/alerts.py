@@ -6,11 +6,12 @@ import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_in, existing
 from paperlane.cli.output import show
-from paperlane.errors import BadRequest
+from paperlane.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from paperlane.desk import Desk
     from paperlane.records.incidents import Incident, Silence
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 
 _AT_ONCE = 100
+_RESOURCES = ("model", "database", "memory", "cpu", "slots")  # of which a bottleneck is told
 
 
 @app.callback()
@@ -107,7 +109,25 @@ def silence(
 
     with desk_in(context, data, database) as desk:
         made = desk.alerts.silence(None, name, subject, hours)
+        is_known = not subject or _is_known(desk, subject)
+    if not is_known:
+        typer.echo(
+            f"No engine, worker, host or user is called {subject!r} now; the silence is there all the same.", err=True
+        )
     typer.echo(f"Silent until {moment(made.until)}: {name}. To end it: paperlane alerts unsilence {made.id}")
+
+
+def _is_known(desk: "Desk", subject: str) -> bool:
+    """Is there an engine, a worker, a host or a user of this name now, or was an incident found of it lately?"""
+    from paperlane.desk import ENGINES
+
+    members, (found, _) = desk.ledger.members(), desk.alerts.page(None, "all", "", _AT_ONCE)
+    names = {*ENGINES, *_RESOURCES, *(one.subject for one in found)}
+    names |= {name for one in members for name in (one.id, one.engine, one.host.partition("/")[0])}
+    try:
+        return subject in names or bool(desk.accounts.user(subject))
+    except NotFound:
+        return False
 
 
 @app.command()

@@ -339,7 +339,7 @@ def workers(
             "slots": one.slots,
             "wants": one.wants,
             "least": one.least,
-            "most": one.asked,
+            "asked": one.asked,
             "cpu (%)": _percent(one.cpu),
             "memory (%)": _percent(one.memory),
             "live": one.live,

@@ -135,8 +135,6 @@ def change(
 ) -> None:
     """Change an account, while everything runs; a lowered limit kills nothing."""
     quotas = _quotas(storage_mb, requests, tokens)
-    if not quotas and all(given is None for given in (role, group, limit, weight, engine, paused)):
-        raise BadRequest(f"Nothing of {name} was named to change.", hint="See: paperlane user set --help.")
     with desk_of(data, database) as desk:
         account = desk.accounts.user(name)
         chosen = None if role is None else _role(role)
@@ -180,7 +178,10 @@ def usage(
         int | None, typer.Option(min=1, max=366, help="The last so many days; else this calendar month.")
     ] = None,
     tasks: Annotated[  # noqa: FBT002
-        bool, typer.Option("--tasks", help="What all tasks of each user came to instead, since they are counted.")
+        bool,
+        typer.Option(
+            "--tasks", help="What all tasks of each user came to instead, since they are counted; not with --days."
+        ),
     ] = False,
     data: Data = None,
     database: Database = None,
@@ -189,6 +190,11 @@ def usage(
     """Show what each user's documents used up at language models, the dearest first."""
     from paperlane.settings import currency_of, models_of
 
+    if tasks and days is not None:
+        raise BadRequest(
+            "--days says nothing to --tasks: what tasks came to is counted in all, not by the day.",
+            hint="Leave one of them out.",
+        )
     with desk_of(data, database) as desk:
         if tasks:
             show(list(_spent(desk)), as_json=as_json, empty="Nobody has an account.")

@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 from paperlane.ai.budget import Spent
 from paperlane.clock import Clock
 from paperlane.desk.choices import check_engine
+from paperlane.desk.rights import check_looks, only_own
 from paperlane.desk.trail import Trail
-from paperlane.errors import Conflict
+from paperlane.errors import BadRequest, Conflict
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import LaneUse, UserId
 from paperlane.records import accounts, usage
-from paperlane.records.accounts import Account, Quotas, Role
+from paperlane.records.accounts import Account, Quotas, Role, Terms
 from paperlane.rollout import RollOut
 from paperlane.settings import Settings
 
@@ -90,12 +91,12 @@ class Accounts:
     def spent(self, by: Account | None, after: int, limit: int) -> Sequence[Spending]:
         """What all tasks of each user came to, by the users' numbers: a page of those after one.
 
-        One's own only, and everybody's for who looks at all, and at the machine itself.
+        One's own only, and everybody's for who sees all.
         """
-        if by is None or by.role is not Role.USER:
+        if (own := only_own(by)) is None:
             used = self.ledger.uses(UserId(after), limit)
         else:
-            used = [use for use in self.ledger.uses(UserId(by.id - 1), 1) if use.user == by.id > after][:limit]
+            used = [use for use in self.ledger.uses(UserId(own - 1), 1) if use.user == own > after][:limit]
         users = [use.user for use in used]
         names, spent = self.names(users), self.ledger.read(lambda connection: usage.of_users(connection, users))
         return [Spending(use, names.get(use.user, ""), spent.get(use.user, Spent())) for use in used]
@@ -104,6 +105,16 @@ class Accounts:
         """All accounts."""
         return self.ledger.read(accounts.everyone)
 
+    def page(self, by: Account | None, after: int, limit: int) -> Sequence[tuple[Account, Terms | None]]:
+        """A page of all accounts after one, the oldest first, with what their lanes may, for who sees all."""
+        check_looks(by)
+        return self.ledger.read(lambda connection: accounts.with_terms(connection, after, limit))
+
+    def one(self, by: Account | None, user: UserId) -> tuple[Account, Terms | None]:
+        """The account of this id with what its lane may, for who sees all; or NotFound."""
+        check_looks(by)
+        return self.ledger.read(lambda c: (accounts.of_id(c, user), accounts.terms(c, user)))
+
     def names(self, users: Sequence[UserId]) -> Mapping[int, str]:
         """What these accounts are called; those that there are not are left out."""
         return self.ledger.read(lambda connection: accounts.names(connection, users))
@@ -111,12 +122,11 @@ class Accounts:
     def used(self, by: Account | None, days: int | None, most: int) -> Sequence[Used]:
         """What documents used up at models in the last so many days, None for this month: the dearest first.
 
-        One's own, and everybody's for admins and at the machine itself.
+        One's own, and everybody's for who sees all.
         """
         now = self.clock.now()
         begin = usage.month_of(now) if days is None else now - (days - 1) * _DAY
-        user = None if by is None or by.operates else by.id
-        found = self.ledger.read(lambda connection: usage.by_user(connection, begin, user))
+        found = self.ledger.read(lambda connection: usage.by_user(connection, begin, only_own(by)))
         spent = [(UserId(user), model, one) for user, models in found.items() for model, one in models.items()]
         spent.sort(key=lambda one: (-one[2].money, -one[2].usage.tokens, one[0], one[1]))
         names = self.names(list({user for user, _, _ in spent[:most]}))
@@ -147,11 +157,15 @@ class Accounts:
 
         Another role brings its usual limit with it, where none is given and the lane had that of the role before. A
         named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`. Of its `quotas`, by the
-        names of `records.accounts.Quotas`, those that are None are as the settings say again.
+        names of `records.accounts.Quotas`, those that are None are as the settings say again. BadRequest where nothing
+        is named.
         """
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
         changes = {name: value for name, value in asked.items() if value is not None} | dict(quotas or {})
+        if not changes:
+            may_be = ", ".join((*asked, *asdict(_AS_SET)))
+            raise BadRequest(f"Nothing of {account.name} was named to change.", hint=f"Name some of: {may_be}.")
         pinned = None if engine is None else "" if engine == _AUTO else engine
         if pinned:
             check_engine(pinned)

@@ -1,20 +1,32 @@
-"""What failed for good: one's own dead letters, or everybody's for admins and at the machine itself."""
+"""What failed for good: one's own dead letters, or everybody's for who sees all; admins handle anybody's."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 
 from sqlalchemy import Connection
 
 from paperlane.clock import Clock
-from paperlane.desk.rights import check_may_change
+from paperlane.desk.rights import check_may_change, only_own
 from paperlane.desk.trail import Trail, operates
+from paperlane.desk.watching import told_to
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import DeadLetter, Fault, Handled, LeftOver, Letters
 from paperlane.records.accounts import Account
 
 _NAMED = 100  # of the dead letters that are left over
+_RARELY = 1_000  # times as long as a count took, none is counted again
+_OLDEST = 60.0  # seconds
 _UNSAID = (None, "", 0.0, inf)  # what does not narrow which letters are meant
+
+
+@dataclass(slots=True)
+class _Count:
+    """How many dead letters there were `at` a monotonic time; to count them took so many seconds."""
+
+    number: int = 0
+    at: float = -inf
+    took: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +36,28 @@ class DeadLetters:
     ledger: Ledger
     clock: Clock
     trail: Trail
+    _last: _Count = field(default_factory=_Count)
 
     def page(self, account: Account | None, which: Letters, cursor: str, limit: int) -> Sequence[DeadLetter]:
-        """A page of dead letters, the latest first: one's own, or everybody's for admins and at the machine."""
-        return self.ledger.dead(_seen_by(account, which), cursor, limit)
+        """A page of dead letters, the latest first: one's own, or everybody's for who sees all."""
+        found = self.ledger.dead(_seen_by(account, which), cursor, limit)
+        return [replace(one, task=replace(one.task, fault=told_to(account, one.task))) for one in found]
 
     def causes(self, account: Account | None, which: Letters) -> Mapping[str, int]:
         """How many dead letters there are of each code."""
         return self.ledger.causes(_seen_by(account, which))
+
+    def count(self) -> int:
+        """How many there are of everybody, as of a minute ago at most: many are counted seldom.
+
+        What is done here itself is seen at once.
+        """
+        last, now = self._last, self.clock.monotonic()
+        if now - last.at > min(_OLDEST, _RARELY * last.took):
+            last.number = sum(self.ledger.causes(Letters()).values())
+            last.at = self.clock.monotonic()
+            last.took = last.at - now
+        return last.number
 
     def replay(self, by: Account | None, which: Letters, cursor: str = "") -> Iterator[Handled]:
         """Start dead letters again, page by page: one's own, or anybody's for admins and at the machine itself."""
@@ -54,6 +80,7 @@ class DeadLetters:
 
         while True:
             handled = act(meant, cursor, note)
+            self._last.at = -inf
             yield handled
             if not (cursor := handled.cursor):
                 return
@@ -73,7 +100,7 @@ def together(pages: Iterable[Handled]) -> Handled:
 
 
 def _seen_by(account: Account | None, which: Letters) -> Letters:
-    return which if account is None or account.operates else _own(account, which)
+    return which if account is None or only_own(account) is None else _own(account, which)
 
 
 def _handled_by(account: Account | None, which: Letters) -> Letters:

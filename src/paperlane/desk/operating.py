@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from paperlane.clock import Clock
 from paperlane.desk.choices import check_engine
+from paperlane.desk.rights import only_own
 from paperlane.desk.trail import Trail, id_of
 from paperlane.errors import BadRequest, Conflict
 from paperlane.ledger import Ledger
@@ -27,8 +28,8 @@ class Operating:
     trail: Trail
 
     def queue(self, account: Account, most: int = 100) -> Queue:
-        """What runs and waits: one's own, or everything for admins and viewers; of so many lanes at most."""
-        return self.ledger.queue(None if account.looks else account.id, most)
+        """What runs and waits: one's own, or everything for who sees all; of so many lanes at most."""
+        return self.ledger.queue(only_own(account), most)
 
     def pause(self, by: Account | None, engine: str, *, paused: bool) -> None:
         """Whether an engine starts tasks. BadRequest for an engine that there is not."""

@@ -24,6 +24,15 @@ _SOONEST, _LATEST = 60, 86_400  # seconds after which a refused upload may be wo
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a user may use at most, by their own quotas or the settings; 0 is no limit."""
+
+    stored: int  # bytes
+    requests: int  # a minute
+    budget: Budget  # at models, in a month
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """What a user uses, and may use at most; 0 is no limit."""
 
@@ -33,10 +42,8 @@ class Use:
     waiting: int
     waiting_limit: int
     stored: int  # bytes
-    stored_limit: int
     spent: Spent  # at models, this month
-    budget: Budget
-    requests_limit: int  # a minute
+    limits: Limits
     sockets_limit: int
 
 
@@ -52,6 +59,14 @@ class Quotas:
         """How many requests a minute this account may make; 0: no limit."""
         own = account.quotas.requests_a_minute
         return self.settings.user_requests_a_minute if own is None else own
+
+    def limits(self, account: Account) -> Limits:
+        """What this account may use at most."""
+        return Limits(
+            storage.limit_of(account.quotas.storage_mb, self.settings.user_storage_mb),
+            self.requests(account),
+            own_budget(account.quotas.model_tokens, Budget.of(self.settings)),
+        )
 
     def sockets(self, account: Account) -> int:
         """How many WebSockets this account may have open."""
@@ -115,10 +130,8 @@ class Quotas:
                 queue.queued,
                 self.ledger.rules.user_backlog,
                 account.stored,
-                storage.limit_of(account.quotas.storage_mb, self.settings.user_storage_mb),
                 sum(usage.since(connection, user, usage.month_of(now(connection))).values(), start=Spent()),
-                own_budget(account.quotas.model_tokens, Budget.of(self.settings)),
-                self.requests(account),
+                self.limits(account),
                 self.sockets(account),
             )
 

@@ -10,15 +10,20 @@ def runs(by: Account | None, owner: UserId) -> bool:
     return by is None or by.operates or by.id == owner
 
 
+def only_own(by: Account | None) -> UserId | None:
+    """Whose figures alone they see; None for who sees everybody's: viewers look at all that admins look at."""
+    return None if by is None or by.looks else by.id
+
+
 def check_may_see_use(by: Account | None, user: UserId) -> None:
-    """NotAllowed for who asks what somebody else uses: one's own is seen, and everybody's by who operates."""
-    if not runs(by, user):
-        raise NotAllowed("Only an admin may see what others use.")
+    """NotAllowed for who asks what somebody else uses, and sees only their own."""
+    if only_own(by) != user:
+        check_looks(by)
 
 
-def check_looks(account: Account) -> None:
+def check_looks(by: Account | None) -> None:
     """NotAllowed for who sees nobody's figures but their own."""
-    if not account.looks:
+    if only_own(by) is not None:
         raise NotAllowed("Only admins and viewers look at this.", hint="Ask an admin for the role viewer.")
 
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 
 from paperlane.catalog import CODES
 from paperlane.clock import Clock
-from paperlane.desk.rights import check_looks
+from paperlane.desk.rights import check_looks, runs
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import (
-    DeadLetter,
     Failure,
     Fault,
     Found,
-    Letters,
     Member,
+    Outline,
     PastAttempt,
     Queue,
     Sought,
@@ -96,19 +95,21 @@ class Watching:
     clock: Clock
 
     def queue(self, by: Account, most: int) -> tuple[Queue, Mapping[UserId, Share]]:
-        """What waits and runs, and how each of the lanes shown fares beside the others that are."""
+        """What waits and runs, and how each of the lanes shown fares beside all others that hold anything.
+
+        Shown are so many in which most waits, and so many that wait longest: who waits unfairly may have little.
+        """
         check_looks(by)
-        found = self.ledger.queue(None, most)
-        users = [lane.user for lane in found.lanes]
-        served = self.ledger.served(users, SERVICE_SECONDS)
-        weights = sum(lane.weight for lane in found.lanes)
-        running, seconds = sum(lane.running for lane in found.lanes), sum(served.values())
+        deepest = self.ledger.queue(None, most)
+        lanes = {lane.user: lane for lane in (*self.ledger.longest(most), *deepest.lanes)}
+        found = replace(deepest, lanes=[lanes[user] for user in sorted(lanes)])
+        served = self.ledger.served([lane.user for lane in found.lanes], SERVICE_SECONDS)
         shares = {
             lane.user: Share(
-                fair=lane.weight / weights,
-                running=lane.running / running if running else 0.0,
-                service=served[lane.user] / seconds if seconds else 0.0,
-                seconds=served[lane.user],
+                fair=_part(lane.weight, served.weights),
+                running=_part(lane.running, found.running),
+                service=_part(served.of[lane.user], served.all),
+                seconds=served.of[lane.user],
             )
             for lane in found.lanes
         }
@@ -118,10 +119,7 @@ class Watching:
         """Everybody's tasks, newest first, as far as one look goes."""
         check_looks(by)
         found = self.ledger.look_for(which, cursor, limit)
-        if by.operates:
-            return found
-        tasks = [replace(one, fault=one.fault and plain(one.fault)) for one in found.tasks]
-        return replace(found, tasks=tasks)
+        return replace(found, tasks=[replace(one, fault=told_to(by, one)) for one in found.tasks])
 
     def task(self, by: Account, task: TaskId) -> tuple[Task, Sequence[PastAttempt]]:
         """A task and its attempts, or NotFound; what it holds is not for who only looks."""
@@ -148,20 +146,6 @@ class Watching:
         ordered = sorted(groups.values(), key=lambda one: (-one.count, -one.last_at, one.fingerprint))
         return Errors(ordered, found.looked, found.whole)
 
-    def letters(self, by: Account, which: Letters, cursor: str, limit: int) -> Sequence[DeadLetter]:
-        """Everybody's dead letters, those that failed last first."""
-        check_looks(by)
-        found = self.ledger.dead(which, cursor, limit)
-        if by.operates:
-            return found
-        told = [replace(one.task, fault=one.task.fault and plain(one.task.fault)) for one in found]
-        return [replace(one, task=task) for one, task in zip(found, told, strict=True)]
-
-    def causes(self, by: Account, which: Letters) -> Mapping[str, int]:
-        """How many of them there are of each code."""
-        check_looks(by)
-        return self.ledger.causes(which)
-
     def workers(self, by: Account) -> Sequence[Member]:
         """Every worker that the ledger knows: those that live first, each engine's together."""
         check_looks(by)
@@ -174,10 +158,20 @@ class Watching:
         return found if by.operates else [_without_owners_words(entry) for entry in found]
 
 
+def _part(of: float, whole: float) -> float:
+    """At most 1: what is looked at later may have grown meanwhile."""
+    return min(1.0, of / whole) if whole > 0 else 0.0
+
+
 def _without_owners_words(entry: Entry) -> Entry:
     if entry.what not in _OWNERS_WORDS:
         return entry
     return replace(entry, details={name: value for name, value in entry.details.items() if name != "name"})
+
+
+def told_to(by: Account | None, task: Task | Outline) -> Fault | None:
+    """What somebody is told of a task's fault: as it was raised only who runs it, else what its code says."""
+    return task.fault if task.fault is None or runs(by, task.user) else plain(task.fault)
 
 
 def plain(fault: Fault) -> Fault:

@@ -28,6 +28,7 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
+    Lane,
     LaneUse,
     Lease,
     Letters,
@@ -39,6 +40,7 @@ from paperlane.model.tasks import (
     Queue,
     Recovery,
     Renewal,
+    Service,
     Sought,
     Span,
     State,
@@ -316,6 +318,10 @@ class Ledger(Protocol):
         """What runs and waits; of lanes one by one those in which most waits, at most so many, or one user's."""
         ...
 
+    def longest(self, most: int) -> Sequence[Lane]:
+        """The lanes whose next tasks have waited longest, at most so many, and none that is paused."""
+        ...
+
     def members(self) -> Sequence[Member]: ...
     def follow_ends(self, heard: Callable[[Sequence[TaskId]], None] | None) -> None:
         """Have `heard` called with each task that this process ends, however it does; None: nobody any more.
@@ -349,8 +355,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
-        """Slot-seconds that each of these users had in the last so many seconds: the last tries of their tasks."""
+    def served(self, users: Sequence[UserId], seconds: float) -> Service:
+        """What each of these users had in the last so many seconds, and all together: the last tries of their tasks."""
         ...
 
     # schedules

@@ -99,6 +99,7 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
+    Lane,
     LaneUse,
     Lease,
     Letters,
@@ -110,6 +111,7 @@ from paperlane.model.tasks import (
     Queue,
     Recovery,
     Renewal,
+    Service,
     Sought,
     Span,
     State,
@@ -337,6 +339,9 @@ class SqlLedger:
 
         return self._ask(question)
 
+    def longest(self, most: int) -> Sequence[Lane]:
+        return self._ask(lambda connection: views.longest(connection, self._now(connection), most, self.rules))
+
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
 
@@ -364,8 +369,8 @@ class SqlLedger:
     def failures(self, since: float) -> Failures:
         return self._ask(lambda connection: watching.failures(connection, self.dialect, since))
 
-    def served(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
-        def question(connection: Connection) -> Mapping[UserId, float]:
+    def served(self, users: Sequence[UserId], seconds: float) -> Service:
+        def question(connection: Connection) -> Service:
             now = self._now(connection)
             return watching.served(connection, users, now - seconds, now)
 

@@ -351,6 +351,16 @@ def _lanes(
     ]
 
 
+def longest(connection: Connection, now: float, most: int, rules: Rules) -> Sequence[Lane]:
+    """Those whose next tasks have waited longest, in the order of their users; nobody paused them."""
+    since = _first_since(lanes).label("since")
+    asked = select(lanes.c.user_id, since).where(BACKLOGGED, lanes.c.ready > 0, lanes.c.paused == 0)
+    asked = asked.order_by(since, lanes.c.user_id)
+    users = [user for user, _ in connection.execute(asked.limit(most), {"ageing": rules.ageing})]
+    of_user, _ = _leased(connection, None)
+    return _lanes(connection, (lanes.c.user_id.in_(users),), of_user, most, now, rules)
+
+
 def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:
     """What became of the tasks of the next users after this one."""
     leased, _ = _leased(connection, None)

@@ -324,6 +324,18 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """Slot-seconds that tasks had for a time: those of some users, and of `all` whose lanes hold something now.
+
+    `weights` are those of these lanes together.
+    """
+
+    of: Mapping[UserId, float]
+    all: float
+    weights: float
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What one look through the newest tasks found, newest first, and among how many.
 

@@ -11,6 +11,20 @@ _LONGEST_NAME = 60
 _OUTCOMES = {"completed_per_minute": "completed", "failed_per_minute": "failed"}
 
 
+NAMES = frozenset(
+    (
+        "queued", "running", "slots", "limit", "oldest", "users", "workers", "dead",
+        "connections", "most_connections", "database_bytes", "cpu", "memory",
+        "completed_per_minute", "failed_per_minute", "api_p95", "page_p95", "batch_p95", "progress_p99",
+        "wait_mean", "completion_mean", "availability",
+    )
+)  # fmt: skip
+"""What a sample may tell of the whole; besides it tells of engines and workers, by their names."""
+
+OF_SOME = ("slots.", "queued.", "running.", "cpu.")
+"""How names begin that are of an engine or of a worker."""
+
+
 def series_of(sight: Sight) -> Series:
     """What is known of it, by name; what is not known is left out."""
     found = {**dict(_now(sight)), **dict(_counted(sight)), **dict(_by_engine(sight)), **dict(_by_worker(sight))}

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from paperlane.catalog import ALARMS, LANGUAGES
+from paperlane.errors import BadRequest
 from paperlane.monitor.alerts import ALERTS
+from paperlane.monitor.sampling import NAMES, OF_SOME
 from paperlane.records.incidents import Incident
 from paperlane.records.samples import Plot
 from paperlane.settings import Settings
@@ -91,13 +93,21 @@ async def look(
     names: Annotated[str, Query(max_length=4_000, description="With commas between them; empty: all.")] = "",
 ) -> answers.Samples:
     """Figures of the last hours: one each 10 s of up to four hours, else one a minute, thinned out beyond a day."""
+    wanted = [name for name in names.split(",") if name][:_MOST_NAMES]
+    if unknown := [name for name in wanted if name not in NAMES and not name.startswith(OF_SOME)]:
+        raise BadRequest(
+            f"There is no figure {unknown[0][:60]!r}.",
+            hint=f"Choose of {', '.join(sorted(NAMES))}; of an engine or a worker: {', '.join(OF_SOME)} with its name.",
+        )
     found = await house.threads(house.desk.alerts.plot, account, hours)
-    return await house.threads(_plot, found, [name for name in names.split(",") if name])
+    return await house.threads(_plot, found, wanted)
 
 
 def _plot(of: Plot, names: Sequence[str]) -> answers.Samples:
     latest = dict.fromkeys(name for series in reversed(of.samples) for name in series)  # what is over goes first
-    wanted = names[:_MOST_NAMES] or sorted(islice(latest, _MOST_NAMES))
+    # an engine or a worker of which nothing was sampled may be none
+    asked = [name for name in names if name in NAMES or name in latest]
+    wanted = asked if names else sorted(islice(latest, _MOST_NAMES))
     series = {name: [one.get(name) for one in of.samples] for name in wanted}
     return {"step": of.step, "at": of.at, "series": series}
 

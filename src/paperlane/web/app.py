@@ -98,7 +98,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.state.sockets = Counter()
     app.state.pace = Pace()
     app.state.counting = counting
-    app.state.looks = metrics.Looks(desk.ledger, threads)
+    app.state.scrapes = metrics.Scrapes(desk, threads, metrics.Looks(desk, threads))
     api = APIRouter(responses=problems.may(429, 503, 507))
     rooms = (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts)
     for room in (*rooms, workers, audit, errors):
@@ -115,7 +115,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)
-    app.add_middleware(Named)
+    app.add_middleware(Named, api=_API)
     app.add_middleware(PaceHeaders)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Heads)

@@ -17,4 +17,13 @@ async def language_of(connection: HTTPConnection, lang: Annotated[Literal["", "e
     return "zh" if first.startswith("zh") else "en"
 
 
+async def language_meant(connection: HTTPConnection) -> str:
+    """The same of an address in which something is wrong, maybe its language."""
+    match connection.query_params.get("lang"):
+        case "en" | "zh" as lang:
+            return lang
+        case _:
+            return await language_of(connection)
+
+
 Language = Annotated[str, Depends(language_of)]

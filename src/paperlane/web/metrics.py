@@ -6,20 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import accumulate
+from math import inf
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from sqlalchemy import Connection
 
+from paperlane.desk import Desk
 from paperlane.errors import NotAllowed
-from paperlane.ledger import Ledger
-from paperlane.model.tallies import BOUNDS, Histogram, Tallies
-from paperlane.model.tasks import LaneUse, Letters, Queue
+from paperlane.model.figures import Series
+from paperlane.model.tallies import BOUNDS, NONE, Histogram, Tallies
+from paperlane.model.tasks import LaneUse, Queue
+from paperlane.records import portable, samples
 from paperlane.threads import Threads
 from paperlane.web import problems
-from paperlane.web.identity import House, Parts, account_of
+from paperlane.web.identity import account_of
+from paperlane.web.timing import KINDS, STATUSES
 
 router = APIRouter(tags=["health"])
 
@@ -27,6 +32,9 @@ _DEEPEST = 10  # users that are told one by one; a series for each of 100,000 wo
 _MANY = 2_000  # users with work; beyond it a look at all their lanes takes longer than a scrape may
 _RARELY = 20  # times as long as such a look took, nobody looks again
 _AT_LEAST = 10.0  # seconds
+_EACH = 1.0  # seconds for which all are told the same, however often they ask
+_LATELY = 60.0  # seconds, after which a sample says nothing of now
+_PROXIED = ("X-Forwarded-", "Forwarded", "Via", "X-Real-Ip")  # how the names of headers begin that proxies add
 
 _LABELS = {
     "wait_seconds": ("engine", "From when a task could start to its first begin."),
@@ -48,10 +56,10 @@ class Look:
     took: float = 0.0
 
 
-def look(ledger: Ledger) -> Look:
-    """Look at all lanes and all dead letters."""
+def look(desk: Desk) -> Look:
+    """Look at all lanes."""
     began = time.monotonic()
-    queue, used, dead = ledger.queue(most=_DEEPEST), ledger.use_of_all(), sum(ledger.causes(Letters()).values())
+    queue, used, dead = desk.ledger.queue(most=_DEEPEST), desk.ledger.use_of_all(), desk.dead.count()
     now = time.monotonic()
     return Look(queue, used, dead, now, now - began)
 
@@ -64,7 +72,7 @@ class Looks:
     a twentieth at most.
     """
 
-    ledger: Ledger
+    desk: Desk
     threads: Threads
     _last: Look | None = None
     _looking: asyncio.Task[Look] | None = field(default=None)
@@ -84,7 +92,7 @@ class Looks:
     def _begin(self) -> asyncio.Task[Look]:
         """The look that is under way, which several may wait for."""
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self.threads(look, self.ledger))
+            self._looking = asyncio.create_task(self.threads(look, self.desk))
             self._looking.add_done_callback(self._keep)
         return self._looking
 
@@ -93,13 +101,50 @@ class Looks:
             self._last = looked.result()
 
 
+@dataclass(slots=True)
+class Scrapes:
+    """What scrapes are told: written anew once a second at most, however many ask."""
+
+    desk: Desk
+    threads: Threads
+    looks: Looks
+    _text: bytes = b""
+    _at: float = -inf
+    _writing: asyncio.Task[bytes] | None = field(default=None)
+
+    async def __call__(self) -> bytes:
+        """The figures in Prometheus's text format."""
+        if time.monotonic() - self._at < _EACH:
+            return self._text
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+            self._writing.add_done_callback(_heard)
+        return await asyncio.shield(self._writing)  # who goes away ends it for nobody else
+
+    async def _write(self) -> bytes:
+        began = time.monotonic()
+        self._text = await self.threads(_written, self.desk, await self.looks())
+        self._at = began
+        return self._text
+
+
+def _heard(writing: asyncio.Task[bytes]) -> None:
+    """Those that wait for it are told what went wrong; it is no surprise where none does any more."""
+    if not writing.cancelled():
+        writing.exception()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Figures:
-    """What runs and waits, what all processes counted, what had to be put right, and this process's connections."""
+    """What runs and waits, what all processes counted, what had to be put right, and this process's connections.
+
+    `load` is the last sample.
+    """
 
     look: Look
     tallies: Tallies
     pool: tuple[int, int] = (0, 0)
+    load: Series = field(default_factory=dict[str, float])
 
     def collect(self) -> Iterator[Metric]:
         """All of them."""
@@ -107,11 +152,22 @@ class Figures:
         yield from self._users()
         yield from self._histograms()
         yield from self._counters()
+        yield from self._load()
         used, most = self.pool
         yield GaugeMetricFamily("paperlane_database_connections", "Connections of this process in use.", value=used)
         yield GaugeMetricFamily("paperlane_database_connections_most", "Connections that it may use.", value=most)
         age = time.monotonic() - self.look.at if self.look.at else 0.0
         yield GaugeMetricFamily("paperlane_look_age_seconds", "How old the figures of all lanes are.", value=age)
+
+    def _load(self) -> Iterator[Metric]:
+        """What no sensor told is left out."""
+        for name, meaning in (("cpu", "CPU"), ("memory", "memory")):
+            gauge = GaugeMetricFamily(
+                f"paperlane_{name}_share", f"How much of its machine's {meaning} is in use, 0 to 1."
+            )
+            if name in self.load:
+                gauge.add_metric([], self.load[name])
+            yield gauge
 
     def _engines(self) -> Iterator[Metric]:
         of_engine = {
@@ -177,7 +233,9 @@ class Figures:
         )
         slots = CounterMetricFamily("paperlane_slot_seconds", "The slot time they took.", labels=["engine", "outcome"])
         answers = CounterMetricFamily("paperlane_http_answers", "Answers by their status.", labels=["kind", "status"])
-        for (name, label), one in sorted(self.tallies.items()):
+        # from the start, for a rate knows nothing of what a series is born with
+        none = {("http_answers", f"{kind}/{status}"): NONE for kind in KINDS for status in STATUSES}
+        for (name, label), one in sorted((none | dict(self.tallies)).items()):
             of = label.rpartition("/")[::2]
             if name == "outcomes":
                 outcomes.add_metric(of, one.count)
@@ -193,7 +251,7 @@ def _buckets(one: Histogram) -> list[tuple[str, float]]:
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=problems.may(403, 408, 413, 429, 503))
-async def metrics(request: Request, house: Parts) -> Response:
+async def metrics(request: Request) -> Response:
     """Figures in Prometheus's text format; with an admin's or a viewer's token, or from this machine itself."""
     account = await account_of(request)
     if not (account is not None and account.looks) and not _is_local(request):
@@ -201,22 +259,26 @@ async def metrics(request: Request, house: Parts) -> Response:
             "Only admins and viewers may read the figures from another machine.",
             hint="Send a token of one: a viewer's is enough.",
         )
-    looks: Looks = request.app.state.looks
-    text = await house.threads(_written, house, await looks())
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+    scrapes: Scrapes = request.app.state.scrapes
+    return Response(await scrapes(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _written(house: House, seen: Look) -> bytes:
-    ledger = house.desk.ledger
+def _written(desk: Desk, seen: Look) -> bytes:
+    ledger = desk.ledger
     registry = CollectorRegistry()
-    registry.register(Figures(seen, ledger.tallies(), ledger.pool()))
+    registry.register(Figures(seen, ledger.tallies(), ledger.pool(), ledger.read(_last_sample)))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
+def _last_sample(connection: Connection) -> Series:
+    found = samples.plot(connection, portable.now(connection), _LATELY).samples
+    return found[-1] if found else {}
+
+
 def _is_local(request: Request) -> bool:
     """Does the caller sit on this machine? A proxy's requests say whom they are for, or keep the name asked for."""
-    if request.client is None or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+    if request.client is None or any(name.title().startswith(_PROXIED) for name in request.headers):
         return False
     try:
         asked = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""

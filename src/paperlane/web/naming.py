@@ -19,8 +19,9 @@ _ASKED_ALL_THE_TIME = ("/healthz", "/readyz", "/metrics", "/static")
 class Named:
     """Takes the name that the caller gave (`X-Request-Id`), or makes one; streams pass through untouched."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, api: str) -> None:
         self._app = app
+        self._api = api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = dict(scope.get("headers", ()))
@@ -47,7 +48,7 @@ class Named:
 
         def answered() -> None:
             took = round(1_000 * (time.monotonic() - since), 1)
-            log.debug("answered", method=scope["method"], route=_route(scope), status=status, milliseconds=took)
+            log.debug("answered", method=scope["method"], route=self._route(scope), status=status, milliseconds=took)
 
         if not tracing.listening() or scope["path"].startswith(_ASKED_ALL_THE_TIME):
             await self._app(scope, receive, named)
@@ -57,29 +58,25 @@ class Named:
                 try:
                     await self._app(scope, receive, named)
                 finally:
-                    tracing.note(**_said_of(scope, status))
+                    tracing.note(**_said_of(scope["method"], self._route(scope), status))
                     answered()
+
+    def _route(self, scope: Scope) -> str:
+        """The template of its path, once a route took it, else "": the path itself may be anything."""
+        template: str = getattr(scope.get("route"), "path_format", "")
+        # a route knows the prefix of its own router, not that under which all of the interface is included
+        return f"{self._api}{template}" if template and scope["path"].startswith(f"{self._api}/") else template
 
 
 def _trace() -> dict[str, str]:
     return {"trace_id": trace} if (trace := tracing.tracing_now()) else {}
 
 
-def _said_of(scope: Scope, status: int) -> dict[str, tracing.Value]:
+def _said_of(method: str, route: str, status: int) -> dict[str, tracing.Value]:
     """By OpenTelemetry's names: https://opentelemetry.io/docs/specs/semconv/http/http-spans/."""
-    method, route = scope["method"], _route(scope)
     said: dict[str, tracing.Value] = {"name": f"{method} {route}".strip(), "http.request.method": method}
     if route:
         said["http.route"] = route
     if status:
         said["http.response.status_code"] = status
     return {**said, "fault": str(status)} if status >= 500 else said  # noqa: PLR2004  RFC 9110: the server failed
-
-
-def _route(scope: Scope) -> str:
-    """The form of its path, once somebody took it, else "": the path itself may be anything."""
-    if "route" not in scope:
-        return ""
-    names: dict[str, str] = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
-    path: str = scope["path"]
-    return "/".join(names.get(part, part) for part in path.split("/"))

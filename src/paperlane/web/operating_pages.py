@@ -4,31 +4,54 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from paperlane.catalog import tell, words
+from paperlane.catalog import ALARMS, LANGUAGES, tell, words
 from paperlane.desk import ENGINES, STATES, name_of
 from paperlane.desk.watching import SERVICE_SECONDS, Group
 from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger.dead import cursor_of
 from paperlane.ledger.sense import LARGEST_LIMIT, LARGEST_WEIGHT, LEAST_WEIGHT
 from paperlane.ledger.watching import AT_ONCE, MOST_DEAD
-from paperlane.model.tasks import BatchId, Fault, Letters, PastAttempt, Sought, Task, TaskId, UserId
+from paperlane.model.tasks import (
+    BatchId,
+    EngineState,
+    Fault,
+    Letters,
+    Member,
+    PastAttempt,
+    Queue,
+    Sought,
+    Task,
+    TaskId,
+    UserId,
+)
 from paperlane.records import accounts
 from paperlane.records.accounts import Account, Role
+from paperlane.records.incidents import Which
+from paperlane.records.storage import MB
 from paperlane.web import audit, shapes
 from paperlane.web.errors import LONGEST_HOURS
-from paperlane.web.identity import House, Parts, account_of
-from paperlane.web.language import Language
-from paperlane.web.pages import must_wait, show, sign_in_first
-
-router = APIRouter(include_in_schema=False)
+from paperlane.web.identity import House, Parts, account_of, house_of
+from paperlane.web.language import Language, language_meant
+from paperlane.web.pacing import pace_of
+from paperlane.web.pages import (
+    PageRoute,
+    address_of,
+    must_wait,
+    show,
+    sign_in_address,
+    sign_in_first,
+    wrong_in,
+    wrong_status,
+)
 
 ROOMS = {
     "overview": "/admin",
+    "alerts": "/admin/alerts",
     "queue": "/admin/queue",
     "tasks": "/admin/tasks",
     "failures": "/admin/errors",
@@ -39,8 +62,12 @@ ROOMS = {
 }
 """Where each page of the operators' is, by its word in the catalogue."""
 
+SILENCES = (1, 24)
+"""Hours for which an alert is silenced by a click."""
+
 HOURS = (1, 6, 24, 7 * 24, 30 * 24)
 _A_PAGE = 50
+_SERVICES_OWN = "inline"  # the engine that the service itself serves
 _OFTEN = 5  # seconds between two looks of a page that shows what goes on now
 _FEW, _MINUTE, _HOUR, _DAY = 10.0, 60.0, 3_600.0, 86_400.0
 
@@ -92,14 +119,45 @@ class Looking:
 Ask = Callable[[Looking], Mapping[str, Any]]
 
 
+class OperatingRoute(PageRoute):
+    """Likewise among the operators' pages, and for nobody else than those."""
+
+    async def refuse(self, request: Request, place: str, name: str, value: str) -> Response:
+        """The room's page, with what is wrong in place of what was asked for."""
+        lang = await language_meant(request)
+        room = max((room for room, address in ROOMS.items() if request.url.path.startswith(address)), key=_depth)
+        wrong = wrong_in(lang, place, name, value)
+        return await _page(request, house_of(request), lang, "", room, _nothing, wrong=(wrong_status(place), wrong))
+
+
+def _depth(room: str) -> int:
+    return len(ROOMS[room])
+
+
+def _nothing(_look: Looking) -> Mapping[str, Any]:
+    return {}
+
+
+router = APIRouter(include_in_schema=False, route_class=OperatingRoute)
+
+
 async def _page(
-    request: Request, house: House, lang: str, name: str, room: str, ask: Ask, *, every: int = 0
+    request: Request,
+    house: House,
+    lang: str,
+    name: str,
+    room: str,
+    ask: Ask,
+    *,
+    every: int = 0,
+    wrong: tuple[HTTPStatus, str] | None = None,
 ) -> Response:
     """A page over what `ask` finds, or only what is asked for again of it; for admins and viewers."""
     account = await account_of(request)
     again = "HX-Request" in request.headers
     if account is None:
-        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"}) if again else sign_in_first(request)
+        there = {"HX-Redirect": sign_in_address(address_of(request))}
+        return Response(status_code=401, headers=there) if again else sign_in_first(request)
     looking = Looking(request, house, account, lang, every)
     more: dict[str, Any] = {
         "look": looking,
@@ -108,15 +166,16 @@ async def _page(
         "frame": "operating_part.html" if again else "operating.html",
         "here": f"{request.url.path}{looking.link()}",
         "moment": shapes.moment,
-        "wrong": "",
     }
     if not account.looks:
         return await show(request, "operating_refused.html", lang, HTTPStatus.FORBIDDEN, **more)
+    if wrong is not None:
+        return await show(request, "operating_wrong.html", lang, wrong[0], wrong=wrong[1], **more)
     try:
         found = {} if must_wait(request, account) else await house.threads(ask, looking)
     except (NotFound, BadRequest) as error:
-        more["wrong"] = looking.told(Fault(error.code, error.message, error.hint))
-        return await show(request, "operating_wrong.html", lang, HTTPStatus(error.status), **more)
+        told = looking.told(Fault(error.code, error.message, error.hint))
+        return await show(request, "operating_wrong.html", lang, HTTPStatus(error.status), wrong=told, **more)
     return await show(request, name, lang, **more, **found)
 
 
@@ -129,18 +188,51 @@ async def overview(
     def ask(look: Looking) -> Mapping[str, Any]:
         workers = look.house.desk.watching.workers(look.account)
         found = house.desk.operating.queue(look.account, 0)
-        served = {one.engine for one in workers if one.live}
         return {
             "queue": found,
-            "unserved": [engine for engine in found.engines if engine.queued and engine.name not in served],
+            "unserved": _unserved(found, workers),
             "workers": [one for one in workers if one.live],
             "gone": sum(not one.live for one in workers),
-            "dead": sum(house.desk.watching.causes(look.account, Letters()).values()),
+            "dead": house.desk.dead.count(),
             "hours": hours,
             "ranges_of": HOURS,
         }
 
     return await _page(request, house, lang, "operating_overview.html", "overview", ask, every=_OFTEN)
+
+
+def _unserved(queue: Queue, workers: Sequence[Member]) -> Sequence[EngineState]:
+    """Engines whose tasks wait, and of which no worker lives."""
+    served = {one.engine for one in workers if one.live}
+    return [engine for engine in queue.engines if engine.queued and engine.name not in served]
+
+
+@router.get("/admin/alerts")
+async def incidents(
+    request: Request,
+    house: Parts,
+    lang: Language,
+    state: Which = "open",
+    cursor: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """What alerts found, and what the webhook is told nothing of."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found, silences = house.desk.alerts.page(look.account, state, cursor, _A_PAGE + 1)
+        users = [*(one.by for one in silences), *(one.acknowledged_by for one in found if one.acknowledged_by)]
+        names = house.desk.accounts.names(users)
+        return {
+            "alerts": [shapes.incident(one, silences, names, look.lang) for one in found[:_A_PAGE]],
+            "silences": silences,
+            "names": names,
+            "titles": {name: alarm.title[LANGUAGES.index(look.lang)] for name, alarm in ALARMS.items()},
+            "state": state,
+            "states": get_args(Which),
+            "onward": found[_A_PAGE - 1].id if len(found) > _A_PAGE else "",
+            "silent_for": SILENCES,
+        }
+
+    return await _page(request, house, lang, "operating_alerts.html", "alerts", ask, every=_OFTEN)
 
 
 @router.get("/admin/queue")
@@ -151,7 +243,7 @@ async def queue(request: Request, house: Parts, lang: Language) -> Response:
         found, shares = house.desk.watching.queue(look.account, _A_PAGE)
         names = house.desk.accounts.names([lane.user for lane in found.lanes])
         minutes = round(SERVICE_SECONDS / _MINUTE)
-        return {"queue": found, "shares": shares, "names": names, "minutes": minutes}
+        return {"queue": found, "shares": shares, "names": names, "minutes": minutes, "each": _A_PAGE}
 
     return await _page(request, house, lang, "operating_queue.html", "queue", ask, every=_OFTEN)
 
@@ -277,8 +369,8 @@ async def dead(
         now = house.desk.clock.now()
         since = now - hours * _HOUR if hours else 0.0
         which = Letters(UserId(user) if user else None, BatchId(batch) if batch else None, code, since)
-        found = house.desk.watching.letters(look.account, which, cursor, _A_PAGE + 1)
-        causes = house.desk.watching.causes(look.account, which)
+        found = house.desk.dead.page(look.account, which, cursor, _A_PAGE + 1)
+        causes = house.desk.dead.causes(look.account, which)
         letters = found[:_A_PAGE]
         shown = {letter.task.user for letter in letters} | ({which.user} if which.user else set())
         # what fails from now on is not among those that are counted here
@@ -310,8 +402,11 @@ async def workers(request: Request, house: Parts, lang: Language) -> Response:
         now = house.desk.clock.now()
         found = house.desk.operating.queue(look.account, 0)
         named = {engine.name for engine in found.engines}
+        members = house.desk.watching.workers(look.account)
         return {
-            "workers": [shapes.worker(one, now) for one in house.desk.watching.workers(look.account)],
+            "workers": [shapes.worker(one, now) for one in members],
+            "unserved": _unserved(found, members),
+            "alone": all(one.engine == _SERVICES_OWN for one in members if one.live),
             "engines": found.engines,
             "idle": [engine for engine in ENGINES if engine not in named],
             "queue": found,
@@ -329,11 +424,11 @@ async def users(
 ) -> Response:
     """Accounts and what they may."""
 
-    def ask(_look: Looking) -> Mapping[str, Any]:
-        after = int(cursor) if cursor else 0
-        found = house.desk.ledger.read(lambda c: accounts.with_terms(c, after, _A_PAGE + 1))
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found = house.desk.accounts.page(look.account, int(cursor or 0), _A_PAGE + 1)
+        limits = {account.id: house.desk.quotas.limits(account) for account, _ in found}
         onward = str(found[_A_PAGE - 1][0].id) if len(found) > _A_PAGE else ""
-        return {"users": found[:_A_PAGE], "onward": onward, **_bounds(house)}
+        return {"users": found[:_A_PAGE], "quotas": limits, "onward": onward, **_bounds(house)}
 
     return await _page(request, house, lang, "operating_users.html", "users", ask)
 
@@ -344,10 +439,11 @@ async def one_user(
 ) -> Response:
     """An account: what it may, and its tokens."""
 
-    def ask(_look: Looking) -> Mapping[str, Any]:
-        found = house.desk.accounts.user_of(UserId(user))
-        terms = house.desk.ledger.read(lambda c: accounts.terms(c, found.id))
-        return {"user": found, "terms": terms, "engines": ENGINES, **_bounds(house)}
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found, terms = house.desk.accounts.one(look.account, UserId(user))
+        use = house.desk.quotas.use(look.account, found.id)
+        asked = pace_of(request).used(found, use.limits.requests)
+        return {"user": found, "terms": terms, "engines": ENGINES, "use": use, "asked": asked, **_bounds(house)}
 
     return await _page(request, house, lang, "operating_user.html", "users", ask)
 
@@ -357,7 +453,7 @@ def _bounds(house: House) -> Mapping[str, Any]:
     limits = {role.value: house.settings.user_limit for role in Role} | {Role.ADMIN.value: house.settings.admin_limit}
     return {"roles": [role.value for role in Role], "limits": limits, "largest_limit": LARGEST_LIMIT,
             "least_weight": LEAST_WEIGHT, "largest_weight": LARGEST_WEIGHT,
-            "longest_group": accounts.LONGEST_GROUP}  # fmt: skip
+            "longest_group": accounts.LONGEST_GROUP, "largest_quota": accounts.LARGEST_QUOTA, "mb": MB}  # fmt: skip
 
 
 @router.get("/admin/audit")

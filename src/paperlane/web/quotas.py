@@ -22,9 +22,11 @@ async def look(
     request: Request,
     account: Asker,
     house: Parts,
-    user: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="For admins: an account's id.")] = None,
+    user: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="For admins and viewers: an account's id.")
+    ] = None,
 ) -> answers.Quotas:
-    """Each quota of one's own, or of anybody for admins: what is used of it, and its limit; null: no limit."""
+    """Each quota of one's own, for admins and viewers anybody's: what is used of it, and its limit; null: no limit."""
     use = await house.threads(house.desk.quotas.use, account, account.id if user is None else UserId(user))
     of, sockets = use.account, Counter[int](request.app.state.sockets)
     return {
@@ -32,9 +34,9 @@ async def look(
         "name": of.name,
         "running": _quota(use.running, use.running_limit),
         "waiting": _quota(use.waiting, use.waiting_limit),
-        "storage_bytes": _quota(use.stored, use.stored_limit),
-        "requests_a_minute": _quota(pace_of(request).used(of, use.requests_limit), use.requests_limit),
-        "model_tokens": _quota(use.spent.usage.tokens, use.budget.tokens),
-        "model_money": {"used": use.spent.money, "limit": use.budget.money or None},
+        "storage_bytes": _quota(use.stored, use.limits.stored),
+        "requests_a_minute": _quota(pace_of(request).used(of, use.limits.requests), use.limits.requests),
+        "model_tokens": _quota(use.spent.usage.tokens, use.limits.budget.tokens),
+        "model_money": {"used": use.spent.money, "limit": use.limits.budget.money or None},
         "sockets": _quota(sockets[of.id], use.sockets_limit),
     }

@@ -7,6 +7,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paperlane.counting import Counting
 
+KINDS = ("api", "page", "batch")
+STATUSES = ("2xx", "3xx", "4xx", "429", "5xx")
+"""By which answers are counted; 429 is a refusal of who asks too much, and no fault of anybody's."""
+
 _APART = ("/metrics", "/healthz", "/readyz", "/static/")  # machines ask these, and files tell nothing of the service
 
 

@@ -33,7 +33,7 @@ async def look(
     days: Annotated[int | None, Query(ge=1, le=366, description="The last so many days; else this month.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> answers.Page[answers.Used]:
-    """What documents used up at models, by user and model (one's own only, but for admins), the dearest first."""
+    """What models cost, by user and model (one's own only, but for admins and viewers), the dearest first."""
     found = await house.threads(house.desk.accounts.used, account, days, limit)
     return shapes.page([_shape(used, house) for used in found])
 

@@ -1,4 +1,4 @@
-"""`/users`: accounts and their limits, for admins."""
+"""`/users`: accounts and their limits: admins and viewers look, admins change."""
 
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from paperlane.model.tasks import UserId
 from paperlane.records import accounts
 from paperlane.records.accounts import Account, Role
 from paperlane.web import answers, problems, shapes
-from paperlane.web.identity import Admin, House, Parts
+from paperlane.web.identity import Admin, House, Looker, Parts
 
 router = APIRouter(prefix="/users", tags=["users"], responses=problems.may(401, 403, 408, 413, 422))
 
@@ -59,22 +59,22 @@ class Change(Owned):
     paused: Annotated[bool, Field(strict=True)] | None = None
 
 
-def _shape(house: House, account: Account) -> answers.User:
-    return shapes.account(account, house.desk.ledger.read(lambda c: accounts.terms(c, account.id)))
+def _shape(house: House, by: Account, user: int) -> answers.User:
+    return shapes.account(*house.desk.accounts.one(by, UserId(user)))
 
 
 @router.get("")
 async def several(
-    _admin: Admin,
+    account: Looker,
     house: Parts,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor: Annotated[str, Query(pattern="^[0-9]{0,18}$")] = "",
 ) -> answers.Page[answers.User]:
     """All accounts with their lanes, the oldest first."""
     after = int(cursor) if cursor else 0
-    found = await house.threads(house.desk.ledger.read, lambda c: accounts.with_terms(c, after, limit + 1))
+    found = await house.threads(house.desk.accounts.page, account, after, limit + 1)
     onward = str(found[limit - 1][0].id) if len(found) > limit else None
-    return shapes.page([shapes.account(account, terms) for account, terms in found[:limit]], onward)
+    return shapes.page([shapes.account(*each) for each in found[:limit]], onward)
 
 
 @router.post("", status_code=HTTPStatus.CREATED, responses=problems.may(409))
@@ -86,7 +86,7 @@ async def add(asked: NewUser, admin: Admin, house: Parts) -> answers.Added:
         account = house.desk.accounts.add_user(
             admin, asked.name, asked.role, asked.group, asked.limit, asked.weight, quotas
         )
-        return {**_shape(house, account), "token": house.desk.accounts.new_token(admin, account)}
+        return {**_shape(house, admin, account.id), "token": house.desk.accounts.new_token(admin, account)}
 
     return await house.threads(make)
 
@@ -96,19 +96,19 @@ def _of(house: House, user: int) -> Account:
 
 
 @router.get("/{user}", responses=problems.may(404))
-async def one(user: User, _admin: Admin, house: Parts) -> answers.User:
+async def one(user: User, account: Looker, house: Parts) -> answers.User:
     """An account with its lane."""
-    return await house.threads(lambda: _shape(house, _of(house, user)))
+    return await house.threads(_shape, house, account, user)
 
 
 @router.patch("/{user}", responses=problems.may(404))
 async def change(user: User, asked: Change, admin: Admin, house: Parts) -> answers.User:
-    """Change an account or its lane, while everything runs."""
+    """Change an account or its lane, while everything runs; something must be named."""
 
     def write() -> answers.User:
         rest = asked.model_dump(exclude=set(Owned.model_fields), exclude_none=True)
         changed = house.desk.accounts.change_user(admin, _of(house, user), **rest, quotas=asked.quotas())
-        return _shape(house, changed)
+        return _shape(house, admin, changed.id)
 
     return await house.threads(write)
 

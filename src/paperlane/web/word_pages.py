@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import ceil
 from typing import Annotated
 from urllib.parse import quote
 
@@ -15,9 +16,9 @@ from paperlane.checks.words import MOST, Words, term_in
 from paperlane.errors import BadRequest, NotFound
 from paperlane.web.identity import Parts, account_of, caller_of, check_origin
 from paperlane.web.language import Language
-from paperlane.web.pages import show, sign_in_first
+from paperlane.web.pages import PageRoute, must_wait, show, sign_in_first
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _NONE = Words()
 
@@ -77,6 +78,12 @@ async def put(
         return await _show(request, lang, HTTPStatus.UNAUTHORIZED, group=group, draft=lost, seen=seen)
     if caller.session:
         check_origin(request)
+    if wait := must_wait(request, caller.account):
+        seconds = ceil(wait)
+        early = Draft(terms, ignored, {"": [said["words too often"].format(seconds=seconds)]})
+        answer = await _show(request, lang, HTTPStatus.TOO_MANY_REQUESTS, group=group, draft=early, seen=seen)
+        answer.headers["Retry-After"] = str(seconds)
+        return answer
     desk = house.desk.words
     desk.check_may_put(caller.account)
     now = _seen(await house.threads(desk.of, caller.account, group))

@@ -3,7 +3,9 @@
 import { ask, element, say, sayTime, send } from "./api.js";
 
 const EVERY = 10_000;
+const AT_ONCE = 50;
 const list = document.getElementById("alerts");
+const more = document.getElementById("more-alerts");
 const none = document.getElementById("no-alerts");
 const problem = document.getElementById("problem");
 const acts = document.body.dataset.role === "admin";
@@ -61,7 +63,7 @@ function button(word, act) {
 }
 
 async function look() {
-  const page = await ask("/alerts?state=open&limit=50");
+  const page = await ask(`/alerts?state=open&limit=${AT_ONCE}`);
   const open = new Set(page.items.map(({ id }) => id));
   for (const [id, item] of items) {
     if (open.has(id)) continue;
@@ -75,6 +77,8 @@ async function look() {
     }
     items.get(alert.id).show(alert);
   }
+  write(more, say("more alerts", { n: AT_ONCE }));
+  more.hidden = page.next === null;
   none.textContent = say("no alerts");
   none.hidden = items.size > 0;
 }

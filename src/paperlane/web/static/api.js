@@ -69,7 +69,7 @@ export async function ask(path, options = {}, tries = TRIES) {
     throw new Problem(0, { code: "unreachable" });
   };
   const answer = await fetch(`/api/v1${path}`, options).catch(unreachable);
-  if (answer.status === 401 && location.pathname !== "/sign-in") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+  if (answer.status === 401 && location.pathname !== "/sign-in") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
   if (answer.ok) return answer.status === 204 ? null : answer.json().catch(unreachable);
   const problem = await answer.json().catch(() => ({ code: "internal_error" }));
   if (problem.code === "too_many_requests" && tries > 1) {

@@ -15,6 +15,7 @@ function contentOf(form) {
     if (!field.name || field.disabled || ("changed" in form.dataset && !isChanged(field))) continue;
     if (field.type === "checkbox") content[field.name] = field.checked;
     else if (field.dataset.kind === "json") content[field.name] = JSON.parse(field.value);
+    else if (field.dataset.kind === "quota") content[field.name] = field.value ? Number(field.value) : null;
     else if (field.type === "number" && field.value) content[field.name] = Number(field.value);
     else if (field.value || "changed" in form.dataset) content[field.name] = field.value;
   }
