@@ -1,7 +1,7 @@
 """Files in a folder of this machine; an upload's files share a subfolder, so that few flushes put all on disk."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class _File:
         self._path.unlink(missing_ok=True)
 
 
-def _flush(*paths: Path) -> None:
+def _flush(paths: Collection[Path]) -> None:
     """Put files or folders on disk for good: all begin to be written before the first is waited for.
 
     One flush then commits the names and sizes of all, and the others find little left to do.
@@ -74,7 +74,7 @@ class Folder:
         with _with_room():
             if not place.parent.is_dir():
                 place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _flush(self.path)
+                _flush([self.path])
             return _File(place, reference)
 
     def keep(self, references: Sequence[str]) -> None:
@@ -84,11 +84,11 @@ class Folder:
     def _keep(self, places: Sequence[Path]) -> None:
         parts = [places[start : start + _FEW] for start in range(0, len(places), _FEW)]
         if len(parts) == 1:
-            _flush(*places)
+            _flush(places)
         else:
             with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as threads:
-                list(threads.map(lambda part: _flush(*part), parts))
-        _flush(*{place.parent for place in places})  # the names must survive a power cut too
+                list(threads.map(_flush, parts))
+        _flush({place.parent for place in places})  # the names must survive a power cut too
 
     def open(self, reference: str) -> BinaryIO:
         return self._place(reference).open("rb")

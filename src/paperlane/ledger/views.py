@@ -278,7 +278,7 @@ def queue(
     meant = whose or (_busy(),)
     of_user, of_engine = _leased(connection, user)
     depths = _depths(connection, meant, of_engine)
-    paused = set(connection.scalars(select(engines.c.name).where(engines.c.paused == 1)))
+    paused = _paused(connection)
     max_running, repairs = connection.execute(select(system.c.max_running, system.c.repairs)).one()
     runs = (lanes.c.paused == 0, lanes.c.engine.not_in(paused))
     since = select(func.min(_first_since(lanes))).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *runs, *whose)
@@ -294,6 +294,11 @@ def queue(
         repairs=repairs,
         unreadable=too_new,
     )
+
+
+def _paused(connection: Connection) -> Collection[str]:
+    """The engines on which nothing begins."""
+    return set(connection.scalars(select(engines.c.name).where(engines.c.paused == 1)))
 
 
 def _busy() -> ColumnElement[bool]:
@@ -354,11 +359,13 @@ def _lanes(
 def longest(connection: Connection, now: float, most: int, rules: Rules) -> Sequence[Lane]:
     """Those whose next tasks have waited longest, in the order of their users; nobody paused them."""
     since = _first_since(lanes).label("since")
-    asked = select(lanes.c.user_id, since).where(BACKLOGGED, lanes.c.ready > 0, lanes.c.paused == 0)
+    paused = _paused(connection)
+    runs = (lanes.c.paused == 0, lanes.c.engine.not_in(paused))
+    asked = select(lanes.c.user_id, since).where(BACKLOGGED, lanes.c.ready > 0, *runs)
     asked = asked.order_by(since, lanes.c.user_id)
     users = [user for user, _ in connection.execute(asked.limit(most), {"ageing": rules.ageing})]
     of_user, _ = _leased(connection, None)
-    return _lanes(connection, (lanes.c.user_id.in_(users),), of_user, most, now, rules)
+    return _lanes(connection, (lanes.c.user_id.in_(users),), of_user, most, now, rules, paused)
 
 
 def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:
