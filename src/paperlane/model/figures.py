@@ -49,6 +49,11 @@ class WorkerFigures:
     live: bool = True
     started_at: float = 0.0
 
+    @property
+    def serves(self) -> bool:
+        """Could it begin a task? One that was granted no slots lives, and serves nobody."""
+        return self.live and self.slots > 0
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFigures:

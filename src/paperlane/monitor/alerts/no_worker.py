@@ -13,7 +13,7 @@ def _find(sight: Sight) -> Iterator[Reading]:
 
 
 def _lacks(look: Figures) -> bool:
-    return not any(worker.live and worker.engine == look.usual for worker in look.workers)
+    return not any(worker.serves and worker.engine == look.usual for worker in look.workers)
 
 
 def _look(at: float, *workers: WorkerFigures) -> Figures:
@@ -23,6 +23,7 @@ def _look(at: float, *workers: WorkerFigures) -> Figures:
 _HERE = WorkerFigures(WorkerId("a"), "database")
 _ELSEWHERE = WorkerFigures(WorkerId("b"), "inline")
 _SILENT = WorkerFigures(WorkerId("a"), "database", seen=31.0, live=False)
+_WITHOUT_SLOTS = WorkerFigures(WorkerId("c"), "database", slots=0)
 
 ALERT = Alert(
     name="no-worker",
@@ -33,6 +34,7 @@ ALERT = Alert(
     loud=[
         one(_look(20.0, _ELSEWHERE), _look(0.0), _look(10.0)),
         one(_look(20.0, _SILENT), _look(0.0, _SILENT), _look(10.0, _SILENT)),
+        one(_look(20.0, _WITHOUT_SLOTS), _look(0.0), _look(10.0)),
     ],
     quiet=[
         one(_look(20.0, _ELSEWHERE, _HERE), _look(0.0), _look(10.0)),
