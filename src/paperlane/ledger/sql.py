@@ -616,8 +616,8 @@ class SqlLedger:
 
             def work(writing: Writing, lanes: Lanes) -> tuple[Sequence[Lease], There, Sequence[tuple[Ended, str]]]:
                 asking = claims.ask(writing, worker, engine, None if writing.again else step.before)
-                done = endings.end(writing, lanes, worker, ended, self.rules, self.chance)
                 before = endings.ended_before(writing, ended)
+                done = endings.end(writing, lanes, worker, ended, self.rules, self.chance)
                 leases, there = claims.claim(writing, lanes, engine, worker, asking, len(done), room, self.rules)
                 return leases, there, [*before, *done]
 
@@ -688,8 +688,8 @@ class SqlLedger:
                     keep(lambda left: working.note_of(writing, running, left))
 
                 lanes.ask_clocks()
-                ended_now = endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)
-                done = [*endings.ended_before(writing, ended), *ended_now]
+                before = endings.ended_before(writing, ended)
+                done = [*before, *endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)]
                 return channels.hand_out_if_free(writing, lanes, engine, most, self.rules) if most > 0 else None
 
             return with_lanes(work)(writing)
