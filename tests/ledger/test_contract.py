@@ -468,7 +468,8 @@ class TestTurns:
         assert bench.ledger.register(WorkerId("last"), "pushed", "h", 1, 20) == 2
         bench.ledger.finish(busy, [Ended(lease, Completed(1.0)) for lease in leases[5:]])
         assert bench.ledger.register(WorkerId("last"), "pushed", "h", 1, 20) == 12
-        assert [member.slots for member in bench.ledger.members() if member.id in {busy, idle, joins}] == [5, 5, 8]
+        slots = {member.id: member.slots for member in bench.ledger.members()}
+        assert (slots[busy], slots[idle], slots[joins]) == (5, 5, 8)
 
     def test_members_tell_between_how_many_slots_they_choose_and_how_busy_their_machines_are(self, bench: Bench):
         worker, other = WorkerId("worker"), bench.worker("other", 4)
