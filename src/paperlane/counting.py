@@ -1,7 +1,7 @@
 """What a process counts, until it is told to all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -9,8 +9,11 @@ import structlog
 
 from paperlane.errors import Unavailable
 from paperlane.model.tallies import BUCKETS, Histogram, Tallies, bucket_of
+from paperlane.model.tasks import Completed, Ended
 
 log = structlog.get_logger(__name__)
+
+_WORDS = {"retry": "retried"}  # that are others in the ledger's history
 
 EVERY = 10.0
 """Seconds between two tellings; a process that is killed takes with it what it counted since the last."""
@@ -37,6 +40,15 @@ class Counting:
             one = self._sums.setdefault((name, label), _Sum())
             one.counts[bucket_of(seconds)] += 1
             one.total += seconds
+
+    def ended(self, engine: str, outcomes: Iterable[tuple[Ended, str]]) -> None:
+        """Attempts of this engine that the ledger took, and what each came to there. Parts of attempts do not count."""
+        for one, how in outcomes:
+            if how == "paused":
+                continue
+            self.note("outcomes", f"{engine}/{_WORDS.get(how, how)}", one.outcome.seconds)
+            if how == "completed" and isinstance(one.outcome, Completed) and one.outcome.age is not None:
+                self.note("completion_seconds", engine, one.outcome.age)
 
     def flush(self) -> None:
         """Tell what came since the last time. What could not be told, as nothing could be written, comes with the next.

@@ -134,7 +134,9 @@ class Host:
         with suppress(Stopped):
             async with self._woken(engine.traits, slots, stop) as (attempts, wakeup), asyncio.TaskGroup() as running:
                 membership = attempts.heartbeat.membership
-                turns = LedgerTurns(self.ledger, name, lambda: membership.worker, attempts.threads, wakeup)
+                turns = LedgerTurns(
+                    self.ledger, name, lambda: membership.worker, attempts.threads, wakeup, attempts.counting
+                )
                 _look_after(running, self.ledger, self.sweep, attempts.threads, stop, self.clock, self.fired)
                 serving = running.create_task(engine.serve(turns, attempts, lambda: membership.slots, stop))
                 log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)

@@ -27,6 +27,7 @@ _LOOK = 60.0  # seconds between looks at whether it is time
 _ABANDONED = 86_400.0  # seconds: no upload goes on for so long, however slow its line
 _REST = 0.05  # seconds between two pages, in which others write
 _FEW = 200
+_PARTS = 24  # of users, in which what they store is counted anew
 _NOBODY = UserId(-1)
 
 
@@ -106,6 +107,7 @@ async def clean(
                 removed.trimmed, mark = removed.trimmed + trimmed.tasks, trimmed.onward
                 await asyncio.sleep(_REST)
         after = page.last
+    await _mend_some(ledger, chore.at, threads, stop)
     if kept.steps and not stop.is_set():
         await threads(ledger.end_chore, CHORE, chore.at - kept.steps)
     count = 1 if answers_kept else 0
@@ -139,9 +141,23 @@ def _forget_some(ledger: Ledger, blobs: Blobs, kept: Kept, user: UserId, removed
 
 def _mend_count(ledger: Ledger, user: UserId) -> None:
     """While programs run beside this one that know nothing of the count of what a user stores, it drifts."""
-    if drift := ledger.read(partial(storage.drift, user=user)):
-        log.warning("what a user stores was counted wrong, and is put right", user=user, bytes=drift)
-        ledger.write(partial(storage.mend, user=user, by=drift))
+    wrong = ledger.read(partial(storage.drift, user=user))
+    if wrong and (by := ledger.write(partial(storage.mend, user=user))):
+        log.warning("what a user stores was counted wrong, and is put right", user=user, bytes=by)
+
+
+async def _mend_some(ledger: Ledger, at: float, threads: Threads, stop: asyncio.Event) -> None:
+    """What a part of all users store; with each hour of the day another part, for it goes through their documents."""
+    part, last = int(at // EVERY) % _PARTS, _NOBODY
+    while not stop.is_set():
+        asked = partial(storage.next_users, after=last, part=part, parts=_PARTS, most=_FEW)
+        if not (users := await threads(ledger.read, asked)):
+            return
+        for last in users:
+            await threads(_mend_count, ledger, last)
+            if stop.is_set():
+                return
+        await asyncio.sleep(_REST)
 
 
 async def _remove_orphans(

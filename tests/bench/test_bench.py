@@ -13,6 +13,7 @@ import psutil
 import pytest
 from sqlalchemy import inspect
 from tests.bench.test_criteria import NAMES
+from tests.conftest import until
 from tests.databases import Databases, new_file
 from tests.databases import run as run_on
 from tools.servers import Server
@@ -30,7 +31,7 @@ from paperlane.bench.scenarios import Scenario, Sizes, ran_on
 from paperlane.bench.scenarios import report_of as report_of_scenarios
 from paperlane.bench.writing import Writer
 from paperlane.cli import app
-from paperlane.errors import BadRequest
+from paperlane.errors import BadRequest, Misconfigured
 from paperlane.settings import Settings
 
 
@@ -41,7 +42,7 @@ def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def test_a_small_load_is_held_judged_and_told(tmp_path: Path):
     page = tmp_path / "load.html"
-    small = ("--tasks", 6, "--users", 2, "--minutes", 0.05, "--median", 5, "--sentences", 3, "--workers", 1)
+    small = ("--tasks", 6, "--users", 2, "--minutes", 0.05, "--median", 60, "--sentences", 3, "--workers", 1)
     done = run("load", *small, "--json", "-o", page)
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     told = json.loads(done.stdout)
@@ -196,15 +197,51 @@ async def test_celery_never_goes_through_the_installations_rabbitmq(
     assert (chosen.redis_url == redis.url) == named
 
 
-async def test_a_redis_that_ended_early_does_not_hide_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_redis_that_ends_early_is_told_at_once_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     program = tmp_path / "redis-server"
-    program.write_text("#!/bin/sh\nexit 1\n")
+    program.write_text("#!/bin/sh\necho First. >&2\necho No port. >&2\necho Bad luck.\necho Bye.\nexit 1\n")
     program.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(brokers, "_START", 1.0)
-    with pytest.raises(TimeoutError):
+    monkeypatch.setattr(brokers, "_START", 3_600.0)
+    with pytest.raises(Misconfigured, match=r"did not start: No port\. / Bad luck\. / Bye\."):
         async with brokers.broker("rq", Settings(), "", tmp_path):
             pass
+
+
+STARTING = """
+import asyncio, sys
+from pathlib import Path
+from paperlane.bench import brokers
+from paperlane.bench.house import House
+async def start(folder):
+    async with brokers._own(folder):
+        house = House(folder, {"data": str(folder / "data")})
+        await house._spawn("serve", "--port", "0")
+        print("started", flush=True)
+        await asyncio.Event().wait()
+asyncio.run(start(Path(sys.argv[1])))
+"""
+
+
+def test_what_a_benchmark_started_ends_with_it_also_where_it_is_killed(redis: Server, tmp_path: Path):
+    """The service is told while it still loads, which it would end by as well, and cheaper."""
+    del redis  # there is a program of it
+    with subprocess.Popen([sys.executable, "-c", STARTING, str(tmp_path)], stdout=subprocess.PIPE) as benchmark:
+        assert benchmark.stdout is not None
+        assert benchmark.stdout.readline() == b"started\n"
+        started = psutil.Process(benchmark.pid).children()
+        assert len(started) == 2
+        benchmark.kill()
+    until(lambda: all(map(gone, started)))
+
+
+def gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_documents_are_the_same_for_a_seed_and_no_two_alike():

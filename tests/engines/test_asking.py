@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from tests.databases import new_file
 from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane.engines.database import Database
@@ -22,7 +23,7 @@ Start = Callable[[str], None]
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> SqlLedger:
-    return open_ledger(f"sqlite:///{tmp_path}/ledger.db", Rules(lease=5))
+    return open_ledger(new_file(tmp_path / "ledger.db"), Rules(lease=5))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import redis
 from tests.conftest import ROOT
 from tests.databases import Databases, new_file
-from tests.engines.carried import Carried, carried, interpreter
+from tests.engines.carried import IMPORTS, Carried, carried, interpreter
 
 from paperlane.assembly import open_blobs, open_desk, open_ledger
 from paperlane.desk import Order
@@ -58,6 +58,23 @@ def forks(service: Carried) -> set[int]:
 
 def said_since(service: Carried, before: int) -> str:
     return service.said[before:]
+
+
+AT = """
+from paperlane.engines.celery import Publisher, program
+app = program("redis://127.0.0.1:1/5", lambda *_: [], 1.0, lambda _: 1)
+publisher = Publisher("redis://127.0.0.1:1/5")._app
+for made in (app, publisher):
+    for connection in (made.connection(), made.connection_for_read(), made.connection_for_write(), made.pool.acquire()):
+        print(connection.as_uri())
+"""
+
+
+def test_what_the_environment_tells_celery_is_not_where_paperlane_goes():
+    names = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+    environment = {**os.environ, **IMPORTS, **dict.fromkeys(names, "redis://127.0.0.1:1/9")}
+    ran = subprocess.run([interpreter("celery"), "-c", AT], env=environment, capture_output=True, text=True, check=True)
+    assert {said.rpartition("@")[2] for said in ran.stdout.split()} == {"127.0.0.1:1/5"}
 
 
 FORGED = {

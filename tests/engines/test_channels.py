@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from tests.databases import new_file
 from tests.ledger.invariants import check_invariants
 from tests.work.counting import COUNTING, ONE, THREE, TWO, HereAndNow
 
@@ -16,7 +17,6 @@ from paperlane.engines import RunAndFinish, Traits
 from paperlane.hosting import Host
 from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.migrations import migrate
 from paperlane.model.steps import RunStep, Saved
 from paperlane.model.tasks import BatchId, Channel, Lane, Lease, NewBatch, NewTask, Stage, State, TaskId, UserId
 
@@ -109,9 +109,7 @@ class Workers:
 
 @pytest.fixture
 async def workers(tmp_path: Path) -> AsyncIterator[Workers]:
-    dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
-    migrate(dialect.writer)
-    ledger = SqlLedger(dialect, Rules(lease=5))
+    ledger = SqlLedger(connect(new_file(tmp_path / "ledger.db")), Rules(lease=5))
     made = Workers(ledger)
     yield made
     made.stop.set()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.databases import new_file
 from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane.engines.inline import Inline
@@ -37,7 +38,7 @@ async def test_what_arrives_as_it_stops_is_not_begun(*, waiting: bool):
 
 @pytest.mark.parametrize("stops", ["while the dispatcher is at the ledger", "when it has delivered"])
 async def test_a_drain_leaves_no_turn_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: str):
-    ledger, stop = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), asyncio.Event()
+    ledger, stop = open_ledger(new_file(tmp_path / "ledger.db")), asyncio.Event()
     ledger.lane(UserId(1), engine="inline")
     loop, lease, steps = asyncio.get_running_loop(), SqlLedger.lease, HereAndNow()
 
@@ -61,7 +62,7 @@ async def test_a_drain_leaves_no_turn_taken(tmp_path: Path, monkeypatch: pytest.
 
 
 def finish_alone(
-    ledger: SqlLedger, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], *_: object
+    ledger: SqlLedger, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], *_: object, **__: object
 ) -> Sequence[Lease] | None:
     """Another dispatcher is at it each time, or holds the lanes: nothing is handed out with outcomes."""
     return FINISH(ledger, worker, ended, notes) or ()
@@ -84,7 +85,7 @@ async def test_the_next_task_begins_as_soon_as_one_has_ended(
     hour = wakeup._Looks(first=3_600.0, slower=1.0, longest=3_600.0)
     for name, value in (("LONGEST_WAIT", 3_600.0), ("_TOLD", hour), ("_UNTOLD", hour)):
         monkeypatch.setattr(wakeup, name, value)
-    ledger, stop = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), asyncio.Event()
+    ledger, stop = open_ledger(new_file(tmp_path / "ledger.db")), asyncio.Event()
     ledger.lane(UserId(1), engine="inline", max_running=10)
     names = [TaskId(f"task{number}") for number in range(tasks)]
     ledger.submit(NewBatch(BatchId("batch"), UserId(1), [NewTask(name, b"{}") for name in names]))

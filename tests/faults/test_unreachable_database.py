@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -110,10 +111,10 @@ async def test_an_outcome_is_kept_until_it_can_be_told(worker: Worker, waits: Wa
         return refused
 
     def lose_first(
-        asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], engine: str = "", most: int = 0
+        asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], *more: Any, **named: Any
     ) -> Sequence[Lease] | None:
         lose(notes)
-        return finish(asked, by, ended, notes, engine, most)
+        return finish(asked, by, ended, notes, *more, **named)
 
     monkeypatch.setattr(SqlLedger, "note", save_and_lose)
     monkeypatch.setattr(SqlLedger, "finish", lose_first)  # where the last result goes with the outcome
@@ -144,9 +145,9 @@ async def test_what_was_saved_although_the_answer_was_lost_is_not_saved_again(
         return refused
 
     def finish_and_break(
-        asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], engine: str = "", most: int = 0
+        asked: SqlLedger, by: WorkerId, ended: Sequence[Ended], notes: Sequence[Note], *more: Any, **named: Any
     ) -> Sequence[Lease] | None:
-        out = finish(asked, by, ended, notes, engine, most)
+        out = finish(asked, by, ended, notes, *more, **named)
         lose(notes)
         return out
 

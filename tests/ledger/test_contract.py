@@ -419,6 +419,59 @@ class TestTurns:
         assert bench.ledger.register(a, "database", "h", 1, 10) == 3
         assert sum(member.slots for member in bench.ledger.members()) == 10
 
+    def test_a_worker_that_joins_is_granted_what_it_begins_with_though_another_has_grown(self, make_bench: MakeBench):
+        bench = make_bench(system_limit=20)
+        a, b = WorkerId("a"), WorkerId("b")
+
+        def asks(worker: WorkerId, slots: int) -> int:
+            granted = bench.ledger.register(worker, "database", "h", 1, slots, span=Span(5, 2, 20))
+            assert sum(member.slots for member in bench.ledger.members()) <= 20
+            return granted
+
+        assert [asks(a, 5), asks(a, 20)] == [5, 20]
+        assert asks(b, 5) == 5
+        assert bench.ledger.renew(a, []).granted == 15
+        assert [asks(a, 20), asks(b, 20), asks(a, 15)] == [15, 5, 15]
+        bench.ledger.leave(b)
+        assert asks(a, 20) == 20
+
+    def test_what_a_grown_worker_still_runs_is_the_joining_ones_as_it_ends(self, make_bench: MakeBench):
+        bench = make_bench(system_limit=20)
+        a, b, span = WorkerId("a"), WorkerId("b"), Span(5, 2, 20)
+        bench.ledger.register(a, "database", "h", 1, 20, span=span)
+        bench.submit(1, 60)
+        bench.ledger.lane(UserId(1), max_running=60)
+        held = list(claim(bench, a, 20))
+        grants = [bench.ledger.register(b, "database", "h", 1, 5, span=span)]
+        assert bench.ledger.renew(a, held).granted == 15
+        for _ in range(3):  # each ends two; it starts nothing, though it asks for as many as before
+            ended = [Ended(held.pop(), Completed(1.0)) for _ in range(2)]
+            held += bench.ledger.step("database", a, ended, 20)
+            assert bench.ledger.register(a, "database", "h", 1, 20, span=span) == 15
+            grants.append(bench.ledger.register(b, "database", "h", 1, 5, span=span))
+            claim(bench, b, 5)
+            assert bench.ledger.queue().running <= 20
+        assert grants == [0, 2, 4, 5]
+        assert bench.ledger.queue().running == 20
+
+    def test_slots_that_nobody_uses_are_given_back_first_and_none_taken_that_others_began_with(
+        self, make_bench: MakeBench
+    ):
+        bench = make_bench(system_limit=30)
+        busy, idle, joins = (WorkerId(name) for name in ("busy", "idle", "joins"))
+        for worker, slots in ((busy, 15), (idle, 15)):
+            bench.ledger.register(worker, "database", "h", 1, slots, span=Span(5, 2, 20))
+        bench.submit(1, 30)
+        bench.ledger.lane(UserId(1), max_running=30)
+        leases = claim(bench, busy, 15)
+        assert bench.ledger.register(joins, "database", "h", 1, 8) == 8
+        assert {member.id: member.slots for member in bench.ledger.members()} == {busy: 15, idle: 7, joins: 8}
+        assert bench.ledger.register(WorkerId("last"), "pushed", "h", 1, 20) == 2
+        bench.ledger.finish(busy, [Ended(lease, Completed(1.0)) for lease in leases[5:]])
+        assert bench.ledger.register(WorkerId("last"), "pushed", "h", 1, 20) == 12
+        slots = {member.id: member.slots for member in bench.ledger.members()}
+        assert (slots[busy], slots[idle], slots[joins]) == (5, 5, 8)
+
     def test_members_tell_between_how_many_slots_they_choose_and_how_busy_their_machines_are(self, bench: Bench):
         worker, other = WorkerId("worker"), bench.worker("other", 4)
         bench.ledger.register(worker, "database", "h", 1, 5, span=Span(5, 2, 20))

@@ -26,10 +26,12 @@ from paperlane.model.tasks import (
     Checkpoint,
     Completed,
     Ended,
+    Fault,
     Handled,
     Letters,
     NewTask,
     Progress,
+    Retry,
     State,
     TaskId,
     UserId,
@@ -126,6 +128,26 @@ class TestEitherWay:
         assert bench.ledger.renew(worker, leases).lost == ()
         assert bench.ledger.task(first.task).state is State.COMPLETED
         assert all(len(bench.ledger.attempts(name)) == 1 for name in names)
+
+    @pytest.mark.parametrize("by", ["step", "finish"])
+    def test_an_outcome_is_told_to_be_taken_once(self, bench: Bench, by: str, *, committed: bool):
+        bench.submit(1, 2)
+        worker, taken = bench.worker(), list[tuple[Ended, str]]()
+        done, fails = (
+            Ended(lease, outcome)
+            for lease, outcome in zip(
+                bench.ledger.step("database", worker, [], 2),
+                (Completed(1.0), Retry(Fault("busy", "Busy."))),
+                strict=True,
+            )
+        )
+        with lost_answer(bench, committed=committed):
+            if by == "step":
+                bench.ledger.step("database", worker, [done, fails], 0, taken.extend)
+            else:
+                bench.ledger.finish(worker, [done, fails], taken=taken.extend)
+        bench.ledger.finish(worker, [done, fails], taken=taken.extend)  # late
+        assert sorted(taken, key=lambda one: one[1]) == [(done, "completed"), (fails, "retry")]
 
     def test_a_step_is_saved_once(self, bench: Bench, *, committed: bool):
         bench.submit(1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.databases import new_file
 
 from paperlane.errors import Unavailable
 from paperlane.hosting import open_ledger
@@ -75,7 +76,7 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     hour = wakeup._Looks(first=3_600.0, slower=1.0, longest=3_600.0)
     for name, value in (("LONGEST_WAIT", 3_600.0), ("_TOLD", hour), ("_UNTOLD", hour)):
         monkeypatch.setattr(wakeup, name, value)
-    ledger, lease = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), SqlLedger.lease
+    ledger, lease = open_ledger(new_file(tmp_path / "ledger.db")), SqlLedger.lease
     ledger.lane(UserId(1), engine="pushed")
     ledger.submit(NewBatch(BatchId("batch"), UserId(1), [NewTask(name, b"{}") for name in TASKS]))
     ledger.register(WORKER, "pushed", "host", 1, 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 from structlog.testing import capture_logs
+from tests.databases import new_file
 
 from paperlane.hosting import open_ledger
 from paperlane.ledger import Rules
@@ -21,7 +22,7 @@ from paperlane.threads import Threads
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     """Three users' schedules, all due; of the second one's tasks more wait than may."""
-    made = open_ledger(f"sqlite:///{tmp_path}/ledger.db", Rules(user_backlog=3))
+    made = open_ledger(new_file(tmp_path / "ledger.db"), Rules(user_backlog=3))
     for user in (1, 2, 3):
         tasks = [NewTask(TaskId(""), b"{}")] * 2
         made.add_schedule(NewSchedule(ScheduleId(f"s{user}"), UserId(user), "yearly", "0 0 1 1 *", "UTC", tasks))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 from tests.conftest import until
+from tests.databases import new_file
 from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane.engines.database import Database
@@ -79,7 +80,7 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db", Rules(lease=3_600, system_limit=30))
+    ledger = open_ledger(new_file(tmp_path / "ledger.db"), Rules(lease=3_600, system_limit=30))
     for user in (1, 2, 3):
         names = [TaskId(f"task{user}-{number:02}") for number in range(10)]
         ledger.submit(NewBatch(BatchId(f"batch{user}"), UserId(user), [NewTask(name, b"{}") for name in names]))

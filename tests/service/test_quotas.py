@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from tests.conftest import EVERY_KIND
 
 from paperlane.assembly import open_desk, open_ledger
@@ -16,9 +16,10 @@ from paperlane.desk import Desk, Order, Plan
 from paperlane.errors import TooMany
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import Upload
-from paperlane.model.tasks import BatchId
+from paperlane.model.tasks import BatchId, UserId
 from paperlane.records import documents, storage
 from paperlane.records.accounts import Quotas, Role
+from paperlane.records.schema import users
 from paperlane.settings import settings_of
 
 MB = 1 << 20
@@ -104,5 +105,50 @@ def test_a_count_that_drifted_is_told_by_how_much(processes: Processes):
     processes.upload(0, 5)
     ledger, ann = processes.ledgers[0], processes.ann.id
     assert ledger.read(partial(storage.drift, user=ann)) == 0
-    ledger.write(partial(storage.mend, user=ann, by=-4))
+    drifts(processes, -4)
     assert (processes.stored(), ledger.read(partial(storage.drift, user=ann))) == (8, 4)
+
+
+def drifts(processes: Processes, by: int) -> None:
+    """As if programs of before had kept something, or let go of it."""
+    wrong = update(users).where(users.c.id == processes.ann.id).values(stored=users.c.stored + by)
+    processes.ledgers[0].write(lambda connection: connection.execute(wrong) and None)
+
+
+@EVERY_KIND
+def test_what_two_put_right_at_once_is_put_right_once(processes: Processes):
+    """An hour's run of retention may take longer than an hour, and the next one begins beside it."""
+    processes.upload(0, 7)
+    drifts(processes, -4)
+    ann, mended = processes.ann.id, Event()
+
+    def mend_too() -> int:
+        mended.wait(60)
+        return processes.ledgers[1].write(partial(storage.mend, user=ann))
+
+    with ThreadPoolExecutor(1) as others:
+        other = others.submit(mend_too)
+
+        def mend(connection: Connection) -> int:
+            by = storage.mend(connection, ann)
+            mended.set()
+            wait([other], 0.2)  # it should come to wait for this one, which nothing tells
+            return by
+
+        assert (processes.ledgers[0].write(mend), other.result()) == (4, 0)
+    assert processes.stored() == 7
+
+
+def test_every_user_is_in_one_part_and_on_one_page(processes: Processes):
+    made = [processes.desks[0].accounts.add_user(None, f"user{n}", Role.USER, "", None, None).id for n in range(7)]
+
+    def pages(connection: Connection) -> list[int]:
+        found = list[int]()
+        for part in range(3):
+            last = UserId(-1)
+            while page := storage.next_users(connection, last, part, 3, 2):
+                found += page
+                last = page[-1]
+        return sorted(found)
+
+    assert processes.ledgers[0].read(pages) == [processes.ann.id, *made]

@@ -9,15 +9,16 @@ from typing import Any
 import httpx
 import pytest
 from tests.ai.endpoint import Endpoint
-from tests.conftest import Service, shared_service, started, until
+from tests.conftest import Service, shared_service, until
 from tests.databases import Databases
 from tests.engines.carried import interpreter
-from tests.engines.test_programs import program
+from tests.engines.test_programs import CARRIED, program
+from tests.forking import run
 from tests.model_server.script import Rule
 from tests.service.test_models import upload_with
 from tests.service.test_service import ended, upload
 from tests.traces.collector import Collector, Told, collecting, tree
-from tools import servers
+from tools.servers import Server
 
 from paperlane import tracing
 from paperlane.assembly import user_names
@@ -77,17 +78,19 @@ def whole(steps: list[str]) -> list[str]:
     return [name for step in steps for name in (step, f"{step} saved")]
 
 
-@pytest.mark.parametrize("engine", ["database", "inline", "pool", "arq"])
-def test_a_documents_trace_leads_from_its_upload_to_its_report(scene: Scene, engine: str):
+@pytest.mark.parametrize("engine", ["database", "inline", "pool", *CARRIED])
+def test_a_documents_trace_leads_from_its_upload_to_its_report(
+    scene: Scene, request: pytest.FixtureRequest, engine: str
+):
     client = scene.user(engine)
-    if engine != "arq":
+    if engine not in CARRIED:
         (task,) = ended(client, upload_with(client, model="none"))
     else:
         interpreter(engine)
-        with started(servers.redis) as redis:
-            command = ("paperlane", "worker", "--engine", engine, "--slots", "2")
-            with program(engine, redis.url, scene.service, *command):
-                (task,) = ended(client, upload_with(client, model="none"))
+        redis: Server = request.getfixturevalue("redis")
+        command = ("paperlane", "worker", "--engine", engine, "--slots", "1")
+        with program(engine, redis.url, scene.service, *command):
+            (task,) = ended(client, upload_with(client, model="none"))
     assert (task["status"], task["engine"]) == ("completed", engine), scene.service.log()
     spans = until(lambda: len(found := scene.collector.of(task["id"])) == 4 + 2 * len([*STEPS, "report"]) and found)
     root = named(spans, "task")
@@ -123,6 +126,17 @@ def test_each_request_to_a_model_is_told_with_its_tokens_and_how_it_went(scene: 
     assert all(one["gen_ai.usage.input_tokens"] > 0 < one["gen_ai.usage.output_tokens"] for one in answered)
     assert {(one["gen_ai.request.model"], one["paperlane.outcome"]) for one in answered} == {("judge", "answered")}
     assert_says_nothing_secret(scene)
+
+
+def test_a_queued_task_that_a_command_cancels_is_told_by_it(scene: Scene):
+    client = scene.user("nobodys")
+    (task,) = upload_with(client, model="none")["tasks"]
+    command = ("queue", "cancel", task["id"], "--data", str(scene.service.data))
+    assert run(command, None).returncode == 0
+    spans = scene.collector.of(task["id"])
+    root = named(spans, "task")
+    assert tree(spans, root) == {"task": ["submit", "wait"]}
+    assert root.fields["paperlane.status"] == "cancelled"
 
 
 def test_a_document_that_cannot_be_read_is_told_by_its_code(scene: Scene):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 from tests.web.conftest import House, Run
 from tests.web.test_interface import TEXT, Untouched, blobs_of
 from tests.web.test_kept import age
@@ -14,6 +15,7 @@ from tests.web.test_schedules import add, fire
 from tests.web.test_sockets import Socket
 from tests.web.test_usage import spend
 
+from paperlane import retention
 from paperlane.records.schema import audit, documents, users
 from paperlane.settings import ModelTerms, Settings
 from paperlane.web.pacing import Pace
@@ -175,6 +177,20 @@ async def test_what_programs_of_before_took_and_did_not_count_is_counted_soon(ho
     fill(house, "ann", -5)
     assert (await house["ann"].delete("/schedules/nightly")).status_code == 204
     assert stored(house) == 0  # never less
+
+
+async def test_what_was_counted_wrong_is_put_right_also_where_nothing_is_old(
+    house: House, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention, "_PARTS", 1)
+    await send(house, "ann", 10)
+    await send(house, "bob", 7)
+    fill(house, "ann", 5)
+    fill(house, "bob", -7)
+    with capture_logs() as logs:
+        await run()
+    assert (stored(house), stored(house, "bob")) == (10, 7)
+    assert sorted(line["bytes"] for line in logs) == [-5, 7]
 
 
 class TestAUsualQuota:

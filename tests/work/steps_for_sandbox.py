@@ -50,6 +50,10 @@ def _busy(value: str, _job: Job) -> str:
     return value
 
 
+def _busy_and_wait(value: str, job: Job) -> str:
+    return _wait(_busy(value, job), job)
+
+
 def _wait(_value: str, job: Job) -> str:
     job.progress(0.1, str(os.getpid()))
     signal.pause()
@@ -69,7 +73,7 @@ def _lie(_value: str, job: Job) -> str:
 
 
 def _boast(_value: str, job: Job) -> str:
-    job._line.tell({"size": 3, "resident": 0, "spent": 1e9}, b'"x"')  # type: ignore[attr-defined]  likewise
+    job._line.tell({"size": 3, "resident": 0, "used": 1e9}, b'"x"')  # type: ignore[attr-defined]  likewise
     signal.pause()
     return ""
 

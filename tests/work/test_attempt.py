@@ -16,6 +16,7 @@ import pytest
 import structlog
 from structlog.contextvars import get_contextvars, merge_contextvars
 from structlog.testing import capture_logs
+from tests.databases import new_file
 from tests.ledger.conftest import VirtualClock
 from tests.work.conftest import rounds
 from tests.work.counting import COUNTING, ONE, THREE, TWO, HereAndNow
@@ -29,7 +30,6 @@ from paperlane.errors import PaperlaneError, ServiceAway, StaleLease, StorageFul
 from paperlane.hosting import Host
 from paperlane.ledger import Note, Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
-from paperlane.migrations import migrate
 from paperlane.model.steps import RunStep, Saved
 from paperlane.model.tasks import (
     Attempt,
@@ -53,6 +53,8 @@ from paperlane.model.tasks import (
     WorkerId,
     Yielded,
 )
+from paperlane.scheduling.turns import LedgerTurns
+from paperlane.scheduling.wakeup import Wakeup
 from paperlane.tracing import Span
 from paperlane.work import attempt, notes
 from paperlane.work.attempt import Attempts
@@ -87,8 +89,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
-    migrate(dialect.writer)
+    dialect = connect(new_file(tmp_path / "ledger.db"))
     ledger = SqlLedger(dialect, Rules(retry_delay=0.001), files=Whole(Folder(tmp_path / "files")))
     steps = HereAndNow()
     async with Host(ledger, COUNTING, steps).working(Database.traits, 5) as attempts:
@@ -283,9 +284,9 @@ async def test_an_outcome_is_told_under_the_identity_that_began_it(desk: Desk, m
     (lease,) = desk.ledger.lease("database", 1)
     told, finish = [], SqlLedger.finish
 
-    def note(asked: SqlLedger, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note]) -> None:
+    def note(asked: SqlLedger, worker: WorkerId, *what: Any, **more: Any) -> None:
         told.append(worker)
-        finish(asked, worker, ended, notes)
+        finish(asked, worker, *what, **more)
 
     monkeypatch.setattr(SqlLedger, "finish", note)
     delivered = asyncio.create_task(desk.attempts.and_finish(lease))
@@ -442,6 +443,14 @@ async def test_a_drain_hands_back_after_the_running_step(desk: Desk):
     assert (task.status, task.attempt, task.percent) == ("queued", 0, 20)
 
 
+def turns(desk: Desk) -> LedgerTurns:
+    """How a pull engine tells outcomes."""
+    bell = Wakeup(desk.ledger, "database", desk.attempts.threads)
+    return LedgerTurns(
+        desk.ledger, "database", lambda: desk.worker, desk.attempts.threads, bell, desk.attempts.counting
+    )
+
+
 def counted(desk: Desk) -> dict[tuple[str, str], tuple[int, float]]:
     """How many there are of each, and their sum."""
     desk.attempts.counting.flush()
@@ -455,10 +464,14 @@ async def test_how_attempts_end_and_what_they_took_is_counted(desk: Desk):
     clock.pass_time(40)
     first = desk.claim()
     clock.pass_time(1)
-    assert isinstance((await desk.attempts(first)).outcome, Completed)
-    assert counted(desk) == {
+    ended = await desk.attempts(first)
+    before = {
         ("wait_seconds", "database"): (1, 40.0),
         **{("step_seconds", step): (1, 2.0 if step == "one" else 0.0) for step in ("one", "two", "three")},
+    }
+    assert counted(desk) == before
+    await turns(desk).step([ended], 0)
+    assert counted(desk) == before | {
         ("outcomes", "database/completed"): (1, 2.0),
         ("completion_seconds", "database"): (1, 43.0),
     }
@@ -477,12 +490,12 @@ async def test_only_the_first_begin_of_a_task_counts_its_wait_and_each_outcome_h
             await desk.attempts.and_finish(lease)
         else:
             lease = desk.claim()
-            desk.ledger.finish(desk.worker, [await desk.attempts(lease)])
+            await turns(desk).step([await desk.attempts(lease)], 0)
         assert counted(desk)["outcomes", f"database/{word}"][0] == 1
     desk.ledger.retry(name)
     clock.pass_time(10)
     desk.attempts.heartbeat.beat()
-    await desk.attempts(desk.claim())
+    await turns(desk).step([await desk.attempts(desk.claim())], 0)
     there = counted(desk)
     assert there["wait_seconds", "database"] == (1, 10.0)
     assert ("completion_seconds", "database") not in there
@@ -494,10 +507,41 @@ async def test_what_is_anothers_by_now_and_parts_of_attempts_are_no_outcomes(des
     desk.attempts.chain = replace(COUNTING, run=in_two_stages)
     part = await desk.attempts(lease := desk.claim())
     assert isinstance(part.outcome, Paused)
-    desk.ledger.leave(desk.worker)
+    await turns(desk).step([part], 0)
     late = await desk.attempts(lease)
     assert isinstance(late.outcome, Yielded)
-    assert [key for key in counted(desk) if key[0] == "outcomes"] == [("outcomes", "database/crashed")]
+    await turns(desk).step([late], 0)
+    assert [key for key in counted(desk) if key[0] == "outcomes"] == []
+
+
+@pytest.mark.parametrize("by", ["pull", "push"])
+async def test_an_outcome_that_the_ledger_refuses_is_not_counted(desk: Desk, by: str):
+    """The worker was cut off while the last step ran, so the task is another's by now."""
+
+    def cut_off(step: str, _value: object) -> None:
+        if step == "three":
+            desk.ledger.leave(desk.worker)
+
+    desk.submit()
+    lease, desk.steps.before = desk.claim(), cut_off
+    if by == "push":
+        await desk.attempts.and_finish(lease)
+    else:
+        ended = await desk.attempts(lease)
+        with pytest.raises(StaleLease):
+            await turns(desk).step([ended], 0)
+    assert [label for what, label in counted(desk) if what == "outcomes"] == ["database/crashed"]
+
+
+async def test_an_outcome_counts_as_what_the_ledger_makes_of_it(desk: Desk):
+    name = desk.submit()
+    ended = await desk.attempts(desk.claim())
+    desk.ledger.cancel(name)
+    await turns(desk).step([ended], 0)
+    await turns(desk).step([ended], 0)  # late
+    there = counted(desk)
+    assert there["outcomes", "database/cancelled"][0] == 1
+    assert not {("outcomes", "database/completed"), ("completion_seconds", "database")} & there.keys()
 
 
 async def test_an_outcome_brings_what_its_steps_used_of_a_processor(desk: Desk):
@@ -511,9 +555,7 @@ async def test_an_outcome_brings_what_its_steps_used_of_a_processor(desk: Desk):
 
 
 async def test_a_worker_that_ends_tells_what_it_counted(tmp_path: Path):
-    dialect = connect(f"sqlite:///{tmp_path}/ledger.db")
-    migrate(dialect.writer)
-    ledger = SqlLedger(dialect)
+    ledger = SqlLedger(connect(new_file(tmp_path / "ledger.db")))
     async with Host(ledger, COUNTING, HereAndNow()).working(Database.traits, 5) as attempts:
         attempts.counting.note("outcomes", "database/completed")
     assert set(ledger.tallies()) == {("outcomes", "database/completed")}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.databases import new_file
 from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane.engines.database import Database
@@ -21,7 +22,7 @@ TASK = TaskId("task")
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    made = open_ledger(f"sqlite:///{tmp_path}/ledger.db", Rules(lease=0.9))
+    made = open_ledger(new_file(tmp_path / "ledger.db"), Rules(lease=0.9))
     made.submit(NewBatch(BatchId("batch"), UserId(1), [NewTask(TASK, b"{}")]))
     yield made
     made.close()

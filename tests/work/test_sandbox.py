@@ -86,6 +86,20 @@ async def test_what_a_step_used_of_a_processor_is_told_to_the_attempt_that_runs_
     assert others.seconds >= 0.04
 
 
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
+async def test_what_a_step_used_before_it_was_ended_is_told_too(box: Sandbox, how: str):
+    await run(box, "busy")  # what the child used for another one is not counted again
+
+    def end(_share: float, pid: str) -> None:
+        ran.cancel() if how == "cancelled" else os.kill(int(pid), signal.SIGKILL)
+
+    with metered() as meter:
+        ran = asyncio.create_task(run(box, "busy_and_wait", told=end))
+    await asyncio.wait([ran])
+    assert ran.cancelled() or isinstance(ran.exception(), StepFault)
+    assert 0.04 <= meter.seconds < 0.1
+
+
 async def test_a_step_that_tells_of_more_than_it_may_use_is_believed_that_much():
     with metered() as meter:
         async with sandbox(cpu_seconds=7) as box:

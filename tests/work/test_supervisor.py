@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.databases import new_file
 from tests.work.counting import COUNTING, HereAndNow
 
 from paperlane.engines.database import Database
@@ -73,7 +74,7 @@ async def test_one_that_must_be_killed_at_the_end_is_told(
 
 async def test_a_dead_worker_is_buried_and_none_of_the_same_machines_name_and_process_id(tmp_path: Path):
     """Containers may share a host name, and each counts its processes from 1."""
-    ledger, threads = open_ledger(f"sqlite:///{tmp_path}/ledger.db"), Threads("test")
+    ledger, threads = open_ledger(new_file(tmp_path / "ledger.db")), Threads("test")
     dead, live = (Host(ledger, COUNTING, HereAndNow(), token=token) for token in ("dead", "live"))
     async with dead.working(Database.traits, 1), live.working(Database.traits, 1):
         await bury(ledger, threads, "dead")

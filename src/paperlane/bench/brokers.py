@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from paperlane.bench.bound import bound
 from paperlane.carriers import CARRIED, reach
 from paperlane.errors import BadRequest, Misconfigured
 from paperlane.settings import Settings
 
 _LOOK = 0.05  # seconds
 _START = 10.0  # seconds
+_LINES = 3  # of its log, that tell why it ended
 _PROGRAM = "redis-server"
 
 
@@ -71,21 +73,33 @@ async def _own(folder: Path) -> AsyncGenerator[str]:
         )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    process = await asyncio.create_subprocess_exec(
-        *(program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "yes"),
-        cwd=folder,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    log = folder / "redis.log"
+    with log.open("wb") as said:
+        process = await asyncio.create_subprocess_exec(
+            *bound(program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "yes"),
+            cwd=folder,
+            stdout=said,
+            stderr=said,
+        )
     try:
-        async with asyncio.timeout(_START):
-            while not await _answers(port):  # noqa: ASYNC110  it has no other way to tell
-                await asyncio.sleep(_LOOK)
+        began = asyncio.get_running_loop().time()
+        while process.returncode is not None or not await _answers(port):
+            if process.returncode is not None or asyncio.get_running_loop().time() > began + _START:
+                raise Misconfigured(
+                    f"The benchmark's {_PROGRAM} did not start: {_last_words(log) or 'it said nothing'}",
+                    hint="Mend what it says, or name an empty Redis with --redis.",
+                )
+            await asyncio.sleep(_LOOK)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         with suppress(ProcessLookupError):  # it ended early, and what came of that is to be told
             process.terminate()
         await process.wait()
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-_LINES:]
+    return " / ".join(line.strip() for line in lines)
 
 
 async def _answers(port: int) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from paperlane.bench.bound import bound
 from paperlane.errors import Misconfigured
 
 _PREFIX = "PAPERLANE_"
@@ -66,7 +67,7 @@ class House:
     async def _spawn(self, *command: str) -> None:
         with (self.folder / "said.log").open("ab") as said:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "paperlane", *command),
+                *bound(sys.executable, "-m", "paperlane", *command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,

@@ -284,7 +284,12 @@ def _report(handled: "Handled", name: str, said: str, *, as_json: bool) -> None:
 @app.command()
 def cancel(context: typer.Context, ids: Ids, data: Data = None, database: Database = None) -> None:
     """Cancel tasks: queued ones at once, running ones at their next step."""
-    with desk_in(context, data, database) as desk:
+    from paperlane import logs
+    from paperlane.settings import settings_of
+    from paperlane.telemetry import following, traced
+
+    logs.configure(settings_of())
+    with traced(), desk_in(context, data, database) as desk, following(desk.ledger):  # queued ones end here
         _each(desk.tasks, ids)
 
 

@@ -210,10 +210,25 @@ class Steady(Consumer):
             self.connection = None
 
 
+class _Ours(Celery):
+    """Celery at the broker that it was made with: by itself it prefers what the environment's CELERY_BROKER_URL names.
+
+    As do CELERY_BROKER_READ_URL and CELERY_BROKER_WRITE_URL, and its own commands' option `-b` by way of these.
+    """
+
+    @override
+    def connection_for_read(self, url: str | None = None, **more: Any) -> Connection:
+        return super().connection_for_read(self.conf.get("broker_url"), **more)
+
+    @override
+    def connection_for_write(self, url: str | None = None, **more: Any) -> Connection:
+        return super().connection_for_write(self.conf.get("broker_url"), **more)
+
+
 def _configured(url: str, grace: float = 0.0) -> Celery:
     """Celery as it carries leases: it keeps nothing, repeats nothing, and reads nothing but JSON."""
     parts = checked(url, SCHEMES["celery"], _setting(url))
-    app = Celery("paperlane", broker=url, set_as_current=False)
+    app = _Ours("paperlane", broker=url, set_as_current=False)
     on_redis = parts.scheme.startswith("redis")
     app.conf.update(
         accept_content=["json"],

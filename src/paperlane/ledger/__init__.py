@@ -212,6 +212,13 @@ class Rules:
                 )
 
 
+Taken = Callable[[Sequence[tuple[Ended, str]]], None]
+"""Who is told which outcomes were taken, and the word for what each came to, once that is committed.
+
+`completed`, `failed`, `cancelled`, `retry`, `yielded` or `paused`: a task may have been cancelled, or had its last try.
+"""
+
+
 class Ledger(Protocol):
     """The record of truth. Errors are those of `paperlane.errors`.
 
@@ -493,6 +500,7 @@ class Ledger(Protocol):
         """Join, or ask for more or fewer; the answer is the slots that the system's limit grants, 0 when it is used up.
 
         Fewer than it runs kill nothing: it starts nothing until it runs less. It may choose in its `span`, as it joins.
+        Where too few are free for as many as that begins with, others give back what they have beyond their own.
         The worker is given no task of a higher `version`, however long it waits: such a payload it cannot read. By
         `channel` leases of a push engine are counted; workers of a pull engine serve everything.
         """
@@ -502,7 +510,9 @@ class Ledger(Protocol):
         """The worker is gone, by itself or seen dead by its parent; what it still held goes back at once."""
         ...
 
-    def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
+    def step(
+        self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int, taken: Taken | None = None
+    ) -> Sequence[Lease]:
         """Finish what ended and claim what fits, in one commit; the leases are running. Late outcomes are dropped."""
         ...
 
@@ -539,7 +549,13 @@ class Ledger(Protocol):
         ...
 
     def finish(
-        self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = (), engine: str = "", most: int = 0
+        self,
+        worker: WorkerId,
+        ended: Sequence[Ended],
+        notes: Sequence[Note] = (),
+        engine: str = "",
+        most: int = 0,
+        taken: Taken | None = None,
     ) -> Sequence[Lease] | None:
         """End attempts without claiming; what they tell of their last steps is written down in the same commit.
 

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import structlog
+from sqlalchemy import select
 
 from paperlane.ledger import Rules
 from paperlane.ledger.history import Change, Move, move
 from paperlane.ledger.holding import held_by, hold
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.schema import LONGEST_CODE
+from paperlane.ledger.schema import LONGEST_CODE, attempts
 from paperlane.ledger.sense import cut
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
@@ -67,22 +68,34 @@ def end(
     rules: Rules,
     jitter: Callable[[], float],
     before: Callable[[Sequence[Change]], object] = lambda _: None,
-) -> int:
-    """End attempts that this worker still holds, and tell how many; late ones are dropped: others own the task now.
+) -> Sequence[tuple[Ended, str]]:
+    """End attempts that this worker still holds: which, and how. Late ones are dropped: others own the task now.
 
     With `before` is done what must be done while their tasks are locked, and still run.
     """
     if not ended:
-        return 0
-    outcomes = {(one.lease.task, one.lease.fence): one.outcome for one in ended}
+        return ()
+    told = {(one.lease.task, one.lease.fence): one for one in ended}
     asked, parameters = held_by(writing, worker, [one.lease for one in ended])
     found = hold(writing, held, asked, parameters, likely=[one.lease.user for one in ended])
     before(found)
-    outcome_of = [(task, outcomes[task["id"], task["fence"]]) for task in found]
-    for task, outcome in outcome_of:
-        held[task["user_id"]].cpu += min(max(0.0, outcome.cpu), _LONGEST)  # in this order, a NaN is 0
-    settle(writing, held, [(task, ending(task, outcome, writing.now, rules, jitter)) for task, outcome in outcome_of])
-    return len(found)
+    told_of = [(task, told[task["id"], task["fence"]]) for task in found]
+    for task, one in told_of:
+        held[task["user_id"]].cpu += min(max(0.0, one.outcome.cpu), _LONGEST)  # in this order, a NaN is 0
+    came_to = [(task, ending(task, one.outcome, writing.now, rules, jitter)) for task, one in told_of]
+    settle(writing, held, came_to)
+    return [(one, came.how) for (_, one), (_, came) in zip(told_of, came_to, strict=True)]
+
+
+def ended_before(writing: Writing, ended: Sequence[Ended]) -> Sequence[tuple[Ended, str]]:
+    """Those that earlier tries have ended after all, though the answer to their commit was lost; and how."""
+    if not (writing.again and ended):
+        return ()
+    asked = select(attempts.c.task_id, attempts.c.fence, attempts.c.outcome).where(
+        attempts.c.task_id.in_([one.lease.task for one in ended]), attempts.c.ended_at.in_(writing.again)
+    )
+    found = {(task, fence): how for task, fence, how in writing.connection.execute(asked)}
+    return [(one, found[key]) for one in ended if (key := (one.lease.task, one.lease.fence)) in found]
 
 
 def ending(task: Change, outcome: Outcome, now: float, rules: Rules, jitter: Callable[[], float]) -> Ending:

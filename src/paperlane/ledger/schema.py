@@ -314,6 +314,7 @@ workers = Table(
     Column("slots", Integer, nullable=False),  # that it was granted
     Column("asked", Integer, nullable=False, server_default="0"),  # the most that it may want; 0: it did not say
     Column("least", Integer, nullable=False, server_default="0"),
+    Column("starts", Integer, nullable=False, server_default="0"),  # with so many it began; 0: it did not say
     Column("wants", Integer, nullable=False, server_default="0"),  # now
     Column("cpu", Double, nullable=False, server_default="-1"),  # in use, as a share of its machine; -1: not known
     Column("memory", Double, nullable=False, server_default="-1"),

@@ -29,6 +29,7 @@ from paperlane.ledger import (
     Note,
     Overdue,
     Rules,
+    Taken,
     Trimmed,
     channels,
     claims,
@@ -593,6 +594,7 @@ class SqlLedger:
             "slots": slots,
             "asked": span.most,
             "least": span.least,
+            "starts": span.start,
             "version": version,
         }
         return self._change(lambda writing: working.register(writing, entry, channel, self.rules.system_limit))
@@ -612,18 +614,24 @@ class SqlLedger:
         self._standing.forget(worker)
         return found
 
-    def step(self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
+    def step(
+        self, engine: str, worker: WorkerId, ended: Sequence[Ended], room: int, taken: Taken | None = None
+    ) -> Sequence[Lease]:
         with self._standing.step(worker) as step:
 
-            def work(writing: Writing, lanes: Lanes) -> tuple[Sequence[Lease], There]:
+            def work(writing: Writing, lanes: Lanes) -> tuple[Sequence[Lease], There, Sequence[tuple[Ended, str]]]:
                 asking = claims.ask(writing, worker, engine, None if writing.again else step.before)
+                before = endings.ended_before(writing, ended)
                 done = endings.end(writing, lanes, worker, ended, self.rules, self.chance)
-                return claims.claim(writing, lanes, engine, worker, asking, done, room, self.rules)
+                leases, there = claims.claim(writing, lanes, engine, worker, asking, len(done), room, self.rules)
+                return leases, there, [*before, *done]
 
             # kept until a step comes through: what one claimed while the database went away is the worker's to run
             unsure = self._unsure.setdefault(worker, [])
-            leases, step.after = self._with_lanes(work, unsure)
+            leases, step.after, done = self._with_lanes(work, unsure)
             self._unsure.pop(worker, None)
+        if taken is not None:
+            taken(done)
         return leases
 
     def runnable(self, engine: str, channel: Channel = EVERYTHING) -> bool:
@@ -666,24 +674,38 @@ class SqlLedger:
         return [begun.get(lease) or working.stale(lease) for lease in leases]
 
     def finish(
-        self, worker: WorkerId, ended: Sequence[Ended], notes: Sequence[Note] = (), engine: str = "", most: int = 0
+        self,
+        worker: WorkerId,
+        ended: Sequence[Ended],
+        notes: Sequence[Note] = (),
+        engine: str = "",
+        most: int = 0,
+        taken: Taken | None = None,
     ) -> Sequence[Lease] | None:
+        done: Sequence[tuple[Ended, str]] = ()
+
         def tell(writing: Writing, keep: Keep) -> Sequence[Lease] | None:
             def work(writing: Writing, lanes: Lanes) -> Sequence[Lease] | None:
+                nonlocal done
+
                 def last(running: Sequence[Change]) -> None:
                     if most <= 0:
                         lanes.look_back()
                     keep(lambda left: working.note_of(writing, running, left))
 
                 lanes.ask_clocks()
-                endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)
+                before = endings.ended_before(writing, ended)
+                done = [*before, *endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)]
                 return channels.hand_out_if_free(writing, lanes, engine, most, self.rules) if most > 0 else None
 
             return with_lanes(work)(writing)
 
         if {note.lease for note in notes} - {one.lease for one in ended}:
             raise ValueError("Notes beside outcomes are of the attempts that end, not of others")
-        return self._keep_results(notes, tell, lambda: self._standing.alone(worker))
+        leases = self._keep_results(notes, tell, lambda: self._standing.alone(worker))
+        if taken is not None:
+            taken(done)
+        return leases
 
     def renew(self, worker: WorkerId, leases: Sequence[Lease], pulse: Pulse | None = None) -> Renewal:
         tells = {} if pulse is None else pulse_told(pulse)

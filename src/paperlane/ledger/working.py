@@ -33,22 +33,26 @@ from paperlane.model.tasks import (
 )
 
 _SERVES = (workers.c.stages, workers.c.shard, workers.c.shards)
-_MEMBERS = select(workers.c.id, workers.c.slots, workers.c.engine, *_SERVES).order_by(workers.c.id)
+_MEMBERS = select(
+    workers.c.id, workers.c.slots, workers.c.starts, workers.c.wants, workers.c.engine, *_SERVES
+).order_by(workers.c.id)
 
 
 def register(writing: Writing, worker: Change, channel: Channel, otherwise: int) -> int:
     """Enter the worker, or its wish for more slots or fewer; what the system's limit leaves is granted.
 
-    Registrations take turns at one row: two at once would be granted the same slots. Who joins where turns begin tells
-    into how many shards its engine's users are divided.
+    Up to as many as it began with it comes before what others have beyond that: where too few are free, these give
+    theirs back, and none takes more while somebody lacks some. Registrations take turns at one row: two at once would
+    be granted the same slots. Who joins where turns begin tells into how many shards its engine's users are divided.
     """
     connection = writing.connection
     limited = connection.scalar(select(system.c.max_running).with_for_update())
-    most = otherwise if limited is None else limited
-    others = connection.execute(_MEMBERS.where(workers.c.id != worker["id"])).all()
-    slots = {row.id: row.slots for row in others}
-    held = _UnderWay.of(connection).at(slots, {row.id: row.engine for row in others})
-    granted = max(0, min(worker["slots"], most - sum(max(slots[other], held[other]) for other in slots)))
+    others = _Others.of(connection, worker["id"], otherwise if limited is None else limited)
+    first = min(worker["slots"], worker["starts"] or worker["slots"])
+    if first > others.left and any(map(_grown, others.members)):
+        others = others.held_still()
+        others.give_back(first - others.left)
+    granted = max(0, min(first, others.free), min(worker["slots"], others.free - others.lacking))
     seen = {"slots": granted, "wants": worker["slots"], "seen_at": writing.now}
     if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
         entry = {**worker, **channels.words_of(channel), **seen, "started_at": writing.now}
@@ -56,6 +60,65 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
         if FIRST in channel.stages:
             divide(writing, worker["engine"], channel.shards)
     return granted
+
+
+def _grown(member: Row[*tuple[Any, ...]]) -> int:
+    """How many slots it has beyond what it began with; workers of before do not say, and do not grow."""
+    return max(0, member.slots - (member.starts or member.slots))
+
+
+@dataclass(slots=True)
+class _Others:
+    """All members but one: the slots that each has of `most`, and what it runs or may begin."""
+
+    connection: Connection
+    but: WorkerId
+    most: int
+    members: Sequence[Row[*tuple[Any, ...]]]
+    slots: dict[WorkerId, int]
+    held: Counter[WorkerId]
+
+    @classmethod
+    def of(cls, connection: Connection, but: WorkerId, most: int) -> "_Others":
+        members = connection.execute(_MEMBERS.where(workers.c.id != but)).all()
+        slots = {WorkerId(row.id): row.slots for row in members}
+        held = _UnderWay.of(connection).at(slots, {WorkerId(row.id): row.engine for row in members})
+        return cls(connection, but, most, members, slots, held)
+
+    def held_still(self) -> "_Others":
+        """The same, looked at again; none that has grown claims meanwhile, so it runs no more than is seen."""
+        grown = select(workers.c.id).where(workers.c.slots > workers.c.starts, workers.c.id != self.but)
+        self.connection.execute(grown.order_by(workers.c.id).with_for_update())
+        return self.of(self.connection, self.but, self.most)
+
+    @property
+    def left(self) -> int:
+        """How many slots nobody was granted; some of them may be in use still, by who had them before."""
+        return self.most - sum(self.slots.values())
+
+    @property
+    def free(self) -> int:
+        """How many of these nobody uses."""
+        return self.most - sum(max(slots, self.held[worker]) for worker, slots in self.slots.items())
+
+    @property
+    def lacking(self) -> int:
+        """How many of the slots that they began with they want, and lack."""
+        return sum(max(0, min(row.wants, row.starts) - self.slots[WorkerId(row.id)]) for row in self.members)
+
+    def give_back(self, count: int) -> None:
+        """Take so many of the slots by which they have grown; first those that are not used, which are free at once."""
+        idle = {worker: max(0, slots - self.held[worker]) for worker, slots in self.slots.items()}
+        for unused in (True, False):
+            for row in sorted(self.members, key=_grown, reverse=True):
+                worker = WorkerId(row.id)
+                left = _grown(row) - (row.slots - self.slots[worker])
+                less = min(count, left, idle[worker]) if unused else min(count, left)
+                self.slots[worker] -= less
+                count -= less
+        for row in self.members:
+            if (slots := self.slots[WorkerId(row.id)]) != row.slots:
+                self.connection.execute(update(workers).where(workers.c.id == row.id).values(slots=slots))
 
 
 def limit(writing: Writing, max_running: int | None, otherwise: int, first: str) -> None:

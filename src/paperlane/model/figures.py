@@ -55,6 +55,11 @@ class WorkerFigures:
         """How many tasks more it would take now."""
         return max(0, min(self.slots, self.wants) - self.running) if self.live else 0
 
+    @property
+    def serves(self) -> bool:
+        """Could it begin a task? One that was granted no slots lives, and serves nobody."""
+        return self.live and self.slots > 0
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFigures:

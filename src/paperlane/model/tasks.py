@@ -90,12 +90,14 @@ class Fault:
 class Completed:
     """The chain ended; its result is saved. `seconds` is the slot time used, `summary` is kept with the task.
 
-    `cpu`, here and of all other outcomes, is the processor time in seconds that its isolated steps told of.
+    `cpu`, here and of all other outcomes, is the processor time in seconds that its isolated steps used. The task could
+    have started `age` seconds before its end, None where that is not known.
     """
 
     seconds: float = 0.0
     summary: Mapping[str, object] = field(default_factory=dict)
     cpu: float = 0.0
+    age: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

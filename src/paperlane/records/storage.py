@@ -54,6 +54,17 @@ def drift(connection: Connection, user: UserId) -> int:
     return int(connection.scalar(select(kept - users.c.stored).where(users.c.id == user)) or 0)
 
 
-def mend(connection: Connection, user: UserId, by: int) -> None:
-    """Count so many bytes more, or less."""
-    connection.execute(update(users).where(users.c.id == user).values(stored=users.c.stored + by))
+def mend(connection: Connection, user: UserId) -> int:
+    """Put right what is counted; by how many bytes it was wrong. Who does so at the same time waits, and finds none."""
+    hold(connection, [user])
+    if by := drift(connection, user):
+        connection.execute(update(users).where(users.c.id == user).values(stored=users.c.stored + by))
+    return by
+
+
+def next_users(connection: Connection, after: UserId, part: int, parts: int, most: int) -> Sequence[UserId]:
+    """The next users after this one, by their numbers, of a part of them all."""
+    of_part = (users.c.id > after, users.c.id % parts == part)
+    return [
+        UserId(user) for user in connection.scalars(select(users.c.id).where(*of_part).order_by(users.c.id).limit(most))
+    ]

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from paperlane.counting import Counting
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import Ended, Lease, WorkerId
 from paperlane.scheduling.wakeup import Wakeup
@@ -11,17 +13,22 @@ from paperlane.threads import Threads
 
 @dataclass(frozen=True, slots=True)
 class LedgerTurns:
-    """What a worker of a pull engine is given; `worker` tells its identity, which the ledger may make it change."""
+    """What a worker of a pull engine is given; `worker` tells its identity, which the ledger may make it change.
+
+    Outcomes that the ledger took are counted.
+    """
 
     ledger: Ledger
     engine: str
     worker: Callable[[], WorkerId]
     threads: Threads
     wakeup: Wakeup
+    counting: Counting
 
     async def step(self, ended: Sequence[Ended], room: int) -> Sequence[Lease]:
         """Finish and claim in one commit."""
-        leases = await self.threads(self.ledger.step, self.engine, self.worker(), ended, room)
+        taken = partial(self.counting.ended, self.engine)
+        leases = await self.threads(self.ledger.step, self.engine, self.worker(), ended, room, taken)
         if leases:
             self.wakeup.took()
         return leases

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from typing import Any, BinaryIO, ParamSpec, Protocol, TypeVar
 
@@ -146,9 +147,7 @@ class Attempts:
             ended = await self._ended(lease, self._run(lease, tell=True))
             telling = asyncio.create_task(self._tell_rest(ended))
             await _over(telling, lambda: None)
-            ended = telling.result()
-            self._count(ended)
-            return ended
+            return telling.result()
 
     async def and_finish(self, lease: Lease) -> bool:
         """The same, and the ledger is told: what push engines call. A delivery that comes again is passed over.
@@ -177,29 +176,12 @@ class Attempts:
                 if steps.unsure:  # they may be on disk, which is looked for where they are told by themselves
                     await patiently(steps.notes.write, "an outcome", self._patience)
                 with tracing.inside(steps.going), _saving(notes):
-                    filled = await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
+                    return await patiently(lambda: self.ends(worker, (ended, notes)), "an outcome", self._patience)
             except Exception as error:
                 if isinstance(error, Unavailable) and not isinstance(error, OF_FILES):
                     raise
                 ended = Ended(ended.lease, _instead(ended, error))
-            else:
-                self._count(ended)
-                return filled
-        filled = await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
-        self._count(ended)
-        return filled
-
-    def _count(self, ended: Ended) -> None:
-        """How an attempt ended, and how long its task took where that is known: as this worker sees it."""
-        steps = self._steps.get(ended.lease)
-        if steps is None:
-            return
-        engine, outcome = self.heartbeat.membership.engine, ended.outcome
-        if (word := _word_for(outcome, steps.attempt)) is not None:
-            self.counting.note("outcomes", f"{engine}/{word}", outcome.seconds)
-        if isinstance(outcome, Completed) and steps.attempt.age is not None:
-            took = self.clock.monotonic() - steps.began
-            self.counting.note("completion_seconds", engine, steps.attempt.age + took)
+        return await patiently(lambda: self.ends(worker, (ended, ())), "an outcome", self._patience)
 
     def _patience(self, error: Unavailable) -> float:
         return _LAST_WORDS if self.draining else _OUR_DISK if isinstance(error, OF_FILES) else inf
@@ -208,15 +190,16 @@ class Attempts:
         """Did leases come for all that ended? What breaks where these are handed out is not for the outcomes."""
         ended, notes = [ended for ended, _ in told], [note for _, notes in told for note in notes]
         out, most = self.hands_out, 0 if self.hands_out is None else self.hands_out.beside(len(ended))
+        taken = partial(self.counting.ended, self.heartbeat.membership.engine)
         if out is None or most <= 0:
-            self.ledger.finish(worker, ended, notes)
+            self.ledger.finish(worker, ended, notes, taken=taken)
             return [False] * len(told)
         try:
-            leases = self.ledger.finish(worker, ended, notes, out.engine, most)
+            leases = self.ledger.finish(worker, ended, notes, out.engine, most, taken)
         except Unavailable:
             raise
         except Exception:
-            self.ledger.finish(worker, ended, notes)  # raises it again, if that is of the outcomes
+            self.ledger.finish(worker, ended, notes, taken=taken)  # raises it again, if that is of the outcomes
             log.exception("leases could not be handed out with outcomes", engine=out.engine)
             leases = ()
         if leases:
@@ -348,7 +331,8 @@ class Attempts:
             await steps.notes.close()
         summary = await self.threads(self.chain.summary, last.content) if self.chain.summary is not None else {}
         json.dumps(dict(summary))  # what cannot be written down fails here, not in a transaction with others' outcomes
-        return Completed(summary=summary)
+        age = None if attempt.age is None else attempt.age + self.clock.monotonic() - steps.began
+        return Completed(summary=summary, age=age)
 
     async def _tell_rest(self, ended: Ended) -> Ended:
         """What an attempt that did not come to its end has not told yet. Where a result is lost, it ends by that."""
@@ -547,23 +531,6 @@ def _instead(ended: Ended, error: BaseException) -> Outcome:
     """What an error makes of an attempt that had ended otherwise."""
     outcome = _failed(ended.lease, error, ended.outcome.seconds)
     return replace(outcome, cpu=ended.outcome.cpu)
-
-
-def _word_for(outcome: Outcome, attempt: Attempt) -> str | None:
-    """What it counts as; None for a part of an attempt, and for one that is another's by now."""
-    match outcome:
-        case Completed():
-            return "completed"
-        case Failed():
-            return "failed"
-        case Cancelled():
-            return "cancelled"
-        case Retry():
-            return "retried" if attempt.number < attempt.max_attempts else "failed"
-        case Yielded(why="lost") | Paused():
-            return None
-        case Yielded():
-            return "yielded"
 
 
 async def _over(task: asyncio.Task[Any], cancelled: Callable[[], None]) -> None:

@@ -2,8 +2,9 @@
 
 A job is one byte that brings an open file or none, a header line (JSON: step, size, cpu, output) and `size` bytes of
 input. Back go header lines: {"taken"}, {"progress", "message"} any number of times, then {"size"} and the result, or
-{"error"}, both with {"resident"}: the bytes of memory that stay in use, and {"spent"}: seconds of processor time.
-Before the first job goes {"ready"}, or {"unusable"} with the reason why the steps cannot be imported.
+{"error"}, both with {"resident"}: the bytes of memory that stay in use. Before the first job goes {"ready"}, or
+{"unusable"} with the reason why the steps cannot be imported. {"used"}, with what goes first and what goes back, are
+the seconds of processor time so far.
 """
 
 import gc
@@ -191,7 +192,7 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
     step_back(nice)
     resident_bytes = memory_meter()
     isolate(memory_bytes)
-    line.tell({"ready": True})
+    line.tell({"ready": True, "used": time.process_time()})
     while True:
         more, descriptor = line.job()
         if not more:
@@ -200,12 +201,11 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
         value = line.content(header["size"])
         line.tell({"taken": True})
         allow_cpu(header["cpu"])
-        began = time.process_time()
         with nullcontext() if descriptor is None else _File(descriptor) as file:
             told, result = _answer(steps, header, value, _Job(line, file))
             if file is not None and file.trouble is not None:  # its reader took that for a damaged document
                 told, result = _unreadable(file.trouble), b""
-        line.tell({**told, "resident": resident_bytes(), "spent": time.process_time() - began}, result)
+        line.tell({**told, "resident": resident_bytes(), "used": time.process_time()}, result)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -43,23 +44,46 @@ class Limits:
 class _Child:
     """A warm process and the way to it."""
 
-    process: asyncio.subprocess.Process
+    process: subprocess.Popen[bytes]
     way: socket.socket
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     jobs: int = 0
     resident: int = 0
+    used: float = 0.0  # seconds of processor time, when it last told
     took: bool = False  # the job that it was last given
     greeted: bool = False  # it has told that its steps are imported
+    _over: "asyncio.Future[float] | None" = None
 
     def worn(self, limits: Limits) -> bool:
         return self.jobs >= _JOBS_OF_A_CHILD or self.resident > limits.memory_bytes // _RESIDENT_SHARE
 
-    async def end(self) -> None:
-        self.writer.close()
+    async def over(self) -> float:
+        """Wait until it has ended; how many seconds of processor time it used, by the system."""
+        if self._over is None:
+            self._over = asyncio.ensure_future(apart(_reap, self.process))
+        return await asyncio.shield(self._over)
+
+    def kill(self) -> None:
         if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
+            os.kill(self.process.pid, signal.SIGKILL)  # its own method would look for its end, and take what we ask for
+
+    async def end(self) -> float:
+        """The same, at once."""
+        self.writer.close()
+        self.kill()
+        return await self.over()
+
+
+def _reap(process: subprocess.Popen[bytes]) -> float:
+    """Wait for its end; what it used. Nothing where the system tells of no child's end, as its parent ignores them."""
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError:
+        process.returncode = -signal.SIGKILL
+        return 0.0
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime
 
 
 class _Gone(StepFault):
@@ -152,25 +176,25 @@ class Sandbox:
             if done and not child.worn(self._limits):
                 self._idle.append(child)
             else:
-                await asyncio.shield(child.end())
+                await asyncio.shield(self._end(child))
         return result
+
+    async def _end(self, child: _Child) -> None:
+        """What it used and could not tell, since it was killed, was used for its last job."""
+        used = await child.end()
+        if child.took:
+            self._spend(used - child.used)
+
+    def _spend(self, seconds: float) -> None:
+        """No more than it may use: a file may have taken the child over, and told so."""
+        spend(min(max(0.0, seconds), self._limits.cpu_seconds))
 
     async def _spawn(self) -> _Child:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
             with theirs:
-                # isolated: neither the environment nor the folder it starts in says what it imports
-                process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-I", "-X", "utf8", "-m", "paperlane.work.child"),
-                    *self._command,
-                    stdin=theirs.fileno(),
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                    env={},
-                    cwd="/",
-                    start_new_session=True,
-                )
+                process = _started(theirs, self._command)
             reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_LIMIT)
         except BaseException:  # a process that was started ends with its line
             ours.close()
@@ -201,6 +225,7 @@ class Sandbox:
                 f"The steps {self._command[0]} cannot be imported: {told['unusable']}.",
                 hint="Children import from the packages installed and from the sandbox's `paths`.",
             )
+        child.used = told["used"]
 
     async def _exchange(
         self, child: _Child, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
@@ -228,7 +253,8 @@ class Sandbox:
                 progress(told["progress"], told["message"][:_LONGEST_MESSAGE])
             elif "resident" in told:
                 child.resident = told["resident"]
-                spend(min(max(0.0, told.get("spent", 0.0)), self._limits.cpu_seconds))  # a file may have taken it over
+                before, child.used = child.used, told.get("used", 0.0)
+                self._spend(child.used - before)
                 return await self._result(child, told)
 
     async def _result(self, child: _Child, told: dict[str, Any]) -> bytes:
@@ -241,10 +267,11 @@ class Sandbox:
     async def _why_it_died(self, child: _Child, step: str) -> PaperlaneError:
         try:
             async with asyncio.timeout(_DYING_SECONDS):
-                code = await child.process.wait()
+                await child.over()
         except TimeoutError:  # it only closed its way out
-            child.process.kill()
-            code = await child.process.wait()
+            child.kill()
+            await child.over()
+        code = child.process.returncode
         if not child.took:
             return _Gone("A step's process died before it began.", code="step_crashed")
         if -code == signal.SIGXCPU:
@@ -259,6 +286,20 @@ class Sandbox:
             code="step_crashed",
             hint="The file may be broken; save it anew, or upload it in another format.",
         )
+
+
+def _started(way: socket.socket, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """A process at the other end of this way. The loop's own would not tell what it has used once it is dead."""
+    # isolated: neither the environment nor the folder it starts in says what it imports
+    return subprocess.Popen(  # noqa: S603  a program of ours
+        [sys.executable, "-I", "-X", "utf8", "-m", "paperlane.work.child", *command],
+        stdin=way.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 def _reads(file: int) -> bool:

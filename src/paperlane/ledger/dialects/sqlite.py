@@ -46,9 +46,6 @@ _NAP = 0.002  # seconds, on average
 _STATEMENTS = 1_000
 """Prepared statements that a connection keeps. When the driver's 100 are full, as after a migration, each new one takes
 the place of the last that came, so that a step prepared most of its own anew each time."""
-_WRITER_CACHE, _READER_CACHE = 8_192, 1_024
-"""Kibibytes of pages that a connection keeps. There are nine in each process, and each fills its cache in time; what it
-has not is in the system's own, which all share."""
 _WRITE = "BEGIN IMMEDIATE"
 
 # there is no LATERAL here, but a question within a condition may look at the lane beside it, if not in its LIMIT
@@ -188,8 +185,7 @@ class Sqlite:
         @event.listens_for(engine, "connect")
         def _(connection: Any, _record: object) -> None:
             connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-            cache = f"cache_size=-{_WRITER_CACHE if begin == _WRITE else _READER_CACHE}"
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", cache):
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
                 _patiently(partial(connection.execute, f"PRAGMA {pragma}"))
             if begin == _WRITE:
                 connection.execute("PRAGMA busy_timeout=0").close()  # `_patiently` waits, and better

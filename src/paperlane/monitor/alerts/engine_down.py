@@ -20,7 +20,7 @@ def _find(sight: Sight) -> Iterator[Reading]:
 
 def _is_down(name: str, look: Figures) -> bool:
     """Tasks of later need no worker yet, and who paused an engine may stop its workers too."""
-    served = any(worker.live and worker.engine == name for worker in look.workers)
+    served = any(worker.serves and worker.engine == name for worker in look.workers)
     return not served and any(
         engine.name == name and not engine.paused and engine.startable + engine.running for engine in look.engines
     )
@@ -36,6 +36,7 @@ _PAUSED = replace(_ARQ, paused=True, running=1, startable=0)
 _IDLE = EngineState("arq", paused=False, queued=0, running=0, workers=0, slots=0)
 _ELSEWHERE = WorkerFigures(WorkerId("a"), "database")
 _SILENT = WorkerFigures(WorkerId("b"), "arq", seen=31.0, live=False)
+_WITHOUT_SLOTS = WorkerFigures(WorkerId("d"), "arq", slots=0)
 _HERE = WorkerFigures(WorkerId("c"), "arq")
 
 ALERT = Alert(
@@ -47,6 +48,7 @@ ALERT = Alert(
     loud=[
         one(_look(20.0, _ARQ, _ELSEWHERE), _look(0.0, _ARQ), _look(10.0, _ARQ)),
         one(_look(20.0, _ARQ, _SILENT), _look(0.0, _ARQ), _look(10.0, _ARQ)),
+        one(_look(20.0, _ARQ, _WITHOUT_SLOTS), _look(0.0, _ARQ), _look(10.0, _ARQ)),
     ],
     quiet=[
         one(_look(20.0, _IDLE), _look(0.0, _IDLE), _look(10.0, _IDLE)),

@@ -16,7 +16,7 @@ def _find(sight: Sight) -> Iterator[Reading]:
 
 def _lacks(engine: str, look: Figures) -> bool:
     """Who paused an engine may stop its workers too."""
-    served = any(worker.live and worker.engine == engine for worker in look.workers)
+    served = any(worker.serves and worker.engine == engine for worker in look.workers)
     paused = any(one.paused for one in look.engines if one.name == engine)
     return engine in look.of_new and not served and not paused
 
@@ -30,6 +30,7 @@ _USUAL = WorkerFigures(WorkerId("a"), "database")
 _HERE = WorkerFigures(WorkerId("b"), "arq")
 _ELSEWHERE = WorkerFigures(WorkerId("b"), "inline")
 _SILENT = WorkerFigures(WorkerId("b"), "arq", seen=31.0, live=False)
+_WITHOUT_SLOTS = WorkerFigures(WorkerId("c"), "arq", slots=0)
 
 ALERT = Alert(
     name="no-worker",
@@ -40,6 +41,7 @@ ALERT = Alert(
     loud=[
         one(_look(20.0, _ELSEWHERE), _look(0.0), _look(10.0)),
         one(_look(20.0, _SILENT), _look(0.0, _SILENT), _look(10.0, _SILENT)),
+        one(_look(20.0, _WITHOUT_SLOTS), _look(0.0), _look(10.0)),
     ],
     quiet=[
         one(_look(20.0, _HERE), _look(0.0), _look(10.0)),
