@@ -296,7 +296,7 @@ def queue(
     )
 
 
-def _paused(connection: Connection) -> Collection[str]:
+def _paused(connection: Connection) -> set[str]:
     """The engines on which nothing begins."""
     return set(connection.scalars(select(engines.c.name).where(engines.c.paused == 1)))
 
