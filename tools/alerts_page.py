@@ -18,9 +18,11 @@ what it is, so that it does not come and go. What cannot be read now, because a 
 200 incidents are open at once.
 
 Each is told once when it opens and once when it closes: in the log, on the page, to the
-[webhook](../how-to/be-told-of-trouble.md). What is open stands in the database, so another process goes on with it.
-While the database is away nothing can be looked at, and samples have a gap. The process that looked before says so
-after 30 s in its log and to the webhook (`database-away`), and writes the incident down once the database is back.
+[webhook](../how-to/be-told-of-trouble.md). Its figures stay those of its opening: who vanishes on a machine while its
+`worker-gone` is open is neither named nor counted there. What is open stands in the database, so another process goes
+on with it. While the database is away nothing can be looked at, and samples have a gap. The process that looked before
+says so after 30 s in its log and to the webhook (`database-away`), and writes the incident down once the database is
+back; until then it stands in `database-away.json` in the data folder, so that a restart forgets nothing.
 
 Limits are [settings](settings.md); `paperlane alerts kinds` shows those of an installation. Counts of the last minute
 are judged, or of up to five where little happens; fewer than 20 answers (of completed tasks: 5) in five minutes say

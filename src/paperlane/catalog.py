@@ -1053,8 +1053,8 @@ ALARMS: Mapping[str, Alarm] = {
             "{host} 上引擎 {engine} 的工作进程已消失：{worker}；其持有的 {running} 个任务由其他进程接管。",
         ),
         (
-            "See the log of its machine: was it killed for its memory?",
-            "请查看该机器的日志：是否因内存不足被终止？",
+            "Was it killed for its memory? See its machine's log. Others that vanish while this lasts are not told of.",
+            "请查看该机器的日志：是否因内存不足被终止？告警持续期间再消失的进程不另行通知。",
         ),
     ),
     "database-away": Alarm(

@@ -83,6 +83,7 @@ _LOST = _engine("arq", running=0, slots=0)
 _PAUSED = replace(_engine(), paused=True, startable=0)
 _LATER = replace(_engine(), startable=0)
 _AWAY = [ModelFigures("fast", away=True)]
+_SHUT = [ModelFigures("fast", away=True, closed_for=20.0)]
 
 ALERT = Alert(
     name="bottleneck",
@@ -100,6 +101,11 @@ ALERT = Alert(
         one(_waiting(limit=5)),
         one(_waiting(_engine(), _LOST, at=70.0, cpu=0.97), _waiting(_engine(), _LOST)),
         one(*(_waiting(_LATER, at=at, oldest=0.0, models=_AWAY) for at in (70.0, 0.0))),
+        one(
+            _waiting(_LATER, at=70.0, oldest=0.0, models=_SHUT),
+            _waiting(_LATER, oldest=0.0, models=_SHUT),
+            _waiting(at=40.0, oldest=2.0, models=_AWAY),
+        ),  # one asked it between, and had no answer yet
     ],
     quiet=[
         one(Figures(0.0, cpu=0.99)),  # nobody waits
