@@ -127,11 +127,12 @@ async def test_a_restart_tells_the_end_of_what_was_told(ledger: SqlLedger, recei
     assert before._telling is not None
     await before._telling
     assert left_in(tmp_path) == ["database-away.json"]
-    restarted = known(clock, receiver.url, tmp_path, leads=False)
-    (incident,) = await over(restarted, ledger)
-    assert (incident.opening, incident.closing, incident.opened_at) == (Telling.TOLD, Telling.DUE, 5_000.0)
+    async with (restarted := Watchers(ledger, receiver, tmp_path)).watching(1):
+        await restarted.until_told("incident.closed", passing=0)
+    assert len(restarted.told("incident.opened")) == 1
     assert left_in(tmp_path) == []
-    assert await over(before, ledger) == [incident]  # it was not gone after all
+    (incident,) = await over(before, ledger)  # it was not gone after all
+    assert (incident.opening, incident.closing, incident.opened_at) == (Telling.TOLD, Telling.TOLD, 5_000.0)
 
 
 async def test_a_restart_leaves_due_what_was_not_told(ledger: SqlLedger, tmp_path: Path):
