@@ -120,13 +120,13 @@ def silence(
 
     with desk_in(context, data, database) as desk:
         made = desk.alerts.silence(None, name, subject, hours)
-        doubt = _doubt(desk, name, subject) if subject else ""
-    if doubt:
-        typer.echo(f"{doubt} The silence is there all the same.", err=True)
+        against = doubt(desk, name, subject) if subject else ""
+    if against:
+        typer.echo(f"{against} The silence is there all the same.", err=True)
     typer.echo(f"Silent until {moment(made.until)}: {name}. To end it: paperlane alerts unsilence {made.id}")
 
 
-def _doubt(desk: "Desk", alert: str, subject: str) -> str:
+def doubt(desk: "Desk", alert: str, subject: str) -> str:
     """What speaks against this subject: the alert has none, or none of its kind has this name; "" for nothing."""
     from paperlane.monitor.alerts import ALERTS, Subject
 
