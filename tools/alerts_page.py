@@ -13,9 +13,9 @@ _HEAD = """# Alerts
 
 `paperlane serve` looks at the figures every ten seconds; where several run, one of them does. An alert is loud when
 what it reads is above its limit. After so many loud looks in a row an incident opens, one of each alert and subject (an
-engine, a worker, a host, a user); it closes after so many looks at or below the lower limit. Between the two it stays
-what it is, so that it does not come and go. What cannot be read now, because a sensor failed, changes nothing. At most
-200 incidents are open at once.
+engine, an engine on a host, a host, a resource, a user); it closes after so many looks at or below the lower limit.
+Between the two it stays what it is, so that it does not come and go. What cannot be read now, because a sensor failed,
+changes nothing. At most 200 incidents are open at once.
 
 Each is told once when it opens and once when it closes: in the log, on the page, to the
 [webhook](../how-to/be-told-of-trouble.md). Its figures stay those of its opening: who vanishes on a machine while its
@@ -55,8 +55,9 @@ def _looks(count: int) -> str:
 def _entry(alert: Alert) -> str:
     words = ALARMS[alert.name]
     setting = f" Its limit: `PAPERLANE_{alert.setting.upper()}`." if alert.setting else ""
+    subject = f" Its subject: {alert.subject.value}." if alert.subject else ""
     return (
-        f"\n## {alert.name}\n\n{words.title[0]} ({words.title[1]}). {alert.why}{setting}\n"
+        f"\n## {alert.name}\n\n{words.title[0]} ({words.title[1]}). {alert.why}{subject}{setting}\n"
         f"\n> {words.message[0]}\n>\n> {words.hint[0]}\n"
     )
 

@@ -202,7 +202,7 @@ class Figures:
         yield GaugeMetricFamily(
             "paperlane_busy_users", "Users who have something waiting or running.", value=self.look.queue.busy
         )
-        deepest = f"of the {_DEEPEST} users with most that waits"
+        deepest = f"of the {_DEEPEST} users with most that could begin now, then with most that waits"
         waits = GaugeMetricFamily("paperlane_user_queued", f"Tasks that wait, {deepest}.", labels=["user"])
         could = GaugeMetricFamily(
             "paperlane_user_startable", f"Tasks that wait and could begin now, {deepest}.", labels=["user"]

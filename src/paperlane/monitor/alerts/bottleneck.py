@@ -5,7 +5,10 @@ from dataclasses import replace
 
 from paperlane.model.figures import Figures, ModelFigures, Vitals, WorkerFigures
 from paperlane.model.tasks import EngineState, WorkerId
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
+
+RESOURCES = ("model", "database", "memory", "cpu", "slots")
+"""Those of which it may be told, in this order."""
 
 _BUSY, _FULL = 0.85, 0.85
 _NEARLY = 0.9  # of all slots
@@ -91,6 +94,7 @@ ALERT = Alert(
     severity=Severity.WARNING,
     unit=Unit.SECONDS,
     find=_find,
+    subject=Subject.RESOURCE,
     loud=[
         one(_waiting(cpu=0.97)),
         one(_waiting(memory=0.9)),
