@@ -29,6 +29,11 @@ _MOST = 1_000  # tasks that ended, and wait for their spans to be told
 _LAST_WORDS = 2.0  # seconds that telling may take at the end
 
 
+def is_asked_for() -> bool:
+    """Does the environment name where spans go?"""
+    return bool(_first_of(_ENDPOINTS))
+
+
 @contextmanager
 def traced() -> Generator[None]:
     """Spans of this process are sent inside, if the environment names where to: OpenTelemetry's own variables.

@@ -328,18 +328,9 @@ except BlockingIOError:
     assert ran.stdout == "refused\n"
 
 
-def _session_of(pid: str) -> str:
-    """What the system shares out to a process's session; "" where it looks at no sessions."""
-    place = Path("/proc", pid, "autogroup")
-    return place.read_text() if place.exists() else ""
-
-
 async def test_few_files_and_low_priority(box: Sandbox):
     assert await run(box, "files") == "64"
-    niceness = int(await run(box, "nice"))
-    assert niceness >= 10
-    told = _session_of(await run(box, "pid"))
-    assert told == "" or told.endswith(f" nice {niceness}\n"), "where sessions share, it would go as far as anybody"
+    assert int(await run(box, "nice")) >= 10
 
 
 async def test_the_network_is_out_of_reach_where_the_system_allows_it(box: Sandbox):

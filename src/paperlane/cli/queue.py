@@ -289,9 +289,10 @@ def cancel(context: typer.Context, ids: Ids, data: Data = None, database: Databa
     """Cancel tasks: queued ones at once, running ones at their next step."""
     from paperlane import logs
     from paperlane.settings import settings_of
-    from paperlane.telemetry import following, traced
+    from paperlane.telemetry import following, is_asked_for, traced
 
-    logs.configure(settings_of())
+    if is_asked_for():  # what is wrong with a collector stands beside the answer, not in it
+        logs.configure(settings_of())
     with traced(), desk_in(context, data, database) as desk, following(desk.ledger):  # queued ones end here
         _each(desk.tasks, ids)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from paperlane.settings import Settings
 
 
-_NICE = 5
+_NICE = 3
 """By how much a service's workers step back behind it: people who upload or look wait for the service."""
 
 
@@ -37,7 +37,6 @@ def worker(
     from paperlane.carriers import CARRIED
     from paperlane.telemetry import traced
     from paperlane.threads import share_heaps
-    from paperlane.work.courtesy import step_back
 
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
         if given and engine != whose:
@@ -54,7 +53,7 @@ def worker(
     logs.configure(settings)
     share_heaps()
     if supervised:
-        step_back(_NICE)
+        os.nice(_NICE)
 
     async def run() -> None:
         stop = assembly.stop_on_signals()

@@ -24,7 +24,6 @@ from pydantic import TypeAdapter
 
 from paperlane.errors import PaperlaneError
 from paperlane.model.steps import Step
-from paperlane.work.courtesy import step_back
 from paperlane.work.isolation import allow_cpu, isolate, memory_meter
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def main(way: socket.socket, path: str, memory_bytes: int, nice: int, paths: lis
         line.tell({"unusable": f"{type(error).__name__}: {error}"})
         return
     collect_seldom()
-    step_back(nice)
+    os.nice(max(0, nice - os.nice(0)))  # a worker's own counts
     resident_bytes = memory_meter()
     isolate(memory_bytes)
     line.tell({"ready": True, "used": time.process_time()})
