@@ -83,6 +83,8 @@ class Going:
     place: Place
     fields: dict[str, Value] = field(default_factory=dict)
     links: list[Place] = field(default_factory=list)
+    ahead: float = field(default_factory=lambda: time.time() - time.monotonic())
+    """Of the system's clock before the one that nobody sets: the same for all that is inside, which stays within."""
     _named: Counter[str] = field(default_factory=Counter)
 
     def child(self, name: str) -> Place:
@@ -181,12 +183,12 @@ def span(name: str, kind: Kind = Kind.INTERNAL, **fields: Value) -> AbstractCont
     above = _going.get()
     if above is None or _listener is None:
         return _NOTHING
-    return _told(name, Going(above.child(name), fields), above.place, kind)
+    return _told(name, Going(above.child(name), fields, ahead=above.ahead), above.place, kind)
 
 
 @contextmanager
 def _told(name: str, going: Going, parent: Place | None, kind: Kind) -> Generator[None]:
-    began, since, fault = time.time(), time.monotonic(), ""
+    began, fault = going.ahead + time.monotonic(), ""
     try:
         with inside(going):
             yield
@@ -194,7 +196,7 @@ def _told(name: str, going: Going, parent: Place | None, kind: Kind) -> Generato
         fault = _fault(error)
         raise
     finally:
-        ended = began + time.monotonic() - since
+        ended = going.ahead + time.monotonic()
         fault = str(going.fields.pop("fault", fault))
         called = str(going.fields.pop("name", name))
         tell(Span(called, going.place, began, ended, parent, going.fields, fault, going.links, kind))

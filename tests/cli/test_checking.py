@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import subprocess
 from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO
@@ -54,15 +55,15 @@ async def test_a_disk_that_fails_while_a_step_reads_is_told_as_any_other(
 async def test_a_system_that_starts_no_more_processes_costs_no_other_file_its_result(
     paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ):
-    start = asyncio.create_subprocess_exec
+    start = subprocess.Popen[bytes]
     refusals = iter([None, *[BlockingIOError(errno.EAGAIN, "No")] * 2])
 
-    async def once(*command: Any, **given: Any) -> asyncio.subprocess.Process:
+    def once(*command: Any, **given: Any) -> subprocess.Popen[bytes]:
         if error := next(refusals):
             raise error
-        return await start(*command, **given)
+        return start(*command, **given)
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", once)
+    monkeypatch.setattr(subprocess, "Popen", once)
     monkeypatch.setattr(sandbox, "_JOBS_OF_A_CHILD", len(STEPS))  # a new one for each file
     found = await checked(paths)
     assert [report.name for report in found.reports] == [str(paths[0])]
