@@ -100,9 +100,7 @@ class Watching:
         Shown are so many in which most waits, and so many that wait longest: who waits unfairly may have little.
         """
         check_looks(by)
-        deepest = self.ledger.queue(None, most)
-        lanes = {lane.user: lane for lane in (*self.ledger.longest(most), *deepest.lanes)}
-        found = replace(deepest, lanes=[lanes[user] for user in sorted(lanes)])
+        found = self.ledger.queue(None, most, most)
         served = self.ledger.served([lane.user for lane in found.lanes], SERVICE_SECONDS)
         shares = {
             lane.user: Share(
