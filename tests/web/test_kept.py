@@ -406,7 +406,7 @@ async def test_a_count_that_cannot_be_put_right_keeps_nothing_else_from_being_do
 ):
     left = orphan(house, "a", house.desk.clock.now() - 2 * DAY)
 
-    def fail(*_: object) -> float:
+    def fail(*_: object, **__: object) -> float:
         raise LookupError
 
     monkeypatch.setattr(retention, "_PARTS", 1)
