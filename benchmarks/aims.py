@@ -141,7 +141,8 @@ AIMS: Sequence[Aim] = (
     Aim("From an upload to the start of its task, p50", "service.waking.upload to start, P50", "<=", 50),
     *_told("From a step's commit to its frame on a WebSocket, p99", "step to frame"),
     *_told("The same with 200 tasks followed and the workers busy, p99", "step to frame while busy"),
-    *_each("A scrape of the metrics, 1M tasks of 100k users, worst", "operating.{}.scrape, worst", "<", 50),
+    *_each("A scrape of metrics, 1M tasks of 100k users, worst but the first", "operating.{}.scrape, later", "<", 50),
+    *_each("The first one after a start", "operating.{}.scrape, first", "<", 50),
     *(Aim(f"A page of operators, 1M tasks, p95: {path}", f"operating.{kind}.page {path}, P95", "<", 2_000, stretch=300)
       for kind in _DATABASES for path in PAGES),
     *(aim for run in ("200", "1000") for criterion, test, promise, stretch in _LOADED

@@ -13,14 +13,16 @@ _HEAD = """# Alerts
 
 `paperlane serve` looks at the figures every ten seconds; where several run, one of them does. An alert is loud when
 what it reads is above its limit. After so many loud looks in a row an incident opens, one of each alert and subject (an
-engine, a worker, a host, a user); it closes after so many looks at or below the lower limit. Between the two it stays
-what it is, so that it does not come and go. What cannot be read now, because a sensor failed, changes nothing. At most
-200 incidents are open at once.
+engine, an engine on a host, a host, a resource, a user); it closes after so many looks at or below the lower limit.
+Between the two it stays what it is, so that it does not come and go. What cannot be read now, because a sensor failed,
+changes nothing. At most 200 incidents are open at once.
 
 Each is told once when it opens and once when it closes: in the log, on the page, to the
-[webhook](../how-to/be-told-of-trouble.md). What is open stands in the database, so another process goes on with it.
-While the database is away nothing can be looked at, and samples have a gap. The process that looked before says so
-after 30 s in its log and to the webhook (`database-away`), and writes the incident down once the database is back.
+[webhook](../how-to/be-told-of-trouble.md). Its figures stay those of its opening: who vanishes on a machine while its
+`worker-gone` is open is neither named nor counted there. What is open stands in the database, so another process goes
+on with it. While the database is away nothing can be looked at, and samples have a gap. The process that looked before
+says so after 30 s in its log and to the webhook (`database-away`), and writes the incident down once the database is
+back; until then it stands in `database-away.json` in the data folder, so that a restart forgets nothing.
 
 Limits are [settings](settings.md); `paperlane alerts kinds` shows those of an installation. Counts of the last minute
 are judged, or of up to five where little happens; fewer than 20 answers (of completed tasks: 5) in five minutes say
@@ -53,8 +55,9 @@ def _looks(count: int) -> str:
 def _entry(alert: Alert) -> str:
     words = ALARMS[alert.name]
     setting = f" Its limit: `PAPERLANE_{alert.setting.upper()}`." if alert.setting else ""
+    subject = f" Its subject: {alert.subject.value}." if alert.subject else ""
     return (
-        f"\n## {alert.name}\n\n{words.title[0]} ({words.title[1]}). {alert.why}{setting}\n"
+        f"\n## {alert.name}\n\n{words.title[0]} ({words.title[1]}). {alert.why}{subject}{setting}\n"
         f"\n> {words.message[0]}\n>\n> {words.hint[0]}\n"
     )
 

@@ -36,6 +36,7 @@ from paperlane.desk import (
     Operating,
     Quotas,
     Schedules,
+    Tally,
     Tasks,
     Watching,
 )
@@ -157,15 +158,17 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     blobs, trail = open_blobs(settings), Trail(clock, new_id)
     mark = cache(partial(_mark_of, ledger))
     rollout = RollOut(ledger, _whose, settings.engine)
-    quotas = Quotas(ledger, settings, kept_of(settings))
+    quotas, dead = Quotas(ledger, settings, kept_of(settings)), Tally(clock)
     return Desk(
         ledger,
         blobs,
         clock,
         rollout,
-        Tasks(ledger, clock, new_id, trail, quotas, lambda: _check_folder(settings, mark()), _profiles_of(settings)),
+        Tasks(
+            ledger, clock, new_id, trail, quotas, lambda: _check_folder(settings, mark()), dead, _profiles_of(settings)
+        ),
         Documents(ledger, clock),
-        DeadLetters(ledger, clock, trail),
+        DeadLetters(ledger, clock, trail, dead),
         Schedules(ledger, blobs, new_id, trail),
         Accounts(ledger, settings, clock, rollout, trail),
         Operating(ledger, clock, rollout, trail),

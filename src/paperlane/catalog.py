@@ -194,6 +194,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "wrong filter": ("{name}={value} in the address makes no sense.", "地址中的 {name}={value} 无效。"),
     "no such page": ("There is no such page.", "没有这样的页面。"),
     "without filters": ("Without filters", "去掉筛选条件"),
+    "without it": ("Without it", "去掉它"),
     "overview": ("Overview", "总览"),
     "tasks": ("Tasks", "任务"),
     "failures": ("Errors", "错误"),
@@ -240,6 +241,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "subject": ("Subject", "对象"),
     "until": ("Until", "截止"),
     "silences": ("Silences", "静默"),
+    "more silences": (
+        "And {n} more, which end later: paperlane alerts silences.",
+        "另有 {n} 条结束更晚的静默：paperlane alerts silences。",
+    ),
     "silences are": (
         "The webhook is told nothing of these. What opened meanwhile and lasts is told when a silence ends.",
         "以下告警不通知 webhook。静默结束时，期间出现且仍在持续的告警会补发通知。",
@@ -295,8 +300,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "条形为服务占比，竖线为权重占比；服务指最近 {minutes} 分钟的槽位时间。",
     ),
     "users not shown": (
-        "Shown are the {each} who wait longest and the {each} with most waiting; {count} users are not.",
-        "显示等待最久的 {each} 个用户和等待最多的 {each} 个用户；另有 {count} 个用户未显示。",
+        "Shown are the {each} who wait longest and the {each} with most that could start now; {count} users are not.",
+        "显示等待最久的 {each} 个用户和可立即运行的任务最多的 {each} 个用户；另有 {count} 个用户未显示。",
     ),
     "queue teaches": (
         "Nobody waits and nothing runs. As soon as somebody uploads, each user has a line here.",
@@ -1053,8 +1058,8 @@ ALARMS: Mapping[str, Alarm] = {
             "{host} 上引擎 {engine} 的工作进程已消失：{worker}；其持有的 {running} 个任务由其他进程接管。",
         ),
         (
-            "See the log of its machine: was it killed for its memory?",
-            "请查看该机器的日志：是否因内存不足被终止？",
+            "Was it killed for its memory? See its machine's log. Others that vanish while this lasts are not told of.",
+            "请查看该机器的日志：是否因内存不足被终止？告警持续期间再消失的进程不另行通知。",
         ),
     ),
     "database-away": Alarm(

@@ -7,7 +7,9 @@ from pathlib import Path
 from sqlalchemy import select
 from tests.cli.test_commands import paperlane
 
-from paperlane.assembly import open_ledger
+from paperlane.assembly import open_desk, open_ledger
+from paperlane.cli.alerts import doubt
+from paperlane.model.tasks import WorkerId
 from paperlane.monitor.alerts import ALERTS
 from paperlane.records import incidents
 from paperlane.records.incidents import Incident
@@ -36,15 +38,41 @@ def test_incidents_are_shown_acknowledged_and_silenced(anns: Path):
         assert "143 tasks of ann wait" in table
         assert "at the machine" in table
         assert alerts("unsilence", silence["id"]) == "The silence is over.\n"
-        assert "No engine, worker" not in said
+        assert "Incidents of" not in said
         typo = alerts("silence", "user-backlog", "--subject", "anne")
-        assert "No engine, worker, host or user is called 'anne' now" in typo
+        assert "Incidents of user-backlog are each of a user, and none is called 'anne' now." in typo
         assert "paperlane alerts unsilence" in typo  # it may come
-        for known in ("database", "memory"):
-            assert "No engine" not in alerts("silence", "bottleneck", "--subject", known)
         assert "There is no alert 'nonsense'" in alerts("silence", "nonsense", code=2)
-        assert {one["name"] for one in json.loads(alerts("kinds", "--json"))} == ALERTS.keys()
+        kinds = {one["name"]: one["subject"] for one in json.loads(alerts("kinds", "--json"))}
+        assert (kinds.keys(), kinds["worker-gone"]) == (ALERTS.keys(), "engine on host")
         trail = ledger.read(lambda c: c.scalars(select(audit.c.what).where(audit.c.user_id == 0)).all())
     assert [what for what in trail if "alert" in what or "silence" in what] == [
-        "alert acknowledged", "alert silenced", "silence ended", *["alert silenced"] * 3,
+        "alert acknowledged", "alert silenced", "silence ended", "alert silenced",
     ]  # fmt: skip
+
+
+def test_a_subject_that_no_incident_of_the_alert_could_have_is_doubted(anns: Path):
+    settings = Settings(data=anns)
+    with closing(open_ledger(settings)) as ledger:
+        ledger.register(WorkerId("w1"), "pool", "crane/7", 1, 1)
+        desk = open_desk(settings, ledger)
+        for alert, subject, is_fine in (
+            ("worker-gone", "pool on crane", True),
+            ("worker-gone", "w1", False),
+            ("worker-gone", "crane", False),
+            ("engine-down", "arq", True),
+            ("engine-down", "crane", False),
+            ("memory", "crane", True),
+            ("memory", "ann", False),
+            ("bottleneck", "memory", True),
+            ("bottleneck", "pool", False),
+            ("user-backlog", "ann", True),
+            ("user-backlog", "memory", False),
+            ("queue", "pool", False),
+        ):
+            assert (doubt(desk, alert, subject) == "") is is_fine, (alert, subject)
+        assert "Leave --subject out" in doubt(desk, "queue", "pool")
+        gone = Incident("a", "memory", "heron", "critical", 0.9, 0.85, 1_800_000_000.0)
+        ledger.write(lambda c: incidents.begin(c, gone))
+        assert doubt(desk, "memory", "heron") == ""
+        assert doubt(desk, "engine-down", "heron")

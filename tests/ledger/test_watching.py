@@ -111,7 +111,7 @@ def test_what_a_look_at_failures_does_not_reach_is_told(bench: Bench, monkeypatc
     assert (len(found.found), found.looked, found.whole) == (2, 2, False)
 
 
-def test_service_is_told_of_who_is_asked_for_within_the_time(bench: Bench):
+def test_service_is_told_of_who_holds_something_or_is_asked_for_within_the_time(bench: Bench):
     for user in (1, 2, 3):
         bench.submit(user)
     leases = claim(bench, bench.worker(), 3)
@@ -123,10 +123,12 @@ def test_service_is_told_of_who_is_asked_for_within_the_time(bench: Bench):
     users = [UserId(1), UserId(2)]
     bench.submit(1)
     bench.submit(4)
-    assert bench.ledger.served(users, 300.0) == Service({1: 10.0, 2: 15.0}, 25.0, 3.0)  # the third holds nothing now
-    assert bench.ledger.served(users, 7.0) == Service({1: 2.0, 2: 7.0}, 9.0, 3.0)
-    assert bench.ledger.served([UserId(3)], 300.0) == Service({3: 10.0}, 25.0, 3.0)
-    assert bench.ledger.served([], 300.0) == Service({}, 25.0, 3.0)
+    assert bench.ledger.served(users, 300.0) == Service(
+        {1: 10.0, 2: 15.0, 4: 0.0}, 25.0, 3.0
+    )  # the third holds nothing
+    assert bench.ledger.served(users, 7.0) == Service({1: 2.0, 2: 7.0, 4: 0.0}, 9.0, 3.0)
+    assert bench.ledger.served([UserId(3)], 300.0) == Service({1: 10.0, 2: 15.0, 3: 10.0, 4: 0.0}, 25.0, 3.0)
+    assert bench.ledger.served([], 300.0) == Service({1: 10.0, 2: 15.0, 4: 0.0}, 25.0, 3.0)
 
 
 def test_who_waits_longest_is_told_however_much_others_have_waiting(bench: Bench):
@@ -139,6 +141,18 @@ def test_who_waits_longest_is_told_however_much_others_have_waiting(bench: Bench
     assert [lane.user for lane in bench.ledger.queue(None, 1, 3).lanes] == [1, 2, 3]
     bench.ledger.lane(UserId(3), paused=True)
     assert [lane.user for lane in bench.ledger.queue(None, 0, 1).lanes] == [1]
+
+
+def test_lanes_in_which_most_could_start_are_shown_before_those_in_which_most_waits(bench: Bench):
+    bench.submit(1, 1)
+    bench.submit(2, 2)
+    bench.submit(3, 9, run_at=bench.clock.now() + 60)
+    bench.submit(4, 8)
+    bench.ledger.lane(UserId(4), paused=True)
+    for most, users in ((1, [2]), (2, [1, 2]), (3, [1, 2, 3]), (4, [1, 2, 3, 4])):
+        assert [lane.user for lane in bench.ledger.queue(most=most).lanes] == users
+    bench.ledger.pause("database", paused=True)
+    assert [lane.user for lane in bench.ledger.queue(most=1).lanes] == [3]
 
 
 def test_what_no_task_can_be_is_refused(bench: Bench):

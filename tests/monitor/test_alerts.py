@@ -45,3 +45,9 @@ def test_each_alert_is_named_for_its_file_and_has_words():
     assert ALERTS.keys() == ALARMS.keys()
     for name, alert in ALERTS.items():
         assert alert.find.__module__.rpartition(".")[2] == name.replace("-", "_")
+
+
+@pytest.mark.parametrize("name", list(ALERTS))
+def test_an_alert_says_what_its_incidents_are_of_where_they_are_of_something(name: str):
+    alert = ALERTS[name]
+    assert any(reading.subject for sight in alert.loud for reading in alert.find(sight)) is bool(alert.subject)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,12 +56,15 @@ class Hands(SystemClock):
         return self.at
 
 
-def known(clock: Hands, url: str, *, leads: bool = True, silences: tuple[Silence, ...] = ()) -> outage.Outage:
+def known(
+    clock: Hands, url: str, data: Path, *, leads: bool = True, silences: tuple[Silence, ...] = ()
+) -> outage.Outage:
     """It looked a moment ago, at 5,000 by the database's clock."""
-    settings = Settings(alert_webhook=url)
+    settings = Settings(alert_webhook=url, data=data)
     chosen = webhook.Receiver.of(settings)
     made = outage.Outage(ALERTS["database-away"], settings, chosen, clock, NEW_ID, "crane", leads=leads)
     made.saw(5_000.0, silences)
+    made.takes_up()
     return made
 
 
@@ -84,8 +88,14 @@ async def over(of: outage.Outage, ledger: SqlLedger) -> list[Incident]:
     return list(ledger.read(lambda c: incidents.page(c, "all", "", 9)))
 
 
-async def test_it_is_logged_and_told_once_and_written_down_as_over(ledger: SqlLedger, receiver: Receiver):
-    of = known(clock := Hands(), receiver.url)
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def test_it_is_logged_and_told_once_and_written_down_as_over(
+    ledger: SqlLedger, receiver: Receiver, tmp_path: Path
+):
+    of = known(clock := Hands(), receiver.url, tmp_path)
     clock.at += 7
     assert lasts(of, clock, 29) == []
     said = "crane could not use the database for 35 s. There is no room to write: disk full."
@@ -101,30 +111,71 @@ async def test_it_is_logged_and_told_once_and_written_down_as_over(ledger: SqlLe
     assert await over(of, ledger) == [incident]
 
 
-async def test_what_could_not_be_told_is_due_once_it_is_over(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch):
+async def test_what_could_not_be_told_is_due_once_it_is_over(
+    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr(outage, "_ANSWER", 0.0)
-    of = known(clock := Hands(), NOBODY_THERE)
+    of = known(clock := Hands(), NOBODY_THERE, tmp_path)
     assert len(lasts(of, clock, 31)) == 1
     (incident,) = await over(of, ledger)
     assert (incident.opening, incident.closing) == (Telling.DUE, Telling.DUE)
 
 
-async def test_who_did_not_watch_keeps_still(ledger: SqlLedger):
-    of = known(clock := Hands(), NOBODY_THERE, leads=False)
+async def test_a_restart_tells_the_end_of_what_was_told(ledger: SqlLedger, receiver: Receiver, tmp_path: Path):
+    before = known(clock := Hands(), receiver.url, tmp_path)
+    lasts(before, clock, 31)
+    assert before._telling is not None
+    await before._telling
+    assert left_in(tmp_path) == ["database-away.json"]
+    async with (restarted := Watchers(ledger, receiver, tmp_path)).watching(1):
+        await restarted.until_told("incident.closed", passing=0)
+    assert len(restarted.told("incident.opened")) == 1
+    assert left_in(tmp_path) == []
+    (incident,) = await over(before, ledger)  # it was not gone after all
+    assert (incident.opening, incident.closing, incident.opened_at) == (Telling.TOLD, Telling.TOLD, 5_000.0)
+
+
+async def test_a_restart_leaves_due_what_was_not_told(ledger: SqlLedger, tmp_path: Path):
+    lasts(known(clock := Hands(), NOBODY_THERE, tmp_path), clock, 31)
+    (incident,) = await over(known(clock, NOBODY_THERE, tmp_path), ledger)
+    assert (incident.opening, incident.closing) == (Telling.DUE, Telling.DUE)
+
+
+async def test_a_folder_that_is_no_good_costs_only_what_a_restart_forgets(ledger: SqlLedger, tmp_path: Path):
+    of = known(clock := Hands(), "", tmp_path / "gone")
+    of.begins()
+    clock.at += 31
+    with capture_logs() as logs:
+        of.glance()
+    assert [line["log_level"] for line in logs] == ["error", "warning"]
+    assert len(await over(of, ledger)) == 1
+    (tmp_path / "database-away.json").write_text('{"id": "half')
+    with capture_logs() as logs:
+        torn = known(clock, "", tmp_path)
+    assert [line["log_level"] for line in logs] == ["warning"]
+    assert len(await over(torn, ledger)) == 1
+
+
+async def test_who_did_not_watch_keeps_still(ledger: SqlLedger, tmp_path: Path):
+    of = known(clock := Hands(), NOBODY_THERE, tmp_path, leads=False)
     assert lasts(of, clock, 400) == []
     assert await over(of, ledger) == []
 
 
-async def test_what_is_silenced_is_not_told(ledger: SqlLedger, receiver: Receiver):
-    of = known(clock := Hands(), receiver.url, silences=(Silence("s", "database-away", "", 0.0, 6_000.0, UserId(0)),))
+async def test_what_is_silenced_is_not_told(ledger: SqlLedger, receiver: Receiver, tmp_path: Path):
+    of = known(
+        clock := Hands(), receiver.url, tmp_path, silences=(Silence("s", "database-away", "", 0.0, 6_000.0, UserId(0)),)
+    )
     assert len(lasts(of, clock, 40)) == 1
     (incident,) = await over(of, ledger)
     assert (incident.opening, incident.closing, receiver.arrived) == (Telling.NOTHING, Telling.NOTHING, [])
 
 
-async def test_a_database_that_reads_and_cannot_write_is_away_still(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch):
+async def test_a_database_that_reads_and_cannot_write_is_away_still(
+    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr(outage, "_ANSWER", 0.0)
-    of = known(clock := Hands(), NOBODY_THERE)
+    of = known(clock := Hands(), NOBODY_THERE, tmp_path)
     lasts(of, clock, 31)
     with monkeypatch.context() as full:
         full.setattr(incidents, "note", _raises(StorageFull("There is no room to write.")))
@@ -169,12 +220,14 @@ class Watchers:
 
     ledger: SqlLedger
     receiver: Receiver
+    data: Path
     clock: Hands = field(default_factory=Hands)
 
     @asynccontextmanager
     async def watching(self, count: int) -> AsyncIterator[None]:
         """Inside, one of them has looked."""
-        settings, stop = Settings(alert_seconds=0.1, alert_webhook=self.receiver.url), asyncio.Event()
+        settings = Settings(alert_seconds=0.1, alert_webhook=self.receiver.url, data=self.data)
+        stop = asyncio.Event()
         to = webhook.Receiver.of(settings)
         each = [watch(self.ledger, settings, Idle(), self.clock, NEW_ID, stop, to) for _ in range(count)]
         running = [asyncio.create_task(one) for one in each]
@@ -196,9 +249,9 @@ class Watchers:
 
 
 async def test_looks_that_fail_are_told_by_why_and_so_is_their_end(
-    ledger: SqlLedger, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ledger: SqlLedger, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    away, watchers = threading.Event(), Watchers(ledger, receiver)
+    away, watchers = threading.Event(), Watchers(ledger, receiver, tmp_path)
     break_down(monkeypatch, away, _raises(Unavailable("The database is gone.")))
     with capture_logs() as logs:
         async with watchers.watching(1):
@@ -212,10 +265,10 @@ async def test_looks_that_fail_are_told_by_why_and_so_is_their_end(
 
 
 async def test_of_several_whose_looks_hang_one_tells_it(
-    ledger: SqlLedger, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ledger: SqlLedger, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr(watching, "_PATIENCE", 1e6)  # nobody takes the turn of one that is only slow
-    away, back, watchers = threading.Event(), threading.Event(), Watchers(ledger, receiver)
+    away, back, watchers = threading.Event(), threading.Event(), Watchers(ledger, receiver, tmp_path)
     break_down(monkeypatch, away, lambda: back.wait(60))
     async with watchers.watching(2):
         away.set()

@@ -12,6 +12,7 @@ from tests.databases import opened
 from tests.ledger.conftest import new_batch
 
 from paperlane.ai.rate import Standing
+from paperlane.catalog import alarm_in
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.errors import Unavailable
 from paperlane.ledger import Rules
@@ -146,6 +147,7 @@ class TestOnOneDatabase:
             (gone,) = (one for one in watcher.looks(1) if one.alert == "worker-gone")
             watcher.looks(number)  # another one is there at once, and after a while
         assert (gone.subject, gone.params["worker"]) == ("database on crane", "w0")
+        assert "Others that vanish while this lasts are not told of" in alarm_in("en", gone.alert, gone.params)[1]
 
     def test_a_look_knows_where_new_users_go_and_who_could_run_what_waits(self, ledger: SqlLedger):
         rollout = RollOut(ledger, lambda *_: [], "database")
@@ -169,12 +171,14 @@ class TestOnOneDatabase:
             "fresh": Standing(at=now - 5, reserve=-1.0, refused=True),
             "old": Standing(at=now - 500, reserve=-1.0, refused=True, pushes=3, pushed_at=now - 500),
             "shut": Standing(at=now - 500, open_until=now + 100),
+            "tried": Standing(at=now - 500, openings=9, open_until=now - 5),  # half open: nobody had an answer yet
+            "unasked": Standing(at=now - 500, openings=9, open_until=now - 200),
         }
         rows = [{"model": name, "standing": standing.written()} for name, standing in standings.items()]
         ledger.write(lambda c: c.execute(schema.rates.insert(), rows))
-        fresh, old, shut = Watcher(ledger).watch.looking.look().models
-        assert (fresh.away, fresh.rationed, shut.away) == (True, True, True)
-        assert old == ModelFigures("old")
+        fresh, old, shut, tried, unasked = Watcher(ledger).watch.looking.look().models
+        assert (fresh.away, fresh.rationed, shut.away, tried.away) == (True, True, True, True)
+        assert (old, unasked) == (ModelFigures("old"), ModelFigures("unasked"))
 
     def test_what_opens_in_a_silence_is_told_when_it_ends_and_it_still_lasts(self, ledger: SqlLedger):
         silence = Silence("s", "memory", "", 0.0, 9e9, UserId(0))

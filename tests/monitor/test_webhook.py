@@ -72,7 +72,7 @@ async def telling(ledger: SqlLedger, url: str, seconds: float = 0.3) -> AsyncIte
 
 async def told(ledger: SqlLedger, *names: str) -> None:
     async with asyncio.timeout(60):
-        while any(standing(ledger)[name][0] is Telling.DUE for name in names):
+        while any(Telling.DUE in standing(ledger)[name] for name in names):
             await asyncio.sleep(0.01)
 
 
@@ -148,12 +148,25 @@ async def test_a_silence_keeps_quiet_what_was_due_before_it(ledger: SqlLedger, r
     assert standing(ledger)["a"] == (Telling.NOTHING, Telling.NOTHING)
 
 
-async def test_after_an_hour_nobody_is_told_any_more(ledger: SqlLedger, receiver: Receiver):
-    begin(ledger, incident("old", SystemClock().now() - 3_601, opening=Telling.DUE), incident("a", opening=Telling.DUE))
+async def test_nobody_is_told_any_more_of_what_has_been_over_for_an_hour(ledger: SqlLedger, receiver: Receiver):
+    now = SystemClock().now()
+    begin(ledger, incident("old", now - 9_000, opening=Telling.DUE), incident("a", opening=Telling.DUE))
+    ledger.write(lambda c: incidents.end(c, "old", now - 3_601))
     async with telling(ledger, receiver.url):
         await told(ledger, "a", "old")
     assert receiver.told("incident.opened") == [("queue", "a")]
-    assert standing(ledger)["old"][0] is Telling.GIVEN_UP
+    assert standing(ledger)["old"] == (Telling.GIVEN_UP, Telling.GIVEN_UP)
+
+
+async def test_what_lasts_after_a_silence_of_hours_is_told_and_so_is_its_end(ledger: SqlLedger, receiver: Receiver):
+    begin(ledger, incident("long", SystemClock().now() - 5_400))
+    ledger.write(lambda c: incidents.make_due(c, ["long"]))
+    async with telling(ledger, receiver.url) as teller:
+        await told(ledger, "long")
+        ledger.write(lambda c: incidents.end(c, "long", SystemClock().now()))
+        teller.bell.set()
+        await told(ledger, "long")
+    assert receiver.told("incident.opened") == receiver.told("incident.closed") == [("queue", "long")]
 
 
 @pytest.mark.parametrize("written", [KEY, f"whsec_{base64.b64encode(KEY.encode()).decode()}"])

@@ -71,8 +71,8 @@ def test_a_worker_that_is_killed_is_told_once_and_cleared_when_another_took_its_
     upload(ann, *[SLOW] * 4)
 
     def seen_at_work() -> bool:
-        series = vera.get("samples", params={"names": "running.database"}).json()["series"]["running.database"]
-        return bool(series and series[-1])
+        found = vera.get("samples", params={"names": "running.database"}).json()["series"]
+        return bool(found and found["running.database"][-1])  # not there before the first look at a worker
 
     until(seen_at_work)
     (first,) = service.workers()

@@ -8,6 +8,7 @@ from tests.web.conftest import House
 
 from paperlane.catalog import ALARMS
 from paperlane.clock import SystemClock
+from paperlane.monitor.alerts import Subject
 from paperlane.records import incidents, samples
 from paperlane.records.incidents import Incident
 from paperlane.records.schema import audit
@@ -69,11 +70,15 @@ async def test_a_silence_covers_a_subject_or_all_until_it_ends(two: House):
     ]
     shown = {one["id"]: one["silenced_until"] for one in (await two["vera"].get("/alerts")).json()["items"]}
     assert shown == {"c": None, "b": made["until"]}
+    for subject in ("", "ann"):
+        await two["adam"].post("/alerts/silences", json={"alert": "queue", "subject": subject})
+    (over,) = (await two["vera"].get("/alerts?state=closed")).json()["items"]
+    assert (over["alert"], over["silenced_until"]) == ("queue", None)  # nothing is told of it any more
     assert (await two["adam"].delete(f"/alerts/silences/{made['id']}")).status_code == 204
     assert (await two["adam"].delete(f"/alerts/silences/{made['id']}")).status_code == 404
     assert (await two["vera"].get("/alerts")).json()["items"][1]["silenced_until"] is None
     told = [details for what, details in trail(two) if what in {"alert silenced", "silence ended"}]
-    assert [one["subject"] for one in told] == ["ann", "bob", "ann"]
+    assert [one["subject"] for one in told] == ["ann", "bob", "", "ann", "ann"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,7 @@ async def test_every_kind_of_alert_is_told_with_its_limit(house: House):
     assert {one["name"]: one["title"] for one in found} == {name: alarm.title[1] for name, alarm in ALARMS.items()}
     queue = next(one for one in found if one["name"] == "queue")
     assert (queue["limit"], queue["limit_said"], queue["setting"]) == (100.0, "100", "PAPERLANE_ALERT_QUEUE")
+    assert {one["subject"] for one in found} == set(Subject)
 
 
 async def test_samples_are_columns_with_gaps_where_nothing_was_known(house: House, now: float):

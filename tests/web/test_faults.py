@@ -20,7 +20,7 @@ from tests.web.conftest import House
 
 from paperlane import assembly
 from paperlane.blobs import folder
-from paperlane.errors import Unavailable
+from paperlane.errors import Busy, Unavailable
 from paperlane.ledger.dialects import sqlite
 from paperlane.ledger.sql import SqlLedger
 from paperlane.reports import pdf
@@ -154,6 +154,24 @@ async def test_files_stay_when_the_answer_of_a_commit_was_lost(house: House, mon
     (task,) = (await house["ann"].get("/tasks")).json()["items"]
     house.work()
     assert (await house["ann"].get(f"/tasks/{task['id']}")).json()["status"] == "completed"
+
+
+async def test_files_stay_when_a_batch_that_was_accepted_cannot_be_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    def busy(*_given: object, **_more: object) -> None:
+        raise Busy("All connections are taken.")
+
+    keyed = {"Idempotency-Key": "once"}
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlLedger, "tasks", busy)
+        assert (await house["ann"].post("/batches", files=FILE, headers=keyed)).status_code == 503
+    assert house.rung == 1, "the batch is there, and workers are told"
+    assert (await house["ann"].post("/batches", files=FILE, headers=keyed)).status_code == 202
+    (task,) = (await house["ann"].get("/tasks")).json()["items"]
+    house.work()
+    assert (await house["ann"].get(f"/tasks/{task['id']}")).json()["status"] == "completed"
+    assert len(blobs_of(house)) == 1, "what came again is not kept"
 
 
 async def test_a_database_without_room_refuses_the_upload_leaves_no_file_and_heals(house: House):

@@ -114,6 +114,12 @@ async def test_what_cannot_be_kept_is_said_beside_its_field_and_nothing_typed_is
     assert (await payment["adam"].get(PAYMENT)).json() == {"group": "payment", **WORDS}
 
 
+async def test_a_form_that_makes_no_sense_is_told_as_to_programs_not_as_a_wrong_address(payment: House):
+    refused = await payment["adam"].post(PAGE, files={"terms": ("a.txt", b"x")}, data={"seen": "x"})
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
 async def test_words_that_somebody_else_changed_meanwhile_are_overwritten_only_knowingly(payment: House):
     first = {"terms": "A: one", "seen": seen_in((await payment["adam"].get(PAGE)).text)}
     await payment["adam"].put(PAYMENT, json=WORDS)

@@ -404,6 +404,7 @@ async def test_a_run_that_is_told_to_stop_ends_between_pages_and_goes_on_later(
 async def test_a_count_that_cannot_be_put_right_keeps_nothing_else_from_being_done(
     house: House, run: Run, monkeypatch: pytest.MonkeyPatch
 ):
+    house.ledger.write(lambda c: c.execute(update(users).values(created_at=1e8)) and None)
     left = orphan(house, "a", house.desk.clock.now() - 2 * DAY)
 
     def fail(*_: object, **__: object) -> float:

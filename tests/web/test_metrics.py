@@ -15,7 +15,8 @@ from tests.web.conftest import House
 from tests.web.test_dead import failed
 from tests.web.test_sockets import Socket
 
-from paperlane.desk import dead
+from paperlane.clock import SystemClock
+from paperlane.desk import Tally, dead
 from paperlane.ledger.schema import lanes
 from paperlane.model.tallies import BOUNDS, once
 from paperlane.records import portable, samples
@@ -187,6 +188,7 @@ async def test_dead_letters_are_counted_seldom_where_that_takes_long_and_anew_wh
         return (await scrape(house))["paperlane_dead_letters", ""]
 
     (task,) = await failed(house, "ann")
+    monkeypatch.setattr(dead, "_RARELY", 0.0)  # the service has counted once, at its start
     assert await dead_letters() == 1
     monkeypatch.setattr(dead, "_RARELY", 1e9)  # as if each count took long
     await failed(house, "ann")
@@ -197,6 +199,31 @@ async def test_dead_letters_are_counted_seldom_where_that_takes_long_and_anew_wh
     monkeypatch.setattr(dead, "_OLDEST", 60.0)
     await house["adam"].post("/dead/discard", json={"ids": [task]})
     assert await dead_letters() == 1
+    (left,) = (await house["adam"].get("/dead")).json()["items"]
+    await house["adam"].post(f"/tasks/{left['id']}/retry")
+    assert await dead_letters() == 0
+
+
+def test_a_count_that_was_under_way_when_somebody_acted_is_not_kept():
+    tally = Tally(SystemClock())
+
+    def before_it() -> int:
+        tally.outdate()
+        return 7
+
+    assert (tally.number(before_it), tally.number(lambda: 6)) == (7, 6)
+
+
+async def test_users_who_only_planned_much_hide_nobody_whose_tasks_could_begin(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(metrics, "_DEEPEST", 1)
+    later = house.desk.clock.now() + 3_600
+    await house.upload("bob", "Fine.", "Fine.", run_at=f"{later:.0f}")
+    await house.upload("ann", "Fine.")
+    ann = str(house.desk.accounts.user("ann").id)
+    could = {user: value for (name, user), value in (await scrape(house)).items() if name == "paperlane_user_startable"}
+    assert could == {ann: 1}
 
 
 async def test_how_busy_the_machine_is_comes_from_the_last_sample(house: House):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from tests.web.conftest import House
 from tests.web.test_usage import spend
 
+from paperlane.desk import watching
 from paperlane.desk.watching import Group, fingerprint, shape_of
 from paperlane.model.documents import UPLOAD_VERSION
 from paperlane.model.tasks import (
@@ -28,7 +29,7 @@ from paperlane.records import audit, incidents, portable
 from paperlane.records.accounts import Role
 from paperlane.records.incidents import Incident
 from paperlane.web import operating_pages
-from paperlane.web.operating_pages import timeline
+from paperlane.web.operating_pages import SILENCES, timeline
 
 PAGES = ("", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/users/1", "/audit")
 CALLS = ("/workers", "/audit", "/errors")
@@ -197,6 +198,13 @@ async def test_an_address_that_makes_no_sense_is_told_on_a_page_with_a_way_out(h
     assert "地址中的 user=x 无效" in await page(house, "adam", "/tasks?user=x&lang=zh", 422)
     other = await house["ann"].get("http://test/queue?lang=fr")
     assert (other.status_code, "lang=fr in the address" in other.text) == (422, True)
+    for path, onward in (
+        ("/queue?lang=fr", "/queue"),
+        ("/sign-in?lang=fr&next=/admin/tasks%3Fstatus%3Dfailed", "/sign-in?next=%2Fadmin%2Ftasks%3Fstatus%3Dfailed"),
+        ("/language/fr", "/"),
+    ):
+        told = (await house["ann"].get(f"http://test{path}")).text
+        assert f'<p><a href="{onward}">' in told, path
     assert (await house["adam"].get("/errors?hours=0")).json()[
         "code"
     ] == "invalid_request"  # programs are told as before
@@ -357,6 +365,41 @@ async def test_who_waits_longest_is_shown_however_little_they_have_and_shares_ar
     assert rows == ["ann", "bob"]
     assert text.count('<td class="n">33 %</td>') == 2  # by weight, of three
     assert "1 users are not" in text
+
+
+async def test_what_each_had_of_the_service_is_asked_once_for_all_who_look_at_about_the_same_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watching, "_SHARED", 1e9)
+    adam, watched = house.desk.accounts.user("adam"), house.desk.watching
+    ann, bob = (house.desk.accounts.user(name).id for name in ("ann", "bob"))
+    await house.upload("ann", "One.", "Two.")
+    assert watched.queue(adam, 50)[1][ann].seconds == 0
+    house.ledger.register(WorkerId("w"), "database", "host", 1, 1, UPLOAD_VERSION)
+    (lease,) = house.ledger.step("database", WorkerId("w"), [], 1)
+    house.ledger.begin(lease, WorkerId("w"))
+    found, shares = watched.queue(adam, 50)
+    assert (found.running, shares[ann].seconds) == (1, 0)  # only the service is of before
+    await house.upload("bob", "Three.")  # of whom nothing was asked
+    assert watched.queue(adam, 50)[1].keys() == {ann, bob}
+    seen = watched.queue(adam, 50)[1][ann].seconds
+    assert seen > 0
+    monkeypatch.setattr(watching, "_SHARED", -1.0)
+    assert watched.queue(adam, 50)[1][ann].seconds > seen
+
+
+async def test_silences_are_listed_up_to_a_page_and_the_rest_counted(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(operating_pages, "_A_PAGE", 2)
+    for hours, name in ((3, "last"), (1, "first"), (2, "second")):
+        said = {"alert": "user-backlog", "subject": name, "hours": hours}
+        assert (await house["adam"].post("/alerts/silences", json=said)).status_code == 201
+    text = await page(house, "adam", "/alerts")
+    assert re.findall(r"<td>(first|second|last)</td>", text) == ["first", "second"]
+    assert "And 1 more" in text
+
+
+async def test_for_how_long_an_alert_is_silenced_by_a_click_is_said_to_the_scripts(house: House):
+    assert f'data-silences="{" ".join(map(str, SILENCES))}"' in await page(house, "adam", "")
 
 
 async def test_tasks_are_filtered_by_links_and_by_a_name(house: House):

@@ -56,10 +56,16 @@ def _flush(paths: Collection[Path]) -> None:
         for path in paths:
             descriptors.append(os.open(path, os.O_RDONLY))
             opened.callback(os.close, descriptors[-1])
-            if len(paths) > 1 and hasattr(os, "posix_fadvise"):  # Linux begins to write what it is to forget
-                os.posix_fadvise(descriptors[-1], 0, 0, os.POSIX_FADV_DONTNEED)
+            if len(paths) > 1:
+                _begin_to_write(descriptors[-1])
         for descriptor in descriptors:
             os.fsync(descriptor)
+
+
+def _begin_to_write(descriptor: int) -> None:
+    """Linux begins to write at once what it may forget; elsewhere nothing happens."""
+    with suppress(OSError, AttributeError):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 @dataclass(frozen=True, slots=True)

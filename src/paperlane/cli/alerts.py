@@ -1,5 +1,6 @@
 """`paperlane alerts`: what alerts found, who looks after it, and what the webhook is told nothing of."""
 
+import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paperlane.desk import Desk
+    from paperlane.monitor.alerts import Subject
     from paperlane.records.incidents import Incident, Silence
 
 app = typer.Typer(
@@ -19,7 +21,13 @@ app = typer.Typer(
 )
 
 _AT_ONCE = 100
-_RESOURCES = ("model", "database", "memory", "cpu", "slots")  # of which a bottleneck is told
+_KINDS = {
+    "engine": "an engine",
+    "engine on host": 'an engine on a host ("database on crane")',
+    "host": "a host",
+    "resource": "a resource",
+    "user": "a user",
+}
 
 
 @app.callback()
@@ -73,6 +81,7 @@ def kinds(
         {
             "name": alert.name,
             "severity": alert.severity.value,
+            "subject": alert.subject.value,
             "limit": alert.limit(settings) if as_json else alert.unit.said(alert.limit(settings)),
             "setting": f"PAPERLANE_{alert.setting.upper()}" if alert.setting else None,
             "what": alert.why,
@@ -99,7 +108,9 @@ def acknowledge(
 def silence(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The alert, by its name.")],
-    subject: Annotated[str, typer.Option(help="Only of this engine, worker or user; empty: all.")] = "",
+    subject: Annotated[
+        str, typer.Option(help="Only of this one, of those that the alert tells of (see kinds); empty: all.")
+    ] = "",
     hours: Annotated[float, typer.Option(help="For how long.")] = 1.0,
     data: Data = None,
     database: Database = None,
@@ -109,25 +120,50 @@ def silence(
 
     with desk_in(context, data, database) as desk:
         made = desk.alerts.silence(None, name, subject, hours)
-        is_known = not subject or _is_known(desk, subject)
-    if not is_known:
-        typer.echo(
-            f"No engine, worker, host or user is called {subject!r} now; the silence is there all the same.", err=True
-        )
+        against = doubt(desk, name, subject) if subject else ""
+    if against:
+        typer.echo(f"{against} The silence is there all the same.", err=True)
     typer.echo(f"Silent until {moment(made.until)}: {name}. To end it: paperlane alerts unsilence {made.id}")
 
 
-def _is_known(desk: "Desk", subject: str) -> bool:
-    """Is there an engine, a worker, a host or a user of this name now, or was an incident found of it lately?"""
-    from paperlane.desk import ENGINES
+def doubt(desk: "Desk", alert: str, subject: str) -> str:
+    """What speaks against this subject: the alert has none, or none of its kind has this name; "" for nothing."""
+    from paperlane.monitor.alerts import ALERTS, Subject
 
-    members, (found, _) = desk.ledger.members(), desk.alerts.page(None, "all", "", _AT_ONCE)
-    names = {*ENGINES, *_RESOURCES, *(one.subject for one in found)}
-    names |= {name for one in members for name in (one.id, one.engine, one.host.partition("/")[0])}
+    kind = ALERTS[alert].subject
+    if kind is Subject.NONE:
+        return f"Incidents of {alert} are of the whole: of a subject this silences none. Leave --subject out."
+    lately, _ = desk.alerts.page(None, "all", "", _AT_ONCE)
+    if subject in {one.subject for one in lately if one.alert == alert} or _is_there(desk, kind, subject):
+        return ""
+    return f"Incidents of {alert} are each of {_KINDS[kind]}, and none is called {subject!r} now."
+
+
+def _is_there(desk: "Desk", kind: "Subject", name: str) -> bool:
+    from paperlane.desk import ENGINES
+    from paperlane.monitor.alerts import Subject
+    from paperlane.monitor.alerts.bottleneck import RESOURCES
+
+    workers = [(one.engine, one.host.partition("/")[0]) for one in desk.ledger.members()]
+    match kind:
+        case Subject.ENGINE:
+            return name in ENGINES
+        case Subject.ENGINE_ON_HOST:
+            return name in {f"{engine} on {host}" for engine, host in workers}
+        case Subject.HOST:
+            return name in {socket.gethostname(), *(host for _, host in workers)}
+        case Subject.RESOURCE:
+            return name in RESOURCES
+        case _:
+            return _is_user(desk, name)
+
+
+def _is_user(desk: "Desk", name: str) -> bool:
     try:
-        return subject in names or bool(desk.accounts.user(subject))
+        desk.accounts.user(name)
     except NotFound:
         return False
+    return True
 
 
 @app.command()

@@ -41,7 +41,10 @@ def queue(
     users: Annotated[
         int | None,
         typer.Option(
-            min=1, max=_MOST, show_default=str(_USERS), help="Show at most so many users, those with most waiting."
+            min=1,
+            max=_MOST,
+            show_default=str(_USERS),
+            help="Show at most so many users, those with most that could start now first.",
         ),
     ] = None,
     data: Data = None,

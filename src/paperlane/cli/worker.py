@@ -36,6 +36,7 @@ def worker(
     from paperlane import assembly, logs
     from paperlane.carriers import CARRIED
     from paperlane.telemetry import traced
+    from paperlane.threads import share_heaps
     from paperlane.work.courtesy import step_back
 
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
@@ -51,6 +52,7 @@ def worker(
             hint=f"Name one of database, {', '.join(CARRIED)}.",
         )
     logs.configure(settings)
+    share_heaps()
     if supervised:
         step_back(_NICE)
 

@@ -11,7 +11,7 @@ from paperlane.clock import Clock
 from paperlane.desk.accounts import Accounts
 from paperlane.desk.alerts import Alerts
 from paperlane.desk.choices import ENGINES
-from paperlane.desk.dead import DeadLetters, together
+from paperlane.desk.dead import DeadLetters, Tally, together
 from paperlane.desk.documents import Documents
 from paperlane.desk.moments import moment_of
 from paperlane.desk.operating import Operating
@@ -38,6 +38,7 @@ __all__ = [
     "Plan",
     "Quotas",
     "Schedules",
+    "Tally",
     "Tasks",
     "Watching",
     "estimated_cost",

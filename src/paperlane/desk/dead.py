@@ -20,13 +20,40 @@ _OLDEST = 60.0  # seconds
 _UNSAID = (None, "", 0.0, inf)  # what does not narrow which letters are meant
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Count:
-    """How many dead letters there were `at` a monotonic time; to count them took so many seconds."""
+    """How many dead letters there were `at` a monotonic time; to count them took so many seconds.
 
-    number: int = 0
-    at: float = -inf
-    took: float = 0.0
+    It holds as long as `of` is what it was when the count began.
+    """
+
+    number: int
+    at: float
+    took: float
+    of: object
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many dead letters there are, which is counted seldom where that takes long. For several threads."""
+
+    clock: Clock
+    _last: _Count | None = None
+    _now: object = field(default_factory=object)  # another one once somebody acted: what was counted before is stale
+
+    def outdate(self) -> None:
+        """Somebody acted: what was counted until now holds no more, nor does a count that is under way."""
+        self._now = object()
+
+    def number(self, count: Callable[[], int]) -> int:
+        """As of a minute ago at most, or counted now."""
+        of, last, began = self._now, self._last, self.clock.monotonic()
+        if last is not None and last.of is of and began - last.at <= min(_OLDEST, _RARELY * last.took):
+            return last.number
+        number = count()
+        at = self.clock.monotonic()
+        self._last = _Count(number, at, at - began, of)
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +63,7 @@ class DeadLetters:
     ledger: Ledger
     clock: Clock
     trail: Trail
-    _last: _Count = field(default_factory=_Count)
+    tally: Tally
 
     def page(self, account: Account | None, which: Letters, cursor: str, limit: int) -> Sequence[DeadLetter]:
         """A page of dead letters, the latest first: one's own, or everybody's for who sees all."""
@@ -50,14 +77,9 @@ class DeadLetters:
     def count(self) -> int:
         """How many there are of everybody, as of a minute ago at most: many are counted seldom.
 
-        What is done here itself is seen at once.
+        What people of this process start again or discard is seen at once.
         """
-        last, now = self._last, self.clock.monotonic()
-        if now - last.at > min(_OLDEST, _RARELY * last.took):
-            last.number = sum(self.ledger.causes(Letters()).values())
-            last.at = self.clock.monotonic()
-            last.took = last.at - now
-        return last.number
+        return self.tally.number(lambda: sum(self.ledger.causes(Letters()).values()))
 
     def replay(self, by: Account | None, which: Letters, cursor: str = "") -> Iterator[Handled]:
         """Start dead letters again, page by page: one's own, or anybody's for admins and at the machine itself."""
@@ -79,8 +101,10 @@ class DeadLetters:
                 self.trail.note(connection, by, now, what, {"count": handled.done, **told})
 
         while True:
-            handled = act(meant, cursor, note)
-            self._last.at = -inf
+            try:
+                handled = act(meant, cursor, note)
+            finally:  # what raises may have been written down all the same
+                self.tally.outdate()
             yield handled
             if not (cursor := handled.cursor):
                 return

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from paperlane.checks.words import Words
 from paperlane.clock import Clock, NewId
 from paperlane.desk.choices import check_priority
+from paperlane.desk.dead import Tally
 from paperlane.desk.quotas import Quotas
 from paperlane.desk.rights import check_may_change, runs
 from paperlane.desk.trail import Trail
@@ -66,6 +67,7 @@ class Tasks:
     quotas: Quotas
     check_folder: Callable[[], None]
     """Raises Unmounted where a file that came now would lie apart from the others."""
+    dead: Tally
     profiles: Sequence[str] = ()
     """Those of documents for which none is named; () for the usual one."""
 
@@ -153,7 +155,11 @@ class Tasks:
 
     def retry(self, by: Account | None, task: TaskId) -> Task:
         """Start a failed or cancelled task again, likewise."""
-        return self.ledger.retry(task, self._acting(by, task, "task replayed"))
+        also = self._acting(by, task, "task replayed")
+        try:
+            return self.ledger.retry(task, also)
+        finally:  # what raises may have been written down all the same
+            self.dead.outdate()
 
     def _acting(self, by: Account | None, task: TaskId, what: str) -> Also | None:
         """What is written down of somebody's act on a task, if anything. NotFound or NotAllowed where they may not."""

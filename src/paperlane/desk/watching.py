@@ -7,6 +7,8 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
+from threading import Lock
 
 from paperlane.catalog import CODES
 from paperlane.clock import Clock
@@ -20,6 +22,7 @@ from paperlane.model.tasks import (
     Outline,
     PastAttempt,
     Queue,
+    Service,
     Sought,
     Task,
     TaskId,
@@ -30,6 +33,7 @@ from paperlane.records.accounts import Account
 from paperlane.records.audit import Entry
 
 SERVICE_SECONDS = 300.0
+_SHARED = 5.0  # seconds for which all who look share what was asked
 _HOUR = 3_600.0
 _NAMED = 5  # tasks of each group of failures
 _OWNERS_WORDS = frozenset({"schedule changed", "schedule removed"})  # their `name` is its owner's word
@@ -87,21 +91,32 @@ class Errors:
     whole: bool
 
 
+@dataclass(slots=True)
+class _Served:
+    """What everybody had of the service, as it was told `at` a monotonic time, and who asks for it now."""
+
+    told: Service | None = None
+    at: float = -inf
+    asking: Lock = field(default_factory=Lock)
+
+
 @dataclass(frozen=True, slots=True)
 class Watching:
     """All methods raise NotAllowed for who is neither admin nor viewer."""
 
     ledger: Ledger
     clock: Clock
+    _served: _Served = field(default_factory=_Served)
 
     def queue(self, by: Account, most: int) -> tuple[Queue, Mapping[UserId, Share]]:
         """What waits and runs, and how each of the lanes shown fares beside all others that hold anything.
 
-        Shown are so many in which most waits, and so many that wait longest: who waits unfairly may have little.
+        Shown are so many in which most could start, and so many that wait longest: who waits unfairly may have little.
+        What each had of the service is as of 5 s ago at most: all who look share it.
         """
         check_looks(by)
         found = self.ledger.queue(None, most, most)
-        served = self.ledger.served([lane.user for lane in found.lanes], SERVICE_SECONDS)
+        served = self._service([lane.user for lane in found.lanes])
         shares = {
             lane.user: Share(
                 fair=_part(lane.weight, served.weights),
@@ -112,6 +127,16 @@ class Watching:
             for lane in found.lanes
         }
         return found, shares
+
+    def _service(self, users: Sequence[UserId]) -> Service:
+        """What these had, and all; it costs a statement for each thousand users, so it is asked for seldom."""
+        last = self._served
+        with last.asking:
+            now = self.clock.monotonic()
+            if last.told is None or now - last.at > _SHARED or any(user not in last.told.of for user in users):
+                last.told = self.ledger.served(users, SERVICE_SECONDS)
+                last.at = now
+            return last.told
 
     def tasks(self, by: Account, which: Sought, cursor: str, limit: int) -> Found:
         """Everybody's tasks, newest first, as far as one look goes."""

@@ -321,9 +321,10 @@ class Ledger(Protocol):
         ...
 
     def queue(self, user: UserId | None = None, most: int = 100, longest: int = 0) -> Queue:
-        """What runs and waits; of lanes one by one those in which most waits, at most so many, or one user's.
+        """What runs and waits; of lanes one by one at most so many, or one user's.
 
-        And so many whose next tasks have waited `longest`, none of them paused.
+        First come those in which most could start now, then those in which most waits. Beside them so many whose next
+        tasks have waited `longest`, none of them paused.
         """
         ...
 
@@ -361,7 +362,10 @@ class Ledger(Protocol):
         ...
 
     def served(self, users: Sequence[UserId], seconds: float) -> Service:
-        """What each of these users had in the last so many seconds, and all together: the last tries of their tasks."""
+        """What each of these users, and each who holds something, had in the last so many seconds, and all together.
+
+        These are the last tries of their tasks.
+        """
         ...
 
     # schedules

@@ -340,9 +340,13 @@ def _lanes(
     rules: Rules,
     stopped: Collection[str],
 ) -> Sequence[Lane]:
-    """Those in which most waits, in the order of their users; on engines that are `stopped` nothing begins."""
-    deepest = (lanes.c.ready + lanes.c.waiting).desc()
-    shown = select(lanes).where(*meant).order_by(deepest, lanes.c.user_id).limit(most).subquery("shown")
+    """Those in which most could start, then those in which most waits; in the order of their users.
+
+    On engines that are `stopped` nothing begins.
+    """
+    runs = (lanes.c.paused == 0) & lanes.c.engine.not_in(stopped)
+    could, waits = case((runs, lanes.c.ready), else_=0).desc(), (lanes.c.ready + lanes.c.waiting).desc()
+    shown = select(lanes).where(*meant).order_by(could, waits, lanes.c.user_id).limit(most).subquery("shown")
     # their order keeps SQLite from making one question of the two, and looking at the first task of every lane
     asked = select(shown, _first_since(shown).label("since")).order_by(shown.c.user_id)
     return [

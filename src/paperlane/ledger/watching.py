@@ -166,7 +166,7 @@ def _fault(stored: str | None) -> Fault:
 
 
 def served(connection: Connection, users: Sequence[UserId], since: float, now: float) -> Service:
-    """What each of these users had since then, and all together: their tasks' last tries, over and under way."""
+    """What these users and all who hold something had since then: their tasks' last tries, over and under way."""
     asked = select(lanes.c.user_id, lanes.c.weight).where(_HOLDS)
     holding = {lane.user_id: lane.weight for lane in connection.execute(asked)}
     begun = case((tasks.c.begun_at > since, tasks.c.begun_at), else_=since)
@@ -187,4 +187,4 @@ def served(connection: Connection, users: Sequence[UserId], since: float, now: f
         if user in found:
             found[user] += max(0.0, seconds)
     everybodys, weights = sum(found[user] for user in holding), sum(holding.values())
-    return Service({user: found[user] for user in users}, everybodys, weights)
+    return Service(found, everybodys, weights)

@@ -327,9 +327,9 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Slot-seconds that tasks had for a time: those of some users, and of `all` whose lanes hold something now.
+    """Slot-seconds that tasks had for a time, by user, and those of `all` whose lanes hold something now.
 
-    `weights` are those of these lanes together.
+    `of` tells of these, and of whoever else was asked for. `weights` are those of these lanes together.
     """
 
     of: Mapping[UserId, float]

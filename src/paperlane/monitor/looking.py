@@ -10,7 +10,7 @@ from paperlane.model.tasks import Channel, EngineState, Letters, Member, Queue, 
 from paperlane.records import accounts, portable, rates
 from paperlane.rollout import engines_of_new, rules
 
-_LANES = 300  # whose users are told one by one, of those in which most waits
+_LANES = 300  # whose users are told one by one, of those in which most could start
 _FRESH = 3_600.0
 _COUNTED = 60.0  # seconds between two counts of all dead letters, which may be many
 

@@ -11,6 +11,7 @@ from paperlane.ledger import Ledger
 from paperlane.model.figures import Figures
 from paperlane.monitor.alerts import Alert, Sight
 from paperlane.monitor.judging import fields_of, params_of
+from paperlane.monitor.keeping import Kept
 from paperlane.monitor.webhook import Receiver, refusal
 from paperlane.patience import Patience
 from paperlane.records import incidents, portable
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 _GLANCE = 1.0  # seconds between two looks at how long it is away: one that hangs tells nothing itself
 _ANSWER = 1.0  # seconds that a telling gets whose answer may be on its way
-_TOO_OLD = 3_600.0  # seconds after which nobody wants to be told any more
+_FILE = "database-away.json"
 _HANGS = "The database does not answer."
 
 
@@ -33,6 +34,7 @@ class Outage:
 
     Others see the same, and keep still. What nobody is to be told of is known from the last turn, and so is the
     database's clock. Once a look works again the incident is written down, over; its end is told as all others are.
+    Until then it is kept in a file of the data folder, which the next process of that folder takes up.
     """
 
     alert: Alert
@@ -47,7 +49,11 @@ class Outage:
     _since: float | None = None  # by the monotonic clock: when the first look that did not work began
     _why: str = _HANGS
     _open: Incident | None = None
-    _telling: asyncio.Task[bool] | None = field(default=None)
+    _telling: asyncio.Task[None] | None = field(default=None)
+
+    def takes_up(self) -> None:
+        """What a process before this one opened, and did not see over, is this one's to write down."""
+        self._open = self._kept.read()
 
     def begins(self) -> None:
         """A look begins."""
@@ -102,34 +108,39 @@ class Outage:
         quiet = any(one.covers(opened.alert, opened.subject) and one.until > now for one in self.silences)
         if self.receiver is not None and not quiet:
             opened = replace(opened, opening=Telling.DUE)
-            self._telling = asyncio.create_task(_tell(opened, self.receiver, self.clock))
-        self._open = opened
+            self._telling = asyncio.create_task(self._tell(opened, self.receiver))
+        self._keep(opened)
 
     async def over(self, ledger: Ledger, threads: Threads) -> bool:
         """The database can be used again: write down what was opened meanwhile, and that it is over; was there any?
 
         Unavailable where it cannot be written: then the database is away still.
         """
-        opened, telling = self._open, self._telling
-        if telling is not None:
-            await asyncio.wait([telling], timeout=_ANSWER)
+        if self._telling is not None:
+            await asyncio.wait([self._telling], timeout=_ANSWER)
+        opened = self._open
         if opened is not None:
-            told = telling is not None and telling.done() and not telling.cancelled() and telling.result()
-            noted = replace(opened, opening=Telling.TOLD) if told else opened
-            await threads(ledger.write, lambda connection: incidents.note(connection, noted, portable.now(connection)))
+            await threads(ledger.write, lambda connection: incidents.note(connection, opened, portable.now(connection)))
             log.info("incident closed", **fields_of(opened))
-        if telling is not None:
-            telling.cancel()  # what is on its way may come twice, under the same id
+        if self._telling is not None:
+            self._telling.cancel()  # what is on its way may come twice, under the same id
         self._since = self._open = self._telling = None
+        if opened is not None:
+            await threads(self._kept.clear)
         return opened is not None
 
+    @property
+    def _kept(self) -> Kept:
+        return Kept(self.settings.data / _FILE)
 
-async def _tell(incident: Incident, receiver: Receiver, clock: Clock) -> bool:
-    """Tell the receiver, again and again until it takes it; False where it did not for an hour."""
-    patience = Patience(1.0, 60.0)
-    while (why := await refusal(incident, receiver, clock.now())) is not None:
-        log.warning("the webhook is not told that the database is away", incident=incident.id, why=why)
-        if patience.spent > _TOO_OLD:
-            return False
-        await asyncio.sleep(patience.wait())
-    return True
+    def _keep(self, opened: Incident) -> None:
+        self._open = opened
+        self._kept.write(opened)
+
+    async def _tell(self, incident: Incident, receiver: Receiver) -> None:
+        """Tell the receiver, again and again until it takes it."""
+        patience = Patience(1.0, 60.0)
+        while (why := await refusal(incident, receiver, self.clock.now())) is not None:
+            log.warning("the webhook is not told that the database is away", incident=incident.id, why=why)
+            await asyncio.sleep(patience.wait())
+        self._keep(replace(incident, opening=Telling.TOLD))

@@ -154,6 +154,7 @@ async def watch(
     watching = Watch(ledger, settings, looking, judge, new_id, new_id(), receiver is not None)
     teller = None if receiver is None else Teller(ledger, receiver, tells, clock)
     outage = Outage(ALERTS["database-away"], settings, receiver, clock, new_id, looking.host)
+    outage.takes_up()
     beside = [asyncio.create_task(outage.watch(stop))]
     if teller is not None:
         beside.append(asyncio.create_task(teller.run(stop)))

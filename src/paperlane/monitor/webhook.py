@@ -31,7 +31,7 @@ Post = Callable[[bytes, Mapping[str, str]], Awaitable[None]]
 
 _WORD = {"opening": "opened", "closing": "closed"}
 _AT_ONCE = 100
-_TOO_OLD = 3_600.0  # seconds after which nobody wants to be told any more: the page has it
+_TOO_OLD = 3_600.0  # seconds for which it was over: nobody wants to be told any more, and the page has it
 _LOOK = 5.0
 _SECRET = "whsec_"  # noqa: S105  before a key in base64, as its makers' tools write it
 
@@ -117,8 +117,8 @@ class Teller:
     """Tells the receiver what is due, one after the other; whoever opens or closes incidents rings its `bell`.
 
     What is due stands in the table, so it outlives this process, and nobody waits for the receiver. After a failure all
-    that is due is tried again later and later, a minute apart at most, until it is an hour old. While another process
-    watches, `leads` is False, and that one tells.
+    that is due is tried again later and later, a minute apart at most, as long as the incident lasts and for an hour
+    after. While another process watches, `leads` is False, and that one tells.
     """
 
     ledger: Ledger
@@ -192,9 +192,8 @@ class Teller:
         return True
 
     async def _tell(self, post: Post, incident: Incident, of: Ending) -> None:
-        since = incident.opened_at if of == "opening" else incident.closed_at
         how = Telling.GIVEN_UP
-        if self.clock.now() - since > _TOO_OLD:
+        if incident.closed_at and self.clock.now() - incident.closed_at > _TOO_OLD:
             log.error("the webhook was not told in an hour, and is not any more", incident=incident.id, of=of)
         else:
             await post(*self.receiver.letter(incident, of, self.clock.now()))

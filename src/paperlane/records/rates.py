@@ -21,7 +21,7 @@ def standings(connection: Connection) -> Sequence[ModelFigures]:
     """What all workers know of each model, by its name.
 
     Nobody changes the row of a model that nobody asks any more: what stands there tells of now only where it was
-    changed lately, or says for how long nobody shall ask.
+    changed lately, or says until when nobody shall ask, and a little longer: who asks then has yet to come.
     """
     at = now(connection)
     found = connection.execute(select(rates.c.model, rates.c.standing).order_by(rates.c.model))
@@ -30,13 +30,13 @@ def standings(connection: Connection) -> Sequence[ModelFigures]:
 
 def _figures(model: str, of: Standing, at: float) -> ModelFigures:
     closed_for = max(0.0, of.closed_until - at, of.open_until - at)
-    if not closed_for and abs(at - of.at) >= _LATELY:
+    if not closed_for and abs(at - max(of.at, of.closed_until, of.open_until)) >= _LATELY:
         return ModelFigures(model)
     return ModelFigures(
         name=model,
         refusals=of.pushes if at - of.pushed_at < _LATELY else 0,
         closed_for=closed_for,
-        away=of.open_until > at or of.refused,
+        away=of.open_until > 0 or of.refused,  # also half open: it is back once it answers
         rationed=of.reserve < 0,
     )
 

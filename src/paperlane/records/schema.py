@@ -195,7 +195,7 @@ incidents = Table(  # what alerts found, from its opening on
     metadata,
     Column("id", _ID, primary_key=True),
     Column("alert", key(60), nullable=False),
-    Column("subject", key(200), nullable=False),  # an engine, a worker, a user; "": the whole
+    Column("subject", key(200), nullable=False),  # as its alert says: an engine, a user; "": the whole
     Column("severity", key(10), nullable=False),
     Column("value", Double, nullable=False),  # at the opening
     Column("threshold", Double, nullable=False),

@@ -31,7 +31,9 @@ class NewSilence(BaseModel, extra="forbid"):
     """What the webhook is told nothing of, and for how long; without a subject of none."""
 
     alert: Annotated[str, Field(max_length=60, examples=["queue"])]
-    subject: Annotated[str, Field(max_length=200, description="An engine, a worker, a user; empty: all.")] = ""
+    subject: Annotated[
+        str, Field(max_length=200, description="As incidents of the alert have it: see its kind; empty: all.")
+    ] = ""
     hours: Annotated[float, Field(gt=0, le=8_784, allow_inf_nan=False)] = 1.0
 
 
@@ -124,6 +126,7 @@ def _kind(name: str, settings: Settings, language: str) -> answers.Kind:
         "title": ALARMS[name].title[LANGUAGES.index(language)],
         "what": alert.why,
         "severity": alert.severity.value,
+        "subject": alert.subject.value,
         "limit": limit,
         "limit_said": alert.unit.said(limit),
         "setting": f"PAPERLANE_{alert.setting.upper()}" if alert.setting else None,

@@ -414,7 +414,8 @@ class Lane(TypedDict):
 class Queue(TypedDict):
     """What waits and runs; waits in seconds. `limit` is the whole system's, `default_limit` that of its settings.
 
-    `users` are those of the `busy_users` who have most waiting; all figures beside them are of all who may be seen.
+    `users` are those of the `busy_users` who have most that could start now, then most waiting; all figures beside them
+    are of all who may be seen.
     """
 
     queued: int
@@ -509,12 +510,16 @@ class Incident(TypedDict):
 
 
 class Kind(TypedDict):
-    """An alert that there is; `limit_said` is its limit for people, `setting` what changes it, null: nothing does."""
+    """An alert that there is, and what its incidents are each of: `subject`, "" where there is one, of the whole.
+
+    `limit_said` is its limit for people, `setting` what changes it, null: nothing does.
+    """
 
     name: str
     title: str
     what: str
     severity: Annotated[str, _one_of("warning", "critical")]
+    subject: Annotated[str, _one_of("", "engine", "engine on host", "host", "resource", "user")]
     limit: float
     limit_said: str
     setting: str | None

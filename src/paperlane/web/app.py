@@ -72,6 +72,7 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
             await threads(counting.flush)
 
         app.state.tailer = Tailer(desk.ledger, threads)
+        app.state.scrapes.looks.begin()  # the first look has nothing to fall back on: no scrape shall wait for it
         beside = [asyncio.create_task(app.state.tailer.run()), asyncio.create_task(keep_telling(flush))]
         yield
         for task in beside:

@@ -88,8 +88,8 @@ async def submit(
     if tasks:  # some may have begun since it was submitted; of a batch that comes again they may all be gone
         counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
         batch = replace(batch, counts=counts, percent=percent)
-    has_results = any(task.finished_at for task in tasks)  # else there is nothing yet to compare, or to dismiss
-    told = await shown(house, tasks) if has_results else [shapes.task(task, {}, {}) for task in tasks]
+    is_new = fresh and not any(task.finished_at for task in tasks)  # nothing can be compared yet, or dismissed
+    told = [shapes.task(task, {}, {}) for task in tasks] if is_new else await shown(house, tasks)
     return {**shapes.batch(batch), "tasks": told, "rejected": _rejected(received)}
 
 
@@ -103,22 +103,22 @@ async def _submit(
     request: Request, account: Account, house: House, received: Received, key: str
 ) -> tuple[Batch, Sequence[Task], bool]:
     """The batch and its tasks; False beside one that was there under this key."""
+    loop = asyncio.get_running_loop()
 
     def submit() -> tuple[Batch, Sequence[Task], bool]:  # at once: each way to a thread is a wait, where many upload
-        order = _order(received, key, house.desk.clock.now())
-        batch, fresh = house.desk.tasks.submit(account, order)
-        return batch, house.desk.tasks.of_batch(batch), fresh
+        try:
+            order = _order(received, key, house.desk.clock.now())
+            batch, fresh = house.desk.tasks.submit(account, order)
+        except (Refused, StorageFull, Busy):
+            received.discard()
+            raise  # after any other error the batch may be there, so its files must stay
+        if fresh:
+            loop.call_soon_threadsafe(request.app.state.wake)
+        else:
+            received.discard()
+        return batch, house.desk.tasks.of_batch(batch), fresh  # which may fail: the batch is there, and its key says so
 
-    try:
-        batch, tasks, fresh = await house.threads(submit)
-    except (Refused, StorageFull, Busy):
-        await house.threads(received.discard)
-        raise  # after any other error the batch may be there, so its files must stay
-    if fresh:
-        request.app.state.wake()
-    else:
-        await house.threads(received.discard)
-    return batch, tasks, fresh
+    return await house.threads(submit)
 
 
 def _rejected(received: Received) -> Sequence[answers.Rejected]:

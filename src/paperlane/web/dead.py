@@ -74,7 +74,7 @@ async def several(
     limit: Limit = 100,
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> answers.Page[answers.DeadLetter]:
-    """Tasks that failed for good, the latest first: one's own, or everybody's for admins."""
+    """Tasks that failed for good, the latest first: one's own, or everybody's for admins and viewers."""
     found = await house.threads(house.desk.dead.page, account, chosen, cursor, limit + 1)
     onward = cursor_of(found[limit - 1].task) if len(found) > limit else None
     return shapes.page([shapes.dead_letter(letter, account) for letter in found[:limit]], onward)

@@ -83,14 +83,14 @@ class Looks:
         if last is None or last.queue.busy <= _MANY:
             return await self._look()
         if time.monotonic() - last.at >= max(_AT_LEAST, _RARELY * last.took):
-            self._begin()
+            self.begin()
         return last
 
     async def _look(self) -> Look:
-        return await asyncio.shield(self._begin())
+        return await asyncio.shield(self.begin())
 
-    def _begin(self) -> asyncio.Task[Look]:
-        """The look that is under way, which several may wait for."""
+    def begin(self) -> asyncio.Task[Look]:
+        """The look that is under way, or a new one; several may wait for it, and nobody need."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self.threads(look, self.desk))
             self._looking.add_done_callback(self._keep)
@@ -202,7 +202,7 @@ class Figures:
         yield GaugeMetricFamily(
             "paperlane_busy_users", "Users who have something waiting or running.", value=self.look.queue.busy
         )
-        deepest = f"of the {_DEEPEST} users with most that waits"
+        deepest = f"of the {_DEEPEST} users with most that could begin now, then with most that waits"
         waits = GaugeMetricFamily("paperlane_user_queued", f"Tasks that wait, {deepest}.", labels=["user"])
         could = GaugeMetricFamily(
             "paperlane_user_startable", f"Tasks that wait and could begin now, {deepest}.", labels=["user"]

@@ -196,6 +196,7 @@ async def overview(
             "dead": house.desk.dead.count(),
             "hours": hours,
             "ranges_of": HOURS,
+            "silent_for": SILENCES,
         }
 
     return await _page(request, house, lang, "operating_overview.html", "overview", ask, every=_OFTEN)
@@ -219,11 +220,13 @@ async def incidents(
 
     def ask(look: Looking) -> Mapping[str, Any]:
         found, silences = house.desk.alerts.page(look.account, state, cursor, _A_PAGE + 1)
-        users = [*(one.by for one in silences), *(one.acknowledged_by for one in found if one.acknowledged_by)]
+        shown = silences[:_A_PAGE]
+        users = [*(one.by for one in shown), *(one.acknowledged_by for one in found if one.acknowledged_by)]
         names = house.desk.accounts.names(users)
         return {
             "alerts": [shapes.incident(one, silences, names, look.lang) for one in found[:_A_PAGE]],
-            "silences": silences,
+            "silences": shown,
+            "more_silences": len(silences) - len(shown),
             "names": names,
             "titles": {name: alarm.title[LANGUAGES.index(look.lang)] for name, alarm in ALARMS.items()},
             "state": state,

@@ -48,6 +48,8 @@ class PageRoute(APIRoute):
                 return await answer(request)
             except RequestValidationError as error:
                 first = error.errors()[0]
+                if first["loc"][0] == "body":  # nobody typed that: it is told as to programs
+                    raise
                 return await self.refuse(request, str(first["loc"][0]), str(first["loc"][-1]), str(first["input"]))
 
         return told
@@ -55,8 +57,11 @@ class PageRoute(APIRoute):
     async def refuse(self, request: Request, place: str, name: str, value: str) -> Response:
         """The page for an address in which this value, of its path or its query, makes no sense."""
         lang = await language_meant(request)
-        more = {"wrong": wrong_in(lang, place, name, value), "without": request.url.path}
-        return await show(request, "wrong.html", lang, wrong_status(place), **more)
+        path, said = request.url.path, words(lang)
+        rest = _query(request.url.query, without=name)
+        way = ("/", said["documents"]) if place == "path" else (f"{path}?{rest}" if rest else path, said["without it"])
+        wrong = wrong_in(lang, place, name, value)
+        return await show(request, "wrong.html", lang, wrong_status(place), wrong=wrong, way=way)
 
 
 def wrong_in(lang: str, place: str, name: str, value: str) -> str:
@@ -136,8 +141,12 @@ def _own(address: str, *, without: str = "") -> str:
     path, _, query = address.partition("?")
     if not _OWN_PATH.fullmatch(path):
         return "/"
-    asked = urlencode([each for each in parse_qsl(query, keep_blank_values=True) if each[0] != without])
+    asked = _query(query, without=without)
     return f"{path}?{asked}" if asked else path
+
+
+def _query(query: str, *, without: str) -> str:
+    return urlencode([each for each in parse_qsl(query, keep_blank_values=True) if each[0] != without])
 
 
 def sign_in_address(address: str) -> str:

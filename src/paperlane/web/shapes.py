@@ -333,7 +333,7 @@ def failures(of: Errors) -> answers.Failures:
 def incident(of: Incident, silences: Sequence[Silence], names: Mapping[int, str], language: str) -> answers.Incident:
     """An incident, in a language; `names` are those of accounts, and whoever has none was at the machine."""
     message, hint = alarm_in(language, of.alert, of.params)
-    until = [silence.until for silence in silences if silence.covers(of.alert, of.subject)]
+    until = [] if of.closed_at else [one.until for one in silences if one.covers(of.alert, of.subject)]
     by = of.acknowledged_by
     return {
         "id": of.id,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 import structlog
+from sqlalchemy import Connection
 
 from paperlane.errors import Unavailable
 from paperlane.ledger import Ledger
@@ -114,7 +115,11 @@ class Tailer:
 
 
 def _ahead(ledger: Ledger) -> float:
-    """By how much the ledger's clock is ahead of this machine's monotonic one; it was asked in the middle of that."""
-    before = time.monotonic()
-    at = ledger.read(portable.now)
-    return at - (before + time.monotonic()) / 2
+    """By how much the ledger's clock is ahead of this machine's monotonic one."""
+
+    def compare(connection: Connection) -> float:  # asked in the middle; no wait for a connection is in it
+        before = time.monotonic()
+        at = portable.now(connection)
+        return at - (before + time.monotonic()) / 2
+
+    return ledger.read(compare)

@@ -25,6 +25,17 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Subject(StrEnum):
+    """What an alert's incidents are each of."""
+
+    NONE = ""  # there is one, of the whole
+    ENGINE = "engine"
+    ENGINE_ON_HOST = "engine on host"
+    HOST = "host"
+    RESOURCE = "resource"
+    USER = "user"
+
+
 class Unit(StrEnum):
     """What a value counts, and how it is said."""
 
@@ -136,6 +147,7 @@ class Alert:
     find: Callable[[Sight], Iterable[Reading]]
     loud: Sequence[Sight]
     quiet: Sequence[Sight]
+    subject: Subject = Subject.NONE
     setting: str = ""
     otherwise: float = 0.0
     calm: float = 0.9

@@ -5,7 +5,10 @@ from dataclasses import replace
 
 from paperlane.model.figures import Figures, ModelFigures, Vitals, WorkerFigures
 from paperlane.model.tasks import EngineState, WorkerId
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
+
+RESOURCES = ("model", "database", "memory", "cpu", "slots")
+"""Those of which it may be told, in this order."""
 
 _BUSY, _FULL = 0.85, 0.85
 _NEARLY = 0.9  # of all slots
@@ -83,6 +86,7 @@ _LOST = _engine("arq", running=0, slots=0)
 _PAUSED = replace(_engine(), paused=True, startable=0)
 _LATER = replace(_engine(), startable=0)
 _AWAY = [ModelFigures("fast", away=True)]
+_SHUT = [ModelFigures("fast", away=True, closed_for=20.0)]
 
 ALERT = Alert(
     name="bottleneck",
@@ -90,6 +94,7 @@ ALERT = Alert(
     severity=Severity.WARNING,
     unit=Unit.SECONDS,
     find=_find,
+    subject=Subject.RESOURCE,
     loud=[
         one(_waiting(cpu=0.97)),
         one(_waiting(memory=0.9)),
@@ -100,6 +105,11 @@ ALERT = Alert(
         one(_waiting(limit=5)),
         one(_waiting(_engine(), _LOST, at=70.0, cpu=0.97), _waiting(_engine(), _LOST)),
         one(*(_waiting(_LATER, at=at, oldest=0.0, models=_AWAY) for at in (70.0, 0.0))),
+        one(
+            _waiting(_LATER, at=70.0, oldest=0.0, models=_SHUT),
+            _waiting(_LATER, oldest=0.0, models=_SHUT),
+            _waiting(at=40.0, oldest=2.0, models=_AWAY),
+        ),  # one asked it between, and had no answer yet
     ],
     quiet=[
         one(Figures(0.0, cpu=0.99)),  # nobody waits

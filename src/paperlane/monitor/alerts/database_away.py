@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from paperlane.model.figures import Figures
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
@@ -17,6 +17,7 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SECONDS,
     find=_find,
+    subject=Subject.HOST,
     loud=[
         one(Figures(31.0, host="crane", away=31.0, why="There is no room to write: disk full.")),
         one(Figures(0.0, away=4_000.0)),

@@ -6,7 +6,7 @@ from functools import partial
 
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tasks import EngineState, WorkerId
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
@@ -45,6 +45,7 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SECONDS,
     find=_find,
+    subject=Subject.ENGINE,
     loud=[
         one(_look(20.0, _ARQ, _ELSEWHERE), _look(0.0, _ARQ), _look(10.0, _ARQ)),
         one(_look(20.0, _ARQ, _SILENT), _look(0.0, _ARQ), _look(10.0, _ARQ)),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tallies import once
 from paperlane.model.tasks import EVERYTHING, Channel, EngineState, Stage, WorkerId
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
@@ -65,6 +65,7 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SECONDS,
     find=_find,
+    subject=Subject.ENGINE,
     loud=[
         one(_at(30.0), _at(10.0), _at(20.0)),
         _lasting(_FULL, _ODD_USERS, could=_ODD_USERS.channel),

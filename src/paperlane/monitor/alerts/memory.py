@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tasks import WorkerId
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
@@ -28,6 +28,7 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SHARE,
     find=_find,
+    subject=Subject.HOST,
     loud=[
         one(Figures(0.0, host="crane", memory=0.86)),
         one(Figures(0.0, host="heron", memory=0.2, workers=[_FULL])),

@@ -5,7 +5,7 @@ from functools import partial
 
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tasks import EngineState, WorkerId
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
@@ -38,6 +38,7 @@ ALERT = Alert(
     severity=Severity.CRITICAL,
     unit=Unit.SECONDS,
     find=_find,
+    subject=Subject.ENGINE,
     loud=[
         one(_look(20.0, _ELSEWHERE), _look(0.0), _look(10.0)),
         one(_look(20.0, _SILENT), _look(0.0, _SILENT), _look(10.0, _SILENT)),

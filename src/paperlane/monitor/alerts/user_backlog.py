@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from paperlane.model.figures import Figures
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
 
 
 def _find(sight: Sight) -> Iterator[Reading]:
@@ -18,6 +18,7 @@ ALERT = Alert(
     severity=Severity.WARNING,
     unit=Unit.NUMBER,
     find=_find,
+    subject=Subject.USER,
     loud=[one(Figures(0.0, queued=21, backlogs={"ann": 21})), one(Figures(0.0, backlogs={"bob": 3, "ann": 400}))],
     quiet=[
         one(Figures(0.0)),

@@ -6,7 +6,7 @@ from itertools import pairwise
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tallies import NONE, once
 from paperlane.model.tasks import WorkerId
-from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Unit, one
+from paperlane.monitor.alerts import Alert, Reading, Severity, Sight, Subject, Unit, one
 
 _PATIENCE = 2 / 3  # of a lease: two heartbeats are missed
 _TOLD = 3  # looks for which one that vanished stays in sight, also where another took its place at once
@@ -77,6 +77,7 @@ ALERT = Alert(
     severity=Severity.WARNING,
     unit=Unit.NUMBER,
     find=_find,
+    subject=Subject.ENGINE_ON_HOST,
     loud=[
         one(Figures(100.0, workers=[_SILENT]), Figures(90.0, workers=[_LATE_ONCE])),
         one(Figures(30.0, workers=[_NEXT], tallies=_CRASHED), Figures(20.0, workers=[_BUSY])),

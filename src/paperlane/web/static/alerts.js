@@ -5,6 +5,7 @@ import { ask, element, say, sayTime, send } from "./api.js";
 const EVERY = 10_000;
 const AT_ONCE = 50;
 const list = document.getElementById("alerts");
+const HOURS = list.dataset.silences.split(" ").map(Number);
 const more = document.getElementById("more-alerts");
 const none = document.getElementById("no-alerts");
 const problem = document.getElementById("problem");
@@ -18,7 +19,7 @@ class Item {
     this.hint = element("p", "soft");
     this.when = element("p", "soft");
     this.acknowledge = button("acknowledge", () => send("POST", `/alerts/${this.alert.id}/acknowledge`, {}));
-    this.silences = [1, 24].map((hours) =>
+    this.silences = HOURS.map((hours) =>
       button(say("silence for", { hours }), () => send("POST", "/alerts/silences", { alert: this.alert.alert, subject: this.alert.subject, hours })));
     this.root = element("li", "", element("p", "", this.severity, " ", this.message), this.hint, this.when);
     if (acts) this.root.append(element("div", "actions", this.acknowledge, ...this.silences));
