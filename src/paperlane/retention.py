@@ -107,7 +107,6 @@ async def clean(
                 removed.trimmed, mark = removed.trimmed + trimmed.tasks, trimmed.onward
                 await asyncio.sleep(_REST)
         after = page.last
-    await _mend_some(ledger, chore.at, threads, stop)
     if kept.steps and not stop.is_set():
         await threads(ledger.end_chore, CHORE, chore.at - kept.steps)
     count = 1 if answers_kept else 0
@@ -121,6 +120,7 @@ async def clean(
             await _remove_orphans(ledger, blobs, named, before, threads, stop, removed)
     if removed != Removed():
         log.info("old things removed", **{field.name: getattr(removed, field.name) for field in fields(removed)})
+    await _mend_some(ledger, chore.at, threads, stop)  # the last: what fails there keeps nothing else from being done
     return removed
 
 
@@ -146,9 +146,14 @@ def _mend_count(ledger: Ledger, user: UserId) -> None:
         log.warning("what a user stores was counted wrong, and is put right", user=user, bytes=by)
 
 
+def _part(at: float) -> int:
+    """The part of who runs at that time: mostly the next one. Some come twice, none is passed by for who looks late."""
+    return int(at // (EVERY + 2 * _LOOK)) % _PARTS
+
+
 async def _mend_some(ledger: Ledger, at: float, threads: Threads, stop: asyncio.Event) -> None:
-    """What a part of all users store; with each hour of the day another part, for it goes through their documents."""
-    part, last = int(at // EVERY) % _PARTS, _NOBODY
+    """What a part of all users store, for it goes through their documents."""
+    part, last = _part(at), _NOBODY
     while not stop.is_set():
         asked = partial(storage.next_users, after=last, part=part, parts=_PARTS, most=_FEW)
         if not (users := await threads(ledger.read, asked)):

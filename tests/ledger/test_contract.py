@@ -596,7 +596,9 @@ class TestTurns:
         def told() -> list[bool]:
             return [bench.ledger.runnable("database", channel) for channel in (even, odd, model)]
 
-        bench.submit(1, run_at=bench.clock.now() + 60)
+        bench.ledger.lane(UserId(4), engine="pushed")
+        for user in (1, 4):
+            bench.submit(user, run_at=bench.clock.now() + 60)
         assert told() == [False, False, False]
         bench.clock.pass_time(60)
         assert told() == [False, True, False]

@@ -1,11 +1,18 @@
 """The whole system's limit, changed while it runs: nobody is killed, nothing is over it for longer than it must."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
 
 import pytest
+from tests.databases import SERVERS
 from tests.ledger.conftest import Bench
+from tests.ledger.test_unknown_commits import until_waiting
 
-from paperlane.model.tasks import Completed, Ended, Lease, UserId, WorkerId
+from paperlane.ledger import channels, recovery
+from paperlane.model.tasks import Attempt, Completed, Ended, Lease, Span, UserId, WorkerId
 
 
 def running(bench: Bench) -> int:
@@ -90,3 +97,82 @@ def test_no_engine_is_left_without_a_slot_while_there_are_any(bench: Bench, most
         bench.worker(name, wanted, engine=engine)
     bench.ledger.limit(most)
     assert [member.slots for member in sorted(bench.ledger.members(), key=lambda member: member.id)] == slots
+
+
+ON_SERVERS = pytest.mark.parametrize("make_bench", sorted(SERVERS), indirect=True)
+
+
+@contextmanager
+def not_committed_yet(
+    monkeypatch: pytest.MonkeyPatch, room: object, name: str, call: Callable[[], Any]
+) -> Iterator[tuple[Callable[[], None], Future[Any]]]:
+    """A call that has done what `name` stands for, and goes on only when the given function is called."""
+    done, onward = Event(), Event()
+    does = getattr(room, name)
+
+    def stays(*args: Any, **kwargs: Any) -> Any:
+        given = does(*args, **kwargs)
+        done.set()
+        onward.wait(60)
+        return given
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr(room, name, stays)
+        calling = pool.submit(call)
+        try:
+            assert done.wait(60)
+            yield onward.set, calling
+        finally:
+            onward.set()
+
+
+@ON_SERVERS
+@pytest.mark.parametrize("how", ["another joins", "it wants fewer", "the limit falls"])
+def test_the_limit_holds_for_what_is_handed_out_while_a_push_worker_loses_slots(
+    make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, how: str
+):
+    bench = make_bench(system_limit=6, user_limit=50)
+    for user, engine in ((1, "pushed"), (2, "database")):
+        bench.ledger.lane(UserId(user), engine=engine, max_running=50)
+        bench.submit(user, 20)
+    grown, joins, span = WorkerId("grown"), WorkerId("joins"), Span(2, 1, 6)
+    bench.ledger.register(grown, "pushed", "h", 1, 6, span=span)
+
+    def lose() -> None:
+        if how == "it wants fewer":
+            bench.ledger.register(grown, "pushed", "h", 1, 2, span=span)
+        if how == "the limit falls":
+            bench.ledger.limit(4)
+        bench.ledger.register(joins, "database", "h", 1, 4)
+
+    leasing = not_committed_yet(monkeypatch, channels, "_given_out", lambda: bench.ledger.lease("pushed", 10))
+    with leasing as (go_on, leased), ThreadPoolExecutor(1) as pool:
+        losing = pool.submit(lose)
+        until_waiting(bench)
+        go_on()
+        losing.result(60)
+        leases = leased.result(60)
+    begun = bench.ledger.begin_all(grown, leases)
+    assert [type(one) for one in begun] == [Attempt] * 6
+    assert step(bench, joins, 10) == []
+    assert [type(one) for one in bench.ledger.begin_all(grown, bench.ledger.lease("pushed", 10))] == []
+    assert running(bench) == 6
+    bench.ledger.finish(grown, [Ended(lease, Completed(1.0)) for lease in leases])
+
+
+@ON_SERVERS
+def test_who_leaves_while_another_joins_leaves_its_slots_once(
+    make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+):
+    bench = make_bench(system_limit=30)
+    stays, leaves, joins = (WorkerId(name) for name in ("stays", "the one that leaves", "joins"))
+    for worker, slots in ((stays, 12), (leaves, 18)):
+        bench.ledger.register(worker, "database", "h", 1, slots, span=Span(5, 2, 20))
+    leaving = not_committed_yet(monkeypatch, recovery, "give_up", lambda: bench.ledger.leave(leaves))
+    with leaving as (go_on, left), ThreadPoolExecutor(1) as pool:
+        joining = pool.submit(bench.ledger.register, joins, "database", "h", 1, 5, span=Span(5, 2, 20))
+        until_waiting(bench)
+        go_on()
+        left.result(60)
+        assert joining.result(60) == 5
+    assert {member.id: member.slots for member in bench.ledger.members()} == {stays: 12, joins: 5}

@@ -3,7 +3,8 @@
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from threading import Event
 
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
@@ -19,7 +20,9 @@ from paperlane.errors import CancelRequested, NotFound, Unavailable
 from paperlane.ledger import Chore, Note, transactions, writing
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.schema import checkpoints, engines, tasks
+from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.transactions import Transactions
+from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
     Attempt,
@@ -87,6 +90,13 @@ WAIT_FOR_A_LOCK = {
 }
 
 
+def until_waiting(bench: Bench) -> None:
+    """Somebody waits for a lock."""
+    waiting = text(WAIT_FOR_A_LOCK[bench.ledger.dialect.writer.dialect.name])
+    # not more often: MariaDB shows anew only what nobody has looked at for a tenth of a second
+    until(lambda: bench.ledger.read(lambda connection: bool(connection.scalar(waiting))), pause=0.3)
+
+
 @pytest.mark.parametrize("make_bench", ["postgresql", "mariadb"], indirect=True)
 def test_a_result_that_an_earlier_call_keeps_meanwhile_stays_as_it_is(bench: Bench):
     """Its answer was lost, the result was not there when that was looked for, and it comes through after all."""
@@ -101,12 +111,45 @@ def test_a_result_that_an_earlier_call_keeps_meanwhile_stays_as_it_is(bench: Ben
         packed = {"result": zlib.compress(b"earlier"), "file": "", "sha256": "", "bytes": 0}
         connection.execute(insert(checkpoints).values(**row, **packed))
         told = pool.submit(bench.ledger.note, worker, [Note(lease, Progress("parse", 30), checkpoint=made)])
-        waiting = text(WAIT_FOR_A_LOCK[connection.dialect.name])
-        # not more often: MariaDB shows anew only what nobody has looked at for a tenth of a second
-        until(lambda: bench.ledger.read(lambda other: bool(other.scalar(waiting))), pause=0.3)
+        until_waiting(bench)
         earlier.commit()
         assert told.result(60) == [None]
     assert bench.ledger.checkpoint(lease.task, "parse", "k") == b"earlier"
+
+
+@pytest.mark.parametrize("make_bench", sorted(SERVERS), indirect=True)
+def test_an_outcome_that_an_earlier_call_ends_meanwhile_is_told_to_be_taken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Its answer was lost, and it comes through only while the next call waits for what it holds."""
+    bench.submit(1)
+    worker, taken = bench.worker(), list[tuple[Ended, str]]()
+    (lease,) = bench.ledger.step("database", worker, [], 1)
+    done = Ended(lease, Completed(1.0))
+    with monkeypatch.context() as patch, lost_answer(bench, committed=False):
+        patch.setattr(transactions, "_TRIES", 1)
+        with pytest.raises(Unavailable):
+            bench.ledger.finish(worker, [done], taken=taken.extend)
+    earlier, reached, onward = SqlLedger(bench.ledger.dialect, clock=bench.clock), Event(), Event()
+    commit = Writing.commit
+
+    def commit_later(writing: Writing) -> None:
+        writing.send()
+        if not reached.is_set():
+            reached.set()
+            onward.wait(60)
+        commit(writing)
+
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(Writing, "commit", commit_later)
+        first = pool.submit(earlier.finish, worker, [done])
+        assert reached.wait(60)
+        second = pool.submit(bench.ledger.finish, worker, [done], taken=taken.extend)
+        until_waiting(bench)
+        onward.set()
+        first.result(60)
+        second.result(60)
+    assert taken == [(done, "completed")]
 
 
 @WHETHER
@@ -130,7 +173,11 @@ class TestEitherWay:
         assert all(len(bench.ledger.attempts(name)) == 1 for name in names)
 
     @pytest.mark.parametrize("by", ["step", "finish"])
-    def test_an_outcome_is_told_to_be_taken_once(self, bench: Bench, by: str, *, committed: bool):
+    @pytest.mark.parametrize("tries", [transactions._TRIES, 1], ids=["at once", "by the next calls"])
+    def test_an_outcome_is_told_to_be_taken_once(
+        self, bench: Bench, by: str, tries: int, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+    ):
+        """What is told together may be told one by one where the database stayed away."""
         bench.submit(1, 2)
         worker, taken = bench.worker(), list[tuple[Ended, str]]()
         done, fails = (
@@ -141,11 +188,20 @@ class TestEitherWay:
                 strict=True,
             )
         )
-        with lost_answer(bench, committed=committed):
+
+        def tell(*ended: Ended) -> None:
             if by == "step":
-                bench.ledger.step("database", worker, [done, fails], 0, taken.extend)
+                bench.ledger.step("database", worker, ended, 0, taken.extend)
             else:
-                bench.ledger.finish(worker, [done, fails], taken=taken.extend)
+                bench.ledger.finish(worker, ended, taken=taken.extend)
+
+        with lost_answer(bench, committed=committed), monkeypatch.context() as patch:
+            patch.setattr(transactions, "_TRIES", tries)
+            with nullcontext() if tries > 1 else pytest.raises(Unavailable):
+                tell(done, fails)
+        if tries == 1:
+            for some in [(done, fails)] if by == "step" else [(done,), (fails,)]:
+                tell(*some)
         bench.ledger.finish(worker, [done, fails], taken=taken.extend)  # late
         assert sorted(taken, key=lambda one: one[1]) == [(done, "completed"), (fails, "retry")]
 

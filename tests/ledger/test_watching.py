@@ -136,9 +136,11 @@ def test_who_waits_longest_is_told_however_much_others_have_waiting(bench: Bench
         bench.submit(user, count)
         bench.clock.pass_time(10)
     for most, waits in ((1, {3: 40.0}), (2, {1: 30.0, 3: 40.0}), (9, {1: 30.0, 2: 20.0, 3: 40.0, 4: 10.0})):
-        assert {lane.user: lane.oldest for lane in bench.ledger.longest(most)} == waits
+        assert {lane.user: lane.oldest for lane in bench.ledger.queue(None, 0, most).lanes} == waits
+    assert [lane.user for lane in bench.ledger.queue(None, 1, 1).lanes] == [2, 3]
+    assert [lane.user for lane in bench.ledger.queue(None, 1, 3).lanes] == [1, 2, 3]
     bench.ledger.lane(UserId(3), paused=True)
-    assert [lane.user for lane in bench.ledger.longest(1)] == [1]
+    assert [lane.user for lane in bench.ledger.queue(None, 0, 1).lanes] == [1]
 
 
 def test_lanes_in_which_most_could_start_are_shown_before_those_in_which_most_waits(bench: Bench):

@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -398,3 +399,27 @@ async def test_a_run_that_is_told_to_stop_ends_between_pages_and_goes_on_later(
     monkeypatch.undo()
     assert await run() == Removed(tasks=4, files=4)
     threads.close()
+
+
+async def test_a_count_that_cannot_be_put_right_keeps_nothing_else_from_being_done(
+    house: House, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    house.ledger.write(lambda c: c.execute(update(users).values(created_at=1e8)) and None)
+    left = orphan(house, "a", house.desk.clock.now() - 2 * DAY)
+
+    def fail(*_: object, **__: object) -> float:
+        raise LookupError
+
+    monkeypatch.setattr(retention, "_PARTS", 1)
+    monkeypatch.setattr(retention.storage, "drift", fail)
+    with pytest.raises(LookupError):
+        await run()
+    assert not left.exists()
+
+
+def test_runs_that_are_a_little_more_than_an_hour_apart_pass_no_part_of_the_users_by():
+    most = retention.EVERY + 1.2 * retention._LOOK
+    for apart in (retention.EVERY, most):
+        parts = [retention._part(1e9 + apart * number) for number in range(200)]
+        assert {(then - part) % retention._PARTS for part, then in pairwise(parts)} <= {0, 1}
+        assert set(parts) == set(range(retention._PARTS))

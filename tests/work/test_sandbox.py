@@ -59,17 +59,22 @@ async def run(box: Sandbox, step: str, value: str = "x", told: Callable[[float, 
     return (await box.run(step, f'"{value}"'.encode(), None, told)).decode().strip('"')
 
 
-def is_alive(pid: int) -> bool:
+def is_there(pid: int) -> bool:
+    """A zombie is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    return True
 
 
-async def until_gone(pid: int) -> None:
+def is_alive(pid: int) -> bool:
+    return is_there(pid) and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+
+
+async def until_gone(pid: int, there: Callable[[int], bool] = is_alive) -> None:
     async with asyncio.timeout(30):
-        while is_alive(pid):
+        while there(pid):
             await asyncio.sleep(0.01)
 
 
@@ -268,6 +273,12 @@ async def test_an_idle_child_that_died_is_not_the_next_documents_fault(box: Sand
     if noticed:
         await until_gone(pid)
     assert int(await run(box, "pid")) != pid
+
+
+async def test_an_idle_child_that_died_is_no_zombie(box: Sandbox):
+    pid = int(await run(box, "pid"))
+    os.kill(pid, signal.SIGKILL)
+    await until_gone(pid, is_there)
 
 
 async def test_a_cancelled_step_is_killed(box: Sandbox):

@@ -115,9 +115,7 @@ class Watching:
         What each had of the service is as of 5 s ago at most: all who look share it.
         """
         check_looks(by)
-        deepest = self.ledger.queue(None, most)
-        lanes = {lane.user: lane for lane in (*self.ledger.longest(most), *deepest.lanes)}
-        found = replace(deepest, lanes=[lanes[user] for user in sorted(lanes)])
+        found = self.ledger.queue(None, most, most)
         served = self._service([lane.user for lane in found.lanes])
         shares = {
             lane.user: Share(

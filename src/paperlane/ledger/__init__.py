@@ -28,7 +28,6 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
-    Lane,
     LaneUse,
     Lease,
     Letters,
@@ -321,15 +320,12 @@ class Ledger(Protocol):
         """Another number soon after somebody committed something; cheap enough to ask 50 times a second."""
         ...
 
-    def queue(self, user: UserId | None = None, most: int = 100) -> Queue:
+    def queue(self, user: UserId | None = None, most: int = 100, longest: int = 0) -> Queue:
         """What runs and waits; of lanes one by one at most so many, or one user's.
 
-        First come those in which most could start now, then those in which most waits.
+        First come those in which most could start now, then those in which most waits. Beside them so many whose next
+        tasks have waited `longest`, none of them paused.
         """
-        ...
-
-    def longest(self, most: int) -> Sequence[Lane]:
-        """The lanes whose next tasks have waited longest, at most so many, and none that is paused."""
         ...
 
     def members(self) -> Sequence[Member]: ...
@@ -525,8 +521,9 @@ class Ledger(Protocol):
     def runnable(self, engine: str, channel: Channel = EVERYTHING) -> bool:
         """Might a claim for this engine find something? A cheap read, so that idle workers do not lock.
 
-        Where workers of it registered here, something that one of them can read. With a `channel`, something that a
-        worker of that one could run.
+        A task that has come due is something, whichever engine it is for: any claim has it join its lane.
+        Where workers of it registered here, something that one of them can read. With a `channel` that
+        does not serve everything, something of this engine that a worker of that one could run.
         """
         ...
 

@@ -1,7 +1,7 @@
 """How attempts end: what each outcome makes of its task, and what the lane gets back."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import structlog
@@ -87,12 +87,15 @@ def end(
     return [(one, came.how) for (_, one), (_, came) in zip(told_of, came_to, strict=True)]
 
 
-def ended_before(writing: Writing, ended: Sequence[Ended]) -> Sequence[tuple[Ended, str]]:
-    """Those that earlier tries have ended after all, though the answer to their commit was lost; and how."""
-    if not (writing.again and ended):
+def ended_before(writing: Writing, ended: Sequence[Ended], at: Collection[float]) -> Sequence[tuple[Ended, str]]:
+    """Those that earlier tries have ended after all, though the answer to their commit was lost; and how.
+
+    These were made `at` those times. Asked once locks are held that they held too, so that all of them are over.
+    """
+    if not (at and ended):
         return ()
     asked = select(attempts.c.task_id, attempts.c.fence, attempts.c.outcome).where(
-        attempts.c.task_id.in_([one.lease.task for one in ended]), attempts.c.ended_at.in_(writing.again)
+        attempts.c.task_id.in_([one.lease.task for one in ended]), attempts.c.ended_at.in_(at)
     )
     found = {(task, fence): how for task, fence, how in writing.connection.execute(asked)}
     return [(one, found[key]) for one in ended if (key := (one.lease.task, one.lease.fence)) in found]

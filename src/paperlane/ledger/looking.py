@@ -25,9 +25,11 @@ _PARTS = select(tasks.c.stage, tasks.c.user_id).where(
 _BETWEEN = _PARTS.with_only_columns(tasks.c.id).limit(1).scalar_subquery()
 _LOOK = Prepared(select(_BETWEEN, PAUSED, _LANE, NEXT_DUE))
 _OF_SHARD = _IN_TURN.where(IN_SHARD).limit(1)
+_ENGINE_OF = select(lanes.c.engine).where(lanes.c.user_id == tasks.c.user_id).scalar_subquery()
 _DUE_OF_SHARD = (
     select(tasks.c.id)
     .where(WAITING, tasks.c.run_at <= bindparam("now"), tasks.c.user_id % bindparam("shards") == bindparam("shard"))
+    .where(bindparam("engine") == _ENGINE_OF)
     .limit(1)
 )
 
@@ -37,6 +39,7 @@ def is_runnable(
 ) -> bool:
     """Is a lane of this engine runnable by who `reads` payloads of this version, or any waiting task due?
 
+    Any: a claim for one engine has those of all join their lanes.
     Or does the next part of an attempt wait to be handed over, which a pause of the engine does not keep back?
     The time is asked for only where a task waits.
     """

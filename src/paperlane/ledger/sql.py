@@ -100,7 +100,6 @@ from paperlane.model.tasks import (
     Failures,
     Found,
     Handled,
-    Lane,
     LaneUse,
     Lease,
     Letters,
@@ -169,6 +168,7 @@ class SqlLedger:
     _backlog: Backlog = field(default_factory=Backlog)
     _reads: dict[str, int] = field(default_factory=dict)  # the newest payloads that this process's workers read
     _unsure: dict[WorkerId, list[float]] = field(default_factory=dict)
+    _unsure_ends: dict[WorkerId, dict[Lease, list[float]]] = field(default_factory=dict)
     _standing: Standing = field(default_factory=Standing)
     _transactions: Transactions = field(init=False)
     _results: Results = field(init=False)
@@ -332,16 +332,13 @@ class SqlLedger:
         with told():
             return self.dialect.changed()
 
-    def queue(self, user: UserId | None = None, most: int = 100) -> Queue:
+    def queue(self, user: UserId | None = None, most: int = 100, longest: int = 0) -> Queue:
         def question(connection: Connection) -> Queue:
             now = self._now(connection)
             too_new = unread.unreadable(connection, self.dialect, now - self.rules.lease) if user is None else ()
-            return views.queue(connection, now, user, most, self.rules, too_new)
+            return views.queue(connection, now, user, most, longest, self.rules, too_new)
 
         return self._ask(question)
-
-    def longest(self, most: int) -> Sequence[Lane]:
-        return self._ask(lambda connection: views.longest(connection, self._now(connection), most, self.rules))
 
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
@@ -605,6 +602,7 @@ class SqlLedger:
         def work(writing: Writing, lanes: Lanes) -> Recovery:
             working.hold(writing, worker)
             self._unsure.pop(worker, None)
+            self._unsure_ends.pop(worker, None)
             found = recovery.give_up(writing, lanes, worker, self.rules)
             working.forget(writing.connection, worker)
             return found
@@ -621,8 +619,8 @@ class SqlLedger:
 
             def work(writing: Writing, lanes: Lanes) -> tuple[Sequence[Lease], There, Sequence[tuple[Ended, str]]]:
                 asking = claims.ask(writing, worker, engine, None if writing.again else step.before)
-                before = endings.ended_before(writing, ended)
                 done = endings.end(writing, lanes, worker, ended, self.rules, self.chance)
+                before = endings.ended_before(writing, _but(ended, done), writing.again)
                 leases, there = claims.claim(writing, lanes, engine, worker, asking, len(done), room, self.rules)
                 return leases, there, [*before, *done]
 
@@ -683,6 +681,9 @@ class SqlLedger:
         taken: Taken | None = None,
     ) -> Sequence[Lease] | None:
         done: Sequence[tuple[Ended, str]] = ()
+        # kept until a call tells these outcomes, together or one by one: what is taken is counted once
+        unsure, unsure_of = list[float](), self._unsure_ends.get(worker, {})
+        earlier = [at for one in ended for at in unsure_of.get(one.lease, ())]
 
         def tell(writing: Writing, keep: Keep) -> Sequence[Lease] | None:
             def work(writing: Writing, lanes: Lanes) -> Sequence[Lease] | None:
@@ -694,15 +695,24 @@ class SqlLedger:
                     keep(lambda left: working.note_of(writing, running, left))
 
                 lanes.ask_clocks()
-                before = endings.ended_before(writing, ended)
-                done = [*before, *endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)]
+                done = endings.end(writing, lanes, worker, ended, self.rules, self.chance, last)
+                before = endings.ended_before(writing, _but(ended, done), {*writing.again, *earlier})
+                done = [*before, *done]
                 return channels.hand_out_if_free(writing, lanes, engine, most, self.rules) if most > 0 else None
 
             return with_lanes(work)(writing)
 
         if {note.lease for note in notes} - {one.lease for one in ended}:
             raise ValueError("Notes beside outcomes are of the attempts that end, not of others")
-        leases = self._keep_results(notes, tell, lambda: self._standing.alone(worker))
+        try:
+            leases = self._keep_results(notes, tell, lambda: self._standing.alone(worker), unsure)
+        except Exception:
+            unsure_of = self._unsure_ends.setdefault(worker, {}) if unsure else {}
+            for one in ended if unsure else ():
+                unsure_of[one.lease] = [*unsure_of.get(one.lease, ()), *unsure]
+            raise
+        for one in ended:
+            unsure_of.pop(one.lease, None)
         if taken is not None:
             taken(done)
         return leases
@@ -739,15 +749,17 @@ class SqlLedger:
         notes: Sequence[Note],
         tell: Callable[[Writing, Keep], Given],
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        unsure: list[float] | None = None,
     ) -> Given:
         """A write transaction that keeps results of steps.
 
         It is given what does so: called with what writes the other things that notes tell, of those that were not told
         by an earlier try, and says which are refused. What it holds `around` it is not held while results are packed.
+        Where it raises, the instants of tries of which nobody knows whether they were committed are in `unsure`.
         """
         check_notes(notes)
         stored = self._results.store(notes)
-        unsure: list[float] = []
+        unsure = [] if unsure is None else unsure
         useless: set[str] = set()  # files of results; also those that a try dropped whose commit's answer was lost
 
         def keep(writing: Writing, asked: Asked | None, write: Callable[[Sequence[Note]], Halted]) -> Halted:
@@ -828,3 +840,9 @@ class SqlLedger:
 
     def close(self) -> None:
         self.dialect.close()
+
+
+def _but(ended: Sequence[Ended], done: Sequence[tuple[Ended, str]]) -> Sequence[Ended]:
+    """Those that were not ended by this try."""
+    leases = {one.lease for one, _ in done}
+    return [one for one in ended if one.lease not in leases]

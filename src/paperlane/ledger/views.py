@@ -268,9 +268,15 @@ def moved_since(connection: Connection, dialect: Dialect, seen: Mapping[TaskId, 
 
 
 def queue(
-    connection: Connection, now: float, user: UserId | None, most: int, rules: Rules, too_new: Sequence[Unreadable]
+    connection: Connection,
+    now: float,
+    user: UserId | None,
+    most: int,
+    longest: int,
+    rules: Rules,
+    too_new: Sequence[Unreadable],
 ) -> Queue:
-    """What waits and runs, by engine and, for at most so many, by lane; only one user's lane when asked so.
+    """What waits and runs, by engine and, for `most` and the `longest` waiting, by lane; of one user when asked so.
 
     However much waits, each lane costs the same: its counters, and a look at its first task.
     """
@@ -280,16 +286,20 @@ def queue(
     depths = _depths(connection, meant, of_engine)
     paused = _paused(connection)
     max_running, repairs = connection.execute(select(system.c.max_running, system.c.repairs)).one()
-    runs = (lanes.c.paused == 0, lanes.c.engine.not_in(paused))
-    since = select(func.min(_first_since(lanes))).select_from(lanes).where(BACKLOGGED, lanes.c.ready > 0, *runs, *whose)
+    waits = _longest(connection, whose, max(1, longest), rules, paused)
+    shown = _lanes(connection, meant, of_user, most, now, rules, paused)
+    if waiting := [user for user, _ in waits[:longest]]:
+        of_these = (lanes.c.user_id.in_(waiting),)
+        both = (*shown, *_lanes(connection, of_these, of_user, longest, now, rules, paused))
+        shown = sorted({lane.user: lane for lane in both}.values(), key=lambda lane: lane.user)
     return Queue(
         queued=sum(depth.queued for depth in depths.values()),
         running=sum(depth.running for depth in depths.values()),
-        oldest=_waited(now, connection.scalar(since, {"ageing": rules.ageing})),
+        oldest=_waited(now, waits[0][1] if waits else None),
         limit=max_running or rules.system_limit,
         default_limit=rules.system_limit,
         busy=sum(depth.busy for depth in depths.values()),
-        lanes=_lanes(connection, meant, of_user, most, now, rules, paused),
+        lanes=shown,
         engines=_engines(connection, depths, paused),
         repairs=repairs,
         unreadable=too_new,
@@ -360,16 +370,15 @@ def _lanes(
     ]
 
 
-def longest(connection: Connection, now: float, most: int, rules: Rules) -> Sequence[Lane]:
-    """Those whose next tasks have waited longest, in the order of their users; nobody paused them."""
+def _longest(
+    connection: Connection, whose: _Conditions, most: int, rules: Rules, paused: Collection[str]
+) -> Sequence[tuple[int, float]]:
+    """The users whose next tasks have waited longest, and since when; nobody paused them."""
     since = _first_since(lanes).label("since")
-    paused = _paused(connection)
     runs = (lanes.c.paused == 0, lanes.c.engine.not_in(paused))
-    asked = select(lanes.c.user_id, since).where(BACKLOGGED, lanes.c.ready > 0, *runs)
-    asked = asked.order_by(since, lanes.c.user_id)
-    users = [user for user, _ in connection.execute(asked.limit(most), {"ageing": rules.ageing})]
-    of_user, _ = _leased(connection, None)
-    return _lanes(connection, (lanes.c.user_id.in_(users),), of_user, most, now, rules, paused)
+    asked = select(lanes.c.user_id, since).where(BACKLOGGED, lanes.c.ready > 0, *runs, *whose)
+    asked = asked.order_by(since, lanes.c.user_id).limit(most)
+    return [(user, at) for user, at in connection.execute(asked, {"ageing": rules.ageing})]
 
 
 def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:

@@ -1,7 +1,7 @@
 """What workers say while they run: who they are, that they live, how far they have come."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
 from paperlane.ledger.history import WHOLE_TURN, Change, Move, move
 from paperlane.ledger.holding import held_by, leases_given, running_under
-from paperlane.ledger.schema import UNDER_WAY, checkpoints, events, system, tasks, workers
+from paperlane.ledger.schema import UNDER_WAY, checkpoints, engines, events, system, tasks, workers
 from paperlane.ledger.sense import LONGEST_STEP, cut
 from paperlane.ledger.shards import divide
 from paperlane.ledger.writing import Writing
@@ -50,9 +50,11 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
     others = _Others.of(connection, worker["id"], otherwise if limited is None else limited)
     first = min(worker["slots"], worker["starts"] or worker["slots"])
     if first > others.left and any(map(_grown, others.members)):
-        others = others.held_still()
-        others.give_back(first - others.left)
+        others = others.held_still(writing)
+        others.give_back(max(0, first - others.left))  # somebody may have left meanwhile
     granted = max(0, min(first, others.free), min(worker["slots"], others.free - others.lacking))
+    if granted < others.before:
+        _hold_dispatchers(writing, {worker["engine"]})
     seen = {"slots": granted, "wants": worker["slots"], "seen_at": writing.now}
     if connection.execute(update(workers).where(workers.c.id == worker["id"]).values(seen)).rowcount == 0:
         entry = {**worker, **channels.words_of(channel), **seen, "started_at": writing.now}
@@ -63,32 +65,39 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
 
 
 def _grown(member: Row[*tuple[Any, ...]]) -> int:
-    """How many slots it has beyond what it began with; workers of before do not say, and do not grow."""
+    """How many slots it has beyond what it began with. Those of the version before do not say, and give none."""
     return max(0, member.slots - (member.starts or member.slots))
 
 
 @dataclass(slots=True)
 class _Others:
-    """All members but one: the slots that each has of `most`, and what it runs or may begin."""
+    """All members but one: the slots that each has of `most`, and what it runs or may begin.
+
+    The one had so many slots `before`.
+    """
 
     connection: Connection
     but: WorkerId
     most: int
+    before: int
     members: Sequence[Row[*tuple[Any, ...]]]
     slots: dict[WorkerId, int]
     held: Counter[WorkerId]
 
     @classmethod
     def of(cls, connection: Connection, but: WorkerId, most: int) -> "_Others":
-        members = connection.execute(_MEMBERS.where(workers.c.id != but)).all()
+        rows = connection.execute(_MEMBERS).all()
+        before = sum(row.slots for row in rows if row.id == but)
+        members = [row for row in rows if row.id != but]
         slots = {WorkerId(row.id): row.slots for row in members}
         held = _UnderWay.of(connection).at(slots, {WorkerId(row.id): row.engine for row in members})
-        return cls(connection, but, most, members, slots, held)
+        return cls(connection, but, most, before, members, slots, held)
 
-    def held_still(self) -> "_Others":
-        """The same, looked at again; none that has grown claims meanwhile, so it runs no more than is seen."""
+    def held_still(self, writing: Writing) -> "_Others":
+        """The same, looked at again; none that has grown is given turns meanwhile, so it runs no more than is seen."""
         grown = select(workers.c.id).where(workers.c.slots > workers.c.starts, workers.c.id != self.but)
         self.connection.execute(grown.order_by(workers.c.id).with_for_update())
+        _hold_dispatchers(writing, {row.engine for row in self.members if _grown(row)})
         return self.of(self.connection, self.but, self.most)
 
     @property
@@ -121,6 +130,18 @@ class _Others:
                 self.connection.execute(update(workers).where(workers.c.id == row.id).values(slots=slots))
 
 
+def _hold_dispatchers(writing: Writing, names: Collection[str]) -> None:
+    """Lock the rows of these engines, at which leases for all their workers are handed out without a look at each.
+
+    So what was handed out is seen, and more is only once this is committed, by the slots that there are then.
+    """
+    rows = select(engines.c.name).where(engines.c.name.in_(names)).order_by(engines.c.name).with_for_update()
+    there = set(writing.connection.scalars(rows))
+    if fresh := [{"name": name, "paused": 0} for name in sorted(names) if name not in there]:
+        writing.connection.execute(writing.dialect.insert_new(engines), fresh)
+        writing.connection.execute(rows)
+
+
 def limit(writing: Writing, max_running: int | None, otherwise: int, first: str) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
@@ -136,6 +157,7 @@ def limit(writing: Writing, max_running: int | None, otherwise: int, first: str)
     rows = connection.execute(_MEMBERS.with_for_update()).all()
     granted = {WorkerId(row.id): row.slots for row in rows}
     if sum(granted.values()) > allowed:
+        _hold_dispatchers(writing, {row.engine for row in rows})
         shares = _shares(granted, _least(rows, first)[:allowed], allowed)
         held = _UnderWay.of(connection).at(shares, {WorkerId(row.id): row.engine for row in rows})
         for worker, slots in _without_beyond(shares, held).items():

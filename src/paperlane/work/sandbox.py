@@ -48,25 +48,24 @@ class _Child:
     way: socket.socket
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    ended: "asyncio.Future[float]"  # watched for from the beginning: one that dies while it is idle is no zombie
     jobs: int = 0
     resident: int = 0
     used: float = 0.0  # seconds of processor time, when it last told
     took: bool = False  # the job that it was last given
     greeted: bool = False  # it has told that its steps are imported
-    _over: "asyncio.Future[float] | None" = None
 
     def worn(self, limits: Limits) -> bool:
         return self.jobs >= _JOBS_OF_A_CHILD or self.resident > limits.memory_bytes // _RESIDENT_SHARE
 
     async def over(self) -> float:
         """Wait until it has ended; how many seconds of processor time it used, by the system."""
-        if self._over is None:
-            self._over = asyncio.ensure_future(apart(_reap, self.process))
-        return await asyncio.shield(self._over)
+        return await asyncio.shield(self.ended)
 
     def kill(self) -> None:
         if self.process.returncode is None:
-            os.kill(self.process.pid, signal.SIGKILL)  # its own method would look for its end, and take what we ask for
+            with suppress(ProcessLookupError):  # it ended just now
+                os.kill(self.process.pid, signal.SIGKILL)  # its own method would take its end, which we wait for
 
     async def end(self) -> float:
         """The same, at once."""
@@ -180,7 +179,10 @@ class Sandbox:
         return result
 
     async def _end(self, child: _Child) -> None:
-        """What it used and could not tell, since it was killed, was used for its last job."""
+        """What it used and could not tell, since it was killed, was used for its last job.
+
+        Who is cancelled once more meanwhile does not wait for that; it is too late for that attempt's meter then.
+        """
         used = await child.end()
         if child.took:
             self._spend(used - child.used)
@@ -199,7 +201,7 @@ class Sandbox:
         except BaseException:  # a process that was started ends with its line
             ours.close()
             raise
-        return _Child(process, ours, reader, writer)
+        return _Child(process, ours, reader, writer, asyncio.ensure_future(apart(_reap, process)))
 
     async def _ready(self, child: _Child) -> _Child:
         """The child, as soon as it has imported its steps; it is ended where it does not."""
