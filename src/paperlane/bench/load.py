@@ -33,6 +33,7 @@ _LOOK = 1.0  # seconds
 _VISITS = 2.0  # seconds between two things that a person asks for, on average
 _PAGES = ("/", "/queue", "/queue/now")
 _FILLING = 600.0  # seconds at most
+_JOINING = 60.0  # seconds at most: who has not joined by then is missed in what is measured
 _STANDS = 60.0  # seconds in which nothing more is held, after which no more is waited for
 _DRAINING = 900.0  # seconds at most
 _SILENT = 10  # looks without an answer, after which no more is waited for
@@ -200,9 +201,25 @@ class Load:
             admin = Person("bench-admin", 0, await self.house.admin())
             slots = math.ceil(plan.tasks * SPARE)
             users = [await people.add(admin, f"user-{n + 1:02}", slots) for n in range(plan.users)]
+            await self._warm(people, admin)
             await self._hold(seen, people, admin, users)
             await self._end(seen, people, admin, users, address)
         return seen
+
+    async def _warm(self, people: People, admin: Person) -> None:
+        """A start is no load: wait until the workers have joined, and upload one document that nobody counts."""
+        deadline = time.monotonic() + _JOINING
+        while time.monotonic() < deadline:
+            answer = await people.ask("setup", admin, "GET", "/api/v1/workers")
+            here = [] if answer is None or answer.is_error else answer.json()["items"]
+            if sum(one["live"] and one["engine"] == self.plan.engine for one in here) >= self._workers:
+                break
+            await asyncio.sleep(_LOOK / 5)
+        await people.upload("setup", admin, [Writer(self.plan.seed, self.plan.sentences).next()])
+
+    @property
+    def _workers(self) -> int:
+        return self.plan.workers if self.plan.engine == "database" else 1
 
     async def _hold(self, seen: Seen, people: People, admin: Person, users: Sequence[Person]) -> None:
         """Fill, and hold for the time that was asked for."""
