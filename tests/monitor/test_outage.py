@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
-from tests.databases import opened
-from tests.monitor.receiver import Receiver, receiving
+from tests.monitor.receiver import Receiver
 
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.errors import StorageFull, Unavailable
-from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.ledger.transactions import Transactions
 from paperlane.machine import Load
@@ -31,19 +29,6 @@ from paperlane.threads import Threads
 
 NEW_ID = SortableIds(SystemClock())
 NOBODY_THERE = "http://127.0.0.1:1/hook"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
-
-
-@pytest.fixture
-def ledger() -> Iterator[SqlLedger]:
-    made = SqlLedger(opened("sqlite://"), Rules())
-    yield made
-    made.close()
 
 
 @dataclass

@@ -4,17 +4,15 @@ import asyncio
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
-from tests.databases import opened
-from tests.monitor.receiver import Receiver, receiving
+from tests.monitor.receiver import Receiver
 
 from paperlane.clock import SystemClock
 from paperlane.errors import Misconfigured
-from paperlane.ledger import Rules
 from paperlane.ledger.sql import SqlLedger
 from paperlane.model.tasks import UserId
 from paperlane.monitor import webhook
@@ -26,19 +24,6 @@ from paperlane.settings import Settings
 from paperlane.threads import Threads
 
 KEY = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
-
-
-@pytest.fixture
-def ledger() -> Iterator[SqlLedger]:
-    made = SqlLedger(opened("sqlite://"), Rules())
-    yield made
-    made.close()
 
 
 def incident(name: str, opened_at: float = 0.0, **more: object) -> Incident:
