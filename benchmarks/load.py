@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.figures import Figure
 from benchmarks.ledger.databases import Databases
 from benchmarks.program import ROOT
-from benchmarks.rounds import Rounds, say
+from benchmarks.rounds import Rounds, reason, say
 
 KINDS = ("sqlite", "postgresql")
 _MEDIAN = 120.0  # seconds of the model: at 60 two cores cannot read documents as quickly as 1,000 tasks end
@@ -37,12 +37,15 @@ RUNS: Mapping[str, Held] = {
 
 
 def measured(kind: str, databases: Databases, rounds: Rounds) -> Sequence[Figure]:
-    """Every criterion of every run, each as `load.KIND.RUN.CRITERION`."""
+    """Every criterion of every run, each as `load.KIND.RUN.CRITERION`; a run that broke off is told with its reason."""
     found: list[Figure] = []
     for name, held in RUNS.items():
         say(f"  {kind}: {name} tasks held")
         one = Held(held.tasks // 20, 0.2, held.kill_every and 4) if rounds.quick else held
-        found += _figures(f"load.{kind}.{name}", _run(kind, databases, one))
+        try:
+            found += _figures(f"load.{kind}.{name}", _run(kind, databases, one))
+        except RuntimeError as error:
+            found.append(Figure(f"load.{kind}.{name}", None, "", note=reason(error)))
     return found
 
 
