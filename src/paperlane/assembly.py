@@ -224,7 +224,7 @@ def record_documents(connection: Connection, batch: NewBatch, now: float) -> Non
     """What a schedule submits are documents, as if its owner had uploaded them again; NotAllowed where they may not."""
     accounts.check_may_submit(connection, batch.user)
     uploads = {task.id: _UPLOAD.validate_json(task.payload) for task in batch.tasks}
-    documents.add(connection, batch.user, uploads, now)
+    documents.add(connection, [(batch.user, uploads)], now)
 
 
 def kept_of(settings: Settings) -> Kept:

@@ -17,7 +17,7 @@ from paperlane.desk.moments import moment_of
 from paperlane.desk.operating import Operating
 from paperlane.desk.quotas import Quotas
 from paperlane.desk.schedules import Plan, Schedules
-from paperlane.desk.tasks import STATES, Order, Tasks
+from paperlane.desk.tasks import STATES, Order, Submitted, Tasks
 from paperlane.desk.uploads import estimated_cost, name_of
 from paperlane.desk.watching import Watching
 from paperlane.desk.words import GroupWords
@@ -38,6 +38,7 @@ __all__ = [
     "Plan",
     "Quotas",
     "Schedules",
+    "Submitted",
     "Tally",
     "Tasks",
     "Watching",

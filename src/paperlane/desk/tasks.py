@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
@@ -18,8 +19,9 @@ from paperlane.desk.trail import Trail
 from paperlane.desk.uploads import to_test
 from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Also, Ledger
+from paperlane.ledger.submitting import accepted_tasks
 from paperlane.model.documents import Brief, Upload
-from paperlane.model.tasks import Batch, BatchId, NewBatch, PastAttempt, State, Task, TaskId
+from paperlane.model.tasks import Batch, BatchId, NewBatch, PastAttempt, State, Task, TaskId, UserId
 from paperlane.records import documents, words
 from paperlane.records.accounts import Account
 
@@ -57,6 +59,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Submitted:
+    """A batch that is on disk, and its tasks as they were written now; None: the batch was there under its key."""
+
+    batch: Batch
+    tasks: Sequence[Task] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tasks:
     """Batches and their tasks, from their submission on."""
 
@@ -90,27 +100,52 @@ class Tasks:
 
         TooMany past a limit or a quota; what was there under its key has its place in them already.
         """
-        check_may_change(account)
-        order.checked()
-        said = self.ledger.read(lambda connection: words.of_group(connection, account.group))
-        uploads = {TaskId(self.new_id()): self._briefed(upload, said) for upload in order.uploads}
-        batch = NewBatch(
-            BatchId(self.new_id()),
-            account.id,
-            [to_test(task, upload) for task, upload in uploads.items()],
-            order.name,
-            order.priority,
-            order.run_at,
-            order.key,
-            order.content,
+        (submitted,) = self.submit_all([(account, order)])
+        return submitted.batch, submitted.tasks is not None
+
+    def submit_all(self, orders: Sequence[tuple[Account, Order]]) -> Sequence[Submitted]:
+        """The same for orders of several people, in one transaction: all or none, and what refuses one refuses all."""
+        for account, order in orders:
+            check_may_change(account)
+            order.checked()
+        said = self.ledger.read(
+            lambda connection: {
+                group: words.of_group(connection, group) for group in {account.group for account, _ in orders}
+            }
         )
+        uploads: dict[BatchId, Mapping[TaskId, Upload]] = {}
+        batches: list[NewBatch] = []
+        for account, order in orders:
+            batch = BatchId(self.new_id())
+            own = {TaskId(self.new_id()): self._briefed(upload, said[account.group]) for upload in order.uploads}
+            uploads[batch] = own
+            batches.append(
+                NewBatch(
+                    batch,
+                    account.id,
+                    [to_test(task, upload) for task, upload in own.items()],
+                    order.name,
+                    order.priority,
+                    order.run_at,
+                    order.key,
+                    order.content,
+                )
+            )
         now = self.clock.now()
 
-        def also(connection: Connection) -> None:
-            self.quotas.take(connection, account.id, uploads.values())
-            documents.add(connection, account.id, uploads, now)
+        def also(connection: Connection, written: Sequence[NewBatch]) -> None:
+            coming: dict[UserId, list[Upload]] = defaultdict(list)
+            for batch in written:
+                coming[batch.user] += uploads[batch.id].values()
+            for user, of_user in sorted(coming.items()):  # in one order, so that none waits for one that waits for it
+                self.quotas.take(connection, user, of_user)
+            documents.add(connection, [(batch.user, uploads[batch.id]) for batch in written], now)
 
-        return self.ledger.submit(batch, also)
+        rules = self.ledger.rules
+        return [
+            Submitted(batch, accepted_tasks(new, batch.created_at, rules) if is_new else None)
+            for new, (batch, is_new) in zip(batches, self.ledger.submit_many(batches, also), strict=True)
+        ]
 
     def _briefed(self, upload: Upload, said: Words) -> Upload:
         """The same, with what its owner left open in the brief, and the words of their group."""

@@ -54,6 +54,9 @@ Given = TypeVar("Given")
 Also = Callable[[Connection], None]
 """What another room writes in the ledger's own transaction: both happen, or neither."""
 
+AlsoSubmitted = Callable[[Connection, Sequence[NewBatch]], None]
+"""Likewise, for batches that are written now."""
+
 NewUser = Callable[[Connection], UserId]
 """Another room's new account, likewise: it is written first, and tells whose lane is made."""
 
@@ -245,11 +248,13 @@ class Ledger(Protocol):
         """
         ...
 
-    def submit_many(self, batches: Sequence[NewBatch]) -> None:
-        """Put many batches of many users on disk, or none; for imports, and where thousands come at once.
+    def submit_many(
+        self, batches: Sequence[NewBatch], also: AlsoSubmitted | None = None
+    ) -> Sequence[tuple[Batch, bool]]:
+        """Put many batches of many users on disk, or none, in one transaction; for each what `submit` answers.
 
-        TooMany past a backlog limit; BadRequest for one with a key, or that `submit` would refuse; Conflict
-        (`id_taken`) when an id is in use.
+        `also` is left out where all were there under their keys. What `submit` refuses of one is refused for all, and
+        TooMany past a backlog limit for all of them together; BadRequest for two under one key.
         """
         ...
 

@@ -82,11 +82,12 @@ def check_batch(batch: NewBatch) -> None:
 
 
 def check_batches(new: Sequence[NewBatch]) -> None:
-    """The same for batches that come together; BadRequest also for a key, which would answer with one of them."""
+    """The same for batches that come together; BadRequest also for two under one key."""
     for batch in new:
         check_batch(batch)
-    if any(batch.key for batch in new):
-        raise BadRequest("Batches that come together have no Idempotency-Key.", hint="Submit them one by one.")
+    keyed = [(batch.user, batch.key) for batch in new if batch.key]
+    if len(set(keyed)) < len(keyed):
+        raise BadRequest("Two batches that come together have one Idempotency-Key.", hint="Submit them one by one.")
 
 
 def check_schedule(new: NewSchedule) -> None:

@@ -18,6 +18,7 @@ from paperlane.ledger import (
     AlsoFired,
     AlsoForgotten,
     AlsoHandled,
+    AlsoSubmitted,
     Chore,
     Doubt,
     EngineFor,
@@ -58,7 +59,6 @@ from paperlane.ledger.results import Results
 from paperlane.ledger.schema import engines, workers
 from paperlane.ledger.sense import (
     LONGEST_HOST,
-    check_batch,
     check_batches,
     check_chore,
     check_cursor,
@@ -201,24 +201,28 @@ class SqlLedger:
         self._ask(lambda connection: submitting.check_room(connection, user, self.rules))
 
     def submit(self, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
-        check_batch(batch)
+        (answer,) = self.submit_many([batch], None if also is None else lambda connection, _: also(connection))
+        return answer
 
-        def work(writing: Writing) -> tuple[Batch, bool]:
-            there = submitting.submit(writing, [batch], self.rules, self._backlog)
-            if there is not None:
-                return views.batch_of(writing.connection, there), there == batch.id
-            if also is not None:
-                also(writing.connection)
-            return submitting.accepted(batch, writing.now), True
-
-        return self._with_new_ids(work)
-
-    def submit_many(self, batches: Sequence[NewBatch]) -> None:
+    def submit_many(
+        self, batches: Sequence[NewBatch], also: AlsoSubmitted | None = None
+    ) -> Sequence[tuple[Batch, bool]]:
         check_batches(batches)
-        if batches:
-            self._with_new_ids(lambda writing: submitting.submit(writing, batches, self.rules, self._backlog))
+        if not batches:
+            return []
 
-    def _with_new_ids(self, work: Callable[[Writing], Given]) -> Given:
+        def work(writing: Writing) -> Sequence[tuple[Batch, bool]]:
+            there = submitting.submit(writing, batches, self.rules, self._backlog)
+            fresh = [batch for batch in batches if batch.id not in there]
+            if fresh and also is not None:
+                also(writing.connection, fresh)
+            return [
+                (views.batch_of(writing.connection, there[batch.id]), there[batch.id] == batch.id)
+                if batch.id in there
+                else (submitting.accepted(batch, writing.now), True)
+                for batch in batches
+            ]
+
         try:
             return self._change(work)
         except IntegrityError as error:

@@ -1,7 +1,7 @@
 """What people ask for: tasks come in, are cancelled, start again."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from sqlalchemy import Connection, bindparam, insert, literal, select, update
@@ -19,7 +19,7 @@ from paperlane.ledger.lanes import Lanes
 from paperlane.ledger.schema import batches, events, tasks
 from paperlane.ledger.sense import clean
 from paperlane.ledger.writing import Writing
-from paperlane.model.tasks import FIRST, Batch, BatchId, NewBatch, TaskId, UserId
+from paperlane.model.tasks import FIRST, Batch, BatchId, NewBatch, State, Task, TaskId, UserId
 
 
 def check_room(connection: Connection, user: UserId, rules: Rules) -> None:
@@ -46,42 +46,49 @@ def batch_of_key(connection: Connection, user: UserId, key: str, since: float) -
     return dict(row) if row is not None and row["created_at"] > since else None
 
 
-def submit(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog: Backlog) -> BatchId | None:
-    """Write batches of any users, all or none, in a few statements. None: they are written now.
+def submit(writing: Writing, new: Sequence[NewBatch], rules: Rules, backlog: Backlog) -> Mapping[BatchId, BatchId]:
+    """Write batches of any users, all or none, in a few statements, but for those that were there, as what.
 
-    Else the id of what was there: the first of these, by the commit whose answer was lost, or the earlier batch under
-    a key. A batch with a key comes alone.
+    Such a one was written by the commit whose answer was lost, or it repeats an earlier one under its key.
     """
     held = Lanes(writing)
-    coming = Counter[UserId]()
-    for batch in new:
-        coming[batch.user] += len(batch.tasks)
+    coming = _tasks_by_user(new)
     room = backlog.room(writing, held, coming.total(), rules)
     held.ask_clocks()
     held.open(coming, rules.engine, rules.user_limit)  # first: these users' other uploads wait, and are seen
-    if writing.again and _are_there(writing, new):
-        return new[0].id
+    there = _written_before(writing, new) if writing.again else {}
     for batch in new:
-        if batch.key and (earlier := _of_its_key(writing, batch, rules)) is not None:
-            return earlier
+        if batch.key and batch.id not in there and (earlier := _of_its_key(writing, batch, rules)) is not None:
+            there[batch.id] = earlier
+    fresh = [batch for batch in new if batch.id not in there]
+    if not fresh:
+        return there
+    coming = _tasks_by_user(fresh)
     for user, tasks_of_user in coming.items():
         _check_own(held[user].ready + held[user].waiting, tasks_of_user, rules)
     check_engines(writing, held, coming, rules)
     if room() < coming.total():
         raise too_many()
-    _write(writing, new, rules)
-    for batch in new:
+    _write(writing, fresh, rules)
+    for batch in fresh:
         if batch.run_at > writing.now:
             held[batch.user].waiting += len(batch.tasks)
         else:
             held[batch.user].ready += len(batch.tasks)
     held.write()
-    return None
+    return there
 
 
-def _are_there(writing: Writing, new: Sequence[NewBatch]) -> bool:
-    known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new])).limit(1)
-    return writing.connection.scalar(known) is not None
+def _tasks_by_user(new: Sequence[NewBatch]) -> Counter[UserId]:
+    coming = Counter[UserId]()
+    for batch in new:
+        coming[batch.user] += len(batch.tasks)
+    return coming
+
+
+def _written_before(writing: Writing, new: Sequence[NewBatch]) -> dict[BatchId, BatchId]:
+    known = select(batches.c.id).where(batches.c.id.in_([batch.id for batch in new]))
+    return {BatchId(batch): BatchId(batch) for batch in writing.connection.scalars(known)}
 
 
 def _of_its_key(writing: Writing, batch: NewBatch, rules: Rules) -> BatchId | None:
@@ -103,6 +110,36 @@ def _of_its_key(writing: Writing, batch: NewBatch, rules: Rules) -> BatchId | No
 def accepted(batch: NewBatch, now: float) -> Batch:
     """A batch as people see it that was written a moment ago."""
     return Batch(batch.id, batch.user, batch.name, now, {"queued": len(batch.tasks)}, 0.0, batch.content)
+
+
+def accepted_tasks(batch: NewBatch, now: float, rules: Rules) -> Sequence[Task]:
+    """Its tasks, likewise."""
+    later = batch.run_at > now
+    return [
+        Task(
+            id=task.id,
+            batch=batch.id,
+            user=batch.user,
+            state=State.WAITING if later else State.READY,
+            priority=batch.priority,
+            engine="",
+            step="",
+            percent=0.0,
+            message="",
+            seq=1,
+            attempt=0,
+            max_attempts=rules.max_retries + 1,
+            created_at=now,
+            started_at=0.0,
+            finished_at=0.0,
+            run_at=batch.run_at if later else 0.0,
+            fault=None,
+            payload=task.payload,
+            summary={},
+            version=task.version,
+        )
+        for task in batch.tasks
+    ]
 
 
 def _write(writing: Writing, new: Sequence[NewBatch], rules: Rules) -> None:

@@ -1,7 +1,7 @@
 """Documents: what was uploaded for each task, and which files schedules will test again."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, union_all
 
@@ -13,8 +13,8 @@ from paperlane.records import storage
 from paperlane.records.schema import documents, scheduled_files
 
 
-def add(connection: Connection, user: UserId, uploads: Mapping[TaskId, Upload], now: float) -> None:
-    """Record the uploads of a batch."""
+def add(connection: Connection, uploads: Iterable[tuple[UserId, Mapping[TaskId, Upload]]], now: float) -> None:
+    """Record the uploads of batches, each with whose it is."""
     rows: Sequence[Mapping[str, object]] = [
         {
             "task_id": task,
@@ -26,7 +26,8 @@ def add(connection: Connection, user: UserId, uploads: Mapping[TaskId, Upload], 
             "blob": upload.blob,
             "created_at": now,
         }
-        for task, upload in uploads.items()
+        for user, own in uploads
+        for task, upload in own.items()
     ]
     connection.execute(insert(documents), rows)
 

@@ -92,7 +92,8 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
         # its own would tell queries and what errors say, and nothing of what happens outside of a request
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.house = House(desk, settings, threads, URLSafeTimedSerializer(secret, "session"))
+    submits = batches.gathering(desk, threads)
+    app.state.house = House(desk, settings, threads, submits, URLSafeTimedSerializer(secret, "session"))
     app.state.wake = wake
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)

@@ -1,12 +1,10 @@
 """`/batches`: uploads, and what became of them."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from statistics import fmean
 from typing import Annotated, Any
 
 import structlog
@@ -14,11 +12,13 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from paperlane.checks import PROFILES
-from paperlane.desk import Order, moment_of
+from paperlane.desk import Desk, Order, Submitted, moment_of
 from paperlane.errors import BadRequest, Busy, Refused, StorageFull, TooLarge
+from paperlane.gathering import Gathering
 from paperlane.ledger.sense import clean
-from paperlane.model.tasks import Batch, BatchId, Task
+from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
+from paperlane.threads import Threads
 from paperlane.tracing import submitted
 from paperlane.web import answers, problems, shapes
 from paperlane.web.bodies import told_length
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/batches", tags=["batches"], responses=problems.may(401, 408, 413, 422))
 
+_AT_ONCE = 500  # tasks that are submitted in one transaction, where several people upload at the same time
 _FURTHEST = 366 * 86_400.0  # seconds that a task may be put off
 
 _FORM: dict[str, Any] = {
@@ -57,6 +58,17 @@ _FORM: dict[str, Any] = {
 }
 
 
+def gathering(desk: Desk, threads: Threads) -> Gathering[None, tuple[Account, Order], Submitted]:
+    """Uploads that come while others are written down are written down together: each waits for one commit at most."""
+    return Gathering(
+        lambda _, orders: desk.tasks.submit_all(orders),
+        threads,
+        few=lambda: True,
+        most=_AT_ONCE,
+        size=lambda one: len(one[1].uploads),
+    )
+
+
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
@@ -80,16 +92,15 @@ async def submit(
         received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
         if not received.uploads:
             return _nothing_accepted(received)
-        batch, tasks, fresh = await _submit(request, account, house, received, idempotency_key)
+        new = await _submit(request, account, house, received, idempotency_key)
+    batch, fresh = new.batch, new.tasks
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
-    log.debug("a batch is accepted", batch=batch.id, tasks=len(tasks), fresh=fresh)
-    if fresh:
-        submitted([task.id for task in tasks], batch.created_at)
-    if tasks:  # some may have begun since it was submitted; of a batch that comes again they may all be gone
-        counts, percent = Counter(task.status for task in tasks), fmean(task.percent for task in tasks)
-        batch = replace(batch, counts=counts, percent=percent)
-    is_new = fresh and not any(task.finished_at for task in tasks)  # nothing can be compared yet, or dismissed
-    told = [shapes.task(task, {}, {}) for task in tasks] if is_new else await shown(house, tasks)
+    log.debug("a batch is accepted", batch=batch.id, fresh=fresh is not None)
+    if fresh is not None:
+        submitted([task.id for task in fresh], batch.created_at)
+        told = [shapes.task(task, {}, {}) for task in fresh]  # nothing can be compared yet, or dismissed
+    else:
+        told = await shown(house, await house.threads(house.desk.tasks.of_batch, batch))
     return {**shapes.batch(batch), "tasks": told, "rejected": _rejected(received)}
 
 
@@ -99,26 +110,19 @@ def _may_come(house: House, account: Account, key: str) -> None:
         house.desk.tasks.room(account)
 
 
-async def _submit(
-    request: Request, account: Account, house: House, received: Received, key: str
-) -> tuple[Batch, Sequence[Task], bool]:
-    """The batch and its tasks; False beside one that was there under this key."""
-    loop = asyncio.get_running_loop()
-
-    def submit() -> tuple[Batch, Sequence[Task], bool]:  # at once: each way to a thread is a wait, where many upload
-        try:
-            order = _order(received, key, house.desk.clock.now())
-            batch, fresh = house.desk.tasks.submit(account, order)
-        except (Refused, StorageFull, Busy):
-            received.discard()
-            raise  # after any other error the batch may be there, so its files must stay
-        if fresh:
-            loop.call_soon_threadsafe(request.app.state.wake)
-        else:
-            received.discard()
-        return batch, house.desk.tasks.of_batch(batch), fresh  # which may fail: the batch is there, and its key says so
-
-    return await house.threads(submit)
+async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> Submitted:
+    """The batch; its files stay only where it is on disk by this upload, or may be."""
+    try:
+        order = _order(received, key, house.desk.clock.now())
+        submitted = await house.submits(None, (account, order))
+    except (Refused, StorageFull, Busy):
+        await house.threads(received.discard)
+        raise  # after any other error the batch may be there, so its files must stay
+    if submitted.tasks is None:
+        await house.threads(received.discard)
+    else:
+        request.app.state.wake()
+    return submitted
 
 
 def _rejected(received: Received) -> Sequence[answers.Rejected]:

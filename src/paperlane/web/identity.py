@@ -11,9 +11,10 @@ from starlette.requests import HTTPConnection
 from structlog.contextvars import bind_contextvars
 
 from paperlane import tracing
-from paperlane.desk import Desk
+from paperlane.desk import Desk, Order, Submitted
 from paperlane.desk.rights import check_looks
 from paperlane.errors import NotAllowed, SignInNeeded
+from paperlane.gathering import Gathering
 from paperlane.records.accounts import Account, Role
 from paperlane.settings import Settings
 from paperlane.threads import Threads
@@ -30,6 +31,7 @@ class House:
     desk: Desk
     settings: Settings
     threads: Threads
+    submits: Gathering[None, tuple[Account, Order], Submitted]
     signer: URLSafeTimedSerializer
 
 

@@ -27,6 +27,7 @@ from paperlane.errors import (
     Unavailable,
     Unreadable,
 )
+from paperlane.gathering import Gathering
 from paperlane.ledger import Ledger, Note
 from paperlane.model.steps import In, Out, Saved, Step
 from paperlane.model.tasks import (
@@ -49,7 +50,6 @@ from paperlane.model.tasks import (
 from paperlane.patience import patiently
 from paperlane.threads import Threads
 from paperlane.work import Chain, RunIsolated
-from paperlane.work.gathering import Gathering
 from paperlane.work.heartbeat import Heartbeat
 from paperlane.work.metered import metered
 from paperlane.work.notes import Notes, Telling
@@ -123,9 +123,9 @@ class Attempts:
     draining: bool = False
     hands_out: HandsOut | None = None
     told: dict[Lease, Progress] = field(default_factory=dict)
-    begins: Gathering[Lease, Attempt] = field(init=False)
-    notes: Gathering[Telling, None] = field(init=False)
-    ends: Gathering[Told, bool] = field(init=False)
+    begins: Gathering[WorkerId, Lease, Attempt] = field(init=False)
+    notes: Gathering[WorkerId, Telling, None] = field(init=False)
+    ends: Gathering[WorkerId, Told, bool] = field(init=False)
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: dict[Lease, asyncio.Task[Any]] = field(default_factory=dict)
     _steps: dict[Lease, "_Steps"] = field(default_factory=dict)

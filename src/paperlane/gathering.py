@@ -1,4 +1,4 @@
-"""Calls of many attempts made as one, so that they share a commit."""
+"""Calls of many made as one, so that they share a commit."""
 
 import asyncio
 from collections import deque
@@ -10,49 +10,52 @@ from math import inf
 from typing import Any, Generic, TypeVar
 
 from paperlane.errors import OF_FILES, PaperlaneError, Unavailable
-from paperlane.model.tasks import WorkerId
 from paperlane.threads import Threads
 
+Whose = TypeVar("Whose")
 One = TypeVar("One")
 Answer = TypeVar("Answer")
 
-_AT_ONCE = 100  # asked for by one call, which holds locks for all of them
 _UNDER_WAY = 2  # calls at most: of more, each would be shared by fewer
 _APART = 0.01  # seconds between the beginnings of two calls, where others may come meanwhile
 _SLOW = 0.05  # seconds after which a call is slow, and shall not hold all others up
 
 
 @dataclass(eq=False, slots=True)
-class _Asked(Generic[One, Answer]):
-    worker: WorkerId
+class _Asked(Generic[Whose, One, Answer]):
+    whose: Whose
     one: One
     answer: asyncio.Future[Answer]
 
 
 @dataclass(slots=True)
-class Gathering(Generic[One, Answer]):
+class Gathering(Generic[Whose, One, Answer]):
     """What is asked for while a call is under way, or was made a moment ago, is asked for together, by the next.
 
     Beside a slow one another is made. Where `few` ask at all, none waits for others.
-    `call` answers for each of what one worker asks for, in its order; an error among the answers is that one's alone.
+    `call` answers for each of what is asked for in one name, a worker's for instance, in its order; an error among the
+    answers is that one's alone. It either does all or raises: then each is asked for by itself. It holds locks for all
+    of them, so it is asked for no more than `most` at once, by their `size`.
     """
 
-    call: Callable[[WorkerId, Sequence[One]], Sequence[Answer | PaperlaneError]]
+    call: Callable[[Whose, Sequence[One]], Sequence[Answer | PaperlaneError]]
     threads: Threads
     few: Callable[[], bool] = lambda: False
-    _waiting: deque[_Asked[One, Answer]] = field(default_factory=deque)
+    most: int = 100
+    size: Callable[[One], int] = lambda _: 1
+    _waiting: deque[_Asked[Whose, One, Answer]] = field(default_factory=deque)
     _calling: set[asyncio.Task[None]] = field(default_factory=set)
     _made: int = 0
     _made_at: float = -inf
     _looking: bool = False
 
-    async def __call__(self, worker: WorkerId, one: One) -> Answer:
+    async def __call__(self, whose: Whose, one: One) -> Answer:
         """Its answer, or its error.
 
         Who is cancelled before a call was made asks for nothing. Later it goes on only when the call has ended, as
         with `Threads`.
         """
-        asked = _Asked(worker, one, asyncio.get_running_loop().create_future())
+        asked = _Asked(whose, one, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         if not self._calling:
             self._start()
@@ -103,11 +106,11 @@ class Gathering(Generic[One, Answer]):
             await asyncio.sleep(left)
         self._made_at = now()
 
-    async def _make_one(self, some: Sequence[_Asked[One, Answer]]) -> None:
+    async def _make_one(self, some: Sequence[_Asked[Whose, One, Answer]]) -> None:
         self._made += 1
         answers: Sequence[Answer | Exception] = ()
         try:
-            answers = await self.threads(self._answers, some[0].worker, [asked.one for asked in some])
+            answers = await self.threads(self._answers, some[0].whose, [asked.one for asked in some])
         except Exception as error:  # noqa: BLE001  no thread could be had
             answers = [error] * len(some)
         finally:  # also where the loop ends meanwhile
@@ -116,22 +119,26 @@ class Gathering(Generic[One, Answer]):
         for asked, answer in zip(some, answers, strict=True):
             _give(asked.answer, answer)
 
-    def _next(self) -> Sequence[_Asked[One, Answer]]:
-        """The first of what waits, and what its worker asked for after it."""
-        worker, some = self._waiting[0].worker, [self._waiting.popleft()]
-        while self._waiting and self._waiting[0].worker == worker and len(some) < _AT_ONCE:
+    def _next(self) -> Sequence[_Asked[Whose, One, Answer]]:
+        """The first of what waits, and what was asked for after it in the same name."""
+        first = self._waiting.popleft()
+        some, left = [first], self.most - self.size(first.one)
+        while self._waiting and self._waiting[0].whose == first.whose:
+            left -= self.size(self._waiting[0].one)
+            if left < 0:
+                break
             some.append(self._waiting.popleft())
         return some
 
-    def _answers(self, worker: WorkerId, ones: Sequence[One]) -> Sequence[Answer | Exception]:
+    def _answers(self, whose: Whose, ones: Sequence[One]) -> Sequence[Answer | Exception]:
         """What one of them may have caused alone is not for the others: then each is asked for by itself."""
         try:
-            return self.call(worker, ones)
+            return self.call(whose, ones)
         except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
             of_files = isinstance(error, OF_FILES)
             if len(ones) == 1 or (isinstance(error, Unavailable) and not of_files):
                 return [error] * len(ones)
-        return [answer for one in ones for answer in self._answers(worker, [one])]
+        return [answer for one in ones for answer in self._answers(whose, [one])]
 
 
 def _this_task() -> asyncio.Task[Any]:
