@@ -1,10 +1,10 @@
 """Files in a folder of this machine; an upload's files share a subfolder, so that few flushes put all on disk."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,7 @@ from paperlane.blobs.room import with_room
 
 log = structlog.get_logger(__name__)
 
+_PIECE = 1 << 16  # bytes that are written at once; a size that is told also spares questions to the system
 _FLUSHES_AT_ONCE = 4  # file systems put flushes that come together on disk together
 _FEW = 16  # files that one thread flushes
 _MARK = "ledger-"
@@ -29,7 +30,7 @@ class _File:
         self.reference = reference
         self.size = 0
         self._path = path
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", _PIECE)
 
     def write(self, chunk: bytes) -> None:
         with _with_room():
@@ -38,6 +39,8 @@ class _File:
 
     def close(self) -> None:
         with _with_room():
+            self._file.flush()
+            _begin_to_write(self._file.fileno())
             self._file.close()
 
     def discard(self) -> None:
@@ -46,26 +49,24 @@ class _File:
         self._path.unlink(missing_ok=True)
 
 
-def _flush(paths: Collection[Path]) -> None:
-    """Put files or folders on disk for good: all begin to be written before the first is waited for.
-
-    One flush then commits the names and sizes of all, and the others find little left to do.
-    """
-    with ExitStack() as opened:
-        descriptors: list[int] = []
-        for path in paths:
-            descriptors.append(os.open(path, os.O_RDONLY))
-            opened.callback(os.close, descriptors[-1])
-            if len(paths) > 1:
-                _begin_to_write(descriptors[-1])
-        for descriptor in descriptors:
-            os.fsync(descriptor)
-
-
 def _begin_to_write(descriptor: int) -> None:
-    """Linux begins to write at once what it may forget; elsewhere nothing happens."""
+    """Linux begins to write at once what it may forget; elsewhere nothing happens.
+
+    Where several files are flushed one after another, the first flush then commits the names and sizes of all, and the
+    others find little left to do.
+    """
     with suppress(OSError, AttributeError):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _flush(paths: Iterable[Path]) -> None:
+    """Put files or folders on disk for good."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,15 @@ class Folder:
     """Blobs in a folder, which is made when it is missing."""
 
     path: Path
+    _flushing: ThreadPoolExecutor = field(
+        default_factory=partial(ThreadPoolExecutor, _FLUSHES_AT_ONCE, "flush"), compare=False, repr=False
+    )
 
     def create(self, beside: str = "") -> _File:
         reference = new_reference(beside)
         place = self._place(reference)
         with _with_room():
-            if not place.parent.is_dir():
+            if not beside and not place.parent.is_dir():
                 place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _flush([self.path])
             return _File(place, reference)
@@ -92,8 +96,7 @@ class Folder:
         if len(parts) == 1:
             _flush(places)
         else:
-            with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as threads:
-                list(threads.map(_flush, parts))
+            list(self._flushing.map(_flush, parts))
         _flush({place.parent for place in places})  # the names must survive a power cut too
 
     def open(self, reference: str) -> BinaryIO:

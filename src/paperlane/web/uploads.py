@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from email.message import Message
 from pathlib import PurePosixPath, PureWindowsPath
 from time import monotonic
 from typing import Any
@@ -67,7 +66,7 @@ class Received:
 class _Part:
     """A file or a field that is arriving."""
 
-    headers: Message = field(default_factory=Message)
+    headers: dict[str, str] = field(default_factory=dict)
     field_name: str = ""
     file_name: str | None = None
     writing: Writing | None = None
@@ -157,7 +156,7 @@ class _Receiver:
 
     def _header_end(self) -> None:
         name, value = self._header
-        self._part.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._part.headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
         self._header = [b"", b""]
 
     def _headers_end(self) -> None:
