@@ -20,6 +20,7 @@ from paperlane.ledger.history import Move, move
 from paperlane.ledger.lanes import Lane, Lanes
 from paperlane.ledger.schema import attempts, batches, checkpoints, tasks
 from paperlane.ledger.sql import SqlLedger
+from paperlane.ledger.submitting import accepted_tasks
 from paperlane.ledger.writing import Writing
 from paperlane.model.schedules import NewSchedule, ScheduleId
 from paperlane.model.tasks import (
@@ -295,13 +296,50 @@ class TestSubmittingMany:
             bench.ledger.submit_many([new_batch("a", 1, 2), new_batch("b", 2, 3), new_batch("c", 2, 3)])
         with pytest.raises(BadRequest):
             bench.ledger.submit_many([new_batch("a", 1, 2), new_batch("b", 2, 0)])
-        with pytest.raises(BadRequest):
-            bench.ledger.submit_many([new_batch("a", 1, 2, key="k")])
+        with pytest.raises(BadRequest, match="one Idempotency-Key"):
+            bench.ledger.submit_many([new_batch("a", 1, 1, key="k"), new_batch("b", 1, 1, key="k")])
         bench.submit(3)
         assert bench.ledger.queue().queued == 1
         bench.ledger.submit_many([new_batch("a", 1, 2)])
         with pytest.raises(Conflict, match="id"):
             bench.ledger.submit_many([new_batch("z", 1, 1), new_batch("a", 2, 2)])
+
+    def test_what_was_there_under_its_key_is_answered_beside_what_is_new(self, make_bench: Callable[..., Bench]):
+        bench = make_bench(user_backlog=5)
+        bench.ledger.submit(new_batch("early", 1, 3, key="k", content="c"))
+        also: list[Sequence[BatchId]] = []
+
+        def tell(_: Connection, written: Sequence[NewBatch]) -> None:
+            also.append([batch.id for batch in written])
+
+        again, fresh, other = (
+            new_batch("again", 1, 3, key="k", content="c"), new_batch("fresh", 1, 2), new_batch("other", 2, 1, key="k")
+        )  # fmt: skip
+        told = bench.ledger.submit_many([again, fresh, other], tell)
+        assert [(batch.id, is_new) for batch, is_new in told] == [("early", False), ("fresh", True), ("other", True)]
+        assert also == [["fresh", "other"]]
+        assert bench.ledger.queue().queued == 6
+        ((same, is_new),) = bench.ledger.submit_many([again], tell)
+        assert (same.id, is_new, len(also)) == ("early", False, 1)
+        with pytest.raises(BadRequest, match="another upload"):
+            bench.ledger.submit_many([new_batch("new", 2, 1), new_batch("again", 1, 3, key="k", content="other")])
+        assert bench.ledger.queue().queued == 6
+
+    @pytest.mark.parametrize("later", [0.0, 60.0])
+    def test_what_was_accepted_is_told_as_it_was_written(self, bench: Bench, later: float):
+        run_at = bench.clock.now() + later if later else 0.0
+        new = NewBatch(
+            BatchId("b"),
+            UserId(7),
+            [NewTask(TaskId(f"t{n}"), b'{"n": 1}', 3.0, version=2) for n in range(3)],
+            "name",
+            7,
+            run_at,
+        )
+        (told,) = bench.ledger.submit_many([new])
+        assert told == (bench.ledger.batch(new.id), True)
+        tasks = accepted_tasks(new, told[0].created_at, bench.ledger.rules)
+        assert tasks == bench.ledger.tasks(batch=new.id)
 
 
 def test_a_message_may_hold_what_databases_refuse(bench: Bench):

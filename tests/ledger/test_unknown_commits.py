@@ -161,6 +161,15 @@ class TestEitherWay:
         assert bench.ledger.queue(UserId(1)).queued == 3
         assert len(wrote) == (1 if committed else 2)  # with a transaction that was rolled back, or not at all
 
+    def test_of_batches_that_come_together_each_is_there_once(self, bench: Bench, *, committed: bool):
+        bench.ledger.submit(new_batch("early", 1, 2, key="k"))
+        with lost_answer(bench, committed=committed):
+            told = bench.ledger.submit_many(
+                [new_batch("again", 1, 2, key="k"), new_batch("keyed", 2, 1, key="k"), new_batch("plain", 1, 3)]
+            )
+        assert [(batch.id, is_new) for batch, is_new in told] == [("early", False), ("keyed", True), ("plain", True)]
+        assert (bench.ledger.queue(UserId(1)).queued, bench.ledger.queue(UserId(2)).queued) == (5, 1)
+
     def test_what_a_step_claimed_is_known_to_its_worker(self, bench: Bench, *, committed: bool):
         names = bench.submit(1, 3)
         worker = bench.worker()

@@ -4,10 +4,11 @@ import asyncio
 import json
 import random
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import TypeAdapter
@@ -18,8 +19,9 @@ from structlog.testing import capture_logs
 from tests.ledger.conftest import new_batch
 from tests.web.conftest import House
 
+from paperlane import gathering
 from paperlane.desk import Documents
-from paperlane.ledger import Also
+from paperlane.ledger import AlsoSubmitted
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.model.tasks import Batch, NewBatch, WorkerId
 from paperlane.records import accounts
@@ -46,18 +48,21 @@ async def test_an_upload_is_answered_with_its_tasks(house: House):
 
 
 async def test_an_upload_counts_its_tasks_as_it_shows_them(house: House, monkeypatch: pytest.MonkeyPatch):
-    """Workers may be at them before it is answered."""
-    submit = SqlLedger.submit
+    """As they were taken in; workers may be at them before it is answered."""
+    submit = SqlLedger.submit_many
 
-    def and_work(ledger: SqlLedger, batch: NewBatch, also: Also | None = None) -> tuple[Batch, bool]:
-        submitted = submit(ledger, batch, also)
+    def and_work(
+        ledger: SqlLedger, batches: Sequence[NewBatch], also: AlsoSubmitted | None = None
+    ) -> Sequence[tuple[Batch, bool]]:
+        submitted = submit(ledger, batches, also)
         house.work()
         return submitted
 
-    monkeypatch.setattr(SqlLedger, "submit", and_work)
+    monkeypatch.setattr(SqlLedger, "submit_many", and_work)
     batch = await house.upload("ann", TEXT, "Fine.")
-    assert [(task["status"], task["percent"]) for task in batch["tasks"]] == [("completed", 100.0)] * 2
-    assert (batch["counts"], batch["percent"]) == ({"completed": 2}, 100.0)
+    assert [(task["status"], task["percent"]) for task in batch["tasks"]] == [("queued", 0.0)] * 2
+    assert (batch["counts"], batch["percent"]) == ({"queued": 2}, 0.0)
+    assert (await house["ann"].get(f"/batches/{batch['id']}")).json()["counts"] == {"completed": 2}
 
 
 async def test_a_tested_document_has_issues_a_report_and_its_text(house: House):
@@ -253,6 +258,44 @@ async def test_the_same_key_gives_the_same_batch(house: House):
     assert (status, problem["code"]) == (422, "idempotency_key_reused")
     assert len((await house["ann"].get("/tasks")).json()["items"]) == 1
     assert len(blobs_of(house)) == 1
+
+
+async def test_uploads_that_come_while_one_is_written_down_share_a_transaction(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    """What is refused is refused for who sent it alone, and leaves no file."""
+    monkeypatch.setattr(gathering, "_UNDER_WAY", 1)
+    commits: list[object] = []
+    submits = house.app.state.house.submits
+
+    def post(who: str, files: int) -> asyncio.Task[httpx.Response]:
+        several = [("files", (f"{n}.md", b"x")) for n in range(files)]
+        return asyncio.create_task(house[who].post("/batches", files=several))
+
+    async def until_waiting(uploads: int) -> None:
+        async with asyncio.timeout(60):
+            while len(submits._waiting) != uploads or not submits._calling:
+                await asyncio.sleep(0.001)
+
+    async def together(*uploads: tuple[str, int]) -> tuple[Sequence[httpx.Response], int]:
+        """The answers, and how many transactions all but the first took."""
+        with house.ledger.dialect.writer.connect():  # so that the first one has to wait
+            going = [post("ann", 1)]
+            await until_waiting(0)
+            going += [post(*upload) for upload in uploads]
+            await until_waiting(len(uploads))
+        commits.clear()
+        return await asyncio.gather(*going), len(commits) - 1
+
+    listen(house.ledger.dialect.writer, "commit", commits.append)
+    told, took = await together(("ann", 2), ("bob", 3), ("adam", 1))
+    assert ([answer.status_code for answer in told], took) == ([202] * 4, 1)
+    assert [len(answer.json()["tasks"]) for answer in told] == [1, 2, 3, 1]
+    told, took = await together(("ann", 2), ("bob", 18), ("adam", 1))
+    assert ([answer.status_code for answer in told], took) == ([202, 202, 429, 202], 2)
+    assert told[2].json()["detail"] == "3 of your tasks wait already, and 18 came; at most 20 may wait."
+    assert len(blobs_of(house)) == 11
+    assert house.rung == 7
 
 
 class Untouched(AsyncIterator[bytes]):

@@ -27,6 +27,7 @@ from paperlane.blobs.whole import Whole
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.engines.database import Database
 from paperlane.errors import PaperlaneError, ServiceAway, StaleLease, StorageFull, Unavailable, Unreadable
+from paperlane.gathering import Gathering
 from paperlane.hosting import Host
 from paperlane.ledger import Note, Rules, results
 from paperlane.ledger.sql import SqlLedger, connect
@@ -58,7 +59,6 @@ from paperlane.scheduling.wakeup import Wakeup
 from paperlane.tracing import Span
 from paperlane.work import attempt, notes
 from paperlane.work.attempt import Attempts
-from paperlane.work.gathering import Gathering
 from paperlane.work.metered import spend
 from paperlane.work.notes import Telling
 from paperlane.work.own_time import waiting
@@ -247,7 +247,7 @@ async def test_a_delivery_that_comes_again_while_the_first_runs_changes_nothing(
 async def test_deliveries_that_come_together_share_their_commits(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     calls: list[tuple[str, int]] = []
 
-    def counted(gathering: Gathering[Any, Any], name: str) -> None:
+    def counted(gathering: Gathering[Any, Any, Any], name: str) -> None:
         call = gathering.call
 
         def count(worker: WorkerId, ones: Sequence[Any]) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""What many attempts ask for at once is one call, and each gets its own answer."""
+"""What many ask for at once is one call, and each gets its own answer."""
 
 import asyncio
 import threading
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from paperlane import gathering
 from paperlane.errors import Busy, PaperlaneError, StaleLease, StorageFull, StoreAway
+from paperlane.gathering import Gathering
 from paperlane.model.tasks import WorkerId
 from paperlane.threads import Threads
-from paperlane.work import gathering
-from paperlane.work.gathering import Gathering
 
+Numbers = Gathering[WorkerId, int, int]
 ONE, OTHER = WorkerId("one"), WorkerId("other")
 
 
@@ -40,7 +41,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
 
 
 @pytest.fixture
-async def ask(ledger: Ledger) -> AsyncIterator[Gathering[int, int]]:
+async def ask(ledger: Ledger) -> AsyncIterator[Numbers]:
     threads = Threads("test", 2)
     yield Gathering(ledger, threads)
     ledger.door.set()
@@ -53,7 +54,7 @@ async def until_called(ledger: Ledger, calls: int = 1) -> None:
             await asyncio.sleep(0.001)
 
 
-async def asked(ask: Gathering[int, int], ledger: Ledger, ones: Sequence[int]) -> Sequence[int | BaseException]:
+async def asked(ask: Numbers, ledger: Ledger, ones: Sequence[int]) -> Sequence[int | BaseException]:
     """The answers to what is asked for while a call for 0 is under way."""
     first = asyncio.create_task(ask(ONE, 0))
     await until_called(ledger)
@@ -65,14 +66,14 @@ async def asked(ask: Gathering[int, int], ledger: Ledger, ones: Sequence[int]) -
         return await asyncio.gather(*rest, return_exceptions=True)
 
 
-async def test_what_is_asked_for_meanwhile_is_one_call(ask: Gathering[int, int], ledger: Ledger):
+async def test_what_is_asked_for_meanwhile_is_one_call(ask: Numbers, ledger: Ledger):
     assert await asked(ask, ledger, [1, 2, 3]) == [10, 20, 30]
     assert ledger.made == [(ONE, [0]), (ONE, [1, 2, 3])]
 
 
 @pytest.mark.parametrize("few", [False, True])
 async def test_others_may_come_for_a_moment_after_a_call_unless_there_are_few(
-    ledger: Ledger, ask: Gathering[int, int], monkeypatch: pytest.MonkeyPatch, *, few: bool
+    ledger: Ledger, ask: Numbers, monkeypatch: pytest.MonkeyPatch, *, few: bool
 ):
     ask.few = lambda: few
     ledger.door.set()
@@ -90,22 +91,26 @@ async def test_others_may_come_for_a_moment_after_a_call_unless_there_are_few(
         next_one.cancel()
 
 
-async def test_what_comes_in_that_moment_shares_the_next_call(ledger: Ledger, ask: Gathering[int, int]):
+async def test_what_comes_in_that_moment_shares_the_next_call(ledger: Ledger, ask: Numbers):
     ledger.door.set()
     answers = [await ask(ONE, 1), *await asyncio.gather(*(ask(ONE, one) for one in (2, 3, 4)))]
     assert (answers, [list(ones) for _, ones in ledger.made]) == ([10, 20, 30, 40], [[1], [2, 3, 4]])
 
 
-async def test_one_call_asks_for_so_many_at_most(
-    ask: Gathering[int, int], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(gathering, "_AT_ONCE", 2)
+async def test_one_call_asks_for_so_many_at_most(ask: Numbers, ledger: Ledger):
+    ask.most = 2
     assert await asked(ask, ledger, [1, 2, 3]) == [10, 20, 30]
     assert [ones for _, ones in ledger.made] == [[0], [1, 2], [3]]
 
 
+async def test_what_is_large_counts_for_more_and_what_is_too_large_comes_alone(ask: Numbers, ledger: Ledger):
+    ask.most, ask.size = 5, lambda one: one
+    assert await asked(ask, ledger, [3, 2, 1, 9, 4]) == [30, 20, 10, 90, 40]
+    assert [ones for _, ones in ledger.made] == [[0], [3, 2], [1], [9], [4]]
+
+
 async def test_a_second_call_does_not_wait_for_a_slow_one(
-    ask: Gathering[int, int], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ask: Numbers, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(gathering, "_UNDER_WAY", 2)
     waiting = [asyncio.create_task(ask(ONE, 1))]
@@ -119,7 +124,7 @@ async def test_a_second_call_does_not_wait_for_a_slow_one(
     assert await asyncio.gather(*waiting) == [10, 20, 30]
 
 
-async def test_who_asks_in_the_turn_in_which_the_last_call_ends_is_served(ask: Gathering[int, int], ledger: Ledger):
+async def test_who_asks_in_the_turn_in_which_the_last_call_ends_is_served(ask: Numbers, ledger: Ledger):
     """Nobody else may ever ask, and so wake those who wait."""
     first = asyncio.create_task(ask(ONE, 1))
     await until_called(ledger)
@@ -133,7 +138,7 @@ async def test_who_asks_in_the_turn_in_which_the_last_call_ends_is_served(ask: G
 
 
 async def test_a_thread_that_cannot_be_had_is_told_to_those_who_wait(
-    ask: Gathering[int, int], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ask: Numbers, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
     refused = RuntimeError("can't start new thread")
 
@@ -147,14 +152,14 @@ async def test_a_thread_that_cannot_be_had_is_told_to_those_who_wait(
     assert await ask(ONE, 3) == 30
 
 
-async def test_a_call_is_for_one_worker(ask: Gathering[int, int], ledger: Ledger):
+async def test_a_call_is_for_one_worker(ask: Numbers, ledger: Ledger):
     ledger.door.set()
     answers = await asyncio.gather(ask(ONE, 1), ask(ONE, 2), ask(OTHER, 3), ask(ONE, 4))
     assert answers == [10, 20, 30, 40]
     assert ledger.made == [(ONE, [1, 2]), (OTHER, [3]), (ONE, [4])]
 
 
-async def test_a_refusal_is_for_the_one_that_is_refused(ask: Gathering[int, int], ledger: Ledger):
+async def test_a_refusal_is_for_the_one_that_is_refused(ask: Numbers, ledger: Ledger):
     one, refused, three = await asked(ask, ledger, [1, -2, 3])
     assert (one, three) == (10, 30)
     assert isinstance(refused, StaleLease)
@@ -163,15 +168,13 @@ async def test_a_refusal_is_for_the_one_that_is_refused(ask: Gathering[int, int]
 
 @pytest.mark.parametrize("error", [ValueError("spoilt"), StorageFull("There is no room."), StoreAway("It is away.")])
 async def test_what_one_of_them_causes_is_not_for_the_others(
-    ask: Gathering[int, int], ledger: Ledger, error: ValueError | StorageFull | StoreAway
+    ask: Numbers, ledger: Ledger, error: ValueError | StorageFull | StoreAway
 ):
     ledger.fails = lambda ones: error if 2 in ones else None
     assert await asked(ask, ledger, [1, 2, 3]) == [10, error, 30]
 
 
-async def test_a_ledger_that_cannot_be_reached_is_told_to_all_and_not_asked_for_each(
-    ask: Gathering[int, int], ledger: Ledger
-):
+async def test_a_ledger_that_cannot_be_reached_is_told_to_all_and_not_asked_for_each(ask: Numbers, ledger: Ledger):
     error = Busy("Others are writing.")
     ledger.fails = lambda ones: None if ones == [0] else error
     assert await asked(ask, ledger, [1, 2, 3]) == [error] * 3
@@ -180,7 +183,7 @@ async def test_a_ledger_that_cannot_be_reached_is_told_to_all_and_not_asked_for_
     assert await ask(ONE, 4) == 40
 
 
-async def test_who_is_cancelled_before_the_call_asks_for_nothing(ask: Gathering[int, int], ledger: Ledger):
+async def test_who_is_cancelled_before_the_call_asks_for_nothing(ask: Numbers, ledger: Ledger):
     first = asyncio.create_task(ask(ONE, 0))
     await until_called(ledger)
     second, third = asyncio.create_task(ask(ONE, 1)), asyncio.create_task(ask(ONE, 2))
@@ -194,9 +197,7 @@ async def test_who_is_cancelled_before_the_call_asks_for_nothing(ask: Gathering[
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_who_is_cancelled_during_the_call_goes_on_when_it_has_ended(
-    ask: Gathering[int, int], ledger: Ledger, *, fails: bool
-):
+async def test_who_is_cancelled_during_the_call_goes_on_when_it_has_ended(ask: Numbers, ledger: Ledger, *, fails: bool):
     ledger.fails = lambda _: ValueError("spoilt") if fails else None
     first = asyncio.create_task(ask(ONE, 0))
     await until_called(ledger)
