@@ -148,10 +148,10 @@ class Host:
         engine: Carrier,
         slots: int | Span,
         stop: asyncio.Event,
-        ready: Callable[[Wakeup], None] | None = None,
+        ready: Callable[[], None] | None = None,
         channel: Channel = EVERYTHING,
     ) -> None:
-        """Be a worker and the dispatcher of a push engine until told to stop; `ready` is told its bell.
+        """Be a worker and the dispatcher of a push engine until told to stop; `ready` is called once it has joined.
 
         The worker serves the `channel`; its dispatcher leases for all channels of the engine.
         """
@@ -180,7 +180,7 @@ class Host:
                 serving = running.create_task(engine.serve(run, stop))
                 log.info("worker ready", engine=name, slots=membership.granted, worker=membership.worker)
                 if ready is not None:
-                    ready(wakeup)
+                    ready()
                 await stop.wait()
                 await drain(attempts, self.grace, serving)
                 if unbegun := serving.result():

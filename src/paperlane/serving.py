@@ -40,7 +40,6 @@ from paperlane.patience import Stopped, patiently
 from paperlane.retention import Places, keep_house
 from paperlane.rollout import RollOut
 from paperlane.scheduling.pace import every
-from paperlane.scheduling.wakeup import Wakeup
 from paperlane.settings import Settings
 from paperlane.telemetry import following
 from paperlane.threads import Threads
@@ -210,15 +209,17 @@ async def serve(
         except Stopped:
             return
         async with asyncio.TaskGroup() as running:
-            bell: asyncio.Future[Wakeup] = asyncio.get_running_loop().create_future()
+            joined = asyncio.Event()
             inline, pool, of_each_worker = divide_limit(settings)
-            pushing = running.create_task(host.push(Inline(), span_of(settings, inline), stop, bell.set_result))
+            pushing = running.create_task(host.push(Inline(), span_of(settings, inline), stop, joined.set))
             if pool:
                 running.create_task(host.pull(Pool(), span_of(settings, pool), stop))
-            await asyncio.wait({bell, pushing}, return_when=asyncio.FIRST_COMPLETED)
-            if not bell.done():  # told to stop before it could join
+            joining = running.create_task(joined.wait())
+            await asyncio.wait({joining, pushing}, return_when=asyncio.FIRST_COMPLETED)
+            joining.cancel()
+            if not joined.is_set():  # told to stop before it could join
                 return
-            app = create_app(desk, settings, bell.result().ring, secret)
+            app = create_app(desk, settings, secret)
             await kept.enter_async_context(app.router.lifespan_context(app))
             command = _worker_command(settings, of_each_worker)
             # not on the command line, which everybody on this machine can read: it may hold a password

@@ -40,6 +40,7 @@ class House:
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     rung: int = 0
+    """How often it was told that an engine has something to run."""
 
     def __getitem__(self, name: str) -> httpx.AsyncClient:
         return self.clients[name]
@@ -81,11 +82,12 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     desk = assembly.open_desk(settings, ledger)
     made: list[House] = []
 
-    def wake() -> None:
+    def heard(_engine: str) -> None:
         made[0].rung += 1
 
-    app = create_app(desk, settings, wake, "secret")
+    app = create_app(desk, settings, "secret")
     made.append(House(app, desk, ledger, settings))
+    ledger.listen(heard)
     async with app.router.lifespan_context(app):
         await app.state.scrapes.looks.begin()  # or its questions would come among those that a test counts
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -143,13 +143,13 @@ async def closing_code(house: House) -> int:
 
 
 async def test_files_stay_when_the_answer_of_a_commit_was_lost(house: House, monkeypatch: pytest.MonkeyPatch):
-    real = SqlLedger.submit
+    real = SqlLedger.submit_many
 
     def committed_and_cut_off(*args: Any, **more: Any) -> None:
         real(*args, **more)
         raise Unavailable("The connection broke.")
 
-    monkeypatch.setattr(SqlLedger, "submit", committed_and_cut_off)
+    monkeypatch.setattr(SqlLedger, "submit_many", committed_and_cut_off)
     assert (await house["ann"].post("/batches", files=FILE)).status_code == 503
     (task,) = (await house["ann"].get("/tasks")).json()["items"]
     house.work()
@@ -165,8 +165,9 @@ async def test_files_stay_when_a_batch_that_was_accepted_cannot_be_looked_at(
     keyed = {"Idempotency-Key": "once"}
     with monkeypatch.context() as patched:
         patched.setattr(SqlLedger, "tasks", busy)
+        assert (await house["ann"].post("/batches", files=FILE, headers=keyed)).status_code == 202
+        assert house.rung == 1, "the batch is there, and workers are told"
         assert (await house["ann"].post("/batches", files=FILE, headers=keyed)).status_code == 503
-    assert house.rung == 1, "the batch is there, and workers are told"
     assert (await house["ann"].post("/batches", files=FILE, headers=keyed)).status_code == 202
     (task,) = (await house["ann"].get("/tasks")).json()["items"]
     house.work()

@@ -295,7 +295,6 @@ async def test_uploads_that_come_while_one_is_written_down_share_a_transaction(
     assert ([answer.status_code for answer in told], took) == ([202, 202, 429, 202], 2)
     assert told[2].json()["detail"] == "3 of your tasks wait already, and 18 came; at most 20 may wait."
     assert len(blobs_of(house)) == 11
-    assert house.rung == 7
 
 
 class Untouched(AsyncIterator[bytes]):
@@ -361,13 +360,13 @@ class TestAFullSystem:
 async def test_files_stay_when_it_is_not_known_whether_the_batch_is_there(
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
-    real = SqlLedger.submit
+    real = SqlLedger.submit_many
 
     def committed_and_cut_off(*args: Any, **more: Any) -> None:
         real(*args, **more)
         raise OSError("the connection broke")
 
-    monkeypatch.setattr(SqlLedger, "submit", committed_and_cut_off)
+    monkeypatch.setattr(SqlLedger, "submit_many", committed_and_cut_off)
     answer = await house["ann"].post("/batches", files={"files": ("a.md", b"Fine.")})
     assert answer.status_code == 500
     (task,) = (await house["ann"].get("/tasks")).json()["items"]

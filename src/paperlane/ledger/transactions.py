@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -17,6 +18,8 @@ from paperlane.ledger.jumps import Jumps
 from paperlane.ledger.troubles import told
 from paperlane.ledger.writing import Overtaken, Writing
 from paperlane.model.tasks import TaskId
+
+log = structlog.get_logger(__name__)
 
 Given = TypeVar("Given")
 
@@ -168,11 +171,18 @@ class Transactions:
                 _do(writing.undone)
                 raise
         _do(writing.afterwards)
-        if writing.woken:
-            self.dialect.announce(writing.woken)
-        if writing.ended and self.heard_ends is not None:
-            self.heard_ends(writing.ended)
+        self._tell(writing)
         return answer
+
+    def _tell(self, writing: Writing) -> None:
+        """Hints, which nobody relies on; what breaks here must not look as if nothing had been committed."""
+        try:
+            if writing.woken:
+                self.dialect.announce(writing.woken)
+            if writing.ended and self.heard_ends is not None:
+                self.heard_ends(writing.ended)
+        except Exception:
+            log.exception("nobody can be told what was committed", engines=sorted(writing.woken))
 
     @told()
     def ask(self, question: Callable[[Connection], Given]) -> Given:

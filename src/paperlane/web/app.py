@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -61,8 +61,8 @@ _THREADS = 8
 _READERS = 2  # of whole documents: each may take some hundred MB, and a thread that small answers need
 
 
-def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret: str) -> FastAPI:
-    """The service over a desk. `wake` is called after each upload; `secret` signs the page's sessions."""
+def create_app(desk: Desk, settings: Settings, secret: str) -> FastAPI:
+    """The service over a desk; `secret` signs the page's sessions."""
     threads = Threads("web", _THREADS)
     counting = Counting(desk.ledger.tally)
 
@@ -94,7 +94,6 @@ def create_app(desk: Desk, settings: Settings, wake: Callable[[], None], secret:
     )
     submits = batches.gathering(desk, threads)
     app.state.house = House(desk, settings, threads, submits, URLSafeTimedSerializer(secret, "session"))
-    app.state.wake = wake
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.sockets = Counter()

@@ -92,15 +92,15 @@ async def submit(
         received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
         if not received.uploads:
             return _nothing_accepted(received)
-        new = await _submit(request, account, house, received, idempotency_key)
+        new = await _submit(account, house, received, idempotency_key)
     batch, fresh = new.batch, new.tasks
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
-    log.debug("a batch is accepted", batch=batch.id, fresh=fresh is not None)
     if fresh is not None:
         submitted([task.id for task in fresh], batch.created_at)
         told = [shapes.task(task, {}, {}) for task in fresh]  # nothing can be compared yet, or dismissed
     else:
         told = await shown(house, await house.threads(house.desk.tasks.of_batch, batch))
+    log.debug("a batch is accepted", batch=batch.id, tasks=len(told), fresh=fresh is not None)
     return {**shapes.batch(batch), "tasks": told, "rejected": _rejected(received)}
 
 
@@ -110,7 +110,7 @@ def _may_come(house: House, account: Account, key: str) -> None:
         house.desk.tasks.room(account)
 
 
-async def _submit(request: Request, account: Account, house: House, received: Received, key: str) -> Submitted:
+async def _submit(account: Account, house: House, received: Received, key: str) -> Submitted:
     """The batch; its files stay only where it is on disk by this upload, or may be."""
     try:
         order = _order(received, key, house.desk.clock.now())
@@ -120,8 +120,6 @@ async def _submit(request: Request, account: Account, house: House, received: Re
         raise  # after any other error the batch may be there, so its files must stay
     if submitted.tasks is None:
         await house.threads(received.discard)
-    else:
-        request.app.state.wake()
     return submitted
 
 

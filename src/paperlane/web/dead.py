@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from paperlane.desk import moment_of, together
@@ -88,11 +88,9 @@ async def causes(account: Asker, house: Parts, chosen: Chosen) -> answers.Page[a
 
 
 @router.post("/replay", responses=problems.may(403))
-async def replay(asked: Asked, request: Request, account: Asker, house: Parts) -> answers.Replayed:
+async def replay(asked: Asked, account: Asker, house: Parts) -> answers.Replayed:
     """Start them again, after their last finished step; what finds no room in a backlog stays, and is told."""
     handled = await _handle(house, house.desk.dead.replay, account, asked)
-    if handled.done:
-        request.app.state.wake()
     return {"replayed": handled.done, **shapes.left(handled)}
 
 
