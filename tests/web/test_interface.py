@@ -378,7 +378,7 @@ async def test_an_upload_that_is_given_up_while_its_batch_is_committed_keeps_its
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
     """A server that stops cancels its open requests."""
-    real, begun, may_go_on = SqlLedger.submit, asyncio.Event(), threading.Event()
+    real, begun, may_go_on = SqlLedger.submit_many, asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
     def slow(*args: Any, **more: Any) -> Any:
@@ -386,7 +386,7 @@ async def test_an_upload_that_is_given_up_while_its_batch_is_committed_keeps_its
         may_go_on.wait(60)
         return real(*args, **more)
 
-    monkeypatch.setattr(SqlLedger, "submit", slow)
+    monkeypatch.setattr(SqlLedger, "submit_many", slow)
     uploading = asyncio.create_task(house["ann"].post("/batches", files={"files": ("a.md", b"Fine.")}))
     await begun.wait()
     uploading.cancel()
