@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks import adaptive, detection, load, machine, operating, page, progress, serving
 from benchmarks.engines import carried
-from benchmarks.figures import Figure, Part, kept, now
+from benchmarks.figures import FOLDER, PUBLISHED, Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
 from benchmarks.ledger.databases import Databases
 from benchmarks.rounds import Rounds, reason, say
@@ -75,20 +75,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all that the page shows by default")
     parser.add_argument("--quick", action="store_true", help="one short round, to check that all works")
-    parser.add_argument("--no-page", action="store_true", help="leave docs/reference/benchmarks.md as it is")
+    parser.add_argument("--no-page", action="store_true", help="leave the published page and figures alone")
     asked = parser.parse_args()
     names = wanted(asked.parts)
     minutes = sum(PARTS[name].minutes for name in names) / (10 if asked.quick else 1)
     say(f"{len(names)} parts, about {minutes:.0f} minutes at most")
+    published = not asked.no_page and not asked.quick
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with it
     with Databases() as databases:
         for name in names:
             part = _part(name, databases, Rounds.short() if asked.quick else Rounds.full())
             if PARTS[name].kept:
-                part.keep()
+                part.keep(PUBLISHED if published else FOLDER)
             print(f"\n{name}\n{page.summary(part.figures)}", flush=True)
-    if not asked.no_page and not asked.quick and any(PARTS[name].kept for name in names):
-        page.write(kept())
+    if published and any(PARTS[name].kept for name in names):
+        page.write(kept(PUBLISHED))
         say(f"written: {page.PAGE.relative_to(page.ROOT)}, {page.PLOT.relative_to(page.ROOT)}")
 
 

@@ -10,6 +10,8 @@ from typing import Self
 
 OURS = "paperlane"
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
+PUBLISHED = Path(__file__).parent / "published"
+"""What the page shows: the latest run of each part that was meant for it."""
 
 
 class Reading(float):

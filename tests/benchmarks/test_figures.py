@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from benchmarks.__main__ import PARTS, wanted
 from benchmarks.aims import AIMS, judged
-from benchmarks.figures import OURS, Figure, Part, compared, jain, kept, median, percentile
+from benchmarks.figures import OURS, PUBLISHED, Figure, Part, compared, jain, kept, median, percentile
 from benchmarks.ledger.growth import Cell, Filled
 from benchmarks.ledger.plain import PLAIN
 from benchmarks.program import Failed, Program
@@ -72,6 +72,12 @@ def test_a_figure_is_marked_on_the_page_when_others_disturbed_one_of_its_rounds(
     assert "| drain.postgresql.100 | paperlane | 24.0* tasks/s | - | 24.0, 24.0* |  |" in lines
     assert "| drain.postgresql.100 | arq | 24.0 tasks/s | 1.00* | 24.0, 24.0 |  |" in lines
     assert "| drain.postgresql.p95 | paperlane | 3.00* ms | - | 3.00, 3.00* |  |" in lines
+
+
+def test_the_page_shows_what_is_published(tmp_path: Path):
+    text, plot = tmp_path / "page.md", tmp_path / "plot.svg"
+    page.write(kept(PUBLISHED), text, plot)
+    assert (text.read_text(), plot.read_text()) == (page.PAGE.read_text(), page.PLOT.read_text())
 
 
 def test_rounds_are_interleaved_and_go_on_without_who_fails():
