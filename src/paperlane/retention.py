@@ -1,7 +1,7 @@
 """Retention: old tasks go with all that was recorded of them, then the files that nothing names any more."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
@@ -91,6 +91,7 @@ async def clean(
     if chore is None or isinstance(chore, Doubt):
         return chore
     kept, removed = replace(kept, until=chore.at), Removed()
+    forgot: list[UserId] = []
     after: UserId | None = _NOBODY
     while after is not None and not stop.is_set():
         page = await threads(ledger.overdue, kept, chore.done_until, after)
@@ -99,7 +100,7 @@ async def clean(
             while count and not stop.is_set():
                 count = await threads(_forget_some, ledger, places.uploads, kept, user, removed)
                 await asyncio.sleep(_REST)
-            await threads(_mend_count, ledger, user)
+            forgot.append(user)
         for user in page.trim:
             mark: Mark | None = Mark(chore.done_until)
             while mark is not None and not stop.is_set():
@@ -120,7 +121,9 @@ async def clean(
             await _remove_orphans(ledger, blobs, named, before, threads, stop, removed)
     if removed != Removed():
         log.info("old things removed", **{field.name: getattr(removed, field.name) for field in fields(removed)})
-    await _mend_some(ledger, chore.at, threads, stop)  # the last: what fails there keeps nothing else from being done
+    # the last: what fails there keeps nothing else from being done
+    await _mend_all(ledger, forgot, threads, stop)
+    await _mend_some(ledger, chore.at, threads, stop)
     return removed
 
 
@@ -151,6 +154,13 @@ def _part(at: float) -> int:
     return int(at // (EVERY + 2 * _LOOK)) % _PARTS
 
 
+async def _mend_all(ledger: Ledger, users: Iterable[UserId], threads: Threads, stop: asyncio.Event) -> None:
+    for user in users:
+        if stop.is_set():
+            return
+        await threads(_mend_count, ledger, user)
+
+
 async def _mend_some(ledger: Ledger, at: float, threads: Threads, stop: asyncio.Event) -> None:
     """What a part of all users store, for it goes through their documents."""
     part, last = _part(at), _NOBODY
@@ -158,10 +168,8 @@ async def _mend_some(ledger: Ledger, at: float, threads: Threads, stop: asyncio.
         asked = partial(storage.next_users, after=last, part=part, parts=_PARTS, most=_FEW)
         if not (users := await threads(ledger.read, asked)):
             return
-        for last in users:
-            await threads(_mend_count, ledger, last)
-            if stop.is_set():
-                return
+        await _mend_all(ledger, users, threads, stop)
+        last = users[-1]
         await asyncio.sleep(_REST)
 
 

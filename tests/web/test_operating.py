@@ -198,6 +198,31 @@ async def test_an_address_that_makes_no_sense_is_told_on_a_page_with_a_way_out(h
     assert "地址中的 user=x 无效" in await page(house, "adam", "/tasks?user=x&lang=zh", 422)
     other = await house["ann"].get("http://test/queue?lang=fr")
     assert (other.status_code, "lang=fr in the address" in other.text) == (422, True)
+
+
+@pytest.mark.parametrize("who", ["adam", "nobody"])
+async def test_an_address_that_is_none_is_told_on_a_page_to_who_reads_and_as_a_problem_to_programs(
+    house: House, who: str
+):
+    reads = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/admin/nothing", "/nothing", "/static/nothing.js"):
+        read = await house[who].get(f"http://test{path}", headers=reads)
+        assert (read.status_code, "There is no such page." in read.text, "<h1>" in read.text) == (404, True, True), path
+        told = await house[who].get(f"http://test{path}")
+        assert (told.status_code, told.json()["code"]) == (404, "not_found"), path
+    read = await house[who].get("http://test/nothing?lang=zh", headers=reads)
+    assert "没有这样的页面" in read.text
+    for told in (
+        await house[who].get("http://test/api/v1/nothing", headers=reads),
+        await house[who].post("http://test/nothing", headers=reads),
+    ):
+        assert (told.status_code, told.json()["code"]) == (404, "not_found")
+
+
+async def test_a_user_is_added_with_quotas_on_the_page(house: House):
+    text = await page(house, "adam", "/users")
+    for quota in ("storage_mb", "requests_a_minute", "model_tokens"):
+        assert f'name="{quota}" type="number" data-kind="quota"' in text
     for path, onward in (
         ("/queue?lang=fr", "/queue"),
         ("/sign-in?lang=fr&next=/admin/tasks%3Fstatus%3Dfailed", "/sign-in?next=%2Fadmin%2Ftasks%3Fstatus%3Dfailed"),

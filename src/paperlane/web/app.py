@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI
 from itsdangerous import URLSafeTimedSerializer
@@ -113,6 +114,7 @@ def create_app(desk: Desk, settings: Settings, secret: str) -> FastAPI:
     app.include_router(operating_pages.router)
     pages.mount(app)
     problems.install(app)
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, pages.no_page)
     app.openapi = partial(describe, app)  # FastAPI's own way to extend it
     app.add_middleware(SmallBodies, streams=f"{_API}{batches.router.prefix}", idle=settings.upload_idle_seconds)
     app.add_middleware(problems.Unfailing)

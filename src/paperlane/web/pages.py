@@ -26,6 +26,7 @@ from paperlane.web import language
 from paperlane.web.identity import Parts, account_of, house_of
 from paperlane.web.language import Language, language_meant
 from paperlane.web.pacing import pace_of
+from paperlane.web.problems import problem
 from paperlane.web.queue import look_at
 from paperlane.web.session import set_cookie
 
@@ -62,6 +63,17 @@ class PageRoute(APIRoute):
         way = ("/", said["documents"]) if place == "path" else (f"{path}?{rest}" if rest else path, said["without it"])
         wrong = wrong_in(lang, place, name, value)
         return await show(request, "wrong.html", lang, wrong_status(place), wrong=wrong, way=way)
+
+
+async def no_page(request: Request, error: Exception) -> Response:
+    """An address that is none: told in words to who reads in a browser, as a problem to programs."""
+    is_read = request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("Accept", "")
+    if not is_read or request.url.path.startswith("/api/"):
+        return problem(HTTPStatus.NOT_FOUND, "not_found", str(getattr(error, "detail", "")))
+    lang = await language_meant(request)
+    said = words(lang)
+    way = ("/", said["documents"])
+    return await show(request, "wrong.html", lang, HTTPStatus.NOT_FOUND, wrong=said["no such page"], way=way)
 
 
 def wrong_in(lang: str, place: str, name: str, value: str) -> str:
