@@ -344,6 +344,29 @@ async def test_few_files_and_low_priority(box: Sandbox):
     assert int(await run(box, "nice")) >= 10
 
 
+async def test_a_child_has_no_share_of_the_processors_beside_its_parents(box: Sandbox):
+    """Linux divides them among sessions first, whatever their niceness; a Ctrl-C is for a group of processes."""
+    pid = int(await run(box, "pid"))
+    assert (os.getsid(pid), os.getpgid(pid)) == (os.getsid(0), pid)
+
+
+def test_no_terminal_is_left():
+    leaves = """
+import os
+from paperlane.work.isolation import leave_terminal
+os.close(os.open("/dev/tty", os.O_RDWR))
+leave_terminal()
+try:
+    os.open("/dev/tty", os.O_RDWR)
+except OSError:
+    print("no terminal is left")
+"""
+    in_a_group = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {leaves!r}], process_group=0)"
+    at_a_terminal = f"import pty, sys; pty.spawn([sys.executable, '-c', {in_a_group!r}])"
+    ran = subprocess.run([sys.executable, "-c", at_a_terminal], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "no terminal is left"
+
+
 async def test_the_network_is_out_of_reach_where_the_system_allows_it(box: Sandbox):
     if not may_be_alone():
         pytest.skip("this system lets no process give up its network")

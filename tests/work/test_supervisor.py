@@ -1,6 +1,7 @@
 """The supervisor keeps its processes, whatever goes wrong with them, and tells who died."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
@@ -43,6 +44,10 @@ class Watched:
         self.told.put_nowait(token)
 
 
+async def nobody(_token: str) -> None:
+    """Is told of a death."""
+
+
 def supervisor(code: str, died: Callable[[str], Awaitable[None]]) -> Supervisor:
     return Supervisor([sys.executable, "-c", code], 1, died)
 
@@ -58,6 +63,23 @@ async def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("code", "told"), [(HEARS_NOTHING, True), (ENDS_WHEN_ASKED, False)])
+async def test_a_process_is_due_no_share_of_the_processors_of_its_own_and_hears_no_ctrl_c(tmp_path: Path):
+    """Linux divides processors among sessions, whatever their niceness; a Ctrl-C is for a group of processes."""
+    told = tmp_path / "told"
+    code = (
+        f"import os, signal; open({str(told)!r}, 'w').write(f'{{os.getsid(0)}} {{os.getpgid(0)}} {{os.getpid()}}\\n')"
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(supervisor(f"{code}; signal.pause()", nobody).run(stop, 10))
+    async with asyncio.timeout(60):
+        while not told.exists() or not told.read_text().endswith("\n"):
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    session, group, process = told.read_text().split()
+    assert (int(session), group) == (os.getsid(0), process)
+
+
 async def test_one_that_must_be_killed_at_the_end_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, *, told: bool
 ):

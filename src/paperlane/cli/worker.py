@@ -36,7 +36,7 @@ def worker(
     from paperlane import assembly, logs
     from paperlane.carriers import CARRIED
     from paperlane.telemetry import traced
-    from paperlane.threads import share_heaps
+    from paperlane.threads import keep_heaps_small
 
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
         if given and engine != whose:
@@ -51,7 +51,7 @@ def worker(
             hint=f"Name one of database, {', '.join(CARRIED)}.",
         )
     logs.configure(settings)
-    share_heaps()
+    keep_heaps_small()
     if supervised:
         os.nice(_NICE)
 

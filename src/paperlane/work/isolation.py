@@ -1,10 +1,13 @@
 """Limits that a child process puts on itself before it touches a stranger's file."""
 
 import ctypes
+import fcntl
 import os
 import resource
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from paperlane.work import landlock
@@ -28,8 +31,23 @@ class Isolation:
     network: str
 
 
+def leave_terminal() -> None:
+    """Have no terminal to type into, should there be one.
+
+    A session of its own would do that too. But Linux divides processors among sessions before it looks at how nice
+    their processes are (sched(7), "The autogroup feature"): each child was due as much as the service with all it does.
+    """
+    with suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        try:
+            fcntl.ioctl(terminal, termios.TIOCNOTTY)
+        finally:
+            os.close(terminal)
+
+
 def isolate(memory_bytes: int) -> Isolation:
-    """Limit this process for good: no network, only its own files, no core dumps, less memory, dead with its parent."""
+    """Limit this process for good: no network, no terminal, only its own files, less memory, dead with its parent."""
+    leave_terminal()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))

@@ -300,7 +300,7 @@ def _started(way: socket.socket, command: Sequence[str]) -> "subprocess.Popen[by
         stderr=subprocess.DEVNULL,
         env={},
         cwd="/",
-        start_new_session=True,
+        process_group=0,  # not a session: see `leave_terminal`
     )
 
 

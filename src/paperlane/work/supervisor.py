@@ -58,12 +58,13 @@ class Supervisor:
 
     async def _one(self, stop: asyncio.Event) -> None:
         token = secrets.token_hex(8)
-        # its own session: a Ctrl-C in the terminal is for this process, which then asks the workers to end
+        # a Ctrl-C in the terminal is for this process, which then asks the workers to end; in a session of its own, each
+        # would be due as much of the processors as this one, whatever its niceness (sched(7), "The autogroup feature")
         process = await asyncio.create_subprocess_exec(
             *self.command,
             token,
             stdin=asyncio.subprocess.PIPE,
-            start_new_session=True,
+            process_group=0,
             env={**os.environ, **self.environment},
         )
         self._processes[process.pid] = process
