@@ -58,8 +58,8 @@ class Supervisor:
 
     async def _one(self, stop: asyncio.Event) -> None:
         token = secrets.token_hex(8)
-        # a Ctrl-C in the terminal is for this process, which then asks the workers to end; in a session of its own, each
-        # would be due as much of the processors as this one, whatever its niceness (sched(7), "The autogroup feature")
+        # a Ctrl-C in the terminal is for this process, which then asks the workers to end; in a session of its own each
+        # would be due as much of the processors as this one, however nice (sched(7), "The autogroup feature")
         process = await asyncio.create_subprocess_exec(
             *self.command,
             token,
