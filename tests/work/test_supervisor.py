@@ -62,7 +62,6 @@ async def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pyte
     await running
 
 
-@pytest.mark.parametrize(("code", "told"), [(HEARS_NOTHING, True), (ENDS_WHEN_ASKED, False)])
 async def test_a_process_is_due_no_share_of_the_processors_of_its_own_and_hears_no_ctrl_c(tmp_path: Path):
     """Linux divides processors among sessions, whatever their niceness; a Ctrl-C is for a group of processes."""
     told = tmp_path / "told"
@@ -80,6 +79,7 @@ async def test_a_process_is_due_no_share_of_the_processors_of_its_own_and_hears_
     assert (int(session), group) == (os.getsid(0), process)
 
 
+@pytest.mark.parametrize(("code", "told"), [(HEARS_NOTHING, True), (ENDS_WHEN_ASKED, False)])
 async def test_one_that_must_be_killed_at_the_end_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, *, told: bool
 ):
