@@ -87,9 +87,10 @@ def main() -> None:
             part = _part(name, databases, Rounds.short() if asked.quick else Rounds.full())
             if PARTS[name].kept:
                 part.keep(PUBLISHED if published else FOLDER)
+                if published:
+                    page.write(kept(PUBLISHED))
             print(f"\n{name}\n{page.summary(part.figures)}", flush=True)
     if published and any(PARTS[name].kept for name in names):
-        page.write(kept(PUBLISHED))
         say(f"written: {page.PAGE.relative_to(page.ROOT)}, {page.PLOT.relative_to(page.ROOT)}")
 
 

@@ -166,6 +166,38 @@ async def test_a_refusal_is_for_the_one_that_is_refused(ask: Numbers, ledger: Le
     assert len(ledger.made) == 2
 
 
+async def test_one_that_is_asked_for_by_itself_keeps_no_other_waiting(ask: Numbers, ledger: Ledger):
+    """What hinders it, it may hinder for long."""
+    stuck = threading.Event()
+
+    def fails(ones: Sequence[int]) -> ValueError | None:
+        if list(ones) == [2]:
+            stuck.wait(60)
+        return ValueError("spoilt") if 2 in ones else None
+
+    ledger.fails = fails
+    first = asyncio.create_task(ask(ONE, 0))
+    await until_called(ledger)
+    one, two, three = (asyncio.create_task(ask(ONE, one)) for one in (1, 2, 3))
+    await asyncio.sleep(0)
+    ledger.door.set()
+    async with asyncio.timeout(60):
+        assert [await first, await one, await three] == [0, 10, 30]
+        assert await ask(ONE, 4) == 40
+    assert not two.done()
+    stuck.set()
+    with pytest.raises(ValueError, match="spoilt"):
+        await two
+
+
+async def test_what_may_have_been_done_is_not_done_again(ask: Numbers, ledger: Ledger):
+    ask.parts = lambda error: isinstance(error, StaleLease)
+    error = ValueError("it broke afterwards")
+    ledger.fails = lambda ones: error if 2 in ones else None
+    assert await asked(ask, ledger, [1, 2, 3]) == [error] * 3
+    assert [ones for _, ones in ledger.made] == [[0], [1, 2, 3]]
+
+
 @pytest.mark.parametrize("error", [ValueError("spoilt"), StorageFull("There is no room."), StoreAway("It is away.")])
 async def test_what_one_of_them_causes_is_not_for_the_others(
     ask: Numbers, ledger: Ledger, error: ValueError | StorageFull | StoreAway

@@ -3,14 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any, Generic, TypeVar
 
 from paperlane.errors import OF_FILES, PaperlaneError, Unavailable
-from paperlane.threads import Threads
+from paperlane.threads import Threads, outlasted
 
 Whose = TypeVar("Whose")
 One = TypeVar("One")
@@ -19,6 +19,11 @@ Answer = TypeVar("Answer")
 _UNDER_WAY = 2  # calls at most: of more, each would be shared by fewer
 _APART = 0.01  # seconds between the beginnings of two calls, where others may come meanwhile
 _SLOW = 0.05  # seconds after which a call is slow, and shall not hold all others up
+
+
+def is_of_one(error: Exception) -> bool:
+    """May one of several have caused it? A ledger that cannot be used is so for all; a file may be one's alone."""
+    return not isinstance(error, Unavailable) or isinstance(error, OF_FILES)
 
 
 @dataclass(eq=False, slots=True)
@@ -34,8 +39,10 @@ class Gathering(Generic[Whose, One, Answer]):
 
     Beside a slow one another is made. Where `few` ask at all, none waits for others.
     `call` answers for each of what is asked for in one name, a worker's for instance, in its order; an error among the
-    answers is that one's alone. It either does all or raises: then each is asked for by itself. It holds locks for all
-    of them, so it is asked for no more than `most` at once, by their `size`.
+    answers is that one's alone. It holds locks for all of them, so it is asked for no more than `most` at once, by
+    their `size`. What one of them may have caused is not for the others: where it raises what `parts` accepts, each is
+    asked for by itself, and waits for no other; so `parts` must refuse what may come after all was done, unless it does
+    no harm to do it again. Any other error is told to all.
     """
 
     call: Callable[[Whose, Sequence[One]], Sequence[Answer | PaperlaneError]]
@@ -43,8 +50,10 @@ class Gathering(Generic[Whose, One, Answer]):
     few: Callable[[], bool] = lambda: False
     most: int = 100
     size: Callable[[One], int] = lambda _: 1
+    parts: Callable[[Exception], bool] = is_of_one
     _waiting: deque[_Asked[Whose, One, Answer]] = field(default_factory=deque)
     _calling: set[asyncio.Task[None]] = field(default_factory=set)
+    _apart: set[asyncio.Task[None]] = field(default_factory=set)
     _made: int = 0
     _made_at: float = -inf
     _looking: bool = False
@@ -62,17 +71,14 @@ class Gathering(Generic[Whose, One, Answer]):
         elif not self._looking:
             self._look_later()
         try:
-            return await asyncio.shield(asked.answer)
+            await asyncio.wait([asked.answer])
         except asyncio.CancelledError:
             if asked in self._waiting:
                 self._waiting.remove(asked)
-                raise
-            while not asked.answer.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([asked.answer])
-            if not asked.answer.cancelled():
-                asked.answer.exception()  # known now, or the loop would complain that nobody asked
+            else:
+                await outlasted(asked.answer)
             raise
+        return asked.answer.result()
 
     def _start(self) -> None:
         # of nobody's context: what it logs is of all who ask
@@ -108,16 +114,31 @@ class Gathering(Generic[Whose, One, Answer]):
 
     async def _make_one(self, some: Sequence[_Asked[Whose, One, Answer]]) -> None:
         self._made += 1
-        answers: Sequence[Answer | Exception] = ()
+        answers: Sequence[Answer | Exception]
         try:
-            answers = await self.threads(self._answers, some[0].whose, [asked.one for asked in some])
-        except Exception as error:  # noqa: BLE001  no thread could be had
+            answers = await self.threads(self.call, some[0].whose, [asked.one for asked in some])
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+            if len(some) > 1 and self.parts(error):
+                self._part(some)
+                return
             answers = [error] * len(some)
-        finally:  # also where the loop ends meanwhile
-            for asked in some[len(answers) :]:
+        except BaseException:  # the loop ends meanwhile
+            for asked in some:
                 asked.answer.cancel()
+            raise
         for asked, answer in zip(some, answers, strict=True):
             _give(asked.answer, answer)
+
+    def _part(self, some: Sequence[_Asked[Whose, One, Answer]]) -> None:
+        """Each is asked for by itself, at the same time as far as there are threads."""
+        for asked in some:
+            task = asyncio.create_task(self._make_one([asked]), context=Context())
+            self._apart.add(task)
+            task.add_done_callback(partial(self._has_parted, asked))
+
+    def _has_parted(self, asked: _Asked[Whose, One, Answer], task: asyncio.Task[None]) -> None:
+        self._apart.discard(task)
+        asked.answer.cancel()  # where the loop ended before it began; else it is answered
 
     def _next(self) -> Sequence[_Asked[Whose, One, Answer]]:
         """The first of what waits, and what was asked for after it in the same name."""
@@ -129,16 +150,6 @@ class Gathering(Generic[Whose, One, Answer]):
                 break
             some.append(self._waiting.popleft())
         return some
-
-    def _answers(self, whose: Whose, ones: Sequence[One]) -> Sequence[Answer | Exception]:
-        """What one of them may have caused alone is not for the others: then each is asked for by itself."""
-        try:
-            return self.call(whose, ones)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
-            of_files = isinstance(error, OF_FILES)
-            if len(ones) == 1 or (isinstance(error, Unavailable) and not of_files):
-                return [error] * len(ones)
-        return [answer for one in ones for answer in self._answers(whose, [one])]
 
 
 def _this_task() -> asyncio.Task[Any]:

@@ -1,7 +1,7 @@
 """Retention: old tasks go with all that was recorded of them, then the files that nothing names any more."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
@@ -108,6 +108,7 @@ async def clean(
                 removed.trimmed, mark = removed.trimmed + trimmed.tasks, trimmed.onward
                 await asyncio.sleep(_REST)
         after = page.last
+    await _mend_each(ledger, forgot, threads)
     if kept.steps and not stop.is_set():
         await threads(ledger.end_chore, CHORE, chore.at - kept.steps)
     count = 1 if answers_kept else 0
@@ -121,8 +122,6 @@ async def clean(
             await _remove_orphans(ledger, blobs, named, before, threads, stop, removed)
     if removed != Removed():
         log.info("old things removed", **{field.name: getattr(removed, field.name) for field in fields(removed)})
-    # the last: what fails there keeps nothing else from being done
-    await _mend_all(ledger, forgot, threads, stop)
     await _mend_some(ledger, chore.at, threads, stop)
     return removed
 
@@ -154,11 +153,20 @@ def _part(at: float) -> int:
     return int(at // (EVERY + 2 * _LOOK)) % _PARTS
 
 
-async def _mend_all(ledger: Ledger, users: Iterable[UserId], threads: Threads, stop: asyncio.Event) -> None:
+async def _mend_each(ledger: Ledger, users: Sequence[UserId], threads: Threads) -> None:
     for user in users:
-        if stop.is_set():
-            return
+        await _mend(ledger, user, threads)
+        await asyncio.sleep(_REST)
+
+
+async def _mend(ledger: Ledger, user: UserId, threads: Threads) -> None:
+    """What fails for one keeps nothing else from being done; within a day it is tried again."""
+    try:
         await threads(_mend_count, ledger, user)
+    except Unavailable as error:
+        log.warning("what a user stores cannot be counted now", user=user, why=error.message)
+    except Exception:
+        log.exception("what a user stores cannot be counted", user=user)
 
 
 async def _mend_some(ledger: Ledger, at: float, threads: Threads, stop: asyncio.Event) -> None:
@@ -168,8 +176,10 @@ async def _mend_some(ledger: Ledger, at: float, threads: Threads, stop: asyncio.
         asked = partial(storage.next_users, after=last, part=part, parts=_PARTS, most=_FEW)
         if not (users := await threads(ledger.read, asked)):
             return
-        await _mend_all(ledger, users, threads, stop)
-        last = users[-1]
+        for last in users:
+            await _mend(ledger, last, threads)
+            if stop.is_set():
+                return
         await asyncio.sleep(_REST)
 
 

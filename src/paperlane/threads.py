@@ -9,7 +9,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from threading import Thread
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 Given = TypeVar("Given")
 Takes = ParamSpec("Takes")
@@ -27,7 +27,7 @@ def keep_heaps_small() -> None:
     minutes, and grew by 1.1 instead of 1.9 % a minute. It also keeps the pages that are free between others that are
     not, though nobody may want them again.
     """
-    with suppress(OSError, AttributeError):  # another C library shares them as it likes
+    with suppress(OSError, AttributeError, RuntimeError):  # another C library does as it likes; no thread can be had
         library = ctypes.CDLL(None)
         library.mallopt(_ARENA_MAX, _ARENAS)
         Thread(target=_trim, args=(library.malloc_trim,), name="heaps", daemon=True).start()
@@ -53,19 +53,29 @@ class Threads:
         """
         whose = copy_context()  # what is logged there is the caller's
         call = asyncio.get_running_loop().run_in_executor(self._pool, whose.run, partial(function, *args, **kwargs))
-        try:
-            return await asyncio.shield(call)
-        except asyncio.CancelledError:
-            while not call.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([call])
-            if not call.cancelled():
-                call.exception()  # known now, or the loop would complain that nobody asked
-            raise
+        return await unbroken(call)
 
     def close(self) -> None:
         """Wait for calls under way, and end the threads."""
         self._pool.shutdown()
+
+
+async def outlasted(call: asyncio.Future[Any]) -> None:
+    """Return when it is over, whatever cancels the caller meanwhile."""
+    while not call.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([call])
+    if not call.cancelled():
+        call.exception()  # known now, or the loop would complain that nobody asked
+
+
+async def unbroken(call: asyncio.Future[Given]) -> Given:
+    """The result of what is under way, or what it raised; who is cancelled meanwhile goes on only when it is over."""
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await outlasted(call)
+        raise
 
 
 async def apart(function: Callable[Takes, Given], *args: Takes.args, **kwargs: Takes.kwargs) -> Given:

@@ -342,6 +342,21 @@ class TestSubmittingMany:
         assert tasks == bench.ledger.tasks(batch=new.id)
 
 
+def test_what_cannot_be_told_after_a_commit_makes_nothing_look_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    ended: list[TaskId] = []
+
+    def breaks(engines: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(bench.ledger.dialect, "announce", breaks)
+    bench.ledger.follow_ends(ended.extend)
+    (task,) = bench.submit(1)
+    (lease,) = bench.ledger.step("database", bench.worker(), [], 1)
+    bench.submit(2)
+    bench.ledger.step("database", WorkerId("worker"), [Ended(lease, Completed(1.0))], 0)
+    assert ended == [task]
+
+
 def test_a_message_may_hold_what_databases_refuse(bench: Bench):
     bench.submit(1)
     worker = bench.worker()

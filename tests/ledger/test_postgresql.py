@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError
 from tests.databases import Databases, migrated
-from tests.ledger.conftest import Bench
+from tests.ledger.conftest import Bench, new_batch
 from typing_extensions import override
 
+from paperlane.errors import Busy
 from paperlane.ledger.dialects.notices import CHANNEL
 from paperlane.ledger.dialects.postgresql import Postgresql
 from paperlane.ledger.dialects.prepared import Parameters, Prepared
@@ -213,3 +214,16 @@ def test_an_ordinary_role_sees_the_connections_of_others_too(dialect: Postgresql
             full = dialect.fullness(connection)
             connection.rollback()
     assert 6 <= full.connections <= full.most_connections
+
+
+@pytest.mark.parametrize("make_bench", ["postgresql"], indirect=True)
+def test_batches_that_come_together_do_not_wait_for_long_for_a_lane_that_somebody_holds(bench: Bench):
+    bench.submit(1)
+    with bench.ledger.dialect.writer.connect() as holder:
+        holder.execute(text("SELECT 1 FROM lanes WHERE user_id = 1 FOR UPDATE"))
+        with pytest.raises(Busy):
+            bench.ledger.submit_many([new_batch("one", 1, 1), new_batch("two", 2, 1)])
+        bench.ledger.submit(new_batch("two", 2, 1))
+        holder.rollback()
+    bench.ledger.submit(new_batch("one", 1, 1))
+    assert bench.ledger.queue().queued == 3

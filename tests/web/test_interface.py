@@ -245,6 +245,15 @@ async def test_an_upload_has_few_parts(house: House, field: str):
     assert blobs_of(house) == []
 
 
+@pytest.mark.parametrize("name", ["X-{}", "X"])
+async def test_a_part_has_few_headers(house: House, name: str):
+    headers = "".join(f"{name.format(n)}: y\r\n" for n in range(30))
+    body = f'--b\r\n{headers}Content-Disposition: form-data; name="files"; filename="a.md"\r\n\r\nx\r\n--b--\r\n'
+    told = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await house["ann"].post("/batches", content=body.encode(), headers=told)
+    assert (answer.status_code, "too long a header" in answer.json()["detail"]) == (422, True)
+
+
 async def test_the_same_key_gives_the_same_batch(house: House):
     async def post(content: bytes) -> tuple[int, dict]:
         headers = {"Idempotency-Key": "k1"}
@@ -295,6 +304,50 @@ async def test_uploads_that_come_while_one_is_written_down_share_a_transaction(
     assert ([answer.status_code for answer in told], took) == ([202, 202, 429, 202], 2)
     assert told[2].json()["detail"] == "3 of your tasks wait already, and 18 came; at most 20 may wait."
     assert len(blobs_of(house)) == 11
+
+
+async def test_of_uploads_that_share_a_transaction_each_is_there_once_whatever_breaks_after_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gathering, "_UNDER_WAY", 1)
+    real, may_go_on, sizes = SqlLedger.submit_many, threading.Event(), list[int]()
+
+    def committed_and_cut_off(*args: Any, **more: Any) -> None:
+        may_go_on.wait(60)
+        sizes.append(len(args[1]))
+        real(*args, **more)
+        raise OSError("the connection broke")
+
+    monkeypatch.setattr(SqlLedger, "submit_many", committed_and_cut_off)
+    submits = house.app.state.house.submits
+    going = [asyncio.create_task(house[who].post("/batches", files={"files": ("a.md", b"x")})) for who in ("ann",) * 3]
+    async with asyncio.timeout(60):
+        while len(submits._waiting) != 2:
+            await asyncio.sleep(0.001)
+    may_go_on.set()
+    assert [answer.status_code for answer in await asyncio.gather(*going)] == [500] * 3
+    assert sizes == [1, 2]
+    assert len((await house["ann"].get("/tasks")).json()["items"]) == 3
+    assert len(blobs_of(house)) == 3
+
+
+async def test_an_upload_that_is_given_up_while_it_waits_for_others_keeps_its_batch_and_files(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody else knows of its files, so it is not broken off."""
+    monkeypatch.setattr(gathering, "_UNDER_WAY", 1)
+    submits = house.app.state.house.submits
+    with house.ledger.dialect.writer.connect():
+        going = [asyncio.create_task(house["ann"].post("/batches", files={"files": ("a.md", b"x")})) for _ in range(2)]
+        async with asyncio.timeout(60):
+            while len(submits._waiting) != 1:
+                await asyncio.sleep(0.001)
+        for upload in going:
+            upload.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait(going, timeout=60)
+    assert all(upload.cancelled() for upload in going)
+    assert len((await house["ann"].get("/tasks")).json()["items"]) == len(blobs_of(house)) == 2
 
 
 class Untouched(AsyncIterator[bytes]):

@@ -198,6 +198,15 @@ async def test_an_address_that_makes_no_sense_is_told_on_a_page_with_a_way_out(h
     assert "地址中的 user=x 无效" in await page(house, "adam", "/tasks?user=x&lang=zh", 422)
     other = await house["ann"].get("http://test/queue?lang=fr")
     assert (other.status_code, "lang=fr in the address" in other.text) == (422, True)
+    for path, onward in (
+        ("/queue?lang=fr", "/queue"),
+        ("/sign-in?lang=fr&next=/admin/tasks%3Fstatus%3Dfailed", "/sign-in?next=%2Fadmin%2Ftasks%3Fstatus%3Dfailed"),
+        ("/language/fr", "/"),
+    ):
+        told = (await house["ann"].get(f"http://test{path}")).text
+        assert f'<p><a href="{onward}">' in told, path
+    programs = (await house["adam"].get("/errors?hours=0")).json()
+    assert programs["code"] == "invalid_request"  # they are told as before
 
 
 @pytest.mark.parametrize("who", ["adam", "nobody"])
@@ -223,16 +232,11 @@ async def test_a_user_is_added_with_quotas_on_the_page(house: House):
     text = await page(house, "adam", "/users")
     for quota in ("storage_mb", "requests_a_minute", "model_tokens"):
         assert f'name="{quota}" type="number" data-kind="quota"' in text
-    for path, onward in (
-        ("/queue?lang=fr", "/queue"),
-        ("/sign-in?lang=fr&next=/admin/tasks%3Fstatus%3Dfailed", "/sign-in?next=%2Fadmin%2Ftasks%3Fstatus%3Dfailed"),
-        ("/language/fr", "/"),
-    ):
-        told = (await house["ann"].get(f"http://test{path}")).text
-        assert f'<p><a href="{onward}">' in told, path
-    assert (await house["adam"].get("/errors?hours=0")).json()[
-        "code"
-    ] == "invalid_request"  # programs are told as before
+    made = {"name": "carl", "role": "user", "group": "", "storage_mb": 3, "requests_a_minute": 0, "model_tokens": None}
+    added = await house["adam"].post("/users", json=made)  # as the form sends what is filled in, and what is not
+    assert added.status_code == 201, added.text
+    quotas = house.desk.accounts.user("carl").quotas
+    assert (quotas.storage_mb, quotas.requests_a_minute, quotas.model_tokens) == (3, 0, None)
 
 
 async def test_filters_stay_when_somebody_signs_in_or_chooses_another_language(house: House):

@@ -75,7 +75,7 @@ class Folder:
 
     path: Path
     _flushing: ThreadPoolExecutor = field(
-        default_factory=partial(ThreadPoolExecutor, _FLUSHES_AT_ONCE, "flush"), compare=False, repr=False
+        default_factory=partial(ThreadPoolExecutor, _FLUSHES_AT_ONCE, "flush"), init=False, compare=False, repr=False
     )
 
     def create(self, beside: str = "") -> _File:
@@ -96,7 +96,8 @@ class Folder:
         if len(parts) == 1:
             _flush(places)
         else:
-            list(self._flushing.map(_flush, parts))
+            for start in range(0, len(parts), _FLUSHES_AT_ONCE):  # others' parts come between
+                list(self._flushing.map(_flush, parts[start : start + _FLUSHES_AT_ONCE]))
         _flush({place.parent for place in places})  # the names must survive a power cut too
 
     def open(self, reference: str) -> BinaryIO:

@@ -37,6 +37,7 @@ def worker(
     from paperlane.carriers import CARRIED
     from paperlane.telemetry import traced
     from paperlane.threads import keep_heaps_small
+    from paperlane.work.isolation import leave_terminal
 
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
         if given and engine != whose:
@@ -54,6 +55,7 @@ def worker(
     keep_heaps_small()
     if supervised:
         os.nice(_NICE)
+        leave_terminal()  # in the background there it would be stopped by its first word (`stty tostop`)
 
     async def run() -> None:
         stop = assembly.stop_on_signals()

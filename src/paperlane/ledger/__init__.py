@@ -254,7 +254,8 @@ class Ledger(Protocol):
         """Put many batches of many users on disk, or none, in one transaction; for each what `submit` answers.
 
         `also` is left out where all were there under their keys. What `submit` refuses of one is refused for all, and
-        TooMany past a backlog limit for all of them together; BadRequest for two under one key.
+        TooMany past a backlog limit for all of them together; BadRequest for two under one key. Busy where somebody
+        holds one user's lane for long.
         """
         ...
 
@@ -317,7 +318,8 @@ class Ledger(Protocol):
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
         """Have `heard` called, on any thread, with each engine that has something to run; the answer ends that.
 
-        None where nobody can be told; then look at `runnable` often. A call may be missed: look yourself now and then.
+        None where only this process's own doings are told, for ever; then look at `runnable` often. A call may be
+        missed: look yourself now and then.
         """
         ...
 

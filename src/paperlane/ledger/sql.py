@@ -212,6 +212,8 @@ class SqlLedger:
             return []
 
         def work(writing: Writing) -> Sequence[tuple[Batch, bool]]:
+            if len(batches) > 1:
+                writing.wait_promptly()
             there = submitting.submit(writing, batches, self.rules, self._backlog)
             fresh = [batch for batch in batches if batch.id not in there]
             if fresh and also is not None:

@@ -179,10 +179,13 @@ class Transactions:
         try:
             if writing.woken:
                 self.dialect.announce(writing.woken)
+        except Exception:
+            log.exception("nobody can be told what has something to run", engines=sorted(writing.woken))
+        try:
             if writing.ended and self.heard_ends is not None:
                 self.heard_ends(writing.ended)
         except Exception:
-            log.exception("nobody can be told what was committed", engines=sorted(writing.woken))
+            log.exception("nobody can be told what has ended", tasks=len(writing.ended))
 
     @told()
     def ask(self, question: Callable[[Connection], Given]) -> Given:

@@ -120,6 +120,11 @@ class Writing:
         if self.dialect.briefly is not None:
             self.soon(self.dialect.briefly)
 
+    def wait_promptly(self) -> None:
+        """The same, a second at most, where the database knows how: who else is in it must not wait for one's lock."""
+        if self.dialect.promptly is not None:
+            self.soon(self.dialect.promptly)
+
     def send(self) -> None:
         """Send what waits."""
         waiting, self._waiting = self._waiting, []

@@ -64,7 +64,7 @@ class Wakeup:
             self._stop()
 
     def ring(self) -> None:
-        """Something was submitted or has ended here; may be called from any thread."""
+        """Something may be run, or there is room for it; may be called from any thread."""
         if not self._bell.is_set():  # else whoever hears it has still to look; and a busy worker is not told each time
             self._loop.call_soon_threadsafe(self._bell.set)
 

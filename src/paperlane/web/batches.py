@@ -18,7 +18,7 @@ from paperlane.gathering import Gathering
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Batch, BatchId
 from paperlane.records.accounts import Account
-from paperlane.threads import Threads
+from paperlane.threads import Threads, unbroken
 from paperlane.tracing import submitted
 from paperlane.web import answers, problems, shapes
 from paperlane.web.bodies import told_length
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/batches", tags=["batches"], responses=problems.may(401, 408, 413, 422))
 
 _AT_ONCE = 500  # tasks that are submitted in one transaction, where several people upload at the same time
+_NOTHING_WRITTEN = (Refused, StorageFull, Busy)
 _FURTHEST = 366 * 86_400.0  # seconds that a task may be put off
 
 _FORM: dict[str, Any] = {
@@ -59,13 +60,17 @@ _FORM: dict[str, Any] = {
 
 
 def gathering(desk: Desk, threads: Threads) -> Gathering[None, tuple[Account, Order], Submitted]:
-    """Uploads that come while others are written down are written down together: each waits for one commit at most."""
+    """Uploads that come while others are written down are written down together.
+
+    They are given new ids each time, so they are tried one by one only where nothing of them can be there.
+    """
     return Gathering(
         lambda _, orders: desk.tasks.submit_all(orders),
         threads,
         few=lambda: True,
         most=_AT_ONCE,
         size=lambda one: len(one[1].uploads),
+        parts=lambda error: isinstance(error, _NOTHING_WRITTEN),
     )
 
 
@@ -92,7 +97,7 @@ async def submit(
         received = await receive(request.stream(), content_type, house.desk.blobs, house.settings, house.threads)
         if not received.uploads:
             return _nothing_accepted(received)
-        new = await _submit(account, house, received, idempotency_key)
+        new = await unbroken(asyncio.create_task(_submit(account, house, received, idempotency_key)))
     batch, fresh = new.batch, new.tasks
     response.headers["Location"] = f"/api/v1/batches/{batch.id}"
     if fresh is not None:
@@ -111,11 +116,14 @@ def _may_come(house: House, account: Account, key: str) -> None:
 
 
 async def _submit(account: Account, house: House, received: Received, key: str) -> Submitted:
-    """The batch; its files stay only where it is on disk by this upload, or may be."""
+    """The batch; its files stay only where it is on disk by this upload, or may be.
+
+    Not to be broken off: while it waits for its turn, nobody else knows of its files.
+    """
     try:
         order = _order(received, key, house.desk.clock.now())
         submitted = await house.submits(None, (account, order))
-    except (Refused, StorageFull, Busy):
+    except _NOTHING_WRITTEN:
         await house.threads(received.discard)
         raise  # after any other error the batch may be there, so its files must stay
     if submitted.tasks is None:

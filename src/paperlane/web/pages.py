@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from paperlane.catalog import words
 from paperlane.checks import DEFAULT_PROFILE, PROFILES
 from paperlane.desk import STATES
+from paperlane.errors import PaperlaneError
 from paperlane.records.accounts import Account
 from paperlane.settings import models_of
 from paperlane.web import language
@@ -68,12 +69,16 @@ class PageRoute(APIRoute):
 async def no_page(request: Request, error: Exception) -> Response:
     """An address that is none: told in words to who reads in a browser, as a problem to programs."""
     is_read = request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("Accept", "")
+    told = problem(HTTPStatus.NOT_FOUND, "not_found", str(getattr(error, "detail", "")))
     if not is_read or request.url.path.startswith("/api/"):
-        return problem(HTTPStatus.NOT_FOUND, "not_found", str(getattr(error, "detail", "")))
-    lang = await language_meant(request)
-    said = words(lang)
-    way = ("/", said["documents"])
-    return await show(request, "wrong.html", lang, HTTPStatus.NOT_FOUND, wrong=said["no such page"], way=way)
+        return told
+    try:
+        lang = await language_meant(request)
+        said = words(lang)
+        way = ("/", said["documents"])
+        return await show(request, "wrong.html", lang, HTTPStatus.NOT_FOUND, wrong=said["no such page"], way=way)
+    except PaperlaneError:  # nobody can say who reads: too many strangers came, or the database is away
+        return told
 
 
 def wrong_in(lang: str, place: str, name: str, value: str) -> str:

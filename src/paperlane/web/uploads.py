@@ -67,6 +67,7 @@ class _Part:
     """A file or a field that is arriving."""
 
     headers: dict[str, str] = field(default_factory=dict)
+    headers_seen: int = 0
     field_name: str = ""
     file_name: str | None = None
     writing: Writing | None = None
@@ -151,11 +152,12 @@ class _Receiver:
         self._check_header()
 
     def _check_header(self) -> None:
-        if len(self._header[0]) + len(self._header[1]) > _LONGEST_FIELD or len(self._part.headers) > _MOST_HEADERS:
+        if len(self._header[0]) + len(self._header[1]) > _LONGEST_FIELD or self._part.headers_seen > _MOST_HEADERS:
             raise BadRequest("A part of the upload has too long a header.")
 
     def _header_end(self) -> None:
         name, value = self._header
+        self._part.headers_seen += 1
         self._part.headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
         self._header = [b"", b""]
 

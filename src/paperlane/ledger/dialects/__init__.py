@@ -79,6 +79,9 @@ class Dialect(Protocol):
     briefly: Prepared | None
     """Said in a transaction, it waits some seconds for a lock at most; None where none ever waits longer."""
 
+    promptly: Prepared | None
+    """The same, a second at most; None where nobody waits for a row, or one cannot say so for a transaction."""
+
     locks: bool
     """Are rows locked one by one? Else a write transaction is alone, and nothing that it read can change under it."""
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
 from paperlane.ledger.dialects import Fit, Fullness, Given, Kind, Together, address, server
+from paperlane.ledger.dialects.hearers import Hearers
 from paperlane.ledger.dialects.prepared import Parameters, Prepared, Row, row_by_row
 from paperlane.ledger.dialects.versions import Server, untried
 from paperlane.ledger.history import HEAD
@@ -105,12 +106,14 @@ class Mysql:
     clock = _NOW
     together: Together | None = None
     briefly: Prepared | None = None  # `_limit` holds for all that writes
+    promptly: Prepared | None = None  # its limits are of connections, which are used again
 
     def __init__(self, url: str) -> None:
         at = address.of_server(url, "mysql+pymysql")
         address.check_options(at, lambda given: _Connection(defer_connect=True, **given))
         at = server.preset(at, charset="utf8mb4", connect_timeout=server.REACH)
         answer = {"read_timeout": server.ANSWER, "write_timeout": server.ANSWER}
+        self._hearers = Hearers()
         self.writer = server.engine_of(at, "READ COMMITTED", **answer)
         self.reader = server.engine_of(at, "AUTOCOMMIT", **answer)
         self.unlimited = server.unlimited_engine_of(at)
@@ -142,9 +145,12 @@ class Mysql:
         return _heads(len(wanted)), {**users, **most, **asdict(fit)}
 
     def announce(self, engines: Collection[str]) -> None:
-        pass  # it can tell nobody: who waits looks
+        """It can tell no other process: who waits there looks."""
+        for engine in engines:
+            self._hearers.tell(engine)
 
-    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:  # noqa: ARG002  it tells nobody
+    def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
+        self._hearers.add(heard)  # so that this process hears of its own
         return None
 
     def changed(self) -> int:

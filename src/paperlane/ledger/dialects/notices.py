@@ -30,8 +30,9 @@ class Announcer:
         """These have something to run."""
         with self._note:
             if self._thread is None and not self._ended.is_set():
-                self._thread = Thread(target=self._run, name="announcer", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="announcer", daemon=True)
+                thread.start()
+                self._thread = thread  # only now: where none can be had, the next one is tried
             self._waiting.update(engines)
             self._note.notify()
 

@@ -54,7 +54,11 @@ class Pipes:
                     yield self._folder / name
 
     def listen(self, heard: Callable[[str], None]) -> Callable[[], None] | None:
-        """Call `heard` with each engine that is announced, until the answer is called. None where pipes are not had."""
+        """Call `heard` with each engine that is announced, until the answer is called.
+
+        None where pipes are not had: then only what this process announces is heard.
+        """
+        stop = self._hearers.add(heard)
         with self._lock:
             if self._database is not None and self._folder is not None and self._pipe is None:
                 try:
@@ -63,7 +67,7 @@ class Pipes:
                     self._pipe = _Pipe(self._folder, mode, self._hearers.tell)
                 except OSError:  # the file system has none
                     return None
-        return self._hearers.add(heard)
+        return stop
 
     def close(self) -> None:
         """Hear nothing more."""

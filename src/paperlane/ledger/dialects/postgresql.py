@@ -160,6 +160,7 @@ class Postgresql:
         at = at.update_query_dict({"client_encoding": "utf8"})  # whatever the server's or the environment's is
         self.together: Together | None = run_together if psycopg.Pipeline.is_supported() else None
         self.briefly: Prepared | None = Prepared(sql(f"SET LOCAL lock_timeout = '{server.QUEUE}s'"))
+        self.promptly: Prepared | None = Prepared(sql("SET LOCAL lock_timeout = '1s'"))
         self.writer = server.engine_of(at, "READ COMMITTED")
         event.listen(self.writer, "connect", _begin)
         self.reader = server.engine_of(at, "AUTOCOMMIT")

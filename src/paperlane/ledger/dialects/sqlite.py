@@ -145,6 +145,7 @@ class Sqlite:
     clock = _NOW
     together: Together | None = None
     briefly: Prepared | None = None  # nobody waits longer than `_patiently`
+    promptly: Prepared | None = None
 
     def __init__(self, url: str) -> None:
         if dbapi2.sqlite_version_info < SAFE_VERSION:
