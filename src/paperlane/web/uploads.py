@@ -26,7 +26,6 @@ _HEAD = 4_096
 _FEED = 1 << 18
 _LONGEST_FIELD = 4_096
 _LONGEST_NAME = 255
-_MOST_HEADERS = 20
 _MOST_FIELDS = 30  # parts that are no files: some fields come once for each name
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 _LONGEST_UPLOAD = 43_200.0  # seconds: after twice as many, retention removes files that no task names
@@ -67,7 +66,6 @@ class _Part:
     """A file or a field that is arriving."""
 
     headers: dict[str, str] = field(default_factory=dict)
-    headers_seen: int = 0
     field_name: str = ""
     file_name: str | None = None
     writing: Writing | None = None
@@ -152,12 +150,11 @@ class _Receiver:
         self._check_header()
 
     def _check_header(self) -> None:
-        if len(self._header[0]) + len(self._header[1]) > _LONGEST_FIELD or self._part.headers_seen > _MOST_HEADERS:
+        if len(self._header[0]) + len(self._header[1]) > _LONGEST_FIELD:
             raise BadRequest("A part of the upload has too long a header.")
 
     def _header_end(self) -> None:
         name, value = self._header
-        self._part.headers_seen += 1
         self._part.headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
         self._header = [b"", b""]
 
