@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from paperlane.settings import Settings
 
 
-_NICE = 3
+_NICE = 8
 """By how much a service's workers step back behind it: people who upload or look wait for the service."""
 
 

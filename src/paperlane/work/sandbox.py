@@ -27,7 +27,7 @@ _READ_LIMIT = 1 << 20
 _LONGEST_MESSAGE = 200
 _DYING_SECONDS = 10.0
 _START_SECONDS = 60.0  # imports on a busy machine with a cold disk; what a step may take says nothing of that
-_NICE = 10
+_NICE = 15
 
 
 @dataclass(frozen=True, slots=True)
