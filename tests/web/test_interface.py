@@ -321,10 +321,12 @@ async def test_of_uploads_that_share_a_transaction_each_is_there_once_whatever_b
 
     monkeypatch.setattr(SqlLedger, "submit_many", committed_and_cut_off)
     submits = house.app.state.house.submits
-    going = [asyncio.create_task(house[who].post("/batches", files={"files": ("a.md", b"x")})) for who in ("ann",) * 3]
-    async with asyncio.timeout(60):
-        while len(submits._waiting) != 2:
-            await asyncio.sleep(0.001)
+    going: list[asyncio.Task[httpx.Response]] = []
+    for waiting in (0, 1, 2):
+        going.append(asyncio.create_task(house["ann"].post("/batches", files={"files": ("a.md", b"x")})))
+        async with asyncio.timeout(60):
+            while len(submits._waiting) != waiting or not submits._made:
+                await asyncio.sleep(0.001)
     may_go_on.set()
     assert [answer.status_code for answer in await asyncio.gather(*going)] == [500] * 3
     assert sizes == [1, 2]
@@ -339,10 +341,12 @@ async def test_an_upload_that_is_given_up_while_it_waits_for_others_keeps_its_ba
     monkeypatch.setattr(gathering, "_UNDER_WAY", 1)
     submits = house.app.state.house.submits
     with house.ledger.dialect.writer.connect():
-        going = [asyncio.create_task(house["ann"].post("/batches", files={"files": ("a.md", b"x")})) for _ in range(2)]
-        async with asyncio.timeout(60):
-            while len(submits._waiting) != 1:
-                await asyncio.sleep(0.001)
+        going: list[asyncio.Task[httpx.Response]] = []
+        for waiting in (0, 1):
+            going.append(asyncio.create_task(house["ann"].post("/batches", files={"files": ("a.md", b"x")})))
+            async with asyncio.timeout(60):
+                while len(submits._waiting) != waiting or not submits._made:
+                    await asyncio.sleep(0.001)
         for upload in going:
             upload.cancel()
         await asyncio.sleep(0)
