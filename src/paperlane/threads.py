@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,27 +15,17 @@ Takes = ParamSpec("Takes")
 
 
 _ARENA_MAX, _ARENAS = -8, 2  # of mallopt(3); few threads of ours allocate at the same time
-_TRIMS = 30.0  # seconds between two malloc_trim(3), which take some milliseconds each
 
 
-def keep_heaps_small() -> None:
-    """Let the threads of this process share two heaps, from now on, and give back what is free in them.
+def share_heaps() -> None:
+    """Let the threads of this process share two heaps, from now on.
 
     The C library of most Linux systems gives each thread one of its own, up to eight for each core, and what is free in
     one no other thread gets. With 1,000 tasks held, the service and two workers took 526 instead of 570 MB after five
-    minutes, and grew by 1.1 instead of 1.9 % a minute. It also keeps the pages that are free between others that are
-    not, though nobody may want them again.
+    minutes, and grew by 1.1 instead of 1.9 % a minute.
     """
-    with suppress(OSError, AttributeError, RuntimeError):  # another C library does as it likes; no thread can be had
-        library = ctypes.CDLL(None)
-        library.mallopt(_ARENA_MAX, _ARENAS)
-        Thread(target=_trim, args=(library.malloc_trim,), name="heaps", daemon=True).start()
-
-
-def _trim(heaps: Callable[[int], int]) -> None:
-    while True:
-        time.sleep(_TRIMS)
-        heaps(0)  # the lock of Python is not held meanwhile
+    with suppress(OSError, AttributeError):  # another C library shares them as it likes
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
 
 
 class Threads:

@@ -1,7 +1,6 @@
 """Threads under an event loop: a call that began is never overtaken by its caller's end, unless it is made apart."""
 
 import asyncio
-import platform
 import subprocess
 import sys
 import threading
@@ -9,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from paperlane import threads as threads_module
-from paperlane.threads import Threads, _trim, apart
+from paperlane.threads import Threads, apart
 
 
 @pytest.fixture
@@ -56,18 +54,6 @@ async def test_a_cancelled_caller_goes_on_only_when_its_call_has_ended(threads: 
     with pytest.raises(asyncio.CancelledError):
         await calling
     assert order == ["the call ended", "its caller cleaned up"]
-
-
-def test_heaps_are_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch):
-    given = iter([1, 0])
-    monkeypatch.setattr(threads_module, "_TRIMS", 0.0)
-    with pytest.raises(StopIteration):
-        _trim(lambda _: next(given))
-    code = "import threading; from paperlane.threads import keep_heaps_small; keep_heaps_small(); "
-    code += "print([thread.name for thread in threading.enumerate() if thread.daemon])"
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    if platform.libc_ver()[0] == "glibc":
-        assert ran.stdout == "['heaps']\n"
 
 
 async def test_apart_it_gives_what_the_call_gives():

@@ -22,9 +22,9 @@ def serve(
     """Run the service: API, page and worker processes. Ctrl-C and SIGTERM let running steps end first."""
     from paperlane import assembly, logs, serving
     from paperlane.telemetry import traced
-    from paperlane.threads import keep_heaps_small
+    from paperlane.threads import share_heaps
 
-    keep_heaps_small()
+    share_heaps()
     settings = made(host=host, port=port, workers=workers, data=data, database=database)
     logs.configure(settings)
 

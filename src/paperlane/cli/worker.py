@@ -36,7 +36,7 @@ def worker(
     from paperlane import assembly, logs
     from paperlane.carriers import CARRIED
     from paperlane.telemetry import traced
-    from paperlane.threads import keep_heaps_small
+    from paperlane.threads import share_heaps
     from paperlane.work.isolation import leave_terminal
 
     for option, given, whose in (("--stage", stage, "celery"), ("--shard", shard, "arq")):
@@ -52,7 +52,7 @@ def worker(
             hint=f"Name one of database, {', '.join(CARRIED)}.",
         )
     logs.configure(settings)
-    keep_heaps_small()
+    share_heaps()
     if supervised:
         os.nice(_NICE)
         leave_terminal()  # in the background there it would be stopped by its first word (`stty tostop`)
