@@ -29,9 +29,9 @@ class Held:
 
 
 RUNS: Mapping[str, Held] = {
-    "200": Held(200, 5),
-    "1000": Held(1_000, 5),
-    "1000, a worker killed every 20 s": Held(1_000, 5, 20),
+    "200": Held(200, 3),
+    "1000": Held(1_000, 8),  # workers grow until all their slots were used: for two medians, 4 minutes
+    "1000, a worker killed every 20 s": Held(1_000, 8, 20),
     "2000": Held(2_000, 3),
 }
 
