@@ -14,8 +14,8 @@ from paperlane.bench.people import Asked, Book
 from paperlane.errors import BadRequest
 
 NAMES = [
-    "creating a batch of 50", "tasks at once", "API", "task completion", "tasks lost", "tasks failed", "availability",
-    "recovery", "progress delay", "page response", "task creation", "database connections", "growth of memory",
+    "creating a batch of 50", "creating one in a rush", "tasks at once", "API", "task completion", "tasks lost",
+    "tasks failed", "availability", "recovery", "progress delay", "page response", "task creation", "database connections", "growth of memory",
     "light users' wait",
 ]  # fmt: skip
 BEGAN, HELD, ENDED = 1_000.0, 1_100.0, 1_400.0
@@ -51,6 +51,7 @@ def good() -> Seen:
     asked = [
         Asked(kind, HELD + n, took, 202 if kind == "batch" else 200) for kind, took in kinds.items() for n in range(200)
     ]
+    asked += [Asked("batch", BEGAN + n, 0.4, 202) for n in range(20)]
     tasks: dict[str, Any] = {}
     promised: dict[str, str] = {}
     for user in range(1, 21):
@@ -64,9 +65,9 @@ def good() -> Seen:
     )  # fmt: skip
 
 
-def slower(kind: str, seconds: float) -> Callable[[Seen], None]:
+def slower(kind: str, seconds: float, at: float = HELD) -> Callable[[Seen], None]:
     def change(seen: Seen) -> None:
-        seen.book.asked += [Asked(kind, HELD, seconds, 200)] * 100
+        seen.book.asked += [Asked(kind, at, seconds, 200)] * 100
 
     return change
 
@@ -113,6 +114,7 @@ def staying_down(seen: Seen) -> None:
 
 BREAK: dict[str, tuple[Callable[[Seen], None], str]] = {
     "slow batches": (slower("batch", 0.6), "creating a batch of 50"),
+    "slow batches in a rush": (slower("batch", 1.1, BEGAN), "creating one in a rush"),
     "fewer at once": (fewer, "tasks at once"),
     "slow lists": (slower("list", 1.1), "API"),
     "slow pages": (slower("page", 2.1), "page response"),

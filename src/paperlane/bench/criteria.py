@@ -61,7 +61,7 @@ class Judged:
 def judged(seen: Seen) -> Sequence[Judged]:
     """Every criterion, in the order of the requirements."""
     return [
-        _creating(seen), _at_once(seen), _api(seen), _completion(seen), _lost(seen), _failed(seen),
+        _creating(seen), _rushing(seen), _at_once(seen), _api(seen), _completion(seen), _lost(seen), _failed(seen),
         _available(seen), _recovery(seen), _progress(seen), _pages(seen), _created(seen),
         _connections(seen), _memory(seen), _waits(seen),
     ]  # fmt: skip
@@ -72,10 +72,18 @@ def _of(values: Sequence[float], share: float) -> float | None:
 
 
 def _creating(seen: Seen) -> Judged:
-    took = seen.book.seconds("batch")
+    took = seen.book.seconds("batch", since=seen.held)
     usual = f", P50 {percentile(took, 0.5):.3f} s" if took else ""
-    said = f"P95 of {len(took)} uploads of 50 documents, also while the queue was filled{usual}"
+    said = f"P95 of {len(took)} uploads of 50 documents while the load was held{usual}"
     return Judged("creating a batch of 50", "s", "<", 0.5, 0.1, _of(took, 0.95), said)
+
+
+def _rushing(seen: Seen) -> Judged:
+    """What is promised of any answer: all users come at the same moment, and every slot gets a task."""
+    took = seen.book.seconds("batch", until=seen.held)
+    usual = f", P50 {percentile(took, 0.5):.3f} s" if took else ""
+    said = f"P95 of {len(took)} uploads of 50 documents while all users filled the queue at once{usual}"
+    return Judged("creating one in a rush", "s", "<", 1.0, 0.5, _of(took, 0.95), said)
 
 
 def _held_looks(seen: Seen) -> Sequence[Look]:

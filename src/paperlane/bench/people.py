@@ -64,9 +64,9 @@ class Book:
     asked: list[Asked] = field(default_factory=list)
     delays: list[tuple[float, float]] = field(default_factory=list)
 
-    def seconds(self, *kinds: str, since: float = -math.inf) -> Sequence[float]:
+    def seconds(self, *kinds: str, since: float = -math.inf, until: float = math.inf) -> Sequence[float]:
         """How long the answers of these kinds took; what nobody answered took no time that tells anything."""
-        return [one.seconds for one in self.asked if one.kind in kinds and one.served and one.at >= since]
+        return [one.seconds for one in self.asked if one.kind in kinds and one.served and since <= one.at < until]
 
 
 @dataclass(slots=True)
