@@ -170,7 +170,9 @@ def model_tokens(connection: Connection, user: UserId) -> int | None:
 
 
 def _terms(row: Row[*tuple[object, ...]]) -> Terms | None:
-    return None if row.user_id is None else Terms(row.max_running, row.weight, row.engine, bool(row.paused))
+    if row.user_id is None:
+        return None
+    return Terms(row.own_limit or row.max_running, row.weight, row.engine, bool(row.paused))
 
 
 def first_at(connection: Connection) -> float | None:
