@@ -1,6 +1,9 @@
 """What there is to choose from."""
 
-from paperlane.errors import BadRequest
+from collections.abc import Collection
+
+from paperlane.errors import BadRequest, Conflict
+from paperlane.ledger import Ledger
 
 ENGINES = ("database", "inline", "pool", "arq", "celery", "rq")
 
@@ -9,6 +12,19 @@ def check_engine(name: str) -> None:
     """BadRequest for an engine that there is not."""
     if name not in ENGINES:
         raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose one of {', '.join(ENGINES)}.")
+
+
+def check_served(ledger: Ledger, engines: Collection[str]) -> None:
+    """Conflict where one of these engines, that users shall be given to, has no live worker."""
+    if not engines:
+        return
+    served = {member.engine for member in ledger.members() if member.live}
+    if unserved := sorted(set(engines) - served):
+        raise Conflict(
+            f"No worker of {' and '.join(unserved)} is running, so their tasks would wait.",
+            code="engine_unserved",
+            hint='Start one first; or insist with --force ("force": true over HTTP).',
+        )
 
 
 def check_priority(priority: int) -> None:
