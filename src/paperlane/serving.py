@@ -194,10 +194,10 @@ async def serve(
             return
         kept.callback(ledger.close)
         kept.enter_context(following(ledger))
-        # apart: what a dead worker held must not wait until old tasks are removed
-        threads, burying = Threads("serve"), Threads("bury")
-        kept.callback(threads.close)
-        kept.callback(burying.close)
+        # apart: what a dead worker held, and a flag, must not wait until old tasks are removed
+        threads, burying, flags = Threads("serve"), Threads("bury"), Threads("flags")
+        for apart in (threads, burying, flags):
+            kept.callback(apart.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
         secret, receiver = secret_of(settings), Receiver.of(settings)
         desk = open_desk(settings, ledger)
@@ -228,7 +228,7 @@ async def serve(
             supervisor = partial(Supervisor, command, settings.workers, partial(bury, ledger, burying), where)
             crew = Crew(supervisor, settings.grace_seconds + _LAST_WORDS, running)
             places = Places(open_blobs(settings), open_results(settings))
-            running.create_task(_roll_out(desk.rollout, threads, crew, stop))
+            running.create_task(_roll_out(desk.rollout, flags, crew, stop))
             answers_kept = settings.keep_answers_days * _DAY
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns, answers_kept)
             running.create_task(house)

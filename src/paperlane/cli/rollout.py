@@ -98,7 +98,7 @@ def change(
     whose = f"of the users in {group}" if group else "of the users"
     typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
     if not is_queued:
-        typer.echo("paperlane: Their tasks go on on inline: use_database_queue is off.", err=True)
+        typer.echo("paperlane: Their tasks stay on inline: use_database_queue is off.", err=True)
 
 
 @app.command()
@@ -131,6 +131,8 @@ def flag(
     use_database_queue (off: all tasks run on inline), use_worker_pool (off: serve has no worker processes),
     use_user_semaphore (off: users are bounded by the system's limit only). Each is on until it is switched off.
     """
+    from paperlane.rollout.flags import named
+
     if (on := _STATES.get(state.lower())) is None:
         raise BadRequest(f"A flag cannot be {state!r}.", hint="Say on or off.")
     with desk_in(context, data, database) as desk:
@@ -140,10 +142,8 @@ def flag(
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        typer.echo(
-            f"{' and '.join(changed.flags) or 'The flag'} {'is' if changed else 'was'} {state.lower()}"
-            f"{'' if changed else ' before'}: {_moved(moved)}."
-        )
+        became = f"is {state.lower()}" if changed else f"was {state.lower()} before"
+        typer.echo(f"{named(name)} {became}: {_moved(moved)}.")
     _tell(told["unserved"])
 
 
