@@ -239,7 +239,7 @@ class RollOut:
     def _engines(self, connection: Connection) -> Callable[[UserId, str, str], str]:
         """What tells a user's engine, by id, group and an engine of their own, as rules and flags are now."""
         if not flags.is_on(connection, DATABASE_QUEUE):
-            return lambda *_: UNQUEUED
+            return lambda _user, _group, _pinned: UNQUEUED
         in_force = rules.in_force(connection)
         return lambda user, group, pinned: engine_of(user, group, pinned, in_force, self.usual)
 
