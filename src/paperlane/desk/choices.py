@@ -1,9 +1,11 @@
 """What there is to choose from."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 
 from paperlane.errors import BadRequest, Conflict
 from paperlane.ledger import Ledger
+from paperlane.rollout import flags
 
 ENGINES = ("database", "inline", "pool", "arq", "celery", "rq")
 
@@ -14,12 +16,15 @@ def check_engine(name: str) -> None:
         raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose one of {', '.join(ENGINES)}.")
 
 
+def serving(ledger: Ledger) -> Mapping[str, int]:
+    """How many live workers serve each engine; without those that `serve` ends, while it shall have none."""
+    has_pool = ledger.read(lambda connection: flags.is_on(connection, flags.WORKER_POOL))
+    return Counter(one.engine for one in ledger.members() if one.live and (has_pool or not one.supervised))
+
+
 def check_served(ledger: Ledger, engines: Collection[str]) -> None:
     """Conflict where one of these engines, that users shall be given to, has no live worker."""
-    if not engines:
-        return
-    served = {member.engine for member in ledger.members() if member.live}
-    if unserved := sorted(set(engines) - served):
+    if engines and (unserved := sorted(set(engines) - serving(ledger).keys())):
         raise Conflict(
             f"No worker of {' and '.join(unserved)} is running, so their tasks would wait.",
             code="engine_unserved",

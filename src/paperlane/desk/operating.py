@@ -1,13 +1,12 @@
 """What operates the queue: how much runs at once, on which engine for whom."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection
 
 from paperlane.clock import Clock
-from paperlane.desk.choices import check_engine, check_served
+from paperlane.desk.choices import check_engine, check_served, serving
 from paperlane.desk.rights import check_looks, only_own
 from paperlane.desk.trail import Trail, id_of
 from paperlane.errors import BadRequest
@@ -23,7 +22,10 @@ from paperlane.rollout.rules import Rule
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """An engine with how many users it carries, for how many of these it was chosen alone, and its live workers."""
+    """An engine with how many users it carries, for how many of these it was chosen alone, and its live workers.
+
+    Workers that `serve` ends, while the flag `use_worker_pool` is off, are not among these.
+    """
 
     engine: str
     users: int
@@ -82,7 +84,7 @@ class Operating:
     def rolled_out(self, by: Account | None) -> RolledOut:
         """What was rolled out and which flags are on, for who sees all."""
         check_looks(by)
-        served = Counter(member.engine for member in self.ledger.members() if member.live)
+        served = serving(self.ledger)
 
         def ask(connection: Connection) -> RolledOut:
             carried = accounts.by_engine(connection)
@@ -92,7 +94,7 @@ class Operating:
                 rules.in_force(connection),
                 list(flags.standing(connection).values()),
                 [
-                    Carried(engine, *carried.get(engine, (0, 0)), served[engine])
+                    Carried(engine, *carried.get(engine, (0, 0)), served.get(engine, 0))
                     for engine in sorted({usual, *carried, *served})
                 ],
                 settled=False,

@@ -26,7 +26,7 @@ _IS_ON = Prepared(_is_on.with_for_update(read=True))
 
 def is_in_use(writing: Writing) -> bool:
     """Do limits of users' own bound their lanes? Nobody switches that before this transaction has ended."""
-    return bool(writing.soon(_IS_ON).value())
+    return writing.soon(_IS_ON).value() != 0
 
 
 def bounds_of_new(writing: Writing, limit: int) -> Mapping[str, int]:
@@ -42,6 +42,6 @@ def keep(writing: Writing, users: Sequence[int], limit: int | None) -> None:
 
 def unlike(connection: Connection, after: int, most: int) -> Sequence[int]:
     """The next users after this one whose lanes are not as the flag says."""
-    is_other = lanes.c.own_limit > 0 if connection.scalar(_is_on) else lanes.c.own_limit == 0
+    is_other = lanes.c.own_limit > 0 if connection.scalar(_is_on) != 0 else lanes.c.own_limit == 0
     asked = select(lanes.c.user_id).where(lanes.c.user_id > after, is_other)
     return connection.scalars(asked.order_by(lanes.c.user_id).limit(most)).all()

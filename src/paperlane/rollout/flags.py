@@ -49,7 +49,7 @@ def standing(connection: Connection) -> Mapping[str, Flag]:
 
 def is_on(connection: Connection, name: str) -> bool:
     """Is this one on?"""
-    return bool(connection.scalar(select(flags.c.is_on).where(flags.c.name == name)))
+    return connection.scalar(select(flags.c.is_on).where(flags.c.name == name)) != 0
 
 
 def switch(connection: Connection, to: Mapping[str, bool], now: float, by: UserId) -> Mapping[str, bool]:
