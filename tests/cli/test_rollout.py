@@ -131,7 +131,9 @@ def test_flags_are_switched_and_shown(anns: Path):
     assert done.stdout == "rq carries 100 % of the users: 0 users were moved.\n"
     assert done.stderr == "paperlane: Their tasks stay on inline: use_database_queue is off.\n"
     assert flag("use-database-queue", "off") == "use_database_queue was off before: 0 users were moved.\n"
+    assert flag("use_user_semaphore", "off") == "use_user_semaphore is off: 0 users were moved.\n"
+    assert told[1:] == ["", ""]
     found = json.loads(flag("USE-DATABASE-QUEUE", "ON", "--force", "--json"))
-    assert found["flags"] == dict.fromkeys(FLAGS, True)
+    assert found["flags"] == {**dict.fromkeys(FLAGS, True), "use_user_semaphore": False}
     assert found["settled"]
     assert engines(anns) == {"ann": "rq"}

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 from tests.conftest import EVERY_KIND, Service, until
 from tests.ledger.invariants import check_invariants
-from tests.service.test_service import ended, upload
+from tests.service.test_service import SLOW, ended, upload
 
 from paperlane.assembly import open_desk, open_ledger
 from paperlane.desk import Desk
@@ -100,6 +100,28 @@ def test_flags_are_followed_while_it_runs(new_service: Callable[..., Service]):
         assert {task["engine"] for task in ended(ann, batches[-1])} == {"database"}
         assert {task["status"] for batch in batches for task in ended(ann, batch)} == {"completed"}
         for task in desk.ledger.tasks(limit=100):
+            assert [event.kind for event in desk.ledger.events(task.id)].count("completed") == 1
+        check_invariants(desk.ledger)  # type: ignore[arg-type]
+
+
+@EVERY_KIND
+def test_what_workers_ran_that_were_switched_off_goes_on_once_they_are_on_again(new_service: Callable[..., Service]):
+    """They hand back what they cannot end in time, and that uses up no try."""
+    service = new_service(workers=1, grace_seconds=0.5, slots=4)
+    ann, admin = service.user("ann"), service.user("ada", Role.ADMIN)
+    with desk_of(service) as desk:
+        batch = upload(ann, *[SLOW] * 12)
+        until(lambda: any(task.state == "running" for task in desk.ledger.tasks(limit=100)))
+        answer = admin.put("rollout", json={"flags": {"use_worker_pool": False}}).json()
+        assert answer["unserved"] == ["database"]
+        until(lambda: not service.workers())
+        left = [task for task in desk.ledger.tasks(limit=100) if not task.state.ended]
+        assert left
+        assert all(task.state in {"ready", "waiting"} for task in left)
+        assert admin.put("rollout", json={"flags": {"use_worker_pool": True}}).status_code == 200
+        assert {task["status"] for task in ended(ann, batch)} == {"completed"}
+        for task in desk.ledger.tasks(limit=100):
+            assert task.attempt == 1
             assert [event.kind for event in desk.ledger.events(task.id)].count("completed") == 1
         check_invariants(desk.ledger)  # type: ignore[arg-type]
 

@@ -131,7 +131,7 @@ def flag(
     use_database_queue (off: all tasks run on inline), use_worker_pool (off: serve has no worker processes),
     use_user_semaphore (off: users are bounded by the system's limit only). Each is on until it is switched off.
     """
-    from paperlane.rollout.flags import named
+    from paperlane.rollout.flags import WORKER_POOL, named
 
     if (on := _STATES.get(state.lower())) is None:
         raise BadRequest(f"A flag cannot be {state!r}.", hint="Say on or off.")
@@ -144,7 +144,8 @@ def flag(
     else:
         became = f"is {state.lower()}" if changed else f"was {state.lower()} before"
         typer.echo(f"{named(name)} {became}: {_moved(moved)}.")
-    _tell(told["unserved"])
+    if moved or changed.flags.get(WORKER_POOL) is False:
+        _tell(told["unserved"])
 
 
 def _tell(unserved: "Sequence[str]") -> None:
