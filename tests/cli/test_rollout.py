@@ -127,6 +127,9 @@ def test_flags_are_switched_and_shown(anns: Path):
     shown = paperlane("rollout", "--data", anns).stdout.splitlines()
     assert shown[-1] == "All tasks run on inline, whatever was rolled out, until use_database_queue is on."
     assert shown[-5].split() == ["use_database_queue", "no"]
+    findings = json.loads(paperlane("doctor", "--json", "--data", anns).stdout)
+    (finding,) = [one for one in findings if "flags" in one.values()]
+    assert any("off: use_database_queue;" in str(value) for value in finding.values())
     done = paperlane("rollout", "set", "rq", 100, "--force", "--data", anns)
     assert done.stdout == "rq carries 100 % of the users: 0 users were moved.\n"
     assert done.stderr == "paperlane: Their tasks stay on inline: use_database_queue is off.\n"
