@@ -18,7 +18,7 @@ from paperlane.migrations import migrate
 KINDS = ("sqlite file", "postgresql", "mariadb")
 IN_MEMORY = "sqlite memory"  # the same dialect without a file: for what must be fast, and where it may differ
 SERVERS: dict[str, Callable[[], servers.Server]] = {"postgresql": servers.postgresql, "mariadb": servers.mariadb}
-_KEPT = {"alembic_version", "system", "chores", "backlog"}
+_KEPT = {"alembic_version", "system", "chores", "backlog", "flags"}
 
 
 @dataclass
@@ -156,6 +156,7 @@ def _empty(engine: Engine, tables: Sequence[str]) -> None:
             connection.execute(text(f"DELETE FROM {table}"))
         connection.execute(text("UPDATE system SET max_running = NULL, repairs = 0"))
         connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))
+        connection.execute(text("UPDATE flags SET is_on = 1, set_at = 0, set_by = 0, changes = 0, settled = 0"))
 
 
 def run(url: str, statements: Sequence[str]) -> None:

@@ -27,7 +27,8 @@ TESTS = (
     *(*_QUIET, "tests/ledger", "--ignore", "tests/ledger/test_mutants.py"),
     *("-k", "not memory and not postgresql and not mariadb and not no_story"),
 )
-LOCKS = (*_QUIET, *(f"tests/ledger/test_{of}.py" for of in ("concurrency", "retention", "unknown_commits")))
+_LOCKING = ("concurrency", "retention", "semaphore", "unknown_commits")
+LOCKS = (*_QUIET, *(f"tests/ledger/test_{of}.py" for of in _LOCKING))
 """What is asked of those that survive the others: it starts real servers."""
 
 

@@ -449,6 +449,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "audit engine resumed": ("engine resumed", "恢复引擎"),
     "audit limit changed": ("system limit changed", "更改全系统上限"),
     "audit rollout": ("roll-out", "发布规则"),
+    "audit flag switched": ("flag switched", "切换开关"),
     "audit rollout taken back": ("roll-out taken back", "撤回发布规则"),
     "audit task cancelled": ("task cancelled", "取消任务"),
     "audit task replayed": ("task started again", "重新开始任务"),
@@ -860,7 +861,24 @@ CODES: Mapping[str, Told] = {
             "No worker of the engine is running, so their tasks would wait.",
             "该引擎没有运行中的工作进程，任务将一直等待。",
         ),
-        ("Start one first; or insist with --force.", "请先启动一个，或使用 --force 强制执行。"),
+        (
+            'Start one first; or insist with --force ("force": true over HTTP).',
+            '请先启动一个，或使用 --force 强制执行（HTTP 接口用 "force": true）。',
+        ),
+    ),
+    "rollout_changed": Told(
+        ("Another roll-out is the newest one by now.", "最新的发布规则已是另一条。"),
+        (
+            "Look at the roll-outs again, and take back the newest one first.",
+            "请重新查看发布规则，先撤回最新的一条。",
+        ),
+    ),
+    "unknown_flag": Told(
+        ("There is no such flag.", "没有这个开关。"),
+        (
+            "Choose one of use_database_queue, use_worker_pool, use_user_semaphore.",
+            "请选择 use_database_queue、use_worker_pool 或 use_user_semaphore。",
+        ),
     ),
     "nothing_rolled_out": Told(
         ("There is no roll-out to take back.", "没有可以撤回的发布规则。"),

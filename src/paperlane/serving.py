@@ -36,22 +36,23 @@ from paperlane.ledger import Ledger
 from paperlane.machine import Machine
 from paperlane.monitor.watching import watch
 from paperlane.monitor.webhook import Receiver
-from paperlane.patience import Stopped, patiently
+from paperlane.patience import Patience, Stopped, patiently
 from paperlane.retention import Places, keep_house
 from paperlane.rollout import RollOut
-from paperlane.scheduling.pace import every
+from paperlane.rollout.flags import WORKER_POOL
+from paperlane.scheduling.pace import every, pause
 from paperlane.settings import Settings
 from paperlane.telemetry import following
 from paperlane.threads import Threads
 from paperlane.web.app import create_app
 from paperlane.web.gate import Gate
 from paperlane.web.impatience import Impatient
-from paperlane.work.supervisor import Supervisor
+from paperlane.work.supervisor import Crew, Supervisor
 
 log = structlog.get_logger(__name__)
 
 _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
-_LOOK_FOR_ROLL_OUTS = 60.0  # seconds
+_LOOK_FOR_ROLL_OUTS = 1.0  # seconds: so soon a flag is followed here
 _USUAL_POOL = 10  # slots of the engine `pool`, where it is the default one
 _GOODBYE = 5  # seconds that open requests get at the end
 _DAY = 86_400.0
@@ -193,10 +194,10 @@ async def serve(
             return
         kept.callback(ledger.close)
         kept.enter_context(following(ledger))
-        # apart: what a dead worker held must not wait until old tasks are removed
-        threads, burying = Threads("serve"), Threads("bury")
-        kept.callback(threads.close)
-        kept.callback(burying.close)
+        # apart: what a dead worker held, and a flag, must not wait until old tasks are removed
+        threads, burying, flags = Threads("serve"), Threads("bury"), Threads("flags")
+        for apart in (threads, burying, flags):
+            kept.callback(apart.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
         secret, receiver = secret_of(settings), Receiver.of(settings)
         desk = open_desk(settings, ledger)
@@ -224,10 +225,10 @@ async def serve(
             command = _worker_command(settings, of_each_worker)
             # not on the command line, which everybody on this machine can read: it may hold a password
             where = {"PAPERLANE_DATABASE_URL": settings.database}
-            supervisor = Supervisor(command, settings.workers, partial(bury, ledger, burying), where)
-            running.create_task(supervisor.run(stop, settings.grace_seconds + _LAST_WORDS))
+            supervisor = partial(Supervisor, command, settings.workers, partial(bury, ledger, burying), where)
+            crew = Crew(supervisor, settings.grace_seconds + _LAST_WORDS, running)
             places = Places(open_blobs(settings), open_results(settings))
-            running.create_task(_roll_out(desk.rollout, threads, stop))
+            running.create_task(_roll_out(desk.rollout, flags, crew, stop))
             answers_kept = settings.keep_answers_days * _DAY
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns, answers_kept)
             running.create_task(house)
@@ -235,19 +236,27 @@ async def serve(
             gate.open(app)
             announce(url, first_sign_in or "")
             await stop.wait()
+            crew.want(wanted=False)
             server.should_exit = True
 
 
-async def _roll_out(rollout: RollOut, threads: Threads, stop: asyncio.Event) -> None:
-    """Bring lanes where roll-outs say, in place of who set one and died before all were there."""
+async def _roll_out(rollout: RollOut, threads: Threads, crew: Crew, stop: asyncio.Event) -> None:
+    """Follow flags, and bring lanes where roll-outs say, in place of who set one and died before all were there."""
+    patience = Patience()
     async for _ in every(_LOOK_FOR_ROLL_OUTS, stop):
         try:
+            has_workers = await threads(rollout.uses, WORKER_POOL)
+            if not stop.is_set():
+                crew.want(wanted=has_workers)
             if moved := await threads(lambda: sum(rollout.settle())):
                 log.info("users were moved by a roll-out", users=moved)
+            patience.worked()
         except Unavailable as error:
             log.warning("a roll-out waits", why=error.message)
+            await pause(patience.wait(), stop)
         except Exception:
             log.exception("a roll-out failed")
+            await pause(patience.wait(), stop)
 
 
 def _shown(host: str) -> str:

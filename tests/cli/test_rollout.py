@@ -8,7 +8,13 @@ from tests.cli.test_commands import paperlane
 
 from paperlane.assembly import open_ledger
 from paperlane.model.tasks import WorkerId
+from paperlane.rollout.flags import FLAGS
 from paperlane.settings import Settings
+
+UNSERVED = (
+    "paperlane: No worker of inline is running, so their tasks would wait. Start one first; or insist with --force"
+    ' ("force": true over HTTP).\n'
+)
 
 
 def engines(data: Path) -> dict[str, str]:
@@ -27,8 +33,10 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
     assert engines(anns) == {"ann": "inline"}
     assert json.loads(rollout("--json")) == {
         "usual": "database",
+        "flags": {"use_database_queue": True, "use_worker_pool": True, "use_user_semaphore": True},
         "rules": [
             {
+                "id": 1,
                 "engine": "inline",
                 "percent": 100.0,
                 "group": None,
@@ -37,14 +45,16 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
             }
         ],
         "engines": [
-            {"engine": "database", "users": 0, "of_their_own": 0},
-            {"engine": "inline", "users": 1, "of_their_own": 0},
+            {"engine": "database", "users": 0, "of_their_own": 0, "workers": 0},
+            {"engine": "inline", "users": 1, "of_their_own": 0, "workers": 0},
         ],
+        "unserved": ["inline"],
         "settled": True,
     }
     shown = rollout().splitlines()
     assert shown[0].split() == ["engine", "percent", "group", "set_at", "set_by"]
     assert shown[1].split()[:3] == ["inline", "100.0", "everybody"]
+    assert [line.split() for line in shown[-3:]] == [[name, "yes"] for name in FLAGS]
     with closing(open_ledger(Settings(data=anns))) as ledger:
         ledger.register(WorkerId("w"), "database", "here", 1, 2)
     assert rollout("rollback") == "Taken back: inline, 100 %; 1 user was moved.\n"
@@ -61,11 +71,14 @@ def test_going_back_to_an_engine_without_workers_is_done_and_told(anns: Path):
 
 
 def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):
-    paperlane("user", "set", "ann", "--engine", "inline", "--data", anns)
+    refused = paperlane("user", "set", "ann", "--engine", "inline", "--data", anns)
+    assert (refused.returncode, refused.stderr) == (2, UNSERVED)
+    paperlane("user", "set", "ann", "--engine", "inline", "--force", "--data", anns)
     assert json.loads(paperlane("rollout", "--json", "--data", anns).stdout)["engines"][1] == {
         "engine": "inline",
         "users": 1,
         "of_their_own": 1,
+        "workers": 0,
     }
     paperlane("user", "set", "ann", "--engine", "auto", "--data", anns)
     assert engines(anns) == {"ann": "database"}
@@ -79,17 +92,51 @@ def test_what_makes_no_sense_is_said_in_one_sentence(anns: Path):
         ),
         (
             ("set", "inline", 1),
-            (
-                "paperlane: No worker of inline is running, so their tasks would wait. Start one first; or insist with"
-                " --force.\n"
-            ),
+            UNSERVED,
         ),
         (("set", "inline", 101), "paperlane: 101 is no percentage. Give a number from 0 to 100.\n"),
         (
             ("set", "inline", 5, "--group", "gone"),
             "paperlane: Nobody is in a group 'gone'. See: paperlane user list.\n",
         ),
+        (
+            ("flag", "use_magic", "on"),
+            f"paperlane: There is no flag 'use_magic'. Choose one of {', '.join(FLAGS)}.\n",
+        ),
+        (("flag", "use_worker_pool", "perhaps"), "paperlane: A flag cannot be 'perhaps'. Say on or off.\n"),
+        (("flag", "use_database_queue", "off"), UNSERVED),
         (("rollback",), "paperlane: There is no roll-out to take back. See: paperlane rollout.\n"),
     ):
         done = paperlane("rollout", *arguments, "--data", anns)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_flags_are_switched_and_shown(anns: Path):
+    def flag(*arguments: object) -> str:
+        done = paperlane("rollout", "flag", *arguments, "--data", anns)
+        assert done.returncode == 0, done.stderr
+        told.append(done.stderr)
+        return done.stdout
+
+    told: list[str] = []
+    assert flag("use_database_queue", "off", "--force") == "use_database_queue is off: 1 user was moved.\n"
+    assert told == [
+        "paperlane: No worker of inline is running, so its users' tasks wait. Start one, or roll out another engine.\n"
+    ]
+    assert engines(anns) == {"ann": "inline"}
+    shown = paperlane("rollout", "--data", anns).stdout.splitlines()
+    assert shown[-1] == "All tasks run on inline, whatever was rolled out, until use_database_queue is on."
+    assert shown[-5].split() == ["use_database_queue", "no"]
+    findings = json.loads(paperlane("doctor", "--json", "--data", anns).stdout)
+    (finding,) = [one for one in findings if "flags" in one.values()]
+    assert any("off: use_database_queue;" in str(value) for value in finding.values())
+    done = paperlane("rollout", "set", "rq", 100, "--force", "--data", anns)
+    assert done.stdout == "rq carries 100 % of the users: 0 users were moved.\n"
+    assert done.stderr == "paperlane: Their tasks stay on inline: use_database_queue is off.\n"
+    assert flag("use-database-queue", "off") == "use_database_queue was off before: 0 users were moved.\n"
+    assert flag("use_user_semaphore", "off") == "use_user_semaphore is off: 0 users were moved.\n"
+    assert told[1:] == ["", ""]
+    found = json.loads(flag("USE-DATABASE-QUEUE", "ON", "--force", "--json"))
+    assert found["flags"] == {**dict.fromkeys(FLAGS, True), "use_user_semaphore": False}
+    assert found["settled"]
+    assert engines(anns) == {"ann": "rq"}

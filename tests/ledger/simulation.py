@@ -30,7 +30,7 @@ _OFTEN = (
 _SOMETIMES = ("beat", "sweep", "hire", "hire", "tell", "cancel", "replay", "unsure_commit") * 3
 _SELDOM = (
     "late", "look", "submit_again", "submit_again", "freeze", "thaw", "thaw", "kill", "kill", "leave", "drop", "flush",
-    "hand_back", "limit", "weigh", "move_lane", "pause", "pause", "system", "jump", "jump", "restart",
+    "hand_back", "limit", "semaphore", "weigh", "move_lane", "pause", "pause", "system", "jump", "jump", "restart",
     "upgrade", "split", "split", "split", "lose_file", "disk_fails", "add_schedule", "add_schedule", "change_schedule",
     "remove_schedule", "fire", "fire", "keep_house", "keep_house",
 )  # fmt: skip

@@ -285,6 +285,27 @@ def test_what_is_kept_since_before_counts_once_for_each_file(dialect: Dialect):
     assert [tuple(row) for row in sizes] == [("a", 5), ("gone", 0)]
 
 
+def test_flags_are_on_after_the_migration_and_limits_hold_again_before_it(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0027")
+    with dialect.writer.begin() as connection:
+        for user, limit in ((1, 5), (2, 7)):
+            row = f"({user}, 'database', {limit}, 1, 0, 0, 0)"
+            into = "lanes (user_id, engine, max_running, weight, running, ready, vtime)"
+            connection.execute(text(f"INSERT INTO {into} VALUES {row}"))
+    go(dialect, command.upgrade, "head")
+    with dialect.writer.begin() as connection:
+        flags = connection.execute(text("SELECT name, is_on, changes, settled FROM flags ORDER BY name")).all()
+        assert [tuple(row) for row in flags] == [
+            (name, 1, 0, 0) for name in ("use_database_queue", "use_user_semaphore", "use_worker_pool")
+        ]
+        connection.execute(text("UPDATE lanes SET own_limit = max_running, max_running = 1000000 WHERE user_id = 1"))
+    go(dialect, command.downgrade, "0027")
+    with dialect.reader.connect() as connection:
+        limits = connection.execute(text("SELECT max_running FROM lanes ORDER BY user_id")).scalars().all()
+    assert limits == [5, 7]
+
+
 def test_each_file_is_named_for_its_revision():
     known = ScriptDirectory.from_config(upgrading.config())
     assert [made.revision for made in known.walk_revisions()] == [*reversed(migrations.revisions())]

@@ -46,6 +46,7 @@ from paperlane.model.tasks import (
     WorkerId,
     Yielded,
 )
+from paperlane.rollout import flags
 
 SLOTS = 4
 SYSTEM = 12
@@ -192,6 +193,7 @@ class World:
         self.faults = 0
         self.jumps = 0
         self.system_limit = SYSTEM
+        self.limits: dict[int, set[int]] = {user: {3} for user in range(1, USERS + 1)}  # what each user's own may be
         for user in range(1, USERS + 1):
             engine = "database" if user % 2 else "pushed"
             self.ledger.lane(UserId(user), max_running=3, weight=float(user), engine=engine)
@@ -332,7 +334,20 @@ class World:
         self.channels = self.random.choice(CHANNELS)
 
     def limit(self) -> None:
-        self.ledger.lane(UserId(self.random.randint(1, USERS)), max_running=self.random.choice([1, 1, 2, 3, 5]))
+        user, limit = UserId(self.random.randint(1, USERS)), self.random.choice([1, 1, 2, 3, 5])
+        self.limits[user].add(limit)  # it may be, where no answer comes
+        self.ledger.lane(user, max_running=limit)
+        self.limits[user] = {limit}
+
+    def semaphore(self) -> None:
+        """Users' own limits are switched off or on; and who switched may die before all lanes follow."""
+        self._switch(on=self.random.random() < 0.5)
+        after: UserId | None = UserId(0)
+        while after is not None and self.random.random() < 0.8:
+            _, after = self.ledger.bound(after, most=2)
+
+    def _switch(self, *, on: bool) -> None:
+        self.ledger.write(lambda connection: flags.switch(connection, {flags.USER_SEMAPHORE: on}, 0.0, UserId(0)))
 
     def weigh(self) -> None:
         self.ledger.lane(UserId(self.random.randint(1, USERS)), weight=self.random.choice([0.5, 1.0, 2.0, 4.0]))
@@ -719,7 +734,12 @@ class World:
         self.flying.clear()
         self.workers.clear()
         self.ledger.limit(None)
-        for user in range(1, USERS + 1):
+        self._switch(on=True)
+        while self.ledger.bound(UserId(0))[0]:
+            pass
+        for user, limits in self.limits.items():
+            limit = self.sees.lanes[user].limit
+            self.sees.expect(limit in limits, "4: the limit of user", user, "came back as", limit, "and was", limits)
             self.ledger.lane(UserId(user), max_running=3, paused=False)
         for engine in ("database", "pushed"):
             self.ledger.pause(engine, paused=False)

@@ -1,23 +1,19 @@
 """An engine is rolled out by percent and by group, sticky for each user, and taken back."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 from sqlalchemy import select
 from tests.conftest import EVERY_KIND
 
-from paperlane import assembly, rollout
+from paperlane import rollout
 from paperlane.desk import Desk
-from paperlane.errors import BadRequest, Conflict
+from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.model.tasks import UserId, WorkerId
 from paperlane.records.accounts import Account, Role, by_engine, terms, with_terms
 from paperlane.records.schema import audit
 from paperlane.rollout import engine_of, engines_of_new, place_of
 from paperlane.rollout.rules import Rule
-from paperlane.settings import Settings
 
 EVERYBODY = [UserId(n) for n in range(1, 2_001)]
 
@@ -65,13 +61,6 @@ class TestWhose:
         assert engine_of(UserId(1), "", "e", [rule("b", 100)], "a") == "e"
 
 
-@pytest.fixture
-def desk(new_database: Callable[[], str], tmp_path: Path) -> Iterator[Desk]:
-    settings = Settings(data=tmp_path, database_url=new_database())
-    with closing(assembly.open_ledger(settings)) as ledger:
-        yield assembly.open_desk(settings, ledger)
-
-
 def made(desk: Desk, count: int, group: str = "") -> list[Account]:
     there = len(desk.accounts.users())
     return [desk.accounts.add_user(None, f"user{there + n}", Role.USER, group, None, None) for n in range(count)]
@@ -104,7 +93,9 @@ class TestRollingOut:
             a.name: "inline" if place_of(a.id) < 40 else "database" for a in accounts
         }
         assert set_out(desk, "inline", 100) == 20 - moved
-        assert desk.operating.roll_back(None).percent == 100
+        undone = desk.operating.roll_back(None)
+        assert undone is not None
+        assert undone.percent == 100
         assert sum(desk.rollout.settle()) == 20 - moved
         desk.operating.roll_back(None)
         assert sum(desk.rollout.settle()) == moved
@@ -133,7 +124,10 @@ class TestRollingOut:
 
     def test_an_engine_of_ones_own_stays_until_it_is_given_up(self, desk: Desk):
         (account,) = made(desk, 1)
-        account = desk.accounts.change_user(None, account, engine="inline")
+        with pytest.raises(Conflict, match="No worker of inline"):
+            desk.accounts.change_user(None, account, engine="inline")
+        account = desk.accounts.change_user(None, account, engine="inline", force=True)
+        desk.accounts.change_user(None, account, engine="inline")  # as it is already
         set_out(desk, "inline", 100)
         assert set_out(desk, "database", 100) == 0
         assert engine(desk, account) == "inline"
@@ -148,7 +142,7 @@ class TestRollingOut:
 
     def test_an_account_is_changed_as_it_is_and_not_as_it_was_read(self, desk: Desk):
         (read_before,) = made(desk, 1)
-        desk.accounts.change_user(None, read_before, engine="inline")
+        desk.accounts.change_user(None, read_before, engine="inline", force=True)
         desk.accounts.change_user(None, read_before, group="readers")
         assert engine(desk, read_before) == "inline"
 
@@ -225,6 +219,33 @@ class TestRollingOut:
         for thread in (settling, changing):
             thread.join(20)
         assert set(engines(desk).values()) == {"database"}
+
+    def test_the_same_rule_twice_is_one(self, desk: Desk):
+        (account,) = made(desk, 1)
+        assert desk.operating.roll_out(account, "inline", 10, force=True)
+        assert not desk.operating.roll_out(account, "inline", 10)  # nor is anybody given to it by that
+        assert len(desk.rollout.in_force()) == 1
+        desk.operating.roll_out(account, "inline", 20, force=True)
+        desk.operating.roll_out(account, "inline", 10, force=True)  # which is no repetition now
+        assert [rule.percent for rule in desk.rollout.in_force()] == [10]
+        assert [rule and rule.percent for rule in (desk.operating.roll_back(None) for _ in range(3))] == [10, 20, 10]
+        with pytest.raises(Conflict, match="no roll-out"):
+            desk.operating.roll_back(None)
+
+    def test_a_rule_that_is_named_is_taken_back_once(self, desk: Desk):
+        made(desk, 1)
+        desk.operating.roll_out(None, "inline", 10, force=True)
+        desk.operating.roll_out(None, "database", 20, force=True)
+        newer, older = (rule.id for rule in desk.rollout.in_force())
+        with pytest.raises(Conflict, match="newest one by now") as refused:
+            desk.operating.roll_back(None, older)
+        assert refused.value.code == "rollout_changed"
+        for expected in (20, None):
+            undone = desk.operating.roll_back(None, newer)
+            assert (undone and undone.percent) == expected
+        assert [rule.id for rule in desk.rollout.in_force()] == [older]
+        with pytest.raises(NotFound):
+            desk.operating.roll_back(None, 77)
 
     def test_it_is_written_down_who_did_what(self, desk: Desk):
         (admin,) = made(desk, 1)

@@ -5,11 +5,12 @@ from contextlib import closing, contextmanager
 
 from tests.conftest import EVERY_KIND, Service, until
 from tests.ledger.invariants import check_invariants
-from tests.service.test_service import ended, upload
+from tests.service.test_service import SLOW, ended, upload
 
 from paperlane.assembly import open_desk, open_ledger
 from paperlane.desk import Desk
-from paperlane.records.accounts import terms
+from paperlane.records.accounts import Role, terms
+from paperlane.rollout import NewRule
 from paperlane.settings import Settings
 
 
@@ -62,3 +63,97 @@ def test_a_service_carries_on_a_roll_out_that_was_cut_off(new_service: Callable[
         found = desk.ledger.read(lambda connection: terms(connection, ann))
     assert found is not None
     assert found.engine == "inline"
+
+
+def live(desk: Desk, engine: str) -> int:
+    return sum(member.live and member.engine == engine for member in desk.ledger.members())
+
+
+@EVERY_KIND
+def test_flags_are_followed_while_it_runs(new_service: Callable[..., Service]):
+    """Uploads go inline and back, workers end and start again, and no task is lost or run twice."""
+    service = new_service(workers=1)
+    ann, admin = service.user("ann", limit=2), service.user("ada", Role.ADMIN)
+
+    def switch(**flags: bool) -> dict:
+        answer = admin.put("rollout", json={"flags": flags})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["flags"].items() >= flags.items()
+        return answer.json()
+
+    with desk_of(service) as desk:
+        until(lambda: live(desk, "database") == 1)
+        batches = [upload(ann, *["The gateway answers. " * 200] * 20)]
+        until(lambda: any(task.engine == "database" for task in desk.ledger.tasks(limit=100)))
+        assert switch(use_database_queue=False)["moved"] == 3  # with the first admin
+        until(lambda: any(task.engine == "inline" and task.state.ended for task in desk.ledger.tasks(limit=100)))
+        assert switch(use_worker_pool=False)["unserved"] == []
+        until(lambda: not service.workers() and live(desk, "database") == 0)
+        batches.append(upload(ann, "One.", "Two."))
+        assert {task["engine"] for task in ended(ann, batches[-1])} == {"inline"}
+        refused = admin.put("rollout", json={"flags": {"use_database_queue": True}})
+        assert (refused.status_code, refused.json()["code"]) == (409, "engine_unserved")
+        switch(use_worker_pool=True)
+        until(lambda: len(service.workers()) == 1 and live(desk, "database") == 1)
+        assert switch(use_database_queue=True)["moved"] == 3
+        batches.append(upload(ann, "One.", "Two."))
+        assert {task["engine"] for task in ended(ann, batches[-1])} == {"database"}
+        assert {task["status"] for batch in batches for task in ended(ann, batch)} == {"completed"}
+        for task in desk.ledger.tasks(limit=100):
+            assert [event.kind for event in desk.ledger.events(task.id)].count("completed") == 1
+        check_invariants(desk.ledger)  # type: ignore[arg-type]
+
+
+@EVERY_KIND
+def test_what_workers_ran_that_were_switched_off_goes_on_once_they_are_on_again(new_service: Callable[..., Service]):
+    """They hand back what they cannot end in time, and that uses up no try."""
+    service = new_service(workers=1, grace_seconds=0.5, slots=4)
+    ann, admin = service.user("ann"), service.user("ada", Role.ADMIN)
+    with desk_of(service) as desk:
+        batch = upload(ann, *[SLOW] * 12)
+        until(lambda: any(task.state == "running" for task in desk.ledger.tasks(limit=100)))
+        answer = admin.put("rollout", json={"flags": {"use_worker_pool": False}}).json()
+        assert answer["unserved"] == ["database"]
+        until(lambda: not service.workers())
+        left = [task for task in desk.ledger.tasks(limit=100) if not task.state.ended]
+        assert left
+        assert all(task.state in {"ready", "waiting"} for task in left)
+        assert admin.put("rollout", json={"flags": {"use_worker_pool": True}}).status_code == 200
+        assert {task["status"] for task in ended(ann, batch)} == {"completed"}
+        for task in desk.ledger.tasks(limit=100):
+            assert task.attempt == 1
+            assert [event.kind for event in desk.ledger.events(task.id)].count("completed") == 1
+        check_invariants(desk.ledger)  # type: ignore[arg-type]
+
+
+def test_without_the_pool_it_starts_no_workers_until_that_is_switched_on(new_service: Callable[..., Service]):
+    service = new_service(workers=1)
+    service.user("ann")
+    service.stop()
+    with desk_of(service) as desk:
+        rule = NewRule("inline", 100)
+        desk.operating.change(None, rule, {"use_worker_pool": False}, force=True)  # and nobody is moved yet
+        service.start()
+        until(lambda: not desk.rollout.is_unsettled())  # which it does after it has looked at flags
+        assert service.workers() == []
+        desk.operating.change(None, to={"use_worker_pool": True})
+        until(lambda: len(service.workers()) == 1)
+
+
+def test_users_are_bounded_by_the_system_only_while_their_limits_are_switched_off(new_service: Callable[..., Service]):
+    service = new_service(workers=1)
+    ann, admin = service.user("ann", limit=1), service.user("ada", Role.ADMIN)
+
+    def most_running() -> int:
+        return max([lane.running for lane in desk.ledger.queue().lanes], default=0)
+
+    with desk_of(service) as desk:
+        until(lambda: live(desk, "database") == 1)
+        assert admin.put("rollout", json={"flags": {"use_user_semaphore": False}}).status_code == 200
+        batch = upload(ann, *["The gateway answers. " * 2_000] * 12)
+        until(lambda: most_running() > 1)
+        assert admin.put("rollout", json={"flags": {"use_user_semaphore": True}}).status_code == 200
+        until(lambda: most_running() <= 1)  # those that ran end, and none starts beside another
+        while not all(task.state.ended for task in desk.ledger.tasks(limit=100)):
+            assert most_running() <= 1
+        assert {task["status"] for task in ended(ann, batch)} == {"completed"}

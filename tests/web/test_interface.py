@@ -640,6 +640,7 @@ OWN = {
 ADMINS = {
     ("POST", "/api/v1/queue/pause"),
     ("PUT", "/api/v1/queue/limit"),
+    ("PUT", "/api/v1/rollout"),
     ("POST", "/api/v1/users"),
     ("PATCH", "/api/v1/users/{user}"),
     ("POST", "/api/v1/users/{user}/token"),
@@ -654,6 +655,7 @@ ADMINS = {
 LOOKERS = {
     ("GET", "/api/v1/users"),
     ("GET", "/api/v1/users/{user}"),
+    ("GET", "/api/v1/rollout"),
     ("GET", "/api/v1/workers"),
     ("GET", "/api/v1/audit"),
     ("GET", "/api/v1/errors"),
@@ -903,7 +905,8 @@ async def test_an_admin_adds_changes_and_revokes_users(house: House):
     assert (made["name"], made["role"], made["limit"]) == ("zoe", "user", 3)
     own = {"Authorization": f"Bearer {made['token']}"}
     assert (await house["nobody"].get("/session", headers=own)).json()["name"] == "zoe"
-    changed = await house["adam"].patch(f"/users/{made['id']}", json={"limit": 5, "weight": 2.0, "engine": "inline"})
+    changes = {"limit": 5, "weight": 2.0, "engine": "inline", "force": True}
+    changed = await house["adam"].patch(f"/users/{made['id']}", json=changes)
     assert (changed.json()["limit"], changed.json()["weight"], changed.json()["engine"]) == (5, 2.0, "inline")
     assert (await house["adam"].patch(f"/users/{made['id']}", json={"weight": 0})).status_code == 422
     nothing = await house["adam"].patch(f"/users/{made['id']}", json={})

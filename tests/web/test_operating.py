@@ -32,7 +32,7 @@ from paperlane.web import operating_pages
 from paperlane.web.operating_pages import SILENCES, timeline
 
 PAGES = ("", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/users/1", "/audit")
-CALLS = ("/workers", "/audit", "/errors")
+CALLS = ("/workers", "/audit", "/errors", "/rollout")
 SECRET = Fault("odd_table", "The table 'Wages of 2031' has 17 rows too many.", "See 'Wages of 2031'.")
 
 

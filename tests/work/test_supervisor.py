@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from paperlane.engines.database import Database
 from paperlane.hosting import Host, open_ledger
 from paperlane.serving import bury
 from paperlane.threads import Threads
-from paperlane.work.supervisor import Supervisor
+from paperlane.work.supervisor import Crew, Supervisor
 
 ENDS = "pass"
 HEARS_NOTHING = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
@@ -27,6 +28,7 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, failures: int = 0) -> None:
         self.started: list[str] = []
+        self.starts: asyncio.Queue[str] = asyncio.Queue()
         self.told: asyncio.Queue[str] = asyncio.Queue()
         self._failures = failures
         self._really: Callable[..., Awaitable[Process]] = asyncio.create_subprocess_exec
@@ -38,6 +40,7 @@ class Watched:
             raise BlockingIOError(11, "Resource temporarily unavailable")
         process = await self._really(*command, **options)
         self.started.append(command[-1])
+        self.starts.put_nowait(command[-1])
         return process
 
     async def died(self, token: str) -> None:
@@ -104,3 +107,38 @@ async def test_a_dead_worker_is_buried_and_none_of_the_same_machines_name_and_pr
         assert left.host.endswith("/live")
     threads.close()
     ledger.close()
+
+
+async def test_a_crew_comes_and_goes_as_it_is_wanted(monkeypatch: pytest.MonkeyPatch):
+    watched = Watched(monkeypatch)
+    async with asyncio.timeout(120), asyncio.TaskGroup() as running:
+        crew = Crew(lambda: supervisor(ENDS_WHEN_ASKED, watched.died), 60.0, running)
+        crew.want(wanted=False)
+        for _ in range(2):
+            for _ in range(2):
+                crew.want(wanted=True)
+            await watched.starts.get()
+            crew.want(wanted=False)
+    assert len(set(watched.started)) == len(watched.started) == 2
+
+
+async def test_a_crew_that_is_wanted_again_does_not_wait_for_those_that_drain(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    watched, ready = Watched(monkeypatch), tmp_path / "ready"
+    os.mkfifo(ready)
+    tells = f"import os; open({str(ready)!r}, 'w').write(str(os.getpid()))"
+    drains = "; ".join([*HEARS_NOTHING.split("; ")[:2], tells, "signal.pause()"])
+    codes = iter([drains, ENDS_WHEN_ASKED])
+    async with asyncio.timeout(120), asyncio.TaskGroup() as running:
+        crew = Crew(lambda: supervisor(next(codes), watched.died), 100.0, running)
+        crew.want(wanted=True)
+        pid = int(await asyncio.to_thread(ready.read_text))  # which waits until it hears nothing any more
+        await watched.starts.get()
+        crew.want(wanted=False)
+        crew.want(wanted=True)
+        await watched.starts.get()
+        assert watched.told.empty()  # the first one is there still
+        os.kill(pid, signal.SIGKILL)
+        await watched.told.get()
+        crew.want(wanted=False)

@@ -115,7 +115,7 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
     from paperlane.ledger.dialects.address import shown
     from paperlane.ledger.sql import SqlLedger, connect
     from paperlane.records.accounts import by_engine
-    from paperlane.rollout import rules
+    from paperlane.rollout import flags, rules
 
     path = settings.database.removeprefix("sqlite:///")
     if path != settings.database and not Path(path).exists():
@@ -150,6 +150,8 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
         serving = {member.engine for member in live if member.slots}
         rolled_out = {rule.engine for rule in ledger.read(rules.in_force) if rule.percent}
         engines |= {engine: engine in serving for engine in {*engines, *ledger.read(by_engine), *rolled_out}}
+        if off := [flag.name for flag in ledger.read(flags.standing).values() if not flag.on]:
+            yield Finding("flags", "warning", f"off: {', '.join(off)}; on again: paperlane rollout flag NAME on")
         for waiting in queue.unreadable:
             yield Finding(f"versions of {waiting.engine}", "warning", waiting_in_vain(waiting))
         if queue.repairs:

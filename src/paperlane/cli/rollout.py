@@ -1,4 +1,4 @@
-"""`paperlane rollout`: which engine carries whose tasks."""
+"""`paperlane rollout`: which engine carries whose tasks, and what is in use at all."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +10,15 @@ from paperlane.cli.output import show
 from paperlane.errors import BadRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from paperlane.desk import Desk
 
-app = typer.Typer(help="Which engine carries whose tasks: set, rollback.", invoke_without_command=True)
+app = typer.Typer(help="Which engine carries whose tasks: set, rollback, flag.", invoke_without_command=True)
 
 Group = Annotated[str, typer.Option(help="Only the users of this group.")]
+
+_STATES = {"on": True, "off": False}
 
 
 @app.callback()
@@ -24,7 +28,7 @@ def rollout(
     database: Database = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Show what was rolled out, the newest first, and how many users each engine carries.
+    """Show what was rolled out, the newest first, how many users each engine carries, and which flags are on.
 
     A user goes by the first of these that takes them in; of whom none does, the setting `engine` says.
     """
@@ -35,39 +39,41 @@ def rollout(
                 f"--json before {command} says nothing to it.", hint=f"See: paperlane rollout {command} -h."
             )
         return
-    from paperlane.records.accounts import by_engine
-    from paperlane.web.shapes import moment
-
     with desk_in(context, data, database) as desk:
-        rules, unsettled, usual = desk.rollout.in_force(), desk.rollout.is_unsettled(), desk.rollout.usual
-        names = desk.accounts.names([rule.by for rule in rules])
-        carried = {usual: (0, 0), **desk.ledger.read(by_engine)}
-    told: list[dict[str, Any]] = [
-        {
-            "engine": rule.engine,
-            "percent": rule.percent,
-            "group": rule.group or None,
-            "set_at": moment(rule.at),
-            "set_by": names.get(rule.by),
-        }
-        for rule in rules
-    ]
-    engines = [
-        {"engine": engine, "users": users, "of_their_own": own} for engine, (users, own) in sorted(carried.items())
-    ]
+        told = _told(desk)
     if as_json:
-        found = {"usual": usual, "rules": told, "engines": engines, "settled": not unsettled}
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     show(
-        [{**row, "group": row["group"] or "everybody", "set_by": row["set_by"] or "at the machine"} for row in told],
+        [
+            {
+                **{name: row[name] for name in ("engine", "percent")},
+                "group": row["group"] or "everybody",
+                "set_at": row["set_at"],
+                "set_by": row["set_by"] or "at the machine",
+            }
+            for row in told["rules"]
+        ],
         as_json=False,
-        empty=f"Nothing was rolled out: {usual} carries all tasks but those of users with an engine of their own.",
+        empty=f"Nothing was rolled out: {told['usual']} carries all tasks but those of users with an engine of their"
+        " own.",
     )
     typer.echo()
-    show(engines, as_json=False, empty="")
-    if unsettled:
-        typer.echo("\nUsers are still to be moved; `paperlane serve` goes on with it within a minute.")
+    show(told["engines"], as_json=False, empty="")
+    typer.echo()
+    show([{"flag": name, "on": on} for name, on in told["flags"].items()], as_json=False, empty="")
+    if not told["flags"]["use_database_queue"]:
+        typer.echo("\nAll tasks run on inline, whatever was rolled out, until use_database_queue is on.")
+    if not told["settled"]:
+        typer.echo("\nUsers are still to be moved; `paperlane serve` goes on with it within seconds.")
+
+
+def _told(desk: "Desk") -> dict[str, Any]:
+    """As `GET /rollout` answers."""
+    from paperlane.web.shapes import rolled_out
+
+    found = desk.operating.rolled_out(None)
+    return {**rolled_out(found, desk.accounts.names([rule.by for rule in found.rules]))}
 
 
 @app.command("set")
@@ -88,8 +94,11 @@ def change(
     with desk_in(context, data, database) as desk:
         desk.operating.roll_out(None, engine, percent, group, force=force)
         moved = sum(desk.rollout.settle())
+        is_queued = desk.rollout.uses("use_database_queue")
     whose = f"of the users in {group}" if group else "of the users"
     typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
+    if not is_queued:
+        typer.echo("paperlane: Their tasks stay on inline: use_database_queue is off.", err=True)
 
 
 @app.command()
@@ -97,21 +106,53 @@ def rollback(context: typer.Context, data: Data = None, database: Database = Non
     """Take the newest roll-out back: each user goes to the engine that the ones before it say."""
     with desk_in(context, data, database) as desk:
         undone = desk.operating.roll_back(None)
+        assert undone is not None  # only one that was named may be so already
         moved = sum(desk.rollout.settle())
-        unserved = _unserved(desk) if moved else []
+        unserved = desk.operating.rolled_out(None).unserved if moved else []
     whose = f" of {undone.group}" if undone.group else ""
     typer.echo(f"Taken back: {undone.engine}, {undone.percent:g} %{whose}; {_moved(moved)}.")
+    _tell(unserved)
+
+
+@app.command()
+def flag(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The flag's name.")],
+    state: Annotated[str, typer.Argument(metavar="on|off", help="What it is to be: on or off.")],
+    force: Annotated[  # noqa: FBT002
+        bool, typer.Option("--force", help="Also where users would go to an engine that no worker serves.")
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Switch a part of the machinery off or on again, while everything runs.
+
+    use_database_queue (off: all tasks run on inline), use_worker_pool (off: serve has no worker processes),
+    use_user_semaphore (off: users are bounded by the system's limit only). Each is on until it is switched off.
+    """
+    from paperlane.rollout.flags import WORKER_POOL, named
+
+    if (on := _STATES.get(state.lower())) is None:
+        raise BadRequest(f"A flag cannot be {state!r}.", hint="Say on or off.")
+    with desk_in(context, data, database) as desk:
+        changed = desk.operating.change(None, to={name: on}, force=force)
+        moved = sum(desk.rollout.settle())
+        told = _told(desk)
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        became = f"is {state.lower()}" if changed else f"was {state.lower()} before"
+        typer.echo(f"{named(name)} {became}: {_moved(moved)}.")
+    if moved or changed.flags.get(WORKER_POOL) is False:
+        _tell(told["unserved"])
+
+
+def _tell(unserved: "Sequence[str]") -> None:
+    """Of engines that carry somebody and have no worker; to go to one that carried them before is not refused."""
     for engine in unserved:
         told = f"No worker of {engine} is running, so its users' tasks wait. Start one, or roll out another engine."
         typer.echo(f"paperlane: {told}", err=True)
-
-
-def _unserved(desk: "Desk") -> list[str]:
-    """Engines that carry somebody and have no worker: to go back to one is not refused, for away is what was wanted."""
-    from paperlane.records.accounts import by_engine
-
-    served = {member.engine for member in desk.ledger.members() if member.live}
-    return sorted(desk.ledger.read(by_engine).keys() - served)
 
 
 def _moved(users: int) -> str:

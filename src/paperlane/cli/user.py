@@ -130,6 +130,7 @@ def change(
         str | None, typer.Option(help="The engine that carries this user's tasks whatever is rolled out, or auto.")
     ] = None,
     paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Start none of this user's tasks.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also to an engine that no worker serves.")] = False,  # noqa: FBT002
     data: Data = None,
     database: Database = None,
 ) -> None:
@@ -148,6 +149,7 @@ def change(
             engine=engine,
             paused=paused,
             quotas=quotas,
+            force=force,
         )
     typer.echo(f"Changed {name}.")
 

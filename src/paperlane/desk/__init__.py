@@ -14,7 +14,7 @@ from paperlane.desk.choices import ENGINES
 from paperlane.desk.dead import DeadLetters, Tally, together
 from paperlane.desk.documents import Documents
 from paperlane.desk.moments import moment_of
-from paperlane.desk.operating import Operating
+from paperlane.desk.operating import Operating, RolledOut
 from paperlane.desk.quotas import Quotas
 from paperlane.desk.schedules import Plan, Schedules
 from paperlane.desk.tasks import STATES, Order, Submitted, Tasks
@@ -37,6 +37,7 @@ __all__ = [
     "Order",
     "Plan",
     "Quotas",
+    "RolledOut",
     "Schedules",
     "Submitted",
     "Tally",

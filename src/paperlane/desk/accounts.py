@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from paperlane.ai.budget import Spent
 from paperlane.clock import Clock
-from paperlane.desk.choices import check_engine
+from paperlane.desk.choices import check_engine, check_served
 from paperlane.desk.rights import check_looks, only_own
 from paperlane.desk.trail import Trail
 from paperlane.errors import BadRequest, Conflict
@@ -152,13 +152,14 @@ class Accounts:
         engine: str | None = None,
         paused: bool | None = None,
         quotas: Mapping[str, int | None] | None = None,
+        force: bool = False,
     ) -> Account:
         """Change an account and its lane while everything runs; a lowered limit kills nothing.
 
         Another role brings its usual limit with it, where none is given and the lane had that of the role before. A
         named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`. Of its `quotas`, by the
         names of `records.accounts.Quotas`, those that are None are as the settings say again. BadRequest where nothing
-        is named.
+        is named; Conflict for an engine that no worker serves, unless by `force`.
         """
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
@@ -169,6 +170,8 @@ class Accounts:
         pinned = None if engine is None else "" if engine == _AUTO else engine
         if pinned:
             check_engine(pinned)
+        if pinned and pinned != account.pinned and not force:
+            check_served(self.ledger, {pinned})
         usual = None
         if role is not None and limit is None:
             limit, usual = self._usual_limit(role), self._usual_limit(account.role)

@@ -1,6 +1,11 @@
 """What there is to choose from."""
 
-from paperlane.errors import BadRequest
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from paperlane.errors import BadRequest, Conflict
+from paperlane.ledger import Ledger
+from paperlane.rollout import flags
 
 ENGINES = ("database", "inline", "pool", "arq", "celery", "rq")
 
@@ -9,6 +14,22 @@ def check_engine(name: str) -> None:
     """BadRequest for an engine that there is not."""
     if name not in ENGINES:
         raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose one of {', '.join(ENGINES)}.")
+
+
+def serving(ledger: Ledger) -> Mapping[str, int]:
+    """How many live workers serve each engine; without those that `serve` ends, while it shall have none."""
+    has_pool = ledger.read(lambda connection: flags.is_on(connection, flags.WORKER_POOL))
+    return Counter(one.engine for one in ledger.members() if one.live and (has_pool or not one.supervised))
+
+
+def check_served(ledger: Ledger, engines: Collection[str]) -> None:
+    """Conflict where one of these engines, that users shall be given to, has no live worker."""
+    if engines and (unserved := sorted(set(engines) - serving(ledger).keys())):
+        raise Conflict(
+            f"No worker of {' and '.join(unserved)} is running, so their tasks would wait.",
+            code="engine_unserved",
+            hint='Start one first; or insist with --force ("force": true over HTTP).',
+        )
 
 
 def check_priority(priority: int) -> None:

@@ -1,21 +1,55 @@
 """What operates the queue: how much runs at once, on which engine for whom."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection
 
 from paperlane.clock import Clock
-from paperlane.desk.choices import check_engine
-from paperlane.desk.rights import only_own
+from paperlane.desk.choices import check_engine, check_served, serving
+from paperlane.desk.rights import check_looks, only_own
 from paperlane.desk.trail import Trail, id_of
-from paperlane.errors import BadRequest, Conflict
+from paperlane.errors import BadRequest
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Queue
 from paperlane.records import accounts
 from paperlane.records.accounts import Account
-from paperlane.rollout import RollOut, check_percent
+from paperlane.rollout import UNQUEUED, Changed, NewRule, RollOut, engines_of_new, flags, rules
+from paperlane.rollout.flags import Flag
 from paperlane.rollout.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An engine with how many users it carries, for how many of these it was chosen alone, and its live workers.
+
+    Workers that `serve` ends, while the flag `use_worker_pool` is off, are not among these.
+    """
+
+    engine: str
+    users: int
+    of_their_own: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolledOut:
+    """Rules in force, the newest first; flags; who carries how many. `usual` carries whom no rule takes in.
+
+    `settled`: all lanes are as rules and flags say.
+    """
+
+    usual: str
+    rules: Sequence[Rule]
+    flags: Sequence[Flag]
+    engines: Sequence[Carried]
+    settled: bool
+
+    @property
+    def unserved(self) -> Sequence[str]:
+        """Engines that carry somebody and have no worker."""
+        return [one.engine for one in self.engines if one.users and not one.workers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +81,96 @@ class Operating:
         details = {"max_running": max_running}
         self.ledger.limit(max_running, also=lambda c: self.trail.note(c, by, now, "limit changed", details))
 
+    def rolled_out(self, by: Account | None) -> RolledOut:
+        """What was rolled out and which flags are on, for who sees all."""
+        check_looks(by)
+        served = serving(self.ledger)
+
+        def ask(connection: Connection) -> RolledOut:
+            carried = accounts.by_engine(connection)
+            usual = self.rollout.usual
+            return RolledOut(
+                usual,
+                rules.in_force(connection),
+                list(flags.standing(connection).values()),
+                [
+                    Carried(engine, *carried.get(engine, (0, 0)), served.get(engine, 0))
+                    for engine in sorted({usual, *carried, *served})
+                ],
+                settled=False,
+            )
+
+        return replace(self.ledger.read(ask), settled=not self.rollout.is_unsettled())
+
     def roll_out(
         self, by: Account | None, engine: str, percent: float, group: str = "", *, force: bool = False
-    ) -> None:
+    ) -> Changed:
         """This engine carries so many percent of all users, or of a group; `rollout.settle` moves them.
 
-        BadRequest for an engine or a group that there is not, and for what is no percentage; Conflict for an engine
-        that no worker serves, unless by `force`.
+        Refused as by `change`.
         """
-        check_engine(engine)
-        check_percent(percent)
-        group = clean(group)
+        return self.change(by, NewRule(engine, percent, group), force=force)
+
+    def change(
+        self,
+        by: Account | None,
+        rule: NewRule | None = None,
+        to: Mapping[str, bool] | None = None,
+        *,
+        force: bool = False,
+    ) -> Changed:
+        """Set a rule, switch flags `to`, or both, all or nothing; `rollout.settle` moves users, and bounds them.
+
+        What is so already is left as it is, and not written down again. BadRequest for an engine, a group or a flag
+        that there is not, and where nothing is named; Conflict where users would go to an engine that no worker serves,
+        unless by `force`.
+        """
+        to = {flags.named(name): on for name, on in (to or {}).items()}
+        if rule is None and not to:
+            raise BadRequest("Nothing was named to change.", hint="Name an engine with its percent, or flags.")
+        if rule is not None:
+            check_engine(rule.engine)
+            rule = replace(rule, group=clean(rule.group))
+            self._check_group(rule.group)
+        if not force:
+            self._check_served(rule, to)
+        now = self.clock.now()
+
+        def note(connection: Connection, changed: Changed) -> None:
+            if changed.rule is not None:
+                self.trail.note(connection, by, now, "rollout", asdict(changed.rule))
+            for name, on in changed.flags.items():
+                self.trail.note(connection, by, now, "flag switched", {"flag": name, "on": on})
+
+        return self.rollout.change(id_of(by), now, note, rule, to)
+
+    def _check_group(self, group: str) -> None:
         if group and not self.ledger.read(lambda connection: accounts.has_group(connection, group)):
             raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
-        if percent and not force and not any(one.live and one.engine == engine for one in self.ledger.members()):
-            raise Conflict(
-                f"No worker of {engine} is running, so their tasks would wait.",
-                code="engine_unserved",
-                hint="Start one first; or insist with --force.",
-            )
-        now = self.clock.now()
-        details = {"engine": engine, "percent": percent, "group": group}
 
-        def also(connection: Connection) -> None:
-            self.trail.note(connection, by, now, "rollout", details)
+    def _check_served(self, rule: NewRule | None, to: Mapping[str, bool]) -> None:
+        """Conflict where users would be given to an engine that no live worker serves, and were not before."""
+        in_force, is_queued = self.ledger.read(lambda c: (rules.in_force(c), flags.is_on(c, flags.DATABASE_QUEUE)))
+        given: set[str] = set()
+        if rule is not None and rule.percent and not rule.repeats(next(iter(in_force), None)):
+            given.add(rule.engine)
+        will_be = to.get(flags.DATABASE_QUEUE, is_queued)
+        if is_queued and not will_be:
+            given.add(UNQUEUED)
+        elif will_be and not is_queued:
+            given |= engines_of_new(in_force, self.rollout.usual) | self.ledger.read(accounts.chosen_engines)
+        check_served(self.ledger, given)
 
-        self.rollout.set(engine, percent, group, id_of(by), now, also)
+    def roll_back(self, by: Account | None, rule: int | None = None) -> Rule | None:
+        """Take the last roll-out back: which one that was. Conflict where there is none.
 
-    def roll_back(self, by: Account | None) -> Rule:
-        """Take the last roll-out back: which one that was. Conflict where there is none."""
+        With the id of a `rule` as `RollOut.undo` says: None where that one was taken back before. Nobody is refused to
+        go back to an engine without workers, for away is what was wanted; see `RolledOut.unserved`.
+        """
         now = self.clock.now()
 
         def note(connection: Connection, of: Rule) -> None:
             details = {"engine": of.engine, "percent": of.percent, "group": of.group}
             self.trail.note(connection, by, now, "rollout taken back", details)
 
-        return self.rollout.undo(id_of(by), now, note)
+        return self.rollout.undo(id_of(by), now, note, rule)

@@ -486,6 +486,15 @@ class Ledger(Protocol):
         """
         ...
 
+    def bound(self, after: UserId, most: int = 500) -> tuple[int, UserId | None]:
+        """Let users' own limits bound their lanes, or not, as the flag `use_user_semaphore` says now.
+
+        A page of the lanes after this user that are not so: how many were changed, and the last one of the page; None
+        at the end. What runs goes on; of a user above the limit nothing starts until less runs. Lanes that are made
+        later are as the flag says at once.
+        """
+        ...
+
     def limit(self, max_running: int | None, also: Also | None = None) -> None:
         """Set the whole system's limit, None for the rules' own; lowered, it kills nothing and starts nothing more."""
         ...

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import bindparam, select, update
 
+from paperlane.ledger import semaphore
 from paperlane.ledger.dialects import Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared, Row
@@ -61,9 +62,15 @@ class Lane:
     failed: int
     cancelled: int
     cpu: float
+    own_limit: int
     was_runnable: bool = False
     has_settled: bool = False
     stored: tuple[object, ...] = ()
+
+    @property
+    def limit(self) -> int:
+        """The user's own limit, whether it bounds the lane now or not."""
+        return self.own_limit or self.max_running
 
     @property
     def runnable(self) -> bool:
@@ -121,7 +128,8 @@ class Lane:
 
 
 def _lane(row: Row) -> Lane:
-    lane = Lane(row["user_id"], row["band"], **{name: row[name] for name in _CHANGING})
+    changing = {name: row[name] for name in _CHANGING}
+    lane = Lane(row["user_id"], row["band"], **changing, own_limit=row["own_limit"])
     lane.was_runnable = lane.runnable
     lane.stored = _values(lane)
     return lane
@@ -180,10 +188,36 @@ class Lanes:
         users = sorted(set(users))
         self.hold(users)
         if missing := [user for user in users if user not in self._held]:
-            fresh = [{"user_id": user, "engine": engine, "max_running": max_running, "vtime": 0.0} for user in missing]
+            bounds = semaphore.bounds_of_new(self._writing, max_running)
+            fresh = [{"user_id": user, "engine": engine, **bounds, "vtime": 0.0} for user in missing]
             self._writing.connection.execute(self._writing.dialect.insert_new(lanes), fresh)
             self._keep_clock(engine)
             self.hold(missing)
+
+    def limit(self, lane: Lane, max_running: int) -> None:
+        """Give the user another limit of their own; it bounds the lane once such limits are in use."""
+        if lane.own_limit:
+            semaphore.keep(self._writing, [lane.user], max_running)
+            lane.own_limit = max_running
+        else:
+            lane.max_running = max_running
+
+    def bound(self, users: Sequence[int]) -> int:
+        """Let these users' own limits bound their lanes, or not, as the flag says; for how many that is new.
+
+        What runs goes on; of a user who runs more than the limit nothing starts until it is less.
+        """
+        self.hold(users)
+        bounded = semaphore.is_in_use(self._writing)
+        changed = [lane for user in users if (lane := self._held.get(user)) and bool(lane.own_limit) == bounded]
+        if changed:
+            semaphore.keep(self._writing, [lane.user for lane in changed], 0 if bounded else None)
+        for lane in changed:
+            if bounded:
+                lane.max_running, lane.own_limit = lane.own_limit, 0
+            else:
+                lane.own_limit, lane.max_running = lane.max_running, semaphore.UNBOUNDED
+        return len(changed)
 
     def move(self, lane: Lane, engine: str) -> None:
         """The lane goes to another engine with its own lead over the clock there, within bounds."""

@@ -131,7 +131,9 @@ lanes = Table(
     Column("engine", key(40), nullable=False),
     Column("band", Integer, nullable=False, server_default="0"),
     Column("weight", Double, nullable=False, server_default="1"),
-    Column("max_running", Integer, nullable=False),
+    Column("max_running", Integer, nullable=False),  # what bounds its turns
+    # the user's own limit, while the flag `use_user_semaphore` is off and `max_running` bounds nobody; else 0
+    Column("own_limit", Integer, nullable=False, server_default="0"),
     Column("running", Integer, nullable=False, server_default="0"),  # leased and running tasks
     Column("ready", Integer, nullable=False, server_default="0"),
     Column("waiting", Integer, nullable=False, server_default="0"),
@@ -339,6 +341,17 @@ rollouts = Table(  # which engine carries how many percent of the users
     Column("undone_at", Double, nullable=False, server_default="0"),
     Column("undone_by", BigInteger, nullable=False, server_default="0"),
     Column("settled", Integer, nullable=False, server_default="0"),  # 1 once all lanes are as it says
+)
+
+flags = Table(  # what of the machinery is in use
+    "flags",
+    metadata,
+    Column("name", key(40), primary_key=True),
+    Column("is_on", Integer, nullable=False),
+    Column("set_at", Double, nullable=False, server_default="0"),
+    Column("set_by", BigInteger, nullable=False, server_default="0"),
+    Column("changes", Integer, nullable=False, server_default="0"),  # how often it was switched
+    Column("settled", Integer, nullable=False, server_default="0"),  # after so many of these all lanes were as it says
 )
 
 schedules = Table(

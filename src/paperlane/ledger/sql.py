@@ -41,6 +41,7 @@ from paperlane.ledger import (
     recovery,
     results,
     retention,
+    semaphore,
     submitting,
     tallying,
     unread,
@@ -524,8 +525,8 @@ class SqlLedger:
                 check_text("An engine's name", to, engines.c.name)
             held.open([whose], self.rules.engine, self.rules.user_limit)
             lane = held[whose]
-            if max_running is not None and instead_of in {None, lane.max_running}:
-                lane.max_running = max_running
+            if max_running is not None and instead_of in {None, lane.limit}:
+                held.limit(lane, max_running)
             lane.weight = lane.weight if weight is None else weight
             lane.paused = lane.paused if paused is None else int(paused)
             if to is not None and to != lane.engine:
@@ -548,6 +549,16 @@ class SqlLedger:
             return len(away)
 
         return self._with_lanes(work)
+
+    def bound(self, after: UserId, most: int = 500) -> tuple[int, UserId | None]:
+        check_page(most)
+
+        def work(_: Writing, held: Lanes) -> int:
+            return held.bound(users)
+
+        users = self._ask(lambda connection: semaphore.unlike(connection, after, most))
+        changed = self._with_lanes(work) if users else 0
+        return changed, UserId(users[-1]) if len(users) == most else None
 
     def limit(self, max_running: int | None, also: Also | None = None) -> None:
         check_limit(max_running)

@@ -354,7 +354,7 @@ def _lanes(
             user=UserId(row["user_id"]),
             engine=row["engine"],
             weight=row["weight"],
-            max_running=row["max_running"],
+            max_running=row["own_limit"] or row["max_running"],
             running=max(0, row["running"] - leased.get(row["user_id"], 0)),
             ready=row["ready"],
             waiting=row["waiting"],

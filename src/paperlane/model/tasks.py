@@ -624,3 +624,8 @@ class Member:
     wants: int = 0
     cpu: float | None = None
     memory: float | None = None
+
+    @property
+    def supervised(self) -> bool:
+        """Did another process start it, which ends it too? That one's token stands beside the machine's name then."""
+        return "/" in self.host

@@ -8,7 +8,7 @@ from paperlane.machine import Sensors
 from paperlane.model.figures import Figures, WorkerFigures
 from paperlane.model.tasks import Channel, EngineState, Letters, Member, Queue, UserId
 from paperlane.records import accounts, portable, rates
-from paperlane.rollout import engines_of_new, rules
+from paperlane.rollout import engines_to_come
 
 _LANES = 300  # whose users are told one by one, of those in which most could start
 _FRESH = 3_600.0
@@ -31,7 +31,9 @@ class Looking:
 
     def look(self) -> Figures:
         """What goes on now. Unavailable where the database is away."""
-        at, models, in_force = self.ledger.read(lambda c: (portable.now(c), rates.standings(c), rules.in_force(c)))
+        at, models, to_come = self.ledger.read(
+            lambda c: (portable.now(c), rates.standings(c), engines_to_come(c, self.usual))
+        )
         queue, members, vitals = self.ledger.queue(most=_LANES), self.ledger.members(), self.ledger.vitals()
         workers = [_worker(member, at) for member in members]
         load = self.sensors.look()
@@ -47,7 +49,7 @@ class Looking:
             engines=queue.engines,
             workers=workers,
             backlogs=self._by_name(_backlogs(queue)),
-            of_new=engines_of_new(in_force, self.usual),
+            of_new=to_come,
             runnable=frozenset(self._runnable(queue.engines, workers)),
             lease=self.ledger.rules.lease,
             dead=self._all_dead(at),

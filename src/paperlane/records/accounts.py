@@ -158,6 +158,11 @@ def by_engine(connection: Connection) -> dict[str, tuple[int, int]]:
     return {engine: (count, int(own)) for engine, count, own in connection.execute(asked.group_by(lanes.c.engine))}
 
 
+def chosen_engines(connection: Connection) -> set[str]:
+    """The engines that were chosen for some account alone."""
+    return set(connection.scalars(select(users.c.pinned).where(users.c.pinned != "").distinct()))
+
+
 def terms(connection: Connection, user: UserId) -> Terms | None:
     """What the lane of one account may; None for an account without a lane."""
     row = connection.execute(select(lanes).where(lanes.c.user_id == user)).first()
@@ -170,7 +175,9 @@ def model_tokens(connection: Connection, user: UserId) -> int | None:
 
 
 def _terms(row: Row[*tuple[object, ...]]) -> Terms | None:
-    return None if row.user_id is None else Terms(row.max_running, row.weight, row.engine, bool(row.paused))
+    if row.user_id is None:
+        return None
+    return Terms(row.own_limit or row.max_running, row.weight, row.engine, bool(row.paused))
 
 
 def first_at(connection: Connection) -> float | None:

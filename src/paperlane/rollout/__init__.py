@@ -2,19 +2,24 @@
 
 The truth is the engine of each lane; rules say what it should be, and `RollOut.settle` brings the lanes there. Who is
 moved first stays moved as the part grows, and comes back last as it shrinks: everybody has a fixed place from 0 to 100.
+Flags say what is in use at all, over all rules, and lanes follow them likewise.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from paperlane.errors import BadRequest, Conflict
-from paperlane.ledger import Also, Ledger
+from paperlane.ledger import Ledger
 from paperlane.model.tasks import UserId
-from paperlane.rollout import rules
+from paperlane.rollout import flags, rules
+from paperlane.rollout.flags import DATABASE_QUEUE, USER_SEMAPHORE, Flag
 from paperlane.rollout.rules import Rule
+
+UNQUEUED = "inline"
+"""The engine of all users while the flag `use_database_queue` is off."""
 
 _PAGE = 500  # users whose lanes are moved in one transaction
 _PLACES = 100_000
@@ -75,9 +80,77 @@ def engines_of_new(in_force: Sequence[Rule], usual: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def engines_to_come(connection: Connection, usual: str) -> frozenset[str]:
+    """The engines that a new user may be given as rules and flags are now."""
+    if not flags.is_on(connection, DATABASE_QUEUE):
+        return frozenset({UNQUEUED})
+    return engines_of_new(rules.in_force(connection), usual)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRule:
+    """From now on this engine carries so many percent of all users, or of those of a group.
+
+    BadRequest for what is no percentage.
+    """
+
+    engine: str
+    percent: float
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        check_percent(self.percent)
+
+    def repeats(self, newest: Rule | None) -> bool:
+        """Is it what the newest rule in force says already? Then it changes nothing."""
+        return newest is not None and (newest.engine, newest.percent, newest.group) == (
+            self.engine,
+            self.percent,
+            self.group,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change really changed; empty where all of it was so before."""
+
+    rule: NewRule | None = None
+    flags: Mapping[str, bool] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.rule is not None or bool(self.flags)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What has changed since all lanes were as rules and flags say."""
+
+    rules: rules.Change
+    flags: flags.Change
+
+    @classmethod
+    def of(cls, connection: Connection) -> "_Left":
+        return cls(rules.unsettled(connection) or (), flags.unsettled(connection))
+
+    def __bool__(self) -> bool:
+        return bool(self.rules or self.flags)
+
+    @property
+    def engines(self) -> bool:
+        return bool(self.rules) or any(name == DATABASE_QUEUE for name, _ in self.flags)
+
+    @property
+    def bounds(self) -> bool:
+        return any(name == USER_SEMAPHORE for name, _ in self.flags)
+
+    def done(self, connection: Connection) -> None:
+        rules.settled(connection, self.rules)
+        flags.settled(connection, self.flags)
+
+
 @dataclass(frozen=True, slots=True)
 class RollOut:
-    """Rules, and lanes as they say. `usual` carries the tasks of whom no rule names."""
+    """Rules and flags, and lanes as they say. `usual` carries the tasks of whom no rule names."""
 
     ledger: Ledger
     users: Users
@@ -87,29 +160,63 @@ class RollOut:
         """The rules that count, the newest first."""
         return self.ledger.read(rules.in_force)
 
+    def flags(self) -> Mapping[str, Flag]:
+        """All flags by their names."""
+        return self.ledger.read(flags.standing)
+
+    def uses(self, flag: str) -> bool:
+        """Is this flag on?"""
+        return self.ledger.read(lambda connection: flags.is_on(connection, flag))
+
     def is_unsettled(self) -> bool:
-        """Are there lanes that may not be as the rules say yet?"""
-        return self.ledger.read(rules.unsettled) is not None
+        """Are there lanes that may not be as the rules and flags say yet?"""
+        return bool(self.ledger.read(_Left.of))
 
-    def set(self, engine: str, percent: float, group: str, by: UserId, now: float, also: Also) -> None:
-        """From now on this engine carries so many percent of the users, or of a group; `settle` moves them.
+    def change(
+        self,
+        by: UserId,
+        now: float,
+        also: Callable[[Connection, Changed], None],
+        rule: NewRule | None = None,
+        to: Mapping[str, bool] | None = None,
+    ) -> Changed:
+        """Set a rule, switch flags `to`, or both in one transaction; `settle` brings lanes there.
 
-        BadRequest for what is no percentage.
+        What is so already is left as it is, so the same change twice is one; `also` is called where something changes.
         """
-        check_percent(percent)
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> Changed:
             rules.hold(connection)
-            rules.add(connection, engine, percent, group, now, by)
-            also(connection)
+            fresh = rule is not None and not rule.repeats(next(iter(rules.in_force(connection)), None))
+            if rule is not None and fresh:
+                rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
+            changed = Changed(rule if fresh else None, flags.switch(connection, to or {}, now, by))
+            if changed:
+                also(connection, changed)
+            return changed
 
-        self.ledger.write(write)
+        return self.ledger.write(write)
 
-    def undo(self, by: UserId, now: float, also: Callable[[Connection, Rule], None]) -> Rule:
-        """Take the newest rule back, so that what held before it holds again; Conflict where there is none."""
+    def undo(
+        self, by: UserId, now: float, also: Callable[[Connection, Rule], None], rule: int | None = None
+    ) -> Rule | None:
+        """Take the newest rule back, so that what held before it holds again; Conflict where there is none.
 
-        def write(connection: Connection) -> Rule:
+        With the id of a `rule` only that one: None where it was taken back before, NotFound where there never was one
+        of this id, and Conflict where a newer one holds by now.
+        """
+
+        def write(connection: Connection) -> Rule | None:
             rules.hold(connection)
+            newest = next(iter(rules.in_force(connection)), None)
+            if rule is not None and (newest is None or newest.id != rule):
+                if rules.was_undone(connection, rule):
+                    return None
+                raise Conflict(
+                    "Another roll-out is the newest one by now.",
+                    code="rollout_changed",
+                    hint="Look at the roll-outs again, and take back the newest one first.",
+                )
             if (undone := rules.undo(connection, by, now)) is None:
                 raise Conflict(
                     "There is no roll-out to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
@@ -121,36 +228,47 @@ class RollOut:
 
     @staticmethod
     def hold(connection: Connection) -> None:
-        """Let no rule, nor whom they are about, change before this transaction has ended."""
+        """Let no rule and no flag, nor whom they are about, change before this transaction has ended."""
         rules.hold(connection)
 
     def engine_for(self, connection: Connection, user: UserId, group: str, pinned: str) -> str:
         """The engine of a user who is made or changed in this transaction; no rule changes before it has ended."""
         rules.hold(connection)
-        return engine_of(user, group, pinned, rules.in_force(connection), self.usual)
+        return self._engines(connection)(user, group, pinned)
+
+    def _engines(self, connection: Connection) -> Callable[[UserId, str, str], str]:
+        """What tells a user's engine, by id, group and an engine of their own, as rules and flags are now."""
+        if not flags.is_on(connection, DATABASE_QUEUE):
+            return lambda _user, _group, _pinned: UNQUEUED
+        in_force = rules.in_force(connection)
+        return lambda user, group, pinned: engine_of(user, group, pinned, in_force, self.usual)
 
     def settle(self) -> Iterator[int]:
-        """Bring all lanes to the engines that the rules say, page by page; each time how many were moved.
+        """Bring all lanes where the rules and flags say, page by page; each time how many went to another engine.
 
-        Nothing is asked where that was done since the rules changed. What runs ends where it is; several who settle at
+        Nothing is asked where that was done since these changed. What runs ends where it is; several who settle at
         once do no harm.
         """
-        while (newest := self.ledger.read(rules.unsettled)) is not None:
-            after: int | None = 0
-            while after is not None:
+        while left := self.ledger.read(_Left.of):
+            after: UserId | None = UserId(0)
+            while left.engines and after is not None:
                 moved, after = self._settle_page(after)
                 yield moved
-            self.ledger.write(lambda connection, up_to=newest: rules.settled(connection, up_to))
+            after = UserId(0)
+            while left.bounds and after is not None:
+                _, after = self.ledger.bound(after, _PAGE)
+                yield 0
+            self.ledger.write(left.done)
 
-    def _settle_page(self, after: int) -> tuple[int, int | None]:
+    def _settle_page(self, after: UserId) -> tuple[int, UserId | None]:
         """How many users of the next page were moved, and the last one of it; None at the end."""
-        last: list[int] = []
+        last: list[UserId] = []
 
         def decide(connection: Connection) -> dict[UserId, str]:
             rules.hold(connection)  # or who settles by older rules would move back whom newer ones have moved
-            in_force, page = rules.in_force(connection), self.users(connection, after, _PAGE)
+            meant_of, page = self._engines(connection), self.users(connection, after, _PAGE)
             last[:] = [page[-1].id] if len(page) == _PAGE else []
-            meant = {one.id: engine_of(one.id, one.group, one.pinned, in_force, self.usual) for one in page}
+            meant = {one.id: meant_of(one.id, one.group, one.pinned) for one in page}
             return {one.id: meant[one.id] for one in page if one.engine not in {None, meant[one.id]}}
 
         moved = self.ledger.assign(decide)

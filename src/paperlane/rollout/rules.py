@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from paperlane.errors import NotFound
 from paperlane.ledger.schema import chores, rollouts
 from paperlane.model.tasks import UserId
 
@@ -56,6 +57,14 @@ def undo(connection: Connection, by: UserId, now: float) -> Rule | None:
     changed = {"undone_at": now, "undone_by": by, "settled": 0}
     connection.execute(update(rollouts).where(rollouts.c.id == row.id).values(changed))
     return _rule(row)
+
+
+def was_undone(connection: Connection, rule: int) -> bool:
+    """Was the rule of this id taken back? NotFound where there never was one."""
+    undone_at = connection.scalar(select(rollouts.c.undone_at).where(rollouts.c.id == rule))
+    if undone_at is None:
+        raise NotFound("There is no such roll-out.", hint="See: paperlane rollout.")
+    return undone_at > 0
 
 
 Change = Sequence[tuple[int, float]]

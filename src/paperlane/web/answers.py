@@ -429,6 +429,47 @@ class Queue(TypedDict):
     unreadable: Sequence[Unreadable]
 
 
+class Rule(TypedDict):
+    """An engine carries so many percent of all users, or of a group; `set_by` null: at the machine itself."""
+
+    id: int
+    engine: EngineName
+    percent: Percent
+    group: str | None
+    set_at: Moment | None
+    set_by: str | None
+
+
+class Carried(TypedDict):
+    """How many users an engine carries, for how many of these it was chosen alone, and its live workers."""
+
+    engine: EngineName
+    users: int
+    of_their_own: int
+    workers: int
+
+
+class RolledOut(TypedDict):
+    """The rules in force, the newest first, what each engine carries, and which flags are on.
+
+    `usual` carries whom no rule takes in; `unserved` are engines that carry somebody and have no worker. `settled`: all
+    users are where rules and flags say.
+    """
+
+    usual: EngineName
+    flags: Mapping[str, bool]
+    rules: Sequence[Rule]
+    engines: Sequence[Carried]
+    unserved: Sequence[EngineName]
+    settled: bool
+
+
+class Moved(RolledOut):
+    """The same after a change; `moved` users were given to another engine until it was answered."""
+
+    moved: int
+
+
 class Worker(TypedDict):
     """A worker of an engine: `slots` are granted to it, `asked` is its most and `least` its least, `wants` is now.
 

@@ -32,6 +32,7 @@ from paperlane.web import (
     progress,
     queue,
     quotas,
+    rollout,
     schedules,
     session,
     tasks,
@@ -103,7 +104,7 @@ def create_app(desk: Desk, settings: Settings, secret: str) -> FastAPI:
     app.state.scrapes = metrics.Scrapes(desk, threads, metrics.Looks(desk, threads))
     api = APIRouter(responses=problems.may(429, 503, 507))
     rooms = (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts)
-    for room in (*rooms, workers, audit, errors):
+    for room in (*rooms, rollout, workers, audit, errors):
         api.include_router(room.router)
     api.include_router(alerts.samples)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from paperlane.catalog import alarm_in
 from paperlane.checks import DEFAULT_PROFILE
-from paperlane.desk import name_of
+from paperlane.desk import RolledOut, name_of
 from paperlane.desk.watching import Errors
 from paperlane.model.documents import Severity, Upload
 from paperlane.model.schedules import Schedule
@@ -366,3 +366,28 @@ def silence(of: Silence) -> answers.Silence:
 def page(items: Sequence[Given], cursor: str | None = None) -> answers.Page[Given]:
     """A page of a list; `cursor` leads to the next one, None at the end."""
     return {"items": items, "next": cursor}
+
+
+def rolled_out(of: RolledOut, names: Mapping[int, str]) -> answers.RolledOut:
+    """What was rolled out."""
+    return {
+        "usual": of.usual,
+        "flags": {flag.name: flag.on for flag in of.flags},
+        "rules": [
+            {
+                "id": rule.id,
+                "engine": rule.engine,
+                "percent": rule.percent,
+                "group": rule.group or None,
+                "set_at": moment(rule.at),
+                "set_by": names.get(rule.by),
+            }
+            for rule in of.rules
+        ],
+        "engines": [
+            {"engine": one.engine, "users": one.users, "of_their_own": one.of_their_own, "workers": one.workers}
+            for one in of.engines
+        ],
+        "unserved": of.unserved,
+        "settled": of.settled,
+    }

@@ -57,6 +57,7 @@ class Change(Owned):
     weight: Weight | None = None
     engine: Literal["database", "inline", "pool", "arq", "celery", "rq", "auto"] | None = None
     paused: Annotated[bool, Field(strict=True)] | None = None
+    force: Annotated[bool, Field(strict=True, description="Also to an engine that no worker serves.")] = False
 
 
 def _shape(house: House, by: Account, user: int) -> answers.User:
@@ -101,7 +102,7 @@ async def one(user: User, account: Looker, house: Parts) -> answers.User:
     return await house.threads(_shape, house, account, user)
 
 
-@router.patch("/{user}", responses=problems.may(404))
+@router.patch("/{user}", responses=problems.may(404, 409))
 async def change(user: User, asked: Change, admin: Admin, house: Parts) -> answers.User:
     """Change an account or its lane, while everything runs; something must be named."""
 

@@ -84,6 +84,30 @@ class Supervisor:
             log.exception("a worker's death could not be told; its leases will expire", pid=pid)
 
 
+@dataclass(slots=True)
+class Crew:
+    """Worker processes that come and go together: a `supervisor` keeps them while they are wanted.
+
+    Those that are wanted no more drain for `grace` seconds at most. Others, that are wanted meanwhile, do not wait for
+    that.
+    """
+
+    supervisor: Callable[[], Supervisor]
+    grace: float
+    running: asyncio.TaskGroup
+    _over: asyncio.Event | None = None
+
+    def want(self, *, wanted: bool) -> None:
+        """Start them or have them end, where they are not wanted so already."""
+        if wanted and self._over is None:
+            self._over = asyncio.Event()
+            self.running.create_task(self.supervisor().run(self._over, self.grace))
+        elif not wanted and self._over is not None:
+            log.info("the workers are asked to end")
+            self._over.set()
+            self._over = None
+
+
 def _terminate(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()

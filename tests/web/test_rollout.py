@@ -1,0 +1,153 @@
+"""`/rollout`: rules and flags are looked at, set and taken back; the same twice is done once."""
+
+import pytest
+from tests.web.conftest import House
+
+from paperlane.ledger.sql import SqlLedger
+from paperlane.model.documents import UPLOAD_VERSION
+from paperlane.model.tasks import WorkerId
+from paperlane.records.accounts import Role
+from paperlane.rollout.flags import FLAGS
+from paperlane.web import rollout
+
+NO_RULE = {"usual": "database", "flags": dict.fromkeys(FLAGS, True), "rules": [], "settled": True}
+
+
+async def seen(house: House, who: str = "vera") -> dict:
+    answer = await house[who].get("/rollout")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def put(house: House, **body: object) -> dict:
+    answer = await house["adam"].put("/rollout", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def serve(house: House, *engines: str) -> None:
+    for engine in engines:
+        house.ledger.register(WorkerId(engine), engine, "host", 1, 4, UPLOAD_VERSION)
+
+
+async def test_it_is_shown_to_who_looks_and_changed_by_admins(house: House):
+    serve(house, "database")
+    carried = {"engine": "database", "users": 4, "of_their_own": 0, "workers": 1}
+    expected = {**NO_RULE, "engines": [carried], "unserved": []}
+    assert await seen(house) == await seen(house, "adam") == expected
+    for name in ("ann", "vera"):
+        refused = await house[name].put("/rollout", json={"flags": {"use_worker_pool": False}})
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+    assert (await house["ann"].get("/rollout")).status_code == 403
+    assert (await house["nobody"].get("/rollout")).status_code == 401
+    assert await seen(house) == expected
+
+
+async def test_the_same_rule_twice_is_one_and_is_taken_back_once(house: House):
+    serve(house, "database", "inline")
+    rule = {"engine": "inline", "percent": 100}
+    answer = await put(house, **rule)
+    assert answer.pop("moved") == 4
+    assert answer == await seen(house)
+    (shown,) = answer["rules"]
+    assert shown.pop("set_at").endswith("Z")
+    assert shown == {"id": 1, "engine": "inline", "percent": 100.0, "group": None, "set_by": "adam"}
+    again = await put(house, **rule)
+    assert (again["moved"], len(again["rules"])) == (0, 1)
+    assert (await put(house, rollback=True, rule=1))["moved"] == 4
+    assert (await put(house, rollback=True, rule=1))["moved"] == 0
+    assert (await seen(house))["rules"] == []
+    written = (await house["vera"].get("/audit", params={"limit": 2})).json()["items"]
+    assert [(entry["what"], entry["name"]) for entry in written] == [
+        ("rollout taken back", "adam"),
+        ("rollout", "adam"),
+    ]
+    assert written[1]["details"] == {"engine": "inline", "percent": 100, "group": ""}
+
+
+async def test_a_group_has_a_rule_of_its_own(house: House):
+    serve(house, "inline")
+    house.desk.accounts.add_user(None, "rita", Role.USER, "readers", None, None)
+    assert (await put(house, engine="inline", percent=100, group="readers"))["moved"] == 1
+    assert (await seen(house))["rules"][0]["group"] == "readers"
+
+
+async def test_flags_are_switched_alone_and_beside_a_rule(house: House):
+    serve(house, "inline")
+    answer = await put(house, flags={"use_database_queue": False, "use_worker_pool": False})
+    assert (answer["moved"], answer["unserved"]) == (4, [])
+    assert answer["flags"] == {"use_database_queue": False, "use_worker_pool": False, "use_user_semaphore": True}
+    entries = (await house["adam"].get("/audit?what=flag switched")).json()["items"]
+    assert sorted(entry["details"]["flag"] for entry in entries) == ["use_database_queue", "use_worker_pool"]
+    answer = await put(house, engine="rq", percent=100, flags={"use-database-queue": True}, force=True)
+    assert (answer["moved"], answer["unserved"]) == (4, ["rq"])
+    assert answer["flags"]["use_database_queue"]
+
+
+async def test_what_makes_no_sense_is_refused_with_what_to_do(house: House):
+    serve(house, "database")
+    for body, status, code in (
+        ({}, 422, "invalid_request"),
+        ({"engine": "inline"}, 422, "invalid_request"),
+        ({"percent": 10}, 422, "invalid_request"),
+        ({"group": "readers"}, 422, "invalid_request"),
+        ({"engine": "teleport", "percent": 10}, 422, "invalid_request"),
+        ({"engine": "database", "percent": 101}, 422, "invalid_request"),
+        ({"engine": "database", "percent": -1}, 422, "invalid_request"),
+        ({"engine": "database", "percent": "10"}, 422, "invalid_request"),
+        ({"engine": "database", "percent": 10, "group": "nobodys"}, 422, "invalid_request"),
+        ({"flags": {"use_magic": True}}, 422, "unknown_flag"),
+        ({"flags": {"use_worker_pool": "off"}}, 422, "invalid_request"),
+        ({"rule": 1}, 422, "invalid_request"),
+        ({"rollback": True, "engine": "database", "percent": 10}, 422, "invalid_request"),
+        ({"rollback": True, "flags": {"use_worker_pool": False}}, 422, "invalid_request"),
+        ({"rollback": True, "rule": 7}, 404, "not_found"),
+        ({"rollback": True}, 409, "nothing_rolled_out"),
+        ({"engine": "celery", "percent": 10}, 409, "engine_unserved"),
+        ({"flags": {"use_database_queue": False}}, 409, "engine_unserved"),
+        ({"flags": {}, "speed": "high"}, 422, "invalid_request"),
+    ):
+        answer = await house["adam"].put("/rollout", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), (body, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["hint"], body
+    refused = await house["adam"].put("/rollout", content=b'{"engine": "database", "percent": NaN}')
+    assert refused.status_code == 422
+    assert (await seen(house))["rules"] == []
+    assert all((await seen(house))["flags"].values())
+
+
+async def test_a_newer_rule_is_not_taken_back_for_an_older_one(house: House):
+    serve(house, "inline")
+    first, second = [(await put(house, engine="inline", percent=n))["rules"][0]["id"] for n in (10, 20)]
+    answer = await house["adam"].put("/rollout", json={"rollback": True, "rule": first})
+    assert (answer.status_code, answer.json()["code"]) == (409, "rollout_changed")
+    assert [rule["id"] for rule in (await seen(house))["rules"]] == [second]
+
+
+async def test_with_very_many_users_it_is_answered_before_all_are_moved(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("paperlane.rollout._PAGE", 1)
+    monkeypatch.setattr(rollout, "_PAGES", 3)
+    answer = await put(house, engine="inline", percent=100, force=True)
+    assert (answer["moved"], answer["settled"]) == (3, False)
+    assert sum(house.desk.rollout.settle()) == 1  # as the service does within a second
+    assert (await seen(house))["settled"]
+
+
+async def test_one_user_is_given_to_an_engine_without_workers_by_force_only(house: House):
+    ann = (await house["ann"].get("/session")).json()["id"]
+    refused = await house["adam"].patch(f"/users/{ann}", json={"engine": "rq"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "engine_unserved")
+    given = await house["adam"].patch(f"/users/{ann}", json={"engine": "rq", "force": True})
+    assert given.json()["engine"] == "rq"
+    assert (await house["adam"].patch(f"/users/{ann}", json={"force": True})).status_code == 422
+
+
+async def test_while_no_limit_of_their_own_bounds_users_they_are_shown_it_all_the_same(house: House):
+    await house.upload("ann", *["Fine."] * 12)
+    await put(house, flags={"use_user_semaphore": False})
+    (lane,) = (await house["ann"].get("/queue")).json()["users"]
+    assert lane["limit"] == 10
+    assert isinstance(house.ledger, SqlLedger)
+    house.ledger.register(WorkerId("w"), "database", "host", 1, 20, UPLOAD_VERSION)
+    assert len(house.ledger.step("database", WorkerId("w"), [], 20)) == 12
