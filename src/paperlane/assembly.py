@@ -29,6 +29,7 @@ from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import (
     Accounts,
     Alerts,
+    Comparing,
     DeadLetters,
     Desk,
     Documents,
@@ -176,6 +177,7 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         Watching(ledger, clock),
         GroupWords(ledger, clock, trail),
         Alerts(ledger, new_id, trail, list(ALERTS)),
+        Comparing(ledger, clock, rollout),
     )
 
 

@@ -1,6 +1,11 @@
 """`paperlane rollout`: which engine carries whose tasks, and what is in use at all."""
 
 import json
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +19,7 @@ if TYPE_CHECKING:
 
     from paperlane.desk import Desk
 
-app = typer.Typer(help="Which engine carries whose tasks: set, rollback, flag.", invoke_without_command=True)
+app = typer.Typer(help="Which engine carries whose tasks: set, rollback, flag, compare.", invoke_without_command=True)
 
 Group = Annotated[str, typer.Option(help="Only the users of this group.")]
 
@@ -99,6 +104,77 @@ def change(
     typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
     if not is_queued:
         typer.echo("paperlane: Their tasks stay on inline: use_database_queue is off.", err=True)
+
+
+class Format(StrEnum):
+    """How a comparison is told."""
+
+    TEXT = "text"
+    JSON = "json"
+    MD = "md"
+    HTML = "html"
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    a: Annotated[str, typer.Argument(metavar="A", help="The engine that the other one is set beside.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The engine that is judged.")],
+    since: Annotated[
+        str, typer.Option(help="Of tasks submitted since then: how long ago (90m, 12h, 7d, 2w), or a time.")
+    ] = "7d",
+    until: Annotated[str, typer.Option(help="And before then, as they stood at that time.", show_default="now")] = "",
+    group: Group = "",
+    form: Annotated[Format, typer.Option("--format", help="How it is told.")] = Format.TEXT,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there instead of printing it.")
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Compare two engines by what their tasks of a while came to, and say what that is too little to tell.
+
+    Tasks are compared that are of the same kind and size; intervals are of users drawn again, for users were assigned.
+    """
+    from paperlane.rollout.telling import FORMS
+
+    with desk_in(context, data, database) as desk, _told_on_terminal() as told:
+        found = desk.comparing.compare(None, a, b, since, until, group, told=told)
+    if form is Format.JSON:
+        from paperlane.web.shapes import comparison
+
+        words = json.dumps(comparison(found), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    else:
+        words = FORMS[form.value](found)
+    if output is None:
+        typer.echo(words, nl=False)
+        return
+    try:
+        output.write_text(words, "utf-8")
+    except OSError as error:
+        raise BadRequest(
+            f"The comparison cannot be written to {output}: {error.strerror}.", hint="Name another file with -o."
+        ) from error
+
+
+@contextmanager
+def _told_on_terminal() -> Generator[Callable[[str, float], None]]:
+    """A bar on stderr when that is a terminal; what it yields is told what is done, and which share of it is."""
+    if not sys.stderr.isatty():
+        yield lambda _doing, _share: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def tell(doing: str, share: float) -> None:
+            if doing not in bars:
+                bars[doing] = progress.add_task(doing, total=1.0)
+            progress.update(bars[doing], completed=share)
+
+        yield tell
 
 
 @app.command()

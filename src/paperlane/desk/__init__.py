@@ -11,6 +11,7 @@ from paperlane.clock import Clock
 from paperlane.desk.accounts import Accounts
 from paperlane.desk.alerts import Alerts
 from paperlane.desk.choices import ENGINES
+from paperlane.desk.comparing import Comparing
 from paperlane.desk.dead import DeadLetters, Tally, together
 from paperlane.desk.documents import Documents
 from paperlane.desk.moments import moment_of
@@ -29,6 +30,7 @@ __all__ = [
     "STATES",
     "Accounts",
     "Alerts",
+    "Comparing",
     "DeadLetters",
     "Desk",
     "Documents",
@@ -72,3 +74,4 @@ class Desk:
     watching: Watching
     words: GroupWords
     alerts: Alerts
+    comparing: Comparing

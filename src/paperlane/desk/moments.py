@@ -1,11 +1,14 @@
 """Times as people say them."""
 
+import re
 from datetime import UTC, datetime
 from math import isfinite
 
 from paperlane.errors import BadRequest
 
 _TIME = "Write it as 2027-01-31T08:00:00Z."
+_AGO = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([mhdw])")
+_SECONDS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _TEN_DIGITS = 1e9  # seconds since 1970: in 2001
 
 
@@ -23,6 +26,16 @@ def moment_of(said: str) -> float:
     if not isfinite(at) or 0 < at < _TEN_DIGITS:
         raise BadRequest(f"{said!r} is no time.", hint=_TIME)
     return at
+
+
+def moment_or_ago(said: str, now: float) -> float:
+    """The same; or so long before now: 90m, 12h, 7d, 2w."""
+    if (ago := _AGO.fullmatch(said.strip())) is not None:
+        return now - float(ago[1]) * _SECONDS[ago[2]]
+    try:
+        return moment_of(said)
+    except BadRequest as error:
+        raise BadRequest(error.message, hint=f"{_TIME[:-1]}, or as how long ago: 90m, 12h, 7d, 2w.") from error
 
 
 def _seconds(said: str) -> float:

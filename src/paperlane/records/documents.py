@@ -32,6 +32,12 @@ def add(connection: Connection, uploads: Iterable[tuple[UserId, Mapping[TaskId, 
     connection.execute(insert(documents), rows)
 
 
+def media_types(connection: Connection, tasks: Sequence[TaskId]) -> dict[TaskId, str]:
+    """Of what kind the documents of these tasks are, a thousand or so at once."""
+    asked = select(documents.c.task_id, documents.c.media_type).where(documents.c.task_id.in_(tasks))
+    return {TaskId(task): kind for task, kind in connection.execute(asked)}
+
+
 def named(connection: Connection, blobs: Sequence[str]) -> set[str]:
     """Those of these files that a document or a schedule is in."""
     columns = (documents.c.blob, scheduled_files.c.blob)

@@ -596,3 +596,109 @@ class Readiness(TypedDict):
     status: Annotated[str, _one_of("ok", "unready")]
     database: str
     workers: int
+
+
+class Interval(TypedDict):
+    """Where a figure lies, by a trust of 95 %; null where it has no end on that side."""
+
+    low: float | None
+    high: float | None
+
+
+class Figure(TypedDict):
+    """A figure of both engines, and B's beside A's; `beyond`: the sides where it exceeds all that was seen."""
+
+    a: float | None
+    b: float | None
+    a_interval: Interval | None
+    b_interval: Interval | None
+    beyond: Sequence[str]
+    ratio: float | None
+    ratio_interval: Interval | None
+    difference: float | None
+    difference_interval: Interval | None
+
+
+class Measure(TypedDict):
+    """What was found of one question; `figures[decides]` answers it."""
+
+    name: str
+    unit: str
+    verdict: str
+    words: str
+    decides: str
+    figures: Mapping[str, Figure]
+    superiority: float | None
+    superiority_interval: Interval | None
+    cliffs_delta: float | None
+    p: float | None
+    p_holm: float | None
+    smallest: float | None
+
+
+class EngineSide(TypedDict):
+    """What an engine was given in the period, and what of that is compared."""
+
+    engine: str
+    users: int
+    tasks: int
+    completed: int
+    failed: int
+    cancelled: int
+    queued: int
+    running: int
+    oldest_seconds: float
+    retried: int
+    compared_users: int
+    compared_tasks: int
+    left_out: int
+    effective_users: float
+
+
+class Stratum(TypedDict):
+    """Tasks of a kind, estimated at `low` to `high` slot-seconds, and the medians of their completion."""
+
+    kind: str
+    low: float
+    high: float
+    a: int
+    b: int
+    weight: float
+    a_median: float | None
+    b_median: float | None
+
+
+class Caution(TypedDict):
+    """Why the figures may say less than they seem to."""
+
+    code: str
+    words: str
+
+
+class Sampled(TypedDict):
+    """Of so many users so many were asked for their tasks; `whole` if no task of the period is missing."""
+
+    users: int
+    asked: int
+    cut: int
+    whole: bool
+
+
+class Comparison(TypedDict):
+    """Engine B beside engine A."""
+
+    a: EngineSide
+    b: EngineSide
+    since: str | None
+    until: str | None
+    group: str | None
+    verdict: str
+    words: str
+    measures: Sequence[Measure]
+    strata: Sequence[Stratum]
+    left_out: Sequence[Stratum]
+    users_on_both: int
+    cautions: Sequence[Caution]
+    sampled: Sampled
+    resamples: int
+    seed: int

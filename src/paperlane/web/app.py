@@ -20,6 +20,7 @@ from paperlane.web import (
     alerts,
     audit,
     batches,
+    comparisons,
     dead,
     errors,
     groups,
@@ -98,13 +99,14 @@ def create_app(desk: Desk, settings: Settings, secret: str) -> FastAPI:
     app.state.house = House(desk, settings, threads, submits, URLSafeTimedSerializer(secret, "session"))
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)
+    app.state.comparing = asyncio.Lock()
     app.state.sockets = Counter()
     app.state.pace = Pace()
     app.state.counting = counting
     app.state.scrapes = metrics.Scrapes(desk, threads, metrics.Looks(desk, threads))
     api = APIRouter(responses=problems.may(429, 503, 507))
     rooms = (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts)
-    for room in (*rooms, rollout, workers, audit, errors):
+    for room in (*rooms, rollout, workers, audit, errors, comparisons):
         api.include_router(room.router)
     api.include_router(alerts.samples)
     app.include_router(api, prefix=_API)  # without one, FastAPI would build all routes now to look at their paths

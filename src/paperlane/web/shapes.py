@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -18,6 +19,9 @@ from paperlane.records.audit import Entry
 from paperlane.records.incidents import Incident, Silence
 from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import said
+from paperlane.rollout.comparison import Comparison, Figure, Measure, Side, Stratum
+from paperlane.rollout.resampling import Interval
+from paperlane.rollout.telling import headline, sentence
 from paperlane.web import answers
 
 Given = TypeVar("Given")
@@ -390,4 +394,103 @@ def rolled_out(of: RolledOut, names: Mapping[int, str]) -> answers.RolledOut:
         ],
         "unserved": of.unserved,
         "settled": of.settled,
+    }
+
+
+def comparison(of: Comparison) -> answers.Comparison:
+    """Two engines beside each other."""
+    return {
+        "a": _side(of.a),
+        "b": _side(of.b),
+        "since": moment(of.since),
+        "until": moment(of.until),
+        "group": of.group or None,
+        "verdict": of.verdict.value,
+        "words": headline(of),
+        "measures": [_measure(one, of) for one in of.measures],
+        "strata": [_stratum(one) for one in of.strata],
+        "left_out": [_stratum(one) for one in of.left_out],
+        "users_on_both": of.both,
+        "cautions": [{"code": one.code, "words": one.words} for one in of.cautions],
+        "sampled": {
+            "users": of.sampled.users,
+            "asked": of.sampled.asked,
+            "cut": of.sampled.cut,
+            "whole": of.sampled.whole,
+        },
+        "resamples": of.resamples,
+        "seed": of.seed,
+    }
+
+
+def _side(of: Side) -> answers.EngineSide:
+    return {
+        "engine": of.engine,
+        "users": of.users,
+        "tasks": of.tasks,
+        "completed": of.completed,
+        "failed": of.failed,
+        "cancelled": of.cancelled,
+        "queued": of.queued,
+        "running": of.running,
+        "oldest_seconds": _known(of.oldest) or 0.0,
+        "retried": of.retried,
+        "compared_users": of.compared_users,
+        "compared_tasks": of.compared,
+        "left_out": of.left_out,
+        "effective_users": _known(of.effective) or 0.0,
+    }
+
+
+def _measure(of: Measure, whole: Comparison) -> answers.Measure:
+    return {
+        "name": of.name,
+        "unit": of.unit,
+        "verdict": of.verdict.value,
+        "words": sentence(of, whole.a.engine, whole.b.engine),
+        "decides": of.decides,
+        "figures": {name: _figure(figure) for name, figure in of.figures.items()},
+        "superiority": _known(of.superiority),
+        "superiority_interval": _interval(of.superiority_interval),
+        "cliffs_delta": _known(of.delta),
+        "p": _known(of.chance),
+        "p_holm": _known(of.holm),
+        "smallest": _known(of.smallest),
+    }
+
+
+def _figure(of: Figure) -> answers.Figure:
+    values = {"a": of.a, "b": of.b}
+    return {
+        "a": _known(of.a),
+        "b": _known(of.b),
+        "a_interval": _interval(of.a_interval),
+        "b_interval": _interval(of.b_interval),
+        "beyond": [side for side, value in values.items() if value is not None and not isfinite(value)],
+        "ratio": _known(of.ratio),
+        "ratio_interval": _interval(of.ratio_interval),
+        "difference": _known(of.difference),
+        "difference_interval": _interval(of.difference_interval),
+    }
+
+
+def _interval(of: Interval | None) -> answers.Interval | None:
+    return None if of is None else {"low": _known(of.low), "high": _known(of.high)}
+
+
+def _known(value: float | None) -> float | None:
+    """Six digits that count; None for what is no number, or beyond all."""
+    return None if value is None or not isfinite(value) else float(f"{value:.6g}")
+
+
+def _stratum(of: Stratum) -> answers.Stratum:
+    return {
+        "kind": of.kind,
+        "low": of.low,
+        "high": of.high,
+        "a": of.a,
+        "b": of.b,
+        "weight": _known(of.weight) or 0.0,
+        "a_median": _known(of.a_median),
+        "b_median": _known(of.b_median),
     }

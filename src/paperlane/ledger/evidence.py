@@ -1,0 +1,149 @@
+"""What became of users' tasks in a period, task by task: the evidence that engines are compared by.
+
+Each question is about some users and reads no more than it is told to: through the index of what ended, in which each
+user's tasks of an outcome stand in the order of their ends, and through the small ones of what waits and runs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
+
+from paperlane.ledger.schema import ENDED, READY, UNDER_WAY, WAITING, attempts, lanes, tasks
+from paperlane.model.tasks import State, TaskId, UserId
+
+_AT_ONCE = 500  # tasks whose attempts one statement asks for
+_OUTCOMES = {"completed": "completed", "failed": "failed", "poison": "failed", "cancelled": "cancelled"}
+"""What attempts come to that are the last of their task."""
+_ENDED_STATES = [state.value for state in State if state.ended]
+_BY_INDEX = (tasks, "FORCE INDEX (tasks_ended)", "mysql")  # by another one it would go through all of a user's
+_COLUMNS = tuple(
+    tasks.c[name]
+    for name in (
+        "id", "user_id", "state", "engine", "cost", "priority", "sort_key", "run", "fence", "attempt", "created_at",
+        "started_at", "begun_at", "finished_at",
+    )
+)  # fmt: skip
+
+
+class Carried(NamedTuple):
+    """A task as it stood at the end of the period; times are seconds since 1970 (UTC).
+
+    `engine` is the one that began it first, whichever ended it: it was given to that one. Of what nobody began, it is
+    the one that its user's lane is given to now. It could start since `queued_at`; `begun_at` and `ended_at` are 0 for
+    not yet. `outcome` is `completed`, `failed` or `cancelled`; where it had not ended `queued`, or `running` if it was
+    begun, though it may wait for another try. `cost` is what it was estimated at, and `seconds` what its attempts that
+    are over held a slot for.
+
+    Of a task that a person started again after its end, it is the first run that counts.
+    """
+
+    task: TaskId
+    user: UserId
+    engine: str
+    cost: float
+    queued_at: float
+    begun_at: float
+    ended_at: float
+    outcome: str
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Tasks of some users; `cut` where there were more, of which the newest ends are told."""
+
+    tasks: Sequence[Carried]
+    cut: bool
+
+
+def of_users(
+    connection: Connection, users: Sequence[UserId], since: float, until: float, ageing: float, most: int
+) -> Found:
+    """The tasks that these users submitted from `since` and before `until`, as they stood then.
+
+    At most so many that ended, and so many that did not. `ageing` is the ledger's rule of that name.
+    """
+    within = (tasks.c.created_at >= since, tasks.c.created_at < until)
+    mine = tasks.c.user_id.in_(users)
+    over = select(*_COLUMNS).with_hint(*_BY_INDEX)
+    over = over.where(mine, ENDED, tasks.c.state.in_(_ENDED_STATES), tasks.c.finished_at >= since, *within)
+    if len(users) == 1:  # of several none could be said to be whole
+        over = over.order_by(tasks.c.finished_at.desc(), tasks.c.id.desc())
+    rows = connection.execute(over.limit(most + 1)).all()
+    cut = len(rows) > most
+    rows = [*rows[:most]]
+    by_no_index = (tasks.c.user_id + 0).in_(users)  # what runs is few: no need to go through all of a user's
+    for asked in (
+        select(*_COLUMNS).where(READY, mine),
+        select(*_COLUMNS).where(WAITING, mine),
+        select(*_COLUMNS).where(UNDER_WAY, by_no_index),
+    ):
+        found = connection.execute(asked.where(*within).limit(most + 1)).all()
+        cut = cut or len(found) > most
+        rows += found[:most]
+    asked = select(lanes.c.user_id, lanes.c.engine).where(lanes.c.user_id.in_(users))
+    engines = dict(connection.execute(asked).all())
+    several = [row.id for row in rows if row.fence > 1 or row.run > 1]
+    tries = _tries(connection, several)
+    return Found([_carried(row, tries.get(row.id, ()), engines, until, ageing) for row in rows], cut)
+
+
+def _tries(connection: Connection, several: Sequence[str]) -> Mapping[str, Sequence[Row[*tuple[Any, ...]]]]:
+    """The attempts that are over, of tasks that had more leases than one, in their order."""
+    found: dict[str, list[Row[*tuple[Any, ...]]]] = {}
+    for at in range(0, len(several), _AT_ONCE):
+        asked = select(attempts).where(attempts.c.task_id.in_(several[at : at + _AT_ONCE]))
+        for row in connection.execute(asked.order_by(attempts.c.task_id, attempts.c.fence)):
+            found.setdefault(row.task_id, []).append(row)
+    return found
+
+
+def _first_run(tries: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Up to the attempt that ended the task; or to a retry that never came, for the task was cancelled before it."""
+    last = None
+    for one in tries:
+        if last is not None and (last.outcome in _OUTCOMES or (last.outcome == "retry" and one.number <= last.number)):
+            return
+        yield one
+        last = one
+
+
+def _carried(
+    row: Row[*tuple[Any, ...]],
+    tries: Sequence[Row[*tuple[Any, ...]]],
+    engines: Mapping[int, str],
+    until: float,
+    ageing: float,
+) -> Carried:
+    queued_at = max(row.created_at, row.sort_key + row.priority * ageing)  # of what this was made, it could start then
+    first = [one for one in (tries if row.run == 1 else _first_run(tries)) if one.started_at < until]
+    engine, begun_at, ended_at, outcome, count = row.engine, row.started_at, row.finished_at, row.state, row.attempt
+    seconds = max(0.0, ended_at - row.begun_at) if row.begun_at and ended_at else 0.0
+    if row.run > 1:
+        begun_at, ended_at, outcome, count, seconds = 0.0, queued_at, "cancelled", 0, 0.0
+    if first:
+        last = first[-1]
+        engine, begun_at = first[0].engine, first[0].started_at
+        seconds = sum(max(0.0, one.ended_at - one.started_at) for one in first if one.ended_at <= until)
+        if row.run > 1:
+            ended_at, count = last.ended_at, last.number
+            outcome = _OUTCOMES.get(last.outcome, "cancelled")
+    begun_at = begun_at if 0 < begun_at <= until else 0.0
+    if outcome not in _ENDED_STATES or ended_at > until:
+        outcome, ended_at = ("running" if begun_at else "queued"), 0.0
+    carried_by = engine if engine and (begun_at or row.state == "leased") else engines.get(row.user_id, engine)
+    return Carried(
+        TaskId(row.id),
+        UserId(row.user_id),
+        carried_by,
+        row.cost,
+        queued_at,
+        begun_at,
+        ended_at,
+        outcome,
+        count,
+        seconds,
+    )
