@@ -15,8 +15,8 @@ from paperlane.errors import BadRequest
 
 NAMES = [
     "creating a batch of 50", "creating one in a rush", "tasks at once", "API", "task completion", "tasks lost",
-    "tasks failed", "availability", "recovery", "progress delay", "page response", "task creation", "database connections", "growth of memory",
-    "light users' wait",
+    "tasks failed", "availability", "recovery", "progress delay", "page response", "task creation",
+    "database connections", "growth of memory", "light users' wait",
 ]  # fmt: skip
 BEGAN, HELD, ENDED = 1_000.0, 1_100.0, 1_400.0
 
