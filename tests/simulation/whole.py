@@ -1,17 +1,16 @@
 """The whole ledger on SQLite in memory, where a simulation keeps its lanes: slow, and the truth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from typing_extensions import override
 
-from paperlane.ledger import Rules
 from paperlane.ledger.endings import Ending
 from paperlane.ledger.lanes import Lane
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
-from paperlane.model.tasks import BatchId, Ended, Lease, NewBatch, NewTask, Outcome, Retry, TaskId, UserId, WorkerId
+from paperlane.model.tasks import BatchId, Ended, Lease, NewBatch, NewTask, Outcome, TaskId, UserId, WorkerId
 from paperlane.simulation.books import Books, Turn, Waiting
 from paperlane.simulation.run import Simulation
 
@@ -34,6 +33,11 @@ class WholeLedger(Books):
 
     simulation: Simulation = field(kw_only=True)
     tasks: dict[str, Waiting] = field(default_factory=dict)
+
+    @classmethod
+    def below(cls, simulation: Simulation) -> "WholeLedger":
+        """In place of a simulation's own books, under its rules and its chance."""
+        return cls(simulation.books.rules, simulation.books.chance, simulation=simulation)
 
     @override
     def __post_init__(self) -> None:

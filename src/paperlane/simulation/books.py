@@ -89,9 +89,11 @@ class Books:
         came_to = [ending(task, outcome, now, self.rules, self.chance) for task, outcome in ended]
         for (task, _), came in zip(ended, came_to, strict=True):
             give_back(held[task["user_id"]], task, came)
-        turns = next_turns(
-            self._writing, held, engine, room, _NOTHING_THERE, _CALM, lambda: False, self.rules
-        ) if room > 0 else ()
+        turns = (
+            next_turns(self._writing, held, engine, room, _NOTHING_THERE, _CALM, lambda: False, self.rules)
+            if room > 0
+            else ()
+        )
         for turn in turns:
             heapq.heappop(self.waiting[turn["user_id"]])  # turns of a lane are given in its order
         held.write()

@@ -2,7 +2,7 @@
 
 import heapq
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple
@@ -89,7 +89,7 @@ class Simulation:
     def __init__(
         self,
         setting: Setting,
-        arrivals: Iterator[Arrival] = iter(()),
+        arrivals: Iterable[Arrival] = (),
         *,
         seed: int = 1,
         watchers: Sequence[Watcher] = (),
@@ -110,8 +110,8 @@ class Simulation:
         self._by_engine = {name: [w for w in self._workers if w.crew.engine == name] for name in setting.engines}
         self._room = {name: sum(one.slots for one in workers) for name, workers in self._by_engine.items()}
         self._turn = dict.fromkeys(self._by_engine, 0)  # which idle worker is asked first
-        self._arrivals = arrivals
-        self._coming = next(arrivals, None)
+        self._arrivals = iter(arrivals)
+        self._coming = next(self._arrivals, None)
         self._events: list[tuple[float, int, _Worker | None, Turn | Callable[[], None]]] = []
         self._numbers = 0
 
