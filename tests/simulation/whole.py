@@ -7,7 +7,6 @@ from typing import Any
 from typing_extensions import override
 
 from paperlane.ledger.endings import Ending
-from paperlane.ledger.lanes import Lane
 from paperlane.ledger.sql import SqlLedger, connect
 from paperlane.migrations import migrate
 from paperlane.model.tasks import BatchId, Ended, Lease, NewBatch, NewTask, Outcome, TaskId, UserId, WorkerId
@@ -33,6 +32,7 @@ class WholeLedger(Books):
 
     simulation: Simulation = field(kw_only=True)
     tasks: dict[str, Waiting] = field(default_factory=dict)
+    users: set[int] = field(default_factory=set)
 
     @classmethod
     def below(cls, simulation: Simulation) -> "WholeLedger":
@@ -49,6 +49,10 @@ class WholeLedger(Books):
         for engine in self.simulation.setting.engines:
             slots = sum(slots for crew, slots in self.simulation.setting.granted() if crew.engine == engine)
             self.ledger.register(WorkerId(engine), engine, "here", 1, slots)
+
+    @override
+    def knows(self, user: int) -> bool:
+        return user in self.users
 
     @override
     def submit(self, user: int, tasks: Sequence[Waiting]) -> None:
@@ -77,5 +81,5 @@ class WholeLedger(Books):
     @override
     def lane(self, user: int, **changes: Any) -> None:
         self.woken.clear()
-        self.lanes[user] = self.lanes.get(user) or Lane(user, 0, "", *[0] * 14)  # known; what it is, the ledger keeps
+        self.users.add(user)
         self.ledger.lane(UserId(user), **{name: value for name, value in changes.items() if value is not None})

@@ -4,6 +4,9 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+User = TypeVar("User", bound=Hashable)
 
 POINTS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -52,7 +55,7 @@ class Started:
     started: float
 
 
-class Round:
+class Round(Generic[User]):
     """Deals starts out by turns among users who have a task waiting, each to the oldest of their tasks.
 
     Who has none leaves the round, and comes back at its end. So as many tasks start, and when they did: only to whom
@@ -60,17 +63,17 @@ class Round:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[Hashable, deque[float]] = {}
-        self._turn: deque[Hashable] = deque()
+        self._waiting: dict[User, deque[float]] = {}
+        self._turn: deque[User] = deque()
 
-    def accept(self, user: Hashable, at: float, tasks: int = 1) -> None:
+    def accept(self, user: User, at: float, tasks: int = 1) -> None:
         """Tasks of a user came."""
         if user not in self._waiting:
             self._waiting[user] = deque()
             self._turn.append(user)
         self._waiting[user].extend([at] * tasks)
 
-    def start(self) -> tuple[Hashable, float] | None:
+    def start(self) -> tuple[User, float] | None:
         """Whose turn this start would be, and when that task came; None where nobody waits."""
         if not self._turn:
             return None
@@ -90,7 +93,7 @@ def fair_waits(tasks: Iterable[Started], since: float = -math.inf) -> Mapping[st
     """
     ordered = sorted(tasks, key=lambda task: task.accepted)
     coming = deque(ordered)
-    going = Round()
+    going = Round[str]()
     waits: dict[str, list[float]] = defaultdict(list)
     for at in sorted(task.started for task in ordered):
         while coming and coming[0].accepted <= at:
@@ -98,5 +101,5 @@ def fair_waits(tasks: Iterable[Started], since: float = -math.inf) -> Mapping[st
             going.accept(task.user, task.accepted)
         # where none waits, the clocks of two processes differ a little: it started before it was accepted
         if (turn := going.start()) is not None and turn[1] >= since:
-            waits[str(turn[0])].append(at - turn[1])
+            waits[turn[0]].append(at - turn[1])
     return waits

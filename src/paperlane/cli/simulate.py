@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from paperlane.errors import BadRequest
 
 if TYPE_CHECKING:
     from paperlane.bench.report import Report
-    from paperlane.simulation.beside import Column
+    from paperlane.simulation.scenario import Scenario
 
 _SAID = "COMMANDLINE"  # how Typer names where an option that somebody wrote comes from
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -46,6 +45,9 @@ def simulate(
     heavy_batch: Annotated[int, _number("Documents in a heavy user's upload.", _OF_LOAD)] = 50,
     median: Annotated[float, _number("Seconds that an attempt takes, in the middle.", _OF_LOAD)] = 30.0,
     p95: Annotated[float, _number("Seconds within which 95 % of them end.", _OF_LOAD, shown="2.3 x the median")] = 0.0,
+    known: Annotated[
+        float, _number("The share of the spread of these times that documents' sizes tell the ledger.", _OF_LOAD)
+    ] = 0.5,
     cpu: Annotated[float, _number("Processor seconds of a task, for the cost.", _OF_LOAD, shown="not told")] = 0.0,
     tokens: Annotated[float, _number("Model tokens of a task, for the cost.", _OF_LOAD, shown="not told")] = 0.0,
     seed: Annotated[int, _number("What chance begins with: the same seed, the same figures.", _OF_LOAD)] = 1,
@@ -54,7 +56,7 @@ def simulate(
     user_limit: Annotated[int, _number("Tasks of one user that run at once.", _OF_SETTING)] = 10,
     system_limit: Annotated[int, _number("Tasks of all that run at once.", _OF_SETTING)] = 100,
     engine: Annotated[
-        str, typer.Option(help="The engine that carries them.", show_default="database", rich_help_panel=_OF_SETTING)
+        str, typer.Option(help="The engine that carries them.", rich_help_panel=_OF_SETTING)
     ] = "database",
     overhead: Annotated[
         float, _number("Seconds from a turn to its start.", _OF_SETTING, shown="as measured of the engine")
@@ -105,7 +107,7 @@ def simulate(
 
     A FILE has the options' names: users = 200, heavy-users = 3, median = 20.
     """
-    del users, tasks, arrivals, duration, heavy, heavy_users, batch, heavy_batch, median, p95, cpu, tokens, seed
+    del users, tasks, arrivals, duration, heavy, heavy_users, batch, heavy_batch, median, p95, known, cpu, tokens, seed
     del workers, slots, user_limit, system_limit, engine, overhead, fails, retries
     _check(output)
     words = {name: context.params[name] for name in context.params if name not in _NOT_OURS and _is_said(context, name)}
@@ -144,12 +146,6 @@ def _tell(report: "Report", output: Path | None, *, as_json: bool) -> None:
         write(report, output)
 
 
-@contextmanager
-def _bar(tasks: int) -> Generator[Callable[[int], None]]:
-    with counted_on_terminal("tasks simulated", tasks) as told:
-        yield told
-
-
 def _named(what_if: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
     """What would be different, by how it was said."""
     from paperlane.simulation.scenario import pairs
@@ -161,19 +157,23 @@ def _described(words: Mapping[str, Any], file: Path | None, what_if: Sequence[st
     from paperlane.simulation.beside import described
     from paperlane.simulation.report import described as told
     from paperlane.simulation.report import report_of
-    from paperlane.simulation.scenario import SETTING, Scenario, read
+    from paperlane.simulation.scenario import Scenario, read
 
     scenario = Scenario().said({**({} if file is None else read(file)), **words})
-    others: dict[str, Scenario] = {}
-    for name, changed in _named(what_if).items():
-        other = scenario.said(changed)
-        load = {one.replace("-", "_") for one in changed} - set(SETTING)
-        # where nobody says how often tasks come, more workers must not bring more tasks
-        others[name] = other if load or other.arrivals or other.duration else replace(other, duration=scenario.hours)
-    with _bar(scenario.tasks * (1 + len(others))) as progress:
-        columns = [described("as described" if others else "simulated", scenario, scenario, progress)]
-        columns += [described(name, other, other, progress) for name, other in others.items()]
+    others = {name: _as_often(scenario, scenario.said(changed)) for name, changed in _named(what_if).items()}
+    with counted_on_terminal("tasks simulated", scenario.tasks * (1 + len(others))) as progress:
+        columns = [described("as described" if others else "simulated", scenario, progress)]
+        columns += [described(name, other, progress) for name, other in others.items()]
     return report_of(columns, told(scenario), scenario.words())
+
+
+def _as_often(scenario: "Scenario", other: "Scenario") -> "Scenario":
+    """Where nobody says how often tasks come, more workers must not bring more of them."""
+    if other.arrivals or other.duration:
+        return other
+    if other.tasks == scenario.tasks:
+        return replace(other, duration=scenario.hours)
+    return replace(other, arrivals=scenario.tasks / scenario.hours)
 
 
 def _of_history(
@@ -184,53 +184,53 @@ def _of_history(
     data: Data,
     database: Database,
 ) -> "Report":
-    from paperlane.simulation.beside import simulated
-    from paperlane.simulation.history import History, served
+    from paperlane.simulation.beside import Column, simulated
+    from paperlane.simulation.history import History, crews_of, left_out
     from paperlane.simulation.report import report_of
-    from paperlane.simulation.scenario import SETTING, Scenario, read
+    from paperlane.simulation.scenario import Scenario, changed, read
+    from paperlane.simulation.setting import Setting
 
-    said = {name.replace("-", "_"): value for name, value in {**({} if file is None else read(file)), **words}.items()}
-    _only(said, {*SETTING, "seed"}, "The history says what comes and how long it takes")
-    settings = existing(data=data, database=database)
-    workers = max(1, settings.workers)
-    here = Scenario(
-        workers=workers,
-        slots=settings.slots,
-        user_limit=settings.user_limit,
-        system_limit=settings.system_limit,
-        engine=settings.engine,
-    ).said(said)
-    others: dict[str, Scenario] = {}
-    for name, changed in _named(what_if).items():
-        _only(changed, {*SETTING, "seed"}, "The history says what comes and how long it takes")
-        others[name] = here.said(changed)
     begins = time.time() - _seconds(since)
+    said = _of_setting({**({} if file is None else read(file)), **words})
+    others = {name: {**said, **_of_setting(more)} for name, more in _named(what_if).items()}
+    settings = existing(data=data, database=database)
+    usual = Scenario(
+        workers=max(1, settings.workers), slots=settings.slots, engine=settings.engine, user_limit=settings.user_limit
+    )
     with desk_of(data, database) as desk:
-        past = History(desk.ledger, begins, here.seed)
-        use = desk.ledger.use_of_all()
-        ended = use.completed + use.failed
-        cpu = use.cpu / ended if ended else 0.0
+        ledger = desk.ledger
+        past = History(ledger, begins, usual.said(said).seed)
+        now = Setting(crews_of(ledger) or (usual.crew(),), settings.user_limit, ledger.queue(most=0).limit)
+        use = ledger.use_of_all()
+        cpu = use.cpu / ended if (ended := use.completed + use.failed) else 0.0
         columns: list[Column] = []
-        with _bar(past.tasks * (1 + len(others))) as progress:
-            for name, one in {"as it is": here, **others}.items():
-                limits = past.setting(one.setting())
-                changed = _named([name]) if name in others else {}
-                if "user_limit" in {word.replace("-", "_") for words_of in changed.values() for word in words_of}:
-                    limits = replace(limits, limits={})
+        with counted_on_terminal("tasks simulated", past.tasks * (1 + len(others))) as progress:
+            for name, meant in {"as it is": said, **others}.items():
+                scenario = usual.said(meant)
+                setting = past.setting(changed(now, scenario, meant.keys()), own_limits="user_limit" not in meant)
                 columns.append(
-                    simulated(name, limits, past.load(), past.is_heavy, seed=one.seed, cpu=cpu, rules=desk.ledger.rules,
-                              progress=progress)
+                    simulated(
+                        name, setting, past.load(), past.is_heavy,
+                        seed=scenario.seed, cpu=cpu, rules=ledger.rules, engine_of=past.engine_of(setting),
+                        progress=progress,
+                    )
                 )  # fmt: skip
     what = f"{past.tasks} tasks of {len(past.users)} users, as they came to this ledger in the last {since}."
-    return report_of(columns, what, {"since": since, **here.words()}, more=served(past), measured=past.measured)
+    return report_of(columns, what, {"since": since, **said}, more=left_out(past), measured=past.measured)
 
 
-def _only(said: Mapping[str, Any], allowed: set[str], why: str) -> None:
-    for name in said:
-        if name.replace("-", "_") not in allowed:
-            raise BadRequest(
-                f"{why}, so --{name.replace('_', '-')} says nothing.", hint="Leave it out, or leave out --history."
-            )
+def _of_setting(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The same words, by the names that scenarios have. BadRequest for one that describes a load."""
+    from paperlane.simulation.scenario import SETTING, Scenario
+
+    Scenario().said(said)  # what there is not is refused as anywhere else
+    named = {name.replace("-", "_"): value for name, value in said.items()}
+    for name in named.keys() - {*SETTING, "seed"}:
+        raise BadRequest(
+            f"The history says what comes and how long it takes, so --{name.replace('_', '-')} says nothing.",
+            hint="Leave it out, or leave out --history.",
+        )
+    return named
 
 
 def _like(

@@ -45,9 +45,9 @@ def simulated(
     return Column(name, setting, measures.figures(), measures.lines(), time.perf_counter() - began)
 
 
-def described(name: str, scenario: Scenario, load: Scenario, progress: Callable[[int], None] | None = None) -> Column:
-    """The described load of one scenario under the setting of another, which may be the same."""
+def described(name: str, scenario: Scenario, progress: Callable[[int], None] | None = None) -> Column:
+    """A described load under the setting that stands beside it."""
     return simulated(
-        name, scenario.setting(), load.load(), load.is_heavy,
+        name, scenario.setting(), scenario.load(), scenario.is_heavy,
         seed=scenario.seed, cpu=scenario.cpu, tokens=scenario.tokens, progress=progress,
     )  # fmt: skip

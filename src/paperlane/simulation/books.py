@@ -68,6 +68,10 @@ class Books:
         self.woken.clear()
         return _InMemory(self._writing, self)
 
+    def knows(self, user: int) -> bool:
+        """Has this user a lane?"""
+        return user in self.lanes
+
     def submit(self, user: int, tasks: Sequence[Waiting]) -> None:
         """These tasks are ready; a lane that is not there yet is made."""
         held = self._held()
@@ -176,9 +180,7 @@ class _InMemory(Lanes):
     def open(self, users: Iterable[int], engine: str, max_running: int) -> None:
         for user in users:
             if user not in self._books.lanes:
-                self._books.lanes[user] = Lane(
-                    user, 0, engine, 1.0, max_running, 0, 0, 0, 0.0, 0.0, 1.0, 0, 0, 0, 0, 0.0
-                )
+                self._books.lanes[user] = _fresh(user, engine, max_running)
         self.ask(users)
 
     @override
@@ -243,6 +245,14 @@ class _InMemory(Lanes):
         super().write()
         for lane in self._lifted:
             self._books.place(lane)
+
+
+def _fresh(user: int, engine: str, max_running: int) -> Lane:
+    """As the table's defaults make it."""
+    return Lane(
+        user, band=0, engine=engine, weight=1.0, max_running=max_running, running=0, ready=0, waiting=0, vtime=0.0,
+        served=0.0, ratio=1.0, paused=0, completed=0, failed=0, cancelled=0, cpu=0.0,
+    )  # fmt: skip
 
 
 def _turn(user: int, task: Waiting) -> Turn:

@@ -3,15 +3,16 @@
 import heapq
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from math import frexp, inf
 
 from paperlane.errors import BadRequest
 from paperlane.ledger import Ledger
-from paperlane.model.tasks import Past, State, UserId
+from paperlane.model.tasks import Past, State, Terms, UserId
 from paperlane.simulation.run import Arrival, Work
-from paperlane.simulation.setting import Setting
+from paperlane.simulation.scenario import OVERHEAD
+from paperlane.simulation.setting import Crew, Setting
 
 _PAGE = 1_000
 _KEPT = 1_000  # times of attempts of about one size
@@ -23,12 +24,22 @@ _Coming = tuple[float, str, int, Work]
 """When a task could first start, its id, its user, and what it is."""
 
 
-def pages(ledger: Ledger, since: float) -> Iterator[Past]:
-    """All tasks submitted since a time, in the order of their ids."""
+def pages(ledger: Ledger, since: float, last: str = "") -> Iterator[Past]:
+    """All tasks submitted since a time, in the order of their ids, up to the last one if that is named."""
     cursor = ""
     while found := ledger.past(since, cursor, _PAGE):
-        yield from found
+        for task in found:
+            if last and task.id > last:
+                return
+            yield task
         cursor = found[-1].id
+
+
+def _terms(ledger: Ledger) -> Iterator[Terms]:
+    after = UserId(0)
+    while found := ledger.terms(after, _PAGE):
+        yield from found
+        after = found[-1].user
 
 
 @dataclass(slots=True)
@@ -68,11 +79,15 @@ class History:
     measured: Measured = field(default_factory=Measured)
     _times: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     _seen: Counter[int] = field(default_factory=Counter)
+    _terms: dict[int, Terms] = field(default_factory=dict)
+    _last: str = ""  # what came after this task, while it was looked through, does not count
+    _much: float = 0.0
 
     def __post_init__(self) -> None:
         """Look through it once. BadRequest where there is nothing."""
         chance = random.Random(self.seed)  # noqa: S311  keeps no secret
         for task in pages(self.ledger, self.since):
+            self._last = task.id
             if task.state is State.CANCELLED:
                 self.cancelled += 1
                 continue
@@ -82,10 +97,12 @@ class History:
                 self._learn(task, chance)
             else:
                 self.guessed += 1
+        self._terms = {one.user: one for one in _terms(self.ledger)}
         if not self.users:
             raise BadRequest(
                 "The ledger has no tasks of that time.", hint="Go further back with --since, or describe a load."
             )
+        self._much = HEAVY * self.tasks / len(self.users)
 
     def _learn(self, task: Past, chance: random.Random) -> None:
         """Keep some of the times of each size, all with the same chance (reservoir sampling)."""
@@ -103,13 +120,13 @@ class History:
 
     def is_heavy(self, user: int) -> bool:
         """Does this user bring far more than others?"""
-        return self.users[user] > HEAVY * self.tasks / len(self.users)
+        return self.users[user] > self._much
 
     def load(self) -> Iterator[Arrival]:
         """The tasks, as they could start; times in seconds since 1970."""
         chance = random.Random(self.seed)  # noqa: S311  keeps no secret
         coming: list[_Coming] = []
-        for task in pages(self.ledger, self.since):
+        for task in pages(self.ledger, self.since, self._last):
             if task.state is not State.CANCELLED:
                 seconds = task.used or self._guess(task, chance)
                 heapq.heappush(coming, (task.accepted, task.id, task.user, Work(seconds, task.cost, task.priority)))
@@ -125,16 +142,30 @@ class History:
         size = min(self._times, key=lambda known: abs(known - _size(task)))
         return chance.choice(self._times[size])
 
-    def setting(self, setting: Setting) -> Setting:
-        """The same with the limits and weights that the users' lanes have now."""
-        limits: dict[int, int] = {}
-        weights: dict[int, float] = {}
-        after = UserId(0)
-        while found := self.ledger.terms(after, _PAGE):
-            for one in found:
-                limits[one.user], weights[one.user] = one.max_running, one.weight
-            after = found[-1].user
-        return Setting(setting.crews, setting.user_limit, setting.system_limit, limits, weights)
+    def setting(self, setting: Setting, *, own_limits: bool = True) -> Setting:
+        """The same with the weights that the users' lanes have now and, if they are to count, their limits."""
+        limits = {user: one.max_running for user, one in self._terms.items()} if own_limits else {}
+        return replace(setting, limits=limits, weights={user: one.weight for user, one in self._terms.items()})
+
+    def engine_of(self, setting: Setting) -> Callable[[int], str]:
+        """The engine that carries a user's tasks now; where the setting has no workers of it, the first one there."""
+        there = set(setting.engines)
+
+        def engine(user: int) -> str:
+            terms = self._terms.get(user)
+            return terms.engine if terms is not None and terms.engine in there else setting.engines[0]
+
+        return engine
+
+
+def crews_of(ledger: Ledger) -> Sequence[Crew]:
+    """The workers that live now, those together that are alike; the engine with most of them first."""
+    alike = Counter((one.engine, one.wants or one.slots) for one in ledger.members() if one.live)
+    return [
+        Crew(engine, workers, slots, OVERHEAD.get(engine, 0.0))
+        for (engine, slots), workers in sorted(alike.items(), key=lambda of: -of[1] * of[0][1])
+        if slots > 0
+    ]
 
 
 def _together(coming: list[_Coming]) -> Arrival:
@@ -151,8 +182,8 @@ def _size(task: Past) -> int:
     return frexp(task.cost)[1]
 
 
-def served(history: History) -> Sequence[str]:
-    """Sentences about what is left out or guessed."""
+def left_out(history: History) -> Sequence[str]:
+    """Sentences about what is left out, or guessed."""
     found: list[str] = []
     if history.cancelled:
         found.append(f"{history.cancelled} cancelled tasks are left out.")

@@ -19,7 +19,7 @@ from paperlane.simulation.setting import Crew, Setting
 
 _LOOK = 0.5  # seconds between two looks at whether a user has room for another upload
 _NEARLY = 0.98
-_FILLING = 600.0  # seconds at most
+_STANDS = 60.0  # seconds in which nothing more is held, after which no more is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ def _no_report(path: Path) -> BadRequest:
 
 
 def _truth(words: Mapping[str, Any]) -> Truth:
+    held = words["held"]
     known = {one.name for one in fields(Plan)}
     plan = Plan(**{name: value for name, value in words["plan"].items() if name in known})
-    held = words["held"]
     model = plan.median * math.exp(plan.sigma**2 / 2)
     own = max(0.0, (held["seconds_a_task"] or model) - model)
     return Truth(plan, _number(held["mean_wait"]), _number(held["throughput"]), own)
@@ -89,6 +89,7 @@ class _Users(Watcher):
         self.waits: list[float] = []
         self.completed = 0
         self._unfinished = [0] * plan.users
+        self._most, self._since = 0, 0.0
         self._chance = random.Random(f"like {plan.seed}")  # noqa: S311  spreads load, keeps no secret
         self.simulation: Simulation | None = None
 
@@ -96,7 +97,7 @@ class _Users(Watcher):
         """Upload as long as there is room, and look again in a while."""
         assert self.simulation is not None
         plan, simulation = self.plan, self.simulation
-        if self.held == math.inf and (simulation.running >= plan.tasks * _NEARLY or simulation.now >= _FILLING):
+        if self.held == math.inf and self._is_held():
             self.held = simulation.now
             self.ended_at = self.held + plan.minutes * 60
         if simulation.now >= self.ended_at or (size := plan.upload(user)) == 0:
@@ -105,6 +106,14 @@ class _Users(Watcher):
             self._unfinished[user] += size
             simulation.submit(user + 1, [self._work() for _ in range(size)])
         simulation.at(simulation.now + _LOOK, lambda: self.look(user))
+
+    def _is_held(self) -> bool:
+        """Do as many run as are asked for, or no more for a while?"""
+        assert self.simulation is not None
+        running, now = self.simulation.running, self.simulation.now
+        if running > self._most:
+            self._most, self._since = running, now
+        return running >= self.plan.tasks * _NEARLY or now - self._since > _STANDS
 
     def _work(self) -> Work:
         answer = self._chance.lognormvariate(math.log(self.plan.median), self.plan.sigma) if self.plan.median else 0.0

@@ -55,9 +55,8 @@ class _Series:
         """Add what held from one time to another: each value by the seconds that it held."""
         while since < until:
             found = self.bin(since)
-            end = min(until, self.since + (found + 1) * self.width)
-            if end <= since:  # rounding
-                end = until
+            edge = self.since + (found + 1) * self.width
+            end = min(until, edge if edge > since else edge + self.width)  # it was rounded
             for name, value in values.items():
                 self.sums[name][found] += value * (end - since)
             since = end
@@ -85,7 +84,7 @@ class Measures(Watcher):
     _fair_waited: "array[float]" = field(default_factory=lambda: array("d"))
     _waits: Mapping[bool, "array[float]"] = field(default_factory=lambda: {True: array("d"), False: array("d")})
     _took: "array[float]" = field(default_factory=lambda: array("d"))
-    _round: Round = field(default_factory=Round)
+    _round: Round[int] = field(default_factory=Round[int])
     _series: _Series | None = None
     _at: float = 0.0
     _began: float = 0.0
@@ -130,7 +129,7 @@ class Measures(Watcher):
         self._series.add(f"{kind} waited", at, wait)
         if (turn := self._round.start()) is not None:
             whose, came = turn
-            place = self._users[whose]  # type: ignore[index]  users as they were accepted
+            place = self._users[whose]
             self._fair_started[place] += 1
             self._fair_waited[place] += at - came
 

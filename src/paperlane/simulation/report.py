@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from paperlane.bench.plots import bars, lines
+from paperlane.bench.plots import Line, bars, lines
 from paperlane.bench.report import Cell, Report, Table, machine
 from paperlane.bench.spread import mean
 from paperlane.simulation.beside import Column
@@ -150,11 +150,15 @@ def _warnings(columns: Sequence[Column]) -> Sequence[str]:
 
 
 def _plots(columns: Sequence[Column]) -> Sequence[str]:
+    longest = max((one.figures.seconds for one in columns), default=0.0)
+    over, by = ("hours", _HOUR) if longest > 2 * _HOUR else ("seconds", 1.0)
+
+    def line(column: Column, name: str) -> Line:
+        return [(when / by, value) for when, value in column.lines.get(name, [])]
+
     def plot(title: str, unit: str, name: str, kinds: Mapping[str, str]) -> str:
-        shown = {
-            f"{one.name}{label}": one.lines.get(f"{kind}{name}", []) for one in columns for kind, label in kinds.items()
-        }
-        return lines(title, unit, shown)
+        shown = {f"{one.name}{told}": line(one, f"{kind}{name}") for one in columns for kind, told in kinds.items()}
+        return lines(title, unit, shown, over=over)
 
     both = {"light ": ", light", "heavy ": ", heavy"}
     found = [

@@ -32,7 +32,10 @@ class Arrival(NamedTuple):
 
 
 class Life(NamedTuple):
-    """A task that has ended. Its first attempt `started` then, its last one took `seconds`; times in seconds."""
+    """A task that has ended. Times in seconds.
+
+    Its first attempt `started` then, its last one took `seconds`, and the ledger expected its `cost`.
+    """
 
     number: int
     user: int
@@ -41,6 +44,7 @@ class Life(NamedTuple):
     started: float
     ended: float
     seconds: float
+    cost: float
     failed: bool
 
     @property
@@ -157,7 +161,7 @@ class Simulation:
             Waiting(now - work.priority * ageing, first + n, work.seconds, work.cost, now)
             for n, work in enumerate(works)
         ]
-        if user not in self.books.lanes:
+        if not self.books.knows(user):
             self._make_lane(user)
         self.books.submit(user, tasks)
         self.queued += len(tasks)
@@ -172,7 +176,7 @@ class Simulation:
 
     def move(self, user: int, engine: str) -> None:
         """From now on this engine carries a user's tasks; what runs ends where it is."""
-        if user in self.books.lanes:
+        if self.books.knows(user):
             self.books.lane(user, engine=engine)
             self._wake(set(self.books.woken))
 
@@ -232,7 +236,7 @@ class Simulation:
                 task: Waiting = turn["task"]
                 life = Life(
                     task.number, turn["user_id"], crew.engine, task.accepted, turn["started"], now, outcome.seconds,
-                    state == "failed",
+                    task.cost, state == "failed",
                 )  # fmt: skip
                 for one in self._watchers:
                     one.ended(life)

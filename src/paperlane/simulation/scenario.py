@@ -5,7 +5,7 @@ import math
 import random
 import tomllib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -55,11 +55,13 @@ _WORDS: Mapping[str, _Word] = {
     "overhead": _Word(-1, 3_600, "seconds, -1 for what the engine is known to take"),
     "fails": _Word(0, 1, "the share of attempts that fail for good"),
     "retries": _Word(0, 0.999, "the share of attempts that are tried again"),
+    "known": _Word(0, 1, "the share of the spread of times that documents' sizes tell"),
     "cpu": _Word(0, 86_400, "seconds of processor time a task"),
     "tokens": _Word(0, 1e9, "tokens a task"),
     "seed": _Word(0, 1_000_000, "any number"),
 }  # fmt: skip
 
+_OF_CREW = ("workers", "slots", "overhead", "fails", "retries")
 SETTING = ("workers", "slots", "user_limit", "system_limit", "engine", "overhead", "fails", "retries")
 """The words that say how the system is set up; the others describe the load."""
 
@@ -69,7 +71,8 @@ class Scenario:
     """What is to be simulated. Times in seconds, `duration` in hours, `arrivals` in tasks an hour.
 
     Uploads come as a Poisson process. Those of the heavy users have `heavy_batch` documents, the others' from 1 to
-    twice `batch` less one. Attempts take a log-normal time.
+    twice `batch` less one. Attempts take a log-normal time; of the variance of its logarithm the ledger's estimate
+    knows the share `known`, as documents are of different sizes.
     """
 
     users: int = 100
@@ -82,6 +85,7 @@ class Scenario:
     heavy_batch: int = 50
     median: float = 30.0
     p95: float = 0.0
+    known: float = 0.5
     workers: int = 2
     slots: int = 10
     user_limit: int = 10
@@ -124,7 +128,7 @@ class Scenario:
                 hint="Leave out --arrivals or --duration, and say --tasks.",
             )
 
-    def said(self, words: Mapping[str, Any], where: str = "") -> "Scenario":
+    def said(self, words: Mapping[str, Any]) -> "Scenario":
         """The same with these words, as a file or a command line has them. BadRequest names one that there is not."""
         known = {one.name: one for one in fields(self)}
         given: dict[str, Any] = {}
@@ -133,7 +137,7 @@ class Scenario:
             if name not in known:
                 near = get_close_matches(name, known, 1)
                 meant = f"Did you mean {_plain(near[0])}?" if near else f"There are {', '.join(map(_plain, known))}."
-                raise BadRequest(f"There is no {said!r}{where}.", hint=meant)
+                raise BadRequest(f"There is no {said!r}.", hint=meant)
             given[name] = _read(name, value, type(getattr(self, name)))
         return replace(self, **given)
 
@@ -181,9 +185,10 @@ class Scenario:
         share = heavy / heavy_batch / (heavy / heavy_batch + (1 - heavy) / light_batch)
         mean = share * heavy_batch + (1 - share) * light_batch
         pace = self.hours * _HOUR * mean / self.tasks
+        told, untold = self.sigma * math.sqrt(self.known), self.sigma * math.sqrt(1 - self.known)
         first = self.heavy_users + 1 if heavy > 0 and not everybody_heavy else 1
         turn = array("q", range(first, self.users + 1))
-        at, left, going, sigma, middle = 0.0, self.tasks, 0, self.sigma, math.log(self.median)
+        at, left, going = 0.0, self.tasks, 0
         while left > 0:
             at += chance.expovariate(1 / pace)
             if chance.random() < share:
@@ -195,11 +200,26 @@ class Scenario:
                 going += 1
             size = min(size, left)
             left -= size
-            yield Arrival(at, user, [Work(chance.lognormvariate(middle, sigma), self.mean) for _ in range(size)])
+            yield Arrival(at, user, [self._work(chance, told, untold) for _ in range(size)])
+
+    def _work(self, chance: random.Random, told: float, untold: float) -> Work:
+        cost = self.median * math.exp(chance.gauss(0.0, told))
+        return Work(cost * math.exp(chance.gauss(0.0, untold)), cost)
 
     def words(self) -> Mapping[str, Any]:
         """All of it, for a report."""
         return {_plain(name): value for name, value in asdict(self).items()}
+
+
+def changed(setting: Setting, scenario: Scenario, said: Collection[str]) -> Setting:
+    """A setting with those words of a scenario that were said, of its first crew; a named engine carries everything."""
+    crew = scenario.crew()
+    first, *others = setting.crews
+    if "engine" in said:
+        first, others = replace(first, engine=crew.engine, overhead=crew.overhead), []
+    first = replace(first, **{name: getattr(crew, name) for name in _OF_CREW if name in said})
+    limits = {name: getattr(scenario, name) for name in ("user_limit", "system_limit") if name in said}
+    return replace(setting, crews=(first, *others), **limits)
 
 
 def read(path: Path) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """What a simulation is set up with: workers, engines and limits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from paperlane.errors import BadRequest
 
@@ -73,8 +73,3 @@ class Setting:
     def slots(self) -> int:
         """How many slots are granted in all."""
         return sum(slots for _, slots in self.granted())
-
-    def only(self, **changed: object) -> "Setting":
-        """The same with other workers: those of the first crew are changed, and others are kept."""
-        first, *others = self.crews
-        return replace(self, crews=(replace(first, **changed), *others))  # type: ignore[arg-type]  its own fields
