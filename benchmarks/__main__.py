@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import adaptive, detection, load, machine, operating, page, progress, serving
+from benchmarks import adaptive, detection, load, machine, operating, page, progress, serving, simulation
 from benchmarks.engines import carried
 from benchmarks.figures import FOLDER, PUBLISHED, Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
@@ -52,6 +52,7 @@ PARTS: Mapping[str, Measure] = {
     "service.progress": Measure(progress.measured, 10),
     "adaptive": Measure(adaptive.measured, 10),
     "operating": Measure(operating.measured, 15),
+    "simulation": Measure(simulation.measured, 20),
     **{f"load.{kind}": _loaded(kind) for kind in load.KINDS},
     "detection": Measure(detection.measured, 6, kept=False),
 }

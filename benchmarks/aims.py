@@ -145,6 +145,7 @@ AIMS: Sequence[Aim] = (
     *_each("The first one after a start", "operating.{}.scrape, first", "<", 50),
     *(Aim(f"A page of operators, 1M tasks, p95: {path}", f"operating.{kind}.page {path}, P95", "<", 2_000, stretch=300)
       for kind in _DATABASES for path in PAGES),
+    Aim("Simulating 1M tasks of 100,000 users", "simulation.seconds", "<", 600, stretch=300),
     *(aim for run in ("200", "1000") for criterion, test, promise, stretch in _LOADED
       for aim in _held(run, criterion, test, promise, stretch)),
     *_held("1000, a worker killed every 20 s", "availability", ">=", 0.999),

@@ -26,8 +26,8 @@ def ticks(most: float, many: int = _TICKS) -> Sequence[float]:
     return tuple(step * n for n in range(math.ceil(most / step - 1e-9) + 1))
 
 
-def lines(title: str, unit: str, named: Mapping[str, Line], marks: Iterable[float] = ()) -> str:
-    """Lines over seconds, each with its name; `marks` are upright lines, at something that happened."""
+def lines(title: str, unit: str, named: Mapping[str, Line], marks: Iterable[float] = (), over: str = "seconds") -> str:
+    """Lines over time, each with its name; `marks` are upright lines, at something that happened."""
     drawn = {name: [point for point in line if all(map(math.isfinite, point))] for name, line in named.items()}
     points = [point for line in drawn.values() for point in line]
     across, up = ticks(max((at for at, _ in points), default=0.0), 8), ticks(max((v for _, v in points), default=0.0))
@@ -44,7 +44,7 @@ def lines(title: str, unit: str, named: Mapping[str, Line], marks: Iterable[floa
     parts += [_word(x(at), _HEIGHT - _BOTTOM + 16, _number(at), "middle") for at in across]
     parts += [_rule(x(at), _TOP, x(at), _HEIGHT - _BOTTOM, ' stroke-dasharray="2 3"') for at in marks if at >= 0]
     parts.append(_word(_LEFT, 16, f"{title}, {unit}" if unit else title, weight="600"))
-    parts.append(_word(_WIDTH - _RIGHT, 16, "seconds", "end"))
+    parts.append(_word(_WIDTH - _RIGHT, 16, over, "end"))
     left = float(_LEFT)
     for number, (name, line) in enumerate(drawn.items()):
         colour = _COLOURS[number % len(_COLOURS)]

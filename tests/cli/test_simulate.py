@@ -1,0 +1,97 @@
+"""`paperlane simulate` prints a table, or JSON, and writes a report; what makes no sense is one sentence."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from paperlane.assembly import open_ledger
+from paperlane.cli import app
+from paperlane.errors import PaperlaneError
+from paperlane.model.tasks import BatchId, Completed, Ended, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.settings import Settings
+
+SMALL = ("--users", "5", "--tasks", "60", "--median", "5")
+
+
+def simulate(*arguments: object) -> str:
+    done = CliRunner().invoke(app, ["simulate", *map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def refused(*arguments: object) -> str:
+    done = CliRunner().invoke(app, ["simulate", *map(str, arguments)])
+    assert isinstance(done.exception, PaperlaneError), done.output
+    return f"{done.exception.message} {done.exception.hint}"
+
+
+def test_a_described_load_is_simulated_beside_another_setting_and_told_in_every_form(tmp_path: Path):
+    page = tmp_path / "next.html"
+    shown = simulate(*SMALL, "--what-if", "workers=4,user-limit=20", "-o", page)
+    assert "60 tasks of 5 users" in shown
+    (head,) = [line for line in shown.splitlines() if "workers=4 user-limit=20" in line][:1]
+    assert "as described" in head
+    written = page.read_text()
+    assert written.count("<svg") == 5
+    for drawing in written.split("<svg")[1:]:
+        ET.fromstring("<svg" + drawing.partition("</svg>")[0] + "</svg>")
+    told = json.loads(simulate(*SMALL, "--what-if", "workers=4 user-limit=20", "--json"))
+    here, other = told["settings"]
+    assert (here["slots"], other["slots"], other["user_limit"]) == (20, 40, 20)
+    assert here["tasks"] == other["tasks"] == 60
+    assert other["wait"]["mean"] <= here["wait"]["mean"]
+
+
+def test_the_same_seed_prints_the_same_figures():
+    def figures(*more: object) -> object:
+        return json.loads(simulate(*SMALL, "--json", *more))["settings"]
+
+    assert figures() == figures() != figures("--seed", 2)
+
+
+def test_a_file_describes_the_load_and_options_win(tmp_path: Path):
+    file = tmp_path / "load.toml"
+    file.write_text("users = 3\ntasks = 30\nmedian = 2\nworkers = 1\n")
+    told = json.loads(simulate(file, "--tasks", 20, "--json"))
+    assert (told["load"]["users"], told["load"]["tasks"], told["settings"][0]["slots"]) == (3, 20, 10)
+
+
+def test_slots_that_the_systems_limit_does_not_grant_are_named():
+    assert "of 40 slots the system limit grants 25" in simulate(*SMALL, "--slots", 20, "--system-limit", 25)
+
+
+def test_the_history_of_an_installation_is_simulated(anns: Path):
+    with closing(open_ledger(Settings(data=anns))) as ledger:
+        worker = WorkerId("w")
+        ledger.register(worker, "database", "here", 1, 5)
+        tasks = [NewTask(TaskId(f"t{n}"), b"{}", cost=2.0) for n in range(5)]
+        ledger.submit(NewBatch(BatchId("b"), UserId(1), tasks))
+        leases = ledger.step("database", worker, [], 5)
+        ledger.step("database", worker, [Ended(lease, Completed(1.0)) for lease in leases], 0)
+    told = json.loads(simulate("--history", "--data", anns, "--what-if", "workers=1", "--json"))
+    assert [one["tasks"] for one in told["settings"]] == [5, 5]
+    assert told["measured"]["tasks completed"] == 5
+    assert "measured" in simulate("--history", "--since", "2h", "--data", anns)
+    assert "so --users says nothing" in refused("--history", "--users", 3, "--data", anns)
+    assert "so --median says nothing" in refused("--history", "--what-if", "median=3", "--data", anns)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--workers", 0), "--workers of 0 makes no sense. Give worker processes, from 1 to 100000."),
+        (("--what-if", "wokers=3"), "There is no 'wokers'. Did you mean workers?"),
+        (("--what-if", "workers"), "'workers' is no word with a value."),
+        (("--since", "7d"), "--since says nothing without --history."),
+        (("--history", "--since", "soon", "--data", "."), "'soon' is no length of time. Give a number and a unit"),
+        (("--like", "x.json", "--users", 3), "The report says what load it was."),
+        (("-o", "next.pdf"), "cannot be written as .pdf"),
+        (("-o", "nowhere/next.html"), "There is no folder"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_sentence(anns: Path, arguments: tuple[object, ...], said: str):
+    assert said in refused(*(anns if one == "." else one for one in arguments))
