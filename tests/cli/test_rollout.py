@@ -146,7 +146,7 @@ def test_flags_are_switched_and_shown(anns: Path):
 def filled(data: Path) -> None:
     """Tasks of `ann` on one engine and of `ben` on another."""
     paperlane("user", "add", "ben", "--group", "readers", "--data", data)
-    paperlane("user", "set", "ben", "--engine", "inline", "--data", data)
+    paperlane("user", "set", "ben", "--engine", "inline", "--force", "--data", data)
     with closing(open_ledger(Settings(data=data))) as ledger:
         ids = SortableIds(SystemClock())
         for user, engine in ((1, "database"), (2, "inline")):

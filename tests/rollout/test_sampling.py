@@ -95,7 +95,7 @@ def test_who_was_given_an_engine_by_choice_is_counted(desk: Desk):
     filled(desk, 4)
     (reader,) = filled(desk, 1, group="readers")
     assert taken(desk).chosen == 0
-    desk.accounts.change_user(None, reader, engine="inline")
+    desk.accounts.change_user(None, reader, engine="inline", force=True)
     assert taken(desk).chosen == 1
     desk.accounts.change_user(None, reader, engine="auto")
     desk.ledger.write(lambda c: rules.add(c, "inline", 100, "readers", 1.0, UserId(0)))

@@ -14,7 +14,7 @@ async def test_what_the_engines_did_is_told_with_all_that_is_documented(house: H
     await house.upload("ann", *["Fine."] * 3)
     house.work()
     await house.upload("bob", "Fine.")
-    house.desk.accounts.change_user(None, house.desk.accounts.user("bob"), engine="inline")
+    house.desk.accounts.change_user(None, house.desk.accounts.user("bob"), engine="inline", force=True)
     told = (await house["adam"].get("/comparisons", params=BOTH)).json()
     assert ((told["a"]["engine"], told["a"]["completed"]), (told["b"]["engine"], told["b"]["queued"])) == (
         ("database", 3),
