@@ -177,7 +177,7 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         Watching(ledger, clock),
         GroupWords(ledger, clock, trail),
         Alerts(ledger, new_id, trail, list(ALERTS)),
-        Comparing(ledger, clock, rollout),
+        Comparing(ledger, clock, rollout, kept_of(settings)),
     )
 
 

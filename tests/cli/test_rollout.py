@@ -7,7 +7,8 @@ from pathlib import Path
 from tests.cli.test_commands import paperlane
 
 from paperlane.assembly import open_ledger
-from paperlane.model.tasks import WorkerId
+from paperlane.clock import SortableIds, SystemClock
+from paperlane.model.tasks import BatchId, Completed, Ended, NewBatch, NewTask, TaskId, UserId, WorkerId
 from paperlane.rollout.flags import FLAGS
 from paperlane.settings import Settings
 
@@ -140,3 +141,62 @@ def test_flags_are_switched_and_shown(anns: Path):
     assert found["flags"] == {**dict.fromkeys(FLAGS, True), "use_user_semaphore": False}
     assert found["settled"]
     assert engines(anns) == {"ann": "rq"}
+
+
+def filled(data: Path) -> None:
+    """Tasks of `ann` on one engine and of `ben` on another."""
+    paperlane("user", "add", "ben", "--group", "readers", "--data", data)
+    paperlane("user", "set", "ben", "--engine", "inline", "--data", data)
+    with closing(open_ledger(Settings(data=data))) as ledger:
+        ids = SortableIds(SystemClock())
+        for user, engine in ((1, "database"), (2, "inline")):
+            worker = WorkerId(f"of-{engine}")
+            ledger.register(worker, engine, "here", 1, 10)
+            ledger.submit(NewBatch(BatchId(ids()), UserId(user), [NewTask(TaskId(ids()), b"{}") for _ in range(3)]))
+            leases = ledger.step(engine, worker, [], 10)
+            assert len(leases) == 3
+            ledger.finish(worker, [Ended(lease, Completed(1.0)) for lease in leases])
+
+
+def test_two_engines_are_compared_in_each_form(anns: Path, tmp_path: Path):
+    filled(anns)
+
+    def compared(*arguments: object) -> str:
+        done = paperlane("rollout", "compare", "database", "inline", *arguments, "--data", anns)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    small = "The sample is too small to say how inline does beside database."
+    assert compared().startswith(f"{small}\n")
+    assert f"**{small}**" in compared("--format", "md")
+    told = json.loads(compared("--format", "json"))
+    assert (told["a"]["completed"], told["b"]["completed"], told["verdict"]) == (3, 3, "too_small")
+    assert "not_by_chance" in {one["code"] for one in told["cautions"]}
+    page = tmp_path / "found.html"
+    assert compared("-o", page) == ""
+    assert page.read_text().startswith("<!doctype html>")
+    assert small in page.read_text()
+    assert compared("--format", "text", "-o", page) == ""
+    assert page.read_text().startswith(small)
+    assert json.loads(compared("--format", "json", "--group", "readers"))["a"]["tasks"] == 0
+    assert json.loads(compared("--format", "json", "--since", "2w", "--until", "1d"))["verdict"] == "no_data"
+
+
+def test_a_comparison_that_makes_no_sense_is_refused_in_one_sentence(anns: Path):
+    missing = anns / "no" / "folder"
+    usage = "Write it as 2027-01-31T08:00:00Z, or as how long ago: 90m, 12h, 7d, 2w."
+    for arguments, said in (
+        (
+            ("database", "teleport"),
+            "There is no engine 'teleport'. Choose one of database, inline, pool, arq, celery, rq.",
+        ),
+        (("inline", "inline"), "inline cannot be compared with itself. Name two engines."),
+        (("database", "inline", "--since", "lately"), f"'lately' is no time. {usage}"),
+        (("database", "inline", "--group", "gone"), "Nobody is in a group 'gone'. See: paperlane user list."),
+        (
+            ("database", "inline", "-o", missing),
+            f"The comparison cannot be written to {missing}: No such file or directory. Name another file with -o.",
+        ),
+    ):
+        done = paperlane("rollout", "compare", *arguments, "--data", anns)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"paperlane: {said}\n")

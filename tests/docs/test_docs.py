@@ -161,6 +161,21 @@ def test_each_field_of_an_issue_has_its_line():
     assert {*answers.Issue.__annotations__, *answers.Location.__annotations__} <= {*described}
 
 
+def test_each_field_of_a_comparison_has_its_line():
+    described = re.findall(r"`(\w+)`", section("http.md", "A comparison"))
+    parts = (answers.Comparison, answers.EngineSide, answers.Measure, answers.Figure, answers.Stratum, answers.Sampled)
+    for part in parts:
+        fields = {name.removesuffix("_interval") for name in part.__annotations__}
+        assert fields <= {*described}, part
+    caution = re.findall(
+        r"Caution\(\s*\"(\w+)\"",
+        "".join((ROOT / "src/paperlane" / name).read_text() for name in ("rollout/comparison.py", "desk/comparing.py")),
+    )
+    assert len(caution) > 10
+    told = (DOCS / "explanation/comparison.md").read_text()
+    assert {*caution} <= {*re.findall(r"`(\w+)`", told)}
+
+
 def test_what_is_told_not_to_be_there_yet_is_not():
     told = section("http.md", "Not there yet")
     assert not {*REPORTS} & {*re.findall(r"`(\w+)`", told)}

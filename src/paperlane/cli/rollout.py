@@ -115,6 +115,9 @@ class Format(StrEnum):
     HTML = "html"
 
 
+_BY_SUFFIX = {".json": Format.JSON, ".md": Format.MD, ".html": Format.HTML}
+
+
 @app.command()
 def compare(
     context: typer.Context,
@@ -125,7 +128,9 @@ def compare(
     ] = "7d",
     until: Annotated[str, typer.Option(help="And before then, as they stood at that time.", show_default="now")] = "",
     group: Group = "",
-    form: Annotated[Format, typer.Option("--format", help="How it is told.")] = Format.TEXT,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="How it is told.", show_default="as FILE is named, else text")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there instead of printing it.")
     ] = None,
@@ -140,6 +145,8 @@ def compare(
 
     with desk_in(context, data, database) as desk, _told_on_terminal() as told:
         found = desk.comparing.compare(None, a, b, since, until, group, told=told)
+    if form is None:
+        form = _BY_SUFFIX.get(output.suffix.lower() if output is not None else "", Format.TEXT)
     if form is Format.JSON:
         from paperlane.web.shapes import comparison
 

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from paperlane.clock import Clock
 from paperlane.desk.choices import check_engine
 from paperlane.desk.moments import moment_or_ago
 from paperlane.desk.rights import check_looks
 from paperlane.errors import BadRequest
-from paperlane.ledger import Ledger
+from paperlane.ledger import Kept, Ledger
 from paperlane.ledger.evidence import Carried
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import TaskId
 from paperlane.records import accounts, documents
 from paperlane.records.accounts import Account
 from paperlane.rollout import RollOut
-from paperlane.rollout.comparison import RESAMPLES, Comparison, compare
+from paperlane.rollout.comparison import RESAMPLES, Caution, Comparison, compare
 from paperlane.rollout.sampling import MOST_SECONDS, MOST_TASKS, take
 
 USUAL = "7d"
@@ -37,6 +38,7 @@ class Comparing:
     ledger: Ledger
     clock: Clock
     rollout: RollOut
+    kept: Kept
 
     def compare(
         self,
@@ -94,9 +96,17 @@ class Comparing:
             group=group,
             sampled=sample.sampled,
             chosen=sample.chosen,
+            cautions=self._forgotten(begins, now),
             resamples=resamples,
             tick=_counted(told, resamples),
         )
+
+    def _forgotten(self, since: float, now: float) -> Sequence[Caution]:
+        kept = min((seconds for seconds in (self.kept.finished, self.kept.failed) if seconds), default=inf)
+        if now - since <= kept:
+            return ()
+        told = "before that some are missing, and of an outcome that is kept longer too many are left"
+        return [Caution("forgotten", f"Tasks that ended are kept for {kept / 86_400:g} days: {told}.")]
 
     def _kinds(self, tasks: Sequence[Carried]) -> dict[TaskId, str]:
         found: dict[TaskId, str] = {}

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, select
 
 from paperlane.ledger.schema import ENDED, READY, UNDER_WAY, WAITING, attempts, lanes, tasks
 from paperlane.model.tasks import State, TaskId, UserId
 
+_LEAST_KEY = -1e300
 _AT_ONCE = 500  # tasks whose attempts one statement asks for
 _OUTCOMES = {"completed": "completed", "failed": "failed", "poison": "failed", "cancelled": "cancelled"}
 """What attempts come to that are the last of their task."""
@@ -64,31 +65,42 @@ def of_users(
 ) -> Found:
     """The tasks that these users submitted from `since` and before `until`, as they stood then.
 
-    At most so many that ended, and so many that did not. `ageing` is the ledger's rule of that name.
+    At most so many that ended, and as many of what waits and of what runs. `ageing` is the ledger's rule of that name.
     """
     within = (tasks.c.created_at >= since, tasks.c.created_at < until)
-    mine = tasks.c.user_id.in_(users)
-    over = select(*_COLUMNS).with_hint(*_BY_INDEX)
-    over = over.where(mine, ENDED, tasks.c.state.in_(_ENDED_STATES), tasks.c.finished_at >= since, *within)
-    if len(users) == 1:  # of several none could be said to be whole
-        over = over.order_by(tasks.c.finished_at.desc(), tasks.c.id.desc())
-    rows = connection.execute(over.limit(most + 1)).all()
-    cut = len(rows) > most
-    rows = [*rows[:most]]
-    by_no_index = (tasks.c.user_id + 0).in_(users)  # what runs is few: no need to go through all of a user's
-    for asked in (
-        select(*_COLUMNS).where(READY, mine),
-        select(*_COLUMNS).where(WAITING, mine),
-        select(*_COLUMNS).where(UNDER_WAY, by_no_index),
-    ):
-        found = connection.execute(asked.where(*within).limit(most + 1)).all()
-        cut = cut or len(found) > most
-        rows += found[:most]
-    asked = select(lanes.c.user_id, lanes.c.engine).where(lanes.c.user_id.in_(users))
-    engines = dict(connection.execute(asked).all())
+    whose = select(lanes.c.user_id, lanes.c.engine, lanes.c.ready, lanes.c.waiting, lanes.c.running)
+    of_lanes = connection.execute(whose.where(lanes.c.user_id.in_(users))).all()
+    engines = {lane.user_id: lane.engine for lane in of_lanes}
+    found: dict[str, Row[*tuple[Any, ...]]] = {}
+    cut = False
+    # in the order in which tasks move, so that one which does so meanwhile is seen twice rather than never
+    for asked in (*_open(of_lanes), _over(users, since)):
+        rows = connection.execute(asked.where(*within).limit(most + 1)).all()
+        cut = cut or len(rows) > most
+        found |= {row.id: row for row in rows[:most]}
+    rows = list(found.values())
     several = [row.id for row in rows if row.fence > 1 or row.run > 1]
     tries = _tries(connection, several)
     return Found([_carried(row, tries.get(row.id, ()), engines, until, ageing) for row in rows], cut)
+
+
+def _open(of_lanes: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[Select[*tuple[Any, ...]]]:
+    """What waits and runs, of whose lanes hold such: the others' tasks need not be looked through for it."""
+    if waiting := [lane.user_id for lane in of_lanes if lane.waiting]:
+        yield select(*_COLUMNS).where(WAITING, tasks.c.user_id.in_(waiting))
+    if ready := [lane.user_id for lane in of_lanes if lane.ready]:
+        # all keys, so that the index in which they stand serves better than that of all of a user's tasks
+        asked = select(*_COLUMNS).where(READY, tasks.c.user_id.in_(ready), tasks.c.sort_key >= _LEAST_KEY)
+        yield asked.with_hint(tasks, "FORCE INDEX (tasks_ready)", "mysql")
+    if running := [lane.user_id for lane in of_lanes if lane.running]:
+        yield select(*_COLUMNS).where(UNDER_WAY, (tasks.c.user_id + 0).in_(running))  # of everybody's they are few
+
+
+def _over(users: Sequence[UserId], since: float) -> Select[*tuple[Any, ...]]:
+    """What has ended since then; of one user the latest first, of several nobody's would be whole."""
+    asked = select(*_COLUMNS).with_hint(*_BY_INDEX).where(ENDED, tasks.c.state.in_(_ENDED_STATES))
+    asked = asked.where(tasks.c.user_id.in_(users), tasks.c.finished_at >= since)
+    return asked if len(users) > 1 else asked.order_by(tasks.c.finished_at.desc(), tasks.c.id.desc())
 
 
 def _tries(connection: Connection, several: Sequence[str]) -> Mapping[str, Sequence[Row[*tuple[Any, ...]]]]:

@@ -30,6 +30,7 @@ from paperlane.rollout.resampling import (
     error_of,
     holm,
     interval,
+    rare,
     t_of,
 )
 
@@ -49,6 +50,7 @@ _SAME_SECONDS = 0.1  # likewise: nobody notices
 _SAME_SHARE = 0.01
 _SAME_INDEX = 0.05
 _SHORTEST_CLASS = 0.25  # seconds; what is estimated at less is of one class
+_NOTHING = 1e-9  # of a task: what sums leave of what was taken away
 _BLOCKS = 24  # of the period, to see whether both engines ran at the same time
 _APART = 0.2  # share of a side's tasks in blocks where the other has none, from which it is told
 _UNLIKE = 0.05  # share by which cancelled tasks may differ
@@ -220,6 +222,7 @@ class _Half:
                 found.add(place, max(_FELT, after), weight / self._share(after))
             elif (after := never(task)) is not None:
                 found.due[place] -= weight / self._share(after)
+        found.due[:] = [0.0 if abs(due) < _NOTHING else due for due in found.due]
         found.order()
         return found
 
@@ -250,6 +253,7 @@ def compare(
     group: str = "",
     sampled: Sampled | None = None,
     chosen: int = 0,
+    cautions: Sequence[Caution] = (),
     resamples: int = RESAMPLES,
     seed: int = SEED,
     tick: Callable[[], object] = lambda: None,
@@ -258,7 +262,7 @@ def compare(
 
     Others' tasks among them are passed by. Tasks are alike that are of one of the `kinds` ("" where none is given) and
     estimated at about as much. `chosen` is how many of the users were given their engine by somebody, and not by
-    chance. `tick` is called after each resample.
+    chance; `cautions` are told with those that are found here. `tick` is called after each resample.
     """
     due = sorted((task for task in tasks if task.queued_at < until), key=lambda task: (task.user, task.task))
     sides = {name: [task for task in due if task.engine == name] for name in (a, b)}
@@ -266,9 +270,10 @@ def compare(
     classes = {name: [_class_of(task, kinds) for task in sides[name]] for name in sides}
     strata, left_out, weights = _strata(sides[a], sides[b], classes[a], classes[b])
     halves = {name: _half(sides[name], classes[name], weights[at], until) for at, name in enumerate((a, b))}
-    both = sorted(halves[a].places.keys() & halves[b].places.keys())
+    shared = halves[a].places.keys() & halves[b].places.keys()
+    both = sorted(shared)
     for half in halves.values():
-        alone = [user for user in half.places if user not in set(both)]
+        alone = [user for user in half.places if user not in shared]
         half.places = {user: at for at, user in enumerate([*alone, *both])}
     told = {name: _side(name, sides[name], halves[name], until) for name in (a, b)}
     measures: Sequence[Measure] = ()
@@ -278,7 +283,7 @@ def compare(
         measures = _measures(halves[a], halves[b], told[a], told[b], drawn, tick)
     found = sampled or Sampled(len({task.user for task in due}), len({task.user for task in due}))
     slow = next((one.figures["p95"] for one in measures if one.name == "completion"), Figure())
-    cautions = [*_of_one(told[a], slow.a), *_of_one(told[b], slow.b)]
+    cautions = [*cautions, *_of_one(told[a], slow.a), *_of_one(told[b], slow.b)]
     if told[a].tasks and told[b].tasks:
         apart = max(_apart(sides[x], sides[y], since, until) for x, y in ((a, b), (b, a)))
         cautions += _of_both(told[a], told[b], apart, len(both), chosen)
@@ -420,13 +425,36 @@ def _measures(
         for question in questions:
             question.resample(one)
         tick()
+    sides = side_a, side_b
+    for question in questions:
+        if question.unit == "share":
+            _widen(question, sides, len(drawn))
     answers = [_answer(question, worth) for question in questions]
-    chances = holm([answer.chance if answer.chance is not None else 1.0 for answer in answers])
-    asked = sum(answer.chance is not None for answer in answers) or 1
+    asked = [at for at, answer in enumerate(answers) if answer.chance is not None]
+    together = dict(zip(asked, holm([answers[at].chance or 0.0 for at in asked]), strict=True))
     return [
-        _judged(answer, question, chance, min(worth), asked, is_enough=is_enough)
-        for answer, question, chance in zip(answers, questions, chances, strict=True)
+        _judged(answer, questions[at], together.get(at, 1.0), min(worth), len(asked) or 1, is_enough=is_enough)
+        for at, answer in enumerate(answers)
     ]
+
+
+def _widen(question: _Question, sides: tuple[Side, Side], times: int) -> None:
+    """Of a side where nothing failed, or everything, resamples say that this is certain: here is what may be.
+
+    It counts as many tasks as its own would be worth if they were as much alike within users as the other side's; where
+    these tell nothing, only as many as it has users, as if all tasks of a user had one fate.
+    """
+    shares = [asked(sum) for asked in question.figures["share"]]
+    for at, (side, other) in enumerate(zip(sides, reversed(sides), strict=True)):
+        if shares[at] not in {0.0, 1.0}:
+            continue
+        count, share = side.effective, shares[1 - at]
+        error = error_of(question.found["share"][1 - at])
+        if 0 < share < 1 and error > 0:
+            worth = share * (1 - share) / error**2 / other.compared
+            count = max(count, min(1.0, worth) * side.compared)
+        might = rare(count, times, SEED + at)
+        question.found["share"][at][:] = might if not shares[at] else [1 - one for one in might]
 
 
 def _questions(a: _Half, b: _Half) -> Sequence[_Question]:
@@ -539,7 +567,7 @@ def _answer(question: _Question, worth: tuple[float, float]) -> Measure:
     if decisive.a is not None and decisive.b is not None:
         of_a, of_b = question.found[question.decides]
         if question.by_ratio and decisive.ratio is not None:
-            chance = chance_of(_logs(of_a, of_b), log(decisive.ratio) if 0 < decisive.ratio < inf else nan, users)
+            chance = chance_of(_logs(of_a, of_b), _log(decisive.ratio), users)
         elif decisive.difference is not None:
             chance = chance_of(_differences(of_a, of_b), decisive.difference, users)
     if question.placed is not None:
@@ -564,20 +592,27 @@ def _figure(question: _Question, name: str, worth: tuple[float, float]) -> Figur
     asked_a, asked_b = question.figures[name]
     of_a, of_b = question.found.get(name, ([], []))
     a, b, users = asked_a(sum), asked_b(sum), min(worth)
-    known = not isnan(a) and not isnan(b)
-    floor_ = _FELT if question.by_ratio else 0.0
-    ratio = max(b, floor_) / max(a, floor_) if known and question.by_ratio and isfinite(a) else None
+    known = not isnan(a) and not isnan(b) and (isfinite(a) or isfinite(b))
+    least = _FELT if question.by_ratio else 0.0
+    ratio = max(b, least) / max(a, least) if known and question.by_ratio else None
     logs = interval(_logs(of_a, of_b), users) if ratio is not None else None
     return Figure(
         a=None if isnan(a) else a,
         b=None if isnan(b) else b,
-        a_interval=None if isnan(a) else interval(of_a, worth[0]),
-        b_interval=None if isnan(b) else interval(of_b, worth[1]),
+        a_interval=_around(a, interval(of_a, worth[0])),
+        b_interval=_around(b, interval(of_b, worth[1])),
         ratio=ratio,
         ratio_interval=None if logs is None else Interval(exp(logs.low), exp(logs.high)),
-        difference=b - a if known and isfinite(a) else None,
-        difference_interval=interval(_differences(of_a, of_b), users) if known and isfinite(a) else None,
+        difference=b - a if known else None,
+        difference_interval=_around(b - a, interval(_differences(of_a, of_b), users)) if known else None,
     )
+
+
+def _around(value: float, found: Interval | None) -> Interval | None:
+    """With the value in it: what never happened may be rare, and not there at all."""
+    if isnan(value) or found is None:
+        return None
+    return Interval(min(found.low, value), max(found.high, value))
 
 
 def _logs(a: Sequence[float], b: Sequence[float]) -> Sequence[float]:
@@ -585,7 +620,7 @@ def _logs(a: Sequence[float], b: Sequence[float]) -> Sequence[float]:
 
 
 def _log(value: float) -> float:
-    return log(value) if value < inf else value
+    return log(value) if 0 < value < inf else inf if value else -inf
 
 
 def _differences(a: Sequence[float], b: Sequence[float]) -> Sequence[float]:
@@ -680,7 +715,7 @@ def _of_one(side: Side, p95: float | None) -> Iterator[Caution]:
     if side.left_out:
         had = f"{side.left_out:,} of {side.tasks:,} tasks of {name}"
         yield Caution("left_out", f"{had} are left out: of their kind and size the other engine had none.")
-    if (still := side.queued + side.running) and p95 is not None and side.oldest > p95:
+    if (still := side.queued + side.running) and (p95 is None or not isfinite(p95) or side.oldest > p95):
         told = f"{still:,} tasks of {name} had not ended, the oldest after {side.oldest:,.0f} s"
         yield Caution("open", f"{told}: they count as longer than what they took by then.")
 

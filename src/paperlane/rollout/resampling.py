@@ -32,6 +32,7 @@ _STEPS = 128  # places between which a quantile of a resample is found, where th
 _REACH = 6.0  # standard errors to either side of the sample's quantile that these lie in
 _NARROWEST = 0.02  # of all probability, that they cover at least
 _GUESSES = 5  # at where a resample's quantile lies, from how much was missing; then halves are tried
+_CERTAIN = 6.0  # standard errors, where a figure is beyond all that was seen however one draws
 _FEW = 5  # resamples beyond the null value: so few tell no share, and the tail is that of a normal distribution
 
 
@@ -177,9 +178,11 @@ class Quantile:
 
     def of(self, total: Sum) -> float:
         """By these users."""
+        if (due := total(self.due)) <= 0:
+            return nan
         if not self.values:
-            return inf if total(self.due) > 0 else nan
-        wanted = self.q * total(self.due) * (1 - 1e-9)
+            return inf
+        wanted = self.q * due * (1 - 1e-9)
         low, high, at = 0, len(self.columns), self._middle
         for tried in range(len(self.columns) + 1):
             if low >= high:
@@ -264,8 +267,10 @@ def chance_of(resampled: Sequence[float], value: float, users: float) -> float:
         return 1.0
     beyond = min(sum((one > 0) + (one == 0) / 2 for one in found), sum((one < 0) + (one == 0) / 2 for one in found))
     z = -NORMAL.inv_cdf(min(0.5, (beyond + 1) / (len(found) + 2)))
-    if beyond < _FEW and isfinite(value) and (error := error_of(found)) > 0:
-        z = max(z, abs(value) / error)
+    if beyond < _FEW:
+        z = max(z, abs(value) / error_of(found) if isfinite(value) and error_of(found) > 0 else 0.0)
+    if not beyond and not isfinite(value):
+        z = max(z, _CERTAIN)
     return 2 * NORMAL.cdf(-z_of(z * sqrt((users - 1) / users), users - 1))
 
 
@@ -273,6 +278,16 @@ def error_of(resampled: Sequence[float]) -> float:
     """The standard error that resamples show; nan where they show none."""
     found = [one for one in resampled if isfinite(one)]
     return pstdev(found, fmean(found)) if len(found) > len(resampled) / 2 else nan
+
+
+def rare(count: float, times: int, seed: int) -> list[float]:
+    """What a share may be that is 0 of so many: no draw shows what never happened, so these are of Beta(1, count).
+
+    Their bound is what is left by the chance of seeing none, about 3 / count (Hanley and Lippman-Hand: If Nothing Goes
+    Wrong, Is Everything All Right?, 1983).
+    """
+    random = Random(seed)  # noqa: S311  chance that anybody can repeat
+    return [1 - random.random() ** (1 / max(count, 1e-9)) for _ in range(times)]
 
 
 def holm(chances: Sequence[float]) -> Sequence[float]:

@@ -24,7 +24,14 @@ _WHAT = {
     "fairness": "Jain's index of the users' slowdowns: 1 where all fare alike",
 }
 _FIGURES = {"median": "median", "p95": "P95", "mean": "mean", "share": "share", "index": "index"}
-_LONGER = {"completion": ("slower", "faster"), "wait": ("longer", "shorter"), "cost": ("dearer", "cheaper")}
+_DIFFERS = {  # what is said of B, where it does worse, and where better
+    "completion": ("{b} takes {by} longer than {a}", "{b} takes {by} less time than {a}"),
+    "wait": ("tasks of {b} wait {by} longer than those of {a}", "tasks of {b} wait {by} less than those of {a}"),
+    "failures": ("tasks of {b} fail more often than those of {a}", "tasks of {b} fail less often than those of {a}"),
+    "cost": ("a task costs {by} more on {b} than on {a}", "a task costs {by} less on {b} than on {a}"),
+    "fairness": ("users of {b} fare less alike than those of {a}", "users of {b} fare more alike than those of {a}"),
+}
+_LEAST_CHANCE = 0.001
 _MINUTE, _HOUR = 60.0, 3_600.0
 
 OVER_ALL = {
@@ -68,33 +75,26 @@ def sentence(of: Measure, a: str, b: str) -> str:
         case Verdict.TOO_SMALL:
             return f"{name}: the sample is too small to say."
         case Verdict.BETTER | Verdict.WORSE:
-            return f"{name}: {b} is {_than(of, figure)} than {a}{_between(of, figure)}."
+            words = _DIFFERS[of.name][of.verdict is Verdict.BETTER]
+            return f"{name}: {words.format(a=a, b=b, by=_percent(figure.ratio))}{_between(of, figure)}."
         case Verdict.ALIKE:
             return f"{name}: {a} and {b} are alike{_between(of, figure)}."
         case _:
             return f"{name}: no difference was found{_between(of, figure)}{_unseen(of)}."
 
 
-def _than(of: Measure, figure: Figure) -> str:
-    words = _LONGER.get(of.name)
-    if words is None:
-        return {"failures": ("less reliable", "more reliable"), "fairness": ("less fair", "fairer")}[of.name][
-            of.verdict is Verdict.BETTER
-        ]
-    if figure.ratio is None or not isfinite(figure.ratio):
-        return words[of.verdict is Verdict.BETTER]
-    return f"{_percent(figure.ratio)} {words[figure.ratio < 1]}"
-
-
-def _percent(ratio: float) -> str:
-    return f"{(ratio - 1 if ratio >= 1 else 1 - ratio) * 100:.0f} %" if ratio < 3 else f"{ratio:.1f} times"  # noqa: PLR2004  no one reads 740 %
+def _percent(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{abs(ratio - 1) * 100:,.0f} %" if isfinite(ratio) else "beyond measure"
 
 
 def _between(of: Measure, figure: Figure) -> str:
     if figure.ratio_interval is not None:
         return f" (B/A {_factor(figure.ratio)}, 95 % interval {_factors(figure.ratio_interval)})"
     if figure.difference_interval is not None:
-        return f" (B-A {_of(of)(figure.difference)}, 95 % interval {_spread(figure.difference_interval, _of(of))})"
+        shown = _difference_of(of)
+        return f" (B-A {shown(figure.difference)}, 95 % interval {_spread(figure.difference_interval, shown)})"
     return ""
 
 
@@ -103,18 +103,20 @@ def _unseen(of: Measure) -> str:
         return ""
     if of.answer.ratio is not None:
         return f"; a factor of {of.smallest:.2f} would have been found four times in five, less is left open"
-    return f"; a difference of {_of(of)(of.smallest)} would have been found four times in five, less is left open"
+    shown = _difference_of(of)(of.smallest)
+    return f"; a difference of {shown} would have been found four times in five, less is left open"
 
 
 def text(of: Comparison) -> str:
     """For a terminal."""
-    parts = [*said(of)]
+    first, *others = said(of)
+    parts = [first, f"{title(of)}.", *([""] if others else []), *others]
     for table in tables(of):
         cells = [table.head, *table.rows]
         widths = [max(len(row[at]) for row in cells) for at in range(len(table.head))]
         parts += ["", table.title]
         parts += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", _how(of), ""])
 
 
 def markdown(of: Comparison) -> str:
@@ -125,7 +127,7 @@ def markdown(of: Comparison) -> str:
         rows = [table.head, ["---"] * len(table.head), *table.rows]
         parts += ["", f"## {table.title}", ""]
         parts += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", _how(of), ""])
 
 
 _STYLE = """
@@ -212,13 +214,13 @@ def _rows(of: Measure) -> Iterator[Sequence[str]]:
             _with(figure.a, figure.a_interval, shown),
             _with(figure.b, figure.b_interval, shown),
             "" if figure.ratio is None else _with(figure.ratio, figure.ratio_interval, _factor),
-            _with(figure.difference, figure.difference_interval, shown),
+            _with(figure.difference, figure.difference_interval, _difference_of(of)),
             _verdict(of.verdict) if name == of.decides else "",
         )
 
 
 def _test(of: Measure) -> Sequence[str]:
-    smallest = "" if of.smallest is None else _of(of)(of.smallest)
+    smallest = "" if of.smallest is None else _difference_of(of)(of.smallest)
     if of.smallest is not None and of.answer.ratio is not None:
         smallest = f"a factor of {of.smallest:.2f}"
     return (
@@ -226,10 +228,14 @@ def _test(of: Measure) -> Sequence[str]:
         _FIGURES[of.decides],
         "" if of.superiority is None else _with(of.superiority, of.superiority_interval, _share),
         "" if of.delta is None else f"{of.delta:+.2f}",
-        "" if of.chance is None else f"{of.chance:.3f}",
-        "" if of.holm is None else f"{of.holm:.3f}",
+        _chance(of.chance),
+        _chance(of.holm),
         smallest,
     )
+
+
+def _chance(value: float | None) -> str:
+    return "" if value is None else "< 0.001" if value < _LEAST_CHANCE else f"{value:.3f}"
 
 
 def _stratum(of: Stratum) -> Sequence[str]:
@@ -262,6 +268,15 @@ def _factors(of: Interval) -> str:
 def _of(measure: Measure) -> Callable[[float | None], str]:
     """How values of this measure are shown."""
     return {"s": _seconds, "slot-s": _seconds, "share": _share, "index": _index}[measure.unit]
+
+
+def _difference_of(measure: Measure) -> Callable[[float | None], str]:
+    """How differences of them are shown: those of shares are no shares."""
+    return _points if measure.unit == "share" else _of(measure)
+
+
+def _points(value: float | None) -> str:
+    return "not known" if value is None else f"{value * 100:.1f} percentage points"
 
 
 def _seconds(value: float | None) -> str:

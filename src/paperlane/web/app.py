@@ -99,7 +99,7 @@ def create_app(desk: Desk, settings: Settings, secret: str) -> FastAPI:
     app.state.house = House(desk, settings, threads, submits, URLSafeTimedSerializer(secret, "session"))
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)
-    app.state.comparing = asyncio.Lock()
+    app.state.comparisons = comparisons.Answered()
     app.state.sockets = Counter()
     app.state.pace = Pace()
     app.state.counting = counting

@@ -1,11 +1,14 @@
 """`/comparisons`: how two engines did beside each other, for admins and viewers."""
 
 import asyncio
+import time
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
 from paperlane.records.accounts import Account
+from paperlane.rollout.comparison import Comparison
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import House, Looker, Parts
 
@@ -13,8 +16,67 @@ router = APIRouter(prefix="/comparisons", tags=["operating"], responses=problems
 
 _MOST_TASKS = 20_000  # a request is not to wait long; the command line compares more
 _MOST_SECONDS = 10.0
+_RESAMPLES = 500
+_EACH = 60.0  # seconds for which the same question has the same answer
+_REMEMBERED = 16
+
 _Engine = Annotated[str, Query(max_length=40)]
 _Time = Annotated[str, Query(max_length=40, description="ISO 8601, or how long ago: 90m, 12h, 7d, 2w.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which engines, when, and of whom; times and group as `desk.comparing` reads them."""
+
+    a: str
+    b: str
+    since: str = "7d"
+    until: str = ""
+    group: str = ""
+
+
+@dataclass(slots=True)
+class Answered:
+    """The last comparisons, made one after the other: each takes seconds of the one processor that answers people."""
+
+    _found: dict[Asked, tuple[float, Comparison]] = field(default_factory=dict)
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __call__(self, house: House, account: Account, asked: Asked) -> Comparison:
+        """The comparison, as of a minute ago at most. Refusals are those of `desk.comparing.compare`."""
+        working = asyncio.create_task(self._work(house, account, asked))
+        working.add_done_callback(_heard)
+        return await asyncio.shield(working)  # its thread would go on without who goes away, and beside the next one
+
+    async def _work(self, house: House, account: Account, asked: Asked) -> Comparison:
+        async with self._busy:
+            last = self._found.get(asked)
+            if last is not None and time.monotonic() - last[0] < _EACH:
+                return last[1]
+            found = await house.threads(_compared, house, account, asked)
+            self._found[asked] = time.monotonic(), found
+            while len(self._found) > _REMEMBERED:
+                del self._found[min(self._found, key=lambda one: self._found[one][0])]
+            return found
+
+
+def _heard(working: asyncio.Task[Comparison]) -> None:
+    if not working.cancelled():
+        working.exception()  # else it is told on stderr, where nobody waits for it any more
+
+
+def _compared(house: House, account: Account, of: Asked) -> Comparison:
+    return house.desk.comparing.compare(
+        account,
+        of.a,
+        of.b,
+        of.since,
+        of.until,
+        of.group,
+        most=_MOST_TASKS,
+        seconds=_MOST_SECONDS,
+        resamples=_RESAMPLES,
+    )
 
 
 @router.get("")
@@ -28,12 +90,6 @@ async def one(
     until: _Time = "",
     group: Annotated[str, Query(max_length=200)] = "",
 ) -> answers.Comparison:
-    """Engine `b` beside `a`, by the tasks submitted in the period: of at most 20,000, one comparison at a time."""
-    busy: asyncio.Lock = request.app.state.comparing
-    async with busy:  # it takes seconds of a processor, and other requests need one too
-        return await house.threads(_shown, house, account, a, b, since, until, group)
-
-
-def _shown(house: House, account: Account, a: str, b: str, since: str, until: str, group: str) -> answers.Comparison:
-    found = house.desk.comparing.compare(account, a, b, since, until, group, most=_MOST_TASKS, seconds=_MOST_SECONDS)
+    """Engine `b` beside `a`, by at most 20,000 of the tasks submitted in the period; as of a minute ago at most."""
+    found = await request.app.state.comparisons(house, account, Asked(a, b, since, until, group))
     return shapes.comparison(found)
