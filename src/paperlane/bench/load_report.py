@@ -14,6 +14,7 @@ from paperlane.bench.spread import POINTS, mean, percentile
 
 _WINDOW = 5.0  # seconds of which a plot shows one point
 _MEGABYTE = 1 << 20
+_P99 = 2.326  # standard deviations below which 99 % of a normal distribution lies
 _HEAVY = "user-01"
 
 
@@ -62,6 +63,7 @@ def report_of(seen: Seen) -> Report:
             "held": seen.ended - seen.held,
             "drained": seen.drained - seen.ended,
         },
+        "held": _held(seen),
         "kills": [at - seen.began for at in seen.kills],
         "series": {name: [list(point) for point in line] for name, line in series.items()},
     }  # fmt: skip
@@ -70,6 +72,31 @@ def report_of(seen: Seen) -> Report:
 
 _ASKED = ("kind", "count", "p50_ms", "p95_ms", "p99_ms", "most_ms", "not_served", "refused")
 _USERS = ("user", "tasks", "wait", "fair_wait", "completion")
+
+
+def _held(seen: Seen) -> Mapping[str, float]:
+    """Of tasks that began while the load was held the mean wait, and how many completed a second meanwhile.
+
+    And the mean seconds of a task, of those that began early enough for 99 % to end while the model was still slow.
+    """
+    slowest = seen.plan.median * math.exp(_P99 * seen.plan.sigma)
+    waits, ended, took = list[float](), 0, list[float]()
+    for task in (seen.tasks or {}).values():
+        if not task["started_at"] or not task["finished_at"]:
+            continue
+        started, finished = moment(task["started_at"]), moment(task["finished_at"])
+        if seen.held <= started < seen.ended:
+            waits.append(started - moment(task["created_at"]))
+        if task["status"] == "completed":
+            ended += seen.held <= finished < seen.ended
+            if started < seen.ended - slowest:
+                took.append(finished - started)
+    seconds = seen.ended - seen.held
+    return {
+        "mean_wait": mean(waits),
+        "throughput": ended / seconds if seconds else math.nan,
+        "seconds_a_task": mean(took),
+    }
 
 
 def _late(seen: Seen) -> float:

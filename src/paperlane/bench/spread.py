@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 POINTS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -52,30 +52,51 @@ class Started:
     started: float
 
 
+class Round:
+    """Deals starts out by turns among users who have a task waiting, each to the oldest of their tasks.
+
+    Who has none leaves the round, and comes back at its end. So as many tasks start, and when they did: only to whom
+    they go differs. What comes is told in the order of time.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Hashable, deque[float]] = {}
+        self._turn: deque[Hashable] = deque()
+
+    def accept(self, user: Hashable, at: float, tasks: int = 1) -> None:
+        """Tasks of a user came."""
+        if user not in self._waiting:
+            self._waiting[user] = deque()
+            self._turn.append(user)
+        self._waiting[user].extend([at] * tasks)
+
+    def start(self) -> tuple[Hashable, float] | None:
+        """Whose turn this start would be, and when that task came; None where nobody waits."""
+        if not self._turn:
+            return None
+        user = self._turn.popleft()
+        accepted = self._waiting[user].popleft()
+        if self._waiting[user]:
+            self._turn.append(user)
+        else:
+            del self._waiting[user]
+        return user, accepted
+
+
 def fair_waits(tasks: Iterable[Started], since: float = -math.inf) -> Mapping[str, Sequence[float]]:
     """The waits that users would have had, had the very starts that there were gone round among who waited.
 
-    Each start in turn goes to the next user who has a task waiting, to the oldest of their tasks; who has none leaves
-    the round, and comes back at its end. So as many tasks start, and when they did: only to whom they go differs. Of
-    tasks that were accepted from `since` on.
+    Of tasks that were accepted from `since` on.
     """
     ordered = sorted(tasks, key=lambda task: task.accepted)
     coming = deque(ordered)
-    waiting: dict[str, deque[float]] = defaultdict(deque)
-    turn: deque[str] = deque()
+    going = Round()
     waits: dict[str, list[float]] = defaultdict(list)
     for at in sorted(task.started for task in ordered):
         while coming and coming[0].accepted <= at:
             task = coming.popleft()
-            if not waiting[task.user]:
-                turn.append(task.user)
-            waiting[task.user].append(task.accepted)
-        if not turn:  # the clocks of two processes differ a little: it started before it was accepted
-            continue
-        user = turn.popleft()
-        accepted = waiting[user].popleft()
-        if waiting[user]:
-            turn.append(user)
-        if accepted >= since:
-            waits[user].append(at - accepted)
+            going.accept(task.user, task.accepted)
+        # where none waits, the clocks of two processes differ a little: it started before it was accepted
+        if (turn := going.start()) is not None and turn[1] >= since:
+            waits[str(turn[0])].append(at - turn[1])
     return waits

@@ -19,6 +19,7 @@ from paperlane.cli import (
     rollout,
     schedule,
     serve,
+    simulate,
     user,
     worker,
 )
@@ -46,6 +47,7 @@ app.add_typer(schedule.app, name="schedule")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
+app.command()(simulate.simulate)
 app.command()(doctor.doctor)
 
 

@@ -33,6 +33,7 @@ from paperlane.model.tasks import (
     Letters,
     Member,
     NewBatch,
+    Past,
     PastAttempt,
     Progress,
     Pulse,
@@ -45,6 +46,7 @@ from paperlane.model.tasks import (
     State,
     Task,
     TaskId,
+    Terms,
     UserId,
     WorkerId,
 )
@@ -373,6 +375,18 @@ class Ledger(Protocol):
 
         These are the last tries of their tasks.
         """
+        ...
+
+    # what was
+    def past(self, since: float, cursor: str = "", limit: int = 1_000) -> Sequence[Past]:
+        """Tasks that were submitted since a time, as they went, by their ids, which tell the order in which they came.
+
+        `cursor` is the last id of the page before. Whoever goes through all of them goes through the table.
+        """
+        ...
+
+    def terms(self, after: UserId, limit: int = 1_000) -> Sequence[Terms]:
+        """What the lanes of the next users after this one may, by their numbers."""
         ...
 
     # schedules

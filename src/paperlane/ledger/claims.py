@@ -216,7 +216,7 @@ def next_turns(
         keep_free = {user for (user,) in writing.soon(_SUSPECTS_OWNERS, suspect).tuples()}
     fit = Fit(suspicious, outlook.knows)
     spare, usual = outlook.suspects, rules.user_limit
-    return give_turns(writing, held, engine, room, fit, channel, spare=spare, usual_limit=usual, keep_free=keep_free)
+    return give_turns(held, engine, room, fit, channel, spare=spare, usual_limit=usual, keep_free=keep_free)
 
 
 def suspect_waits(writing: Writing, engine: str, outlook: Outlook, rules: Rules, channel: Channel) -> bool:

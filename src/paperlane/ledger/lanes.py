@@ -8,16 +8,16 @@ an engine's users have a clock each: one that is slow, as many share few slots, 
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import bindparam, select, update
 
 from paperlane.ledger import semaphore
-from paperlane.ledger.dialects import Given, GivenRows, Kind
+from paperlane.ledger.dialects import Fit, Given, GivenRows, Kind
 from paperlane.ledger.dialects.keyed import KeyedUpdate, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared, Row
 from paperlane.ledger.history import Change
@@ -135,8 +135,20 @@ def _lane(row: Row) -> Lane:
     return lane
 
 
+class Rows(Protocol):
+    """Rows that were asked for."""
+
+    def rows(self) -> list[Row]:
+        """By the names of their columns."""
+        ...
+
+
 class Lanes:
-    """Lanes that one transaction changes: locked in the order of their users, written once."""
+    """Lanes that one transaction changes: locked in the order of their users, written once.
+
+    A simulation keeps lanes in memory: all that is asked or written for them goes through `ask`, `open`, `next`,
+    `heads`, `foresee`, `_first`, `_clock`, `_put` and `_come_up`; the law is the same.
+    """
 
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
@@ -254,6 +266,10 @@ class Lanes:
         self._taken |= {lane.user: lane for lane in found}
         return found
 
+    def heads(self, wanted: Mapping[int, int], fit: Fit) -> Rows:
+        """The first ready tasks of several lanes that fit: `wanted[user]` of each at least, as far as there are."""
+        return self._writing.soon(*self._writing.dialect.heads(wanted, fit))
+
     def foresee(self, engine: str, channel: Channel = EVERYTHING) -> None:
         """Turns will be given: ask for what the clock will take, so that it comes with other answers."""
         of = (engine, channel.shard)
@@ -286,19 +302,25 @@ class Lanes:
         self._join()
         changed = [lane for lane in self._held.values() if _values(lane) != lane.stored]
         if changed:
-            statement, given = _write(self._writing.dialect.given)
-            becomes = zip(*map(_values, changed), strict=True)
-            self._writing.soon(statement, given.bind([lane.user for lane in changed], *becomes))
+            self._put(changed)
         for lane in changed:
             lane.stored = _values(lane)
+
+    def _put(self, changed: Sequence[Lane]) -> None:
+        statement, given = _write(self._writing.dialect.given)
+        becomes = zip(*map(_values, changed), strict=True)
+        self._writing.soon(statement, given.bind([lane.user for lane in changed], *becomes))
 
     def write(self) -> None:
         """Write what changed, for the last time in this transaction; the clocks follow."""
         self.store()
         for of, reached in self._reached().items():
             if reached > self._clock.get(of, 0.0):
-                _, clock = self._foreseen.get(of) or (None, _ask_clock(self._writing, of))
-                _advance(self._writing, of, clock.value(), reached)
+                self._come_up(of, reached)
+
+    def _come_up(self, of: Of, reached: float) -> None:
+        _, clock = self._foreseen.get(of) or (None, _ask_clock(self._writing, of))
+        _advance(self._writing, of, clock.value(), reached)
 
     def ask_clocks(self) -> Asked:
         """Ask for the clocks, which lanes that become runnable start at."""
@@ -355,9 +377,12 @@ class Lanes:
     def _ahead(self, of: Of) -> list[float]:
         """How far those have come who wait for a turn: each held lane, and the first of all others."""
         here = (lane for lane in self._held.values() if self._of(lane.engine, lane.user) == of)
-        waiting = [lane.vtime for lane in here if lane.runnable]
+        return [*(lane.vtime for lane in here if lane.runnable), *self._first(of)]
+
+    def _first(self, of: Of) -> Sequence[float]:
+        """How far the first of those has come who wait and are not held, if there is one."""
         first, _ = self._foreseen.get(of) or (self._ask_first(of), None)
-        return [*waiting, *(vtime for (vtime,) in first.tuples())]
+        return [vtime for (vtime,) in first.tuples()]
 
     def _ask_first(self, of: Of) -> Asked:
         engine, shard = of

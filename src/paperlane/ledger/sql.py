@@ -37,6 +37,7 @@ from paperlane.ledger import (
     dead,
     endings,
     looking,
+    past,
     periodic,
     recovery,
     results,
@@ -106,6 +107,7 @@ from paperlane.model.tasks import (
     Letters,
     Member,
     NewBatch,
+    Past,
     PastAttempt,
     Progress,
     Pulse,
@@ -118,6 +120,7 @@ from paperlane.model.tasks import (
     State,
     Task,
     TaskId,
+    Terms,
     UserId,
     WorkerId,
 )
@@ -380,6 +383,17 @@ class SqlLedger:
             return watching.served(connection, users, now - seconds, now)
 
         return self._ask(question)
+
+    # what was
+
+    def past(self, since: float, cursor: str = "", limit: int = 1_000) -> Sequence[Past]:
+        check_page(limit)
+        check_cursor(cursor)
+        return self._ask(lambda connection: past.page(connection, since, cursor, limit, self.rules))
+
+    def terms(self, after: UserId, limit: int = 1_000) -> Sequence[Terms]:
+        check_page(limit)
+        return self._ask(lambda connection: past.terms(connection, after, limit))
 
     # schedules
 

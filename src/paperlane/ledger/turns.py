@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from paperlane.ledger.dialects import Fit
 from paperlane.ledger.history import Change
 from paperlane.ledger.lanes import Lane, Lanes
-from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import Channel
 
 _SHARE = 8  # of the free room, a lane is given one such part at once: locking and writing lanes costs more than tasks
@@ -48,7 +47,6 @@ class _Line:
 class _Turns:
     """The lanes in the order of their turns; beyond `reach` there may be others that were not asked for."""
 
-    writing: Writing
     held: Lanes
     engine: str
     fit: Fit
@@ -89,7 +87,7 @@ class _Turns:
             if (more := min(line.most, share, room)) > 0:
                 wanted[line.lane.user] = line.asked + more
                 ahead_of -= more
-        asked = self.writing.soon(*self.writing.dialect.heads(wanted, self.fit))
+        asked = self.held.heads(wanted, self.fit)
         self.held.foresee(self.engine, self.channel)
         seen = dict.fromkeys(wanted, 0)
         for row in asked.rows():
@@ -104,7 +102,6 @@ class _Turns:
 
 
 def give_turns(
-    writing: Writing,
     held: Lanes,
     engine: str,
     room: int,
@@ -123,7 +120,7 @@ def give_turns(
     is larger: to ask again takes longer.
     """
     share = max(1, room // _SHARE)
-    turns = _Turns(writing, held, engine, fit, channel, keep_free)
+    turns = _Turns(held, engine, fit, channel, keep_free)
     turns.join(held.runnable(engine, channel))
     turns.ask(-(-room // max(1, min(share, usual_limit))) + spare)
     chosen: list[Change] = []

@@ -554,6 +554,37 @@ class LaneUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """A task as it went: when it came, could first start, and did; times in seconds since 1970, 0 for never.
+
+    `cost` are the slot-seconds that were expected of it, `used` those of its attempts that ended it or a part of it;
+    0 while it has not ended.
+    """
+
+    id: TaskId
+    user: UserId
+    engine: str
+    state: State
+    priority: int
+    cost: float
+    submitted: float
+    accepted: float
+    started: float
+    finished: float
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a user's lane may: how many at once, with what weight, on which engine."""
+
+    user: UserId
+    max_running: int
+    weight: float
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineState:
     """An engine as the queue shows it; of what is `queued` so many tasks are `startable`, as in the lanes."""
 
