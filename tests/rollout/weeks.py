@@ -1,8 +1,8 @@
-"""Weeks of made-up tasks on two engines, for guards to judge: users who differ, upload in bursts, and sleep at night."""
+"""Weeks of made-up tasks on two engines, for guards to judge: users differ, upload in bursts, and sleep at night."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from math import exp, log, pi, sin
+from math import exp, pi, sin
 
 from paperlane.ledger.evidence import Carried
 from paperlane.model.tasks import TaskId, UserId
@@ -27,10 +27,11 @@ def made(
 ) -> tuple[Sides, Sequence[Carried]]:
     """Tasks in the order of their ends, and who is on which side: a `share` of the users on the new engine.
 
-    Before there are days of `history`, when all were on the old one, at times below 0. `factor` is how much longer it takes there, `fails` the share that fails on either, `wait` seconds more of waiting.
-    Of users' own effect on the logarithm of the seconds `spread` is the standard deviation, and some users' files fail.
+    Before there are days of `history`, when all were on the old one, at times below 0. `factor` is how much longer it
+    takes on the new one, `fails` the share that fails on either, `wait` seconds more of waiting. Of users' own effect
+    on the logarithm of the seconds `spread` is the standard deviation, and some users' files fail.
     """
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     numbers = [UserId(n) for n in range(1, users + 1)]
     moved = set(chance.sample(numbers, round(users * share)))
     found: list[Carried] = []
@@ -108,9 +109,11 @@ def watched(sides: Sides, tasks: Sequence[Carried], at: Iterator[float]) -> tupl
     return None
 
 
-def share_found(count: int, make: Callable[[int], tuple[Sides, Sequence[Carried]]], days: float, minutes: float) -> float:
+def share_found(
+    count: int, make: Callable[[int], tuple[Sides, Sequence[Carried]]], days: float, minutes: float
+) -> float:
     """In which share of so many roll-outs it was found worse."""
     return sum(watched(*make(seed), looks(days, minutes)) is not None for seed in range(count)) / count
 
 
-__all__ = ["NEW", "OLD", "as_of", "log", "looks", "made", "share_found", "watched"]
+__all__ = ["NEW", "OLD", "as_of", "looks", "made", "share_found", "watched"]

@@ -4,7 +4,6 @@ Pure. A test that is looked at again and again finds something in the end, so th
 times at once: a mixture boundary over information. The method, its sources and how it was proved: docs/adr/0029.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,18 +11,13 @@ from math import exp, floor, isfinite, log, log2, sqrt
 
 from paperlane.ledger.evidence import Carried
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.rollout import Whose, engine_of, place_of
 from paperlane.rollout.resampling import t_of, z_of
-from paperlane.rollout.rules import Rule
 
 LEAST_USERS = 10
 """On each side, before anything is judged: fewer are no sample of anybody."""
 LEAST_TASKS = 50
 LEAST_EFFECTIVE = 6.0
 """Users of equal weight that those of a side must be worth."""
-
-MOST_USERS = 2_000
-"""On each side, that are looked at: more would tell nothing sooner."""
 
 DAY = 86_400.0
 
@@ -85,32 +79,6 @@ class Sides:
     def count(self, side: bool) -> int:  # noqa: FBT001  one of two
         """How many users."""
         return sum(of is side for of in self.of.values())
-
-
-def sides(rule: Rule, everybody: Iterable[Whose], in_force: Sequence[Rule], usual: str) -> Sides:
-    """Who is compared for a rule; `in_force` are all rules, the newest first.
-
-    Only users whose place decided: nobody with an engine of their own, and nobody to whom other rules give the engine
-    or, without this one, another one than most of the rest.
-    """
-    others = [one for one in in_force if (one.engine, one.group) != (rule.engine, rule.group)]
-    found: list[tuple[UserId, str, str]] = []
-    for user in everybody:
-        if user.pinned or rule.group not in {"", user.group}:
-            continue
-        without = engine_of(user.id, user.group, "", others, usual)
-        if without != rule.engine:
-            found.append((user.id, engine_of(user.id, user.group, "", in_force, usual), without))
-    moved = Counter(without for _, now, without in found if now == rule.engine)
-    control = moved.most_common(1)[0][0] if moved else usual
-    of: dict[UserId, bool] = {}
-    counts = Counter[bool]()
-    for user, now, without in sorted(found, key=lambda one: place_of(one[0])):
-        side = now == rule.engine
-        if without == control and (side or now == control) and counts[side] < MOST_USERS:
-            of[user] = side
-            counts[side] += 1
-    return Sides(rule.engine, control, of)
 
 
 _Cell = tuple[str, int, int]
@@ -233,7 +201,13 @@ class Evidence:
             for name, column in sums.columns.items()
         }
 
-    def take(self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None) -> None:
+    def fresh(self, tasks: Iterable[Carried]) -> Sequence[TaskId]:
+        """Those that it was not told of before."""
+        return [one.task for one in tasks if one.task not in self._open and one.task not in self._over]
+
+    def take(
+        self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None
+    ) -> None:
         """Tasks of the users as they stand now: all that are open, and those that ended since `ended_from`.
 
         Each is counted once, however often it is told. Those of other engines and users are passed by.
@@ -357,10 +331,12 @@ def judge(evidence: Evidence, of: Sides, now: float) -> Judgement:
         return Judgement(State.NO_CONTROL, of.control)
     sums = evidence.sums(evidence.whole, now)
     users, tasks = _had(sums, of)
-    if any(not LEAST_USERS <= had for had in users) or any(not LEAST_TASKS <= had for had in tasks):
+    if any(not had >= LEAST_USERS for had in users) or any(not had >= LEAST_TASKS for had in tasks):
         return Judgement(State.TOO_LITTLE, of.control, users, tasks)
     usual = evidence.usual
-    findings = [found for name, terms in MEASURES.items() if (found := _find(name, terms, sums, of, usual.get(name, {})))]
+    findings = [
+        found for name, terms in MEASURES.items() if (found := _find(name, terms, sums, of, usual.get(name, {})))
+    ]
     day = 1 + round((evidence.day.since - evidence.since) / DAY)
     alpha = _OF_DAYS / (day * (day + 1)) / len(MEASURES)  # of all days to come together it is _OF_DAYS
     today = evidence.sums(evidence.day, now)
@@ -403,7 +379,9 @@ class _User:
         return self.count / (self.count + _FEW)
 
 
-def _find(name: str, terms: Terms, sums: Sequence[_Sums], of: Sides, usual: Mapping[UserId, float], day: int = 0) -> Finding | None:
+def _find(
+    name: str, terms: Terms, sums: Sequence[_Sums], of: Sides, usual: Mapping[UserId, float], day: int = 0
+) -> Finding | None:
     """None where there is too little of it."""
     held: tuple[list[_User], list[_User]] = ([], [])
     for user, (count, value, raw) in _by_user([one.columns[name] for one in sums]).items():
