@@ -28,6 +28,7 @@ from paperlane.checks import brief_of
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import (
     Accounts,
+    Advising,
     Alerts,
     Comparing,
     DeadLetters,
@@ -179,6 +180,7 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         GroupWords(ledger, clock, trail),
         Alerts(ledger, new_id, trail, list(ALERTS)),
         Comparing(ledger, clock, rollout, kept_of(settings)),
+        Advising(ledger, clock, rollout),
     )
 
 

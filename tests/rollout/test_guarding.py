@@ -60,7 +60,6 @@ class World:
                     Ended(lease, Failed(FAULT, 0.01) if is_bad else Completed(0.01))
                     for lease, is_bad in zip(leases, bad, strict=True)
                 ]
-            ledger.finish(worker, ended)
 
     def look(self) -> int:
         """A look, as if a minute had passed."""

@@ -135,7 +135,7 @@ class Guarding:
             log.warning("a guardrail found a roll-out worse", **details)
 
     def _do(self, rule: Rule, guard: Guard, judgement: Judgement | None, now: float) -> int:
-        """What is to be done with a rule that is worse; done once. How many that are: 1, or 0 where it was so before."""
+        """What is to be done with a rule that is worse, once: 1, or 0 where it was done before."""
         meant = State.HELD if guard.mode is Mode.STOP else State.WORSE
         if guard.mode is Mode.ACT:
             if self._take_back(rule, judgement, now):

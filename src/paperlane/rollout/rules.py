@@ -43,7 +43,10 @@ def in_force(connection: Connection) -> Sequence[Rule]:
 
 
 def add(connection: Connection, engine: str, percent: float, group: str, now: float, by: UserId) -> int:
-    """A new rule, which nobody's lane follows yet: its number. Rules are `held`: their numbers tell their order, no clock does."""
+    """A new rule, which nobody's lane follows yet: its number.
+
+    Rules are `held`: their numbers tell their order, no clock does.
+    """
     number = connection.execute(select(func.coalesce(func.max(rollouts.c.id), 0) + 1)).scalar_one()
     row = {"id": number, "engine": engine, "percent": percent, "group_name": group, "set_at": now, "set_by": by}
     connection.execute(insert(rollouts), row)
