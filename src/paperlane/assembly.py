@@ -28,6 +28,7 @@ from paperlane.checks import brief_of
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.desk import (
     Accounts,
+    Advising,
     Alerts,
     Comparing,
     DeadLetters,
@@ -54,13 +55,14 @@ from paperlane.model.tasks import EVERYTHING, Channel, NewBatch, Span, Stage, Ta
 from paperlane.monitor.alerts import ALERTS
 from paperlane.patience import patiently
 from paperlane.pipeline import DOCUMENT_PROCESSING, MODEL_REVIEW, REPORT, test_document
-from paperlane.records import accounts, documents
+from paperlane.records import accounts, documents, portable
 from paperlane.records.answers import LedgerAnswers
 from paperlane.records.books import LedgerBooks
 from paperlane.records.issues import save
 from paperlane.records.rates import LedgerRates
 from paperlane.reviewing import Reviewing, open_reviewing
 from paperlane.rollout import RollOut, Whose
+from paperlane.rollout.guarding import Guarding
 from paperlane.sandboxes import open_sandbox
 from paperlane.settings import Settings, models_of
 from paperlane.telemetry import following
@@ -178,7 +180,18 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         GroupWords(ledger, clock, trail),
         Alerts(ledger, new_id, trail, list(ALERTS)),
         Comparing(ledger, clock, rollout, kept_of(settings)),
+        Advising(ledger, clock, rollout),
     )
+
+
+def open_guarding(desk: Desk) -> Guarding:
+    """What judges roll-outs by itself."""
+    trail = Trail(clock, new_id)
+
+    def note(connection: Connection, now: float, what: str, details: Mapping[str, object]) -> None:
+        trail.note(connection, None, now, what, details)
+
+    return Guarding(desk.rollout, portable.now, note, documents.media_types)
 
 
 def _profiles_of(settings: Settings) -> Sequence[str]:

@@ -451,6 +451,24 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "audit rollout": ("roll-out", "发布规则"),
     "audit flag switched": ("flag switched", "切换开关"),
     "audit rollout taken back": ("roll-out taken back", "撤回发布规则"),
+    "audit guardrail": ("guardrail", "发布护栏"),
+    "audit guardrail acknowledged": ("guardrail acknowledged", "确认发布护栏"),
+    "audit guard changed": ("guardrail changed", "更改发布护栏"),
+    "guard": ("Guardrail", "护栏"),
+    "guard act": ("takes it back by itself", "自动撤回"),
+    "guard stop": ("lets it grow no more", "禁止继续扩大"),
+    "guard tell": ("only tells", "仅告警"),
+    "guard off": ("off", "关闭"),
+    "guard state off": ("nobody guards it", "未启用护栏"),
+    "guard state waits": ("not looked at yet", "尚未检查"),
+    "guard state no_control": ("nothing to compare with", "没有可比较的对照组"),
+    "guard state nobody": ("moves nobody", "未迁移任何用户"),
+    "guard state too_little": ("too little yet", "数据不足"),
+    "guard state watches": ("not found worse", "未发现变差"),
+    "guard state worse": ("found worse", "已变差"),
+    "guard state held": ("found worse, grows no more", "已变差，禁止扩大"),
+    "guard state taken_back": ("found worse, taken back", "已变差并撤回"),
+    "guard state acknowledged": ("acknowledged, not guarded", "已确认，不再检查"),
     "audit task cancelled": ("task cancelled", "取消任务"),
     "audit task replayed": ("task started again", "重新开始任务"),
     "audit dead letters replayed": ("dead letters started again", "重新开始死信"),
@@ -873,6 +891,24 @@ CODES: Mapping[str, Told] = {
             "请重新查看发布规则，先撤回最新的一条。",
         ),
     ),
+    "rollout_held": Told(
+        (
+            "A guardrail holds this engine: it does worse than what it replaces.",
+            "发布护栏已锁定该引擎：其表现不如被替换的引擎。",
+        ),
+        (
+            "See: paperlane rollout. Then take it back, or: paperlane rollout acknowledge RULE.",
+            "请查看：paperlane rollout。然后撤回，或运行：paperlane rollout acknowledge RULE。",
+        ),
+    ),
+    "nothing_to_acknowledge": Told(
+        ("No guardrail waits to be acknowledged.", "没有待确认的发布护栏。"),
+        ("See: paperlane rollout.", "请查看：paperlane rollout。"),
+    ),
+    "unknown_guard": Told(
+        ("A guard cannot be that.", "没有这种护栏方式。"),
+        ("Choose one of act, stop, tell, off.", "请选择 act、stop、tell 或 off。"),
+    ),
     "unknown_flag": Told(
         ("There is no such flag.", "没有这个开关。"),
         (
@@ -1056,6 +1092,17 @@ ALARMS: Mapping[str, Alarm] = {
         (
             "See its workers' logs and its broker; a restart of its workers delivers anew.",
             "请查看其工作进程日志与消息代理；重启工作进程会重新投递。",
+        ),
+    ),
+    "rollout-worse": Alarm(
+        ("Roll-out worse", "发布变差"),
+        (
+            "{engine} at {percent} % of the users does worse than {control}: {measure} {b} against {a} ({done}).",
+            "引擎 {engine}（{percent}% 用户）的表现不如 {control}：{measure} {b}，对照 {a}（{done}）。",
+        ),
+        (
+            "See why: paperlane rollout, and paperlane rollout compare. Go on knowingly: paperlane rollout acknowledge.",
+            "原因请查看：paperlane rollout 和 paperlane rollout compare。知悉后继续：paperlane rollout acknowledge。",
         ),
     ),
     "no-worker": Alarm(

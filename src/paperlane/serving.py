@@ -22,6 +22,7 @@ from paperlane.assembly import (
     new_id,
     open_blobs,
     open_desk,
+    open_guarding,
     open_results,
     owns_files,
     reach_ledger,
@@ -40,6 +41,7 @@ from paperlane.patience import Patience, Stopped, patiently
 from paperlane.retention import Places, keep_house
 from paperlane.rollout import RollOut
 from paperlane.rollout.flags import WORKER_POOL
+from paperlane.rollout.guarding import Guarding
 from paperlane.scheduling.pace import every, pause
 from paperlane.settings import Settings
 from paperlane.telemetry import following
@@ -52,6 +54,7 @@ from paperlane.work.supervisor import Crew, Supervisor
 log = structlog.get_logger(__name__)
 
 _LAST_WORDS = 10.0  # seconds that a worker may take to end after its grace
+_LOOK_FOR_TURN = 10.0  # seconds between questions whether roll-outs are to be judged
 _LOOK_FOR_ROLL_OUTS = 1.0  # seconds: so soon a flag is followed here
 _USUAL_POOL = 10  # slots of the engine `pool`, where it is the default one
 _GOODBYE = 5  # seconds that open requests get at the end
@@ -195,8 +198,8 @@ async def serve(
         kept.callback(ledger.close)
         kept.enter_context(following(ledger))
         # apart: what a dead worker held, and a flag, must not wait until old tasks are removed
-        threads, burying, flags = Threads("serve"), Threads("bury"), Threads("flags")
-        for apart in (threads, burying, flags):
+        threads, burying, flags, guards = Threads("serve"), Threads("bury"), Threads("flags"), Threads("guards")
+        for apart in (threads, burying, flags, guards):
             kept.callback(apart.close)
         host = await kept.enter_async_context(host_of(settings, ledger))
         secret, receiver = secret_of(settings), Receiver.of(settings)
@@ -229,6 +232,7 @@ async def serve(
             crew = Crew(supervisor, settings.grace_seconds + _LAST_WORDS, running)
             places = Places(open_blobs(settings), open_results(settings))
             running.create_task(_roll_out(desk.rollout, flags, crew, stop))
+            running.create_task(_guard(open_guarding(desk), guards, stop))
             answers_kept = settings.keep_answers_days * _DAY
             house = keep_house(ledger, places, kept_of(settings), threads, stop, owns, answers_kept)
             running.create_task(house)
@@ -257,6 +261,17 @@ async def _roll_out(rollout: RollOut, threads: Threads, crew: Crew, stop: asynci
         except Exception:
             log.exception("a roll-out failed")
             await pause(patience.wait(), stop)
+
+
+async def _guard(guarding: Guarding, threads: Threads, stop: asyncio.Event) -> None:
+    """Judge roll-outs, once a minute over all processes."""
+    async for _ in every(_LOOK_FOR_TURN, stop):
+        try:
+            await threads(guarding.look)
+        except Unavailable as error:
+            log.warning("guardrails wait", why=error.message)
+        except Exception:
+            log.exception("a guardrail failed")
 
 
 def _shown(host: str) -> str:

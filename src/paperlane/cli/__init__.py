@@ -7,6 +7,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from paperlane.cli import (
+    advise,
     alerts,
     bench,
     check,
@@ -48,6 +49,7 @@ app.add_typer(rollout.app, name="rollout")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
 app.command()(simulate.simulate)
+app.command()(advise.advise)
 app.command()(doctor.doctor)
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from paperlane.desk import Desk
 
-app = typer.Typer(help="Which engine carries whose tasks: set, rollback, flag, compare.", invoke_without_command=True)
+app = typer.Typer(
+    help="Which engine carries whose tasks: set, rollback, acknowledge, flag, compare.", invoke_without_command=True
+)
 
 Group = Annotated[str, typer.Option(help="Only the users of this group.")]
 
@@ -56,6 +58,8 @@ def rollout(
                 "group": row["group"] or "everybody",
                 "set_at": row["set_at"],
                 "set_by": row["set_by"] or "at the machine",
+                "guard": row["guard"]["mode"],
+                "state": row["guard"]["state"].replace("_", " "),
             }
             for row in told["rules"]
         ],
@@ -63,6 +67,9 @@ def rollout(
         empty=f"Nothing was rolled out: {told['usual']} carries all tasks but those of users with an engine of their"
         " own.",
     )
+    for row in told["rules"]:
+        if row["guard"]["mode"] != "off":
+            typer.echo(f"\n{row['engine']}, {row['percent']:g} %: {row['guard']['words']}")
     typer.echo()
     show(told["engines"], as_json=False, empty="")
     typer.echo()
@@ -87,6 +94,12 @@ def change(
     engine: Annotated[str, typer.Argument(help="The engine that is to carry their tasks.")],
     percent: Annotated[float, typer.Argument(help="How many of the users, from 0 to 100.")],
     group: Group = "",
+    guard: Annotated[
+        str,
+        typer.Option(
+            metavar="act|stop|tell|off", help="What is done by itself where it does worse.", show_default="act"
+        ),
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also to an engine that no worker serves.")] = False,  # noqa: FBT002
     data: Data = None,
     database: Database = None,
@@ -94,10 +107,14 @@ def change(
     """Let an engine carry the tasks of so many percent of the users, while everything runs.
 
     Who is moved first stays moved as the percentage grows. What waits moves along, what runs ends where it is. Users
-    with an engine of their own (`user set --engine`) stay.
+    with an engine of their own (`user set --engine`) stay. Where the engine is measurably worse than the one before,
+    the guard takes the roll-out back (act), lets it grow no more (stop), or only tells of it (tell).
     """
+    from paperlane.rollout.guarded import mode_of
+
+    mode = mode_of(guard) if guard else None
     with desk_in(context, data, database) as desk:
-        desk.operating.roll_out(None, engine, percent, group, force=force)
+        desk.operating.roll_out(None, engine, percent, group, force=force, guard=mode)
         moved = sum(desk.rollout.settle())
         is_queued = desk.rollout.uses("use_database_queue")
     whose = f"of the users in {group}" if group else "of the users"
@@ -195,6 +212,22 @@ def rollback(context: typer.Context, data: Data = None, database: Database = Non
     whose = f" of {undone.group}" if undone.group else ""
     typer.echo(f"Taken back: {undone.engine}, {undone.percent:g} %{whose}; {_moved(moved)}.")
     _tell(unserved)
+
+
+@app.command()
+def acknowledge(
+    context: typer.Context,
+    rule: Annotated[
+        int | None,
+        typer.Argument(metavar="[RULE]", help="Its number; all that were found worse without one.", show_default=False),
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Know that an engine does worse, and go on: its roll-out is guarded no more, and may grow again."""
+    with desk_in(context, data, database) as desk:
+        for one in desk.operating.acknowledge(None, rule):
+            typer.echo(f"Acknowledged: {one.engine}, {one.percent:g} %; nobody guards it any more.")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from paperlane.blobs import Blobs
 from paperlane.clock import Clock
 from paperlane.desk.accounts import Accounts
+from paperlane.desk.advising import Advising
 from paperlane.desk.alerts import Alerts
 from paperlane.desk.choices import ENGINES
 from paperlane.desk.comparing import Comparing
@@ -29,6 +30,7 @@ __all__ = [
     "ENGINES",
     "STATES",
     "Accounts",
+    "Advising",
     "Alerts",
     "Comparing",
     "DeadLetters",
@@ -75,3 +77,4 @@ class Desk:
     words: GroupWords
     alerts: Alerts
     comparing: Comparing
+    advising: Advising

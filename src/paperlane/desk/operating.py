@@ -1,7 +1,7 @@
 """What operates the queue: how much runs at once, on which engine for whom."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -15,8 +15,9 @@ from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Queue
 from paperlane.records import accounts
 from paperlane.records.accounts import Account
-from paperlane.rollout import UNQUEUED, Changed, NewRule, RollOut, engines_of_new, flags, rules
+from paperlane.rollout import UNQUEUED, Changed, NewRule, RollOut, engines_of_new, flags, guarded, rules
 from paperlane.rollout.flags import Flag
+from paperlane.rollout.guarded import Guard, Mode
 from paperlane.rollout.rules import Rule
 
 
@@ -45,6 +46,8 @@ class RolledOut:
     flags: Sequence[Flag]
     engines: Sequence[Carried]
     settled: bool
+    guards: Mapping[int, Guard] = field(default_factory=dict)
+    """Of each rule in force, by its number."""
 
     @property
     def unserved(self) -> Sequence[str]:
@@ -89,27 +92,36 @@ class Operating:
         def ask(connection: Connection) -> RolledOut:
             carried = accounts.by_engine(connection)
             usual = self.rollout.usual
+            in_force = rules.in_force(connection)
             return RolledOut(
                 usual,
-                rules.in_force(connection),
+                in_force,
                 list(flags.standing(connection).values()),
                 [
                     Carried(engine, *carried.get(engine, (0, 0)), served.get(engine, 0))
                     for engine in sorted({usual, *carried, *served})
                 ],
                 settled=False,
+                guards=guarded.standing(connection, [rule.id for rule in in_force]),
             )
 
         return replace(self.ledger.read(ask), settled=not self.rollout.is_unsettled())
 
     def roll_out(
-        self, by: Account | None, engine: str, percent: float, group: str = "", *, force: bool = False
+        self,
+        by: Account | None,
+        engine: str,
+        percent: float,
+        group: str = "",
+        *,
+        force: bool = False,
+        guard: Mode | None = None,
     ) -> Changed:
         """This engine carries so many percent of all users, or of a group; `rollout.settle` moves them.
 
         Refused as by `change`.
         """
-        return self.change(by, NewRule(engine, percent, group), force=force)
+        return self.change(by, NewRule(engine, percent, group, guard), force=force)
 
     def change(
         self,
@@ -139,10 +151,27 @@ class Operating:
         def note(connection: Connection, changed: Changed) -> None:
             if changed.rule is not None:
                 self.trail.note(connection, by, now, "rollout", asdict(changed.rule))
+            if changed.guard is not None and rule is not None:
+                details = {"engine": rule.engine, "group": rule.group, "guard": changed.guard}
+                self.trail.note(connection, by, now, "guard changed", details)
             for name, on in changed.flags.items():
                 self.trail.note(connection, by, now, "flag switched", {"flag": name, "on": on})
 
         return self.rollout.change(id_of(by), now, note, rule, to)
+
+    def acknowledge(self, by: Account | None, rule: int | None = None) -> Sequence[Rule]:
+        """Whoever asks knows what a guard has found of a rule, or of all: these are guarded no more, and may grow.
+
+        As `RollOut.acknowledge`.
+        """
+        now = self.clock.now()
+
+        def note(connection: Connection, known: Sequence[Rule]) -> None:
+            for one in known:
+                details = {"rule": one.id, "engine": one.engine, "percent": one.percent, "group": one.group}
+                self.trail.note(connection, by, now, "guardrail acknowledged", details)
+
+        return self.rollout.acknowledge(now, note, rule)
 
     def _check_group(self, group: str) -> None:
         if group and not self.ledger.read(lambda connection: accounts.has_group(connection, group)):

@@ -61,11 +61,18 @@ class Found:
 
 
 def of_users(
-    connection: Connection, users: Sequence[UserId], since: float, until: float, ageing: float, most: int
+    connection: Connection,
+    users: Sequence[UserId],
+    since: float,
+    until: float,
+    ageing: float,
+    most: int,
+    ended_from: float = 0.0,
 ) -> Found:
     """The tasks that these users submitted from `since` and before `until`, as they stood then.
 
     At most so many that ended, and as many of what waits and of what runs. `ageing` is the ledger's rule of that name.
+    Of those that ended only those that did from `ended_from` on.
     """
     within = (tasks.c.created_at >= since, tasks.c.created_at < until)
     whose = select(lanes.c.user_id, lanes.c.engine, lanes.c.ready, lanes.c.waiting, lanes.c.running)
@@ -74,7 +81,7 @@ def of_users(
     found: dict[str, Row[*tuple[Any, ...]]] = {}
     cut = False
     # in the order in which tasks move, so that one which does so meanwhile is seen twice rather than never
-    for asked in (*_open(of_lanes), _over(users, since)):
+    for asked in (*_open(of_lanes), _over(users, max(since, ended_from))):
         rows = connection.execute(asked.where(*within).limit(most + 1)).all()
         cut = cut or len(rows) > most
         found |= {row.id: row for row in rows[:most]}

@@ -343,6 +343,17 @@ rollouts = Table(  # which engine carries how many percent of the users
     Column("settled", Integer, nullable=False, server_default="0"),  # 1 once all lanes are as it says
 )
 
+guards = Table(  # what compares a roll-out with what it replaces
+    "guards",
+    metadata,
+    Column("rule", Integer, primary_key=True, autoincrement=False),
+    Column("mode", key(8), nullable=False),
+    Column("state", key(16), nullable=False),
+    Column("found", LONG),  # JSON: what the last look found
+    Column("looked_at", Double, nullable=False, server_default="0"),
+    Column("changed_at", Double, nullable=False, server_default="0"),
+)
+
 flags = Table(  # what of the machinery is in use
     "flags",
     metadata,

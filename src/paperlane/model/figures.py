@@ -77,6 +77,22 @@ class ModelFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardFigures:
+    """A roll-out that does worse than what it replaces: by which measure, and what was `done` about it.
+
+    `a` is what was measured of the `control` and `b` of the engine, as people read it.
+    """
+
+    engine: str
+    percent: float
+    control: str
+    measure: str
+    a: str
+    b: str
+    done: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What a look found `at` a time (seconds since 1970, by the database's clock); durations in seconds.
 
@@ -112,6 +128,7 @@ class Figures:
     memory: float | None = None
     tallies: Tallies = field(default_factory=dict)
     models: Sequence[ModelFigures] = ()
+    guards: Sequence[GuardFigures] = ()
     away: float = 0.0
     why: str = ""
 

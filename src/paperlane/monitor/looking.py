@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from paperlane.ledger import Ledger
 from paperlane.machine import Sensors
-from paperlane.model.figures import Figures, WorkerFigures
+from paperlane.model.figures import Figures, GuardFigures, WorkerFigures
 from paperlane.model.tasks import Channel, EngineState, Letters, Member, Queue, UserId
 from paperlane.records import accounts, portable, rates
-from paperlane.rollout import engines_to_come
+from paperlane.rollout import engines_to_come, guarded
+from paperlane.rollout.guarded import Alarming
 
 _LANES = 300  # whose users are told one by one, of those in which most could start
 _FRESH = 3_600.0
@@ -34,6 +35,7 @@ class Looking:
         at, models, to_come = self.ledger.read(
             lambda c: (portable.now(c), rates.standings(c), engines_to_come(c, self.usual))
         )
+        worse = self.ledger.read(lambda connection: guarded.alarming(connection, at - _FRESH))
         queue, members, vitals = self.ledger.queue(most=_LANES), self.ledger.members(), self.ledger.vitals()
         workers = [_worker(member, at) for member in members]
         load = self.sensors.look()
@@ -61,6 +63,7 @@ class Looking:
             memory=load.memory,
             tallies=self.ledger.tallies(),
             models=models,
+            guards=[found for one in worse if (found := _guard(one))],
         )
 
     def _runnable(
@@ -87,6 +90,15 @@ def _backlogs(queue: Queue) -> Mapping[UserId, int]:
     """What each user waits for that could start, the deepest first."""
     found = {lane.user: lane.startable for lane in queue.lanes if lane.startable}
     return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
+
+
+def _guard(of: Alarming) -> GuardFigures | None:
+    if of.guard.judgement is None or (worst := of.guard.judgement.worst) is None:
+        return None
+    a, b = ((f"{value:.1%}" if worst.measure == "failures" else f"{value:.1f} s") for value in (worst.a, worst.b))
+    return GuardFigures(
+        of.rule.engine, of.rule.percent, of.guard.judgement.control, worst.measure, a, b, of.guard.state.value
+    )
 
 
 def _worker(of: Member, at: float) -> WorkerFigures:

@@ -100,6 +100,18 @@ def _forget(connection: Connection, now: float) -> None:
         connection.execute(delete(samples).where(samples.c.step == step, too_old))
 
 
+def history(connection: Connection, since: float, until: float) -> Sequence[tuple[int, int, Series]]:
+    """Samples from `since` on, each with when and for how many seconds: fine ones of the last day, coarse before it."""
+    fine = max(since, until - _KEPT[FINE])
+    found: list[tuple[int, int, Series]] = []
+    for step, begins, ends in ((COARSE, since, fine), (FINE, fine, until)):
+        asked = select(samples.c.at, samples.c.content).where(
+            samples.c.step == step, samples.c.at >= int(begins), samples.c.at < int(ends)
+        )
+        found += [(at, step, json.loads(content)) for at, content in connection.execute(asked.order_by(samples.c.at))]
+    return found
+
+
 def plot(connection: Connection, now: float, seconds: float) -> Plot:
     """The samples of the last so many seconds, thinned out where they would be more than a plot can show."""
     step = FINE if seconds <= FINE * _MOST_POINTS else COARSE

@@ -7,15 +7,16 @@ Flags say what is in use at all, over all rules, and lanes follow them likewise.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
 from paperlane.errors import BadRequest, Conflict
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import UserId
-from paperlane.rollout import flags, rules
+from paperlane.rollout import flags, guarded, rules
 from paperlane.rollout.flags import DATABASE_QUEUE, USER_SEMAPHORE, Flag
+from paperlane.rollout.guarded import Mode
 from paperlane.rollout.rules import Rule
 
 UNQUEUED = "inline"
@@ -91,12 +92,14 @@ def engines_to_come(connection: Connection, usual: str) -> frozenset[str]:
 class NewRule:
     """From now on this engine carries so many percent of all users, or of those of a group.
 
+    What its `guard` does where it is worse; None: it takes the rule back, and that of a rule that is repeated stays.
     BadRequest for what is no percentage.
     """
 
     engine: str
     percent: float
     group: str = ""
+    guard: Mode | None = None
 
     def __post_init__(self) -> None:
         check_percent(self.percent)
@@ -116,9 +119,10 @@ class Changed:
 
     rule: NewRule | None = None
     flags: Mapping[str, bool] = field(default_factory=dict)
+    guard: Mode | None = None
 
     def __bool__(self) -> bool:
-        return self.rule is not None or bool(self.flags)
+        return self.rule is not None or self.guard is not None or bool(self.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +187,22 @@ class RollOut:
         """Set a rule, switch flags `to`, or both in one transaction; `settle` brings lanes there.
 
         What is so already is left as it is, so the same change twice is one; `also` is called where something changes.
+        Conflict where a guard holds the engine and it would carry more.
         """
 
         def write(connection: Connection) -> Changed:
             rules.hold(connection)
-            fresh = rule is not None and not rule.repeats(next(iter(rules.in_force(connection)), None))
-            if rule is not None and fresh:
-                rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
-            changed = Changed(rule if fresh else None, flags.switch(connection, to or {}, now, by))
+            in_force = rules.in_force(connection)
+            newest = next(iter(in_force), None)
+            added, guard = None, None
+            if rule is not None and not rule.repeats(newest):
+                guarded.check_may_grow(connection, in_force, rule.engine, rule.percent, rule.group)
+                added = replace(rule, guard=rule.guard or Mode.ACT)
+                number = rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
+                guarded.post(connection, number, added.guard or Mode.ACT, now)
+            elif rule is not None and newest is not None and rule.guard is not None:
+                guard = rule.guard if guarded.switch(connection, newest.id, rule.guard, now) else None
+            changed = Changed(added, flags.switch(connection, to or {}, now, by), guard)
             if changed:
                 also(connection, changed)
             return changed
@@ -223,6 +235,22 @@ class RollOut:
                 )
             also(connection, undone)
             return undone
+
+        return self.ledger.write(write)
+
+    def acknowledge(
+        self, now: float, also: Callable[[Connection, Sequence[Rule]], None], rule: int | None = None
+    ) -> Sequence[Rule]:
+        """Somebody knows that these rules are worse, or that one: they are guarded no more, and may grow again.
+
+        NotFound for a rule that is not in force, Conflict where none was found worse.
+        """
+
+        def write(connection: Connection) -> Sequence[Rule]:
+            rules.hold(connection)
+            known = guarded.acknowledge(connection, rules.in_force(connection), rule, now)
+            also(connection, known)
+            return known
 
         return self.ledger.write(write)
 

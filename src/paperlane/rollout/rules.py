@@ -42,11 +42,15 @@ def in_force(connection: Connection) -> Sequence[Rule]:
     return list(found.values())
 
 
-def add(connection: Connection, engine: str, percent: float, group: str, now: float, by: UserId) -> None:
-    """A new rule, which nobody's lane follows yet. Rules are `held`: their numbers tell their order, no clock does."""
+def add(connection: Connection, engine: str, percent: float, group: str, now: float, by: UserId) -> int:
+    """A new rule, which nobody's lane follows yet: its number.
+
+    Rules are `held`: their numbers tell their order, no clock does.
+    """
     number = connection.execute(select(func.coalesce(func.max(rollouts.c.id), 0) + 1)).scalar_one()
     row = {"id": number, "engine": engine, "percent": percent, "group_name": group, "set_at": now, "set_by": by}
     connection.execute(insert(rollouts), row)
+    return int(number)
 
 
 def undo(connection: Connection, by: UserId, now: float) -> Rule | None:

@@ -199,7 +199,7 @@ class Simulation:
             what()
             return
         assert isinstance(what, dict)
-        ended = [what]
+        ended: list[Turn] = [what]
         while self._events and self._events[0][0] == self.now and self._events[0][2] is worker:
             more = heapq.heappop(self._events)[3]
             assert isinstance(more, dict)

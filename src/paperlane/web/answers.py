@@ -1,7 +1,7 @@
 """What the interface answers, as `/openapi.json` describes it: the forms that `shapes` fills."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, NotRequired, TypeVar
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 
 from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
@@ -429,6 +429,42 @@ class Queue(TypedDict):
     unreadable: Sequence[Unreadable]
 
 
+class GuardFinding(TypedDict):
+    """One measure of a guard: `a` of the control, `b` of the new engine. Shares, or seconds.
+
+    `apart` is a difference for failures, else a factor; `low` is the least that it surely is, null for nothing yet, and
+    `margin` what is borne with. It is `worse` where `low` is above `margin`. `day` is the day since the rule was set
+    that alone shows it, 0 for the whole time.
+    """
+
+    measure: Literal["failures", "completion", "wait"]
+    a: float
+    b: float
+    apart: float
+    low: float | None
+    margin: float
+    worse: bool
+    day: int
+    a_users: int
+    b_users: int
+    a_tasks: int
+    b_tasks: int
+
+
+class Guard(TypedDict):
+    """What compares a roll-out with what it replaces, what it does where that is worse, and what it has found."""
+
+    mode: Literal["act", "stop", "tell", "off"]
+    state: Literal[
+        "off", "waits", "no_control", "nobody", "too_little", "watches", "worse", "held", "taken_back", "acknowledged"
+    ]
+    words: str
+    control: str | None
+    looked_at: Moment | None
+    changed_at: Moment | None
+    findings: Sequence[GuardFinding]
+
+
 class Rule(TypedDict):
     """An engine carries so many percent of all users, or of a group; `set_by` null: at the machine itself."""
 
@@ -438,6 +474,7 @@ class Rule(TypedDict):
     group: str | None
     set_at: Moment | None
     set_by: str | None
+    guard: Guard
 
 
 class Carried(TypedDict):

@@ -11,6 +11,7 @@ from paperlane.errors import BadRequest
 from paperlane.records.accounts import LONGEST_GROUP, Account
 from paperlane.rollout import NewRule
 from paperlane.rollout.flags import FLAGS
+from paperlane.rollout.guarded import Mode
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Admin, House, Looker, Parts
 
@@ -26,15 +27,21 @@ Flags = Annotated[
 
 
 class Change(BaseModel, extra="forbid"):
-    """A rule (engine and percent, of a group or of everybody), flags, or both at once; or a rule is taken back."""
+    """A rule (engine and percent, of a group or of all), flags, or both at once; or one is taken back or known."""
 
     engine: Literal["database", "inline", "pool", "arq", "celery", "rq"] | None = None
     percent: Percent | None = None
     group: Annotated[str, Field(max_length=LONGEST_GROUP)] | None = None
+    guard: Literal["act", "stop", "tell", "off"] | None = Field(
+        None, description="With a rule: what is done where it is worse; `act`, if the rule is new and says nothing."
+    )
     flags: Flags = {}
     rollback: Annotated[StrictBool, Field(description="Take the newest rule back.")] = False
     rule: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(
         None, description="With `rollback`: only while this rule is the newest; asked again, nothing happens."
+    )
+    acknowledge: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(
+        None, description="The rule that was found worse, and may grow again: somebody knows."
     )
     force: Annotated[StrictBool, Field(description="Also to an engine that no worker serves.")] = False
 
@@ -46,6 +53,10 @@ class Change(BaseModel, extra="forbid"):
             raise BadRequest("One call switches flags or takes a rule back.", hint="Make two calls.")
         if self.rule is not None and not self.rollback:
             raise BadRequest("`rule` names one to take back.", hint='Send "rollback": true with it, or leave it out.')
+        if self.guard is not None and self.engine is None:
+            raise BadRequest("A guard is that of a rule.", hint="Name the rule's engine and percent with it.")
+        if self.acknowledge is not None and (self.rollback or self.flags or self.engine is not None):
+            raise BadRequest("One call acknowledges a rule or changes something.", hint="Make two calls.")
         if (self.engine is None) != (self.percent is None) or (self.group is not None and self.engine is None):
             raise BadRequest("A rule has an engine and a percent.", hint="Name both; `group` may be left out.")
 
@@ -53,7 +64,7 @@ class Change(BaseModel, extra="forbid"):
         """The rule that it sets."""
         if self.engine is None or self.percent is None:
             return None
-        return NewRule(self.engine, self.percent, self.group or "")
+        return NewRule(self.engine, self.percent, self.group or "", Mode(self.guard) if self.guard else None)
 
 
 def look_at(house: House, account: Account) -> answers.RolledOut:
@@ -81,6 +92,8 @@ async def put(asked: Change, admin: Admin, house: Parts) -> answers.Moved:
         operating = house.desk.operating
         if asked.rollback:
             operating.roll_back(admin, asked.rule)
+        elif asked.acknowledge is not None:
+            operating.acknowledge(admin, asked.acknowledge)
         else:
             operating.change(admin, asked.new_rule(), asked.flags, force=asked.force)
         moved = sum(islice(house.desk.rollout.settle(), _PAGES))

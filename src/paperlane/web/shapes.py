@@ -20,8 +20,11 @@ from paperlane.records.incidents import Incident, Silence
 from paperlane.records.issues import Reviewed, Versions
 from paperlane.reports import said
 from paperlane.rollout.comparison import Comparison, Figure, Measure, Side, Stratum
+from paperlane.rollout.guarded import Guard
+from paperlane.rollout.guards import Finding
 from paperlane.rollout.resampling import Interval
 from paperlane.rollout.telling import headline, sentence
+from paperlane.rollout.wording import said as said_of_guard
 from paperlane.web import answers
 
 Given = TypeVar("Given")
@@ -385,6 +388,7 @@ def rolled_out(of: RolledOut, names: Mapping[int, str]) -> answers.RolledOut:
                 "group": rule.group or None,
                 "set_at": moment(rule.at),
                 "set_by": names.get(rule.by),
+                "guard": _guard(rule.engine, of.guards[rule.id]),
             }
             for rule in of.rules
         ],
@@ -394,6 +398,36 @@ def rolled_out(of: RolledOut, names: Mapping[int, str]) -> answers.RolledOut:
         ],
         "unserved": of.unserved,
         "settled": of.settled,
+    }
+
+
+def _guard(engine: str, of: Guard) -> answers.Guard:
+    judgement = of.judgement
+    return {
+        "mode": of.mode.value,
+        "state": of.state.value,
+        "words": said_of_guard(engine, of),
+        "control": None if judgement is None else judgement.control,
+        "looked_at": moment(of.looked_at),
+        "changed_at": moment(of.changed_at),
+        "findings": [] if judgement is None else [_guard_finding(one) for one in judgement.findings],
+    }
+
+
+def _guard_finding(of: Finding) -> answers.GuardFinding:
+    return {
+        "measure": of.measure,  # pyright: ignore[reportReturnType]  of the names in guards.MEASURES
+        "a": _known(of.a) or 0.0,
+        "b": _known(of.b) or 0.0,
+        "apart": _known(of.apart) or 0.0,
+        "low": _known(of.low),
+        "margin": _known(of.margin) or 0.0,
+        "worse": of.worse,
+        "day": of.day,
+        "a_users": of.users[0],
+        "b_users": of.users[1],
+        "a_tasks": of.tasks[0],
+        "b_tasks": of.tasks[1],
     }
 
 

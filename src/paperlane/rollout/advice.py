@@ -1,0 +1,268 @@
+"""What the recent load asks for: signs that the present engine is outgrown, and the stage that fits.
+
+Pure: made of tasks, of looks at the queue, and of the machines that workers are on.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil
+
+from paperlane.ledger.evidence import Carried
+from paperlane.model.figures import Series
+
+MOST_USERS = 200
+"""At once, that the database queue is meant for; and `MOST_ARQ` that ARQ is."""
+MOST_ARQ = 1_000
+MOST_AT_ONCE = 50
+MOST_A_DAY = 1_000
+LONG = 600.0
+"""Seconds; a job of arq and of rq may take so long."""
+LEAST_DAYS = 1.0
+LEAST_TASKS = 50
+
+_DAY = 86_400.0
+_FEW_LONG = 0.01  # share of tasks that may be long: one in a hundred is an accident
+_FULL = 0.95  # of the slots
+_OFTEN_FULL = 0.05  # share of the time
+_WAITED = 60.0  # seconds that 95 % of the tasks should not wait longer than
+_BUSY = 0.8  # share of a machine's processors, as the adaptive limits have it
+
+
+class Stage(StrEnum):
+    """What carries such a load."""
+
+    DATABASE = "database"
+    ARQ = "arq"
+    CELERY = "celery"
+
+
+_ORDER = list(Stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of the queue at a time, for so many `seconds`; by the names of samples."""
+
+    at: float
+    seconds: float
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The load of a while, from `since` to `until` (seconds since 1970).
+
+    `tasks` are those of `share` of the users, 0 to 1. `hosts` are the machines that live workers are on.
+    """
+
+    since: float
+    until: float
+    tasks: Sequence[Carried] = ()
+    looks: Sequence[Look] = ()
+    hosts: frozenset[str] = frozenset()
+    engines: frozenset[str] = frozenset()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One sign: its figure and the limit, in words of its `unit`. `shows` that more is needed; None: it is not known.
+
+    `asks` is the least stage that bears it, where it decides a stage at all.
+    """
+
+    name: str
+    figure: float | None
+    limit: float
+    unit: str
+    shows: bool | None
+    asks: Stage | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The stage that fits, why, and what to do. `days` of history were there, with so many `tasks`; is it `enough`?"""
+
+    stage: Stage
+    enough: bool
+    days: float
+    tasks: int
+    signs: Sequence[Sign]
+    words: str
+    steps: Sequence[str]
+
+
+def advise(of: Recent) -> Advice:
+    """What this load asks for."""
+    signs = [
+        _users(of),
+        _at_once(of),
+        _a_day(of),
+        _long(of),
+        (full := _full(of)),
+        _waits(of),
+        (machines := _machines(of, full)),
+    ]
+    asked = [sign.asks for sign in signs if sign.shows and sign.asks is not None]
+    stage = max([Stage.DATABASE, *asked], key=_ORDER.index)
+    days = _days(of)
+    enough = days >= LEAST_DAYS and len(of.tasks) >= LEAST_TASKS
+    return Advice(stage, enough, days, len(of.tasks), signs, _words(stage, signs), _steps(of, stage, full, machines))
+
+
+def _days(of: Recent) -> float:
+    """From the first that is known to the end."""
+    times = [*(task.queued_at for task in of.tasks), *(look.at for look in of.looks)]
+    return max(0.0, of.until - min(times)) / _DAY if times else 0.0
+
+
+def _peak(spans: Iterable[tuple[float, float, int]]) -> int:
+    """How many different ones there were at once at most."""
+    ends: list[tuple[float, int, int]] = []
+    for begin, end, one in spans:
+        if end > begin:
+            ends += [(begin, 1, one), (end, 0, one)]
+    here, most = Counter[int](), 0
+    for _, comes, one in sorted(ends):  # who goes at an instant is gone before another one comes
+        here[one] += 1 if comes else -1
+        if not here[one]:
+            del here[one]
+        most = max(most, len(here))
+    return most
+
+
+def _seen(of: Recent, name: str) -> float:
+    return max((look.series[name] for look in of.looks if name in look.series), default=0.0)
+
+
+def _users(of: Recent) -> Sign:
+    peak = _peak((one.queued_at, one.ended_at or of.until, one.user) for one in of.tasks)
+    most = max(float(peak), ceil(_seen(of, "users")))
+    asks = Stage.CELERY if most > MOST_ARQ else Stage.ARQ
+    words = f"At most {most:,.0f} users had something under way at once."
+    return Sign("concurrent_users", most, MOST_USERS, "users", most > MOST_USERS, asks, words)
+
+
+def _at_once(of: Recent) -> Sign:
+    numbered = enumerate(one for one in of.tasks if one.begun_at)
+    peak = _peak((one.begun_at, one.ended_at or of.until, number) for number, one in numbered)
+    most = max(float(peak), ceil(_seen(of, "running")))
+    words = f"At most {most:,.0f} tasks ran at once."
+    return Sign("concurrent_tasks", most, MOST_AT_ONCE, "tasks", most > MOST_AT_ONCE, Stage.ARQ, words)
+
+
+def _a_day(of: Recent) -> Sign:
+    """Of the busiest 24 hours; of fewer than that no more than came."""
+    came = sorted(one.queued_at for one in of.tasks if one.queued_at <= of.until)
+    most = max((bisect_left(came, at + _DAY) - first for first, at in enumerate(came)), default=0) / (of.share or 1.0)
+    mean = len(came) / (of.share or 1.0) / max(1.0, _days(of))
+    words = f"{most:,.0f} tasks came in the busiest 24 hours, {mean:,.0f} a day in all."
+    return Sign("tasks_a_day", most, MOST_A_DAY, "tasks", most > MOST_A_DAY, Stage.ARQ, words)
+
+
+def _long(of: Recent) -> Sign:
+    took = [(one.ended_at or of.until) - one.begun_at for one in of.tasks if one.begun_at]
+    long = sum(seconds > LONG for seconds in took)
+    share = long / len(took) if took else None
+    words = "No task has begun."
+    if took:
+        words = f"{long:,} of {len(took):,} tasks took more than 10 minutes, the longest {max(took) / 60:,.1f}."
+    shows = None if share is None else share > _FEW_LONG
+    return Sign("long_tasks", share, _FEW_LONG, "share", shows, Stage.CELERY, words)
+
+
+def _full(of: Recent) -> Sign:
+    known = [look for look in of.looks if {"running", "slots", "queued"} <= look.series.keys()]
+    whole = sum(look.seconds for look in known)
+    if not whole:
+        words = "Not known: `paperlane serve` has kept no samples of this time."
+        return Sign("saturation", None, _OFTEN_FULL, "share", None, None, words)
+    share = sum(look.seconds for look in known if _is_full(look)) / whole
+    words = f"All slots were taken and tasks waited {share:.1%} of the time."
+    return Sign("saturation", share, _OFTEN_FULL, "share", share > _OFTEN_FULL, None, words)
+
+
+def _is_full(look: Look) -> bool:
+    series = look.series
+    return series["queued"] > 0 and series["slots"] > 0 and series["running"] >= _FULL * series["slots"]
+
+
+def _waits(of: Recent) -> Sign:
+    waits = sorted((one.begun_at or of.until) - one.queued_at for one in of.tasks if one.begun_at or not one.ended_at)
+    if not waits:
+        return Sign("waits", None, _WAITED, "s", None, None, "Nothing has waited.")
+    middle, slow = waits[len(waits) // 2], waits[min(len(waits) - 1, int(0.95 * len(waits)))]
+    words = (
+        f"Half of the tasks waited {middle:,.1f} s or less, 95 % up to {slow:,.1f} s, the longest {waits[-1]:,.1f} s."
+    )
+    return Sign("waits", slow, _WAITED, "s", slow > _WAITED, None, words)
+
+
+def _machines(of: Recent, full: Sign) -> Sign:
+    """Workers on more than one, or one that is full with its processors at work."""
+    hosts = len(of.hosts)
+    busy = [look for look in of.looks if _cpu(look) is not None]
+    is_full = [look for look in busy if {"running", "slots", "queued"} <= look.series.keys() and _is_full(look)]
+    worked = sum(cpu > _BUSY for look in is_full if (cpu := _cpu(look)) is not None)
+    bound = bool(full.shows) and bool(is_full) and worked > len(is_full) / 2
+    words = f"Workers are on {hosts} machine{'' if hosts == 1 else 's'}."
+    if bound:
+        words += f" While all slots were taken its processors were busy too: {worked:,} of {len(is_full):,} samples."
+    elif full.shows and is_full:
+        words += " While all slots were taken its processors had room: more slots help first."
+    elif full.shows:
+        words += " Whether its processors were busy meanwhile is not known."
+    return Sign("several_machines", float(hosts), 1, "machines", hosts > 1 or bound, Stage.ARQ, words)
+
+
+def _cpu(look: Look) -> float | None:
+    """Of the machine that looked, or of the busiest that a worker told of."""
+    found = [value for name, value in look.series.items() if name == "cpu" or name.startswith("cpu.")]
+    return max(found, default=None)
+
+
+_WORDS: Mapping[Stage, str] = {
+    Stage.DATABASE: "The database queue fits",
+    Stage.ARQ: "ARQ on Redis fits",
+    Stage.CELERY: "Celery on RabbitMQ or Redis fits, or a queue of a cloud",
+}
+_SHORT: Mapping[str, str] = {
+    "concurrent_users": "users at once",
+    "concurrent_tasks": "tasks at once",
+    "tasks_a_day": "tasks a day",
+    "long_tasks": "long tasks",
+    "several_machines": "several machines",
+}
+
+
+def _words(stage: Stage, signs: Sequence[Sign]) -> str:
+    because = [_SHORT[sign.name] for sign in signs if sign.shows and sign.asks is not None]
+    reason = f": {', '.join(because)}" if because else ": no sign asks for more"
+    return f"{_WORDS[stage]}{reason}."
+
+
+def _steps(of: Recent, stage: Stage, full: Sign, machines: Sign) -> Sequence[str]:
+    """What to do next, in commands."""
+    found: list[str] = []
+    if full.shows:
+        more = "paperlane worker --engine database"
+        found.append(
+            f"Start a worker on another machine: {more} (docs/how-to/several-machines.md)."
+            if machines.shows
+            else f"Give workers more slots (PAPERLANE_SLOTS), or start another one: {more}."
+        )
+    if stage is not Stage.DATABASE and stage.value not in of.engines:
+        engine = stage.value
+        found += [
+            f"Start a worker of it beside: paperlane worker --engine {engine} (docs/how-to/redis-and-rabbitmq.md).",
+            f"Give it a part of the users: paperlane rollout set {engine} 10. A guardrail takes that back if it is worse.",
+            f"After some days look at both: paperlane rollout compare database {engine}.",
+        ]
+    if not found:
+        found.append("Nothing. Ask again when more users come.")
+    found.append("What other workers and limits would do: paperlane simulate --history.")
+    return found

@@ -1,0 +1,174 @@
+"""What the guard of each rule is to do, and what it has found, as it is kept."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, or_, select, update
+
+from paperlane.errors import BadRequest, Conflict, NotFound
+from paperlane.ledger.schema import chores, guards, rollouts
+from paperlane.rollout.guards import Finding, Judgement, State
+from paperlane.rollout.rules import Rule
+
+CHORE = "guardrails"
+
+FOUND_WORSE = (State.WORSE, State.HELD)
+"""States of a rule that is in force and worse; they stay until somebody does something about it."""
+
+
+class Mode(StrEnum):
+    """What a guard does where its rule is worse: take it back, let it not grow, only tell; or it does not look."""
+
+    ACT = "act"
+    STOP = "stop"
+    TELL = "tell"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The guard of a rule. `looked_at` last, and in this state since `changed_at` (since 1970); 0 for never."""
+
+    rule: int
+    mode: Mode
+    state: State
+    judgement: Judgement | None = None
+    looked_at: float = 0.0
+    changed_at: float = 0.0
+
+
+def mode_of(said: str) -> Mode:
+    """BadRequest for what is no mode."""
+    try:
+        return Mode(said.strip().lower())
+    except ValueError:
+        raise BadRequest(
+            f"A guard cannot be {said!r}.", code="unknown_guard", hint=f"Choose one of {', '.join(Mode)}."
+        ) from None
+
+
+def post(connection: Connection, rule: int, mode: Mode, now: float) -> None:
+    """The guard of a rule that is new. Rules are held."""
+    state = State.OFF if mode is Mode.OFF else State.WAITS
+    connection.execute(insert(guards), {"rule": rule, "mode": mode, "state": state, "changed_at": now})
+
+
+def switch(connection: Connection, rule: int, mode: Mode, now: float) -> bool:
+    """Another mode; what was found stays, but for one that is switched on or off. Is it another one?"""
+    known = connection.execute(select(guards).where(guards.c.rule == rule)).first()
+    if known is None:  # a rule of before there were guards
+        post(connection, rule, mode, now)
+        return mode is not Mode.OFF
+    if known.mode == mode:
+        return False
+    values: dict[str, Any] = {"mode": mode}
+    if Mode.OFF in {known.mode, mode}:
+        values |= {"state": State.OFF if mode is Mode.OFF else State.WAITS, "changed_at": now}
+    connection.execute(update(guards).where(guards.c.rule == rule).values(values))
+    return True
+
+
+def standing(connection: Connection, rules: Collection[int]) -> Mapping[int, Guard]:
+    """The guards of these rules; those of before there were any have one that is off."""
+    rows = connection.execute(select(guards).where(guards.c.rule.in_(rules))) if rules else ()
+    found = {row.rule: _guard(row) for row in rows}
+    return {rule: found.get(rule, Guard(rule, Mode.OFF, State.OFF)) for rule in rules}
+
+
+def _guard(row: Row[*tuple[Any, ...]]) -> Guard:
+    return Guard(row.rule, Mode(row.mode), State(row.state), _read(row.found), row.looked_at, row.changed_at)
+
+
+def keep(connection: Connection, rule: int, state: State, judgement: Judgement | None, now: float) -> None:
+    """What a look found."""
+    was = connection.scalar(select(guards.c.state).where(guards.c.rule == rule))
+    values: dict[str, Any] = {"state": state, "looked_at": now}
+    if judgement is not None:
+        values["found"] = json.dumps(asdict(judgement))
+    if was != state:
+        values["changed_at"] = now
+    connection.execute(update(guards).where(guards.c.rule == rule).values(values))
+
+
+def _read(found: str | None) -> Judgement | None:
+    if not found:
+        return None
+    told: dict[str, Any] = json.loads(found)
+    findings = [
+        Finding(**{**one, "users": tuple(one["users"]), "tasks": tuple(one["tasks"])}) for one in told["findings"]
+    ]
+    return Judgement(State(told["state"]), told["control"], tuple(told["users"]), tuple(told["tasks"]), findings)
+
+
+def acknowledge(connection: Connection, in_force: Sequence[Rule], rule: int | None, now: float) -> Sequence[Rule]:
+    """Somebody knows, and the rule is guarded no more; without a number all that were found worse.
+
+    NotFound where no rule in force has this number, Conflict where none was found worse.
+    """
+    known = standing(connection, [one.id for one in in_force])
+    if rule is not None and rule not in known:
+        raise NotFound("There is no such roll-out in force.", hint="See: paperlane rollout.")
+    meant = [one for one in in_force if known[one.id].state in FOUND_WORSE and rule in {None, one.id}]
+    if not meant:
+        raise Conflict(
+            "No guardrail waits to be acknowledged.", code="nothing_to_acknowledge", hint="See: paperlane rollout."
+        )
+    for one in meant:
+        keep(connection, one.id, State.ACKNOWLEDGED, None, now)
+    return meant
+
+
+def check_may_grow(connection: Connection, in_force: Sequence[Rule], engine: str, percent: float, group: str) -> None:
+    """Conflict where an engine would carry more of the users while a guard holds a rule of it."""
+    held = next(
+        (
+            one
+            for one in in_force
+            if one.engine == engine and standing(connection, [one.id])[one.id].state is State.HELD
+        ),
+        None,
+    )
+    now = next((one.percent for one in in_force if (one.engine, one.group) == (engine, group)), 0.0)
+    if held is not None and percent > now:
+        raise Conflict(
+            f"A guardrail holds {engine} at {held.percent:g} %: it does worse than what it replaces.",
+            code="rollout_held",
+            hint=f"See: paperlane rollout. Then take it back, or: paperlane rollout acknowledge {held.id}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alarming:
+    """A rule that is worse, or was taken back for that a while ago."""
+
+    rule: Rule
+    guard: Guard
+
+
+def alarming(connection: Connection, since: float) -> Sequence[Alarming]:
+    """Rules in force that were found worse, and those that a guard took back after a time; the newest first."""
+    lasts = (rollouts.c.undone_at == 0) & guards.c.state.in_(FOUND_WORSE)
+    fresh = (guards.c.state == State.TAKEN_BACK) & (guards.c.changed_at > since)
+    asked = select(rollouts, guards).join(guards, guards.c.rule == rollouts.c.id).where(or_(lasts, fresh))
+    return [
+        Alarming(Rule(row.id, row.engine, row.percent, row.group_name, row.set_at, row.set_by), _guard(row))
+        for row in connection.execute(asked.order_by(rollouts.c.id.desc()))
+    ]
+
+
+def may_look(connection: Connection, now: float, seconds: float) -> bool:
+    """Has the time come to look, as far as one can tell without a write?"""
+    return connection.execute(select(chores.c.name).where(*_due(now, seconds))).first() is not None
+
+
+def take_turn(connection: Connection, now: float, seconds: float) -> bool:
+    """Is it this process that looks now? Once in so many seconds over all processes."""
+    return connection.execute(update(chores).where(*_due(now, seconds)).values(next_at=now + seconds)).rowcount == 1
+
+
+def _due(now: float, seconds: float) -> tuple[Any, ...]:
+    """Also where it is put off for longer than ever: by a clock that has been set back since."""
+    return chores.c.name == CHORE, or_(chores.c.next_at <= now, chores.c.next_at > now + 2 * seconds)

@@ -1,0 +1,185 @@
+"""Guards of roll-outs: looked at again and again they are seldom wrong even once, and find what is worse.
+
+Roll-outs are made up, by a seed. Each is looked at every minute of the first hour, and then every so many hours for four
+weeks: between two looks few tasks end, so to look each minute would find hardly anything more.
+"""
+
+import random
+from math import sqrt
+
+import pytest
+from tests.rollout.weeks import NEW, OLD, looks, made, share_found, watched
+
+from paperlane.ledger.evidence import Carried
+from paperlane.model.tasks import TaskId, UserId
+from paperlane.rollout import Whose, place_of
+from paperlane.rollout.guarding import sides
+from paperlane.rollout.guards import DAY, MEASURES, Evidence, Sides, State, boundary, judge
+from paperlane.rollout.rules import Rule
+
+HOURS = 12.0
+
+
+class TestFourWeeks:
+    """200 users, some of them heavy, with bursts, nights, good and bad days, and files that fail wherever they run."""
+
+    @pytest.mark.parametrize("first", [0, 50, 100, 150])
+    def test_between_equal_engines_few_alarms(self, first: int):
+        """Of 200 roll-outs fewer than 5 %: of each 50 at most two."""
+        assert sum(watched(*made(first + n), looks(28, HOURS * 60)) is not None for n in range(50)) <= 2
+
+    @pytest.mark.parametrize("first", [0, 25])
+    def test_what_takes_30_percent_longer_is_found(self, first: int):
+        """At 50 % of the users, of whom there is a fortnight's history."""
+        found = [watched(*made(first + n, share=0.5, factor=1.3), looks(28, HOURS * 60)) for n in range(25)]
+        assert sum(one is not None for one in found) >= 24
+        assert {one[1].worst.measure for one in found if one and one[1].worst} == {"completion"}
+
+    def test_what_is_a_little_slower_is_borne_with(self):
+        assert share_found(20, lambda seed: made(seed, share=0.5, factor=1.04), 28, 24 * 60.0) <= 0.05
+
+    def test_what_is_faster_is_never_found(self):
+        assert share_found(10, lambda seed: made(seed, factor=0.7), 28, 24 * 60.0) == 0
+
+    def test_waits_of_half_a_minute_more_are_found(self):
+        assert share_found(10, lambda seed: made(seed, share=0.5, wait=30), 28, 24 * 60.0) == 1
+
+
+def busy(seed: int, fails: float) -> tuple[float, str] | None:
+    """200 users who upload all day long, half of them on the new engine: after how many minutes it was found worse."""
+    sides_, tasks = made(seed, share=0.5, days=0.1, tasks=4_000, fails=(0.005, fails), history=0, seconds=10)
+    found = watched(sides_, tasks, (60.0 * n for n in range(1, 145)))
+    if found is None or found[1].worst is None:
+        return None
+    return found[0] / 60, found[1].worst.measure
+
+
+def test_one_task_in_ten_that_fails_is_found_within_minutes():
+    found = [one for seed in range(10) if (one := busy(seed, 0.1))]
+    assert len(found) == 10
+    assert {measure for _, measure in found} == {"failures"}
+    assert sorted(minutes for minutes, _ in found)[5] < 60
+
+
+def test_what_fails_for_a_few_users_wherever_they_are_is_no_alarm():
+    assert [busy(seed, 0.005) for seed in range(10)] == [None] * 10
+
+
+def test_an_engine_that_begins_nothing_is_found_though_nothing_ends():
+    tasks = [
+        Carried(TaskId(f"{user}-{n}"), UserId(user), NEW if user % 2 else OLD, 1, 60.0 * n, at, end, how, 1, 5)
+        for user in range(40)
+        for n in range(5)
+        for at, end, how in [(0.0, 0.0, "queued") if user % 2 else (60.0 * n + 1, 60.0 * n + 6, "completed")]
+    ]
+    of = Sides(NEW, OLD, {UserId(user): bool(user % 2) for user in range(40)})
+    evidence = Evidence(0.0)
+    evidence.take(tasks, of, 900.0)
+    judgement = judge(evidence, of, 900.0)
+    assert judgement.state is State.WORSE
+    assert {one.measure for one in judgement.findings if one.worse} >= {"completion", "wait"}
+
+
+def test_an_engine_that_goes_bad_after_weeks_is_found_by_its_days():
+    of, tasks = made(1, share=0.5, tasks=20_000, days=20)
+    bad = [
+        one._replace(outcome="failed")
+        if one.engine == NEW and one.queued_at > 19 * DAY and int(one.task) % 4 == 0
+        else one
+        for one in tasks
+    ]
+    assert watched(of, tasks, looks(20, HOURS * 60)) is None
+    found = watched(of, bad, looks(20, HOURS * 60))
+    assert found is not None
+    assert found[1].worst is not None
+    assert found[1].worst.measure == "failures"
+
+
+class TestEvidence:
+    def test_a_task_is_counted_once_however_often_it_is_told(self):
+        of = Sides(NEW, OLD, {UserId(1): True, UserId(2): False})
+        task = Carried(TaskId("a"), UserId(1), NEW, 1, 10.0, 11.0, 12.0, "completed", 1, 1)
+        evidence = Evidence(0.0)
+        for now in (20.0, 80.0, 140.0, 500.0, 10_000.0):
+            evidence.take([task], of, now)
+        assert judge(evidence, of, 10_000.0).tasks == (0, 1)
+
+    def test_others_engines_and_users_are_passed_by(self):
+        of = Sides(NEW, OLD, {UserId(1): True, UserId(2): False})
+        tasks = [
+            Carried(TaskId(f"{n}"), UserId(user), engine, 1, 10.0, 11.0, 12.0, "completed", 1, 1)
+            for n, (user, engine) in enumerate(((1, OLD), (2, NEW), (3, NEW), (1, "rq"), (1, NEW), (2, OLD)))
+        ]
+        evidence = Evidence(0.0)
+        evidence.take(tasks, of, 100.0)
+        judgement = judge(evidence, of, 100.0)
+        assert (judgement.state, judgement.users, judgement.tasks) == (State.TOO_LITTLE, (1, 1), (1, 1))
+
+    def test_one_heavy_user_is_no_sample(self):
+        of = Sides(NEW, OLD, {UserId(n): n < 15 for n in range(30)})
+        tasks = [
+            Carried(TaskId(f"{user}-{n}"), UserId(user), NEW if user < 15 else OLD, 1, 1.0, 2.0, 3.0, "failed", 1, 1)
+            for user in (*range(15), 20)
+            for n in range(20)
+        ]
+        evidence = Evidence(0.0)
+        evidence.take(tasks, of, 100.0)
+        assert judge(evidence, of, 100.0).state is State.TOO_LITTLE
+
+
+def rule(number: int, engine: str, percent: float, group: str = "") -> Rule:
+    return Rule(number, engine, percent, group, 0.0, UserId(0))
+
+
+def whose(count: int, group: str = "", pinned: str = "") -> list[Whose]:
+    return [Whose(UserId(n), group, pinned, None) for n in range(1, count + 1)]
+
+
+class TestSides:
+    def test_who_was_moved_and_who_was_not(self):
+        mine = rule(1, "arq", 30)
+        of = sides(mine, whose(200), [mine], "database")
+        assert of.control == "database"
+        assert of.of == {UserId(n): place_of(UserId(n)) < 30 for n in range(1, 201)}
+
+    def test_nobody_who_was_chosen_or_is_of_another_group(self):
+        mine = rule(1, "arq", 30, "readers")
+        assert not sides(mine, [*whose(50), *whose(50, "readers", "arq")], [mine], "database").of
+        assert len(sides(mine, whose(50, "readers"), [mine], "database").of) == 50
+
+    def test_everybody_leaves_no_control(self):
+        mine = rule(1, "arq", 100)
+        of = sides(mine, whose(50), [mine], "database")
+        assert (of.count(True), of.count(False)) == (50, 0)
+        assert judge(Evidence(0.0), of, 1.0).state is State.NO_CONTROL
+
+    def test_whom_a_newer_rule_takes_counts_for_none(self):
+        older, newer = rule(1, "arq", 50), rule(2, "celery", 20)
+        in_force = [newer, older]
+        of = sides(older, whose(300), in_force, "database")
+        assert {place_of(user) >= 20 for user in of.of} == {True}
+        assert sides(newer, whose(300), in_force, "database").control == "arq"
+
+
+class TestBoundary:
+    @pytest.mark.parametrize("alpha", [0.01, 0.025])
+    def test_a_walk_without_drift_seldom_crosses_it_even_once(self, alpha: float):
+        """4,000 walks of 1,500 steps over three decades of information, looked at after each."""
+        chance, crossed, walks = random.Random(5), 0, 1_000
+        steps = [1.0 * 1.005**n for n in range(1_500)]
+        limits = [boundary(at, alpha, MEASURES["completion"].tuned) * sqrt(at) for at in steps]
+        grows = [sqrt(at - before) for before, at in zip([0.0, *steps], steps, strict=False)]
+        for _ in range(walks):
+            at = 0.0
+            for grow, limit in zip(grows, limits, strict=True):
+                at += chance.gauss(0.0, grow)
+                if at > limit:
+                    crossed += 1
+                    break
+        assert crossed / walks < alpha
+
+    def test_all_measures_and_days_together_are_wrong_in_5_percent_at_most(self):
+        from paperlane.rollout.guards import _OF_DAYS  # noqa: PLC0415
+
+        days = sum(_OF_DAYS / (day * (day + 1)) for day in range(1, 10_000))
+        assert sum(terms.alpha for terms in MEASURES.values()) + days <= 0.05
