@@ -299,6 +299,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The bar is the share of the service, its mark that by weight. Service: slot time of the last {minutes} min.",
         "条形为服务占比，竖线为权重占比；服务指最近 {minutes} 分钟的槽位时间。",
     ),
+    "seen before": (
+        "Many users have work: what waits and runs is as it was seen {ago}.",
+        "有任务的用户很多：等待与运行的数字是{ago}看到的。",
+    ),
     "users not shown": (
         "Shown are the {each} who wait longest and the {each} with most that could start now; {count} users are not.",
         "显示等待最久的 {each} 个用户和可立即运行的任务最多的 {each} 个用户；另有 {count} 个用户未显示。",

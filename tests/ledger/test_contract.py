@@ -642,6 +642,47 @@ class TestTurns:
         assert bench.ledger.runnable("database")
         assert len(claim(bench, worker)) == 1
 
+    def test_a_queue_that_was_seen_is_renewed_in_all_that_does_not_stand_in_lanes(self, bench: Bench):
+        bench.submit(1, 3)
+        seen = bench.ledger.queue()
+        assert bench.ledger.renewed(seen) == seen
+        bench.submit(2)
+        bench.worker(slots=4)
+        bench.worker("elsewhere", engine="other")
+        bench.ledger.limit(70)
+        bench.ledger.pause("database", paused=True)
+        now = bench.ledger.renewed(seen)
+        assert (now.queued, now.busy, now.lanes, now.oldest) == (3, 1, seen.lanes, seen.oldest)
+        assert (now.limit, now.default_limit) == (70, seen.default_limit)
+        first, other = now.engines
+        assert (first.name, first.queued, first.paused, first.startable) == ("database", 3, True, 0)
+        assert (first.workers, first.slots, other.name, other.workers) == (1, 4, "other", 1)
+
+    def test_service_is_told_of_who_had_any_of_late_and_of_who_was_asked_for(self, bench: Bench):
+        for user, weight in ((1, 2.0), (2, 3.0), (3, 4.0), (4, 5.0)):
+            bench.ledger.lane(UserId(user), weight=weight, max_running=1)
+        worker = bench.worker()
+        for user, count, seconds, outcome in (
+            (4, 1, 5, Completed(1.0)),
+            (1, 2, 20, Failed(BUSY)),
+            (2, 1, 20, Completed(1.0)),
+        ):
+            bench.submit(user, count)
+            (lease,) = claim(bench, worker)
+            bench.ledger.begin(lease, worker)
+            bench.clock.pass_time(seconds)
+            bench.ledger.finish(worker, [Ended(lease, outcome)])
+            bench.ledger.lane(UserId(user), paused=True)
+        bench.submit(3)
+        (lease,) = claim(bench, worker)
+        bench.ledger.begin(lease, worker)
+        bench.clock.pass_time(10)
+        told = bench.ledger.served([UserId(5)], 40.0)
+        # 4 had theirs longer ago, 2 holds nothing any more, and of 1 the last 10 of 20 seconds count
+        assert {user: pytest.approx(seconds) for user, seconds in told.of.items()} == {1: 10.0, 3: 10.0, 5: 0.0}
+        assert (told.all, told.weights) == (pytest.approx(20.0), 6.0)
+        assert bench.ledger.served([UserId(2)], 40.0).of[UserId(2)] == pytest.approx(20.0)
+
     def test_who_serves_a_shard_or_a_later_stage_is_told_of_its_own(self, bench: Bench):
         even, odd = (Channel(shard=shard, shards=2) for shard in range(2))
         model = Channel(frozenset({Stage.MODEL}))

@@ -89,7 +89,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     made.append(House(app, desk, ledger, settings))
     ledger.listen(heard)
     async with app.router.lifespan_context(app):
-        await app.state.scrapes.looks.begin()  # or its questions would come among those that a test counts
+        for looks in (app.state.scrapes.looks, app.state.house.looks):
+            await looks.begin()  # or its questions would come among those that a test counts
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         for name, role in (("ann", Role.USER), ("bob", Role.USER), ("vera", Role.VIEWER), ("adam", Role.ADMIN)):
             token = desk.accounts.new_token(None, desk.accounts.add_user(None, name, role, "", None, None))

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from paperlane.desk import Tally, dead
 from paperlane.ledger.schema import lanes
 from paperlane.model.tallies import BOUNDS, once
 from paperlane.records import portable, samples
-from paperlane.web import metrics
-from paperlane.web.metrics import Looks
+from paperlane.web import looks, metrics
+from paperlane.web.looks import Looks
 from paperlane.web.timing import KINDS, STATUSES, Timing
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -154,19 +155,19 @@ async def test_an_answer_takes_from_the_end_of_its_request(
 async def test_where_thousands_have_work_a_scrape_tells_what_was_seen_before(
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(metrics, "_MANY", 1)
-    monkeypatch.setattr(metrics, "_AT_LEAST", 0.0)
-    looks = house.app.state.scrapes.looks = Looks(house.desk, house.app.state.house.threads)
+    monkeypatch.setattr(looks, "_MANY", 1)
+    monkeypatch.setattr(looks, "_AT_LEAST", 0.0)
+    shared = house.app.state.scrapes.looks = Looks(partial(metrics.look, house.desk), house.app.state.house.threads)
     for who in ("ann", "bob"):
         await house.upload(who, "Fine.")
     assert (await scrape(house))["paperlane_queued", "database"] == 2
-    monkeypatch.setattr(metrics, "_RARELY", 1e9)
+    monkeypatch.setattr(looks, "_RARELY", 1e9)
     house.work()
     assert (await scrape(house))["paperlane_queued", "database"] == 2
     assert (await scrape(house))["paperlane_look_age_seconds", ""] > 0
-    monkeypatch.setattr(metrics, "_RARELY", 0)
+    monkeypatch.setattr(looks, "_RARELY", 0)
     await scrape(house)
-    await looks._looking
+    await shared._looking
     assert (await scrape(house))["paperlane_queued", "database"] == 0
 
 

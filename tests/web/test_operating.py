@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Sequence
+from math import inf
 
 import pytest
 from sqlalchemy import Connection
@@ -28,7 +29,7 @@ from paperlane.model.tasks import (
 from paperlane.records import audit, incidents, portable
 from paperlane.records.accounts import Role
 from paperlane.records.incidents import Incident
-from paperlane.web import operating_pages
+from paperlane.web import looks, operating_pages
 from paperlane.web.operating_pages import SILENCES, timeline
 
 PAGES = ("", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/users/1", "/audit")
@@ -374,7 +375,8 @@ async def test_shares_are_told_by_weight_of_running_and_of_service(house: House)
     house.ledger.register(WorkerId("w"), "database", "host", 1, 2, UPLOAD_VERSION)
     house.ledger.step("database", WorkerId("w"), [], 2)
     adam = house.desk.accounts.user("adam")
-    found, shares = house.desk.watching.queue(adam, 50)
+    seen = house.desk.watching.lanes(50)
+    found, shares = house.desk.watching.queue(adam, seen.queue), seen.shares
     ann, bob = (shares[house.desk.accounts.user(name).id] for name in ("ann", "bob"))
     assert (ann.fair, bob.fair) == (0.75, 0.25)
     assert ann.running + bob.running == pytest.approx(1.0)
@@ -400,21 +402,70 @@ async def test_what_each_had_of_the_service_is_asked_once_for_all_who_look_at_ab
     house: House, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(watching, "_SHARED", 1e9)
-    adam, watched = house.desk.accounts.user("adam"), house.desk.watching
+    watched = house.desk.watching
     ann, bob = (house.desk.accounts.user(name).id for name in ("ann", "bob"))
     await house.upload("ann", "One.", "Two.")
-    assert watched.queue(adam, 50)[1][ann].seconds == 0
+    assert watched.lanes(50).shares[ann].seconds == 0
     house.ledger.register(WorkerId("w"), "database", "host", 1, 1, UPLOAD_VERSION)
     (lease,) = house.ledger.step("database", WorkerId("w"), [], 1)
     house.ledger.begin(lease, WorkerId("w"))
-    found, shares = watched.queue(adam, 50)
-    assert (found.running, shares[ann].seconds) == (1, 0)  # only the service is of before
+    found = watched.lanes(50)
+    assert (found.queue.running, found.shares[ann].seconds) == (1, 0)  # only the service is of before
     await house.upload("bob", "Three.")  # of whom nothing was asked
-    assert watched.queue(adam, 50)[1].keys() == {ann, bob}
-    seen = watched.queue(adam, 50)[1][ann].seconds
+    assert watched.lanes(50).shares.keys() == {ann, bob}
+    seen = watched.lanes(50).shares[ann].seconds
     assert seen > 0
     monkeypatch.setattr(watching, "_SHARED", -1.0)
-    assert watched.queue(adam, 50)[1][ann].seconds > seen
+    assert watched.lanes(50).shares[ann].seconds > seen
+
+
+async def test_where_thousands_have_work_pages_share_a_look_and_say_how_old_it_is(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    depth = re.compile(r"<dt>waiting</dt><dd>(\d+)</dd>|database</th><td>[^<]*</td><td class=\"n\">(\d+)</td>")
+
+    aged = re.compile(r"as it was seen [0-9.]+ s ago")
+
+    async def depths() -> list[tuple[str, bool]]:
+        texts = [await page(house, who, path) for who in ("vera", "adam") for path in ("", "/queue", "/workers")]
+        return [("".join(depth.findall(text)[0]), bool(aged.search(text))) for text in texts]
+
+    shared = house.app.state.house.looks
+    for who in ("ann", "bob"):
+        await house.upload(who, "Fine.")
+    assert await depths() == [("2", False)] * 6
+    monkeypatch.setattr(looks, "_MANY", 1)
+    monkeypatch.setattr(looks, "_AT_LEAST", 1e9)
+    await house.upload("ann", "More.")
+    assert await depths() == [("2", True)] * 6
+    monkeypatch.setattr(looks, "_AT_LEAST", 0.0)
+    monkeypatch.setattr(looks, "_RARELY", 0.0)
+    monkeypatch.setattr(shared, "longest", inf)
+    assert (await depths())[0] == ("2", True)  # but the next look has begun
+    await shared.begin()
+    assert await depths() == [("3", True)] * 6
+    await shared.begin()
+    monkeypatch.setattr(shared, "longest", 1.0)
+    await house.upload("bob", "More.")
+    assert await depths() == [("4", True)] * 6  # nobody looked for long, so they waited
+
+
+async def test_what_admins_change_is_told_at_once_however_old_the_look_is(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(looks, "_MANY", 0)
+    monkeypatch.setattr(looks, "_AT_LEAST", 1e9)
+    await house.upload("ann", "Fine.")
+    assert "<td>starts tasks</td>" not in await page(house, "adam", "/workers")
+    house.ledger.register(WorkerId("w"), "database", "host", 1, 3, UPLOAD_VERSION)
+    assert "<td>starts tasks</td>" in await page(house, "adam", "/workers")
+    for path, body in (("pause", {"engine": "database"}), ("limit", {"max_running": 77})):
+        answer = await house["adam"].request("POST" if path == "pause" else "PUT", f"/queue/{path}", json=body)
+        assert answer.status_code == 200
+    assert "<td>paused</td>" in await page(house, "adam", "/workers")
+    assert "database" in re.findall(r'<p class="notice">(.*?)</p>', await page(house, "adam", ""))[0]
+    assert 'value="77"' in await page(house, "adam", "/queue")
+    assert "/ 77" in await page(house, "adam", "")
 
 
 async def test_silences_are_listed_up_to_a_page_and_the_rest_counted(house: House, monkeypatch: pytest.MonkeyPatch):

@@ -54,6 +54,19 @@ class Share:
     seconds: float  # slot-seconds that it had
 
 
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """What waits and runs, and how each of the lanes that are told fares beside all others that hold anything."""
+
+    queue: Queue
+    shares: Mapping[UserId, Share]
+
+    @property
+    def busy(self) -> int:
+        """How many lanes hold something."""
+        return self.queue.busy
+
+
 @dataclass(slots=True)
 class Group:
     """Failures that are alike: of one code, in one step, with a message of one shape."""
@@ -108,13 +121,12 @@ class Watching:
     clock: Clock
     _served: _Served = field(default_factory=_Served)
 
-    def queue(self, by: Account, most: int) -> tuple[Queue, Mapping[UserId, Share]]:
-        """What waits and runs, and how each of the lanes shown fares beside all others that hold anything.
+    def lanes(self, most: int) -> Lanes:
+        """A look at all lanes, for those to share who may see it: `queue` tells it to each.
 
-        Shown are so many in which most could start, and so many that wait longest: who waits unfairly may have little.
+        Told are so many in which most could start, and so many that wait longest: who waits unfairly may have little.
         What each had of the service is as of 5 s ago at most: all who look share it.
         """
-        check_looks(by)
         found = self.ledger.queue(None, most, most)
         served = self._service([lane.user for lane in found.lanes])
         shares = {
@@ -126,10 +138,15 @@ class Watching:
             )
             for lane in found.lanes
         }
-        return found, shares
+        return Lanes(found, shares)
+
+    def queue(self, by: Account, seen: Queue) -> Queue:
+        """What was seen of the queue, with what admins change and who serves as it is now."""
+        check_looks(by)
+        return self.ledger.renewed(seen)
 
     def _service(self, users: Sequence[UserId]) -> Service:
-        """What these had, and all; it costs a statement for each thousand users, so it is asked for seldom."""
+        """What these had, and all; it costs a look at each lane, so it is asked for seldom."""
         last = self._served
         with last.asking:
             now = self.clock.monotonic()

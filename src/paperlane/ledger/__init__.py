@@ -337,6 +337,13 @@ class Ledger(Protocol):
         """
         ...
 
+    def renewed(self, queue: Queue) -> Queue:
+        """Everybody's queue as it was seen, with what costs little as it is now, however many lanes there are.
+
+        That is the limit, which engines are paused, who serves them, and what no worker can read.
+        """
+        ...
+
     def members(self) -> Sequence[Member]: ...
     def follow_ends(self, heard: Callable[[Sequence[TaskId]], None] | None) -> None:
         """Have `heard` called with each task that this process ends, however it does; None: nobody any more.

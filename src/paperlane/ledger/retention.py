@@ -81,7 +81,7 @@ def overdue(connection: Connection, kept: Kept, since: float, after: UserId, now
     forget: set[UserId] = set()
     trim: list[UserId] = []
     for state in _ENDED_STATES:
-        asked = select(lanes.c.user_id, _end_of(state).label("oldest"), _end_of(state, newest=True).label("newest"))
+        asked = select(lanes.c.user_id, end_of(state).label("oldest"), end_of(state, newest=True).label("newest"))
         asked = asked.where(lanes.c.user_id.between(users[0], users[-1])).order_by(lanes.c.user_id)
         for user, oldest, newest in connection.execute(asked).all():
             if oldest is None:
@@ -107,7 +107,7 @@ def first_expiry(connection: Connection, user: UserId, kept: Kept) -> float | No
     return min(expiries, default=None)
 
 
-def _end_of(state: str, *, newest: bool = False) -> ScalarSelect[Any]:
+def end_of(state: str, *, newest: bool = False) -> ScalarSelect[Any]:
     """When the first task of this outcome ended, or the last, of each lane's user; None where there is none."""
     asked = _of_kind(lanes.c.user_id, state).with_only_columns(tasks.c.finished_at).correlate(lanes)
     if newest:

@@ -350,6 +350,13 @@ class SqlLedger:
 
         return self._ask(question)
 
+    def renewed(self, queue: Queue) -> Queue:
+        def question(connection: Connection) -> Queue:
+            too_new = unread.unreadable(connection, self.dialect, self._now(connection) - self.rules.lease)
+            return views.renewed(connection, queue, self.rules, too_new)
+
+        return self._ask(question)
+
     def members(self) -> Sequence[Member]:
         return self._ask(lambda connection: views.members(connection, self._now(connection), self.rules))
 

@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -68,6 +69,7 @@ from paperlane.model.tasks import (
 )
 
 _Conditions = Sequence[ColumnElement[bool]]
+Told = TypeVar("Told")
 
 
 def task_of(row: RowMapping, rules: Rules) -> Task:
@@ -285,7 +287,7 @@ def queue(
     of_user, of_engine = _leased(connection, user)
     depths = _depths(connection, meant, of_engine)
     paused = _paused(connection)
-    max_running, repairs = connection.execute(select(system.c.max_running, system.c.repairs)).one()
+    max_running, repairs = connection.execute(_SYSTEM).one()
     waits = _longest(connection, whose, max(1, longest), rules, paused)
     shown = _lanes(connection, meant, of_user, most, now, rules, paused)
     if waiting := [user for user, _ in waits[:longest]]:
@@ -306,6 +308,22 @@ def queue(
     )
 
 
+def renewed(connection: Connection, seen: Queue, rules: Rules, too_new: Sequence[Unreadable]) -> Queue:
+    """The queue as it was seen, with what does not stand in lanes as it is now."""
+    max_running, repairs = connection.execute(_SYSTEM).one()
+    depths = {one.name: _Depth(one.queued, one.running, startable=one.startable) for one in seen.engines}
+    return replace(
+        seen,
+        limit=max_running or rules.system_limit,
+        engines=_engines(connection, depths, _paused(connection)),
+        repairs=repairs,
+        unreadable=too_new,
+    )
+
+
+_SYSTEM = select(system.c.max_running, system.c.repairs)
+
+
 def _paused(connection: Connection) -> set[str]:
     """The engines on which nothing begins."""
     return set(connection.scalars(select(engines.c.name).where(engines.c.paused == 1)))
@@ -315,15 +333,21 @@ def _busy() -> ColumnElement[bool]:
     return lanes.c.ready + lanes.c.waiting + lanes.c.running > 0
 
 
-def _first_since(of: FromClause) -> ScalarSelect[float]:
-    """Since when the first ready task of a lane could run: when it was to start, of which its `sort_key` was made.
+def _since() -> ColumnElement[float]:
+    """Since when a ready task could run: when it was to start, of which its `sort_key` was made.
 
     Later where it was put off, taken back or started again since: then `run_at` tells it.
-    MariaDB must be told to enter the index by the lane's user: it would go through all that is ready, for each lane.
     """
     first_to_start = tasks.c.sort_key + tasks.c.priority * bindparam("ageing", type_=tasks.c.sort_key.type)
-    since = case((tasks.c.run_at > first_to_start, tasks.c.run_at), else_=first_to_start)
-    first = select(since).where(READY, tasks.c.user_id == of.c.user_id).order_by(tasks.c.sort_key, tasks.c.id)
+    return case((tasks.c.run_at > first_to_start, tasks.c.run_at), else_=first_to_start)
+
+
+def _of_first(told: ColumnElement[Told], of: FromClause) -> ScalarSelect[Told]:
+    """What is told of the first ready task of a lane.
+
+    MariaDB must be told to enter the index by the lane's user: it would go through all that is ready, for each lane.
+    """
+    first = select(told).where(READY, tasks.c.user_id == of.c.user_id).order_by(tasks.c.sort_key, tasks.c.id)
     return first.with_hint(tasks, "FORCE INDEX (tasks_ready)", "mysql").limit(1).correlate(of).scalar_subquery()
 
 
@@ -348,7 +372,7 @@ def _lanes(
     could, waits = case((runs, lanes.c.ready), else_=0).desc(), (lanes.c.ready + lanes.c.waiting).desc()
     shown = select(lanes).where(*meant).order_by(could, waits, lanes.c.user_id).limit(most).subquery("shown")
     # their order keeps SQLite from making one question of the two, and looking at the first task of every lane
-    asked = select(shown, _first_since(shown).label("since")).order_by(shown.c.user_id)
+    asked = select(shown, _of_first(_since(), shown).label("since")).order_by(shown.c.user_id)
     return [
         Lane(
             user=UserId(row["user_id"]),
@@ -374,11 +398,23 @@ def _longest(
     connection: Connection, whose: _Conditions, most: int, rules: Rules, paused: Collection[str]
 ) -> Sequence[tuple[int, float]]:
     """The users whose next tasks have waited longest, and since when; nobody paused them."""
-    since = _first_since(lanes).label("since")
-    runs = (lanes.c.paused == 0, lanes.c.engine.not_in(paused))
-    asked = select(lanes.c.user_id, since).where(BACKLOGGED, lanes.c.ready > 0, *runs, *whose)
-    asked = asked.order_by(since, lanes.c.user_id).limit(most)
-    return [(user, at) for user, at in connection.execute(asked, {"ageing": rules.ageing})]
+    meant = (BACKLOGGED, lanes.c.ready > 0, lanes.c.paused == 0, lanes.c.engine.not_in(paused), *whose)
+    if connection.dialect.name in _SLOW_IN_SUBQUERIES:
+        firsts = select(lanes.c.user_id, _of_first(tasks.c.id, lanes).label("first")).where(*meant)
+        each = firsts.limit(_ALL).subquery("firsts")  # without a limit it would make one question of the two
+        since = _since().label("since")
+        asked = select_by_key(select(each.c.user_id, since).where(tasks.c.id == each.c.first), each, tasks)
+        asked = asked.order_by(since, each.c.user_id)
+    else:
+        since = _of_first(_since(), lanes).label("since")
+        asked = select(lanes.c.user_id, since).where(*meant).order_by(since, lanes.c.user_id)
+    return [(user, at) for user, at in connection.execute(asked.limit(most), {"ageing": rules.ageing})]
+
+
+_SLOW_IN_SUBQUERIES = {"mysql", "mariadb"}
+"""Where a row costs several times as much in a lane's subquery, beside its index, as in a join by its key."""
+
+_ALL = 2**63 - 1
 
 
 def uses(connection: Connection, after: UserId, limit: int) -> Sequence[LaneUse]:

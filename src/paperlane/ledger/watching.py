@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select
 from paperlane.ledger.dialects import Dialect, Given, GivenRows
 from paperlane.ledger.dialects.keyed import by_no_index, select_by_key
 from paperlane.ledger.dialects.prepared import Prepared
+from paperlane.ledger.retention import end_of
 from paperlane.ledger.schema import DEAD, ENDED, OF_BATCH, RUNNING, UNDER_WAY, attempts, batches, events, lanes, tasks
 from paperlane.model.tasks import (
     BatchId,
@@ -31,6 +32,7 @@ MOST_DEAD = 2_000  # dead letters, that one look at failures goes through
 
 _USERS = 1_000  # whose service one statement asks for
 
+_RUN_TO_THE_END = (State.COMPLETED, State.FAILED)
 _HOLDS = lanes.c.ready + lanes.c.waiting + lanes.c.running > 0
 _CRASHED = Fault(
     "crashed", "The worker was gone before the attempt had ended.", "Look at the workers and their memory."
@@ -166,13 +168,17 @@ def _fault(stored: str | None) -> Fault:
 
 
 def served(connection: Connection, users: Sequence[UserId], since: float, now: float) -> Service:
-    """What these users and all who hold something had since then: their tasks' last tries, over and under way."""
-    asked = select(lanes.c.user_id, lanes.c.weight).where(_HOLDS)
-    holding = {lane.user_id: lane.weight for lane in connection.execute(asked)}
+    """What these users and all who hold something had since then: their tasks' last tries, over and under way.
+
+    Each lane costs the same, however much has ended: a look at the end of an index. Sums are of those who had anything.
+    """
+    weights = connection.scalar(select(func.sum(lanes.c.weight)).where(_HOLDS)) or 0.0
+    lately = or_(*(end_of(state.value, newest=True) >= since for state in _RUN_TO_THE_END))
+    holding = set(map(UserId, connection.scalars(select(lanes.c.user_id).where(_HOLDS, lately))))
     begun = case((tasks.c.begun_at > since, tasks.c.begun_at), else_=since)
     done = select(tasks.c.user_id, func.sum(tasks.c.finished_at - begun)).where(
         ENDED,
-        tasks.c.state.in_([State.COMPLETED.value, State.FAILED.value]),
+        tasks.c.state.in_([state.value for state in _RUN_TO_THE_END]),
         tasks.c.finished_at >= since,
         tasks.c.begun_at > 0,
     )
@@ -184,7 +190,6 @@ def served(connection: Connection, users: Sequence[UserId], since: float, now: f
         for user, seconds in connection.execute(of_some.group_by(tasks.c.user_id)):
             found[user] += max(0.0, seconds)
     for user, seconds in connection.execute(under_way):
-        if user in found:
-            found[user] += max(0.0, seconds)
-    everybodys, weights = sum(found[user] for user in holding), sum(holding.values())
-    return Service(found, everybodys, weights)
+        holding.add(user)
+        found[user] = found.get(user, 0.0) + max(0.0, seconds)
+    return Service(found, sum(found[user] for user in holding), weights)

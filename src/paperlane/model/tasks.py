@@ -329,7 +329,7 @@ class Outline:
 class Service:
     """Slot-seconds that tasks had for a time, by user, and those of `all` whose lanes hold something now.
 
-    `of` tells of these, and of whoever else was asked for. `weights` are those of these lanes together.
+    `of` tells of those of them who had any, and of whoever was asked for. `weights` are those of these lanes together.
     """
 
     of: Mapping[UserId, float]

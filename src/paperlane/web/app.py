@@ -45,6 +45,7 @@ from paperlane.web import (
 from paperlane.web.bodies import SmallBodies
 from paperlane.web.description import describe
 from paperlane.web.identity import House
+from paperlane.web.looks import Looks
 from paperlane.web.naming import Named
 from paperlane.web.pacing import Pace, PaceHeaders
 from paperlane.web.tailer import Tailer
@@ -75,7 +76,8 @@ def create_app(desk: Desk, settings: Settings, secret: str) -> FastAPI:
             await threads(counting.flush)
 
         app.state.tailer = Tailer(desk.ledger, threads)
-        app.state.scrapes.looks.begin()  # the first look has nothing to fall back on: no scrape shall wait for it
+        for looks in (app.state.scrapes.looks, app.state.house.looks):
+            looks.begin()  # the first look has nothing to fall back on: nobody shall wait for it
         beside = [asyncio.create_task(app.state.tailer.run()), asyncio.create_task(keep_telling(flush))]
         yield
         for task in beside:
@@ -96,14 +98,16 @@ def create_app(desk: Desk, settings: Settings, secret: str) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     submits = batches.gathering(desk, threads)
-    app.state.house = House(desk, settings, threads, submits, URLSafeTimedSerializer(secret, "session"))
+    signer = URLSafeTimedSerializer(secret, "session")
+    of_lanes = Looks(partial(operating_pages.lanes, desk), threads, longest=operating_pages.LONGEST)
+    app.state.house = House(desk, settings, threads, submits, signer, of_lanes)
     app.state.locks = {}
     app.state.readers = asyncio.Semaphore(_READERS)
     app.state.comparisons = comparisons.Answered()
     app.state.sockets = Counter()
     app.state.pace = Pace()
     app.state.counting = counting
-    app.state.scrapes = metrics.Scrapes(desk, threads, metrics.Looks(desk, threads))
+    app.state.scrapes = metrics.Scrapes(desk, threads, Looks(partial(metrics.look, desk), threads))
     api = APIRouter(responses=problems.may(429, 503, 507))
     rooms = (batches, tasks, issues, schedules, dead, queue, usage, quotas, users, groups, session, progress, alerts)
     for room in (*rooms, rollout, workers, audit, errors, comparisons):

@@ -13,11 +13,13 @@ from structlog.contextvars import bind_contextvars
 from paperlane import tracing
 from paperlane.desk import Desk, Order, Submitted
 from paperlane.desk.rights import check_looks
+from paperlane.desk.watching import Lanes
 from paperlane.errors import NotAllowed, SignInNeeded
 from paperlane.gathering import Gathering
 from paperlane.records.accounts import Account, Role
 from paperlane.settings import Settings
 from paperlane.threads import Threads
+from paperlane.web.looks import Looks
 from paperlane.web.pacing import pace_of
 
 COOKIE = "paperlane_session"
@@ -33,6 +35,7 @@ class House:
     threads: Threads
     submits: Gathering[None, tuple[Account, Order], Submitted]
     signer: URLSafeTimedSerializer
+    looks: Looks[Lanes]
 
 
 def house_of(connection: HTTPConnection) -> House:

@@ -24,14 +24,12 @@ from paperlane.records import portable, samples
 from paperlane.threads import Threads
 from paperlane.web import problems
 from paperlane.web.identity import account_of
+from paperlane.web.looks import Look, Looks
 from paperlane.web.timing import KINDS, STATUSES
 
 router = APIRouter(tags=["health"])
 
 _DEEPEST = 10  # users that are told one by one; a series for each of 100,000 would drown who stores them
-_MANY = 2_000  # users with work; beyond it a look at all their lanes takes longer than a scrape may
-_RARELY = 20  # times as long as such a look took, nobody looks again
-_AT_LEAST = 10.0  # seconds
 _EACH = 1.0  # seconds for which all are told the same, however often they ask
 _LATELY = 60.0  # seconds, after which a sample says nothing of now
 _PROXIED = ("X-Forwarded-", "Forwarded", "Via", "X-Real-Ip")  # how the names of headers begin that proxies add
@@ -46,59 +44,22 @@ _LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What is told of the ledger, as it was `at` a monotonic time; it took so many seconds to look."""
+class OfLedger:
+    """What is told of the ledger."""
 
     queue: Queue
     used: LaneUse
     dead: int
-    at: float = 0.0
-    took: float = 0.0
+
+    @property
+    def busy(self) -> int:
+        """How many lanes hold something."""
+        return self.queue.busy
 
 
-def look(desk: Desk) -> Look:
+def look(desk: Desk) -> OfLedger:
     """Look at all lanes."""
-    began = time.monotonic()
-    queue, used, dead = desk.ledger.queue(most=_DEEPEST), desk.ledger.use_of_all(), desk.dead.count()
-    now = time.monotonic()
-    return Look(queue, used, dead, now, now - began)
-
-
-@dataclass(slots=True)
-class Looks:
-    """Looks for each scrape, but where so many users have work that a look takes long.
-
-    Then a scrape tells what was seen before, and a look beside it is for the next one: of the database's time it takes
-    a twentieth at most.
-    """
-
-    desk: Desk
-    threads: Threads
-    _last: Look | None = None
-    _looking: asyncio.Task[Look] | None = field(default=None)
-
-    async def __call__(self) -> Look:
-        """A look, or an earlier one."""
-        last = self._last
-        if last is None or last.queue.busy <= _MANY:
-            return await self._look()
-        if time.monotonic() - last.at >= max(_AT_LEAST, _RARELY * last.took):
-            self.begin()
-        return last
-
-    async def _look(self) -> Look:
-        return await asyncio.shield(self.begin())
-
-    def begin(self) -> asyncio.Task[Look]:
-        """The look that is under way, or a new one; several may wait for it, and nobody need."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self.threads(look, self.desk))
-            self._looking.add_done_callback(self._keep)
-        return self._looking
-
-    def _keep(self, looked: asyncio.Task[Look]) -> None:
-        if not looked.cancelled() and looked.exception() is None:
-            self._last = looked.result()
+    return OfLedger(desk.ledger.queue(most=_DEEPEST), desk.ledger.use_of_all(), desk.dead.count())
 
 
 @dataclass(slots=True)
@@ -107,7 +68,7 @@ class Scrapes:
 
     desk: Desk
     threads: Threads
-    looks: Looks
+    looks: Looks[OfLedger]
     _text: bytes = b""
     _at: float = -inf
     _writing: asyncio.Task[bytes] | None = field(default=None)
@@ -141,7 +102,7 @@ class Figures:
     `load` is the last sample.
     """
 
-    look: Look
+    look: Look[OfLedger]
     tallies: Tallies
     pool: tuple[int, int] = (0, 0)
     load: Series = field(default_factory=dict[str, float])
@@ -156,8 +117,9 @@ class Figures:
         used, most = self.pool
         yield GaugeMetricFamily("paperlane_database_connections", "Connections of this process in use.", value=used)
         yield GaugeMetricFamily("paperlane_database_connections_most", "Connections that it may use.", value=most)
-        age = time.monotonic() - self.look.at if self.look.at else 0.0
-        yield GaugeMetricFamily("paperlane_look_age_seconds", "How old the figures of all lanes are.", value=age)
+        yield GaugeMetricFamily(
+            "paperlane_look_age_seconds", "How old the figures of all lanes are.", value=self.look.age
+        )
 
     def _load(self) -> Iterator[Metric]:
         """What no sensor told is left out."""
@@ -180,34 +142,36 @@ class Figures:
         }
         for name, meaning in of_engine.items():
             gauge = GaugeMetricFamily(f"paperlane_{name}", meaning, labels=["engine"])
-            for engine in self.look.queue.engines:
+            for engine in self.look.told.queue.engines:
                 gauge.add_metric([engine.name], float(getattr(engine, name)))
             yield gauge
         yield GaugeMetricFamily(
             "paperlane_oldest_wait_seconds",
             "How long the task that is next of a user could run, of all users that nobody paused the longest.",
-            value=self.look.queue.oldest,
+            value=self.look.told.queue.oldest,
         )
         yield GaugeMetricFamily(
-            "paperlane_slots_limit", "How many tasks may run at once in the whole system.", value=self.look.queue.limit
+            "paperlane_slots_limit",
+            "How many tasks may run at once in the whole system.",
+            value=self.look.told.queue.limit,
         )
-        yield GaugeMetricFamily("paperlane_dead_letters", "Tasks that failed for good.", value=self.look.dead)
+        yield GaugeMetricFamily("paperlane_dead_letters", "Tasks that failed for good.", value=self.look.told.dead)
         yield CounterMetricFamily(
             "paperlane_counter_repairs",
             "Times that a user's counters had drifted from the tasks and were put right, by any process.",
-            value=self.look.queue.repairs,
+            value=self.look.told.queue.repairs,
         )
 
     def _users(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
-            "paperlane_busy_users", "Users who have something waiting or running.", value=self.look.queue.busy
+            "paperlane_busy_users", "Users who have something waiting or running.", value=self.look.told.queue.busy
         )
         deepest = f"of the {_DEEPEST} users with most that could begin now, then with most that waits"
         waits = GaugeMetricFamily("paperlane_user_queued", f"Tasks that wait, {deepest}.", labels=["user"])
         could = GaugeMetricFamily(
             "paperlane_user_startable", f"Tasks that wait and could begin now, {deepest}.", labels=["user"]
         )
-        for lane in self.look.queue.lanes:
+        for lane in self.look.told.queue.lanes:
             waits.add_metric([str(lane.user)], lane.ready + lane.waiting + lane.leased)
             could.add_metric([str(lane.user)], lane.startable)
         yield from (waits, could)
@@ -223,10 +187,10 @@ class Figures:
     def _counters(self) -> Iterator[Metric]:
         ends = CounterMetricFamily("paperlane_tasks_ended", "Runs of tasks that ended, exactly.", labels=["status"])
         for status in ("completed", "failed", "cancelled"):
-            ends.add_metric([status], getattr(self.look.used, status))
+            ends.add_metric([status], getattr(self.look.told.used, status))
         yield ends
         yield CounterMetricFamily(
-            "paperlane_cpu_seconds", "Processor time that isolated steps told of.", value=self.look.used.cpu
+            "paperlane_cpu_seconds", "Processor time that isolated steps told of.", value=self.look.told.used.cpu
         )
         outcomes = CounterMetricFamily(
             "paperlane_outcomes", "How attempts ended, as workers saw it.", labels=["engine", "outcome"]
@@ -263,7 +227,7 @@ async def metrics(request: Request) -> Response:
     return Response(await scrapes(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _written(desk: Desk, seen: Look) -> bytes:
+def _written(desk: Desk, seen: Look[OfLedger]) -> bytes:
     ledger = desk.ledger
     registry = CollectorRegistry()
     registry.register(Figures(seen, ledger.tallies(), ledger.pool(), ledger.read(_last_sample)))

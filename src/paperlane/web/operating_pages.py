@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from paperlane.catalog import ALARMS, LANGUAGES, tell, words
-from paperlane.desk import ENGINES, STATES, name_of
-from paperlane.desk.watching import SERVICE_SECONDS, Group
+from paperlane.desk import ENGINES, STATES, Desk, name_of
+from paperlane.desk.watching import SERVICE_SECONDS, Group, Lanes
 from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger.dead import cursor_of
 from paperlane.ledger.sense import LARGEST_LIMIT, LARGEST_WEIGHT, LEAST_WEIGHT
@@ -69,6 +69,7 @@ HOURS = (1, 6, 24, 7 * 24, 30 * 24)
 _A_PAGE = 50
 _SERVICES_OWN = "inline"  # the engine that the service itself serves
 _OFTEN = 5  # seconds between two looks of a page that shows what goes on now
+LONGEST = 2.0  # pauses between two shared looks, after which what was seen is shown to nobody
 _FEW, _MINUTE, _HOUR, _DAY = 10.0, 60.0, 3_600.0, 86_400.0
 
 Text = Annotated[str, Query(max_length=200)]
@@ -101,7 +102,11 @@ class Looking:
 
     def since(self, at: float) -> str:
         """How long ago that was."""
-        return self.said("ago", span=self.span(max(0.0, self.house.desk.clock.now() - at)))
+        return self.ago(max(0.0, self.house.desk.clock.now() - at))
+
+    def ago(self, seconds: float) -> str:
+        """So long ago."""
+        return self.said("ago", span=self.span(seconds))
 
     def said(self, word: str, **filled: object) -> str:
         """A word of the page, with what it is filled with."""
@@ -117,6 +122,26 @@ class Looking:
 
 
 Ask = Callable[[Looking], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class OfLanes:
+    """What a page finds beside all lanes, which who looks at it may have to share with others."""
+
+    ask: Callable[[Looking, Lanes], Mapping[str, Any]]
+
+
+def lanes(desk: Desk) -> Lanes:
+    """What pages show of all lanes, whoever looks."""
+    return desk.watching.lanes(_A_PAGE)
+
+
+async def _found(ask: Ask | OfLanes, look: Looking) -> Mapping[str, Any]:
+    if not isinstance(ask, OfLanes):
+        return await look.house.threads(ask, look)
+    seen = await look.house.looks()
+    found = await look.house.threads(ask.ask, look, seen.told)
+    return {**found, "seen": look.ago(seen.age) if seen.is_rare else ""}
 
 
 class OperatingRoute(PageRoute):
@@ -147,7 +172,7 @@ async def _page(
     lang: str,
     name: str,
     room: str,
-    ask: Ask,
+    ask: Ask | OfLanes,
     *,
     every: int = 0,
     wrong: tuple[HTTPStatus, str] | None = None,
@@ -172,7 +197,7 @@ async def _page(
     if wrong is not None:
         return await show(request, "operating_wrong.html", lang, wrong[0], wrong=wrong[1], **more)
     try:
-        found = {} if must_wait(request, account) else await house.threads(ask, looking)
+        found = {} if must_wait(request, account) else await _found(ask, looking)
     except (NotFound, BadRequest) as error:
         told = looking.told(Fault(error.code, error.message, error.hint))
         return await show(request, "operating_wrong.html", lang, HTTPStatus(error.status), wrong=told, **more)
@@ -185,9 +210,9 @@ async def overview(
 ) -> Response:
     """What goes on now, what is wrong, and how it went over time."""
 
-    def ask(look: Looking) -> Mapping[str, Any]:
+    def ask(look: Looking, seen: Lanes) -> Mapping[str, Any]:
         workers = look.house.desk.watching.workers(look.account)
-        found = house.desk.operating.queue(look.account, 0)
+        found = house.desk.watching.queue(look.account, seen.queue)
         return {
             "queue": found,
             "unserved": _unserved(found, workers),
@@ -199,7 +224,7 @@ async def overview(
             "silent_for": SILENCES,
         }
 
-    return await _page(request, house, lang, "operating_overview.html", "overview", ask, every=_OFTEN)
+    return await _page(request, house, lang, "operating_overview.html", "overview", OfLanes(ask), every=_OFTEN)
 
 
 def _unserved(queue: Queue, workers: Sequence[Member]) -> Sequence[EngineState]:
@@ -242,13 +267,13 @@ async def incidents(
 async def queue(request: Request, house: Parts, lang: Language) -> Response:
     """Who waits and who runs, and whether that is fair."""
 
-    def ask(look: Looking) -> Mapping[str, Any]:
-        found, shares = house.desk.watching.queue(look.account, _A_PAGE)
+    def ask(look: Looking, seen: Lanes) -> Mapping[str, Any]:
+        found, shares = house.desk.watching.queue(look.account, seen.queue), seen.shares
         names = house.desk.accounts.names([lane.user for lane in found.lanes])
         minutes = round(SERVICE_SECONDS / _MINUTE)
         return {"queue": found, "shares": shares, "names": names, "minutes": minutes, "each": _A_PAGE}
 
-    return await _page(request, house, lang, "operating_queue.html", "queue", ask, every=_OFTEN)
+    return await _page(request, house, lang, "operating_queue.html", "queue", OfLanes(ask), every=_OFTEN)
 
 
 @router.get("/admin/tasks")
@@ -401,9 +426,9 @@ def _iso(at: float) -> str:
 async def workers(request: Request, house: Parts, lang: Language) -> Response:
     """Who serves which engine, and stopping and starting these."""
 
-    def ask(look: Looking) -> Mapping[str, Any]:
+    def ask(look: Looking, seen: Lanes) -> Mapping[str, Any]:
         now = house.desk.clock.now()
-        found = house.desk.operating.queue(look.account, 0)
+        found = house.desk.watching.queue(look.account, seen.queue)
         named = {engine.name for engine in found.engines}
         members = house.desk.watching.workers(look.account)
         return {
@@ -415,7 +440,7 @@ async def workers(request: Request, house: Parts, lang: Language) -> Response:
             "queue": found,
         }
 
-    return await _page(request, house, lang, "operating_workers.html", "workers", ask, every=_OFTEN)
+    return await _page(request, house, lang, "operating_workers.html", "workers", OfLanes(ask), every=_OFTEN)
 
 
 @router.get("/admin/users")
