@@ -46,6 +46,13 @@ def test_a_described_load_is_simulated_beside_another_setting_and_told_in_every_
     assert other["wait"]["mean"] <= here["wait"]["mean"]
 
 
+def test_more_workers_bring_no_more_tasks_where_nobody_says_how_often_they_come():
+    told = json.loads(simulate("--users", 20, "--tasks", 400, "--heavy", 0, "--what-if", "workers=6", "--json"))
+    here, other = told["settings"]
+    assert other["seconds"] == pytest.approx(here["seconds"], rel=0.3)
+    assert other["slot_hours"] == pytest.approx(here["slot_hours"])
+
+
 def test_the_same_seed_prints_the_same_figures():
     def figures(*more: object) -> object:
         return json.loads(simulate(*SMALL, "--json", *more))["settings"]

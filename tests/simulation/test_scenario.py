@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from paperlane.errors import BadRequest
-from paperlane.simulation.beside import described
+from paperlane.simulation.beside import described, simulated
 from paperlane.simulation.measuring import at
+from paperlane.simulation.run import Arrival, Work
 from paperlane.simulation.scenario import Scenario, pairs, read
+from paperlane.simulation.setting import Crew, Setting
 
 USUAL = Scenario(users=50, tasks=20_000, heavy=0.6, heavy_users=2, median=20.0, p95=80.0, arrivals=5_000.0)
 
@@ -69,6 +71,17 @@ def test_figures_add_up():
     (first, _), (second, _) = lines["running"][:2]
     assert sum(value for _, value in lines["running"]) * (second - first) == pytest.approx(seconds + overheads)
     assert sum(value for _, value in lines["completed an hour"]) * (second - first) / 3_600 == pytest.approx(3_000)
+
+
+def test_who_takes_turns_has_a_fair_share_however_much_each_brings():
+    """Of one slot, a user with 300 tasks and one with 20 take turns: both wait as long as a round of turns says."""
+    works = [Work(10.0, 10.0)]
+    setting = Setting((Crew(workers=1, slots=1),))
+    column = simulated("", setting, iter([Arrival(0.0, 1, works * 300), Arrival(0.0, 2, works * 20)]), lambda u: u == 1)
+    figures = column.figures
+    assert figures.heavy_wait.mean > 5 * figures.light_wait.mean
+    assert figures.jain == pytest.approx(1.0, abs=0.01)
+    assert figures.light_ratio == pytest.approx(1.0, abs=0.1)
 
 
 def test_words_are_read_from_files_and_options_and_text(tmp_path: Path):

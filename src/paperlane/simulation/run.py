@@ -72,6 +72,10 @@ class Watcher:
         """
 
 
+def _number(turn: Turn) -> int:
+    return turn["task"].number
+
+
 @dataclass(slots=True)
 class _Worker:
     crew: Crew
@@ -204,7 +208,7 @@ class Simulation:
             more = heapq.heappop(self._events)[3]
             assert isinstance(more, dict)
             ended.append(more)
-        ended.sort(key=lambda turn: turn["task"].number)  # as the ledger holds them, or sums would be rounded otherwise
+        ended.sort(key=_number)  # as the ledger holds them, or sums would be rounded otherwise
         self._step(worker, [(turn, self._outcome(worker.crew, turn)) for turn in ended])
         if self.books.woken:
             self._wake(set(self.books.woken))
