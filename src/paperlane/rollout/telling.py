@@ -271,12 +271,12 @@ def _of(measure: Measure) -> Callable[[float | None], str]:
 
 
 def _difference_of(measure: Measure) -> Callable[[float | None], str]:
-    """How differences of them are shown: those of shares are no shares."""
+    """How differences of them are shown: those of shares in percentage points."""
     return _points if measure.unit == "share" else _of(measure)
 
 
 def _points(value: float | None) -> str:
-    return "not known" if value is None else f"{value * 100:.1f} percentage points"
+    return "not known" if value is None else f"{value * 100:.1f} pp"
 
 
 def _seconds(value: float | None) -> str:
@@ -331,7 +331,7 @@ def plot(of: Comparison) -> str:
         return _LEFT + (inside / reach + 1) / 2 * (_WIDTH - _LEFT - 20)
 
     high = _ROW * len(shown) + 30
-    label = f"{of.b.engine} by {of.a.engine}: left of the line less, right of it more"
+    label = f"B/A: left of the line less on {of.b.engine}, right of it more"
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} {high}" role="img" aria-label="{escape(label)}">',
         f'<line x1="{x(1):.1f}" x2="{x(1):.1f}" y1="0" y2="{high - 22}" stroke="currentColor" stroke-dasharray="4 4"/>',
