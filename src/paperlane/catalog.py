@@ -1105,7 +1105,7 @@ ALARMS: Mapping[str, Alarm] = {
             "引擎 {engine}（{percent}% 用户）的表现不如 {control}：{measure} {b}，对照 {a}（{done}）。",
         ),
         (
-            "See why: paperlane rollout, and paperlane rollout compare. Go on knowingly: paperlane rollout acknowledge.",
+            "See why: paperlane rollout, and paperlane rollout compare. To go on: paperlane rollout acknowledge.",
             "原因请查看：paperlane rollout 和 paperlane rollout compare。知悉后继续：paperlane rollout acknowledge。",
         ),
     ),

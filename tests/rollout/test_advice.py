@@ -51,9 +51,9 @@ class TestLoads:
         assert (found.stage, shown(found), found.enough) == (Stage.DATABASE, set(), True)
         assert found.words == "The database queue fits: no sign asks for more."
         assert found.steps[0].startswith("Nothing.")
-        assert sign(found, "concurrent_users").figure == CALM_USERS
+        assert sign(found, "concurrent_users").figure == 1
 
-    def test_many_users_ask_for_arq_and_an_hour_is_little_to_go_by(self):
+    def test_many_users_ask_for_arq_and_some_minutes_are_little_to_go_by(self):
         found = advise(recorded("many_users"))
         assert found.stage is Stage.ARQ
         assert {"concurrent_users", "concurrent_tasks"} <= shown(found)
@@ -65,7 +65,7 @@ class TestLoads:
 
     def test_long_tasks_ask_for_celery(self):
         found = advise(recorded("long_tasks"))
-        assert (found.stage, shown(found)) == (Stage.CELERY, {"long_tasks", "waits"})
+        assert (found.stage, shown(found)) == (Stage.CELERY, {"long_tasks"})
         assert "took more than 10 minutes, the longest" in sign(found, "long_tasks").words
 
     def test_a_machine_that_is_full_asks_for_another_one(self):
@@ -86,9 +86,6 @@ class TestLoads:
         found = advise(recorded("several_machines"))
         assert (found.stage, shown(found)) == (Stage.ARQ, {"several_machines"})
         assert sign(found, "several_machines").figure == 3
-
-
-CALM_USERS = 4
 
 
 def made(users: int, each: int = 1, took: float = 60.0, day: float = 86_400.0) -> Recent:

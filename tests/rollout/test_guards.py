@@ -1,7 +1,7 @@
 """Guards of roll-outs: looked at again and again they are seldom wrong even once, and find what is worse.
 
-Roll-outs are made up, by a seed. Each is looked at every minute of the first hour, and then every so many hours for four
-weeks: between two looks few tasks end, so to look each minute would find hardly anything more.
+Roll-outs are made up, by a seed. Each is looked at every five minutes of the first hour, and then every so many hours
+for four weeks: between two looks few tasks end, so to look each minute would find hardly anything more.
 """
 
 import random
@@ -17,7 +17,7 @@ from paperlane.rollout.guarding import sides
 from paperlane.rollout.guards import DAY, MEASURES, Evidence, Sides, State, boundary, judge
 from paperlane.rollout.rules import Rule
 
-HOURS = 12.0
+HOURS = 24.0
 
 
 class TestFourWeeks:
@@ -88,8 +88,8 @@ def test_an_engine_that_goes_bad_after_weeks_is_found_by_its_days():
         else one
         for one in tasks
     ]
-    assert watched(of, tasks, looks(20, HOURS * 60)) is None
-    found = watched(of, bad, looks(20, HOURS * 60))
+    assert watched(of, tasks, looks(20, 12 * 60)) is None
+    found = watched(of, bad, looks(20, 12 * 60))
     assert found is not None
     assert found[1].worst is not None
     assert found[1].worst.measure == "failures"
@@ -164,7 +164,7 @@ class TestSides:
 class TestBoundary:
     @pytest.mark.parametrize("alpha", [0.01, 0.025])
     def test_a_walk_without_drift_seldom_crosses_it_even_once(self, alpha: float):
-        """4,000 walks of 1,500 steps over three decades of information, looked at after each."""
+        """1,000 walks of 1,500 steps over three decades of information, looked at after each."""
         chance, crossed, walks = random.Random(5), 0, 1_000
         steps = [1.0 * 1.005**n for n in range(1_500)]
         limits = [boundary(at, alpha, MEASURES["completion"].tuned) * sqrt(at) for at in steps]

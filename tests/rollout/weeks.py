@@ -80,8 +80,8 @@ def as_of(task: Carried, now: float) -> Carried:
 
 
 def looks(days: float, minutes: float) -> Iterator[float]:
-    """When somebody looks: each minute in the first hour, then every so many minutes."""
-    yield from (60.0 * n for n in range(1, 61))
+    """When somebody looks: each five minutes in the first hour, then every so many minutes."""
+    yield from (300.0 * n for n in range(1, 13))
     at = 3_600.0
     while (at := at + minutes * 60.0) <= days * DAY:
         yield at

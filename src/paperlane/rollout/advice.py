@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil
+from math import ceil, inf
 
 from paperlane.ledger.evidence import Carried
 from paperlane.model.figures import Series
+from paperlane.model.tasks import UserId
 
 MOST_USERS = 200
 """At once, that the database queue is meant for; and `MOST_ARQ` that ARQ is."""
@@ -192,13 +193,18 @@ def _is_full(look: Look) -> bool:
 
 
 def _waits(of: Recent) -> Sign:
-    waits = sorted((one.begun_at or of.until) - one.queued_at for one in of.tasks if one.begun_at or not one.ended_at)
+    """Of tasks whose user had nothing else under way: the others wait for their own, as they should."""
+    busy_until: dict[UserId, float] = {}
+    waits: list[float] = []
+    for one in sorted(of.tasks, key=lambda one: (one.queued_at, one.task)):
+        if one.queued_at >= busy_until.get(one.user, 0.0) and (one.begun_at or not one.ended_at):
+            waits.append((one.begun_at or of.until) - one.queued_at)
+        busy_until[one.user] = max(busy_until.get(one.user, 0.0), one.ended_at or inf)
     if not waits:
         return Sign("waits", None, _WAITED, "s", None, None, "Nothing has waited.")
+    waits.sort()
     middle, slow = waits[len(waits) // 2], waits[min(len(waits) - 1, int(0.95 * len(waits)))]
-    words = (
-        f"Half of the tasks waited {middle:,.1f} s or less, 95 % up to {slow:,.1f} s, the longest {waits[-1]:,.1f} s."
-    )
+    words = f"Who had nothing else under way waited {middle:,.1f} s or less half of the time, {slow:,.1f} s in 95 %."
     return Sign("waits", slow, _WAITED, "s", slow > _WAITED, None, words)
 
 
@@ -259,7 +265,7 @@ def _steps(of: Recent, stage: Stage, full: Sign, machines: Sign) -> Sequence[str
         engine = stage.value
         found += [
             f"Start a worker of it beside: paperlane worker --engine {engine} (docs/how-to/redis-and-rabbitmq.md).",
-            f"Give it a part of the users: paperlane rollout set {engine} 10. A guardrail takes that back if it is worse.",
+            f"Give it a part of the users: paperlane rollout set {engine} 10. A guardrail takes it back if worse.",
             f"After some days look at both: paperlane rollout compare database {engine}.",
         ]
     if not found:

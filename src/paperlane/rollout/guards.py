@@ -28,6 +28,7 @@ _FELT = 1.0  # seconds that are added to how long a task took: what differs by l
 _FELT_WAIT = 10.0
 _BURST = 600.0  # seconds; tasks that a user brings within them wait for each other
 _SHORTEST = 0.25  # seconds; what is estimated at less is of one class
+_LEAST_SPREAD = 0.05  # users differ by a twentieth at least, and where they seem not to, they are too few to show it
 _OVERLAP = 120.0  # seconds by which what ended may be told late
 
 
@@ -476,6 +477,8 @@ def _side(name: str, held: Sequence[_User], slope: float) -> Side:
     independent = whole**2 / sum(user.weight**2 / user.count for user in held)
     spread = sum((user.weight * (user.value - slope * user.usual - mean)) ** 2 for user in held) / whole**2
     variance = spread * effective / (effective - 1) if effective > 1 else 0.0
+    if name != "failures":
+        variance = max(variance, _LEAST_SPREAD**2 / effective)
     if name == "failures":  # no surer than tasks that fail each by itself: where all fare alike, users show no spread
         smooth = (raw * independent + 1) / (independent + 2)
         variance = max(variance, smooth * (1 - smooth) / independent)
