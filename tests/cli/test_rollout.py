@@ -43,6 +43,7 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
                 "group": None,
                 "set_at": json.loads(rollout("--json"))["rules"][0]["set_at"],
                 "set_by": None,
+                "guard": json.loads(rollout("--json"))["rules"][0]["guard"],
             }
         ],
         "engines": [
@@ -53,8 +54,10 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
         "settled": True,
     }
     shown = rollout().splitlines()
-    assert shown[0].split() == ["engine", "percent", "group", "set_at", "set_by"]
-    assert shown[1].split()[:3] == ["inline", "100.0", "everybody"]
+    assert shown[0].split() == ["rule", "engine", "percent", "group", "set_at", "set_by", "guard", "state"]
+    assert shown[1].split()[:4] == ["1", "inline", "100.0", "everybody"]
+    assert shown[1].split()[-2:] == ["act", "waits"]
+    assert "inline, 100 %: It will be looked at within a minute, where `paperlane serve` runs." in shown
     assert [line.split() for line in shown[-3:]] == [[name, "yes"] for name in FLAGS]
     with closing(open_ledger(Settings(data=anns))) as ledger:
         ledger.register(WorkerId("w"), "database", "here", 1, 2)
@@ -106,6 +109,11 @@ def test_what_makes_no_sense_is_said_in_one_sentence(anns: Path):
         ),
         (("flag", "use_worker_pool", "perhaps"), "paperlane: A flag cannot be 'perhaps'. Say on or off.\n"),
         (("flag", "use_database_queue", "off"), UNSERVED),
+        (
+            ("set", "inline", 5, "--guard", "maybe"),
+            "paperlane: A guard cannot be 'maybe'. Choose one of act, stop, tell, off.\n",
+        ),
+        (("acknowledge",), "paperlane: No guardrail waits to be acknowledged. See: paperlane rollout.\n"),
         (("rollback",), "paperlane: There is no roll-out to take back. See: paperlane rollout.\n"),
     ):
         done = paperlane("rollout", *arguments, "--data", anns)

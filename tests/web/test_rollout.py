@@ -7,7 +7,9 @@ from paperlane.ledger.sql import SqlLedger
 from paperlane.model.documents import UPLOAD_VERSION
 from paperlane.model.tasks import WorkerId
 from paperlane.records.accounts import Role
+from paperlane.rollout import guarded
 from paperlane.rollout.flags import FLAGS
+from paperlane.rollout.guards import Finding, Judgement, State
 from paperlane.web import rollout
 
 NO_RULE = {"usual": "database", "flags": dict.fromkeys(FLAGS, True), "rules": [], "settled": True}
@@ -51,7 +53,17 @@ async def test_the_same_rule_twice_is_one_and_is_taken_back_once(house: House):
     assert answer == await seen(house)
     (shown,) = answer["rules"]
     assert shown.pop("set_at").endswith("Z")
+    guard = shown.pop("guard")
     assert shown == {"id": 1, "engine": "inline", "percent": 100.0, "group": None, "set_by": "adam"}
+    assert guard.pop("changed_at").endswith("Z")
+    assert guard == {
+        "mode": "act",
+        "state": "waits",
+        "words": "It will be looked at within a minute, where `paperlane serve` runs.",
+        "control": None,
+        "looked_at": None,
+        "findings": [],
+    }
     again = await put(house, **rule)
     assert (again["moved"], len(again["rules"])) == (0, 1)
     assert (await put(house, rollback=True, rule=1))["moved"] == 4
@@ -62,7 +74,35 @@ async def test_the_same_rule_twice_is_one_and_is_taken_back_once(house: House):
         ("rollout taken back", "adam"),
         ("rollout", "adam"),
     ]
-    assert written[1]["details"] == {"engine": "inline", "percent": 100, "group": ""}
+    assert written[1]["details"] == {"engine": "inline", "percent": 100, "group": "", "guard": "act"}
+
+
+async def test_a_guard_is_set_with_its_rule_changed_and_acknowledged(house: House):
+    serve(house, "database", "inline")
+    rule = {"engine": "inline", "percent": 50}
+    answer = await put(house, **rule, guard="stop")
+    assert answer["rules"][0]["guard"]["mode"] == "stop"
+    assert (await put(house, **rule))["rules"][0]["guard"]["mode"] == "stop"
+    answer = await put(house, **rule, guard="tell")
+    (shown,) = answer["rules"]
+    assert (shown["id"], shown["guard"]["mode"]) == (1, "tell")
+    written = (await house["vera"].get("/audit", params={"what": "guard changed"})).json()["items"]
+    assert [entry["details"] for entry in written] == [{"engine": "inline", "group": "", "guard": "tell"}]
+    finding = Finding("failures", 0.01, 0.2, 0.19, float("-inf"), 0.01, 5.0, 3.0, True, (20, 20), (200, 200))
+    judgement = Judgement(State.WORSE, "database", (20, 20), (200, 200), [finding])
+    house.ledger.write(lambda connection: guarded.keep(connection, 1, State.HELD, judgement, 5.0))
+    (shown,) = (await seen(house))["rules"]
+    assert shown["guard"]["state"] == "held"
+    assert shown["guard"]["findings"][0]["low"] is None
+    assert shown["guard"]["words"].startswith("Of inline's tasks 20.0% failed, of database's 1.0%")
+    refused = await house["adam"].put("/rollout", json={"engine": "inline", "percent": 60})
+    assert (refused.status_code, refused.json()["code"]) == (409, "rollout_held")
+    answer = await put(house, acknowledge=1)
+    assert answer["rules"][0]["guard"]["state"] == "acknowledged"
+    assert (await put(house, engine="inline", percent=60))["rules"][0]["percent"] == 60
+    for number, code in ((1, "nothing_to_acknowledge"), (9, "not_found")):
+        refused = await house["adam"].put("/rollout", json={"acknowledge": number})
+        assert refused.json()["code"] == code
 
 
 async def test_a_group_has_a_rule_of_its_own(house: House):
@@ -101,6 +141,9 @@ async def test_what_makes_no_sense_is_refused_with_what_to_do(house: House):
         ({"rule": 1}, 422, "invalid_request"),
         ({"rollback": True, "engine": "database", "percent": 10}, 422, "invalid_request"),
         ({"rollback": True, "flags": {"use_worker_pool": False}}, 422, "invalid_request"),
+        ({"guard": "act"}, 422, "invalid_request"),
+        ({"engine": "database", "percent": 1, "guard": "maybe"}, 422, "invalid_request"),
+        ({"acknowledge": 1, "rollback": True}, 422, "invalid_request"),
         ({"rollback": True, "rule": 7}, 404, "not_found"),
         ({"rollback": True}, 409, "nothing_rolled_out"),
         ({"engine": "celery", "percent": 10}, 409, "engine_unserved"),

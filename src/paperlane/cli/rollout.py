@@ -54,6 +54,7 @@ def rollout(
     show(
         [
             {
+                "rule": row["id"],
                 **{name: row[name] for name in ("engine", "percent")},
                 "group": row["group"] or "everybody",
                 "set_at": row["set_at"],

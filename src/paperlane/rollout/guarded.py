@@ -97,10 +97,13 @@ def _read(found: str | None) -> Judgement | None:
     if not found:
         return None
     told: dict[str, Any] = json.loads(found)
-    findings = [
-        Finding(**{**one, "users": tuple(one["users"]), "tasks": tuple(one["tasks"])}) for one in told["findings"]
-    ]
+    findings = [_finding(one) for one in told["findings"]]
     return Judgement(State(told["state"]), told["control"], tuple(told["users"]), tuple(told["tasks"]), findings)
+
+
+def _finding(told: dict[str, Any]) -> Finding:
+    fields: dict[str, Any] = {**told, "users": tuple(told["users"]), "tasks": tuple(told["tasks"])}
+    return Finding(**fields)
 
 
 def acknowledge(connection: Connection, in_force: Sequence[Rule], rule: int | None, now: float) -> Sequence[Rule]:
