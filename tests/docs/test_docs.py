@@ -19,7 +19,8 @@ from paperlane.reports import REPORTS
 from paperlane.reports import WORDS as REPORT_WORDS
 from paperlane.settings import Settings
 from paperlane.web import answers, problems
-from paperlane.web.metrics import Figures, Look
+from paperlane.web.looks import Look
+from paperlane.web.metrics import Figures, OfLedger
 from paperlane.work.child import TOO_COMPLEX
 
 ROOT = Path(__file__).parents[2]
@@ -186,7 +187,7 @@ def test_what_is_told_not_to_be_there_yet_is_not():
 
 def test_each_figure_has_its_line():
     nothing = Queue(0, 0, 0.0, 1, 1, 0, lanes=[], engines=[], repairs=0)
-    seen = Look(nothing, LaneUse(UserId(0), 0, 0, 0, 0, 0, 0.0), dead=0)
+    seen = Look(OfLedger(nothing, LaneUse(UserId(0), 0, 0, 0, 0, 0, 0.0), dead=0), at=0.0, took=0.0)
     figures = [metric.name + "_total" * (metric.type == "counter") for metric in Figures(seen, {}).collect()]
     assert len(figures) > 5
     for name in figures:
