@@ -52,14 +52,18 @@ class World:
         for user in self.users:
             tasks = [TaskId(f"t{next(self.ids):08}") for _ in range(rounds)]
             ledger.submit(NewBatch(BatchId(f"b{tasks[0]}"), user, [NewTask(task, b"{}") for task in tasks]))
-        for engine in ("database", "inline"):
-            worker, ended = WorkerId(f"of-{engine}"), list[Ended]()
-            while leases := ledger.step(engine, worker, ended, 50):
+        ended: dict[str, list[Ended]] = {"database": [], "inline": []}
+        goes_on = True
+        while goes_on:  # both in turns, or who comes second would wait for the first
+            goes_on = False
+            for engine, over in ended.items():
+                leases = ledger.step(engine, WorkerId(f"of-{engine}"), over, 30)
                 bad = [engine == "inline" and next(self.bad) < fails for _ in leases]
-                ended = [
+                over[:] = [
                     Ended(lease, Failed(FAULT, 0.01) if is_bad else Completed(0.01))
                     for lease, is_bad in zip(leases, bad, strict=True)
                 ]
+                goes_on = goes_on or bool(leases)
 
     def look(self) -> int:
         """A look, as if a minute had passed."""
@@ -184,8 +188,8 @@ class TestGuards:
     def test_one_process_looks_in_a_minute_and_another_one_goes_on(self, world: World):
         world.add(60)
         world.roll_out(50)
-        world.work(fails=0.4, rounds=2)
-        assert world.look() == 0 or world.desk.rollout.in_force() == []
+        world.work(fails=0.0, rounds=2)
+        assert world.look() == 0
         world.work(fails=0.4)
         another = World(world.desk, open_guarding(world.desk))
         assert another.guarding.look() == 0  # a minute has not passed
