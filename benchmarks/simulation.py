@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.figures import Figure
 from benchmarks.ledger.databases import Databases
+from benchmarks.machine import watched
 from benchmarks.program import ROOT
 from benchmarks.rounds import Rounds, say
 
@@ -20,6 +21,7 @@ TASKS, USERS = 1_000_000, 100_000
 _LOAD = {"--workers": 20, "--slots": 10, "--system-limit": 200, "--heavy-users": 100, "--heavy": 0.5}
 _HELD = {"--tasks": 60, "--users": 8, "--minutes": 5, "--median": 20, "--queued": 1}
 _BROKEN = 1  # the exit code of `bench load` where a promise was broken
+_NOTED = 0.01
 _MEGABYTE = 1 << 10  # KiB, as the system counts the memory of a process
 
 
@@ -35,11 +37,13 @@ def measured(_databases: Databases, rounds: Rounds) -> Sequence[Figure]:
     """How long a large simulation takes and how much memory, and how far off the prediction of a real run is."""
     tasks, users = (TASKS // 50, USERS // 50) if rounds.quick else (TASKS, USERS)
     say(f"  {tasks} tasks of {users} users")
-    ran = _run("simulate", {"--tasks": tasks, "--users": users, **_LOAD})
+    with watched() as machine:
+        ran = _run("simulate", {"--tasks": tasks, "--users": users, **_LOAD})
+    others = f"; others used {machine.foreign:.0%} of the machine" if machine.foreign >= _NOTED else ""
     (found,) = ran.words["settings"]
     said = ", ".join(f"{name.removeprefix('--')} {value}" for name, value in _LOAD.items())
     figures = [
-        Figure("simulation.seconds", ran.seconds, "s", settings=f"{tasks} tasks of {users} users; {said}"),
+        Figure("simulation.seconds", ran.seconds, "s", settings=f"{tasks} tasks of {users} users; {said}{others}"),
         Figure("simulation.processor", ran.cpu / tasks * 1e6, "us/task"),
         Figure("simulation.memory", ran.megabytes, "MB"),
         Figure("simulation.tasks completed", found["tasks"], "tasks"),
