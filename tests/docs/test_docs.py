@@ -177,14 +177,6 @@ def test_each_field_of_a_comparison_has_its_line():
     assert {*caution} <= {*re.findall(r"`(\w+)`", told)}
 
 
-def test_what_is_told_not_to_be_there_yet_is_not():
-    told = section("http.md", "Not there yet")
-    assert not {*REPORTS} & {*re.findall(r"`(\w+)`", told)}
-    assert not {*get_command(app).commands} & {*re.findall(r"`(\w+)`", told)}  # type: ignore[attr-defined]
-    prefixes = [re.findall(r'prefix="([^"]+)"', path.read_text()) for path in (ROOT / "src/paperlane/web").glob("*.py")]
-    assert not {prefix for found in prefixes for prefix in found} & {*re.findall(r"`(/\w+)`", told)}
-
-
 def test_each_figure_has_its_line():
     nothing = Queue(0, 0, 0.0, 1, 1, 0, lanes=[], engines=[], repairs=0)
     seen = Look(OfLedger(nothing, LaneUse(UserId(0), 0, 0, 0, 0, 0, 0.0), dead=0), at=0.0, took=0.0)
