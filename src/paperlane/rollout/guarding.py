@@ -28,6 +28,7 @@ _PAGE = 500  # users
 _MOST_USERS = 2_000  # on each side: more would tell nothing sooner
 _SOME = 100  # users whose tasks one question asks for
 _AT_ONCE = 5_000  # tasks that one question reads
+_MOST_HISTORY = 50_000  # tasks
 _ANEW = 300.0  # seconds after which it is looked anew who is on which side
 
 Note = Callable[[Connection, float, str, Mapping[str, object]], None]
@@ -163,24 +164,29 @@ class Guarding:
         return True
 
     def _judge(self, rule: Rule, in_force: Sequence[Rule], now: float) -> Judgement:
-        watched = self._watched.get(rule.id)
+        watched = self._watched.pop(rule.id, None)  # a look that is cut off has counted what the next would again
         if watched is None or list(watched.by) != list(in_force) or not 0 <= now - watched.since < _ANEW:
             of = sides(rule, self._everybody(), in_force, self.rollout.usual)
             if watched is None or watched.sides.control != of.control:
                 watched = self._begin(rule, of, now)
             watched.sides, watched.by, watched.since = of, in_force, now
-            self._watched[rule.id] = watched
-        if not watched.sides.count(True) or not watched.sides.count(False):
-            return judge(watched.evidence, watched.sides, now)
-        told = list(self._tasks(watched.sides, rule.at, now, watched.evidence.ended_from))
-        kinds = self._kinds(watched.evidence.fresh(told))
-        watched.evidence.take(told, watched.sides, now, kinds)
-        return judge(watched.evidence, watched.sides, now)
+        evidence = watched.evidence
+        if watched.sides.count(True) and watched.sides.count(False):
+            evidence.begin(now)
+            for some in self._tasks(watched.sides, rule.at, now, evidence.ended_from):
+                evidence.add(some, watched.sides, now, self._kinds(evidence.fresh(some)))
+            evidence.end(now)
+        self._watched[rule.id] = watched
+        return judge(evidence, watched.sides, now)
 
     def _begin(self, rule: Rule, of: Sides, now: float) -> _Watched:
         evidence = Evidence(rule.at)
         if of.count(True) and of.count(False):
-            before = list(self._tasks(of, rule.at - HISTORY, rule.at))
+            before: list[Carried] = []
+            for some in self._tasks(of, rule.at - HISTORY, rule.at):
+                before += some
+                if len(before) >= _MOST_HISTORY:  # of the others it is not known: no side has more of them
+                    break
             evidence.remember(before, of, self._kinds([task.task for task in before]))
         return _Watched(evidence, of, (), now)
 
@@ -193,10 +199,11 @@ class Guarding:
                 return
             after = page[-1].id
 
-    def _tasks(self, of: Sides, since: float, until: float, ended_from: float = 0.0) -> Iterator[Carried]:
+    def _tasks(self, of: Sides, since: float, until: float, ended_from: float = 0.0) -> Iterator[Sequence[Carried]]:
+        """Page by page, each with all tasks of some users."""
         users = sorted(of.of)
         for at in range(0, len(users), _SOME):
-            yield from self._of(users[at : at + _SOME], since, until, ended_from)
+            yield list(self._of(users[at : at + _SOME], since, until, ended_from))
 
     def _of(self, users: Sequence[UserId], since: float, until: float, ended_from: float) -> Iterator[Carried]:
         ledger = self.rollout.ledger

@@ -1,7 +1,7 @@
 """Is a roll-out worse than what it replaces: asked each minute for weeks, and still seldom wrong even once.
 
 Pure. A test that is looked at again and again finds something in the end, so this one is of a kind that holds at all
-times at once: a mixture boundary over information. The method, its sources and how it was proved: docs/adr/0029.
+times at once: a mixture boundary over information. The method, its sources and how it was proved: docs/adr/0030.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -180,6 +180,7 @@ class Evidence:
         self.usual: Mapping[str, Mapping[UserId, float]] = {}
         """By measure, how far each user's tasks were from those of all before the rule was set."""
         self._open: dict[TaskId, _Open] = {}
+        self._before: dict[TaskId, _Open] = {}
         self._over: dict[TaskId, float] = {}
         self._last: dict[UserId, list[float]] = {}
 
@@ -202,10 +203,6 @@ class Evidence:
             for name, column in sums.columns.items()
         }
 
-    def fresh(self, tasks: Iterable[Carried]) -> Sequence[TaskId]:
-        """Those that it was not told of before."""
-        return [one.task for one in tasks if one.task not in self._open and one.task not in self._over]
-
     def take(
         self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None
     ) -> None:
@@ -213,27 +210,46 @@ class Evidence:
 
         Each is counted once, however often it is told. Those of other engines and users are passed by.
         """
+        self.begin(now)
+        self.add(tasks, sides, now, kinds)
+        self.end(now)
+
+    def begin(self, now: float) -> None:
+        """A look begins: all that is open is told anew, with `add`, each user's tasks at once; then `end`."""
         if (day := self.since + floor(max(0.0, now - self.since) / DAY) * DAY) != self.day.since:
             self.day = _Window(day)
-        before, self._open = self._open, {}
+        self._before, self._open = self._open, {}
+
+    def fresh(self, tasks: Iterable[Carried]) -> Sequence[TaskId]:
+        """Those that it was not told of before, of which it asks the kind."""
+        return [one.task for one in tasks if one.task not in self._before and one.task not in self._over]
+
+    def add(self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None) -> None:
+        """Some users' tasks, as `take` has them."""
         engines = {True: sides.engine, False: sides.control}
         for task in sorted(tasks, key=lambda one: (one.queued_at, one.task)):
             side = sides.of.get(task.user)
             if side is None or task.engine != engines[side] or task.task in self._over or task.queued_at > now:
                 continue
-            if (known := before.get(task.task)) is None and task.ended_at and task.ended_at < self.ended_from:
+            known = self._before.get(task.task)
+            if known is None and task.ended_at and task.ended_at < self.ended_from:
                 continue  # it was counted long ago, and told because somebody has started it again
             cell = known.cell if known is not None else self._cell(task, (kinds or {}).get(task.task, ""))
             if task.ended_at:
                 self._count(task, cell)
+                if task.ended_at >= now - 2 * _OVERLAP:
+                    self._over[task.task] = task.ended_at
             else:
                 wait = task.begun_at - task.queued_at if task.begun_at else None
                 self._open[task.task] = _Open(task.user, cell, task.queued_at, wait)
+
+    def end(self, now: float) -> None:
+        """All was told."""
         self.upto = max(self.upto, now)
+        self._before = {}
         self._over = {task: at for task, at in self._over.items() if at >= self.ended_from - _OVERLAP}
 
     def _count(self, task: Carried, cell: _Cell) -> None:
-        self._over[task.task] = task.ended_at
         values = _of_ended(task)
         for window in (self.whole, self.day):
             if task.queued_at >= window.since:
