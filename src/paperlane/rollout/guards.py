@@ -224,7 +224,9 @@ class Evidence:
         """Those that it was not told of before, of which it asks the kind."""
         return [one.task for one in tasks if one.task not in self._before and one.task not in self._over]
 
-    def add(self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None) -> None:
+    def add(
+        self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None
+    ) -> None:
         """Some users' tasks, as `take` has them."""
         engines = {True: sides.engine, False: sides.control}
         for task in sorted(tasks, key=lambda one: (one.queued_at, one.task)):
