@@ -249,10 +249,14 @@ async def _roll_out(rollout: RollOut, threads: Threads, crew: Crew, stop: asynci
     patience = Patience()
     async for _ in every(_LOOK_FOR_ROLL_OUTS, stop):
         try:
-            has_workers = await threads(rollout.uses, WORKER_POOL)
-            if not stop.is_set():
-                crew.want(wanted=has_workers)
-            if moved := await threads(lambda: sum(rollout.settle())):
+            pages, page, moved = rollout.settle(), 0, 0
+            while page is not None:  # the flag is looked at between pages: there may be many
+                has_workers = await threads(rollout.uses, WORKER_POOL)
+                if not stop.is_set():
+                    crew.want(wanted=has_workers)
+                page = await threads(next, pages, None)
+                moved += page or 0
+            if moved:
                 log.info("users were moved by a roll-out", users=moved)
             patience.worked()
         except Unavailable as error:

@@ -1,9 +1,10 @@
 """Guards look by themselves: what is worse is taken back, held or told of, once, and nobody else's rule is touched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, select
@@ -16,10 +17,11 @@ from paperlane.ledger.schema import chores, rollouts
 from paperlane.model.tasks import BatchId, Completed, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
 from paperlane.records.accounts import Role, by_engine
 from paperlane.records.audit import entries
-from paperlane.rollout import NewRule
-from paperlane.rollout.guarded import Guard, Mode, mode_of
+from paperlane.rollout import NewRule, RollOut
+from paperlane.rollout.guarded import Alarming, Guard, Mode, alarming, mode_of
 from paperlane.rollout.guarding import Guarding
 from paperlane.rollout.guards import State
+from paperlane.rollout.rules import Rule
 from paperlane.rollout.wording import said
 
 FAULT = Fault("broken", "It broke.")
@@ -77,9 +79,23 @@ class World:
     def guard(self, rule: int) -> Guard:
         return self.desk.operating.rolled_out(None).guards[rule]
 
+    def alarming(self) -> Sequence[Alarming]:
+        return self.desk.ledger.read(lambda c: alarming(c, 0.0))
+
     def audited(self, what: str = "guardrail") -> list[str]:
         found = self.desk.ledger.read(lambda c: entries(c, None, what, "", 100))
         return [one.details.get("did", "") for one in found]
+
+
+@dataclass(slots=True)
+class Around:
+    """A roll-out, of which taking back is done by somebody who does something else before."""
+
+    rollout: RollOut
+    take_back: Callable[..., Sequence[Rule]]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rollout, name)
 
 
 @pytest.fixture
@@ -125,7 +141,7 @@ class TestGuards:
         assert world.look() == 0
         guard = world.guard(rule)
         assert guard.state is State.TOO_LITTLE
-        assert "of 10 users and" in said("inline", guard)
+        assert "users (10 are needed) and" in said("inline", guard)
         assert world.desk.rollout.in_force()
 
     def test_held_is_what_may_not_grow_until_somebody_knows(self, world: World):
@@ -139,10 +155,16 @@ class TestGuards:
         with pytest.raises(Conflict) as refused:
             world.roll_out(60)
         assert refused.value.code == "rollout_held"
-        world.roll_out(20)  # fewer may always be
+        fewer = world.roll_out(20)  # fewer may always be
+        assert (world.guard(fewer).mode, world.guard(fewer).state) == (Mode.STOP, State.HELD)
+        assert [one.rule.id for one in world.alarming()] == [fewer]
+        with pytest.raises(Conflict, match="holds inline"):
+            world.roll_out(30)
+        (known,) = world.desk.operating.acknowledge(None, fewer)
+        assert known.id == fewer
+        assert world.alarming() == []
+        assert world.desk.operating.acknowledge(None, fewer) == []
         world.desk.operating.roll_back(None)
-        (known,) = world.desk.operating.acknowledge(None, rule)
-        assert known.id == rule
         assert world.guard(rule).state is State.ACKNOWLEDGED
         world.roll_out(60)
         with pytest.raises(Conflict, match="No guardrail"):
@@ -162,6 +184,55 @@ class TestGuards:
         assert world.look() == 1
         assert world.desk.rollout.in_force() == []
         assert world.audited() == ["taken back", "told"]
+
+    @pytest.mark.parametrize("steps", [(10, 50), (50, 10), (50, 25, 50)])
+    def test_what_is_taken_back_is_all_that_the_engine_was_given_before_too(self, world: World, steps: Sequence[int]):
+        world.add(120)
+        world.desk.operating.roll_out(None, "rq", 1, force=True)
+        for percent in steps:
+            world.roll_out(percent, Mode.ACT if percent == steps[-1] else Mode.OFF)
+        world.work(fails=0.9)
+        assert world.look() == 1
+        assert [rule.engine for rule in world.desk.rollout.in_force()] == ["rq"]
+        assert world.desk.ledger.read(by_engine).get("inline", (0,))[0] == 0
+        assert len(world.alarming()) == len(steps)
+
+    @pytest.mark.parametrize("does", ["acknowledges", "tells"])
+    def test_who_says_so_while_a_guard_looks_keeps_the_rule(self, world: World, does: str):
+        world.add(60)
+        rule = world.roll_out(50, Mode.TELL)
+        world.work(fails=0.4)
+        assert world.look() == 1
+        world.roll_out(50, Mode.ACT)
+        hold = world.desk.rollout.take_back
+
+        def meanwhile(*arguments: Any) -> Sequence[Rule]:
+            if does == "acknowledges":
+                world.desk.operating.acknowledge(None, rule)
+            else:
+                world.roll_out(50, Mode.TELL)
+            return hold(*arguments)
+
+        world.guarding.rollout = cast(RollOut, Around(world.desk.rollout, meanwhile))
+        world.look()
+        assert [one.id for one in world.desk.rollout.in_force()] == [rule]
+        assert world.guard(rule).state is (State.ACKNOWLEDGED if does == "acknowledges" else State.WORSE)
+
+    def test_a_look_that_overlapped_does_not_take_back_what_was_found(self, world: World):
+        world.add(60)
+        rule = world.roll_out(50, Mode.STOP)
+        world.work(fails=0.0, rounds=2)
+        slow, kinds = World(world.desk, open_guarding(world.desk)), world.guarding.kinds
+
+        def meanwhile(connection: Connection, tasks: Sequence[TaskId]) -> Mapping[TaskId, str]:
+            slow.guarding.kinds = kinds
+            world.work(fails=0.4)
+            assert world.look() == 1
+            return kinds(connection, tasks)
+
+        slow.guarding.kinds = meanwhile
+        assert slow.look() == 0
+        assert world.guard(rule).state is State.HELD
 
     def test_a_newer_rule_is_not_undone_for_an_older_one(self, world: World):
         world.add(60)

@@ -227,8 +227,11 @@ def acknowledge(
 ) -> None:
     """Know that an engine does worse, and go on: its roll-out is guarded no more, and may grow again."""
     with desk_in(context, data, database) as desk:
-        for one in desk.operating.acknowledge(None, rule):
-            typer.echo(f"Acknowledged: {one.engine}, {one.percent:g} %; nobody guards it any more.")
+        known = desk.operating.acknowledge(None, rule)
+    for one in known:
+        typer.echo(f"Acknowledged: {one.engine}, {one.percent:g} %; nobody guards it any more.")
+    if not known:
+        typer.echo("It was acknowledged before.")
 
 
 @app.command()

@@ -16,15 +16,19 @@ def check_engine(name: str) -> None:
         raise BadRequest(f"There is no engine {name!r}.", hint=f"Choose one of {', '.join(ENGINES)}.")
 
 
-def serving(ledger: Ledger) -> Mapping[str, int]:
-    """How many live workers serve each engine; without those that `serve` ends, while it shall have none."""
-    has_pool = ledger.read(lambda connection: flags.is_on(connection, flags.WORKER_POOL))
+def serving(ledger: Ledger, *, has_pool: bool | None = None) -> Mapping[str, int]:
+    """How many live workers serve each engine; without those that `serve` ends, while it shall have none.
+
+    `has_pool`: as the flag `use_worker_pool` will be; None for what it is.
+    """
+    if has_pool is None:
+        has_pool = ledger.read(lambda connection: flags.is_on(connection, flags.WORKER_POOL))
     return Counter(one.engine for one in ledger.members() if one.live and (has_pool or not one.supervised))
 
 
-def check_served(ledger: Ledger, engines: Collection[str]) -> None:
-    """Conflict where one of these engines, that users shall be given to, has no live worker."""
-    if engines and (unserved := sorted(set(engines) - serving(ledger).keys())):
+def check_served(ledger: Ledger, engines: Collection[str], *, has_pool: bool | None = None) -> None:
+    """Conflict where one of these engines, that users shall be given to, has no live worker; as `serving`."""
+    if engines and (unserved := sorted(set(engines) - serving(ledger, has_pool=has_pool).keys())):
         raise Conflict(
             f"No worker of {' and '.join(unserved)} is running, so their tasks would wait.",
             code="engine_unserved",

@@ -188,7 +188,7 @@ class Operating:
             given.add(UNQUEUED)
         elif will_be and not is_queued:
             given |= engines_of_new(in_force, self.rollout.usual) | self.ledger.read(accounts.chosen_engines)
-        check_served(self.ledger, given)
+        check_served(self.ledger, given, has_pool=to.get(flags.WORKER_POOL))
 
     def roll_back(self, by: Account | None, rule: int | None = None) -> Rule | None:
         """Take the last roll-out back: which one that was. Conflict where there is none.

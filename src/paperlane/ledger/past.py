@@ -51,9 +51,6 @@ def page(connection: Connection, since: float, cursor: str, limit: int, rules: R
 
 def terms(connection: Connection, after: UserId, limit: int) -> Sequence[Terms]:
     """What the lanes of the next users after this one may, by their numbers."""
-    asked = select(lanes.c.user_id, lanes.c.max_running, lanes.c.own_limit, lanes.c.weight, lanes.c.engine)
+    asked = select(lanes.c.user_id, lanes.c.max_running, lanes.c.weight, lanes.c.engine)
     asked = asked.where(lanes.c.user_id > after).order_by(lanes.c.user_id).limit(limit)
-    return [
-        Terms(UserId(row.user_id), row.own_limit or row.max_running, row.weight, row.engine)
-        for row in connection.execute(asked)
-    ]
+    return [Terms(UserId(row.user_id), row.max_running, row.weight, row.engine) for row in connection.execute(asked)]

@@ -197,9 +197,9 @@ class RollOut:
             added, guard = None, None
             if rule is not None and not rule.repeats(newest):
                 guarded.check_may_grow(connection, in_force, rule.engine, rule.percent, rule.group)
-                added = replace(rule, guard=rule.guard or Mode.ACT)
                 number = rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
-                guarded.post(connection, number, added.guard or Mode.ACT, now)
+                new = Rule(number, rule.engine, rule.percent, rule.group, now, by)
+                added = replace(rule, guard=guarded.follow(connection, in_force, new, rule.guard, now))
             elif rule is not None and newest is not None and rule.guard is not None:
                 guard = rule.guard if guarded.switch(connection, newest.id, rule.guard, now) else None
             changed = Changed(added, flags.switch(connection, to or {}, now, by), guard)
@@ -220,15 +220,8 @@ class RollOut:
 
         def write(connection: Connection) -> Rule | None:
             rules.hold(connection)
-            newest = next(iter(rules.in_force(connection)), None)
-            if rule is not None and (newest is None or newest.id != rule):
-                if rules.was_undone(connection, rule):
-                    return None
-                raise Conflict(
-                    "Another roll-out is the newest one by now.",
-                    code="rollout_changed",
-                    hint="Look at the roll-outs again, and take back the newest one first.",
-                )
+            if self._newest(connection, rule) is None and rule is not None:
+                return None
             if (undone := rules.undo(connection, by, now)) is None:
                 raise Conflict(
                     "There is no roll-out to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
@@ -237,6 +230,39 @@ class RollOut:
             return undone
 
         return self.ledger.write(write)
+
+    def take_back(
+        self, rule: int, by: UserId, now: float, also: Callable[[Connection, Sequence[Rule]], None]
+    ) -> Sequence[Rule]:
+        """Take back a rule, and those before it by which its engine was given the same users: nobody of them is left.
+
+        The rules that went, none where that one was taken back before; NotFound where there never was one of this id,
+        and Conflict where a newer one holds by now.
+        """
+
+        def write(connection: Connection) -> Sequence[Rule]:
+            rules.hold(connection)
+            newest = self._newest(connection, rule)
+            undone = [] if newest is None else rules.undo_ramp(connection, newest, by, now)
+            if undone:
+                also(connection, undone)
+            return undone
+
+        return self.ledger.write(write)
+
+    @staticmethod
+    def _newest(connection: Connection, rule: int | None) -> Rule | None:
+        """The newest rule, which must be the one of this id if there is one; None where that was taken back before."""
+        newest = next(iter(rules.in_force(connection)), None)
+        if rule is not None and (newest is None or newest.id != rule):
+            if rules.was_undone(connection, rule):
+                return None
+            raise Conflict(
+                "Another roll-out is the newest one by now.",
+                code="rollout_changed",
+                hint="Look at the roll-outs again, and take back the newest one first.",
+            )
+        return newest
 
     def acknowledge(
         self, now: float, also: Callable[[Connection, Sequence[Rule]], None], rule: int | None = None

@@ -12,6 +12,7 @@ from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.ledger.schema import chores, guards, rollouts
 from paperlane.rollout.guards import Finding, Judgement, State
 from paperlane.rollout.rules import Rule
+from paperlane.rollout.rules import in_force as rules_in_force
 
 CHORE = "guardrails"
 
@@ -109,19 +110,39 @@ def _finding(told: dict[str, Any]) -> Finding:
 def acknowledge(connection: Connection, in_force: Sequence[Rule], rule: int | None, now: float) -> Sequence[Rule]:
     """Somebody knows, and the rule is guarded no more; without a number all that were found worse.
 
-    NotFound where no rule in force has this number, Conflict where none was found worse.
+    Those that it hides, which gave its engine the same users, are known too. Who acknowledged it knows already, which
+    is no fault. NotFound where no rule in force has this number, Conflict where none was found worse.
     """
     known = standing(connection, [one.id for one in in_force])
     if rule is not None and rule not in known:
         raise NotFound("There is no such roll-out in force.", hint="See: paperlane rollout.")
     meant = [one for one in in_force if known[one.id].state in FOUND_WORSE and rule in {None, one.id}]
     if not meant:
+        if rule is not None and known[rule].state is State.ACKNOWLEDGED:
+            return []
         raise Conflict(
             "No guardrail waits to be acknowledged.", code="nothing_to_acknowledge", hint="See: paperlane rollout."
         )
     for one in meant:
-        keep(connection, one.id, State.ACKNOWLEDGED, None, now)
+        ramp = (rollouts.c.engine == one.engine, rollouts.c.group_name == one.group, rollouts.c.undone_at == 0)
+        asked = select(guards.c.rule).join(rollouts, guards.c.rule == rollouts.c.id)
+        for same in connection.scalars(asked.where(*ramp, guards.c.state.in_(FOUND_WORSE))).all():
+            keep(connection, same, State.ACKNOWLEDGED, None, now)
     return meant
+
+
+def follow(connection: Connection, in_force: Sequence[Rule], new: Rule, mode: Mode | None, now: float) -> Mode:
+    """The guard of a new rule, of which the old ones are in force still: its mode, where none was asked for.
+
+    What a guard holds is held on: to set the same engine's part anew is no acknowledgement.
+    """
+    same = [one.id for one in in_force if (one.engine, one.group) == (new.engine, new.group)]
+    held = next((one for one in standing(connection, same).values() if one.state is State.HELD), None)
+    mode = mode or (Mode.ACT if held is None else held.mode)
+    post(connection, new.id, mode, now)
+    if held is not None and mode is not Mode.OFF:
+        keep(connection, new.id, State.HELD, held.judgement, now)
+    return mode
 
 
 def check_may_grow(connection: Connection, in_force: Sequence[Rule], engine: str, percent: float, group: str) -> None:
@@ -153,7 +174,7 @@ class Alarming:
 
 def alarming(connection: Connection, since: float) -> Sequence[Alarming]:
     """Rules in force that were found worse, and those that a guard took back after a time; the newest first."""
-    lasts = (rollouts.c.undone_at == 0) & guards.c.state.in_(FOUND_WORSE)
+    lasts = rollouts.c.id.in_([rule.id for rule in rules_in_force(connection)]) & guards.c.state.in_(FOUND_WORSE)
     fresh = (guards.c.state == State.TAKEN_BACK) & (guards.c.changed_at > since)
     asked = select(rollouts, guards).join(guards, guards.c.rule == rollouts.c.id).where(or_(lasts, fresh))
     return [

@@ -64,6 +64,14 @@ def sides(rule: Rule, everybody: Iterable[Whose], in_force: Sequence[Rule], usua
     return Sides(rule.engine, control, of)
 
 
+_DONE = (State.OFF, State.ACKNOWLEDGED, State.TAKEN_BACK)
+"""States in which nothing is left to a guard."""
+
+
+class _Spared(Exception):
+    """Somebody has told the guard to let it be."""
+
+
 @dataclass(slots=True)
 class _Watched:
     """What is known of a rule, to go on from."""
@@ -102,7 +110,7 @@ class Guarding:
             guard = guards[rule.id]
             if guard.state in FOUND_WORSE:
                 found += self._do(rule, guard, guard.judgement, now)
-            elif guard.state not in {State.OFF, State.ACKNOWLEDGED, State.TAKEN_BACK}:
+            elif guard.state not in _DONE:
                 judgement = self._judge(rule, in_force, now)
                 if judgement.state is State.WORSE:
                     found += self._do(rule, guard, judgement, now)
@@ -121,11 +129,15 @@ class Guarding:
         now: float,
         details: Mapping[str, object] | None = None,
     ) -> None:
-        """Note what was found, and in the audit trail what was done; not where somebody switched it off meanwhile."""
+        """Note what was found, and in the audit trail what was done.
+
+        Not where somebody switched the guard off meanwhile, nor over what another look, which overlapped, found worse.
+        """
 
         def write(connection: Connection) -> bool:
             rules.hold(connection)
-            if guarded.standing(connection, [rule.id])[rule.id].state in {State.OFF, State.ACKNOWLEDGED}:
+            known = guarded.standing(connection, [rule.id])[rule.id].state
+            if known in _DONE or (known in FOUND_WORSE and state not in FOUND_WORSE):
                 return False
             guarded.keep(connection, rule.id, state, judgement, now)
             if details is not None:
@@ -151,16 +163,21 @@ class Guarding:
     def _take_back(self, rule: Rule, judgement: Judgement | None, now: float) -> bool:
         details = _details(rule, judgement, "taken back")
 
-        def also(connection: Connection, _undone: Rule) -> None:
-            guarded.keep(connection, rule.id, State.TAKEN_BACK, judgement, now)
-            self.note(connection, now, "guardrail", details)
+        def also(connection: Connection, undone: Sequence[Rule]) -> None:
+            known = guarded.standing(connection, [rule.id])[rule.id]
+            if known.mode is not Mode.ACT or known.state in _DONE:
+                raise _Spared  # by somebody, since this look began
+            for one in undone:
+                guarded.keep(connection, one.id, State.TAKEN_BACK, judgement, now)
+            self.note(connection, now, "guardrail", {**details, "rules": [one.id for one in undone]})
 
         try:
-            undone = self.rollout.undo(UserId(0), now, also, rule.id)
+            if self.rollout.take_back(rule.id, UserId(0), now, also):
+                log.warning("a guardrail took a roll-out back", **details)
         except Conflict:  # a newer rule holds: somebody is at work there, who must not be undone by mistake
             return False
-        if undone is not None:
-            log.warning("a guardrail took a roll-out back", **details)
+        except _Spared:
+            log.info("a guardrail leaves a roll-out to whom it concerns", rule=rule.id)
         return True
 
     def _judge(self, rule: Rule, in_force: Sequence[Rule], now: float) -> Judgement:

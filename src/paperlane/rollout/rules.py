@@ -63,6 +63,16 @@ def undo(connection: Connection, by: UserId, now: float) -> Rule | None:
     return _rule(row)
 
 
+def undo_ramp(connection: Connection, of: Rule, by: UserId, now: float) -> Sequence[Rule]:
+    """A rule counts no more, and none of those before it that gave its engine the same users; the newest first."""
+    ramp = (rollouts.c.engine == of.engine, rollouts.c.group_name == of.group, rollouts.c.id <= of.id)
+    asked = select(rollouts).where(*ramp, rollouts.c.undone_at == 0).order_by(rollouts.c.id.desc())
+    undone = [_rule(row) for row in connection.execute(asked)]
+    changed = {"undone_at": now, "undone_by": by, "settled": 0}
+    connection.execute(update(rollouts).where(rollouts.c.id.in_([rule.id for rule in undone])).values(changed))
+    return undone
+
+
 def was_undone(connection: Connection, rule: int) -> bool:
     """Was the rule of this id taken back? NotFound where there never was one."""
     undone_at = connection.scalar(select(rollouts.c.undone_at).where(rollouts.c.id == rule))

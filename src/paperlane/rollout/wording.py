@@ -76,7 +76,8 @@ def _little(engine: str, of: Judgement | None) -> str:
         return "nothing"
     sides = zip((engine, of.control), reversed(of.users), reversed(of.tasks), strict=True)
     told = [
-        f"{users} of {LEAST_USERS} users and {tasks} of {LEAST_TASKS} tasks on {name}" for name, users, tasks in sides
+        f"{users} users ({LEAST_USERS} are needed) and {tasks} tasks ({LEAST_TASKS}) on {name}"
+        for name, users, tasks in sides
     ]
     enough = all(had >= LEAST_USERS for had in of.users) and all(had >= LEAST_TASKS for had in of.tasks)
     return ", ".join(told) + (", and few users have most of them" if enough else "")
