@@ -223,6 +223,8 @@ class TestWhatIsComparable:
         before_and_after = [task(f"t{n:04}", n % 60, "ab"[n >= 300], PERIOD * 0.9 * n / 600, 5, 10) for n in range(600)]
         assert "other_times" in codes(beside(before_and_after))
         assert "other_times" not in codes(beside(World(users=200).made(1)))
+        soon = [task(f"t{n:04}", n % 60, "ab"[n >= 300], PERIOD * 0.009 * n / 600, 5, 10) for n in range(600)]
+        assert "other_times" in codes(beside(soon)), "also where they came in a small part of the period"
 
     def test_what_was_left_out_of_the_sample_is_told(self):
         found = beside(World().made(1), sampled=Sampled(500, 24, 2, whole=False), chosen=7)

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 from tests.simulation.test_law import ROOMY, load
 from tests.simulation.whole import WholeLedger
 
 from paperlane.errors import BadRequest
 from paperlane.ledger import Ledger
+from paperlane.ledger.schema import tasks
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 from paperlane.simulation.beside import Column, simulated
 from paperlane.simulation.history import History
@@ -73,6 +75,18 @@ def test_tasks_that_have_not_ended_are_guessed_and_cancelled_ones_left_out():
         known = {task.used for task in ledger.past(0.0) if task.used}
         *_, last = history.load()
         assert {work.seconds for work in last.works} <= known
+
+
+def test_of_a_task_that_was_started_again_the_second_run_is_not_taken_for_the_first():
+    with lived() as ledger:
+        before = History(ledger, since=0.0)
+        ended = next(task.id for task in ledger.past(0.0) if task.used)
+        ledger.write(
+            lambda c: c.execute(update(tasks).where(tasks.c.id == ended).values(run=2, started_at=9e8)) and None
+        )
+        history = History(ledger, since=0.0)
+        assert (history.tasks, history.guessed) == (before.tasks, before.guessed + 1)
+        assert max(history.measured.waits) <= max(before.measured.waits)
 
 
 def test_a_task_that_was_to_run_later_comes_later():

@@ -1,6 +1,10 @@
 """`GET /comparisons`: two engines beside each other, for who looks at everybody's tasks."""
 
+import asyncio
+from threading import Event
+
 import pytest
+from httpx2 import Response
 from tests.web.conftest import House
 
 from paperlane.desk.comparing import Comparing
@@ -75,3 +79,39 @@ async def test_the_same_question_within_a_minute_is_not_worked_out_again(house: 
     await house["adam"].get("/comparisons", params=BOTH)
     assert len(asked) == 3
     assert (await house["ann"].get("/comparisons", params=BOTH)).status_code == 403
+
+
+async def test_many_who_ask_at_once_are_refused_and_who_goes_away_asks_for_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[object] = []
+    may_end, has_begun = Event(), Event()
+
+    def slow(house: object, account: object, of: comparisons.Asked) -> Comparison:
+        asked.append(of.since)
+        has_begun.set()
+        assert may_end.wait(30)
+        return compared(house, account, of)  # type: ignore[arg-type]
+
+    compared = comparisons._compared
+    monkeypatch.setattr(comparisons, "_compared", slow)
+    monkeypatch.setattr(comparisons, "_MOST_WAITING", 2)
+
+    def ask(since: str) -> asyncio.Task[Response]:
+        return asyncio.create_task(house["adam"].get("/comparisons", params={**BOTH, "since": since}))
+
+    first = ask("1d")
+    await asyncio.to_thread(has_begun.wait, 30)
+    waits = [ask("2d"), ask("3d")]
+    while (answer := await ask("4d")).status_code != 429:
+        pass
+    assert answer.json()["code"] == "system_busy"
+    assert "Retry-After" in answer.headers
+    may_end.set()
+    assert [(await one).status_code for one in (first, *waits)] == [200, 200, 200]
+    assert asked == ["1d", "2d", "3d"]
+
+
+async def test_a_period_may_begin_before_there_was_anything(house: House):
+    answer = await house["adam"].get("/comparisons", params={**BOTH, "since": "999999999w"})
+    assert (answer.status_code, answer.json()["since"]) == (200, None)

@@ -66,7 +66,7 @@ class Comparing:
         if a == b:
             raise BadRequest(f"{a} cannot be compared with itself.", hint="Name two engines.")
         now = self.clock.now()
-        begins, ends = moment_or_ago(since, now), min(now, moment_or_ago(until, now) if until else now)
+        begins, ends = max(0.0, moment_or_ago(since, now)), min(now, moment_or_ago(until, now) if until else now)
         if begins >= ends:
             raise BadRequest("The period ends before it begins.", hint="Let it begin earlier: --since 7d.")
         group = clean(group)

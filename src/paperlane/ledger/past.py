@@ -16,6 +16,7 @@ _COLUMNS = tuple(
     tasks.c[name]
     for name in (
         "id", "user_id", "engine", "state", "priority", "created_at", "sort_key", "cost", "started_at", "finished_at",
+        "run",
     )
 )  # fmt: skip
 
@@ -24,7 +25,7 @@ def page(connection: Connection, since: float, cursor: str, limit: int, rules: R
     """Tasks submitted since a time, by their ids, after the one at the cursor."""
     asked = select(*_COLUMNS).where(tasks.c.id > cursor, tasks.c.created_at >= since).order_by(tasks.c.id).limit(limit)
     rows = connection.execute(asked).all()
-    ended = [row.id for row in rows if row.state in {"completed", "failed"}]
+    ended = [row.id for row in rows if row.state in {"completed", "failed"} and row.run == 1]
     used: dict[str, float] = defaultdict(float)
     if ended:
         parts = select(attempts.c.task_id, attempts.c.started_at, attempts.c.ended_at)
@@ -41,7 +42,7 @@ def page(connection: Connection, since: float, cursor: str, limit: int, rules: R
             row.cost,
             row.created_at,
             row.sort_key + row.priority * rules.ageing,  # which it was made of, whatever became of the task
-            row.started_at,
+            row.started_at if row.run == 1 else 0.0,
             row.finished_at,
             used[row.id],
         )

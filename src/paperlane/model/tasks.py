@@ -558,7 +558,8 @@ class Past:
     """A task as it went: when it came, could first start, and did; times in seconds since 1970, 0 for never.
 
     `cost` are the slot-seconds that were expected of it, `used` those of its attempts that ended it or a part of it;
-    0 while it has not ended.
+    0 while it has not ended. Of one that somebody started again after its end, `started` and `used` are 0 too: they
+    would be of another run than the one that came at that time.
     """
 
     id: TaskId

@@ -51,7 +51,7 @@ _SAME_SHARE = 0.01
 _SAME_INDEX = 0.05
 _SHORTEST_CLASS = 0.25  # seconds; what is estimated at less is of one class
 _NOTHING = 1e-9  # of a task: what sums leave of what was taken away
-_BLOCKS = 24  # of the period, to see whether both engines ran at the same time
+_BLOCKS = 24  # of the time in which tasks came, to see whether both engines ran at the same time
 _APART = 0.2  # share of a side's tasks in blocks where the other has none, from which it is told
 _UNLIKE = 0.05  # share by which cancelled tasks may differ
 
@@ -285,7 +285,7 @@ def compare(
     slow = next((one.figures["p95"] for one in measures if one.name == "completion"), Figure())
     cautions = [*cautions, *_of_one(told[a], slow.a), *_of_one(told[b], slow.b)]
     if told[a].tasks and told[b].tasks:
-        apart = max(_apart(sides[x], sides[y], since, until) for x, y in ((a, b), (b, a)))
+        apart = max(_apart(sides[x], sides[y]) for x, y in ((a, b), (b, a)))
         cautions += _of_both(told[a], told[b], apart, len(both), chosen)
     cautions += _of_sample(found)
     return Comparison(
@@ -747,11 +747,13 @@ def _of_sample(sampled: Sampled) -> Iterator[Caution]:
         yield Caution("cut", f"Of {told} only the latest are compared.")
 
 
-def _apart(mine: Sequence[Carried], others: Sequence[Carried], since: float, until: float) -> float:
-    """Which share of these came in parts of the period in which there were none of the others."""
+def _apart(mine: Sequence[Carried], others: Sequence[Carried]) -> float:
+    """Which share of these came in parts of the time, in which any came, when there were none of the others."""
+    times = [task.queued_at for tasks in (mine, others) for task in tasks]
+    since, until = min(times), max(times)
 
     def block(task: Carried) -> int:
-        return floor((task.queued_at - since) / max(until - since, 1e-9) * _BLOCKS)
+        return min(_BLOCKS - 1, floor((task.queued_at - since) / max(until - since, 1e-9) * _BLOCKS))
 
     there = {block(task) for task in others}
     return sum(block(task) not in there for task in mine) / len(mine)

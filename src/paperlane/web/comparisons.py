@@ -7,18 +7,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from paperlane.errors import TooMany
 from paperlane.records.accounts import Account
 from paperlane.rollout.comparison import Comparison
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import House, Looker, Parts
 
-router = APIRouter(prefix="/comparisons", tags=["operating"], responses=problems.may(401, 403, 408, 413, 422))
+router = APIRouter(prefix="/comparisons", tags=["operating"], responses=problems.may(401, 403, 408, 413, 422, 429))
 
 _MOST_TASKS = 20_000  # a request is not to wait long; the command line compares more
 _MOST_SECONDS = 10.0
 _RESAMPLES = 500
 _EACH = 60.0  # seconds for which the same question has the same answer
 _REMEMBERED = 16
+_MOST_WAITING = 4
 
 _Engine = Annotated[str, Query(max_length=40)]
 _Time = Annotated[str, Query(max_length=40, description="ISO 8601, or how long ago: 90m, 12h, 7d, 2w.")]
@@ -41,15 +43,26 @@ class Answered:
 
     _found: dict[Asked, tuple[float, Comparison]] = field(default_factory=dict)
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: int = 0
 
     async def __call__(self, house: House, account: Account, asked: Asked) -> Comparison:
-        """The comparison, as of a minute ago at most. Refusals are those of `desk.comparing.compare`."""
+        """The comparison, as of a minute ago at most.
+
+        Refusals are those of `desk.comparing.compare`, and TooMany where others wait already.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise TooMany("Other comparisons are waited for.", hint="Ask again in a minute.", code="system_busy")
+        self._waiting += 1
+        try:
+            await self._busy.acquire()  # who goes away until then asks for nothing
+        finally:
+            self._waiting -= 1
         working = asyncio.create_task(self._work(house, account, asked))
         working.add_done_callback(_heard)
         return await asyncio.shield(working)  # its thread would go on without who goes away, and beside the next one
 
     async def _work(self, house: House, account: Account, asked: Asked) -> Comparison:
-        async with self._busy:
+        try:
             last = self._found.get(asked)
             if last is not None and time.monotonic() - last[0] < _EACH:
                 return last[1]
@@ -58,6 +71,8 @@ class Answered:
             while len(self._found) > _REMEMBERED:
                 del self._found[min(self._found, key=lambda one: self._found[one][0])]
             return found
+        finally:
+            self._busy.release()
 
 
 def _heard(working: asyncio.Task[Comparison]) -> None:
