@@ -258,7 +258,9 @@ def rabbitmq(*, tls: bool = False) -> Server:
             "ssl_options.certfile": folder / CERTIFICATE,
             "ssl_options.keyfile": folder / "tls/key.pem",
         }
-        (folder / "tls/rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
+        configuration = folder / "tls/rabbitmq.conf"
+        configuration.write_text("".join(f"{name} = {value}\n" for name, value in given.items()))
+        configuration.chmod(0o644)  # a test may have called a command, which sets what others may read
         secure_url = f"amqps://guest:guest@localhost:{secure}//"
     environment = {
         "HOME": str(folder),

@@ -192,7 +192,7 @@ def test_an_engine_that_carries_somebody_is_reason_enough(examine: Examine, data
     with closing(open_ledger(settings)) as ledger:
         desk = open_desk(settings, ledger)
         ann = desk.accounts.add_user(None, "ann", Role.USER, "", None, None)
-        desk.accounts.change_user(None, ann, engine="rq")
+        desk.accounts.change_user(None, ann, engine="rq", force=True)
         desk.operating.roll_out(None, "arq", 0, force=True)
         desk.operating.roll_out(None, "celery", 5, force=True)
     found = examine(redis_url=GONE)

@@ -17,6 +17,12 @@ from paperlane.settings import Settings
 SMALL = ("--users", "5", "--tasks", "60", "--median", "5")
 
 
+@pytest.fixture(autouse=True)
+def _others_may_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in this process here; what they let nobody else read would be so for all tests after them."""
+    monkeypatch.setattr("os.umask", lambda _mask: 0)
+
+
 def simulate(*arguments: object) -> str:
     done = CliRunner().invoke(app, ["simulate", *map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output

@@ -26,7 +26,7 @@ from paperlane.monitor.looking import Looking
 from paperlane.monitor.watching import Watch, watch
 from paperlane.records import incidents, samples, schema
 from paperlane.records.incidents import Incident, Silence, Telling
-from paperlane.rollout import RollOut
+from paperlane.rollout import NewRule, RollOut
 from paperlane.settings import Settings
 
 NEW_ID = SortableIds(SystemClock())
@@ -151,8 +151,8 @@ class TestOnOneDatabase:
 
     def test_a_look_knows_where_new_users_go_and_who_could_run_what_waits(self, ledger: SqlLedger):
         rollout = RollOut(ledger, lambda *_: [], "database")
-        rollout.set("rq", 100, "readers", UserId(0), 0.0, lambda _: None)
-        rollout.set("arq", 5, "", UserId(0), 0.0, lambda _: None)
+        for rule in (NewRule("rq", 100, "readers"), NewRule("arq", 5)):
+            rollout.change(UserId(0), 0.0, lambda *_: None, rule)
         channels = {"odd": Channel(shard=1, shards=2), "later": Channel(frozenset({Stage.MODEL})), "full": EVERYTHING}
         for name, channel in channels.items():
             ledger.register(WorkerId(name), "database", "crane", 1, 1, channel=channel)

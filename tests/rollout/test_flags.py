@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from paperlane.records.accounts import terms
 from paperlane.records.schema import audit
 from paperlane.rollout import engines_to_come, flags
 from paperlane.rollout.flags import DATABASE_QUEUE, FLAGS, USER_SEMAPHORE, WORKER_POOL
+from paperlane.rollout.guarded import Mode
 from paperlane.settings import Settings
 
 
@@ -76,7 +78,7 @@ class TestSwitching:
         assert desk.rollout.in_force() == []
         assert desk.rollout.uses(WORKER_POOL)
         changed = desk.operating.change(None, rule, {WORKER_POOL: False, USER_SEMAPHORE: True}, force=True)
-        assert (changed.rule, changed.flags) == (rule, {WORKER_POOL: False})
+        assert (changed.rule, changed.flags) == (replace(rule, guard=Mode.ACT), {WORKER_POOL: False})
         assert not desk.rollout.uses(WORKER_POOL)
 
     def test_a_flag_that_is_switched_twice_is_switched_once_and_written_down_once(self, desk: Desk):

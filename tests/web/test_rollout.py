@@ -100,7 +100,7 @@ async def test_a_guard_is_set_with_its_rule_changed_and_acknowledged(house: Hous
     answer = await put(house, acknowledge=1)
     assert answer["rules"][0]["guard"]["state"] == "acknowledged"
     assert (await put(house, engine="inline", percent=60))["rules"][0]["percent"] == 60
-    for number, code in ((1, "nothing_to_acknowledge"), (9, "not_found")):
+    for number, code in ((2, "nothing_to_acknowledge"), (1, "not_found"), (9, "not_found")):
         refused = await house["adam"].put("/rollout", json={"acknowledge": number})
         assert refused.json()["code"] == code
 
