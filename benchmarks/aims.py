@@ -80,6 +80,7 @@ def _through(name: str) -> str:
 _KEPT = {"arq": 0.7, "celery": 0.7, "rq": 0.95}  # of what the program reaches by itself
 _LOADED = (  # requirements of every load that is held: the bound, and what is aimed at
     ("creating a batch of 50", "<", 0.5, 0.1),
+    ("creating one in a rush", "<", 1.0, 0.5),
     ("API", "<", 1.0, 0.15),
     ("page response", "<", 2.0, 0.3),
     ("progress delay", "<", 5.0, 0.5),

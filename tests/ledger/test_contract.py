@@ -642,7 +642,7 @@ class TestTurns:
         assert bench.ledger.runnable("database")
         assert len(claim(bench, worker)) == 1
 
-    def test_a_queue_that_was_seen_is_renewed_in_all_that_does_not_stand_in_lanes(self, bench: Bench):
+    def test_a_queue_that_was_seen_is_renewed_in_all_that_is_not_counted(self, bench: Bench):
         bench.submit(1, 3)
         seen = bench.ledger.queue()
         assert bench.ledger.renewed(seen) == seen
@@ -652,11 +652,20 @@ class TestTurns:
         bench.ledger.limit(70)
         bench.ledger.pause("database", paused=True)
         now = bench.ledger.renewed(seen)
-        assert (now.queued, now.busy, now.lanes, now.oldest) == (3, 1, seen.lanes, seen.oldest)
+        assert (now.queued, now.busy, now.oldest) == (3, 1, seen.oldest)
+        assert now.lanes == [replace(seen.lanes[0], startable=0)]
         assert (now.limit, now.default_limit) == (70, seen.default_limit)
         first, other = now.engines
         assert (first.name, first.queued, first.paused, first.startable) == ("database", 3, True, 0)
         assert (first.workers, first.slots, other.name, other.workers) == (1, 4, "other", 1)
+        bench.ledger.pause("database", paused=False)
+        bench.ledger.lane(UserId(1), weight=3.0, max_running=2, engine="other", paused=True)
+        (lane,) = bench.ledger.renewed(seen).lanes
+        assert (lane.weight, lane.max_running, lane.engine, lane.paused) == (3.0, 2, "other", True)
+        assert (lane.ready, lane.startable) == (3, 0)
+        bench.ledger.lane(UserId(1), paused=False)
+        (lane,) = bench.ledger.renewed(seen).lanes
+        assert (lane.paused, lane.startable) == (False, 3)
 
     def test_service_is_told_of_who_had_any_of_late_and_of_who_was_asked_for(self, bench: Bench):
         for user, weight in ((1, 2.0), (2, 3.0), (3, 4.0), (4, 5.0)):

@@ -340,7 +340,8 @@ class Ledger(Protocol):
     def renewed(self, queue: Queue) -> Queue:
         """Everybody's queue as it was seen, with what costs little as it is now, however many lanes there are.
 
-        That is the limit, which engines are paused, who serves them, and what no worker can read.
+        That is the limit, which engines are paused, who serves them, what no worker can read, and what the lanes that
+        are told one by one were given: their engine, weight, limit, and whether they are paused.
         """
         ...
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -309,16 +309,38 @@ def queue(
 
 
 def renewed(connection: Connection, seen: Queue, rules: Rules, too_new: Sequence[Unreadable]) -> Queue:
-    """The queue as it was seen, with what does not stand in lanes as it is now."""
+    """The queue as it was seen, with what was not counted, but set, as it is now."""
     max_running, repairs = connection.execute(_SYSTEM).one()
     depths = {one.name: _Depth(one.queued, one.running, startable=one.startable) for one in seen.engines}
+    paused = _paused(connection)
+    asked = select(*_SET).where(lanes.c.user_id.in_([lane.user for lane in seen.lanes]))
+    terms = {row["user_id"]: _terms(row) for row in connection.execute(asked).mappings()}
     return replace(
         seen,
         limit=max_running or rules.system_limit,
-        engines=_engines(connection, depths, _paused(connection)),
+        lanes=[_with_startable(replace(lane, **terms.get(lane.user, {})), paused) for lane in seen.lanes],
+        engines=_engines(connection, depths, paused),
         repairs=repairs,
         unreadable=too_new,
     )
+
+
+_SET = tuple(lanes.c[name] for name in ("user_id", "engine", "weight", "max_running", "own_limit", "paused"))
+
+
+def _terms(row: RowMapping) -> Mapping[str, Any]:
+    """What a lane was given: its engine, and what it may."""
+    return {
+        "engine": row["engine"],
+        "weight": row["weight"],
+        "max_running": row["own_limit"] or row["max_running"],
+        "paused": bool(row["paused"]),
+    }
+
+
+def _with_startable(lane: Lane, stopped: Collection[str]) -> Lane:
+    """A lane of which it is told what could begin; on engines that are `stopped` nothing does."""
+    return replace(lane, startable=0 if lane.paused or lane.engine in stopped else lane.ready + lane.leased)
 
 
 _SYSTEM = select(system.c.max_running, system.c.repairs)
@@ -374,21 +396,18 @@ def _lanes(
     # their order keeps SQLite from making one question of the two, and looking at the first task of every lane
     asked = select(shown, _of_first(_since(), shown).label("since")).order_by(shown.c.user_id)
     return [
-        Lane(
-            user=UserId(row["user_id"]),
-            engine=row["engine"],
-            weight=row["weight"],
-            max_running=row["own_limit"] or row["max_running"],
-            running=max(0, row["running"] - leased.get(row["user_id"], 0)),
-            ready=row["ready"],
-            waiting=row["waiting"],
-            leased=min(row["running"], leased.get(row["user_id"], 0)),
-            vtime=row["vtime"],
-            paused=bool(row["paused"]),
-            oldest=_waited(now, row["since"]),
-            startable=0
-            if row["paused"] or row["engine"] in stopped
-            else row["ready"] + min(row["running"], leased.get(row["user_id"], 0)),
+        _with_startable(
+            Lane(
+                user=UserId(row["user_id"]),
+                running=max(0, row["running"] - leased.get(row["user_id"], 0)),
+                ready=row["ready"],
+                waiting=row["waiting"],
+                leased=min(row["running"], leased.get(row["user_id"], 0)),
+                vtime=row["vtime"],
+                oldest=_waited(now, row["since"]),
+                **_terms(row),
+            ),
+            stopped,
         )
         for row in connection.execute(asked, {"ageing": rules.ageing}).mappings()
     ]
