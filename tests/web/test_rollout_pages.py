@@ -10,10 +10,12 @@ from tests.web.conftest import House
 from tests.web.test_operating import page
 from tests.web.test_rollout import put, serve
 
+from paperlane.catalog import WORDS
 from paperlane.errors import TooMany
 from paperlane.records.accounts import Role
 from paperlane.rollout import guarded
 from paperlane.rollout.flags import FLAGS
+from paperlane.rollout.guarded import Mode
 from paperlane.rollout.guards import State
 from paperlane.web.comparisons import Asked
 
@@ -200,3 +202,13 @@ async def test_a_comparison_is_given_as_markdown_and_as_a_page_in_both_languages
     assert chinese["cautions"][0]["words"] == "这段时间内 database 没有任务。"
     assert (await house["vera"].get("/comparisons", params={**BOTH, "format": "pdf"})).status_code == 422
     assert (await house["ann"].get("/comparisons", params={**BOTH, "format": "md"})).status_code == 403
+
+
+def test_all_that_the_script_says_of_a_change_is_in_the_catalogue():
+    keys = [f"rule guard {mode.value}" for mode in Mode] + [f"guard {mode.value}" for mode in Mode]
+    keys += [f"guard state {state.value}" for state in State]
+    for to in ("on", "off"):
+        keys += [f"flag will {to}", f"flag done {to}", *(f"flag {to} {flag}" for flag in FLAGS)]
+    assert [key for key in keys if key not in WORDS] == []
+    for key, (english, chinese) in WORDS.items():
+        assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese)), key
