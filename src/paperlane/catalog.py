@@ -525,6 +525,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "多久以前，如 90m、12h、7d、2w；或时刻，如 2027-01-31T08:00Z。",
     ),
     "compare": ("Compare", "比较"),
+    "compare with": ("Compare with {engine}", "与 {engine} 比较"),
     "comparing": ("Comparing… it may take ten seconds.", "正在比较…可能需要十秒。"),
     "comparison busy": (
         "Other comparisons are waited for, and one is made at a time. Ask again in a minute.",

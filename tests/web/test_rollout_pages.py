@@ -44,6 +44,7 @@ async def test_what_was_rolled_out_is_shown_with_its_guard_and_who_did_it(house:
         ("2", "inline", "", "50"),
         ("1", "inline", "readers", "12.5"),
     ]
+    assert 'href="/admin/comparisons?a=database&amp;b=inline&amp;group=readers">Compare with database' in text
     for words in ("Of inline&#39;s tasks 20.0% failed, of database&#39;s 1.0%", "It will be looked at within a minute",
                   "found worse, grows no more", "(takes it back by itself)", "(lets it grow no more)", ">adam<"):  # fmt: skip
         assert words in text, words
