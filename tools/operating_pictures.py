@@ -1,6 +1,7 @@
 """Takes the pictures of the operators' pages from a service under load: `.venv/bin/python tools/operating_pictures.py`.
 
-It runs for 15 minutes first, or as many as are given, for plots show what was sampled.
+It runs for 15 minutes first, or as many as are given, for plots show what was sampled; with 0 only the pictures of
+roll-outs and comparisons are taken, which need two minutes.
 """
 
 import os
@@ -10,36 +11,40 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import APIRequestContext, FilePayload, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs/images"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
 TEXT = "The gateway shall answer each request within 200 ms and log it.\n\n"
 WEIGHTS = {"ann": 1.0, "bob": 1.0, "cleo": 2.0}
 ROUND = 20.0  # seconds
+CROWD = 48
 
 
 def main(minutes: float) -> None:
-    """Start the service, let three users upload, and look at it."""
+    """Start services, let people upload, and look at it."""
+    if minutes:
+        with served(PAPERLANE_SYSTEM_LIMIT="3", PAPERLANE_ALERT_USER_BACKLOG="8") as (page, home):
+            tokens = load(page.request, home, minutes)
+            look(page, home, tokens)
+    with served() as (page, home):
+        crowd(page.request, home)
+        look_at_engines(page, home)
+
+
+@contextmanager
+def served(**settings: str) -> Iterator[tuple[Page, str]]:
+    """A page of an admin of a new service, and where that is."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as data:
-        command = [
-            sys.executable,
-            "-m",
-            "paperlane",
-            "serve",
-            "--port",
-            "0",
-            "--workers",
-            "1",
-            "--data",
-            f"{data}/data",
-        ]
-        environment = os.environ | {"PAPERLANE_SYSTEM_LIMIT": "3", "PAPERLANE_ALERT_USER_BACKLOG": "8"}
+        command = [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--workers", "1", "--data", f"{data}/data"]
         with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as service,
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | settings) as service,
             sync_playwright() as playwright,
         ):
             assert service.stdout is not None
@@ -47,19 +52,14 @@ def main(minutes: float) -> None:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
             page = browser.new_page(viewport={"width": 1100, "height": 800}, locale="en-GB")
             page.goto(link)
-            home = page.url.rstrip("/")
-            tokens = load(page.request, home, minutes)
-            look(page, home, tokens)
+            yield page, page.url.rstrip("/")
             browser.close()
             service.terminate()
 
 
 def load(request: APIRequestContext, home: str, minutes: float) -> dict[str, str]:
     """Three users upload again and again, and now and then what is no PDF; the answer is their tokens."""
-    tokens: dict[str, str] = {}
-    for name, weight in WEIGHTS.items():
-        made = request.post(f"{home}/api/v1/users", data={"name": name, "weight": weight}, headers={"Origin": home})
-        tokens[name] = made.json()["token"]
+    tokens = {name: add(request, home, name, weight=weight) for name, weight in WEIGHTS.items()}
     end = time.monotonic() + 60 * minutes
     turn = 0
     while time.monotonic() < end:
@@ -71,6 +71,12 @@ def load(request: APIRequestContext, home: str, minutes: float) -> dict[str, str
         turn += 1
         time.sleep(ROUND)
     return tokens
+
+
+def add(request: APIRequestContext, home: str, name: str, **more: object) -> str:
+    """A new user's token."""
+    made = request.post(f"{home}/api/v1/users", data={"name": name, **more}, headers={"Origin": home})
+    return str(made.json()["token"])
 
 
 def upload(request: APIRequestContext, home: str, token: str, name: str, content: bytes) -> None:
@@ -85,18 +91,42 @@ def look(page: Page, home: str, tokens: dict[str, str]) -> None:
     for n in range(12):
         for token in tokens.values():
             upload(page.request, home, token, f"last-{n}.md", (TEXT * 2_000).encode())
-    images = ROOT / "docs/images"
     page.goto(f"{home}/admin")
     page.locator(".plots canvas").first.wait_for()
-    page.screenshot(path=images / "operating.png", full_page=True)
+    page.screenshot(path=IMAGES / "operating.png", full_page=True)
     page.goto(f"{home}/admin/queue")
     page.set_viewport_size({"width": 1100, "height": 535})
-    page.screenshot(path=images / "fair.png")
+    page.screenshot(path=IMAGES / "fair.png")
     page.goto(f"{home}/admin/tasks?status=completed")
     page.locator("tbody th a").first.click()
     page.locator(".timeline").wait_for()
     page.set_viewport_size({"width": 1100, "height": 420})
-    page.screenshot(path=images / "attempts.png")
+    page.screenshot(path=IMAGES / "attempts.png")
+
+
+def crowd(request: APIRequestContext, home: str) -> None:
+    """Many users upload some small documents each, half of them on another engine, until all are done."""
+    tokens = [add(request, home, f"user{n}", group="readers" if n < CROWD // 6 else "") for n in range(CROWD)]
+    for change in ({"engine": "inline", "percent": 100, "group": "readers"}, {"engine": "inline", "percent": 50}):
+        request.put(f"{home}/api/v1/rollout", data=change, headers={"Origin": home})
+    for n in range(4):
+        for token in tokens:
+            upload(request, home, token, f"{n}.md", (TEXT * 20).encode())
+    while (queue := request.get(f"{home}/api/v1/queue").json())["queued"] or queue["running"]:
+        time.sleep(1)
+
+
+def look_at_engines(page: Page, home: str) -> None:
+    """The pictures of how the crowd was moved, and of what became of that."""
+    guarded = "tr:has-text('not found worse'), tr:has-text('found worse')"
+    page.goto(f"{home}/admin/rollout")
+    page.locator(guarded).first.wait_for(timeout=150_000)  # a guard looks once a minute
+    page.locator("#rule [name=engine]").select_option("inline")
+    page.set_viewport_size({"width": 1100, "height": 1_010})
+    page.screenshot(path=IMAGES / "rollout.png")
+    page.goto(f"{home}/admin/comparisons?a=database&b=inline")
+    page.locator("#comparison .plot").wait_for()
+    page.screenshot(path=IMAGES / "comparison.png")
 
 
 main(float(sys.argv[1]) if len(sys.argv) > 1 else 15.0)

@@ -396,6 +396,144 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "memory": ("Memory", "内存"),
     "last seen": ("Last seen", "最近心跳"),
     "gone since": ("silent for {span}", "已失联 {span}"),
+    # roll-outs
+    "rollout": ("Roll-outs", "发布规则"),
+    "of their own": ("of their own", "其中单独指定"),
+    "rollout unserved": (
+        "{engine} carries users, and no worker of it lives: their tasks wait. Start one: paperlane worker.",
+        "引擎 {engine} 有用户，但没有存活的工作进程，其任务在等待。可启动：paperlane worker。",
+    ),
+    "rollout unqueued": (
+        "use_database_queue is off: all tasks run on inline, whatever rules say.",
+        "use_database_queue 已关闭：无论规则如何，所有任务都在 inline 上运行。",
+    ),
+    "rollout moving": (
+        "Users are still being moved; that goes on by itself.",
+        "仍在迁移用户，会自动继续。",
+    ),
+    "rules in force": ("Rules in force", "生效的规则"),
+    "rules are": (
+        "The newest that takes a user in counts; {usual} carries whom none does. Who is moved first stays moved as the"
+        " percentage grows.",
+        "以最新的适用规则为准；没有规则适用的用户使用 {usual}。比例增大时，先迁移的用户保持不动。",
+    ),
+    "no rules": (
+        "Nothing was rolled out: {usual} carries all tasks but those of users with an engine of their own.",
+        "没有发布规则：除单独指定引擎的用户外，所有任务使用 {usual}。",
+    ),
+    "rule": ("Rule", "规则"),
+    "for whom": ("For whom", "对象"),
+    "everybody": ("everybody", "全部用户"),
+    "set at": ("Set", "设置时间"),
+    "take back": ("Take back", "撤回"),
+    "take back rule": ("Take back rule {rule}", "撤回规则 {rule}"),
+    "acknowledge rule": ("Acknowledge rule {rule}", "确认规则 {rule}"),
+    "set rule": ("Set a rule", "设置规则"),
+    "set": ("Set", "设置"),
+    "share of users": ("Share of the users", "用户比例"),
+    "percent of users": ("Percent of the users", "用户百分比"),
+    "guard where": ("Where it is worse, the guardrail", "若变差，护栏"),
+    "flags": ("Flags", "开关"),
+    "on": ("on", "已打开"),
+    "off": ("off", "已关闭"),
+    "flag off use_database_queue": (
+        "Off: everybody's tasks run on inline, beside the web process, whatever rules say.",
+        "关闭时：所有人的任务都在 Web 服务旁的 inline 上运行，不受规则影响。",
+    ),
+    "flag off use_worker_pool": (
+        "Off: serve has no worker processes; those that run hand back what has not ended. Others stay.",
+        "关闭时：serve 没有工作进程；运行中的会交还未完成的任务后退出，另行启动的不受影响。",
+    ),
+    "flag off use_user_semaphore": (
+        "Off: only the whole system's limit bounds users; their own limits are kept for later.",
+        "关闭时：用户只受全系统上限约束；各自的上限保留，打开后生效。",
+    ),
+    "flag on use_database_queue": (
+        "On: users go to the engine that was chosen for them, or that rules say.",
+        "打开时：用户使用单独指定或规则规定的引擎。",
+    ),
+    "flag on use_worker_pool": ("On: serve starts its worker processes.", "打开时：serve 启动其工作进程。"),
+    "flag on use_user_semaphore": (
+        "On: nothing of a user starts while as much runs as their limit allows.",
+        "打开时：用户运行中的任务达到其上限后不再启动新任务。",
+    ),
+    # what is asked before a roll-out changes, and told after it
+    "sure": ("Is that meant?", "确认更改？"),
+    "confirm": ("Yes, do it", "确认执行"),
+    "force": ("Do it all the same", "仍然执行"),
+    "force hint": (
+        "Start a worker of it first. Or do it all the same: their tasks wait until one lives.",
+        "请先启动其工作进程；也可仍然执行，任务会等到有工作进程为止。",
+    ),
+    "whose all": ("all users", "全部用户"),
+    "whose group": ("the users in {group}", "用户组“{group}”"),
+    "rule will": (
+        "{engine} is to carry the tasks of {percent} % of {whose}.",
+        "{whose}的 {percent}% 将使用 {engine}。",
+    ),
+    "rule was": ("Its rule says {percent} % until now.", "该引擎对他们的规则目前为 {percent}%。"),
+    "rule was none": ("It has no rule for them until now.", "该引擎目前没有针对他们的规则。"),
+    "rule guard act": (
+        "Where it does worse, the guardrail takes it back by itself.",
+        "若表现变差，护栏会自动撤回。",
+    ),
+    "rule guard stop": ("Where it does worse, the guardrail lets it grow no more.", "若表现变差，护栏禁止继续扩大。"),
+    "rule guard tell": ("Where it does worse, the guardrail only tells.", "若表现变差，护栏仅告警。"),
+    "rule guard off": ("No guardrail looks at it.", "不启用护栏。"),
+    "rule done": (
+        "{engine} carries {percent} % of {whose} from now on. Users who were moved: {n}.",
+        "{whose}的 {percent}% 已使用 {engine}；迁移了 {n} 个用户。",
+    ),
+    "rollback will": (
+        "Rule {rule} is taken back: {engine}, {percent} % of {whose}.",
+        "将撤回规则 {rule}：{engine}，{whose}的 {percent}%。",
+    ),
+    "rollback then": (
+        "What held before it holds again, and users go where that says. What runs ends where it is; no task is lost.",
+        "之前的规则重新生效，用户随之迁移；运行中的任务在原处结束，不会丢失。",
+    ),
+    "rollback done": (
+        "Rule {rule} was taken back. Users who were moved: {n}.",
+        "规则 {rule} 已撤回；迁移了 {n} 个用户。",
+    ),
+    "acknowledge will": (
+        "You know that {engine} does worse, at {percent} % of {whose}.",
+        "您已知悉 {engine}（{whose}的 {percent}%）表现变差。",
+    ),
+    "acknowledge then": (
+        "Nobody guards this rule any more, and it may grow again.",
+        "护栏不再检查此规则，并允许继续扩大。",
+    ),
+    "acknowledge done": ("Rule {rule} is known to be worse, and may grow.", "规则 {rule} 已确认，可以继续扩大。"),
+    "flag will on": ("{flag} is switched on.", "将打开 {flag}。"),
+    "flag will off": ("{flag} is switched off.", "将关闭 {flag}。"),
+    "flag done on": ("{flag} is on. Users who were moved: {n}.", "{flag} 已打开；迁移了 {n} 个用户。"),
+    "flag done off": ("{flag} is off. Users who were moved: {n}.", "{flag} 已关闭；迁移了 {n} 个用户。"),
+    "changing": ("Users are being moved…", "正在迁移用户…"),
+    # comparisons
+    "comparisons": ("Comparisons", "引擎比较"),
+    "comparisons are": (
+        "Two engines by what became of the tasks of a while: what differs, how surely, and what cannot be said.",
+        "按一段时间内任务的结果比较两个引擎：有何差异、有多可靠、哪些无法判断。",
+    ),
+    "engine a": ("A: set beside it", "A：作为对照"),
+    "engine b": ("B: judged", "B：被评判"),
+    "submitted since": ("Submitted since", "提交时间从"),
+    "submitted until": ("and before (empty: now)", "到（留空为现在）"),
+    "times are": (
+        "How long ago, as 90m, 12h, 7d or 2w; or a time, as 2027-01-31T08:00Z.",
+        "多久以前，如 90m、12h、7d、2w；或时刻，如 2027-01-31T08:00Z。",
+    ),
+    "compare": ("Compare", "比较"),
+    "compare with": ("Compare with {engine}", "与 {engine} 比较"),
+    "comparing": ("Comparing… it may take ten seconds.", "正在比较…可能需要十秒。"),
+    "comparison busy": (
+        "Other comparisons are waited for, and one is made at a time. Ask again in a minute.",
+        "还有其他比较在等待，每次只进行一个。请一分钟后再试。",
+    ),
+    "comparison plot": ("B beside A", "B 与 A 之比"),
+    "cautions": ("To be borne in mind", "注意事项"),
+    "the same as": ("The same as", "其他格式："),
     # users
     "role": ("Role", "角色"),
     "role user": ("user", "用户"),
@@ -919,6 +1057,25 @@ CODES: Mapping[str, Told] = {
             "Choose one of use_database_queue, use_worker_pool, use_user_semaphore.",
             "请选择 use_database_queue、use_worker_pool 或 use_user_semaphore。",
         ),
+    ),
+    "same_engine": Told(
+        ("An engine cannot be compared with itself.", "引擎不能与自身比较。"),
+        ("Name two engines.", "请选择两个不同的引擎。"),
+    ),
+    "unknown_group": Told(
+        ("Nobody is in such a group.", "没有用户属于该用户组。"),
+        ("See: paperlane user list.", "请查看：paperlane user list。"),
+    ),
+    "no_time": Told(
+        ("That is no time.", "无法识别该时间。"),
+        (
+            "Write it as 2027-01-31T08:00:00Z, or as how long ago: 90m, 12h, 7d, 2w.",
+            "请写成 2027-01-31T08:00:00Z，或多久以前：90m、12h、7d、2w。",
+        ),
+    ),
+    "no_period": Told(
+        ("The period ends before it begins.", "时间段的结束早于开始。"),
+        ("Let it begin earlier: --since 7d.", "请让它更早开始，如 7d。"),
     ),
     "nothing_rolled_out": Told(
         ("There is no roll-out to take back.", "没有可以撤回的发布规则。"),

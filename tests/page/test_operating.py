@@ -119,7 +119,9 @@ def written_down(connection: Connection) -> None:
     connection.execute(insert(schema.samples), [{"step": step, "at": at, "content": content} for step, at in places])
 
 
-ROOMS = ("", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/audit")
+ROOMS = (
+    "", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/rollout", "/comparisons", "/users", "/audit",
+)  # fmt: skip
 
 
 def test_every_page_can_be_read_in_light_and_in_dark_and_on_a_narrow_screen(visit: Visit, house: House):
@@ -299,7 +301,8 @@ def test_a_viewer_sees_the_pages_and_no_button_but_to_sign_out(visit: Visit, hou
         page.goto(f"{house.service.url}/admin{room}")
         expect(page.get_by_text("You look on as a viewer")).to_be_visible()
         names = [button.inner_text() for button in page.get_by_role("button").all()]
-        assert names == ["Sign out", *(["Only theirs"] if room == "/tasks" else [])], room
+        own = {"/tasks": ["Only theirs"], "/comparisons": ["Compare"]}  # which only look
+        assert names == ["Sign out", *own.get(room, [])], room
         assert page.locator("form[data-call] :is(input, select):enabled").count() == 0
 
 

@@ -32,7 +32,10 @@ from paperlane.records.incidents import Incident
 from paperlane.web import looks, operating_pages
 from paperlane.web.operating_pages import SILENCES, timeline
 
-PAGES = ("", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/users", "/users/1", "/audit")
+PAGES = (
+    "", "/alerts", "/queue", "/tasks", "/errors", "/dead", "/workers", "/rollout", "/comparisons", "/users", "/users/1",
+    "/audit",
+)  # fmt: skip
 CALLS = ("/workers", "/audit", "/errors", "/rollout")
 SECRET = Fault("odd_table", "The table 'Wages of 2031' has 17 rows too many.", "See 'Wages of 2031'.")
 

@@ -64,14 +64,18 @@ class Comparing:
         for engine in (a, b):
             check_engine(engine)
         if a == b:
-            raise BadRequest(f"{a} cannot be compared with itself.", hint="Name two engines.")
+            raise BadRequest(f"{a} cannot be compared with itself.", code="same_engine", hint="Name two engines.")
         now = self.clock.now()
-        begins, ends = max(0.0, moment_or_ago(since, now)), min(now, moment_or_ago(until, now) if until else now)
+        begins, ends = max(0.0, _moment(since, now)), min(now, _moment(until, now) if until else now)
         if begins >= ends:
-            raise BadRequest("The period ends before it begins.", hint="Let it begin earlier: --since 7d.")
+            raise BadRequest(
+                "The period ends before it begins.", code="no_period", hint="Let it begin earlier: --since 7d."
+            )
         group = clean(group)
         if group and not self.ledger.read(lambda connection: accounts.has_group(connection, group)):
-            raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
+            raise BadRequest(
+                f"Nobody is in a group {group!r}.", code="unknown_group", hint="See: paperlane user list."
+            )
         sample = take(
             self.ledger,
             self.rollout.users,
@@ -125,3 +129,10 @@ def _counted(told: Told, times: int) -> Callable[[], None]:
         told("drawing users", done / times)
 
     return tick
+
+
+def _moment(said: str, now: float) -> float:
+    try:
+        return moment_or_ago(said, now)
+    except BadRequest as error:
+        raise BadRequest(error.message, code="no_time", hint=error.hint) from error

@@ -107,6 +107,11 @@ class Operating:
 
         return replace(self.ledger.read(ask), settled=not self.rollout.is_unsettled())
 
+    def groups(self, by: Account | None) -> Sequence[str]:
+        """The groups that somebody is in, by name, for who sees all."""
+        check_looks(by)
+        return self.ledger.read(accounts.groups)
+
     def roll_out(
         self,
         by: Account | None,

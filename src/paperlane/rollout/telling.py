@@ -4,45 +4,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from math import inf, isfinite, log
+from math import isfinite, log
+from typing import Protocol
 
-from paperlane.rollout.comparison import Comparison, Figure, Measure, Stratum, Verdict
+from paperlane.rollout.comparison import Comparison, Figure, Measure, Side, Stratum, Verdict
 from paperlane.rollout.resampling import Interval
+from paperlane.rollout.sentences import Tongue
 
-_NAMES = {
-    "completion": "Completion",
-    "wait": "Wait",
-    "failures": "Failures",
-    "cost": "Cost",
-    "fairness": "Fairness",
-}
-_WHAT = {
-    "completion": "from when a task could start to its completion",
-    "wait": "from when a task could start to its first begin",
-    "failures": "tasks that failed, of those that completed or failed",
-    "cost": "seconds for which the attempts of a task held a slot",
-    "fairness": "Jain's index of the users' slowdowns: 1 where all fare alike",
-}
-_FIGURES = {"median": "median", "p95": "P95", "mean": "mean", "share": "share", "index": "index"}
-_DIFFERS = {  # what is said of B, where it does worse, and where better
-    "completion": ("{b} takes {by} longer than {a}", "{b} takes {by} less time than {a}"),
-    "wait": ("tasks of {b} wait {by} longer than those of {a}", "tasks of {b} wait {by} less than those of {a}"),
-    "failures": ("tasks of {b} fail more often than those of {a}", "tasks of {b} fail less often than those of {a}"),
-    "cost": ("a task costs {by} more on {b} than on {a}", "a task costs {by} less on {b} than on {a}"),
-    "fairness": ("users of {b} fare less alike than those of {a}", "users of {b} fare more alike than those of {a}"),
-}
+_GIVEN = (
+    "users", "tasks", "completed", "failed", "cancelled", "queued", "running", "retried", "compared_users", "compared",
+    "left_out",
+)  # fmt: skip
 _LEAST_CHANCE = 0.001
-_MINUTE, _HOUR = 60.0, 3_600.0
 
-OVER_ALL = {
-    Verdict.BETTER: "{b} does better than {a}",
-    Verdict.WORSE: "{b} does worse than {a}",
-    Verdict.MIXED: "{b} does better than {a} in some things and worse in others",
-    Verdict.ALIKE: "{a} and {b} do alike",
-    Verdict.UNCLEAR: "No difference between {a} and {b} was found, nor that there is none",
-    Verdict.TOO_SMALL: "The sample is too small to say how {b} does beside {a}",
-    Verdict.NO_DATA: "There is nothing to compare {a} and {b} by",
-}
+OVER_ALL = {verdict: f"over all {verdict.value}" for verdict in Verdict}
+"""Which sentence says a verdict over all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,80 +30,80 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def headline(of: Comparison) -> str:
+def headline(of: Comparison, language: str = "en") -> str:
     """The verdict over all, and what it rests on."""
-    said = OVER_ALL[of.verdict].format(a=of.a.engine, b=of.b.engine)
+    tongue = Tongue(language)
+    said = tongue.say(OVER_ALL[of.verdict], a=of.a.engine, b=of.b.engine)
     named = {
-        kind: [_NAMES[one.name].lower() for one in of.measures if one.verdict is kind]
+        kind: [tongue.say(one.name).lower() for one in of.measures if one.verdict is kind]
         for kind in (Verdict.BETTER, Verdict.WORSE)
     }
-    because = [f"{kind.value} in {', '.join(names)}" for kind, names in named.items() if names]
-    worst = of.verdict in {Verdict.BETTER, Verdict.WORSE, Verdict.MIXED} and because
-    return f"{said}: {'; '.join(because)}." if worst else f"{said}."
+    because = [
+        tongue.say(f"{kind.value} in", names=tongue.say("list").join(names)) for kind, names in named.items() if names
+    ]
+    if of.verdict not in {Verdict.BETTER, Verdict.WORSE, Verdict.MIXED} or not because:
+        return said + tongue.say(".")
+    return f"{said}{tongue.say(': ')}{tongue.say('; ').join(because)}{tongue.say('.')}"
 
 
-def sentence(of: Measure, a: str, b: str) -> str:
+def sentence(of: Measure, a: str, b: str, language: str = "en") -> str:
     """What was found of one measure, and what could not have been."""
-    figure, name = of.answer, _NAMES[of.name]
+    tongue = Tongue(language)
+    figure, name = of.answer, tongue.say(of.name)
     match of.verdict:
-        case Verdict.NO_DATA:
-            return f"{name}: nothing to compare."
-        case Verdict.TOO_SMALL:
-            return f"{name}: the sample is too small to say."
+        case Verdict.NO_DATA | Verdict.TOO_SMALL:
+            return tongue.say(f"says {of.verdict.value}", name=name)
         case Verdict.BETTER | Verdict.WORSE:
-            words = _DIFFERS[of.name][of.verdict is Verdict.BETTER]
-            return f"{name}: {words.format(a=a, b=b, by=_percent(figure.ratio))}{_between(of, figure)}."
+            differs = tongue.say(f"{of.name} {of.verdict.value}", a=a, b=b, by=tongue.percent(figure.ratio))
+            return tongue.say("says differs", name=name, differs=differs, between=_between(of, figure, tongue))
         case Verdict.ALIKE:
-            return f"{name}: {a} and {b} are alike{_between(of, figure)}."
+            return tongue.say("says alike", name=name, a=a, b=b, between=_between(of, figure, tongue))
         case _:
-            return f"{name}: no difference was found{_between(of, figure)}{_unseen(of)}."
+            between, unseen = _between(of, figure, tongue), _unseen(of, tongue)
+            return tongue.say("says unclear", name=name, between=between, unseen=unseen)
 
 
-def _percent(ratio: float | None) -> str:
-    if ratio is None:
-        return ""
-    return f"{abs(ratio - 1) * 100:,.0f} %" if isfinite(ratio) else "beyond measure"
-
-
-def _between(of: Measure, figure: Figure) -> str:
+def _between(of: Measure, figure: Figure, tongue: Tongue) -> str:
     if figure.ratio_interval is not None:
-        return f" (B/A {_factor(figure.ratio)}, 95 % interval {_factors(figure.ratio_interval)})"
+        interval = _spread(figure.ratio_interval, tongue.factor, tongue)
+        return tongue.say("between ratio", ratio=tongue.factor(figure.ratio), interval=interval)
     if figure.difference_interval is not None:
-        shown = _difference_of(of)
-        return f" (B-A {shown(figure.difference)}, 95 % interval {_spread(figure.difference_interval, shown)})"
+        shown = _difference_of(of, tongue)
+        interval = _spread(figure.difference_interval, shown, tongue)
+        return tongue.say("between difference", difference=shown(figure.difference), interval=interval)
     return ""
 
 
-def _unseen(of: Measure) -> str:
+def _unseen(of: Measure, tongue: Tongue) -> str:
     if of.smallest is None:
         return ""
     if of.answer.ratio is not None:
-        return f"; a factor of {of.smallest:.2f} would have been found four times in five, less is left open"
-    shown = _difference_of(of)(of.smallest)
-    return f"; a difference of {shown} would have been found four times in five, less is left open"
+        return tongue.say("unseen factor", smallest=f"{of.smallest:.2f}")
+    return tongue.say("unseen difference", smallest=_difference_of(of, tongue)(of.smallest))
 
 
-def text(of: Comparison) -> str:
+def text(of: Comparison, language: str = "en") -> str:
     """For a terminal."""
-    first, *others = said(of)
-    parts = [first, f"{title(of)}.", *([""] if others else []), *others]
-    for table in tables(of):
+    first, *others = said(of, language)
+    full_stop = Tongue(language).say(".")
+    parts = [first, f"{title(of, language)}{full_stop}", *([""] if others else []), *others]
+    for table in tables(of, language):
         cells = [table.head, *table.rows]
         widths = [max(len(row[at]) for row in cells) for at in range(len(table.head))]
         parts += ["", table.title]
         parts += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-    return "\n".join([*parts, "", _how(of), ""])
+    return "\n".join([*parts, "", how(of, language), ""])
 
 
-def markdown(of: Comparison) -> str:
+def markdown(of: Comparison, language: str = "en") -> str:
     """For a note or a ticket."""
-    first, *others = said(of)
-    parts = [f"# {title(of)}", "", f"**{first}**", "", *(f"- {one}" for one in others)]
-    for table in tables(of):
+    first, *others = said(of, language)
+    parts = [f"# {title(of, language)}", "", f"**{first}**", "", *(f"- {one}" for one in others)]
+    for table in tables(of, language):
         rows = [table.head, ["---"] * len(table.head), *table.rows]
         parts += ["", f"## {table.title}", ""]
         parts += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([*parts, "", _how(of), ""])
+    return "\n".join([*parts, "", how(of, language), ""])
 
 
 _STYLE = """
@@ -145,88 +121,109 @@ footer { color: var(--soft); font-size: .9rem; margin-top: 2rem; }
 """
 
 
-def html(of: Comparison) -> str:
+def html(of: Comparison, language: str = "en") -> str:
     """One file that loads nothing from anywhere."""
-    first, *others = said(of)
+    first, *others = said(of, language)
+    named = escape(title(of, language))
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        f'<!doctype html><html lang="{"en" if language == "en" else "zh-CN"}"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title(of))}</title><style>{_STYLE}</style></head><body>",
-        f'<h1>{escape(title(of))}</h1><p class="verdict {of.verdict.value}">{escape(first)}</p><ul>',
+        f"<title>{named}</title><style>{_STYLE}</style></head><body>",
+        f'<h1>{named}</h1><p class="verdict {of.verdict.value}">{escape(first)}</p><ul>',
         *(f"<li>{escape(one)}</li>" for one in others),
         "</ul>",
-        plot(of),
+        plot(of, language),
     ]
-    for table in tables(of):
+    for table in tables(of, language):
         parts.append(f'<h2>{escape(table.title)}</h2><div class="wide"><table><thead><tr>')
         parts += [f"<th>{escape(name)}</th>" for name in table.head]
         parts.append("</tr></thead><tbody>")
         parts += [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows]
         parts.append("</tbody></table></div>")
-    return "\n".join([*parts, f"<footer>{escape(_how(of))}</footer></body></html>", ""])
+    return "\n".join([*parts, f"<footer>{escape(how(of, language))}</footer></body></html>", ""])
 
 
-FORMS: Mapping[str, Callable[[Comparison], str]] = {"text": text, "md": markdown, "html": html}
+class Form(Protocol):
+    """Tells a whole comparison in a language, "en" or "zh"."""
+
+    def __call__(self, of: Comparison, language: str = "en") -> str: ...
+
+
+FORMS: Mapping[str, Form] = {"text": text, "md": markdown, "html": html}
 """By the name of the format; that for programs is another room's."""
 
 
-def title(of: Comparison) -> str:
+def title(of: Comparison, language: str = "en") -> str:
     """What is compared, and when."""
-    whose = f", group {of.group}" if of.group else ""
-    return f"{of.b.engine} beside {of.a.engine}, {_time(of.since)} to {_time(of.until)}{whose}"
+    tongue = Tongue(language)
+    whose = tongue.say("of group", group=of.group) if of.group else ""
+    engines = {"a": of.a.engine, "b": of.b.engine}
+    return tongue.say("title", **engines, since=_time(of.since), until=_time(of.until), whose=whose)
 
 
-def said(of: Comparison) -> Sequence[str]:
+def said(of: Comparison, language: str = "en") -> Sequence[str]:
     """The sentences: the verdict first, then each measure, then what is to be borne in mind."""
-    measures = [sentence(one, of.a.engine, of.b.engine) for one in of.measures]
-    return [headline(of), *measures, *(one.words for one in of.cautions)]
+    return [headline(of, language), *measured(of, language), *cautions(of, language)]
 
 
-def tables(of: Comparison) -> Iterator[Table]:
+def measured(of: Comparison, language: str = "en") -> Sequence[str]:
+    """A sentence of each measure."""
+    return [sentence(one, of.a.engine, of.b.engine, language) for one in of.measures]
+
+
+def cautions(of: Comparison, language: str = "en") -> Sequence[str]:
+    """What is to be borne in mind."""
+    tongue = Tongue(language)
+    return [tongue.caution(one.code, one.words) for one in of.cautions]
+
+
+def tables(of: Comparison, language: str = "en") -> Iterator[Table]:
     """The figures."""
-    a, b = of.a.engine, of.b.engine
+    tongue = Tongue(language)
+    say = tongue.say
+    a, b = f"A{say(': ')}{of.a.engine}", f"B{say(': ')}{of.b.engine}"
     if of.measures:
-        head = ("measure", "figure", f"A: {a}", f"B: {b}", "B/A", "B-A", "verdict")
-        yield Table("Figures, with 95 % intervals", head, [row for one in of.measures for row in _rows(one)])
-        tests = ("measure", "decides", "B better than A", "Cliff's delta", "p", "p (Holm)", "smallest to be found")
-        yield Table("How sure that is", tests, [_test(one) for one in of.measures])
-    names = {
-        "users": "users", "tasks": "tasks submitted", "completed": "completed", "failed": "failed",
-        "cancelled": "cancelled", "queued": "not begun at the end", "running": "begun, not ended at the end",
-        "retried": "tried more than once", "compared_users": "users compared", "compared": "tasks compared",
-        "left_out": "tasks left out",
-    }  # fmt: skip
-    rows = [(words, f"{getattr(of.a, name):,}", f"{getattr(of.b, name):,}") for name, words in names.items()]
-    rows.append(("users of equal size that these are worth", f"{of.a.effective:.1f}", f"{of.b.effective:.1f}"))
-    yield Table("What each engine was given", ("", f"A: {a}", f"B: {b}"), rows)
-    for words, strata in (("Tasks that are compared", of.strata), ("Tasks that only one had", of.left_out)):
+        head = (say("measure"), say("figure"), a, b, "B/A", "B-A", say("verdict"))
+        yield Table(say("figures"), head, [row for one in of.measures for row in _rows(one, tongue)])
+        tests = tuple(map(say, ("measure", "decides", "superiority", "delta", "p", "holm", "smallest")))
+        yield Table(say("tests"), tests, [_test(one, tongue) for one in of.measures])
+    rows = [(say(f"given {name}"), *(f"{_count(side, name):,}" for side in (of.a, of.b))) for name in _GIVEN]
+    rows.append((say("given effective"), f"{of.a.effective:.1f}", f"{of.b.effective:.1f}"))
+    yield Table(say("given"), ("", a, b), rows)
+    for key, strata in (("strata", of.strata), ("strata left_out", of.left_out)):
         if strata:
-            head = ("kind", "estimated slot-seconds", f"A: {a}", f"B: {b}", "weight", "median of A", "median of B")
-            yield Table(words, head, [_stratum(one) for one in strata])
+            head = (say("kind"), say("size"), a, b, say("weight"), say("median a"), say("median b"))
+            yield Table(say(key), head, [_stratum(one, tongue) for one in strata])
 
 
-def _rows(of: Measure) -> Iterator[Sequence[str]]:
-    shown = _of(of)
+def _count(side: Side, name: str) -> int:
+    return int(getattr(side, name))
+
+
+def _rows(of: Measure, tongue: Tongue) -> Iterator[Sequence[str]]:
+    shown, apart = _of(of, tongue), _difference_of(of, tongue)
     for name, figure in of.figures.items():
+        ratio = "" if figure.ratio is None else _with(figure.ratio, figure.ratio_interval, tongue.factor, tongue)
         yield (
-            _NAMES[of.name],
-            _FIGURES[name],
-            _with(figure.a, figure.a_interval, shown),
-            _with(figure.b, figure.b_interval, shown),
-            "" if figure.ratio is None else _with(figure.ratio, figure.ratio_interval, _factor),
-            _with(figure.difference, figure.difference_interval, _difference_of(of)),
-            _verdict(of.verdict) if name == of.decides else "",
+            tongue.say(of.name),
+            tongue.say(f"figure {name}"),
+            _with(figure.a, figure.a_interval, shown, tongue),
+            _with(figure.b, figure.b_interval, shown, tongue),
+            ratio,
+            _with(figure.difference, figure.difference_interval, apart, tongue),
+            tongue.say(f"verdict {of.verdict.value}") if name == of.decides else "",
         )
 
 
-def _test(of: Measure) -> Sequence[str]:
-    smallest = "" if of.smallest is None else _difference_of(of)(of.smallest)
+def _test(of: Measure, tongue: Tongue) -> Sequence[str]:
+    smallest = "" if of.smallest is None else _difference_of(of, tongue)(of.smallest)
     if of.smallest is not None and of.answer.ratio is not None:
-        smallest = f"a factor of {of.smallest:.2f}"
+        smallest = tongue.say("a factor of", n=f"{of.smallest:.2f}")
+    better = "" if of.superiority is None else _with(of.superiority, of.superiority_interval, tongue.share, tongue)
     return (
-        f"{_NAMES[of.name]}: {_WHAT[of.name]}",
-        _FIGURES[of.decides],
-        "" if of.superiority is None else _with(of.superiority, of.superiority_interval, _share),
+        f"{tongue.say(of.name)}{tongue.say(': ')}{tongue.say(f'what {of.name}')}",
+        tongue.say(f"figure {of.decides}"),
+        better,
         "" if of.delta is None else f"{of.delta:+.2f}",
         _chance(of.chance),
         _chance(of.holm),
@@ -238,86 +235,52 @@ def _chance(value: float | None) -> str:
     return "" if value is None else "< 0.001" if value < _LEAST_CHANCE else f"{value:.3f}"
 
 
-def _stratum(of: Stratum) -> Sequence[str]:
-    medians = ["" if one is None else _seconds(one) for one in (of.a_median, of.b_median)]
-    return (of.kind or "any", f"{of.low:g} to {of.high:g}", f"{of.a:,}", f"{of.b:,}", f"{of.weight:.1%}", *medians)
+def _stratum(of: Stratum, tongue: Tongue) -> Sequence[str]:
+    medians = ["" if one is None else tongue.seconds(one) for one in (of.a_median, of.b_median)]
+    size = tongue.say("to", low=f"{of.low:g}", high=f"{of.high:g}")
+    return (of.kind or tongue.say("any kind"), size, f"{of.a:,}", f"{of.b:,}", f"{of.weight:.1%}", *medians)
 
 
-def _verdict(of: Verdict) -> str:
-    return of.value.replace("_", " ")
+_Shown = Callable[[float | None], str]
 
 
-def _with(value: float | None, spread: Interval | None, shown: Callable[[float], str]) -> str:
+def _with(value: float | None, spread: Interval | None, shown: _Shown, tongue: Tongue) -> str:
     if value is None:
-        return "not known"
-    return shown(value) if spread is None else f"{shown(value)} ({_spread(spread, shown)})"
+        return tongue.say("not known")
+    return shown(value) + ("" if spread is None else tongue.say("(x)", x=_spread(spread, shown, tongue)))
 
 
-def _spread(of: Interval, shown: Callable[[float], str]) -> str:
-    return f"{shown(of.low)} to {shown(of.high)}"
+def _spread(of: Interval, shown: _Shown, tongue: Tongue) -> str:
+    return tongue.say("to", low=shown(of.low), high=shown(of.high))
 
 
-def _factor(value: float | None) -> str:
-    return "beyond" if value is None or value == inf else f"{value:.2f}"
-
-
-def _factors(of: Interval) -> str:
-    return _spread(of, _factor)
-
-
-def _of(measure: Measure) -> Callable[[float | None], str]:
+def _of(measure: Measure, tongue: Tongue) -> _Shown:
     """How values of this measure are shown."""
-    return {"s": _seconds, "slot-s": _seconds, "share": _share, "index": _index}[measure.unit]
+    return {"s": tongue.seconds, "slot-s": tongue.seconds, "share": tongue.share, "index": tongue.index}[measure.unit]
 
 
-def _difference_of(measure: Measure) -> Callable[[float | None], str]:
+def _difference_of(measure: Measure, tongue: Tongue) -> _Shown:
     """How differences of them are shown: those of shares in percentage points."""
-    return _points if measure.unit == "share" else _of(measure)
-
-
-def _points(value: float | None) -> str:
-    return "not known" if value is None else f"{value * 100:.1f} pp"
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "not known"
-    if not isfinite(value):
-        return "not reached"
-    size = abs(value)
-    if size >= 2 * _HOUR:
-        return f"{value / _HOUR:.1f} h"
-    if size >= 2 * _MINUTE:
-        return f"{value / _MINUTE:.1f} min"
-    return f"{value:.1f} s" if size >= 10 else f"{value:.2f} s"  # noqa: PLR2004  digits
-
-
-def _share(value: float | None) -> str:
-    return "not known" if value is None else f"{value * 100:.1f} %"
-
-
-def _index(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.3f}"
+    return tongue.points if measure.unit == "share" else _of(measure, tongue)
 
 
 def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _how(of: Comparison) -> str:
-    return (
-        f"Intervals of {of.resamples:,} draws of users, each with all their tasks (seed {of.seed}); p is Holm's, of all"
-        " measures at once. The method: docs/explanation/comparison.md."
-    )
+def how(of: Comparison, language: str = "en") -> str:
+    """How sure all that is, and where that is explained."""
+    return Tongue(language).say("how", resamples=f"{of.resamples:,}", seed=of.seed)
 
 
 _LEFT, _WIDTH, _ROW = 170, 720, 34
 
 
-def plot(of: Comparison) -> str:
+def plot(of: Comparison, language: str = "en") -> str:
     """The ratios with their intervals beside 1, as SVG; "" where there is none."""
+    tongue = Tongue(language)
     shown = [
-        (_NAMES[one.name], one.answer.ratio, one.answer.ratio_interval)
+        (tongue.say(one.name), one.answer.ratio, one.answer.ratio_interval)
         for one in of.measures
         if one.answer.ratio_interval is not None and one.answer.ratio is not None and isfinite(one.answer.ratio)
     ]
@@ -331,9 +294,9 @@ def plot(of: Comparison) -> str:
         return _LEFT + (inside / reach + 1) / 2 * (_WIDTH - _LEFT - 20)
 
     high = _ROW * len(shown) + 30
-    label = f"B/A: left of the line less on {of.b.engine}, right of it more"
+    label = escape(tongue.say("plot", b=of.b.engine))
     parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {high}" role="img" aria-label="{escape(label)}">',
+        f'<svg viewBox="0 0 {_WIDTH} {high}" role="img" aria-label="{label}">',
         f'<line x1="{x(1):.1f}" x2="{x(1):.1f}" y1="0" y2="{high - 22}" stroke="currentColor" stroke-dasharray="4 4"/>',
     ]
     for at, (name, ratio, spread) in enumerate(shown):
@@ -343,5 +306,5 @@ def plot(of: Comparison) -> str:
             f'<path d="M{x(spread.low):.1f} {y}H{x(spread.high):.1f}" stroke="currentColor" stroke-width="3"/>',
             f'<circle cx="{x(ratio):.1f}" cy="{y}" r="5" fill="currentColor"/>',
         ]
-    parts.append(f'<text x="{_LEFT}" y="{high - 4}">{escape(label)}</text></svg>')
+    parts.append(f'<text x="{_LEFT}" y="{high - 4}">{label}</text></svg>')
     return "".join(parts)

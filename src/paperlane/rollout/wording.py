@@ -2,88 +2,64 @@
 
 from math import isfinite
 
-from paperlane.rollout.guarded import Guard, Mode
+from paperlane.rollout.guarded import Guard
 from paperlane.rollout.guards import LEAST_TASKS, LEAST_USERS, Finding, Judgement, State
-
-_DOES = {
-    Mode.ACT: "takes the roll-out back",
-    Mode.STOP: "lets the roll-out grow no more",
-    Mode.TELL: "tells of it",
-    Mode.OFF: "does nothing",
-}
+from paperlane.rollout.sentences import Tongue
 
 
-def because(engine: str, of: Judgement | None) -> str:
+def because(engine: str, of: Judgement | None, language: str = "en") -> str:
     """Why an engine is worse; "" where it is not."""
-    return "" if of is None or (worst := of.worst) is None else f"{_worse(engine, of.control, worst)}."
+    tongue = Tongue(language)
+    if of is None or (worst := of.worst) is None:
+        return ""
+    return _worse(engine, of.control, worst, tongue) + tongue.say(".")
 
 
-def _worse(engine: str, control: str, of: Finding) -> str:
-    surely = f", surely {_more(of)}" if isfinite(of.low) else ""
-    alone = f" on day {of.day}" if of.day else ""
-    had = f"{of.users[1]} users with {of.tasks[1]} tasks against {of.users[0]} with {of.tasks[0]}"
-    return f"{_figures(engine, control, of)}{alone}{surely} ({had})"
+def _worse(engine: str, control: str, of: Finding, tongue: Tongue) -> str:
+    alone = tongue.say("guard day", day=of.day) if of.day else ""
+    surely = tongue.say(f"guard surely {of.measure}", low=_least(of)) if isfinite(of.low) else ""
+    users, tasks = of.users, of.tasks
+    had = tongue.say("guard had", b_users=users[1], b_tasks=tasks[1], a_users=users[0], a_tasks=tasks[0])
+    return f"{_figures(engine, control, of, tongue)}{alone}{surely}{tongue.say('(x)', x=had)}"
 
 
-def _figures(engine: str, control: str, of: Finding) -> str:
-    match of.measure:
-        case "failures":
-            return f"of {engine}'s tasks {of.b:.1%} failed, of {control}'s {of.a:.1%}"
-        case "wait":
-            return f"tasks wait {of.b:.1f} s on {engine} and {of.a:.1f} s on {control}"
-        case _:
-            return f"tasks take {of.apart:.2f} times as long on {engine} ({of.b:.1f} s, on {control} {of.a:.1f} s)"
+def _figures(engine: str, control: str, of: Finding, tongue: Tongue) -> str:
+    shown = ".1%" if of.measure == "failures" else ".1f"
+    of_both = {"a": format(of.a, shown), "b": format(of.b, shown), "apart": f"{of.apart:.2f}"}
+    return tongue.say(f"guard {of.measure}", engine=engine, control=control, **of_both)
 
 
-def _more(of: Finding) -> str:
-    if of.measure == "failures":
-        return f"{of.low * 100:.1f} points more"
-    return f"{of.low:.2f} times" + (" with 10 s added to each" if of.measure == "wait" else "")
+def _least(of: Finding) -> str:
+    """By how much it is surely worse."""
+    return f"{of.low * 100:.1f}" if of.measure == "failures" else f"{of.low:.2f}"
 
 
-def said(engine: str, guard: Guard) -> str:
+def said(engine: str, guard: Guard, language: str = "en") -> str:
     """What a guard has found by now, and what follows from it."""
-    of = guard.judgement
+    tongue, of, key = Tongue(language), guard.judgement, f"guard {guard.state.value}"
     match guard.state:
-        case State.OFF:
-            return "Nobody guards it."
-        case State.WAITS:
-            return "It will be looked at within a minute, where `paperlane serve` runs."
-        case State.NO_CONTROL:
-            return f"Nothing to compare with: everybody whom it is about is on {engine}."
-        case State.NOBODY:
-            return "It moves nobody, so there is nothing to compare."
         case State.TOO_LITTLE:
-            return f"Too little yet: {_little(engine, of)}."
+            return tongue.say(key, little=_little(engine, of, tongue))
         case State.WATCHES:
-            return f"Not found worse: {_watched(engine, of)}. Where it is, the guard {_DOES[guard.mode]}."
-        case State.ACKNOWLEDGED:
-            return f"Somebody knows, and nobody guards it any more. {_capital(because(engine, of))}".rstrip()
-        case State.WORSE:
-            return _capital(because(engine, of))
-        case State.HELD:
-            return f"{_capital(because(engine, of))} It grows no more until somebody acknowledges that."
-        case State.TAKEN_BACK:
-            return f"{_capital(because(engine, of))} It was taken back for that."
+            does = tongue.say(f"guard does {guard.mode.value}")
+            return tongue.say(key, watched=_watched(engine, of, tongue), does=does)
+        case State.ACKNOWLEDGED | State.WORSE | State.HELD | State.TAKEN_BACK:
+            return tongue.say(key, because=tongue.capital(because(engine, of, language))).strip()
+        case _:
+            return tongue.say(key, engine=engine)
 
 
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _little(engine: str, of: Judgement | None) -> str:
+def _little(engine: str, of: Judgement | None, tongue: Tongue) -> str:
     if of is None:
-        return "nothing"
+        return tongue.say("guard nothing")
     sides = zip((engine, of.control), reversed(of.users), reversed(of.tasks), strict=True)
-    told = [
-        f"{users} users ({LEAST_USERS} are needed) and {tasks} tasks ({LEAST_TASKS}) on {name}"
-        for name, users, tasks in sides
-    ]
+    needed = {"least_users": LEAST_USERS, "least_tasks": LEAST_TASKS}
+    told = [tongue.say("guard little", users=users, tasks=tasks, engine=name, **needed) for name, users, tasks in sides]
     enough = all(had >= LEAST_USERS for had in of.users) and all(had >= LEAST_TASKS for had in of.tasks)
-    return ", ".join(told) + (", and few users have most of them" if enough else "")
+    return tongue.say("guard between").join(told) + (tongue.say("guard few") if enough else "")
 
 
-def _watched(engine: str, of: Judgement | None) -> str:
+def _watched(engine: str, of: Judgement | None, tongue: Tongue) -> str:
     if of is None:
-        return "nothing yet"
-    return "; ".join(_figures(engine, of.control, one) for one in of.findings if not one.day)
+        return tongue.say("guard unseen")
+    return tongue.say("; ").join(_figures(engine, of.control, one, tongue) for one in of.findings if not one.day)

@@ -3,15 +3,17 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from paperlane.errors import TooMany
 from paperlane.records.accounts import Account
 from paperlane.rollout.comparison import Comparison
+from paperlane.rollout.telling import FORMS
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import House, Looker, Parts
+from paperlane.web.language import Language
 
 router = APIRouter(prefix="/comparisons", tags=["operating"], responses=problems.may(401, 403, 408, 413, 422, 429))
 
@@ -94,17 +96,31 @@ def _compared(house: House, account: Account, of: Asked) -> Comparison:
     )
 
 
-@router.get("")
+_MEDIA = {"md": "text/markdown; charset=utf-8", "html": "text/html; charset=utf-8"}
+_FILES: dict[str, Any] = {media: {} for media in _MEDIA.values()}
+
+
+@router.get(
+    "",
+    response_model=answers.Comparison,
+    responses={200: {"description": "The comparison; Markdown and HTML as downloads.", "content": _FILES}},
+)
 async def one(
     request: Request,
     account: Looker,
     house: Parts,
+    language: Language,
     a: _Engine,
     b: _Engine,
     since: _Time = "7d",
     until: _Time = "",
     group: Annotated[str, Query(max_length=200)] = "",
-) -> answers.Comparison:
+    form: Annotated[Literal["json", "md", "html"], Query(alias="format")] = "json",
+) -> answers.Comparison | Response:
     """Engine `b` beside `a`, by at most 20,000 of the tasks submitted in the period; as of a minute ago at most."""
     found = await request.app.state.comparisons(house, account, Asked(a, b, since, until, group))
-    return shapes.comparison(found)
+    if form == "json":
+        return shapes.comparison(found, language)
+    # no page of this service may have styles of its own, as that one has
+    disposition = f'attachment; filename="{a}-{b}.{form}"'
+    return Response(FORMS[form](found, language), media_type=_MEDIA[form], headers={"Content-Disposition": disposition})

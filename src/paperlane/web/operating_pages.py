@@ -1,7 +1,7 @@
 """The operators' pages: admins change there what runs, viewers look, and nobody else comes in."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, get_args
@@ -11,8 +11,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from paperlane.catalog import ALARMS, LANGUAGES, tell, words
 from paperlane.desk import ENGINES, STATES, Desk, name_of
+from paperlane.desk.comparing import USUAL
 from paperlane.desk.watching import SERVICE_SECONDS, Group, Lanes
-from paperlane.errors import BadRequest, NotFound
+from paperlane.errors import BadRequest, NotFound, TooMany
 from paperlane.ledger.dead import cursor_of
 from paperlane.ledger.sense import LARGEST_LIMIT, LARGEST_WEIGHT, LEAST_WEIGHT
 from paperlane.ledger.watching import AT_ONCE, MOST_DEAD
@@ -33,7 +34,12 @@ from paperlane.records import accounts
 from paperlane.records.accounts import Account, Role
 from paperlane.records.incidents import Which
 from paperlane.records.storage import MB
+from paperlane.rollout import telling, wording
+from paperlane.rollout.comparison import Comparison
+from paperlane.rollout.flags import DATABASE_QUEUE
+from paperlane.rollout.guarded import FOUND_WORSE, Mode
 from paperlane.web import audit, shapes
+from paperlane.web.comparisons import Asked
 from paperlane.web.errors import LONGEST_HOURS
 from paperlane.web.identity import House, Parts, account_of, house_of
 from paperlane.web.language import Language, language_meant
@@ -57,6 +63,8 @@ ROOMS = {
     "failures": "/admin/errors",
     "dead letters": "/admin/dead",
     "workers": "/admin/workers",
+    "rollout": "/admin/rollout",
+    "comparisons": "/admin/comparisons",
     "users": "/admin/users",
     "audit": "/admin/audit",
 }
@@ -136,7 +144,9 @@ def lanes(desk: Desk) -> Lanes:
     return desk.watching.lanes(_A_PAGE)
 
 
-async def _found(ask: Ask | OfLanes, look: Looking) -> Mapping[str, Any]:
+async def _found(ask: Ask | OfLanes | Asked, look: Looking) -> Mapping[str, Any]:
+    if isinstance(ask, Asked):
+        return _compared(await look.request.app.state.comparisons(look.house, look.account, ask), ask, look.lang)
     if not isinstance(ask, OfLanes):
         return await look.house.threads(ask, look)
     seen = await look.house.looks()
@@ -172,7 +182,7 @@ async def _page(
     lang: str,
     name: str,
     room: str,
-    ask: Ask | OfLanes,
+    ask: Ask | OfLanes | Asked,
     *,
     every: int = 0,
     wrong: tuple[HTTPStatus, str] | None = None,
@@ -201,6 +211,10 @@ async def _page(
     except (NotFound, BadRequest) as error:
         told = looking.told(Fault(error.code, error.message, error.hint))
         return await show(request, "operating_wrong.html", lang, HTTPStatus(error.status), wrong=told, **more)
+    except TooMany as error:
+        answer = await show(request, "operating_busy.html", lang, HTTPStatus.TOO_MANY_REQUESTS, **more)
+        answer.headers["Retry-After"] = str(error.retry_after)
+        return answer
     return await show(request, name, lang, **more, **found)
 
 
@@ -441,6 +455,84 @@ async def workers(request: Request, house: Parts, lang: Language) -> Response:
         }
 
     return await _page(request, house, lang, "operating_workers.html", "workers", OfLanes(ask), every=_OFTEN)
+
+
+@router.get("/admin/rollout")
+async def rolled_out(request: Request, house: Parts, lang: Language) -> Response:
+    """Which engine carries whom, what is in use, and changing either."""
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        found = house.desk.operating.rolled_out(look.account)
+        setters = [*(rule.by for rule in found.rules), *(flag.by for flag in found.flags)]
+        return {
+            "found": found,
+            "said": {rule.id: wording.said(rule.engine, found.guards[rule.id], look.lang) for rule in found.rules},
+            "worse": {rule for rule, guard in found.guards.items() if guard.state in FOUND_WORSE},
+            "queued": all(flag.on for flag in found.flags if flag.name == DATABASE_QUEUE),
+            "names": house.desk.accounts.names(setters),
+            "groups": house.desk.operating.groups(look.account),
+            "engines": ENGINES,
+            "modes": [mode.value for mode in Mode],
+        }
+
+    return await _page(request, house, lang, "operating_rollout.html", "rollout", ask, every=_OFTEN)
+
+
+@router.get("/admin/comparisons")
+async def engines_beside(
+    request: Request,
+    house: Parts,
+    lang: Language,
+    a: Text = "",
+    b: Text = "",
+    since: Text = USUAL,
+    until: Text = "",
+    group: Text = "",
+) -> Response:
+    """Which engines are to be compared, and a place for what that comes to: it takes seconds."""
+    asked = Asked(a, b, since.strip() or USUAL, until.strip(), group)
+
+    def ask(look: Looking) -> Mapping[str, Any]:
+        groups = house.desk.operating.groups(look.account)
+        query = _query_of(asked, look.lang) if a and b else ""
+        return {"asked": asked, "groups": groups, "engines": ENGINES, "query": query}
+
+    return await _page(request, house, lang, "operating_comparisons.html", "comparisons", ask)
+
+
+@router.get("/admin/comparisons/told")
+async def comparison(
+    request: Request,
+    house: Parts,
+    lang: Language,
+    a: Text = "",
+    b: Text = "",
+    since: Text = USUAL,
+    until: Text = "",
+    group: Text = "",
+) -> Response:
+    """Two engines beside each other."""
+    asked = Asked(a, b, since, until, group)
+    return await _page(request, house, lang, "operating_comparison.html", "comparisons", asked)
+
+
+def _compared(found: Comparison, asked: Asked, lang: str) -> Mapping[str, Any]:
+    return {
+        "verdict": found.verdict.value,
+        "headline": telling.headline(found, lang),
+        "about": telling.title(found, lang),
+        "measured": telling.measured(found, lang),
+        "cautions": telling.cautions(found, lang),
+        "plot": telling.plot(found, lang),
+        "tables": list(telling.tables(found, lang)),
+        "how": telling.how(found, lang),
+        "query": _query_of(asked, lang),
+    }
+
+
+def _query_of(asked: Asked, lang: str) -> str:
+    given = {name: value for name, value in asdict(asked).items() if value}
+    return urlencode({**given, "lang": lang})
 
 
 @router.get("/admin/users")

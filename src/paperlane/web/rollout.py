@@ -14,6 +14,7 @@ from paperlane.rollout.flags import FLAGS
 from paperlane.rollout.guarded import Mode
 from paperlane.web import answers, problems, shapes
 from paperlane.web.identity import Admin, House, Looker, Parts
+from paperlane.web.language import Language
 
 router = APIRouter(prefix="/rollout", tags=["operating"], responses=problems.may(401, 403, 408, 413, 422))
 
@@ -67,20 +68,20 @@ class Change(BaseModel, extra="forbid"):
         return NewRule(self.engine, self.percent, self.group or "", Mode(self.guard) if self.guard else None)
 
 
-def look_at(house: House, account: Account) -> answers.RolledOut:
-    """What was rolled out."""
+def look_at(house: House, account: Account, language: str) -> answers.RolledOut:
+    """What was rolled out, told in a language."""
     found = house.desk.operating.rolled_out(account)
-    return shapes.rolled_out(found, house.desk.accounts.names([rule.by for rule in found.rules]))
+    return shapes.rolled_out(found, house.desk.accounts.names([rule.by for rule in found.rules]), language)
 
 
 @router.get("")
-async def look(account: Looker, house: Parts) -> answers.RolledOut:
+async def look(account: Looker, house: Parts, language: Language) -> answers.RolledOut:
     """The rules in force, how many users each engine carries, and which flags are on."""
-    return await house.threads(look_at, house, account)
+    return await house.threads(look_at, house, account, language)
 
 
 @router.put("", responses=problems.may(404, 409))
-async def put(asked: Change, admin: Admin, house: Parts) -> answers.Moved:
+async def put(asked: Change, admin: Admin, house: Parts, language: Language) -> answers.Moved:
     """Set a rule, switch flags, or take a rule back, while everything runs; the same twice is done once.
 
     What waits moves along, what runs ends where it is. `moved` counts users who were given to another engine before
@@ -97,6 +98,6 @@ async def put(asked: Change, admin: Admin, house: Parts) -> answers.Moved:
         else:
             operating.change(admin, asked.new_rule(), asked.flags, force=asked.force)
         moved = sum(islice(house.desk.rollout.settle(), _PAGES))
-        return {**look_at(house, admin), "moved": moved}
+        return {**look_at(house, admin, language), "moved": moved}
 
     return await house.threads(write)

@@ -23,7 +23,7 @@ from paperlane.rollout.comparison import Comparison, Figure, Measure, Side, Stra
 from paperlane.rollout.guarded import Guard
 from paperlane.rollout.guards import Finding
 from paperlane.rollout.resampling import Interval
-from paperlane.rollout.telling import headline, sentence
+from paperlane.rollout.telling import cautions, headline, sentence
 from paperlane.rollout.wording import said as said_of_guard
 from paperlane.web import answers
 
@@ -375,8 +375,8 @@ def page(items: Sequence[Given], cursor: str | None = None) -> answers.Page[Give
     return {"items": items, "next": cursor}
 
 
-def rolled_out(of: RolledOut, names: Mapping[int, str]) -> answers.RolledOut:
-    """What was rolled out."""
+def rolled_out(of: RolledOut, names: Mapping[int, str], language: str = "en") -> answers.RolledOut:
+    """What was rolled out; what guards say in a language."""
     return {
         "usual": of.usual,
         "flags": {flag.name: flag.on for flag in of.flags},
@@ -388,7 +388,7 @@ def rolled_out(of: RolledOut, names: Mapping[int, str]) -> answers.RolledOut:
                 "group": rule.group or None,
                 "set_at": moment(rule.at),
                 "set_by": names.get(rule.by),
-                "guard": _guard(rule.engine, of.guards[rule.id]),
+                "guard": _guard(rule.engine, of.guards[rule.id], language),
             }
             for rule in of.rules
         ],
@@ -401,12 +401,12 @@ def rolled_out(of: RolledOut, names: Mapping[int, str]) -> answers.RolledOut:
     }
 
 
-def _guard(engine: str, of: Guard) -> answers.Guard:
+def _guard(engine: str, of: Guard, language: str) -> answers.Guard:
     judgement = of.judgement
     return {
         "mode": of.mode.value,
         "state": of.state.value,
-        "words": said_of_guard(engine, of),
+        "words": said_of_guard(engine, of, language),
         "control": None if judgement is None else judgement.control,
         "looked_at": moment(of.looked_at),
         "changed_at": moment(of.changed_at),
@@ -431,8 +431,8 @@ def _guard_finding(of: Finding) -> answers.GuardFinding:
     }
 
 
-def comparison(of: Comparison) -> answers.Comparison:
-    """Two engines beside each other."""
+def comparison(of: Comparison, language: str = "en") -> answers.Comparison:
+    """Two engines beside each other, told in a language."""
     return {
         "a": _side(of.a),
         "b": _side(of.b),
@@ -440,12 +440,15 @@ def comparison(of: Comparison) -> answers.Comparison:
         "until": moment(of.until),
         "group": of.group or None,
         "verdict": of.verdict.value,
-        "words": headline(of),
-        "measures": [_measure(one, of) for one in of.measures],
+        "words": headline(of, language),
+        "measures": [_measure(one, of, language) for one in of.measures],
         "strata": [_stratum(one) for one in of.strata],
         "left_out": [_stratum(one) for one in of.left_out],
         "users_on_both": of.both,
-        "cautions": [{"code": one.code, "words": one.words} for one in of.cautions],
+        "cautions": [
+            {"code": one.code, "words": words}
+            for one, words in zip(of.cautions, cautions(of, language), strict=True)
+        ],
         "sampled": {
             "users": of.sampled.users,
             "asked": of.sampled.asked,
@@ -476,12 +479,12 @@ def _side(of: Side) -> answers.EngineSide:
     }
 
 
-def _measure(of: Measure, whole: Comparison) -> answers.Measure:
+def _measure(of: Measure, whole: Comparison, language: str) -> answers.Measure:
     return {
         "name": of.name,
         "unit": of.unit,
         "verdict": of.verdict.value,
-        "words": sentence(of, whole.a.engine, whole.b.engine),
+        "words": sentence(of, whole.a.engine, whole.b.engine, language),
         "decides": of.decides,
         "figures": {name: _figure(figure) for name, figure in of.figures.items()},
         "superiority": _known(of.superiority),

@@ -53,7 +53,7 @@ const TRIES = 5; // of one request, where too many come
 const lost = document.getElementById("lost");
 
 /** Wait until the service takes requests again, and say so; the bucket it counts with has room for one then. */
-async function rest(seconds) {
+export async function rest(seconds) {
   const told = say("slow down", { seconds });
   Object.assign(lost, { textContent: told, hidden: false });
   await new Promise((over) => setTimeout(over, seconds * 1_000));

@@ -3,8 +3,8 @@
 import { ask, say, sayFault, sayTime, send } from "./api.js";
 
 const live = document.getElementById("live");
-const problem = document.getElementById("problem");
-const done = document.getElementById("done");
+export const problem = document.getElementById("problem");
+export const done = document.getElementById("done");
 const lost = document.getElementById("lost");
 let insists = false; // this look is taken for what was just done
 
@@ -28,7 +28,8 @@ function isChanged(field) {
   return field.value !== field.defaultValue;
 }
 
-function tell(place, ...words) {
+/** Tell this in its place, and nothing else. */
+export function tell(place, ...words) {
   problem.hidden = true;
   done.hidden = true;
   place.replaceChildren(...words);
@@ -36,7 +37,7 @@ function tell(place, ...words) {
 }
 
 /** Ask for the page's figures now, also where somebody is in a form of theirs. */
-async function look() {
+export async function look() {
   insists = true;
   await htmx.ajax("GET", `${location.pathname}${location.search}`, { source: live, target: live, swap: "innerMorph" });
 }

@@ -1,0 +1,174 @@
+// The page of roll-outs: what will be done is said first, then done, then told.
+
+import { ask, say, sayCode, send } from "./api.js";
+import { done, look, problem, tell } from "./operating.js";
+
+const form = document.getElementById("rule");
+const slider = document.getElementById("slider");
+const percent = document.getElementById("percent");
+const now = document.getElementById("now");
+const sure = document.getElementById("sure");
+const asked = document.getElementById("sure-words");
+const refused = document.getElementById("sure-problem");
+const busy = document.getElementById("sure-busy");
+const yes = document.getElementById("sure-yes");
+const force = document.getElementById("sure-force");
+const no = document.getElementById("sure-no");
+let change = null; // what the dialog asks about
+
+const whose = (group) => (group ? say("whose group", { group }) : say("whose all"));
+
+/** What each change sends, the sentences that ask whether it is meant, and the one that tells that it is done. */
+const CHANGES = {
+  rule({ elements }, state) {
+    const [engine, group, guard] = ["engine", "group", "guard"].map((name) => elements[name].value);
+    const share = Number(percent.value);
+    const before = state.rules.find((one) => one.engine === engine && (one.group ?? "") === group);
+    const said = { engine, percent: share, whose: whose(group) };
+    return {
+      content: { engine, percent: share, guard, ...(group && { group }) },
+      words: [
+        say("rule will", said),
+        sayBefore(before?.percent),
+        say(`rule guard ${guard}`),
+        ...(state.flags.use_database_queue ? [] : [say("rollout unqueued")]),
+      ],
+      done: (n) => say("rule done", { ...said, n }),
+    };
+  },
+  flag({ dataset: { flag, on } }) {
+    const to = on === "true" ? "on" : "off";
+    return {
+      content: { flags: { [flag]: on === "true" } },
+      words: [say(`flag will ${to}`, { flag }), say(`flag ${to} ${flag}`)],
+      done: (n) => say(`flag done ${to}`, { flag, n }),
+    };
+  },
+  rollback({ dataset: { rule, engine, percent, group } }) {
+    return {
+      content: { rollback: true, rule: Number(rule) },
+      words: [say("rollback will", { rule, engine, percent, whose: whose(group) }), say("rollback then")],
+      done: (n) => say("rollback done", { rule, n }),
+    };
+  },
+  acknowledge({ dataset: { rule, engine, percent, group } }) {
+    return {
+      content: { acknowledge: Number(rule) },
+      words: [say("acknowledge will", { engine, percent, whose: whose(group) }), say("acknowledge then")],
+      done: () => say("acknowledge done", { rule }),
+    };
+  },
+};
+
+function sayBefore(before) {
+  return before === undefined ? say("rule was none") : say("rule was", { percent: before });
+}
+
+function paragraph(words) {
+  return Object.assign(document.createElement("p"), { textContent: words });
+}
+
+function show(element, isShown) {
+  element.hidden = !isShown;
+}
+
+/** Ask whether this is meant, by what was rolled out until now. */
+async function open(place) {
+  try {
+    change = CHANGES[place.dataset.change](place, await ask("/rollout"));
+  } catch (error) {
+    tell(problem, error.message);
+    return;
+  }
+  asked.replaceChildren(...change.words.map(paragraph));
+  show(refused, false);
+  show(yes, true);
+  show(force, false);
+  sure.showModal();
+}
+
+function setBusy(isBusy) {
+  show(busy, isBusy);
+  sure.setAttribute("aria-busy", String(isBusy));
+  for (const button of [yes, force, no]) button.disabled = isBusy;
+}
+
+/** Do it, however long that takes; what no worker serves is done by `insists` only. */
+async function put(insists) {
+  setBusy(true);
+  show(refused, false);
+  try {
+    const answer = await send("PUT", "/rollout", insists ? { ...change.content, force: true } : change.content);
+    sure.close();
+    tell(done, sayDone(answer));
+    await look();
+    showNow();
+  } catch (error) {
+    if (error.problem?.code === "engine_unserved") {
+      refused.textContent = [sayCode(error.problem), say("force hint")].join(" ");
+      show(refused, true);
+      show(yes, false);
+      show(force, true);
+    } else {
+      sure.close();
+      tell(problem, error.message);
+    }
+  } finally {
+    setBusy(false);
+    if (sure.open) no.focus();
+  }
+}
+
+function sayDone({ moved, settled, unserved }) {
+  const parts = [change.done(moved)];
+  if (!settled) parts.push(say("rollout moving"));
+  parts.push(...unserved.map((engine) => say("rollout unserved", { engine })));
+  return parts.join(" ");
+}
+
+document.addEventListener("submit", (event) => {
+  const place = event.target.closest("form[data-change]");
+  if (!place) return;
+  event.preventDefault();
+  open(place);
+});
+yes.addEventListener("click", () => put(false));
+force.addEventListener("click", () => put(true));
+no.addEventListener("click", () => sure.close());
+sure.addEventListener("cancel", (event) => {
+  if (no.disabled) event.preventDefault(); // it is being done
+});
+
+/** The rule that holds for the engine and the group in the form. */
+function ruleNow() {
+  const { engine, group } = form.elements;
+  const rows = [...document.querySelectorAll("tr[data-engine]")];
+  return rows.find(({ dataset }) => dataset.engine === engine.value && dataset.group === group.value);
+}
+
+function showNow() {
+  now.textContent = sayBefore(ruleNow()?.dataset.percent);
+}
+
+function slide() {
+  slider.value = percent.value || 0;
+  slider.setAttribute("aria-valuetext", `${percent.value || 0} %`);
+}
+
+/** The form as that rule is now, to be changed from there. */
+function prefill() {
+  const rule = ruleNow();
+  percent.value = rule?.dataset.percent ?? 0;
+  form.elements.guard.value = rule?.dataset.guard ?? "act";
+  slide();
+  showNow();
+}
+
+for (const name of ["engine", "group"]) form.elements[name].addEventListener("change", prefill);
+slider.addEventListener("input", () => {
+  percent.value = slider.value;
+  slide();
+});
+percent.addEventListener("input", slide);
+document.addEventListener("htmx:after:swap", showNow);
+prefill();

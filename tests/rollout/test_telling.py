@@ -1,0 +1,149 @@
+"""What comparisons and guards say: the same in both languages, and nothing of one in the other."""
+
+import re
+from string import Formatter
+
+import pytest
+from tests.rollout.speaking import FINDINGS, english_in, guard
+from tests.rollout.worlds import World, beside
+
+from paperlane.desk.comparing import Comparing
+from paperlane.ledger import Kept
+from paperlane.rollout import comparison, telling
+from paperlane.rollout.comparison import Caution, Sampled, Side, Verdict
+from paperlane.rollout.guarded import Mode
+from paperlane.rollout.guards import MEASURES, State
+from paperlane.rollout.sentences import CAUTIONS, SENTENCES, Tongue
+from paperlane.rollout.wording import because, said
+
+HAN = re.compile(r"[\u3400-\u9fff]")
+FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+ALIKE = {"figure p95", "p", "delta", "guard worse"}  # what is no word of a language, or a name
+
+
+def fields(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+def cautions() -> list[Caution]:
+    """One of each that there is, where there are two forms of it both."""
+    few = Side("arq", tasks=60, compared=10, compared_users=3, left_out=5, queued=2, oldest=99.0)
+    uneven = Side("arq", tasks=1_000, compared=900, compared_users=20, effective=2.5, completed=9)
+    halves = Side("database", tasks=10, cancelled=5), Side("arq", tasks=10)
+    kept = Comparing(None, None, None, Kept(finished=7 * 86_400.0, failed=0.0))  # type: ignore[arg-type]
+    return [
+        *comparison._of_one(Side("arq"), None),
+        *comparison._of_one(few, None),
+        *comparison._of_one(uneven, 1.0),
+        *comparison._of_both(*halves, 0.5, 1, 1),
+        *comparison._of_both(*halves, 0.5, 3, 1_200),
+        *comparison._of_sample(Sampled(3_000, 200, 1, whole=False)),
+        *comparison._of_sample(Sampled(3_000, 200, 4, whole=False)),
+        *kept._forgotten(0.0, 30 * 86_400.0),
+    ]
+
+
+class TestBothLanguages:
+    def test_each_sentence_is_said_in_chinese_with_all_that_it_is_filled_with(self):
+        for key, (english, chinese) in {**SENTENCES, **{f"caution {k}": v for k, v in CAUTIONS.items()}}.items():
+            assert not HAN.search(english), key
+            assert key in ALIKE or HAN.search(chinese) or not re.search(r"[a-zA-Z]{2}", english), key
+            assert fields(chinese) == fields(english) - {"s"}, key
+
+    def test_there_are_words_for_all_that_can_be_found(self):
+        for verdict in Verdict:
+            assert {f"verdict {verdict.value}", telling.OVER_ALL[verdict]} <= SENTENCES.keys()
+        for state in State:
+            assert f"guard {state.value}" in SENTENCES
+        for mode in Mode:
+            assert f"guard does {mode.value}" in SENTENCES
+        for measure in MEASURES:
+            assert {f"guard {measure}", f"guard surely {measure}"} <= SENTENCES.keys()
+
+    def test_each_caution_is_told_in_chinese_with_its_figures(self):
+        found = cautions()
+        assert {one.code for one in found} == CAUTIONS.keys()
+        tongue = Tongue("zh")
+        for one in found:
+            told = tongue.caution(one.code, one.words)
+            assert HAN.search(told), one
+            assert not english_in(told), told
+            figures = [re.findall(FIGURE, words) for words in (told, one.words)]
+            assert sorted(figures[0]) == sorted(figures[1]), one
+            assert Tongue().caution(one.code, one.words) == one.words
+
+    def test_a_caution_that_nobody_has_put_into_chinese_is_told_in_english(self):
+        assert Tongue("zh").caution("too_few", "It is small.") == "It is small."
+        assert Tongue("zh").caution("new_one", "Beware.") == "Beware."
+
+
+class TestComparisons:
+    @pytest.mark.parametrize("verdict", ["worse", "better", "alike", "unclear", "too_small", "no_data"])
+    def test_a_comparison_is_told_in_chinese_without_a_word_of_english(self, verdict: str):
+        tasks = {
+            "worse": World(users=60, slower=4.0, unlike=0.3).made(1),
+            "better": World(users=60, slower=0.25, unlike=0.3).made(1),
+            "alike": World(users=200, tasks=60, unlike=0.01).made(1),
+            "unclear": World(users=24).made(1),
+            "too_small": World(users=6).made(1),
+            "no_data": [],
+        }[verdict]
+        found = beside(tasks, 60, group="团队")
+        assert found.verdict.value == verdict
+        for form in telling.FORMS.values():
+            told = re.sub(r"<style>.*?</style>|<[^>]*>", " ", form(found, "zh"), flags=re.DOTALL)
+            assert not english_in(told), verdict
+        assert 'lang="zh-CN"' in telling.html(found, "zh")
+        assert 'lang="en"' in telling.html(found)
+        for words in telling.said(found):
+            assert not HAN.search(words)
+
+    def test_what_is_worse_and_by_how_much_is_the_same_in_both(self):
+        found = beside(World(users=60, slower=4.0, unlike=0.3).made(1))
+        assert telling.headline(found) == "b does worse than a: worse in completion, wait, cost."
+        assert telling.headline(found, "zh") == "b 的表现不如 a：完成时间、等待时间、成本更差。"
+        for english, chinese in zip(telling.measured(found), telling.measured(found, "zh"), strict=True):
+            assert re.findall(FIGURE, english) == re.findall(FIGURE, chinese), english
+
+    def test_times_are_said_in_their_units(self):
+        zh, en = Tongue("zh"), Tongue()
+        for value, told in ((0.5, ("0.50 s", "0.50 秒")), (90.0, ("90.0 s", "90.0 秒")), (600.0, ("10.0 min", "10.0 分钟")),
+                            (9_000.0, ("2.5 h", "2.5 小时")), (None, ("not known", "未知")),
+                            (float("inf"), ("not reached", "未达到"))):  # fmt: skip
+            assert (en.seconds(value), zh.seconds(value)) == told
+        assert [zh.points(0.012), zh.share(0.5), zh.factor(None), zh.percent(float("inf")), zh.percent(None)] == [
+            "1.2 个百分点",
+            "50.0%",
+            "超出范围",
+            "难以估量",
+            "",
+        ]
+
+
+class TestGuards:
+    @pytest.mark.parametrize("state", list(State))
+    def test_each_state_is_told_in_chinese_without_a_word_of_english(self, state: State):
+        for measure, finding in FINDINGS.items():
+            for mode in Mode:
+                told = said("arq", guard(state, measure, mode=mode), "zh")
+                assert HAN.search(told)
+                assert not english_in(told), told
+        assert because("arq", guard(state, "failures").judgement, "zh").endswith("。") is finding.worse
+
+    def test_in_english_a_guard_says_what_it_said_before(self):
+        assert said("arq", guard(State.HELD, "failures")) == (
+            "Of arq's tasks 20.0% failed, of database's 1.0%, surely 5.0 points more (20 users with 210 tasks against 21"
+            " with 200). It grows no more until somebody acknowledges that."
+        )
+        assert said("arq", guard(State.WORSE, "wait")) == (
+            "Tasks wait 30.0 s on arq and 2.0 s on database on day 3, surely 1.50 times with 10 s added to each (20"
+            " users with 210 tasks against 21 with 200)."
+        )
+        assert said("arq", guard(State.TAKEN_BACK, "completion")) == (
+            "Tasks take 2.00 times as long on arq (8.0 s, on database 4.0 s), surely 1.20 times (20 users with 210 tasks"
+            " against 21 with 200). It was taken back for that."
+        )
+        assert said("arq", guard(State.TOO_LITTLE, "wait")) == (
+            "Too little yet: 20 users (10 are needed) and 210 tasks (50) on arq, 21 users (10 are needed) and 200 tasks"
+            " (50) on database, and few users have most of them."
+        )
