@@ -177,8 +177,8 @@ class Evidence:
     def __init__(self, since: float) -> None:
         self.since = self.upto = since
         self.whole, self.day = _Window(since), _Window(since)
-        self.usual: Mapping[str, Mapping[UserId, float]] = {}
-        """By measure, how far each user's tasks were from those of all before the rule was set."""
+        self._past = _Sums()
+        self._usual: Mapping[str, Mapping[UserId, float]] | None = None
         self._open: dict[TaskId, _Open] = {}
         self._before: dict[TaskId, _Open] = {}
         self._over: dict[TaskId, float] = {}
@@ -189,19 +189,26 @@ class Evidence:
         """What ended since then is to be told again at the next look: it may have been committed late."""
         return max(self.since, self.upto - _OVERLAP)
 
+    @property
+    def usual(self) -> Mapping[str, Mapping[UserId, float]]:
+        """By measure, how far each user's tasks were from those of all before the rule was set."""
+        if self._usual is None:
+            self._usual = {
+                name: {user: value * count / (count + _FEW) for user, (count, value, _) in _by_user([column]).items()}
+                for name, column in self._past.columns.items()
+            }
+        return self._usual
+
     def remember(self, tasks: Iterable[Carried], sides: Sides, kinds: Mapping[TaskId, str] | None = None) -> None:
         """What the users' tasks came to before the rule was set, on the engine that is the control.
 
-        Users differ for good: by what each was used to, most of that is taken off (analysis of covariance).
+        Users differ for good: by what each was used to, most of that is taken off (analysis of covariance). It may be
+        told in parts, each with all tasks of some users.
         """
-        sums = _Sums()
+        self._usual = None
         for task in sorted(tasks, key=lambda one: (one.queued_at, one.task)):
             if task.user in sides.of and task.engine == sides.control and task.ended_at and task.queued_at < self.since:
-                sums.add(task.user, self._cell(task, (kinds or {}).get(task.task, "")), _of_ended(task))
-        self.usual = {
-            name: {user: value * count / (count + _FEW) for user, (count, value, _) in _by_user([column]).items()}
-            for name, column in sums.columns.items()
-        }
+                self._past.add(task.user, self._cell(task, (kinds or {}).get(task.task, "")), _of_ended(task))
 
     def take(
         self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None
