@@ -21,7 +21,7 @@ LEAST_EFFECTIVE = 6.0
 
 DAY = 86_400.0
 
-_OF_DAYS = 0.01  # the chance of a false alarm that all days together may have, each looked at alone too
+_OF_DAYS = 0.01  # a day after the first, looked at alone, has 1 / (day (day + 1)) of this chance of a false alarm
 _FEW = 3.0  # tasks with which a user weighs half
 _YOUNG = 60.0  # seconds; a task that is open for less is not counted yet
 _FELT = 1.0  # seconds that are added to how long a task took: what differs by less nobody notices
@@ -47,7 +47,7 @@ class Terms:
 
 
 MEASURES: Mapping[str, Terms] = {
-    "failures": Terms(0.01, 0.01, 200.0),
+    "failures": Terms(0.015, 0.01, 200.0),
     "completion": Terms(0.025, log(1.05), 50.0),
     "wait": Terms(0.005, log(1.25), 50.0),
 }
@@ -363,13 +363,13 @@ def judge(evidence: Evidence, of: Sides, now: float) -> Judgement:
     findings = [
         found for name, terms in MEASURES.items() if (found := _find(name, terms, sums, of, usual.get(name, {})))
     ]
-    day = 1 + round((evidence.day.since - evidence.since) / DAY)
-    alpha = _OF_DAYS / (day * (day + 1)) / len(MEASURES)  # of all days to come together it is _OF_DAYS
-    today = evidence.sums(evidence.day, now)
-    for name, terms in MEASURES.items():
-        found = _find(name, Terms(alpha, terms.margin, terms.tuned), today, of, usual.get(name, {}), day)
-        if found is not None and found.worse:
-            findings.append(found)
+    if (day := 1 + round((evidence.day.since - evidence.since) / DAY)) > 1:  # the first one is the whole time
+        alpha = _OF_DAYS / (day * (day + 1)) / len(MEASURES)  # of all of them together it is half of _OF_DAYS
+        today = evidence.sums(evidence.day, now)
+        for name, terms in MEASURES.items():
+            found = _find(name, Terms(alpha, terms.margin, terms.tuned), today, of, usual.get(name, {}), day)
+            if found is not None and found.worse:
+                findings.append(found)
     if not findings:
         return Judgement(State.TOO_LITTLE, of.control, users, tasks)
     state = State.WORSE if any(one.worse for one in findings) else State.WATCHES

@@ -45,7 +45,7 @@ def in_force(connection: Connection) -> Sequence[Rule]:
 def held_since(connection: Connection, rule: Rule) -> float:
     """Since when a rule in force has held without a break: since it was set, or since none hides it any more.
 
-    It was hidden by a newer one for the same engine and group, or by one that moved all its users or some of these.
+    It was hidden by a newer one of its engine and group, or by one that moved a part of everybody, or of its group.
     """
     same = (rollouts.c.engine == rule.engine) & (rollouts.c.group_name == rule.group)
     moved = rollouts.c.group_name.in_({"", rule.group}) & (rollouts.c.percent > 0)
