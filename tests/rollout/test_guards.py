@@ -15,7 +15,7 @@ from paperlane.ledger.evidence import Carried
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.rollout import Whose, place_of
 from paperlane.rollout.guarding import sides
-from paperlane.rollout.guards import DAY, MEASURES, Evidence, Sides, State, boundary, judge
+from paperlane.rollout.guards import DAY, DAYS, HOURS, MEASURES, Evidence, Sides, State, boundary, judge
 from paperlane.rollout.rules import Rule
 
 HOURS = 24.0
@@ -69,6 +69,22 @@ class TestFailuresWithinMinutes:
     def test_where_files_of_some_users_fail_anyway_it_takes_longer(self):
         found = sorted(minutes(*steady(seed, minutes=30, fails=(0.0, 0.1), bad=0.05), 30) or 99 for seed in range(20))
         assert found[10] <= 10, found
+
+    def test_what_goes_bad_after_hours_is_found_within_half_an_hour(self):
+        """Ten hours of good work would hide it for more than one, and for as long as the roll-out has lasted later."""
+        for seed in range(4):
+            of, tasks = steady(seed, each=5.0, minutes=660, fails=(0.0, 0.0))
+            bad = [
+                one._replace(outcome="failed")
+                if one.engine == NEW and one.queued_at > 605 * 60 and chance < 0.1
+                else one
+                for one, chance in zip(tasks, iter(random.Random(seed).random, 2.0), strict=False)
+            ]
+            assert watched(of, tasks, (60.0 * n for n in range(600, 661))) is None
+            found = watched(of, bad, (60.0 * n for n in range(600, 661)))
+            assert found is not None
+            assert found[0] < 635 * 60
+            assert [(one.measure, one.day, one.hour) for one in found[1].findings if one.worse] == [("failures", 1, 11)]
 
     @pytest.mark.parametrize("share", [0.0, 0.02, 0.1])
     def test_between_engines_that_fail_alike_nothing_is_found(self, share: float):
@@ -209,8 +225,7 @@ class TestBoundary:
                     break
         assert crossed / walks < alpha
 
-    def test_all_measures_and_days_together_are_wrong_in_5_percent_at_most(self):
-        from paperlane.rollout.guards import _OF_DAYS  # noqa: PLC0415
-
-        days = sum(_OF_DAYS / (day * (day + 1)) for day in range(2, 10_000))
-        assert sum(terms.alpha for terms in MEASURES.values()) + days <= 0.05
+    def test_all_measures_days_and_hours_together_are_wrong_in_5_percent_at_most(self):
+        parts = [sum(one.alpha(n) for n in range(2, 200_000)) * len(one.measures) for one in (DAYS, HOURS)]
+        assert parts == [pytest.approx(one.chance, rel=0.01) for one in (DAYS, HOURS)]
+        assert sum(terms.alpha for terms in MEASURES.values()) + DAYS.chance + HOURS.chance == pytest.approx(0.05)
