@@ -93,7 +93,7 @@ class TestFailuresWithinMinutes:
 
 
 def busy(seed: int, fails: float) -> tuple[float, str] | None:
-    """200 users, half of them on the new engine, who bring 25 tasks a minute all together: after how many it was found."""
+    """200 users, half of them on the new engine, who bring 25 tasks a minute in all: after how many it was found."""
     sides_, tasks = made(seed, share=0.5, days=0.1, tasks=4_000, fails=(0.005, fails), history=0, seconds=10)
     found = watched(sides_, tasks, (60.0 * n for n in range(1, 145)))
     if found is None or found[1].worst is None:

@@ -191,7 +191,7 @@ class _Window:
 
 
 class Evidence:
-    """What became of the tasks of both sides since a rule was set, in sums by user: of all that time, and its last parts.
+    """What became of both sides' tasks since a rule was set, in sums by user: of all that time, and of its last parts.
 
     Parts are the day and the hour that it is, as counted from when the rule was set.
     """
