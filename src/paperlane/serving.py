@@ -271,7 +271,9 @@ async def _guard(guarding: Guarding, threads: Threads, stop: asyncio.Event) -> N
     """Judge roll-outs, once a minute over all processes."""
     async for _ in every(_LOOK_FOR_TURN, stop):
         try:
-            await threads(guarding.look)
+            looking, step = guarding.looking(), 0
+            while step is not None and not stop.is_set():  # there may be weeks to read
+                step = await threads(next, looking, None)
         except Unavailable as error:
             log.warning("guardrails wait", why=error.message)
         except Exception:

@@ -306,6 +306,29 @@ def test_flags_are_on_after_the_migration_and_limits_hold_again_before_it(dialec
     assert limits == [5, 7]
 
 
+def test_nobody_is_left_inline_by_a_version_that_knows_no_flags(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+    go(dialect, command.downgrade, "0028")
+
+    def flag(**values: int) -> None:
+        with dialect.writer.begin() as connection:
+            of_flags = ledger_schema.flags
+            is_meant = of_flags.c.name == "use_database_queue"
+            connection.execute(of_flags.update().where(is_meant).values(**values))
+
+    for off_or_not_followed_yet in ({"is_on": 0, "changes": 1, "settled": 1}, {"is_on": 1, "changes": 2}):
+        flag(**off_or_not_followed_yet)
+        with pytest.raises(Misconfigured, match="leave them on inline") as refused:
+            go(dialect, command.downgrade, "0027")
+        assert "use_database_queue on" in refused.value.hint
+        with dialect.reader.connect() as connection:
+            assert migrations.current(connection) == "0028"
+            assert "own_limit" in {column["name"] for column in inspect(connection).get_columns("lanes")}
+    flag(settled=2)
+    go(dialect, command.downgrade, "0027")
+    assert not inspect(dialect.reader).has_table("flags")
+
+
 def test_each_file_is_named_for_its_revision():
     known = ScriptDirectory.from_config(upgrading.config())
     assert [made.revision for made in known.walk_revisions()] == [*reversed(migrations.revisions())]

@@ -1,5 +1,6 @@
 """Two engines beside each other: what is there is found, what is not is not, and what is unknown is said."""
 
+import gc
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +12,10 @@ from tests.rollout.worlds import PERIOD, World, beside, even, of_user, task
 
 from paperlane.ledger.evidence import Carried
 from paperlane.model.tasks import UserId
-from paperlane.rollout import telling
+from paperlane.rollout import resampling, telling
 from paperlane.rollout.comparison import Comparison, Measure, Sampled, Verdict, compare
 from paperlane.rollout.resampling import (
+    Drawn,
     Interval,
     Quantile,
     Seen,
@@ -295,6 +297,24 @@ class TestArithmetic:
                 weights = [round(drawn.a([float(at == user) for at in range(100)])) for user in range(100)]
                 whole = [value for n, value in enumerate(values) for _ in range(weights[n % 100])]
                 assert asked.of(drawn.a) == pytest.approx(whole[int(q * len(whole))], rel=0.01)
+
+    def test_of_very_many_users_a_quantile_keeps_fewer_places_and_is_as_good(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(resampling, "_CELLS", 60_000)
+        random = Random(4)
+        values = sorted(random.expovariate(1) for _ in range(20_000))
+        times = Times(Whole([20.0] * 1_000), values, [n % 1_000 for n in range(20_000)], [1.0] * 20_000)
+        for q in (0.5, 0.95):
+            asked = Quantile(times, q)
+            assert 40_000 < sum(map(len, asked.columns)) < 80_000
+            for drawn in draws(1_000, 0, 0, 5, 7):
+                weights = [round(drawn.a([float(at == user) for at in range(1_000)])) for user in range(1_000)]
+                whole = [value for n, value in enumerate(values) for _ in range(weights[n % 1_000])]
+                assert asked.of(drawn.a) == pytest.approx(whole[int(q * len(whole))], rel=0.01)
+
+    def test_draws_are_made_one_after_the_other_and_none_is_kept(self):
+        there: list[int] = []
+        beside(World().made(1), 7, tick=lambda: there.append(sum(type(one) is Drawn for one in gc.get_objects())))
+        assert there == [1] * 7
 
     def test_a_quantile_that_was_not_reached_is_beyond(self):
         times = Times(Whole([10.0, 10.0]), [1.0, 2.0, 3.0], [0, 1, 0], [1.0, 1.0, 1.0])

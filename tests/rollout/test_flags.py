@@ -1,10 +1,13 @@
 """Flags say what is in use, over all rules; and whatever is switched or rolled out and back, no task is lost."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from sqlalchemy import select, update
@@ -13,7 +16,7 @@ from tests.ledger.conftest import new_batch
 from tests.ledger.invariants import check_invariants
 from tests.rollout.test_rollout import engine, engines, made, set_out
 
-from paperlane import assembly, rollout
+from paperlane import assembly, rollout, serving
 from paperlane.desk import Desk
 from paperlane.engines.inline import Inline
 from paperlane.errors import BadRequest, Conflict
@@ -21,10 +24,12 @@ from paperlane.ledger.schema import tasks
 from paperlane.model.tasks import Completed, Ended, Fault, Lease, Retry, UserId, WorkerId
 from paperlane.records.accounts import terms
 from paperlane.records.schema import audit
-from paperlane.rollout import engines_to_come, flags
+from paperlane.rollout import RollOut, engines_to_come, flags
 from paperlane.rollout.flags import DATABASE_QUEUE, FLAGS, USER_SEMAPHORE, WORKER_POOL
 from paperlane.rollout.guarded import Mode
 from paperlane.settings import Settings
+from paperlane.threads import Threads
+from paperlane.work.supervisor import Crew
 
 
 def switch(desk: Desk, flag: str, *, on: bool) -> int:
@@ -157,6 +162,32 @@ class TestSwitching:
         desk.operating.change(None, to={DATABASE_QUEUE: True}, force=True)  # by somebody who dies before a page
         assert sum(slow) == 3
         assert set(engines(desk).values()) == {"database"}
+    def test_who_settles_by_an_older_flag_moves_nobody_back(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+        """Between the pages of a slow one it is switched again, and that is settled."""
+        monkeypatch.setattr(rollout, "_PAGE", 2)
+        made(desk, 6)
+        desk.operating.change(None, to={DATABASE_QUEUE: False}, force=True)
+        slow = desk.rollout.settle()
+        assert next(slow) == 2
+        assert switch(desk, DATABASE_QUEUE, on=True) == 2
+        assert sum(slow) == 0
+        assert set(engines(desk).values()) == {"database"}
+        assert not desk.rollout.is_unsettled()
+
+    def test_workers_that_the_pools_flag_ends_serve_nobody(self, desk: Desk):
+        """What counts is the flag as it will be: it may be switched together with what gives users to them."""
+        made(desk, 1)
+        desk.ledger.register(WorkerId("i"), "inline", "host", 1, 1)
+        desk.ledger.register(WorkerId("d"), "database", "host/token", 1, 1)  # one that `serve` started
+        desk.operating.change(None, to={DATABASE_QUEUE: False})
+        with pytest.raises(Conflict, match="No worker of database"):
+            desk.operating.change(None, to={DATABASE_QUEUE: True, WORKER_POOL: False})
+        desk.operating.change(None, to={WORKER_POOL: False})
+        with pytest.raises(Conflict, match="No worker of database"):
+            desk.operating.change(None, to={DATABASE_QUEUE: True})
+        desk.operating.change(None, to={DATABASE_QUEUE: True, WORKER_POOL: True})
+        assert desk.rollout.uses(DATABASE_QUEUE)
+
 
 
 Way = Callable[[Desk], object]
@@ -262,3 +293,24 @@ def test_there_and_back_with_tasks_under_way_loses_none_and_leaves_nothing_behin
 def test_the_engine_without_the_queue_is_the_one_that_the_service_runs_itself():
     assert Inline.traits.name == rollout.UNQUEUED
     assert {flags.named(name.upper().replace("_", "-")) for name in FLAGS} == set(FLAGS)
+
+
+async def test_the_pool_is_ended_between_the_pages_of_a_long_move():
+    """Who switches it off need not wait until all users were moved."""
+    stop, pages, told = asyncio.Event(), list[int](), list[tuple[int, bool]]()
+
+    def settle() -> Iterator[int]:
+        for page in range(4):
+            pages.append(page)
+            yield 1
+
+    def want(*, wanted: bool) -> None:
+        told.append((len(pages), wanted))
+        if len(pages) == 4:
+            stop.set()
+
+    asked = SimpleNamespace(settle=settle, uses=lambda flag: flag == WORKER_POOL and len(pages) < 2)
+    threads = Threads("flags")
+    await serving._roll_out(cast(RollOut, asked), threads, cast(Crew, SimpleNamespace(want=want)), stop)
+    threads.close()
+    assert told == [(0, True), (1, True), (2, False), (3, False), (4, False)]

@@ -1,28 +1,33 @@
 """Guards look by themselves: what is worse is taken back, held or told of, once, and nobody else's rule is touched."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, select
 from tests.conftest import EVERY_KIND
 
+from paperlane import serving
 from paperlane.assembly import open_guarding
 from paperlane.desk import Desk
-from paperlane.errors import BadRequest, Conflict, NotFound
+from paperlane.errors import BadRequest, Conflict, NotFound, Unavailable
+from paperlane.ledger.evidence import Carried, Found, of_users
 from paperlane.ledger.schema import chores, rollouts
 from paperlane.model.tasks import BatchId, Completed, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
 from paperlane.records.accounts import Role, by_engine
 from paperlane.records.audit import entries
-from paperlane.rollout import NewRule, RollOut
+from paperlane.rollout import NewRule, RollOut, guarding, rules
 from paperlane.rollout.guarded import Alarming, Guard, Mode, alarming, mode_of
 from paperlane.rollout.guarding import Guarding
-from paperlane.rollout.guards import State
+from paperlane.rollout.guards import Evidence, State
 from paperlane.rollout.rules import Rule
 from paperlane.rollout.wording import said
+from paperlane.threads import Threads
 
 FAULT = Fault("broken", "It broke.")
 
@@ -67,13 +72,17 @@ class World:
                 ]
                 goes_on = goes_on or bool(leases)
 
-    def look(self) -> int:
-        """A look, as if a minute had passed."""
+    def due(self) -> None:
+        """As if a minute had passed."""
 
         def due(connection: Connection) -> None:
             connection.execute(chores.update().where(chores.c.name == "guardrails").values(next_at=0))
 
         self.desk.ledger.write(due)
+
+    def look(self) -> int:
+        """A look, as if a minute had passed."""
+        self.due()
         return self.guarding.look()
 
     def guard(self, rule: int) -> Guard:
@@ -265,6 +274,175 @@ class TestGuards:
         another = World(world.desk, open_guarding(world.desk))
         assert another.guarding.look() == 0  # a minute has not passed
         assert another.look() == 1
+
+    def test_a_rule_that_was_hidden_counts_only_since_it_holds_again(self, world: World):
+        """Else who is moved by it would count with all they had, and who was moved only meanwhile with a part."""
+        world.add(60)
+        world.work(fails=0.0, rounds=2)
+        older = world.roll_out(40, Mode.TELL)
+        world.roll_out(70, Mode.OFF)
+        world.work(fails=1.0, rounds=5)
+        world.desk.operating.roll_back(None)
+        assert sum(world.desk.rollout.settle()) > 0
+        world.work(fails=0.0, rounds=3)
+        assert world.look() == 0
+        judgement = world.guard(older).judgement
+        assert judgement is not None
+        assert judgement.tasks == (judgement.users[0] * 3, judgement.users[1] * 3)
+        assert sum(judgement.users) == 60
+        past = world.guarding._watched[older].evidence._past.columns["wait"].users
+        assert {len(past), *(mine.count for mine in past.values())} == {60, 2}  # of before anybody was moved
+
+    def test_another_engine_that_had_its_users_for_a_while_hid_it_too(self, world: World):
+        world.add(60)
+        older = world.roll_out(50, Mode.TELL)
+        world.work(fails=0.0, rounds=2)
+        world.desk.operating.roll_out(None, "rq", 20, force=True)
+        assert sum(world.desk.rollout.settle()) > 0
+        assert world.look() == 0
+        world.desk.operating.roll_back(None)
+        assert sum(world.desk.rollout.settle()) > 0
+        world.work(fails=0.0, rounds=3)
+        assert world.look() == 0
+        judgement = world.guard(older).judgement
+        assert judgement is not None
+        assert (sum(judgement.users), sum(judgement.tasks)) == (60, 60 * 3)
+
+    def test_what_hides_a_rule_is_newer_and_moves_its_users_or_is_the_same(self, world: World):
+        ledger, nobody = world.desk.ledger, UserId(0)
+
+        def since(rule: int) -> float:
+            (found,) = [one for one in world.desk.rollout.in_force() if one.id == rule]
+            return ledger.read(lambda c: rules.held_since(c, found))
+
+        ledger.write(lambda c: rules.add(c, "arq", 100, "", 5.0, nobody))
+        rule = ledger.write(lambda c: rules.add(c, "inline", 50, "readers", 10.0, nobody))
+        for undone_at, held, engine, percent, group in (
+            (20.0, 20.0, "inline", 0, "readers"),
+            (30.0, 30.0, "rq", 5, ""),
+            (40.0, 40.0, "rq", 5, "readers"),
+            (50.0, 40.0, "rq", 0, ""),  # it moved nobody
+            (60.0, 40.0, "rq", 100, "writers"),  # it moved others
+        ):
+            before = since(rule)
+            ledger.write(lambda c, to=(engine, percent, group): rules.add(c, *to, 15.0, nobody))
+            if (engine, group) != ("inline", "readers"):
+                assert since(rule) == before
+            ledger.write(lambda c, at=undone_at: rules.undo(c, nobody, at))
+            assert since(rule) == held
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a guard asked for of whose tasks: the pages that were answered whole, and with how many tasks."""
+
+    pages: list[tuple[float, Sequence[UserId], int]] = field(default_factory=list)
+    questions: int = 0
+    fails_at: int = 0
+
+    def of_users(self, connection: Connection, users: Sequence[UserId], since: float, *more: float) -> Found:
+        self.questions += 1
+        if self.questions == self.fails_at:
+            raise Unavailable("The database is away.")
+        found = of_users(connection, users, since, *more)  # type: ignore[arg-type]
+        if not found.cut:
+            self.pages.append((since, users, len(found.tasks)))
+        return found
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Of ten users at once."""
+    made = Asked()
+    monkeypatch.setattr(guarding, "_SOME", 10)
+    monkeypatch.setattr(guarding, "of_users", made.of_users)
+    return made
+
+
+@EVERY_KIND
+class TestReading:
+    def test_what_was_read_is_kept_where_a_question_fails(self, world: World, asked: Asked):
+        world.add(60)
+        rule = world.roll_out(50)
+        world.work(fails=0.3)
+        asked.fails_at = 10  # six pages of what was before, and three of what came since
+        with pytest.raises(Unavailable):
+            world.look()
+        assert world.guard(rule).state is State.WAITS
+        assert world.look() == 1
+        assert len(asked.pages) == 12
+        assert [sum(tasks for _, _, tasks in some) for some in (asked.pages[:6], asked.pages[6:])] == [0, 600]
+        assert sorted(user for _, users, _ in asked.pages[6:] for user in users) == world.users
+        (entry,) = world.desk.ledger.read(lambda c: entries(c, None, "guardrail", "", 10))
+        assert sum(entry.details["figures"]["tasks"]) == 600
+
+    def test_a_look_ends_when_its_time_is_up_and_the_next_one_goes_on(self, world: World, asked: Asked):
+        world.add(60)
+        rule = world.roll_out(50, Mode.TELL)
+        world.work(fails=0.3)
+        seconds = count()  # one passes whenever somebody looks
+        world.guarding.ticks, world.guarding.seconds = lambda: float(next(seconds)), 5.5
+        looks: list[int] = []
+        while not looks or world.guard(rule).state is State.WAITS:
+            before = asked.questions
+            looks.append(world.look())
+            assert 0 < asked.questions - before <= 5
+            world.work(fails=0.0, rounds=1)  # what comes after the second look began is for the next time
+        assert (looks, len(asked.pages)) == ([0, 0, 1], 12)
+        judgement = world.guard(rule).judgement
+        assert judgement is not None
+        assert sum(judgement.tasks) == 660
+
+    def test_between_two_pages_a_look_may_be_left_for_good(self, world: World, asked: Asked):
+        world.add(60)
+        world.roll_out(50)
+        world.work(fails=0.3)
+        world.due()
+        steps = world.guarding.looking()
+        while len(asked.pages) < 8:
+            assert next(steps) == 0
+        del steps
+        assert world.look() == 1
+        assert len(asked.pages) == 12
+
+    def test_a_page_of_users_who_have_many_tasks_is_halved(
+        self, world: World, asked: Asked, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(guarding, "_AT_ONCE", 25)
+        world.add(60)
+        rule = world.roll_out(50, Mode.TELL)
+        world.work(fails=0.3)
+        told: list[int] = []
+        really = Evidence.add
+
+        def note(evidence: Evidence, tasks: Sequence[Carried], *more: Any) -> None:
+            told.append(len(tasks))
+            really(evidence, tasks, *more)
+
+        monkeypatch.setattr(Evidence, "add", note)
+        assert world.look() == 1
+        assert (sum(told), max(told) <= 25) == (600, True)
+        judgement = world.guard(rule).judgement
+        assert judgement is not None
+        assert sum(judgement.tasks) == 600
+
+
+async def test_a_look_ends_between_two_pages_when_the_process_is_told_to_stop():
+    stop, loop, steps = asyncio.Event(), asyncio.get_running_loop(), list[int]()
+
+    def looking() -> Iterator[int]:
+        for step in range(100):
+            if step == 3:
+                loop.call_soon_threadsafe(stop.set)
+            steps.append(step)
+            yield 0
+
+    threads = Threads("guards")
+    await serving._guard(cast(Guarding, SimpleNamespace(looking=looking)), threads, stop)
+    threads.close()
+    assert steps == [0, 1, 2, 3]
+
+
 
 
 def test_what_is_no_mode_is_refused():

@@ -5,16 +5,17 @@ for four weeks: between two looks few tasks end, so to look each minute would fi
 """
 
 import random
+from collections.abc import Sequence
 from math import sqrt
 
 import pytest
-from tests.rollout.weeks import NEW, OLD, looks, made, share_found, watched
+from tests.rollout.weeks import NEW, OLD, looks, made, share_found, steady, watched
 
 from paperlane.ledger.evidence import Carried
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.rollout import Whose, place_of
 from paperlane.rollout.guarding import sides
-from paperlane.rollout.guards import DAY, MEASURES, Evidence, Sides, State, boundary, judge
+from paperlane.rollout.guards import DAY, DAYS, HOURS, MEASURES, Evidence, Sides, State, boundary, judge
 from paperlane.rollout.rules import Rule
 
 HOURS = 24.0
@@ -45,8 +46,54 @@ class TestFourWeeks:
         assert share_found(10, lambda seed: made(seed, share=0.5, wait=30), 28, 24 * 60.0) == 1
 
 
+def minutes(of: Sides, tasks: Sequence[Carried], most: int) -> int:
+    """Looked at each minute: after how many it was found to fail more, 0 for not within so many."""
+    found = watched(of, tasks, (60.0 * n for n in range(1, most + 1)))
+    assert found is None or {one.measure for one in found[1].findings if one.worse} == {"failures"}
+    return 0 if found is None else round(found[0] / 60)
+
+
+class TestFailuresWithinMinutes:
+    """40 users, 20 of them moved; nothing fails on the old engine, and one task in ten on the new one."""
+
+    def test_where_each_brings_ten_tasks_a_minute_it_takes_two(self):
+        found = sorted(minutes(*steady(seed, minutes=10, fails=(0.0, 0.1)), 10) for seed in range(40))
+        assert 0 not in found
+        assert (found[20] <= 2, found[-1] <= 4) == (True, True), found
+
+    def test_where_each_brings_one_a_minute_it_takes_ten(self):
+        found = sorted(minutes(*steady(seed, each=1.0, minutes=60, fails=(0.0, 0.1)), 60) for seed in range(40))
+        assert 0 not in found
+        assert (found[20] <= 15, found[-1] <= 40) == (True, True), found
+
+    def test_where_files_of_some_users_fail_anyway_it_takes_longer(self):
+        found = sorted(minutes(*steady(seed, minutes=30, fails=(0.0, 0.1), bad=0.05), 30) or 99 for seed in range(20))
+        assert found[10] <= 10, found
+
+    def test_what_goes_bad_after_hours_is_found_within_half_an_hour(self):
+        """Five hours of good work would hide it for nearly one, and weeks for days."""
+        for seed in range(3):
+            of, tasks = steady(seed, each=5.0, minutes=360, fails=(0.0, 0.0))
+            bad = [
+                one._replace(outcome="failed")
+                if one.engine == NEW and one.queued_at > 305 * 60 and chance < 0.1
+                else one
+                for one, chance in zip(tasks, iter(random.Random(seed).random, 2.0), strict=False)
+            ]
+            assert watched(of, tasks, (60.0 * n for n in range(300, 361))) is None
+            found = watched(of, bad, (60.0 * n for n in range(300, 361)))
+            assert found is not None
+            assert found[0] < 335 * 60
+            assert [(one.measure, one.day, one.hour) for one in found[1].findings if one.worse] == [("failures", 1, 6)]
+
+    @pytest.mark.parametrize("share", [0.0, 0.02, 0.1])
+    def test_between_engines_that_fail_alike_nothing_is_found(self, share: float):
+        for seed in range(10):
+            assert not minutes(*steady(seed, each=3.0, minutes=60, fails=(share, share), bad=0.1), 60)
+
+
 def busy(seed: int, fails: float) -> tuple[float, str] | None:
-    """200 users who upload all day long, half of them on the new engine: after how many minutes it was found worse."""
+    """200 users, half of them on the new engine, who bring 25 tasks a minute in all: after how many it was found."""
     sides_, tasks = made(seed, share=0.5, days=0.1, tasks=4_000, fails=(0.005, fails), history=0, seconds=10)
     found = watched(sides_, tasks, (60.0 * n for n in range(1, 145)))
     if found is None or found[1].worst is None:
@@ -178,8 +225,7 @@ class TestBoundary:
                     break
         assert crossed / walks < alpha
 
-    def test_all_measures_and_days_together_are_wrong_in_5_percent_at_most(self):
-        from paperlane.rollout.guards import _OF_DAYS  # noqa: PLC0415
-
-        days = sum(_OF_DAYS / (day * (day + 1)) for day in range(1, 10_000))
-        assert sum(terms.alpha for terms in MEASURES.values()) + days <= 0.05
+    def test_all_measures_days_and_hours_together_are_wrong_in_5_percent_at_most(self):
+        parts = [sum(one.alpha(n) for n in range(2, 200_000)) * len(one.measures) for one in (DAYS, HOURS)]
+        assert parts == [pytest.approx(one.chance, rel=0.01) for one in (DAYS, HOURS)]
+        assert sum(terms.alpha for terms in MEASURES.values()) + DAYS.chance + HOURS.chance == pytest.approx(0.05)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,31 @@ def test_of_many_some_users_are_asked_whose_order_is_always_the_same(desk: Desk)
     assert taken(desk, most=60) == some
     nobody = taken(desk, seconds=0.0)
     assert (nobody.tasks, nobody.sampled.asked) == ([], 0)
+
+@dataclass
+class Slow:
+    """A clock that whoever looks at it finds a second later."""
+
+    at: float = 0.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        self.at += 1
+        return self.at
+
+
+def test_limits_are_looked_at_between_users_who_have_many_tasks(desk: Desk):
+    filled(desk, 64, each=9)
+    found = taken(desk, most=30, at_once=20)
+    assert 30 <= len(found.tasks) <= 30 + 20
+    assert (found.sampled.asked * 9, found.sampled.cut) == (len(found.tasks), 0)
+    now, asked = desk.clock.now(), desk.rollout
+    period = (ENGINES, now - 3_600, now, "")
+    late = take(desk.ledger, asked.users, asked.in_force(), *period, Slow(), seconds=8, at_once=20)
+    assert 0 < late.sampled.asked < 8
+
 
 
 def test_of_who_has_very_many_the_latest_are_found_and_that_is_told(desk: Desk):

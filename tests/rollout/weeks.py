@@ -71,6 +71,29 @@ def made(
     return Sides(NEW, OLD, {user: user in moved for user in numbers}), found
 
 
+def steady(
+    seed: int, *, users: int = 40, each: float = 10.0, minutes: int, fails: tuple[float, float], bad: float = 0.0
+) -> tuple[Sides, Sequence[Carried]]:
+    """Half of the users on the new engine, and all bring so many tasks a minute, each of some seconds; no history.
+
+    Of a share of the users, `bad`, three in ten files fail wherever they run.
+    """
+    chance = random.Random(seed)
+    numbers = [UserId(n) for n in range(1, users + 1)]
+    moved = set(chance.sample(numbers, users // 2))
+    found: list[Carried] = []
+    for user in numbers:
+        new, at = user in moved, 0.0
+        least = 0.3 if chance.random() < bad else 0.0
+        while (at := at + chance.expovariate(each / 60)) < 60 * minutes:
+            took = 5.0 * exp(chance.gauss(0, 0.4))
+            outcome = "failed" if chance.random() < max(least, fails[new]) else "completed"
+            task, engine = TaskId(f"{len(found):08}"), NEW if new else OLD
+            found.append(Carried(task, user, engine, 5.0, at, at + 0.1, at + 0.1 + took, outcome, 1, took))
+    found.sort(key=lambda one: one.ended_at)
+    return Sides(NEW, OLD, {user: user in moved for user in numbers}), found
+
+
 def as_of(task: Carried, now: float) -> Carried:
     """As the ledger tells of it then."""
     if task.ended_at <= now:
@@ -116,4 +139,4 @@ def share_found(
     return sum(watched(*make(seed), looks(days, minutes)) is not None for seed in range(count)) / count
 
 
-__all__ = ["NEW", "OLD", "as_of", "looks", "made", "share_found", "watched"]
+__all__ = ["NEW", "OLD", "as_of", "looks", "made", "share_found", "steady", "watched"]

@@ -94,7 +94,8 @@ def of_users(
 def _open(of_lanes: Sequence[Row[*tuple[Any, ...]]]) -> Iterator[Select[*tuple[Any, ...]]]:
     """What waits and runs, of whose lanes hold such: the others' tasks need not be looked through for it."""
     if waiting := [lane.user_id for lane in of_lanes if lane.waiting]:
-        yield select(*_COLUMNS).where(WAITING, tasks.c.user_id.in_(waiting))
+        asked = select(*_COLUMNS).where(WAITING, tasks.c.user_id.in_(waiting))  # of everybody they are few
+        yield asked.with_hint(tasks, "FORCE INDEX (tasks_waiting)", "mysql")  # it has no `tasks_late`
     if ready := [lane.user_id for lane in of_lanes if lane.ready]:
         # all keys, so that the index in which they stand serves better than that of all of a user's tasks
         asked = select(*_COLUMNS).where(READY, tasks.c.user_id.in_(ready), tasks.c.sort_key >= _LEAST_KEY)

@@ -5,7 +5,7 @@ Pure: the same tasks and seed give the same figures. The method and its sources:
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
@@ -280,7 +280,7 @@ def compare(
     if told[a].compared and told[b].compared:
         only = [len(halves[name].places) - len(both) for name in (a, b)]
         drawn = draws(only[0], only[1], len(both), resamples, seed)
-        measures = _measures(halves[a], halves[b], told[a], told[b], drawn, tick)
+        measures = _measures(halves[a], halves[b], told[a], told[b], drawn, resamples, tick)
     found = sampled or Sampled(len({task.user for task in due}), len({task.user for task in due}))
     slow = next((one.figures["p95"] for one in measures if one.name == "completion"), Figure())
     cautions = [*cautions, *_of_one(told[a], slow.a), *_of_one(told[b], slow.b)]
@@ -412,7 +412,13 @@ class _Question:
 
 
 def _measures(
-    a: _Half, b: _Half, side_a: Side, side_b: Side, drawn: Sequence[Drawn], tick: Callable[[], object]
+    a: _Half,
+    b: _Half,
+    side_a: Side,
+    side_b: Side,
+    drawn: Iterable[Drawn],
+    times: int,
+    tick: Callable[[], object],
 ) -> Sequence[Measure]:
     questions = _questions(a, b)
     worth = side_a.effective, side_b.effective
@@ -428,7 +434,7 @@ def _measures(
     sides = side_a, side_b
     for question in questions:
         if question.unit == "share":
-            _widen(question, sides, len(drawn))
+            _widen(question, sides, times)
     answers = [_answer(question, worth) for question in questions]
     asked = [at for at, answer in enumerate(answers) if answer.chance is not None]
     together = dict(zip(asked, holm([answers[at].chance or 0.0 for at in asked]), strict=True))

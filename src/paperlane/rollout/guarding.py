@@ -1,8 +1,10 @@
 """Guards at work: each minute every guarded rule is judged, and what its guard is to do is done."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
+from time import monotonic
 
 import structlog
 from sqlalchemy import Connection
@@ -21,6 +23,9 @@ log = structlog.get_logger(__name__)
 EVERY = 60.0
 """Seconds between two looks, over all processes."""
 
+SECONDS = 20.0
+"""Of reading that a look takes at most; the next one goes on where it ended."""
+
 HISTORY = 14 * 86_400.0
 """Seconds before a rule was set of which it is asked what users were used to."""
 
@@ -28,7 +33,7 @@ _PAGE = 500  # users
 _MOST_USERS = 2_000  # on each side: more would tell nothing sooner
 _SOME = 100  # users whose tasks one question asks for
 _AT_ONCE = 5_000  # tasks that one question reads
-_MOST_HISTORY = 50_000  # tasks
+_MOST_HISTORY = 50_000  # tasks, and what is left of a page
 _ANEW = 300.0  # seconds after which it is looked anew who is on which side
 
 Note = Callable[[Connection, float, str, Mapping[str, object]], None]
@@ -73,20 +78,50 @@ class _Spared(Exception):
 
 
 @dataclass(slots=True)
+class _Reading:
+    """What is read of the tasks that users brought in a time, as they stood at its end: page by page, each once.
+
+    Of those that ended only what did from `ended_from` on. It is over with all users, or after so many tasks.
+    """
+
+    users: Sequence[UserId]
+    since: float
+    until: float
+    ended_from: float = 0.0
+    most: float = inf
+    asked: int = 0
+    tasks: int = 0
+    size: int = field(default_factory=lambda: _SOME)
+
+    @property
+    def is_over(self) -> bool:
+        return self.asked >= len(self.users) or self.tasks >= self.most
+
+    @property
+    def page(self) -> Sequence[UserId]:
+        """Who is next."""
+        return self.users[self.asked : self.asked + self.size]
+
+
+@dataclass(slots=True)
 class _Watched:
-    """What is known of a rule, to go on from."""
+    """What is known of a rule, to go on from; who is on which side was looked at for the rules `by`, at a time."""
 
     evidence: Evidence
     sides: Sides
     by: Sequence[Rule]
-    since: float
+    sided_at: float
+    usual: _Reading | None = None
+    """What users were used to."""
+    going_on: _Reading | None = None
+    """What became of their tasks by a time, where a look was cut off before it knew all of it."""
 
 
 @dataclass(slots=True)
 class Guarding:
     """Judges roll-outs. What it remembers of them is read again by whoever has the next turn. For one thread.
 
-    `now` tells the database's time.
+    `now` tells the database's time. A look reads for so many `seconds` by `ticks`, and the next one goes on from there.
     """
 
     rollout: RollOut
@@ -94,32 +129,45 @@ class Guarding:
     note: Note
     kinds: Kinds
     every: float = EVERY
+    seconds: float = SECONDS
+    ticks: Callable[[], float] = monotonic
     _watched: dict[int, _Watched] = field(default_factory=dict)
 
     def look(self) -> int:
         """Look at all rules, if it is this process's turn; how many were found worse by now."""
+        return sum(self.looking())
+
+    def looking(self) -> Iterator[int]:
+        """As `look`, in steps that take a moment; of each how many it found. Between two one may stop.
+
+        What was read by then is kept for the next look, also where a question fails.
+        """
         ledger = self.rollout.ledger
         now, due = ledger.read(lambda c: ((at := self.now(c)), guarded.may_look(c, at, self.every)))
         if not due or not ledger.write(lambda c: guarded.take_turn(c, now, self.every)):
-            return 0
+            return
         in_force = self.rollout.in_force()
         guards = ledger.read(lambda c: guarded.standing(c, [rule.id for rule in in_force]))
         self._watched = {rule: known for rule, known in self._watched.items() if rule in guards}
         found = 0
         for rule in in_force:
-            guard = guards[rule.id]
-            if guard.state in FOUND_WORSE:
-                found += self._do(rule, guard, guard.judgement, now)
-            elif guard.state not in _DONE:
-                judgement = self._judge(rule, in_force, now)
-                if judgement.state is State.WORSE:
-                    found += self._do(rule, guard, judgement, now)
-                else:
-                    self._keep(rule, judgement.state, judgement, now)
+            if guards[rule.id].state in FOUND_WORSE:
+                found += (did := self._do(rule, guards[rule.id], guards[rule.id].judgement, now))
+                yield did
+        watching = [rule for rule in in_force if guards[rule.id].state not in {*FOUND_WORSE, *_DONE}]
+        ends = self.ticks() + self.seconds
+        for rule in sorted(watching, key=lambda one: guards[one.id].looked_at):  # who waited for the longest is first
+            judgement = yield from self._judge(rule, in_force, now, ends)
+            if judgement is None:
+                break
+            if judgement.state is State.WORSE:
+                found += (did := self._do(rule, guards[rule.id], judgement, now))
+                yield did
+            else:
+                self._keep(rule, judgement.state, judgement, now)
         if found:
             for _ in self.rollout.settle():
-                pass
-        return found
+                yield 0
 
     def _keep(
         self,
@@ -180,58 +228,84 @@ class Guarding:
             log.info("a guardrail leaves a roll-out to whom it concerns", rule=rule.id)
         return True
 
-    def _judge(self, rule: Rule, in_force: Sequence[Rule], now: float) -> Judgement:
-        watched = self._watched.pop(rule.id, None)  # a look that is cut off has counted what the next would again
-        if watched is None or list(watched.by) != list(in_force) or not 0 <= now - watched.since < _ANEW:
-            of = sides(rule, self._everybody(), in_force, self.rollout.usual)
-            if watched is None or watched.sides.control != of.control:
-                watched = self._begin(rule, of, now)
-            watched.sides, watched.by, watched.since = of, in_force, now
-        evidence = watched.evidence
-        if watched.sides.count(True) and watched.sides.count(False):
+    def _judge(
+        self, rule: Rule, in_force: Sequence[Rule], now: float, ends: float
+    ) -> Generator[int, None, Judgement | None]:
+        """None where the time is up before all is known."""
+        watched = yield from self._known(rule, in_force, now)
+        evidence, of = watched.evidence, watched.sides
+        if not (of.count(True) and of.count(False)):
+            return judge(evidence, of, now)
+
+        def remember(some: Sequence[Carried]) -> None:
+            evidence.remember(some, of, self._kinds([task.task for task in some]))
+
+        if watched.usual is None:
+            # before anybody was moved, also where the rule was hidden for a while since. After so many tasks it is not
+            # known of the others: no side has more of them
+            watched.usual = _Reading(sorted(of.of), rule.at - HISTORY, rule.at, most=_MOST_HISTORY)
+        if not (yield from self._read(watched.usual, remember, ends)):
+            return None
+        if watched.going_on is None:
             evidence.begin(now)
-            for some in self._tasks(watched.sides, rule.at, now, evidence.ended_from):
-                evidence.add(some, watched.sides, now, self._kinds(evidence.fresh(some)))
-            evidence.end(now)
-        self._watched[rule.id] = watched
-        return judge(evidence, watched.sides, now)
+            watched.going_on = _Reading(sorted(of.of), evidence.since, now, evidence.ended_from)
+        until = watched.going_on.until
 
-    def _begin(self, rule: Rule, of: Sides, now: float) -> _Watched:
-        evidence = Evidence(rule.at)
-        if of.count(True) and of.count(False):
-            before: list[Carried] = []
-            for some in self._tasks(of, rule.at - HISTORY, rule.at):
-                before += some
-                if len(before) >= _MOST_HISTORY:  # of the others it is not known: no side has more of them
-                    break
-            evidence.remember(before, of, self._kinds([task.task for task in before]))
-        return _Watched(evidence, of, (), now)
+        def add(some: Sequence[Carried]) -> None:
+            evidence.add(some, of, until, self._kinds(evidence.fresh(some)))
 
-    def _everybody(self) -> Iterator[Whose]:
-        after, page = 0, [None]
-        while page:
+        if not (yield from self._read(watched.going_on, add, ends)):
+            return None
+        evidence.end(until)
+        watched.going_on = None
+        return judge(evidence, of, until)
+
+    def _known(self, rule: Rule, in_force: Sequence[Rule], now: float) -> Generator[int, None, _Watched]:
+        """What is known of a rule, with who is on which side by now: nothing yet, where others are compared since."""
+        watched = self._watched.get(rule.id)
+        if watched is not None and list(watched.by) == list(in_force) and 0 <= now - watched.sided_at < _ANEW:
+            return watched
+        everybody: list[Whose] = []
+        for page in self._everybody():
+            everybody += page
+            yield 0
+        of = sides(rule, everybody, in_force, self.rollout.usual)
+        since = self.rollout.ledger.read(lambda c: rules.held_since(c, rule))
+        if watched is None or watched.sides.control != of.control or watched.evidence.since != since:
+            watched = self._watched[rule.id] = _Watched(Evidence(since), of, in_force, now)
+        watched.sides, watched.by, watched.sided_at = of, in_force, now
+        return watched
+
+    def _everybody(self) -> Iterator[Sequence[Whose]]:
+        after, page = 0, [None] * _PAGE
+        while len(page) == _PAGE:
             page = self.rollout.ledger.read(lambda c, after=after: self.rollout.users(c, after, _PAGE))
-            yield from page
-            if len(page) < _PAGE:
-                return
-            after = page[-1].id
+            yield page
+            after = page[-1].id if page else after
 
-    def _tasks(self, of: Sides, since: float, until: float, ended_from: float = 0.0) -> Iterator[Sequence[Carried]]:
-        """Page by page, each with all tasks of some users."""
-        users = sorted(of.of)
-        for at in range(0, len(users), _SOME):
-            yield list(self._of(users[at : at + _SOME], since, until, ended_from))
-
-    def _of(self, users: Sequence[UserId], since: float, until: float, ended_from: float) -> Iterator[Carried]:
+    def _read(
+        self, reading: _Reading, take: Callable[[Sequence[Carried]], None], ends: float
+    ) -> Generator[int, None, bool]:
+        """Read on, each page with all tasks of some users: could all be read in time?"""
         ledger = self.rollout.ledger
-        ageing = ledger.rules.ageing
-        found = ledger.read(lambda c: of_users(c, users, since, until, ageing, _AT_ONCE, ended_from))
-        if not found.cut or len(users) == 1:  # of a user with more than that only the latest
-            yield from found.tasks
-            return
-        half = len(users) // 2
-        for some in (users[:half], users[half:]):
-            yield from self._of(some, since, until, ended_from)
+        since, until, ageing = reading.since, reading.until, ledger.rules.ageing
+        while not reading.is_over:
+            if self.ticks() >= ends:
+                return False
+            page = reading.page
+            found = ledger.read(
+                lambda c, page=page: of_users(c, page, since, until, ageing, _AT_ONCE, reading.ended_from)
+            )
+            if found.cut and len(page) > 1:
+                reading.size = len(page) // 2
+            else:
+                take(found.tasks)  # of a user with more than that only the latest
+                reading.asked += len(page)
+                reading.tasks += len(found.tasks)
+                if len(found.tasks) < _AT_ONCE // 4:
+                    reading.size = min(_SOME, reading.size * 2)
+            yield 0
+        return True
 
     def _kinds(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, str]:
         found: dict[TaskId, str] = {}

@@ -4,8 +4,8 @@ Pure. A test that is looked at again and again finds something in the end, so th
 times at once: a mixture boundary over information. The method, its sources and how it was proved: docs/adr/0030.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import exp, floor, isfinite, log, log2, sqrt
 
@@ -21,7 +21,6 @@ LEAST_EFFECTIVE = 6.0
 
 DAY = 86_400.0
 
-_OF_DAYS = 0.01  # the chance of a false alarm that all days together may have, each looked at alone too
 _FEW = 3.0  # tasks with which a user weighs half
 _YOUNG = 60.0  # seconds; a task that is open for less is not counted yet
 _FELT = 1.0  # seconds that are added to how long a task took: what differs by less nobody notices
@@ -52,6 +51,29 @@ MEASURES: Mapping[str, Terms] = {
     "wait": Terms(0.005, log(1.25), 50.0),
 }
 """Failures are a share; completion (+ 1 s) and wait (+ 10 s) are logarithms, so that differences are factors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Times of so many `seconds` from when a rule was set, each of which but the first is looked at alone too.
+
+    All of them together have a `chance` of a false alarm, which is spread about evenly over the first so `many`.
+    """
+
+    seconds: float
+    chance: float
+    many: int
+    measures: tuple[str, ...]
+
+    def alpha(self, number: int) -> float:
+        """The chance of a measure in the part of this number, from 2 on: the first one is the whole time."""
+        least = number + self.many - 2
+        return self.chance * self.many / (least * (least + 1)) / len(self.measures)
+
+
+DAYS = Parts(DAY, 0.005, 7, tuple(MEASURES))
+HOURS = Parts(3_600.0, 0.005, 4 * 7 * 24, ("failures",))
+"""What goes bad after weeks is not hidden by all the good ones before, nor for hours by the rest of its day."""
 
 
 class State(StrEnum):
@@ -169,16 +191,16 @@ class _Window:
 
 
 class Evidence:
-    """What became of the tasks of both sides since a rule was set, in sums by user: of the whole time, and of today.
+    """What became of both sides' tasks since a rule was set, in sums by user: of all that time, and of its last parts.
 
-    Days are of 24 hours, from when the rule was set.
+    Parts are the day and the hour that it is, as counted from when the rule was set.
     """
 
     def __init__(self, since: float) -> None:
         self.since = self.upto = since
-        self.whole, self.day = _Window(since), _Window(since)
-        self.usual: Mapping[str, Mapping[UserId, float]] = {}
-        """By measure, how far each user's tasks were from those of all before the rule was set."""
+        self.whole, self.parts = _Window(since), {parts: _Window(since) for parts in (DAYS, HOURS)}
+        self._past = _Sums()
+        self._usual: Mapping[str, Mapping[UserId, float]] | None = None
         self._open: dict[TaskId, _Open] = {}
         self._before: dict[TaskId, _Open] = {}
         self._over: dict[TaskId, float] = {}
@@ -189,19 +211,26 @@ class Evidence:
         """What ended since then is to be told again at the next look: it may have been committed late."""
         return max(self.since, self.upto - _OVERLAP)
 
+    @property
+    def usual(self) -> Mapping[str, Mapping[UserId, float]]:
+        """By measure, how far each user's tasks were from those of all before the rule was set."""
+        if self._usual is None:
+            self._usual = {
+                name: {user: value * count / (count + _FEW) for user, (count, value, _) in _by_user([column]).items()}
+                for name, column in self._past.columns.items()
+            }
+        return self._usual
+
     def remember(self, tasks: Iterable[Carried], sides: Sides, kinds: Mapping[TaskId, str] | None = None) -> None:
         """What the users' tasks came to before the rule was set, on the engine that is the control.
 
-        Users differ for good: by what each was used to, most of that is taken off (analysis of covariance).
+        Users differ for good: by what each was used to, most of that is taken off (analysis of covariance). It may be
+        told in parts, each with all tasks of some users.
         """
-        sums = _Sums()
+        self._usual = None
         for task in sorted(tasks, key=lambda one: (one.queued_at, one.task)):
             if task.user in sides.of and task.engine == sides.control and task.ended_at and task.queued_at < self.since:
-                sums.add(task.user, self._cell(task, (kinds or {}).get(task.task, "")), _of_ended(task))
-        self.usual = {
-            name: {user: value * count / (count + _FEW) for user, (count, value, _) in _by_user([column]).items()}
-            for name, column in sums.columns.items()
-        }
+                self._past.add(task.user, self._cell(task, (kinds or {}).get(task.task, "")), _of_ended(task))
 
     def take(
         self, tasks: Iterable[Carried], sides: Sides, now: float, kinds: Mapping[TaskId, str] | None = None
@@ -216,8 +245,10 @@ class Evidence:
 
     def begin(self, now: float) -> None:
         """A look begins: all that is open is told anew, with `add`, each user's tasks at once; then `end`."""
-        if (day := self.since + floor(max(0.0, now - self.since) / DAY) * DAY) != self.day.since:
-            self.day = _Window(day)
+        for parts, window in self.parts.items():
+            begun = self.since + floor(max(0.0, now - self.since) / parts.seconds) * parts.seconds
+            if begun != window.since:
+                self.parts[parts] = _Window(begun)
         self._before, self._open = self._open, {}
 
     def fresh(self, tasks: Iterable[Carried]) -> Sequence[TaskId]:
@@ -253,7 +284,7 @@ class Evidence:
 
     def _count(self, task: Carried, cell: _Cell) -> None:
         values = _of_ended(task)
-        for window in (self.whole, self.day):
+        for window in (self.whole, *self.parts.values()):
             if task.queued_at >= window.since:
                 window.over.add(task.user, cell, values)
 
@@ -313,7 +344,9 @@ class Finding:
     users: tuple[int, int]
     tasks: tuple[int, int]
     day: int = 0
-    """0 for the whole time, else which day alone."""
+    """0 for the whole time, else which day alone, or an hour of it."""
+    hour: int = 0
+    """Which one alone, of all since the rule was set; else 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,17 +389,26 @@ def judge(evidence: Evidence, of: Sides, now: float) -> Judgement:
     findings = [
         found for name, terms in MEASURES.items() if (found := _find(name, terms, sums, of, usual.get(name, {})))
     ]
-    day = 1 + round((evidence.day.since - evidence.since) / DAY)
-    alpha = _OF_DAYS / (day * (day + 1)) / len(MEASURES)  # of all days to come together it is _OF_DAYS
-    today = evidence.sums(evidence.day, now)
-    for name, terms in MEASURES.items():
-        found = _find(name, Terms(alpha, terms.margin, terms.tuned), today, of, usual.get(name, {}), day)
-        if found is not None and found.worse:
-            findings.append(found)
+    for parts in evidence.parts:
+        findings += _alone(parts, evidence, of, now)
     if not findings:
         return Judgement(State.TOO_LITTLE, of.control, users, tasks)
     state = State.WORSE if any(one.worse for one in findings) else State.WATCHES
     return Judgement(state, of.control, users, tasks, findings)
+
+
+def _alone(parts: Parts, evidence: Evidence, of: Sides, now: float) -> Iterator[Finding]:
+    """What the last one of these parts of the time shows by itself to be worse."""
+    window = evidence.parts[parts]
+    number = 1 + round((window.since - evidence.since) / parts.seconds)
+    if number == 1:
+        return
+    sums, day = evidence.sums(window, now), 1 + floor((number - 1) * parts.seconds / DAY)
+    for name in parts.measures:
+        terms = replace(MEASURES[name], alpha=parts.alpha(number))
+        found = _find(name, terms, sums, of, evidence.usual.get(name, {}))
+        if found is not None and found.worse:
+            yield replace(found, day=day, hour=number if parts is HOURS else 0)
 
 
 def _had(sums: Sequence[_Sums], of: Sides) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -399,7 +441,7 @@ class _User:
 
 
 def _find(
-    name: str, terms: Terms, sums: Sequence[_Sums], of: Sides, usual: Mapping[UserId, float], day: int = 0
+    name: str, terms: Terms, sums: Sequence[_Sums], of: Sides, usual: Mapping[UserId, float]
 ) -> Finding | None:
     """None where there is too little of it."""
     held: tuple[list[_User], list[_User]] = ([], [])
@@ -432,7 +474,6 @@ def _find(
         worse=z > limit,
         users=(a.users, b.users),
         tasks=(a.tasks, b.tasks),
-        day=day,
     )
 
 

@@ -6,7 +6,7 @@ here is made of sums over users, so that to draw is to add up some of a few colu
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import inf, isfinite, isnan, nan, sqrt
@@ -27,8 +27,10 @@ class Whole(list[float]):
 Sum = Callable[[Column], float]
 """What a column comes to: over all users, or over those that were drawn, some of them several times."""
 
-_EXACT = 256  # different values that are looked at one by one
+_EXACT = 256  # different values that are looked at one by one, where users are not too many for that
 _STEPS = 128  # places between which a quantile of a resample is found, where there are more values
+_LEAST_STEPS = 32
+_CELLS = 1_000_000  # numbers that a quantile keeps, 8 MB: a place has one for each user
 _REACH = 6.0  # standard errors to either side of the sample's quantile that these lie in
 _NARROWEST = 0.02  # of all probability, that they cover at least
 _GUESSES = 5  # at where a resample's quantile lies, from how much was missing; then halves are tried
@@ -44,14 +46,15 @@ class Drawn:
     b: Sum
 
 
-def draws(only_a: int, only_b: int, both: int, times: int, seed: int) -> "Sequence[Drawn]":
+def draws(only_a: int, only_b: int, both: int, times: int, seed: int) -> Iterator[Drawn]:
     """So many draws of as many users as there are: of those on one side, on the other, and on both.
 
     Columns have who is on one side first, then those on both, in the same order on both sides: a user on both is drawn
-    with the tasks of both, so that what they have in common stands on both sides of a difference.
+    with the tasks of both, so that what they have in common stands on both sides of a difference. Each is made when it
+    is asked for: all at once they would take gigabytes for many users.
     """
     random = Random(seed)  # noqa: S311  chance that anybody can repeat
-    return [_draw(random, only_a, only_b, both) for _ in range(times)]
+    return (_draw(random, only_a, only_b, both) for _ in range(times))
 
 
 def _draw(random: Random, only_a: int, only_b: int, both: int) -> Drawn:
@@ -152,7 +155,8 @@ class Quantile:
         """The last one of each value that is looked at: of few values all, of many those about the quantile."""
         values = of.values
         last_ones = [at for at in range(len(values)) if at + 1 == len(values) or values[at + 1] > values[at]]
-        if len(last_ones) <= _EXACT:
+        room = max(_LEAST_STEPS, _CELLS // max(1, len(of.due)))
+        if len(last_ones) <= min(_EXACT, room):
             return last_ones
         due = sum(of.due)
         upto = list(accumulate(of.weights))
@@ -168,7 +172,7 @@ class Quantile:
         for place, share in enumerate(shares):
             if share >= wanted or place == middle:
                 chosen.append(last_ones[place])
-                wanted = share + 2 * reach / _STEPS
+                wanted = share + 2 * reach / min(_STEPS, room)
             if share > self.q + reach:
                 break
         else:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from paperlane.errors import NotFound
 from paperlane.ledger.schema import chores, rollouts
@@ -40,6 +40,17 @@ def in_force(connection: Connection) -> Sequence[Rule]:
     for row in connection.execute(asked):
         found.setdefault((row.engine, row.group_name), _rule(row))
     return list(found.values())
+
+
+def held_since(connection: Connection, rule: Rule) -> float:
+    """Since when a rule in force has held without a break: since it was set, or since none hides it any more.
+
+    It was hidden by a newer one of its engine and group, or by one that moved a part of everybody, or of its group.
+    """
+    same = (rollouts.c.engine == rule.engine) & (rollouts.c.group_name == rule.group)
+    moved = rollouts.c.group_name.in_({"", rule.group}) & (rollouts.c.percent > 0)
+    asked = select(func.max(rollouts.c.undone_at)).where(rollouts.c.id > rule.id, or_(same, moved))
+    return max(rule.at, connection.scalar(asked) or 0.0)
 
 
 def add(connection: Connection, engine: str, percent: float, group: str, now: float, by: UserId) -> int:

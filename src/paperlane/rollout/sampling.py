@@ -45,21 +45,27 @@ def take(
     """The tasks of these engines, of all users or of a group, in short reads.
 
     Users come in an order of chance that is always the same, so who is left out past `most` tasks, or past so many
-    seconds, says nothing about their engine. `tick` is told the share of the users that were asked.
+    seconds, says nothing about their engine. Both are looked at after each question, which reads at most `at_once`
+    tasks that ended, and as many of what waits and of what runs: so much more there may be. `tick` is told the share of
+    the users that were asked.
     """
     everybody = _everybody(ledger, users, group)
     ordered = sorted(everybody, key=lambda one: _order(one.id))
-    ends = clock.monotonic() + seconds
+    ageing, ends = ledger.rules.ageing, clock.monotonic() + seconds
     found: list[Carried] = []
     asked, cut, size = 0, 0, 64
     while asked < len(ordered) and len(found) < most and clock.monotonic() < ends:
         page = [one.id for one in ordered[asked : asked + size]]
-        tasks, cut_short, whole = _tasks_of(ledger, page, since, until, at_once)
-        found += [task for task in tasks if task.engine in engines]
-        cut += cut_short
+        read = ledger.read(lambda connection, page=page: of_users(connection, page, since, until, ageing, at_once))
+        if read.cut and len(page) > 1:  # nobody's would be whole
+            size = len(page) // 2
+            continue
+        found += [task for task in read.tasks if task.engine in engines]
+        cut += read.cut  # of who has more the latest
         asked += len(page)
         tick(asked / len(ordered))
-        size = min(_PAGE, size * 2) if whole and len(tasks) < at_once // 4 else size if whole else max(1, size // 2)
+        if len(read.tasks) < at_once // 4:
+            size = min(_PAGE, size * 2)
     told = {task.user for task in found}
     chosen = sum(one.id in told and not _by_chance(one, in_force, group) for one in everybody)
     return Sample(found, Sampled(len(ordered), asked, cut, asked == len(ordered) and not cut), chosen)
@@ -78,19 +84,6 @@ def _everybody(ledger: Ledger, users: Users, group: str) -> Sequence[Whose]:
 def _order(user: UserId) -> bytes:
     """By chance, and by another one than that by which engines are given."""
     return hashlib.sha256(f"comparison {user}".encode()).digest()
-
-
-def _tasks_of(
-    ledger: Ledger, users: Sequence[UserId], since: float, until: float, at_once: int
-) -> tuple[Sequence[Carried], int, bool]:
-    """Their tasks, of how many users only the latest, and whether one question was enough."""
-    ageing = ledger.rules.ageing
-    found = ledger.read(lambda connection: of_users(connection, users, since, until, ageing, at_once))
-    if not found.cut or len(users) == 1:
-        return found.tasks, int(found.cut), not found.cut
-    half = len(users) // 2
-    first, second = (_tasks_of(ledger, some, since, until, at_once) for some in (users[:half], users[half:]))
-    return [*first[0], *second[0]], first[1] + second[1], False
 
 
 def _by_chance(one: Whose, in_force: Sequence[Rule], group: str) -> bool:
