@@ -1,4 +1,4 @@
-"""Users are moved to a real engine: its guard takes them back where tasks fail there, and does nothing where none does."""
+"""Users are moved to a real engine: its guard takes them back where tasks fail there, and else does nothing."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ ONE_IN = 10  # of each user's tasks
 
 @dataclass
 class World:
-    """Users whose tasks `database` carries, with a worker of it and one of ARQ; the guard looks whenever it is asked."""
+    """Users whose tasks `database` carries, a worker of it and one of ARQ; the guard looks whenever it is asked."""
 
     house: Carried
     desk: Desk
@@ -85,7 +85,7 @@ class World:
     def state(self, rule: int) -> State:
         return self.desk.operating.rolled_out(None).guards[rule].state
 
-    def carried(self) -> dict[str, int]:
+    def engines(self) -> dict[str, int]:
         """How many users each engine carries."""
         return {engine: users for engine, (users, _) in self.desk.ledger.read(by_engine).items()}
 
@@ -105,7 +105,8 @@ def world(
     all_databases: Databases, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     """How long tasks take, while other tests use this machine, is no matter of these: only what fails is judged."""
-    bears = {name: terms if name == "failures" else replace(terms, margin=log(1e6)) for name, terms in guards.MEASURES.items()}
+    margins = {name: terms.margin if name == "failures" else log(1e6) for name, terms in guards.MEASURES.items()}
+    bears = {name: replace(terms, margin=margins[name]) for name, terms in guards.MEASURES.items()}
     monkeypatch.setattr(guards, "MEASURES", bears)
     folder = tmp_path_factory.mktemp("rolled_out")
     with carried("arq", all_databases, folder) as house:
@@ -123,12 +124,12 @@ def world(
 def test_where_tasks_fail_it_is_taken_back_and_told_why_and_no_task_is_lost(world: World):
     world.work(2, bad_on="arq")
     world.roll_out(50)
-    assert world.carried().keys() == {"arq", "database"}
+    assert world.engines().keys() == {"arq", "database"}
     world.work(5, bad_on="arq")
     world.bring(bad_on="arq")  # these wait and run while it is taken back
     assert world.guarding.look() == 1
     assert world.desk.rollout.in_force() == []
-    assert world.carried() == {"database": len(world.users)}
+    assert world.engines() == {"database": len(world.users)}
     world.rest()
     before = len(world.names)
     world.work(1, bad_on="arq")
@@ -170,7 +171,7 @@ def test_where_none_fails_it_goes_on_to_the_end_and_no_more_is_said_than_the_sam
     world.work(1)
     assert world.guarding.look() == 0
     assert world.state(everybody) is State.NO_CONTROL
-    assert world.carried() == {"arq": len(world.users)}
+    assert world.engines() == {"arq": len(world.users)}
     assert world.desk.ledger.read(lambda c: entries(c, None, "guardrail", "", 10)) == []
     ended = world.ended()
     assert ended.keys() == set(world.names)
