@@ -57,7 +57,8 @@ PARTS: Mapping[str, Measure] = {
     "adaptive": Measure(adaptive.measured, 10),
     "operating": Measure(operating.measured, 15),
     **{f"rollout.{name}": _rolled_out(name, minutes) for name, minutes in rollout.MINUTES.items()},
-    "simulation": Measure(simulation.measured, 20),
+    "simulation.million": Measure(simulation.million, 12),
+    "simulation.like": Measure(simulation.like, 8),
     **{f"load.{kind}": _loaded(kind) for kind in load.KINDS},
     "detection": Measure(detection.measured, 6, kept=False),
 }
