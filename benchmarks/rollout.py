@@ -173,9 +173,7 @@ class _World:
         """What a command of Paperlane's prints."""
         command = [sys.executable, "-m", "paperlane", *arguments, "--data", str(self.service.data)]
         environment = {**os.environ, **self.service.environment}
-        ran = subprocess.run(
-            command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True
-        )
+        ran = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
         if ran.returncode:
             raise Failed(f"paperlane {' '.join(arguments)}: {ran.stderr.strip()[-300:]}")
         return ran.stdout.strip()
@@ -201,8 +199,8 @@ class _World:
             nonlocal guard
             if acted := self.acted():
                 raise Failed(f"a guard acted: {acted[0]['did']}, {acted[0]['why']}")
-            guard = self.rollout()["rules"][0]["guard"]
-            if guard["looked_at"]:
+            guard = next(iter(self.rollout()["rules"]), {}).get("guard", {})
+            if guard.get("looked_at"):
                 seen.add(guard["looked_at"])
             return len(seen) >= times
 
