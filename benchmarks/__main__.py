@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import adaptive, detection, load, machine, operating, page, progress, serving, simulation
+from benchmarks import adaptive, detection, load, machine, operating, page, progress, rollout, serving, simulation
 from benchmarks.engines import carried
 from benchmarks.figures import FOLDER, PUBLISHED, Figure, Part, kept, now
 from benchmarks.ledger import drain, fairness, growth, pickup, plain, snapshot, submit
@@ -33,6 +33,10 @@ def _carried(name: str) -> Measure:
     return Measure(lambda databases, rounds: carried.measured(name, databases, rounds), 5)
 
 
+def _rolled_out(name: str, minutes: float) -> Measure:
+    return Measure(lambda databases, rounds: rollout.measured(name, databases, rounds), minutes)
+
+
 def _loaded(kind: str) -> Measure:
     return Measure(lambda databases, rounds: load.measured(kind, databases, rounds), 40)
 
@@ -52,7 +56,9 @@ PARTS: Mapping[str, Measure] = {
     "service.progress": Measure(progress.measured, 10),
     "adaptive": Measure(adaptive.measured, 10),
     "operating": Measure(operating.measured, 15),
-    "simulation": Measure(simulation.measured, 20),
+    **{f"rollout.{name}": _rolled_out(name, minutes) for name, minutes in rollout.MINUTES.items()},
+    "simulation.million": Measure(simulation.million, 12),
+    "simulation.like": Measure(simulation.like, 8),
     **{f"load.{kind}": _loaded(kind) for kind in load.KINDS},
     "detection": Measure(detection.measured, 6, kept=False),
 }

@@ -97,6 +97,7 @@ _PG = "drain.postgresql.100"
 _CLAIM = "Growth of the claim"
 _RECOVERY = "service.recovery.start until the last of these goes on"
 _CREATION = "service.creation.batch of 50"
+_FAILING = "rollout.failing"
 
 AIMS: Sequence[Aim] = (
     Aim(_DRAIN, _PG, ">=", 1.0, "pgqueuer (batch 1000)", stretch=1.5),
@@ -146,7 +147,10 @@ AIMS: Sequence[Aim] = (
     *_each("The first one after a start", "operating.{}.scrape, first", "<", 50),
     *(Aim(f"A page of operators, 1M tasks, p95: {path}", f"operating.{kind}.page {path}, P95", "<", 2_000, stretch=300)
       for kind in _DATABASES for path in PAGES),
-    Aim("Simulating 1M tasks of 100,000 users", "simulation.seconds", "<", 600, stretch=300),
+    Aim("Simulating 1M tasks of 100,000 users", "simulation.million.seconds", "<", 600, stretch=300),
+    Aim("A roll-out to an engine that fails 10 %: taken back after", f"{_FAILING}.until it is taken back", "<", 300),
+    *(Aim(f"A roll-out, {what}: tasks lost", f"rollout.{run}.tasks lost", "<=", 0)
+      for run, what in (("failing", "taken back"), ("whole", "to the end"))),
     *(aim for run in ("200", "1000") for criterion, test, promise, stretch in _LOADED
       for aim in _held(run, criterion, test, promise, stretch)),
     *_held("1000, a worker killed every 20 s", "availability", ">=", 0.999),

@@ -33,27 +33,28 @@ class _Ran:
     megabytes: float
 
 
-def measured(_databases: Databases, rounds: Rounds) -> Sequence[Figure]:
-    """How long a large simulation takes and how much memory, and how far off the prediction of a real run is."""
+def million(_databases: Databases, rounds: Rounds) -> Sequence[Figure]:
+    """How long a large simulation takes, and how much memory."""
     tasks, users = (TASKS // 50, USERS // 50) if rounds.quick else (TASKS, USERS)
     say(f"  {tasks} tasks of {users} users")
     with watched() as machine:
         ran = _run("simulate", {"--tasks": tasks, "--users": users, **_LOAD})
-    others = f"; others used {machine.foreign:.0%} of the machine" if machine.foreign >= _NOTED else ""
     (found,) = ran.words["settings"]
     said = ", ".join(f"{name.removeprefix('--')} {value}" for name, value in _LOAD.items())
-    figures = [
-        Figure("simulation.seconds", ran.seconds, "s", settings=f"{tasks} tasks of {users} users; {said}{others}"),
-        Figure("simulation.processor", ran.cpu / tasks * 1e6, "us/task"),
-        Figure("simulation.memory", ran.megabytes, "MB"),
-        Figure("simulation.tasks completed", found["tasks"], "tasks"),
-        Figure("simulation.light users' wait, mean", found["light_wait"]["mean"], "s"),
-        Figure("simulation.heavy users' wait, mean", found["heavy_wait"]["mean"], "s"),
+    if machine.foreign >= _NOTED:
+        said += f"; others used {machine.foreign:.0%} of the machine"
+    return [
+        Figure("simulation.million.seconds", ran.seconds, "s", settings=f"{tasks} tasks of {users} users; {said}"),
+        Figure("simulation.million.processor", ran.cpu / tasks * 1e6, "us/task"),
+        Figure("simulation.million.memory", ran.megabytes, "MB"),
+        Figure("simulation.million.tasks completed", found["tasks"], "tasks"),
+        Figure("simulation.million.light users' wait, mean", found["light_wait"]["mean"], "s"),
+        Figure("simulation.million.heavy users' wait, mean", found["heavy_wait"]["mean"], "s"),
     ]
-    return [*figures, *_likeness(rounds)]
 
 
-def _likeness(rounds: Rounds) -> Sequence[Figure]:
+def like(_databases: Databases, rounds: Rounds) -> Sequence[Figure]:
+    """How far off the prediction of a load is that is really held then."""
     held = {**_HELD, "--minutes": 0.5, "--median": 3} if rounds.quick else _HELD
     said = ", ".join(f"{name.removeprefix('--')} {value}" for name, value in held.items())
     say(f"  a real load beside its prediction: {said}")

@@ -3,7 +3,7 @@
 What a task's payload asks for: `{"wait in two": PATH}` writes PATH.at when that step is about to run, and runs it once
 PATH is there; `{"dies in": "two"}` kills this process there; `{"fails once in two": PATH}` fails there for a passing
 cause, unless PATH is there, and writes it; `{"bad in two until": PATH}` is a bad document as long as PATH is not there;
-`{"log": PATH}` gets a line for each step that was run.
+`{"bad on": "arq"}` is one for workers of this engine; `{"log": PATH}` gets a line for each step that was run.
 """
 
 import argparse
@@ -61,12 +61,16 @@ def settings_of(given: argparse.Namespace) -> Settings:
 
 
 class Steps(HereAndNow):
-    """Counts as it is told by the payload."""
+    """Counts as it is told by the payload, on a worker of this engine."""
+
+    def __init__(self, engine: str) -> None:
+        super().__init__()
+        self.engine = engine
 
     async def __call__(
         self, step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
     ) -> bytes:
-        self.before = partial(_as_told, progress)
+        self.before = partial(_as_told, progress, self.engine)
         result = await super().__call__(step, value, file, progress)
         if path := json.loads(value).get("log"):
             with Path(str(path)).open("a") as log:
@@ -74,7 +78,9 @@ class Steps(HereAndNow):
         return result
 
 
-async def _as_told(progress: Callable[[float, str], None], step: str, value: dict[str, object]) -> None:
+async def _as_told(
+    progress: Callable[[float, str], None], engine: str, step: str, value: dict[str, object]
+) -> None:
     if path := value.get(f"wait in {step}"):
         progress(0.5, "waits")
         Path(f"{path}.at").touch()
@@ -85,7 +91,8 @@ async def _as_told(progress: Callable[[float, str], None], step: str, value: dic
     if (path := value.get(f"fails once in {step}")) and not Path(str(path)).exists():
         Path(str(path)).touch()
         raise StepFault("It went wrong.", code="step_crashed")
-    if (path := value.get(f"bad in {step} until")) and not Path(str(path)).exists():
+    is_bad = (path := value.get(f"bad in {step} until")) and not Path(str(path)).exists()
+    if is_bad or value.get("bad on") == engine:
         raise DocumentError("The document is bad.", code="damaged_file", hint="Mend it.")
 
 
@@ -115,7 +122,7 @@ async def main() -> None:
     if given.door is not None:
         Thread(target=_tell_end_of_input, args=(loop, stop), daemon=True).start()
     chain = replace(COUNTING, run=in_two_stages)
-    host = Host(ledger, chain, Steps(), heartbeat=0.5, sweep=0.5, grace=1.0)
+    host = Host(ledger, chain, Steps(given.engine), heartbeat=0.5, sweep=0.5, grace=1.0)
     match given.engine:
         case "inline":
             await host.push(Inline(), given.slots, stop)
