@@ -22,7 +22,7 @@ ALIKE = {"figure p95", "p", "delta", "guard worse"}  # what is no word of a lang
 
 
 def fields(sentence: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+    return {f"{name}:{form}" for _, name, form, _ in Formatter().parse(sentence) if name}
 
 
 def cautions() -> list[Caution]:
@@ -48,7 +48,7 @@ class TestBothLanguages:
         for key, (english, chinese) in {**SENTENCES, **{f"caution {k}": v for k, v in CAUTIONS.items()}}.items():
             assert not HAN.search(english), key
             assert key in ALIKE or HAN.search(chinese) or not re.search(r"[a-zA-Z]{2}", english), key
-            assert fields(chinese) == fields(english) - {"s"}, key
+            assert fields(chinese) == fields(english), key
 
     def test_there_are_words_for_all_that_can_be_found(self):
         for verdict in Verdict:
@@ -63,18 +63,13 @@ class TestBothLanguages:
     def test_each_caution_is_told_in_chinese_with_its_figures(self):
         found = cautions()
         assert {one.code for one in found} == CAUTIONS.keys()
-        tongue = Tongue("zh")
         for one in found:
-            told = tongue.caution(one.code, one.words)
-            assert HAN.search(told), one
-            assert not english_in(told), told
-            figures = [re.findall(FIGURE, words) for words in (told, one.words)]
+            english, chinese = (Tongue(language).caution(one.code, one.given) for language in ("en", "zh"))
+            assert HAN.search(chinese), one
+            assert not english_in(chinese), chinese
+            figures = [re.findall(FIGURE, words) for words in (english, chinese)]
             assert sorted(figures[0]) == sorted(figures[1]), one
-            assert Tongue().caution(one.code, one.words) == one.words
-
-    def test_a_caution_that_nobody_has_put_into_chinese_is_told_in_english(self):
-        assert Tongue("zh").caution("too_few", "It is small.") == "It is small."
-        assert Tongue("zh").caution("new_one", "Beware.") == "Beware."
+            assert "1 users" not in english
 
 
 class TestComparisons:

@@ -109,8 +109,7 @@ class Comparing:
         kept = min((seconds for seconds in (self.kept.finished, self.kept.failed) if seconds), default=inf)
         if now - since <= kept:
             return ()
-        told = "before that some are missing, and of an outcome that is kept longer too many are left"
-        return [Caution("forgotten", f"Tasks that ended are kept for {kept / 86_400:g} days: {told}.")]
+        return [Caution("forgotten", {"days": kept / 86_400})]
 
     def _kinds(self, tasks: Sequence[Carried]) -> dict[TaskId, str]:
         found: dict[TaskId, str] = {}

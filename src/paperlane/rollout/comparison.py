@@ -156,10 +156,10 @@ class Stratum:
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Why the figures may say less than they seem to: a stable code, and a sentence."""
+    """Why the figures may say less than they seem to: a stable code, and what its sentence is filled with."""
 
     code: str
-    words: str
+    given: Mapping[str, str | float] = field(default_factory=dict[str, str | float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -708,49 +708,41 @@ def _of_one(side: Side, p95: float | None) -> Iterator[Caution]:
     """What is to be borne in mind of an engine's tasks; `p95` is of their completion."""
     name = side.engine
     if not side.tasks:
-        yield Caution("no_tasks", f"{name} was given no task in this time.")
+        yield Caution("no_tasks", {"engine": name})
         return
     if side.compared_users < LEAST_USERS or side.compared < LEAST_TASKS:
-        had, least = f"{side.compared_users} users with {side.compared} tasks", f"{LEAST_USERS} and {LEAST_TASKS}"
-        yield Caution("too_few", f"{name} has {had} to compare; at least {least} are needed.")
+        had = {"users": side.compared_users, "tasks": side.compared}
+        yield Caution("too_few", {"engine": name, **had, "least_users": LEAST_USERS, "least_tasks": LEAST_TASKS})
     elif side.effective < LEAST_EFFECTIVE:
-        worth = f"as many of equal size would be {side.effective:.1f}, and at least {LEAST_EFFECTIVE:g} are needed"
-        yield Caution("few_have_most", f"Few users have most tasks on {name}: {worth}.")
+        yield Caution("few_have_most", {"engine": name, "worth": side.effective, "least": LEAST_EFFECTIVE})
     if not side.completed:
-        yield Caution("none_completed", f"No task completed on {name}.")
+        yield Caution("none_completed", {"engine": name})
     if side.left_out:
-        had = f"{side.left_out:,} of {side.tasks:,} tasks of {name}"
-        yield Caution("left_out", f"{had} are left out: of their kind and size the other engine had none.")
+        yield Caution("left_out", {"engine": name, "tasks": side.left_out, "all": side.tasks})
     if (still := side.queued + side.running) and (p95 is None or not isfinite(p95) or side.oldest > p95):
-        told = f"{still:,} tasks of {name} had not ended, the oldest after {side.oldest:,.0f} s"
-        yield Caution("open", f"{told}: they count as longer than what they took by then.")
+        yield Caution("open", {"engine": name, "tasks": still, "seconds": side.oldest})
 
 
 def _of_both(a: Side, b: Side, apart: float, both: int, chosen: int) -> Iterator[Caution]:
     """What is to be borne in mind of both engines' tasks beside each other."""
     cancelled = a.cancelled / a.tasks, b.cancelled / b.tasks
     if abs(cancelled[0] - cancelled[1]) > _UNLIKE:
-        told = f"{cancelled[0]:.0%} of {a.engine}'s and {cancelled[1]:.0%} of {b.engine}'s tasks were cancelled"
-        yield Caution("cancelled", f"{told}, and are left out: perhaps those that took long.")
+        shares = {"a_share": cancelled[0], "b_share": cancelled[1]}
+        yield Caution("cancelled", {"a": a.engine, "b": b.engine, **shares})
     if apart > _APART:
-        told = "the time may be what differs, and not the engine"
-        yield Caution("other_times", f"{apart:.0%} of an engine's tasks came when the other was given none: {told}.")
+        yield Caution("other_times", {"share": apart})
     if both:
-        told = "had tasks on both engines; each of them is drawn with the tasks of both"
-        yield Caution("moved", f"{both:,} {'user' if both == 1 else 'users'} {told}.")
+        yield Caution("moved", {"n": both})
     if chosen:
-        told = "given their engine by choice and not by chance: they may differ by more than their engine"
-        yield Caution("not_by_chance", f"{chosen:,} {'user was' if chosen == 1 else 'users were'} {told}.")
+        yield Caution("not_by_chance", {"n": chosen})
 
 
 def _of_sample(sampled: Sampled) -> Iterator[Caution]:
     """What of the period is not among the tasks."""
     if sampled.asked < sampled.users:
-        told = f"the tasks of {sampled.asked:,} of {sampled.users:,} users, chosen by chance"
-        yield Caution("sampled", f"There is more than is compared at once: these are {told}.")
+        yield Caution("sampled", {"asked": sampled.asked, "users": sampled.users})
     if sampled.cut:
-        told = f"{sampled.cut:,} {'user' if sampled.cut == 1 else 'users'} with very many tasks"
-        yield Caution("cut", f"Of {told} only the latest are compared.")
+        yield Caution("cut", {"n": sampled.cut})
 
 
 def _apart(mine: Sequence[Carried], others: Sequence[Carried]) -> float:

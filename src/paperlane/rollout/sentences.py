@@ -1,9 +1,7 @@
 """What is said of comparisons and of guards, in English and in Chinese."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from math import inf, isfinite
 
 from paperlane.catalog import LANGUAGES
@@ -140,9 +138,9 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "B/A：在虚线左侧表示 {b} 更少，右侧表示更多",
     ),
     "how": (
-        "Intervals of {resamples} draws of users, each with all their tasks (seed {seed}); p is Holm's, of all"
-        " measures at once. The method: docs/explanation/comparison.md.",
-        "区间由 {resamples} 次重抽用户得出，每个用户带其全部任务（种子 {seed}）；p 为对全部指标的 Holm 校正值。"
+        "Intervals of {resamples} draws of users, each with all their tasks (seed {seed}); p (Holm) is p"
+        " corrected for all measures at once. The method: docs/explanation/comparison.md.",
+        "区间由 {resamples} 次重抽用户得出，每个用户带其全部任务（种子 {seed}）；p（Holm）为针对全部指标校正后的 p 值。"
         "方法见 docs/explanation/comparison.md。",
     ),
     # why an engine is worse
@@ -210,66 +208,64 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 CAUTIONS: Mapping[str, tuple[str, str]] = {
     "no_tasks": ("{engine} was given no task in this time.", "这段时间内 {engine} 没有任务。"),
     "too_few": (
-        "{engine} has {users} users with {tasks} tasks to compare; at least {least} and {most} are needed.",
-        "{engine} 只有 {users} 个用户的 {tasks} 个任务可比较，至少需要 {least} 个用户和 {most} 个任务。",
+        "{engine} has {users} users with {tasks} tasks to compare; at least {least_users} and {least_tasks} are needed.",
+        "{engine} 只有 {users} 个用户的 {tasks} 个任务可比较，至少需要 {least_users} 个用户和 {least_tasks} 个任务。",
     ),
     "few_have_most": (
-        "Few users have most tasks on {engine}: as many of equal size would be {worth}, and at least {least} are"
+        "Few users have most tasks on {engine}: as many of equal size would be {worth:.1f}, and at least {least:g} are"
         " needed.",
-        "{engine} 上的大部分任务属于少数用户：折合任务量相等的用户只有 {worth} 个，至少需要 {least} 个。",
+        "{engine} 上的大部分任务属于少数用户：折合任务量相等的用户只有 {worth:.1f} 个，至少需要 {least:g} 个。",
     ),
     "none_completed": ("No task completed on {engine}.", "{engine} 上没有完成的任务。"),
     "left_out": (
-        "{tasks} of {all} tasks of {engine} are left out: of their kind and size the other engine had none.",
-        "{engine} 的 {all} 个任务中有 {tasks} 个未纳入：另一引擎没有同类型、同大小的任务。",
+        "{tasks:,} of {all:,} tasks of {engine} are left out: of their kind and size the other engine had none.",
+        "{engine} 的 {all:,} 个任务中有 {tasks:,} 个未纳入：另一引擎没有同类型、同大小的任务。",
     ),
     "open": (
-        "{tasks} tasks of {engine} had not ended, the oldest after {oldest} s: they count as longer than what they took"
-        " by then.",
-        "{engine} 有 {tasks} 个任务尚未结束，最久的已有 {oldest} 秒：按用时更长计算。",
+        "{tasks:,} tasks of {engine} had not ended, the oldest after {seconds:,.0f} s: they count as longer than what"
+        " they took by then.",
+        "{engine} 有 {tasks:,} 个任务尚未结束，最久的已有 {seconds:,.0f} 秒：按用时更长计算。",
     ),
     "cancelled": (
-        "{a_share} of {a}'s and {b_share} of {b}'s tasks were cancelled, and are left out: perhaps those that took"
-        " long.",
-        "{a} 有 {a_share}、{b} 有 {b_share} 的任务被取消，未纳入比较：可能正是耗时较长的任务。",
+        "{a_share:.0%} of {a}'s and {b_share:.0%} of {b}'s tasks were cancelled, and are left out: perhaps those that"
+        " took long.",
+        "{a} 有 {a_share:.0%}、{b} 有 {b_share:.0%} 的任务被取消，未纳入比较：可能正是耗时较长的任务。",
     ),
     "other_times": (
-        "{share} of an engine's tasks came when the other was given none: the time may be what differs, and not the"
+        "{share:.0%} of an engine's tasks came when the other was given none: the time may be what differs, and not the"
         " engine.",
-        "某一引擎有 {share} 的任务是在另一引擎没有任务时提交的：差异可能来自时段，而非引擎。",
+        "某一引擎有 {share:.0%} 的任务是在另一引擎没有任务时提交的：差异可能来自时段，而非引擎。",
     ),
     "moved": (
-        "{users} user{s} had tasks on both engines; each of them is drawn with the tasks of both.",
-        "有 {users} 个用户在两个引擎上都有任务；每次抽取时带其在两边的任务。",
+        "{n:,} users had tasks on both engines; each of them is drawn with the tasks of both.",
+        "有 {n:,} 个用户在两个引擎上都有任务；每次抽取时带其在两边的任务。",
     ),
     "not_by_chance": (
-        "{users} user{s} given their engine by choice and not by chance: they may differ by more than their engine.",
-        "有 {users} 个用户的引擎是人为指定而非随机分配的：其差异可能不只来自引擎。",
+        "{n:,} users were given their engine by choice and not by chance: they may differ by more than their engine.",
+        "有 {n:,} 个用户的引擎是人为指定而非随机分配的：其差异可能不只来自引擎。",
     ),
     "sampled": (
-        "There is more than is compared at once: these are the tasks of {asked} of {users} users, chosen by chance.",
-        "数据量超过一次比较的上限：此处为 {users} 个用户中随机选出的 {asked} 个用户的任务。",
+        "There is more than is compared at once: these are the tasks of {asked:,} of {users:,} users, chosen by chance.",
+        "数据量超过一次比较的上限：此处为 {users:,} 个用户中随机选出的 {asked:,} 个用户的任务。",
     ),
     "cut": (
-        "Of {users} user{s} with very many tasks only the latest are compared.",
-        "有 {users} 个用户的任务过多，只比较其最近的任务。",
+        "Of {n:,} users with very many tasks only the latest are compared.",
+        "有 {n:,} 个用户的任务过多，只比较其最近的任务。",
     ),
     "forgotten": (
-        "Tasks that ended are kept for {days} days: before that some are missing, and of an outcome that is kept longer"
-        " too many are left.",
-        "已结束的任务只保留 {days} 天：更早的任务已有缺失，而保留更久的那种结果则偏多。",
+        "Tasks that ended are kept for {days:g} days: before that some are missing, and of an outcome that is kept"
+        " longer too many are left.",
+        "已结束的任务只保留 {days:g} 天：更早的任务已有缺失，而保留更久的那种结果则偏多。",
     ),
 }
-"""By the code of a caution: its sentence, which is made where it is found, and the same in Chinese.
+"""By the code of a caution."""
 
-`{s}` is what the English one has for several, as "s were".
-"""
-
-
-@cache
-def _form(code: str) -> re.Pattern[str]:
-    """What the English sentence of a caution looks like, with a group for each of its parts."""
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.*?)", re.escape(CAUTIONS[code][0])))
+_OF_ONE: Mapping[str, str] = {
+    "moved": "1 user had tasks on both engines, and is drawn with the tasks of both.",
+    "not_by_chance": "1 user was given their engine by choice and not by chance, and may differ by more than the engine.",
+    "cut": "Of 1 user with very many tasks only the latest are compared.",
+}
+"""How English says it of one; in Chinese it is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,11 +282,11 @@ class Tongue:
         """As a sentence begins; a Chinese one begins as it is, maybe with an engine's name."""
         return words[:1].upper() + words[1:] if self.language == "en" else words
 
-    def caution(self, code: str, words: str) -> str:
-        """What a caution says; in English where no other words are known for it, as for all codes."""
-        if self.language == "en" or code not in CAUTIONS or (found := _form(code).fullmatch(words)) is None:
-            return words
-        return CAUTIONS[code][LANGUAGES.index(self.language)].format_map(found.groupdict())
+    def caution(self, code: str, given: Mapping[str, str | float]) -> str:
+        """What a caution says."""
+        if self.language == "en" and given.get("n") == 1:
+            return _OF_ONE[code]
+        return CAUTIONS[code][LANGUAGES.index(self.language)].format(**given)
 
     def percent(self, ratio: float | None) -> str:
         """How far a factor is from 1."""

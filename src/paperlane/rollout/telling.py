@@ -174,7 +174,7 @@ def measured(of: Comparison, language: str = "en") -> Sequence[str]:
 def cautions(of: Comparison, language: str = "en") -> Sequence[str]:
     """What is to be borne in mind."""
     tongue = Tongue(language)
-    return [tongue.caution(one.code, one.words) for one in of.cautions]
+    return [tongue.caution(one.code, one.given) for one in of.cautions]
 
 
 def tables(of: Comparison, language: str = "en") -> Iterator[Table]:
