@@ -157,6 +157,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "任务在 {engine} 上的用时是 {control} 的 {apart} 倍（{b} 秒，{control} 为 {a} 秒）",
     ),
     "guard day": (" on day {day}", "（仅第 {day} 天）"),
+    "guard hour": (" in hour {hour}, on day {day}", "（仅第 {day} 天，即第 {hour} 小时）"),
     "guard surely failures": (", surely {low} points more", "，可确定至少多 {low} 个百分点"),
     "guard surely wait": (", surely {low} times with 10 s added to each", "，各加 10 秒后可确定至少为 {low} 倍"),
     "guard surely completion": (", surely {low} times", "，可确定至少为 {low} 倍"),

@@ -16,7 +16,7 @@ def because(engine: str, of: Judgement | None, language: str = "en") -> str:
 
 
 def _worse(engine: str, control: str, of: Finding, tongue: Tongue) -> str:
-    alone = tongue.say("guard day", day=of.day) if of.day else ""
+    alone = tongue.say("guard hour" if of.hour else "guard day", day=of.day, hour=of.hour) if of.day else ""
     surely = tongue.say(f"guard surely {of.measure}", low=_least(of)) if isfinite(of.low) else ""
     users, tasks = of.users, of.tasks
     had = tongue.say("guard had", b_users=users[1], b_tasks=tasks[1], a_users=users[0], a_tasks=tasks[0])

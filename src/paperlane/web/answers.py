@@ -434,7 +434,7 @@ class GuardFinding(TypedDict):
 
     `apart` is a difference for failures, else a factor; `low` is the least that it surely is, null for nothing yet, and
     `margin` what is borne with. It is `worse` where `low` is above `margin`. `day` is the day since the rule was set
-    that alone shows it, 0 for the whole time.
+    that alone shows it, 0 for the whole time, and `hour` the hour, of all since then, 0 for a whole day.
     """
 
     measure: Literal["failures", "completion", "wait"]
@@ -445,6 +445,7 @@ class GuardFinding(TypedDict):
     margin: float
     worse: bool
     day: int
+    hour: int
     a_users: int
     b_users: int
     a_tasks: int

@@ -424,6 +424,7 @@ def _guard_finding(of: Finding) -> answers.GuardFinding:
         "margin": _known(of.margin) or 0.0,
         "worse": of.worse,
         "day": of.day,
+        "hour": of.hour,
         "a_users": of.users[0],
         "b_users": of.users[1],
         "a_tasks": of.tasks[0],
