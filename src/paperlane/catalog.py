@@ -407,6 +407,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "use_database_queue is off: all tasks run on inline, whatever rules say.",
         "use_database_queue 已关闭：无论规则如何，所有任务都在 inline 上运行。",
     ),
+    "rollout unbounded": (
+        "use_user_semaphore is off: users may run more than their own limit.",
+        "use_user_semaphore 已关闭：用户可以超出各自的上限运行。",
+    ),
     "rollout moving": (
         "Users are still being moved; that goes on by itself.",
         "仍在迁移用户，会自动继续。",

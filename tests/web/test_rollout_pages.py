@@ -213,3 +213,10 @@ def test_all_that_the_script_says_of_a_change_is_in_the_catalogue():
     assert [key for key in keys if key not in WORDS] == []
     for key, (english, chinese) in WORDS.items():
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese)), key
+
+
+async def test_the_queue_tells_that_users_own_limits_do_not_hold(house: House):
+    told = WORDS["rollout unbounded"][0]
+    assert told not in await page(house, "vera", "/queue")
+    await put(house, flags={"use_user_semaphore": False})
+    assert told in await page(house, "vera", "/queue")

@@ -36,7 +36,7 @@ from paperlane.records.incidents import Which
 from paperlane.records.storage import MB
 from paperlane.rollout import telling, wording
 from paperlane.rollout.comparison import Comparison
-from paperlane.rollout.flags import DATABASE_QUEUE
+from paperlane.rollout.flags import DATABASE_QUEUE, USER_SEMAPHORE
 from paperlane.rollout.guarded import FOUND_WORSE, Mode
 from paperlane.web import audit, shapes
 from paperlane.web.comparisons import Asked
@@ -285,7 +285,8 @@ async def queue(request: Request, house: Parts, lang: Language) -> Response:
         found, shares = house.desk.watching.queue(look.account, seen.queue), seen.shares
         names = house.desk.accounts.names([lane.user for lane in found.lanes])
         minutes = round(SERVICE_SECONDS / _MINUTE)
-        return {"queue": found, "shares": shares, "names": names, "minutes": minutes, "each": _A_PAGE}
+        bounded = house.desk.rollout.uses(USER_SEMAPHORE)
+        return {"queue": found, "shares": shares, "names": names, "minutes": minutes, "each": _A_PAGE, "bounded": bounded}
 
     return await _page(request, house, lang, "operating_queue.html", "queue", OfLanes(ask), every=_OFTEN)
 
