@@ -55,33 +55,50 @@ class Look:
 class OwnTree:
     """What this process and those below it, `but` some, take of the one core that they are meant to have; and memory.
 
-    CPU that they wait for counts as well as what they get: so it is as if nothing else ran on the machine.
+    CPU that they wait for counts as well as what they get: so it is as if nothing else ran on the machine. Of who
+    ended only what they got is known, for their parents have it.
     """
 
     def __init__(self, but: Sequence[int]) -> None:
         self._but = but
-        self._at, self._wanted = time.monotonic(), self._summed(_wanted)
+        self._at, self._got = time.monotonic(), self._summed(_got)
+        self._waited = {one.pid: _waited(one) for one in self._living()}
 
     def look(self) -> Load:
         """Since the last look."""
-        before, at = self._wanted, self._at
-        self._at, self._wanted = time.monotonic(), self._summed(_wanted)
+        at, got, waited = self._at, self._got, self._waited
+        self._at, self._got = time.monotonic(), self._summed(_got)
+        self._waited = {one.pid: _waited(one) for one in self._living()}
+        more = sum(max(0.0, seconds - waited.get(pid, 0.0)) for pid, seconds in self._waited.items())
         held = self._summed(lambda one: one.memory_info().rss) / psutil.virtual_memory().total
-        return Load(min(1.0, max(0.0, (self._wanted - before) / (self._at - at))), min(1.0, held))
+        wanted = max(0.0, self._got - got) + more
+        return Load(min(1.0, wanted / (self._at - at)), min(1.0, held))
+
+    def _living(self) -> Iterator[psutil.Process]:
+        me = psutil.Process()
+        below = [[one, *one.children(recursive=True)] for one in me.children() if one.pid not in self._but]
+        yield from (me, *chain.from_iterable(below))
 
     def _summed(self, of: Callable[[psutil.Process], float]) -> float:
-        found, me = 0.0, psutil.Process()
-        below = [[one, *one.children(recursive=True)] for one in me.children() if one.pid not in self._but]
-        for one in (me, *chain.from_iterable(below)):
-            with suppress(psutil.NoSuchProcess, OSError):  # it just ended
+        found = 0.0
+        for one in self._living():
+            with suppress(psutil.NoSuchProcess):  # it just ended
                 found += of(one)
         return found
 
 
-def _wanted(process: psutil.Process) -> float:
-    """Seconds that its threads ran or waited to run (https://docs.kernel.org/scheduler/sched-stats.html)."""
-    threads = (path.read_text().split() for path in Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
-    return sum(int(ran) + int(waited) for ran, waited, _slices in threads) / 1e9
+def _got(process: psutil.Process) -> float:
+    """Seconds that it ran, with those below it that have ended: a sum over a tree only grows."""
+    times = process.cpu_times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _waited(process: psutil.Process) -> float:
+    """Seconds that its threads waited to run (https://docs.kernel.org/scheduler/sched-stats.html); 0 of who ended."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    with suppress(OSError):
+        return sum(int(path.read_text().split()[1]) for path in threads) / 1e9
+    return 0.0
 
 
 def measured(_databases: Databases, rounds: Rounds) -> Sequence[Figure]:

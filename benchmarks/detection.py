@@ -19,6 +19,7 @@ _LONGEST = 180.0  # that is waited for
 _PAUSE = 0.2
 _BROKEN = ("cut off.docx", b"PK\x03\x04", "application/octet-stream")
 _SLOW = 1_500  # sentences, with which a worker is busy for some seconds
+_UPLOADS, _EACH, _LONG = 3, 60, 600  # of so many documents of so many sentences: more wait than the alert allows, for long
 
 
 @dataclass
@@ -67,7 +68,7 @@ def measured(_databases: Databases, _rounds: Rounds) -> Sequence[Figure]:
         _fails(alerts, user)
         say("a worker that is killed")
         _dies(alerts, user)
-        say("a queue of 140 tasks of one user")
+        say(f"a queue of {_UPLOADS * _EACH} tasks of one user")
         _waits(alerts, user)
     return alerts.figures
 
@@ -98,8 +99,8 @@ def _dies(alerts: _Alerts, user: httpx.Client) -> None:
 
 def _waits(alerts: _Alerts, user: httpx.Client) -> None:
     """One after the other is run, so that they wait long enough; then they are cancelled."""
-    for batch in range(2):
-        upload(user, [document(70 * batch + number, 200) for number in range(70)])
+    for batch in range(_UPLOADS):
+        upload(user, [document(_EACH * batch + number, _LONG) for number in range(_EACH)])
     began = time.monotonic()
     alerts.opens("user-backlog", began)
     alerts.opens("queue", began)

@@ -311,4 +311,4 @@ def test_a_queue_is_renewed_without_a_look_at_all_lanes(bench: Bench):
     assert any(plan.of("workers") for plan in plans.values())
     reached = {access for plan in plans.values() for access in plan.accesses if access.table in HOT}
     assert not any(access.whole for access in reached), reached
-    assert {access.index for access in reached if access.table == "lanes"} <= {"lanes_turn"}
+    assert {access.index for access in reached if access.table == "lanes"} <= {"lanes_turn", "primary"}

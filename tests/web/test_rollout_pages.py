@@ -216,7 +216,7 @@ def test_all_that_the_script_says_of_a_change_is_in_the_catalogue():
 
 
 async def test_the_queue_tells_that_users_own_limits_do_not_hold(house: House):
-    told = WORDS["rollout unbounded"][0]
+    told = f'<a href="/admin/rollout">{WORDS["rollout unbounded"][0]}'
     assert told not in await page(house, "vera", "/queue")
     await put(house, flags={"use_user_semaphore": False})
     assert told in await page(house, "vera", "/queue")
