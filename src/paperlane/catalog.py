@@ -413,8 +413,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "rules in force": ("Rules in force", "生效的规则"),
     "rules are": (
-        "The newest that takes a user in counts; {usual} carries whom none does. Who is moved first stays moved as the"
-        " percentage grows.",
+        (
+            "The newest that takes a user in counts; {usual} carries whom none does. Who is moved first stays moved as"
+            " the percentage grows."
+        ),
         "以最新的适用规则为准；没有规则适用的用户使用 {usual}。比例增大时，先迁移的用户保持不动。",
     ),
     "no rules": (
