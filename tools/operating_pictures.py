@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def main(minutes: float) -> None:
 
 
 @contextmanager
-def served(**settings: str) -> Iterator[tuple[Page, str]]:
+def served(**settings: str) -> Generator[tuple[Page, str]]:
     """A page of an admin of a new service, and where that is."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as data:
@@ -134,10 +134,10 @@ def look_at_engines(page: Page, home: str) -> None:
     unseen = page.locator("tr", has_text="not looked at yet")
     unseen.first.wait_for(state="detached", timeout=150_000)  # a guard looks once a minute
     page.locator("#rule [name=engine]").select_option("inline")
-    page.set_viewport_size({"width": 1100, "height": 1_010})
-    page.screenshot(path=IMAGES / "rollout.png")
+    page.screenshot(path=IMAGES / "rollout.png", full_page=True)
     page.goto(f"{home}/admin/comparisons?a=database&b=inline")
     page.locator("#comparison .plot").wait_for()
+    page.set_viewport_size({"width": 1100, "height": 1_010})
     page.screenshot(path=IMAGES / "comparison.png")
 
 

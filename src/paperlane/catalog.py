@@ -518,8 +518,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Two engines by what became of the tasks of a while: what differs, how surely, and what cannot be said.",
         "按一段时间内任务的结果比较两个引擎：有何差异、有多可靠、哪些无法判断。",
     ),
-    "engine a": ("A: set beside it", "A：作为对照"),
-    "engine b": ("B: judged", "B：被评判"),
+    "engine a": ("A: to compare with", "A：作为对照"),
+    "engine b": ("B: to be judged", "B：被评判"),
     "submitted since": ("Submitted since", "提交时间从"),
     "submitted until": ("and before (empty: now)", "到（留空为现在）"),
     "times are": (
