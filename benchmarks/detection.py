@@ -19,7 +19,11 @@ _LONGEST = 180.0  # that is waited for
 _PAUSE = 0.2
 _BROKEN = ("cut off.docx", b"PK\x03\x04", "application/octet-stream")
 _SLOW = 1_500  # sentences, with which a worker is busy for some seconds
-_UPLOADS, _EACH, _LONG = 3, 60, 600  # of so many documents of so many sentences: more wait than the alert allows, for long
+_UPLOADS, _EACH, _LONG = (
+    3,
+    60,
+    600,
+)  # of so many documents of so many sentences: more wait than the alert allows, for long
 
 
 @dataclass

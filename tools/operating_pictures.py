@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,11 +38,22 @@ def main(minutes: float) -> None:
 
 
 @contextmanager
-def served(**settings: str) -> Iterator[tuple[Page, str]]:
+def served(**settings: str) -> Generator[tuple[Page, str]]:
     """A page of an admin of a new service, and where that is."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as data:
-        command = [sys.executable, "-m", "paperlane", "serve", "--port", "0", "--workers", "1", "--data", f"{data}/data"]
+        command = [
+            sys.executable,
+            "-m",
+            "paperlane",
+            "serve",
+            "--port",
+            "0",
+            "--workers",
+            "1",
+            "--data",
+            f"{data}/data",
+        ]
         with (
             subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | settings) as service,
             sync_playwright() as playwright,
@@ -107,7 +118,8 @@ def look(page: Page, home: str, tokens: dict[str, str]) -> None:
 def crowd(request: APIRequestContext, home: str) -> None:
     """Many users upload some small documents each, half of them on another engine, until all are done."""
     tokens = [add(request, home, f"user{n}", group="readers" if n < CROWD // 6 else "") for n in range(CROWD)]
-    for change in ({"engine": "inline", "percent": 100, "group": "readers"}, {"engine": "inline", "percent": 50}):
+    half = {"engine": "inline", "percent": 50, "guard": "stop"}
+    for change in ({"engine": "inline", "percent": 100, "group": "readers"}, half):
         request.put(f"{home}/api/v1/rollout", data=change, headers={"Origin": home})
     for n in range(4):
         for token in tokens:
@@ -118,14 +130,14 @@ def crowd(request: APIRequestContext, home: str) -> None:
 
 def look_at_engines(page: Page, home: str) -> None:
     """The pictures of how the crowd was moved, and of what became of that."""
-    guarded = "tr:has-text('not found worse'), tr:has-text('found worse')"
     page.goto(f"{home}/admin/rollout")
-    page.locator(guarded).first.wait_for(timeout=150_000)  # a guard looks once a minute
+    unseen = page.locator("tr", has_text="not looked at yet")
+    unseen.first.wait_for(state="detached", timeout=150_000)  # a guard looks once a minute
     page.locator("#rule [name=engine]").select_option("inline")
-    page.set_viewport_size({"width": 1100, "height": 1_010})
-    page.screenshot(path=IMAGES / "rollout.png")
+    page.screenshot(path=IMAGES / "rollout.png", full_page=True)
     page.goto(f"{home}/admin/comparisons?a=database&b=inline")
     page.locator("#comparison .plot").wait_for()
+    page.set_viewport_size({"width": 1100, "height": 1_010})
     page.screenshot(path=IMAGES / "comparison.png")
 
 

@@ -417,8 +417,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "rules in force": ("Rules in force", "生效的规则"),
     "rules are": (
-        "The newest that takes a user in counts; {usual} carries whom none does. Who is moved first stays moved as the"
-        " percentage grows.",
+        (
+            "The newest that takes a user in counts; {usual} carries whom none does. Who is moved first stays moved as"
+            " the percentage grows."
+        ),
         "以最新的适用规则为准；没有规则适用的用户使用 {usual}。比例增大时，先迁移的用户保持不动。",
     ),
     "no rules": (
@@ -520,8 +522,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Two engines by what became of the tasks of a while: what differs, how surely, and what cannot be said.",
         "按一段时间内任务的结果比较两个引擎：有何差异、有多可靠、哪些无法判断。",
     ),
-    "engine a": ("A: set beside it", "A：作为对照"),
-    "engine b": ("B: judged", "B：被评判"),
+    "engine a": ("A: to compare with", "A：作为对照"),
+    "engine b": ("B: to be judged", "B：被评判"),
     "submitted since": ("Submitted since", "提交时间从"),
     "submitted until": ("and before (empty: now)", "到（留空为现在）"),
     "times are": (

@@ -1,6 +1,8 @@
 """What comparisons and guards say: the same in both languages, and nothing of one in the other."""
 
 import re
+from html import unescape
+from math import inf
 from string import Formatter
 
 import pytest
@@ -18,7 +20,7 @@ from paperlane.rollout.wording import because, said
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
-ALIKE = {"figure p95", "p", "delta", "guard worse"}  # what is no word of a language, or a name
+ALIKE = {"figure p95", "p", "holm", "delta", "guard worse"}  # what is no word of a language, or a name
 
 
 def fields(sentence: str) -> set[str]:
@@ -47,7 +49,8 @@ class TestBothLanguages:
     def test_each_sentence_is_said_in_chinese_with_all_that_it_is_filled_with(self):
         for key, (english, chinese) in {**SENTENCES, **{f"caution {k}": v for k, v in CAUTIONS.items()}}.items():
             assert not HAN.search(english), key
-            assert key in ALIKE or HAN.search(chinese) or not re.search(r"[a-zA-Z]{2}", english), key
+            said_in_words = re.search(r"[a-zA-Z]{2}", re.sub(r"{\w+}", "", english))
+            assert key in ALIKE or HAN.search(chinese) or not said_in_words, key
             assert fields(chinese) == fields(english), key
 
     def test_there_are_words_for_all_that_can_be_found(self):
@@ -86,8 +89,8 @@ class TestComparisons:
         found = beside(tasks, 60, group="团队")
         assert found.verdict.value == verdict
         for form in telling.FORMS.values():
-            told = re.sub(r"<style>.*?</style>|<[^>]*>", " ", form(found, "zh"), flags=re.DOTALL)
-            assert not english_in(told), verdict
+            told = re.sub(r"<style>.*?</style>|</?[a-z!][^>]*>", " ", form(found, "zh"), flags=re.DOTALL)
+            assert not english_in(unescape(told)), verdict
         assert 'lang="zh-CN"' in telling.html(found, "zh")
         assert 'lang="en"' in telling.html(found)
         for words in telling.said(found):
@@ -102,11 +105,16 @@ class TestComparisons:
 
     def test_times_are_said_in_their_units(self):
         zh, en = Tongue("zh"), Tongue()
-        for value, told in ((0.5, ("0.50 s", "0.50 秒")), (90.0, ("90.0 s", "90.0 秒")), (600.0, ("10.0 min", "10.0 分钟")),
-                            (9_000.0, ("2.5 h", "2.5 小时")), (None, ("not known", "未知")),
-                            (float("inf"), ("not reached", "未达到"))):  # fmt: skip
+        for value, told in (
+            (0.5, ("0.50 s", "0.50 秒")),
+            (90.0, ("90.0 s", "90.0 秒")),
+            (600.0, ("10.0 min", "10.0 分钟")),
+            (9_000.0, ("2.5 h", "2.5 小时")),
+            (None, ("not known", "未知")),
+            (inf, ("not reached", "未达到")),
+        ):
             assert (en.seconds(value), zh.seconds(value)) == told
-        assert [zh.points(0.012), zh.share(0.5), zh.factor(None), zh.percent(float("inf")), zh.percent(None)] == [
+        assert [zh.points(0.012), zh.share(0.5), zh.factor(None), zh.percent(inf), zh.percent(None)] == [
             "1.2 个百分点",
             "50.0%",
             "超出范围",
@@ -118,25 +126,25 @@ class TestComparisons:
 class TestGuards:
     @pytest.mark.parametrize("state", list(State))
     def test_each_state_is_told_in_chinese_without_a_word_of_english(self, state: State):
-        for measure, finding in FINDINGS.items():
+        for measure in FINDINGS:
             for mode in Mode:
                 told = said("arq", guard(state, measure, mode=mode), "zh")
                 assert HAN.search(told)
                 assert not english_in(told), told
-        assert because("arq", guard(state, "failures").judgement, "zh").endswith("。") is finding.worse
+        assert because("arq", guard(state, "failures").judgement, "zh").startswith("arq 的任务失败率为 20.0%")
 
     def test_in_english_a_guard_says_what_it_said_before(self):
         assert said("arq", guard(State.HELD, "failures")) == (
-            "Of arq's tasks 20.0% failed, of database's 1.0%, surely 5.0 points more (20 users with 210 tasks against 21"
-            " with 200). It grows no more until somebody acknowledges that."
+            "Of arq's tasks 20.0% failed, of database's 1.0%, surely 5.0 points more (20 users with 210 tasks against"
+            " 21 with 200). It grows no more until somebody acknowledges that."
         )
         assert said("arq", guard(State.WORSE, "wait")) == (
             "Tasks wait 30.0 s on arq and 2.0 s on database on day 3, surely 1.50 times with 10 s added to each (20"
             " users with 210 tasks against 21 with 200)."
         )
         assert said("arq", guard(State.TAKEN_BACK, "completion")) == (
-            "Tasks take 2.00 times as long on arq (8.0 s, on database 4.0 s), surely 1.20 times (20 users with 210 tasks"
-            " against 21 with 200). It was taken back for that."
+            "Tasks take 2.00 times as long on arq (8.0 s, on database 4.0 s), surely 1.20 times (20 users with 210"
+            " tasks against 21 with 200). It was taken back for that."
         )
         assert said("arq", guard(State.TOO_LITTLE, "wait")) == (
             "Too little yet: 20 users (10 are needed) and 210 tasks (50) on arq, 21 users (10 are needed) and 200 tasks"

@@ -33,20 +33,26 @@ def told(**more: str) -> str:
 
 
 async def test_what_was_rolled_out_is_shown_with_its_guard_and_who_did_it(house: House):
-    assert "Nothing was rolled out: database carries all tasks" in await page(house, "vera", "/rollout")
+    assert "Nothing was rolled out: database carries all tasks" in await page(house, "vera", "/rollout", **PART)
     serve(house, "database", "inline")
     house.desk.accounts.add_user(None, "rita", Role.USER, "readers", None, None)
     await put(house, engine="inline", percent=12.5, group="readers", guard="stop")
     await put(house, engine="inline", percent=50)
     hold(house, 2)
-    text = await page(house, "vera", "/rollout")
+    text = await page(house, "vera", "/rollout", **PART)
     assert re.findall(r'<tr id="rule-(\d)" data-engine="(\w+)" data-group="(\w*)" data-percent="([\d.]+)"', text) == [
         ("2", "inline", "", "50"),
         ("1", "inline", "readers", "12.5"),
     ]
     assert 'href="/admin/comparisons?a=database&amp;b=inline&amp;group=readers">Compare with database' in text
-    for words in ("Of inline&#39;s tasks 20.0% failed, of database&#39;s 1.0%", "It will be looked at within a minute",
-                  "found worse, grows no more", "(takes it back by itself)", "(lets it grow no more)", ">adam<"):  # fmt: skip
+    for words in (
+        "Of inline&#39;s tasks 20.0% failed, of database&#39;s 1.0%",
+        "It will be looked at within a minute",
+        "found worse, grows no more",
+        "(takes it back by itself)",
+        "(lets it grow no more)",
+        ">adam<",
+    ):
         assert words in text, words
     assert re.findall(r'<tr><th scope="row">(\w+)</th><td class="n">(\d+)</td>', text) == [
         ("database", str(5 - carried(text))),
@@ -77,15 +83,15 @@ async def test_who_looks_is_offered_nothing_and_who_operates_everything(house: H
 async def test_flags_that_are_off_users_without_workers_and_moves_are_told_of(house: House):
     serve(house, "inline")
     await put(house, flags={"use_database_queue": False, "use_user_semaphore": False})
-    text = await page(house, "vera", "/rollout")
+    text = await page(house, "vera", "/rollout", **PART)
     assert "use_database_queue is off: all tasks run on inline" in text
     assert len(re.findall(r"<em>off</em> <span class=\"soft\">· <time[^>]*>[^<]*</time> · adam</span>", text)) == 2
     await put(house, engine="rq", percent=100, flags={"use_database_queue": True}, force=True)
-    text = await page(house, "vera", "/rollout")
+    text = await page(house, "vera", "/rollout", **PART)
     assert "rq carries users, and no worker of it lives" in text
     assert "Users are still being moved" not in text
     house.desk.operating.roll_out(None, "inline", 100)  # nobody has settled yet
-    assert "Users are still being moved" in await page(house, "vera", "/rollout")
+    assert "Users are still being moved" in await page(house, "vera", "/rollout", **PART)
 
 
 @pytest.mark.parametrize("path", ["/rollout", "/comparisons", told()])
@@ -112,7 +118,9 @@ async def test_guards_are_told_in_the_language_of_who_asks(house: House):
         assert rule["guard"]["words"].startswith(words)
     answer = await house["adam"].put("/rollout", params={"lang": "zh"}, json={"acknowledge": 1})
     assert answer.json()["rules"][0]["guard"]["words"].startswith("已有人确认")
-    (entry,) = (await house["vera"].get("/audit", params={"what": "guardrail acknowledged", "lang": "zh"})).json()["items"]
+    (entry,) = (await house["vera"].get("/audit", params={"what": "guardrail acknowledged", "lang": "zh"})).json()[
+        "items"
+    ]
     assert entry["details"]["engine"] == "inline"
 
 

@@ -73,9 +73,7 @@ class Comparing:
             )
         group = clean(group)
         if group and not self.ledger.read(lambda connection: accounts.has_group(connection, group)):
-            raise BadRequest(
-                f"Nobody is in a group {group!r}.", code="unknown_group", hint="See: paperlane user list."
-            )
+            raise BadRequest(f"Nobody is in a group {group!r}.", code="unknown_group", hint="See: paperlane user list.")
         sample = take(
             self.ledger,
             self.rollout.users,

@@ -138,10 +138,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "B/A：在虚线左侧表示 {b} 更少，右侧表示更多",
     ),
     "how": (
-        "Intervals of {resamples} draws of users, each with all their tasks (seed {seed}); p (Holm) is p"
-        " corrected for all measures at once. The method: docs/explanation/comparison.md.",
-        "区间由 {resamples} 次重抽用户得出，每个用户带其全部任务（种子 {seed}）；p（Holm）为针对全部指标校正后的 p 值。"
-        "方法见 docs/explanation/comparison.md。",
+        (
+            "Intervals of {resamples} draws of users, each with all their tasks (seed {seed}); p (Holm) is p"
+            " corrected for all measures at once. The method: docs/explanation/comparison.md."
+        ),
+        (
+            "区间由 {resamples} 次重抽用户得出，每个用户带其全部任务（种子 {seed}）；p（Holm）为针对全部指标校正后的 p 值。"
+            "方法见 docs/explanation/comparison.md。"
+        ),
     ),
     # why an engine is worse
     "guard failures": (
@@ -213,8 +217,10 @@ CAUTIONS: Mapping[str, tuple[str, str]] = {
         "{engine} 只有 {users} 个用户的 {tasks} 个任务可比较，至少需要 {least_users} 个用户和 {least_tasks} 个任务。",
     ),
     "few_have_most": (
-        "Few users have most tasks on {engine}: as many of equal size would be {worth:.1f}, and at least {least:g} are"
-        " needed.",
+        (
+            "Few users have most tasks on {engine}: as many of equal size would be {worth:.1f}, and at least {least:g} are"
+            " needed."
+        ),
         "{engine} 上的大部分任务属于少数用户：折合任务量相等的用户只有 {worth:.1f} 个，至少需要 {least:g} 个。",
     ),
     "none_completed": ("No task completed on {engine}.", "{engine} 上没有完成的任务。"),
@@ -223,18 +229,24 @@ CAUTIONS: Mapping[str, tuple[str, str]] = {
         "{engine} 的 {all:,} 个任务中有 {tasks:,} 个未纳入：另一引擎没有同类型、同大小的任务。",
     ),
     "open": (
-        "{tasks:,} tasks of {engine} had not ended, the oldest after {seconds:,.0f} s: they count as longer than what"
-        " they took by then.",
+        (
+            "{tasks:,} tasks of {engine} had not ended, the oldest after {seconds:,.0f} s: they count as longer than what"
+            " they took by then."
+        ),
         "{engine} 有 {tasks:,} 个任务尚未结束，最久的已有 {seconds:,.0f} 秒：按用时更长计算。",
     ),
     "cancelled": (
-        "{a_share:.0%} of {a}'s and {b_share:.0%} of {b}'s tasks were cancelled, and are left out: perhaps those that"
-        " took long.",
+        (
+            "{a_share:.0%} of {a}'s and {b_share:.0%} of {b}'s tasks were cancelled, and are left out: perhaps those that"
+            " took long."
+        ),
         "{a} 有 {a_share:.0%}、{b} 有 {b_share:.0%} 的任务被取消，未纳入比较：可能正是耗时较长的任务。",
     ),
     "other_times": (
-        "{share:.0%} of an engine's tasks came when the other was given none: the time may be what differs, and not the"
-        " engine.",
+        (
+            "{share:.0%} of an engine's tasks came when the other was given none: the time may be what differs, and not the"
+            " engine."
+        ),
         "某一引擎有 {share:.0%} 的任务是在另一引擎没有任务时提交的：差异可能来自时段，而非引擎。",
     ),
     "moved": (
@@ -254,8 +266,10 @@ CAUTIONS: Mapping[str, tuple[str, str]] = {
         "有 {n:,} 个用户的任务过多，只比较其最近的任务。",
     ),
     "forgotten": (
-        "Tasks that ended are kept for {days:g} days: before that some are missing, and of an outcome that is kept"
-        " longer too many are left.",
+        (
+            "Tasks that ended are kept for {days:g} days: before that some are missing, and of an outcome that is kept"
+            " longer too many are left."
+        ),
         "已结束的任务只保留 {days:g} 天：更早的任务已有缺失，而保留更久的那种结果则偏多。",
     ),
 }
@@ -263,7 +277,7 @@ CAUTIONS: Mapping[str, tuple[str, str]] = {
 
 _OF_ONE: Mapping[str, str] = {
     "moved": "1 user had tasks on both engines, and is drawn with the tasks of both.",
-    "not_by_chance": "1 user was given their engine by choice and not by chance, and may differ by more than the engine.",
+    "not_by_chance": "1 user was given their engine by choice and not by chance, and may differ by more than that.",
     "cut": "Of 1 user with very many tasks only the latest are compared.",
 }
 """How English says it of one; in Chinese it is the same."""

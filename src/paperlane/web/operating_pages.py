@@ -286,7 +286,14 @@ async def queue(request: Request, house: Parts, lang: Language) -> Response:
         names = house.desk.accounts.names([lane.user for lane in found.lanes])
         minutes = round(SERVICE_SECONDS / _MINUTE)
         bounded = house.desk.rollout.uses(USER_SEMAPHORE)
-        return {"queue": found, "shares": shares, "names": names, "minutes": minutes, "each": _A_PAGE, "bounded": bounded}
+        return {
+            "queue": found,
+            "shares": shares,
+            "names": names,
+            "minutes": minutes,
+            "each": _A_PAGE,
+            "bounded": bounded,
+        }
 
     return await _page(request, house, lang, "operating_queue.html", "queue", OfLanes(ask), every=_OFTEN)
 

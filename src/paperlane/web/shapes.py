@@ -447,8 +447,7 @@ def comparison(of: Comparison, language: str = "en") -> answers.Comparison:
         "left_out": [_stratum(one) for one in of.left_out],
         "users_on_both": of.both,
         "cautions": [
-            {"code": one.code, "words": words}
-            for one, words in zip(of.cautions, cautions(of, language), strict=True)
+            {"code": one.code, "words": words} for one, words in zip(of.cautions, cautions(of, language), strict=True)
         ],
         "sampled": {
             "users": of.sampled.users,
