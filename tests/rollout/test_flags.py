@@ -162,6 +162,7 @@ class TestSwitching:
         desk.operating.change(None, to={DATABASE_QUEUE: True}, force=True)  # by somebody who dies before a page
         assert sum(slow) == 3
         assert set(engines(desk).values()) == {"database"}
+
     def test_who_settles_by_an_older_flag_moves_nobody_back(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """Between the pages of a slow one it is switched again, and that is settled."""
         monkeypatch.setattr(rollout, "_PAGE", 2)
@@ -187,7 +188,6 @@ class TestSwitching:
             desk.operating.change(None, to={DATABASE_QUEUE: True})
         desk.operating.change(None, to={DATABASE_QUEUE: True, WORKER_POOL: True})
         assert desk.rollout.uses(DATABASE_QUEUE)
-
 
 
 Way = Callable[[Desk], object]

@@ -422,6 +422,7 @@ class TestReading:
         monkeypatch.setattr(Evidence, "add", note)
         assert world.look() == 1
         assert (sum(told), max(told) <= 25) == (600, True)
+        assert {len(users) for _, users, tasks in asked.pages if tasks} == {2}
         judgement = world.guard(rule).judgement
         assert judgement is not None
         assert sum(judgement.tasks) == 600
@@ -441,8 +442,6 @@ async def test_a_look_ends_between_two_pages_when_the_process_is_told_to_stop():
     await serving._guard(cast(Guarding, SimpleNamespace(looking=looking)), threads, stop)
     threads.close()
     assert steps == [0, 1, 2, 3]
-
-
 
 
 def test_what_is_no_mode_is_refused():

@@ -18,7 +18,7 @@ from paperlane.rollout.guarding import sides
 from paperlane.rollout.guards import DAY, DAYS, HOURS, MEASURES, Evidence, Sides, State, boundary, judge
 from paperlane.rollout.rules import Rule
 
-HOURS = 24.0
+MINUTES = 24 * 60.0  # between two looks
 
 
 class TestFourWeeks:
@@ -27,12 +27,12 @@ class TestFourWeeks:
     @pytest.mark.parametrize("first", [0, 50, 100, 150])
     def test_between_equal_engines_few_alarms(self, first: int):
         """Of 200 roll-outs fewer than 5 %: of each 50 at most two."""
-        assert sum(watched(*made(first + n), looks(28, HOURS * 60)) is not None for n in range(50)) <= 2
+        assert sum(watched(*made(first + n), looks(28, MINUTES)) is not None for n in range(50)) <= 2
 
     @pytest.mark.parametrize("first", [0, 25])
     def test_what_takes_30_percent_longer_is_found(self, first: int):
         """At 50 % of the users, of whom there is a fortnight's history."""
-        found = [watched(*made(first + n, share=0.5, factor=1.3), looks(28, HOURS * 60)) for n in range(25)]
+        found = [watched(*made(first + n, share=0.5, factor=1.3), looks(28, MINUTES)) for n in range(25)]
         assert sum(one is not None for one in found) >= 24
         assert {one[1].worst.measure for one in found if one and one[1].worst} == {"completion"}
 

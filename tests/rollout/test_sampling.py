@@ -77,6 +77,7 @@ def test_of_many_some_users_are_asked_whose_order_is_always_the_same(desk: Desk)
     nobody = taken(desk, seconds=0.0)
     assert (nobody.tasks, nobody.sampled.asked) == ([], 0)
 
+
 @dataclass
 class Slow:
     """A clock that whoever looks at it finds a second later."""
@@ -100,7 +101,6 @@ def test_limits_are_looked_at_between_users_who_have_many_tasks(desk: Desk):
     period = (ENGINES, now - 3_600, now, "")
     late = take(desk.ledger, asked.users, asked.in_force(), *period, Slow(), seconds=8, at_once=20)
     assert 0 < late.sampled.asked < 8
-
 
 
 def test_of_who_has_very_many_the_latest_are_found_and_that_is_told(desk: Desk):

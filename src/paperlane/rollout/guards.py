@@ -440,9 +440,7 @@ class _User:
         return self.count / (self.count + _FEW)
 
 
-def _find(
-    name: str, terms: Terms, sums: Sequence[_Sums], of: Sides, usual: Mapping[UserId, float]
-) -> Finding | None:
+def _find(name: str, terms: Terms, sums: Sequence[_Sums], of: Sides, usual: Mapping[UserId, float]) -> Finding | None:
     """None where there is too little of it."""
     held: tuple[list[_User], list[_User]] = ([], [])
     for user, (count, value, raw) in _by_user([one.columns[name] for one in sums]).items():
