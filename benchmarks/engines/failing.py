@@ -37,9 +37,7 @@ def is_bad(upload: bytes, share: float) -> bool:
 def failing(run: RunIsolated, share: float) -> RunIsolated:
     """Runs steps, but for the first one of these documents; another try would not help."""
 
-    async def isolated(
-        step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]
-    ) -> bytes:
+    async def isolated(step: str, value: bytes, file: BinaryIO | None, progress: Callable[[float, str], None]) -> bytes:
         if step == FILE_PARSING.name and is_bad(value, share):
             raise DocumentError("This worker cannot read the document.", hint="Have another one do it.")
         return await run(step, value, file, progress)

@@ -78,9 +78,7 @@ class Steps(HereAndNow):
         return result
 
 
-async def _as_told(
-    progress: Callable[[float, str], None], engine: str, step: str, value: dict[str, object]
-) -> None:
+async def _as_told(progress: Callable[[float, str], None], engine: str, step: str, value: dict[str, object]) -> None:
     if path := value.get(f"wait in {step}"):
         progress(0.5, "waits")
         Path(f"{path}.at").touch()

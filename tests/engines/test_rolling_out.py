@@ -1,7 +1,8 @@
 """Users are moved to a real engine: its guard takes them back where tasks fail there, and else does nothing."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import log
 
@@ -16,7 +17,7 @@ from paperlane.desk import Desk
 from paperlane.ledger.schema import attempts, tasks
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 from paperlane.records.accounts import Role, by_engine
-from paperlane.records.audit import entries
+from paperlane.records.audit import Entry, entries
 from paperlane.rollout import guards, place_of
 from paperlane.rollout.comparison import Comparison, Verdict
 from paperlane.rollout.guarding import Guarding
@@ -39,6 +40,7 @@ class World:
     names: list[TaskId] = field(default_factory=list)
     bad: set[TaskId] = field(default_factory=set)
     turns: int = 0
+    since: float = field(default_factory=time.time)
 
     def people(self) -> None:
         """So many that enough of them stand on either side of half, and few among the first tenth."""
@@ -90,24 +92,27 @@ class World:
         return {engine: users for engine, (users, _) in self.desk.ledger.read(by_engine).items()}
 
     def compared(self) -> Comparison:
-        return self.desk.comparing.compare(None, "database", "arq", resamples=300)
+        return self.desk.comparing.compare(None, "database", "arq", str(self.since), resamples=300)
+
+    def acted(self) -> Sequence[Entry]:
+        """What the guard has done, as the audit trail tells it."""
+        found = self.desk.ledger.read(lambda c: entries(c, None, "guardrail", "", 10))
+        return [one for one in found if one.at >= self.since]
 
     def ended(self) -> dict[TaskId, tuple[str, str]]:
         """Of each task how it ended and where, if it ended once."""
         over = attempts.c.outcome.in_(("completed", "failed"))
         asked = select(tasks.c.id, tasks.c.state, tasks.c.engine).join(attempts, tasks.c.id == attempts.c.task_id)
-        asked = asked.where(over).group_by(tasks.c.id, tasks.c.state, tasks.c.engine).having(func.count() == 1)
+        asked = (
+            asked.where(over, tasks.c.created_at >= self.since)
+            .group_by(tasks.c.id, tasks.c.state, tasks.c.engine)
+            .having(func.count() == 1)
+        )
         return {row.id: (row.state, row.engine) for row in self.desk.ledger.read(lambda c: c.execute(asked).all())}
 
 
-@pytest.fixture
-def world(
-    all_databases: Databases, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
-    """How long tasks take, while other tests use this machine, is no matter of these: only what fails is judged."""
-    margins = {name: terms.margin if name == "failures" else log(1e6) for name, terms in guards.MEASURES.items()}
-    bears = {name: replace(terms, margin=margins[name]) for name, terms in guards.MEASURES.items()}
-    monkeypatch.setattr(guards, "MEASURES", bears)
+@pytest.fixture(scope="module")
+def world_of_all(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("rolled_out")
     with carried("arq", all_databases, folder) as house:
         desk = open_desk(Settings(data=folder, database_url=house.url), house.ledger)
@@ -119,6 +124,19 @@ def world(
         house.workers()
         with house.another("database"):
             yield made
+
+
+@pytest.fixture
+def world(world_of_all: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """How long tasks take, while other tests use this machine, is no matter of these: only what fails is judged."""
+    margins = {name: terms.margin if name == "failures" else log(1e6) for name, terms in guards.MEASURES.items()}
+    bears = {name: replace(terms, margin=margins[name]) for name, terms in guards.MEASURES.items()}
+    monkeypatch.setattr(guards, "MEASURES", bears)
+    all_of_them = world_of_all
+    yield World(all_of_them.house, all_of_them.desk, all_of_them.guarding, all_of_them.users)
+    while all_of_them.desk.rollout.in_force():
+        all_of_them.desk.operating.roll_back(None)
+    assert sum(all_of_them.desk.rollout.settle()) >= 0
 
 
 def test_where_tasks_fail_it_is_taken_back_and_told_why_and_no_task_is_lost(world: World):
@@ -134,7 +152,7 @@ def test_where_tasks_fail_it_is_taken_back_and_told_why_and_no_task_is_lost(worl
     before = len(world.names)
     world.work(1, bad_on="arq")
 
-    (entry,) = world.desk.ledger.read(lambda c: entries(c, None, "guardrail", "", 10))
+    (entry,) = world.acted()
     assert (entry.details["did"], entry.details["figures"]["measure"]) == ("taken back", "failures")
     assert entry.details["why"].startswith("of arq's tasks ")
     ended = world.ended()
@@ -172,7 +190,7 @@ def test_where_none_fails_it_goes_on_to_the_end_and_no_more_is_said_than_the_sam
     assert world.guarding.look() == 0
     assert world.state(everybody) is State.NO_CONTROL
     assert world.engines() == {"arq": len(world.users)}
-    assert world.desk.ledger.read(lambda c: entries(c, None, "guardrail", "", 10)) == []
+    assert world.acted() == []
     ended = world.ended()
     assert ended.keys() == set(world.names)
     assert {state for state, _ in ended.values()} == {"completed"}
