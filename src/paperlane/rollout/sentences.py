@@ -143,7 +143,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
             " corrected for all measures at once. The method: docs/explanation/comparison.md."
         ),
         (
-            "区间由 {resamples} 次重抽用户得出，每个用户带其全部任务（种子 {seed}）；p（Holm）为针对全部指标校正后的 p 值。"
+            "区间由 {resamples} 次重抽用户得出，每个用户带其全部任务（种子 {seed}）；"
+            "p（Holm）为针对全部指标校正后的 p 值。"
             "方法见 docs/explanation/comparison.md。"
         ),
     ),
@@ -213,13 +214,16 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 CAUTIONS: Mapping[str, tuple[str, str]] = {
     "no_tasks": ("{engine} was given no task in this time.", "这段时间内 {engine} 没有任务。"),
     "too_few": (
-        "{engine} has {users} users with {tasks} tasks to compare; at least {least_users} and {least_tasks} are needed.",
+        (
+            "{engine} has {users} users with {tasks} tasks to compare; at least {least_users} and {least_tasks} are"
+            " needed."
+        ),
         "{engine} 只有 {users} 个用户的 {tasks} 个任务可比较，至少需要 {least_users} 个用户和 {least_tasks} 个任务。",
     ),
     "few_have_most": (
         (
-            "Few users have most tasks on {engine}: as many of equal size would be {worth:.1f}, and at least {least:g} are"
-            " needed."
+            "Few users have most tasks on {engine}: as many of equal size would be {worth:.1f}, and"
+            " at least {least:g} are needed."
         ),
         "{engine} 上的大部分任务属于少数用户：折合任务量相等的用户只有 {worth:.1f} 个，至少需要 {least:g} 个。",
     ),
@@ -230,22 +234,22 @@ CAUTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "open": (
         (
-            "{tasks:,} tasks of {engine} had not ended, the oldest after {seconds:,.0f} s: they count as longer than what"
-            " they took by then."
+            "{tasks:,} tasks of {engine} had not ended, the oldest after {seconds:,.0f} s: they count"
+            " as longer than what they took by then."
         ),
         "{engine} 有 {tasks:,} 个任务尚未结束，最久的已有 {seconds:,.0f} 秒：按用时更长计算。",
     ),
     "cancelled": (
         (
-            "{a_share:.0%} of {a}'s and {b_share:.0%} of {b}'s tasks were cancelled, and are left out: perhaps those that"
-            " took long."
+            "{a_share:.0%} of {a}'s and {b_share:.0%} of {b}'s tasks were cancelled, and are left"
+            " out: perhaps those that took long."
         ),
         "{a} 有 {a_share:.0%}、{b} 有 {b_share:.0%} 的任务被取消，未纳入比较：可能正是耗时较长的任务。",
     ),
     "other_times": (
         (
-            "{share:.0%} of an engine's tasks came when the other was given none: the time may be what differs, and not the"
-            " engine."
+            "{share:.0%} of an engine's tasks came when the other was given none: the time may be what differs, and"
+            " not the engine."
         ),
         "某一引擎有 {share:.0%} 的任务是在另一引擎没有任务时提交的：差异可能来自时段，而非引擎。",
     ),
@@ -258,7 +262,10 @@ CAUTIONS: Mapping[str, tuple[str, str]] = {
         "有 {n:,} 个用户的引擎是人为指定而非随机分配的：其差异可能不只来自引擎。",
     ),
     "sampled": (
-        "There is more than is compared at once: these are the tasks of {asked:,} of {users:,} users, chosen by chance.",
+        (
+            "There is more than is compared at once: these are the tasks of {asked:,} of {users:,} users, chosen by"
+            " chance."
+        ),
         "数据量超过一次比较的上限：此处为 {users:,} 个用户中随机选出的 {asked:,} 个用户的任务。",
     ),
     "cut": (
