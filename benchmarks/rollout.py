@@ -128,6 +128,7 @@ class _World:
     admin: httpx.Client
     people: _People
     until_monotonic: float
+    since: str = ""  # when users were moved first
 
     def rollout(self) -> Mapping[str, Any]:
         """What was rolled out."""
@@ -186,12 +187,14 @@ class _World:
     def roll_out(self, percent: int) -> int:
         """By the command; how many users the new engine carries now."""
         say(f"    {self.command('rollout', 'set', _NEW, str(percent))}")
+        self.since = self.since or self.rollout()["rules"][0]["set_at"]
         self.until(lambda: bool(self.rollout()["settled"]), "everybody's move", _START)
         return self.users_of(_NEW)
 
     def compared(self) -> Mapping[str, Any]:
-        """The new engine beside the old one, by the command."""
-        found = json.loads(self.command("rollout", "compare", _OLD, _NEW, "--format", "json"))
+        """The new engine beside the old one, by the command; before users were moved they came in a rush."""
+        asked = ("rollout", "compare", _OLD, _NEW, "--since", self.since, "--format", "json")
+        found = json.loads(self.command(*asked))
         say(f"    {found['words']}")
         return found
 
