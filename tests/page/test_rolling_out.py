@@ -300,7 +300,7 @@ def test_two_engines_are_set_beside_each_other_and_the_wait_is_seen(visit: Visit
     expect(page.get_by_text("Comparing…")).to_have_count(0)
     expect(page.get_by_role("img", name="left of the line less on pool, right of it more")).to_be_visible()
     expect(page.get_by_text("tasks of pool fail more often than those of database")).to_be_visible()
-    figures = page.get_by_role("region", name="Figures, with 95 % intervals")
+    figures = page.get_by_role("region", name="Figures, in brackets their 95 % intervals")
     expect(figures.locator("tr", has_text="Failures")).to_contain_text("40.0 %")
     assert "a=database&b=pool" in page.url
     link = page.get_by_role("link", name="JSON").get_attribute("href") or ""

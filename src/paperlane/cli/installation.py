@@ -87,16 +87,27 @@ def desk_of(data: Data, database: Database, settings: Callable[..., Settings] = 
     """The desk of an installation, which may be `made` here: stderr says so, for the folder may be a wrong one."""
     from paperlane.assembly import open_desk, open_ledger
 
-    chosen = settings(data=data, database=database)
-    path = chosen.database.removeprefix("sqlite:///")
-    is_new = path != chosen.database and not os.path.exists(path)  # noqa: PTH110  never raises
-    ledger = open_ledger(chosen)
+    with _for_owners_only():
+        chosen = settings(data=data, database=database)
+        path = chosen.database.removeprefix("sqlite:///")
+        is_new = path != chosen.database and not os.path.exists(path)  # noqa: PTH110  never raises
+        ledger = open_ledger(chosen)
+        try:
+            if is_new:
+                typer.echo(f"A new installation was made at {Path(path).parent}.", err=True)
+            yield open_desk(chosen, ledger)
+        finally:
+            ledger.close()
+
+
+@contextmanager
+def _for_owners_only() -> "Generator[None]":
+    """What is written meanwhile; a report that is written after it is for whom the caller lets read files."""
+    before = os.umask(0o077)
     try:
-        if is_new:
-            typer.echo(f"A new installation was made at {Path(path).parent}.", err=True)
-        yield open_desk(chosen, ledger)
+        yield
     finally:
-        ledger.close()
+        os.umask(before)
 
 
 @contextmanager

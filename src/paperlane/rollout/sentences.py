@@ -100,7 +100,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     # a comparison's title, tables and plot
     "title": ("{b} beside {a}, {since} to {until}{whose}", "{b} 与 {a} 的比较：{since} 至 {until}{whose}"),
     "of group": (", group {group}", "，用户组“{group}”"),
-    "figures": ("Figures, with 95 % intervals", "数值及 95% 区间"),
+    "figures": ("Figures, in brackets their 95 % intervals", "数值（括号内为 95% 区间）"),
     "measure": ("measure", "指标"),
     "figure": ("figure", "数值"),
     "verdict": ("verdict", "结论"),

@@ -6,6 +6,7 @@ const box = document.getElementById("plots");
 const none = document.getElementById("no-plots");
 const hours = Number(box.dataset.hours);
 const HEIGHT = 180;
+const LATE = 3; // samples; a sample may lack what was not told in time
 const drawn = new Map();
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -88,9 +89,9 @@ class Plot {
     this.made.root.setAttribute("aria-hidden", "true");
   }
 
-  /** The figures under the cursor, or the last ones that there are. */
+  /** The figures under the cursor, or the last ones: none where there was none of late, as of a worker that is gone. */
   #tell(at) {
-    const last = (values) => values.findLast((value) => value !== null);
+    const last = (values) => values.slice(-LATE).findLast((value) => value !== null);
     const told = this.names.map((_name, series) => {
       const values = this.data[series + 1];
       const value = at === null || at === undefined ? last(values) : values[at];
@@ -118,12 +119,14 @@ function short(name) {
   return name.length > 20 ? `${name.slice(0, 6)}…${name.slice(-4)}` : name;
 }
 
-/** Those that are there: only of engines something is queued. The last workers are the latest. */
+/** Those that are there: only of engines something is queued. Of many workers those that lived last. */
 function namesOf(plot, found) {
   const all = Object.keys(found.series);
   if (!plot.begins) return plot.names.filter((name) => all.includes(name));
   const isEngine = (name) => `queued.${name.slice(plot.begins.length)}` in found.series;
-  return all.filter((name) => name.startsWith(plot.begins) && isEngine(name) === (plot.of === "engines")).sort().slice(-6);
+  const named = all.filter((name) => name.startsWith(plot.begins) && isEngine(name) === (plot.of === "engines"));
+  const last = (name) => found.series[name].findLastIndex((value) => value !== null);
+  return named.sort((a, b) => last(b) - last(a) || (a < b ? 1 : -1)).slice(0, 6).sort();
 }
 
 async function look() {
