@@ -29,6 +29,7 @@ class SystemClock:
 NewId = Callable[[], str]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_OF_TIME = 10  # letters, at the front
 
 
 @dataclass(slots=True)
@@ -46,8 +47,17 @@ class SortableIds:
         with self._lock:
             fresh = (int(self.clock.now() * 1000) << 80) | int.from_bytes(os.urandom(10))
             self._last = fresh if fresh > self._last else self._last + 1
-            value = self._last
-        return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+            return _written(self._last)
+
+
+def least_id(at: float) -> str:
+    """What sorts before all ids that are made from this time on, in seconds since 1970, and after those made before."""
+    return _written(max(0, int(at * 1000)) << 80)[:_OF_TIME]
+
+
+def _written(value: int) -> str:
+    """128 bits."""
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def new_secret(prefix: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.cli.test_commands import on_terminal, paperlane
 from typer.testing import CliRunner
 
 from paperlane.assembly import open_ledger
@@ -91,6 +92,45 @@ def test_the_history_of_an_installation_is_simulated(anns: Path):
     assert "measured" in simulate("--history", "--since", "2h", "--data", anns)
     assert "so --users says nothing" in refused("--history", "--users", 3, "--data", anns)
     assert "so --median says nothing" in refused("--history", "--what-if", "median=3", "--data", anns)
+
+
+def test_another_engine_has_all_workers_and_who_never_begins_is_told(anns: Path):
+    with closing(open_ledger(Settings(data=anns))) as ledger:
+        ledger.register(WorkerId("w"), "database", "here", 1, 5)
+        ledger.register(WorkerId("v"), "arq", "here", 1, 3)
+        for user, engine in ((1, "database"), (2, "arq"), (3, "rq")):
+            ledger.lane(UserId(user), engine=engine)
+            new = [NewTask(TaskId(f"t{user}{n}"), b"{}", cost=2.0) for n in range(2)]
+            ledger.submit(NewBatch(BatchId(f"b{user}"), UserId(user), new))
+    asked = ("--history", "--data", anns, "--what-if", "engine=celery", "--what-if", "system-limit=1")
+    told = json.loads(simulate(*asked, "--json"))
+    now, moved, _ = told["settings"]
+    assert [(crew["engine"], crew["workers"], crew["slots"]) for crew in now["crews"]] == [
+        ("database", 1, 5), ("arq", 1, 3),
+    ]  # fmt: skip
+    assert [(crew["engine"], crew["workers"], crew["slots"]) for crew in moved["crews"]] == [
+        ("celery", 1, 5), ("celery", 1, 3),
+    ]  # fmt: skip
+    counts = [(one["came"], one["tasks"], one["not_begun"]) for one in told["settings"]]
+    assert counts == [(6, 6, 0), (6, 6, 0), (6, 4, 2)]
+    assert told["measured"]["tasks not begun"] == 6
+    shown = simulate(*asked)
+    assert "system-limit=1: 2 tasks had not begun at the end, of 6, as no slot is left for arq." in shown
+    assert "No worker serves rq now: database carries its 1 users here." in shown
+    assert "6 tasks have not begun yet" in shown
+    assert "No worker serves" not in simulate("--history", "--data", anns, "--engine", "arq")
+
+
+def test_progress_is_told_on_a_terminal_and_nowhere_else(tmp_path: Path):
+    asked = ("simulate", "--users", "5", "--tasks", "2500", "--median", "5", "--what-if", "tasks=60")
+    code, shown = on_terminal(*asked, cwd=tmp_path)
+    assert code == 0
+    assert b"tasks simulated" in shown
+    assert b"2560/2560" in shown
+    piped = paperlane(*asked, cwd=tmp_path)
+    assert (piped.returncode, piped.stderr) == (0, "")
+    assert "2500 tasks of 5 users" in piped.stdout
+    assert "tasks simulated" not in piped.stdout
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ from sqlalchemy import update
 from tests.simulation.test_law import ROOMY, load
 from tests.simulation.whole import WholeLedger
 
+from paperlane.bench.report import as_text
+from paperlane.bench.spread import mean
 from paperlane.errors import BadRequest
 from paperlane.ledger import Ledger
 from paperlane.ledger.schema import tasks
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 from paperlane.simulation.beside import Column, simulated
-from paperlane.simulation.history import History
+from paperlane.simulation.history import History, left_out
+from paperlane.simulation.report import report_of
 from paperlane.simulation.run import Simulation
 from paperlane.simulation.setting import Crew, Setting
 
@@ -94,3 +97,57 @@ def test_a_task_that_was_to_run_later_comes_later():
         ledger.submit(NewBatch(BatchId("x"), UserId(3), [NewTask(TaskId("x0"), b"{}")], run_at=90_000.0))
         *_, last = History(ledger, since=0.0).load()
         assert last.at == pytest.approx(90_000.0)
+
+
+def test_where_some_have_not_begun_what_was_measured_stands_beside_the_same_tasks():
+    with lived() as ledger:
+        before = History(ledger, since=0.0)
+        assert before.measured.whole
+        new = [NewTask(TaskId(f"x{n}"), b"{}", cost=5.0) for n in range(40)]
+        ledger.submit(NewBatch(BatchId("x"), UserId(3), new))
+        history = History(ledger, since=0.0)
+        measured = history.measured
+        assert (measured.tasks, measured.not_begun, measured.whole) == (before.tasks + 40, 40, False)
+        column = again(history, replace(SETTING, limits={}, weights={}))
+        waits = column.figures.measured_wait
+        assert (column.figures.wait.count, waits.count) == (before.tasks + 40, len(measured.waits))
+        assert waits.mean == pytest.approx(mean(measured.waits))
+        assert column.figures.wait.mean != pytest.approx(waits.mean)
+        report = report_of([column], "A week.", {}, more=left_out(history), measured=measured)
+        rows = {row[0]: row[2:] for row in report.tables[0].rows}
+        assert rows["wait, mean"] == ["", column.figures.wait.mean]  # of all: nobody knows in truth
+        assert rows["begun in truth: wait, mean"] == [pytest.approx(waits.mean), waits.mean]
+        assert rows["begun in truth: wait, P95"] == [pytest.approx(waits.p95), waits.p95]
+        assert rows["tasks not begun"] == [40, 0]
+        assert report.words["measured"]["tasks not begun"] == 40
+        assert "40 tasks have not begun yet" in as_text(report)
+
+
+def test_where_all_began_there_is_one_row_for_both():
+    with lived() as ledger:
+        history = History(ledger, since=0.0)
+        column = again(history, replace(SETTING, limits={}, weights={}))
+        report = report_of([column], "A week.", {}, more=left_out(history), measured=history.measured)
+        rows = {row[0]: row[2:] for row in report.tables[0].rows}
+        assert rows["wait, mean"] == [pytest.approx(column.figures.wait.mean), column.figures.wait.mean]
+        assert not any("in truth" in name for name in rows)
+        assert left_out(history) == []
+
+
+def test_what_was_open_when_the_period_began_is_left_out_and_told():
+    with lived() as ledger:
+        whole = History(ledger, since=0.0)
+        middle = (whole.measured.began + max(one.at for one in whole.load())) / 2
+        part = History(ledger, since=middle)
+        came_before = sum(task.submitted < middle <= task.finished for task in ledger.past(0.0))
+        assert (whole.open_before, part.open_before) == (0, came_before)
+        assert came_before > 0
+        assert any(f"{came_before} tasks that came earlier were still open" in said for said in left_out(part))
+
+
+def test_users_of_an_engine_without_workers_are_told():
+    with lived() as ledger:
+        history = History(ledger, since=0.0)
+        (said,) = left_out(history, Setting((Crew("arq"),)))
+        assert said == f"No worker serves database now: arq carries its {len(history.users)} users here."
+        assert left_out(history, SETTING) == []

@@ -169,14 +169,6 @@ def test_waits_are_those_of_theory_whoever_the_users_are(servers: int, busy: flo
     assert sum(waits) / tasks == pytest.approx(expected, rel=0.12)
 
 
-def test_the_systems_limit_grants_slots_in_the_order_of_joining():
-    setting = Setting((Crew(workers=3, slots=10), Crew("arq", 1, 10)), system_limit=24)
-    assert [slots for _, slots in setting.granted()] == [10, 10, 4, 0]
-    trace = Trace(setting)
-    Simulation(setting, [Arrival(0.0, 1 + user, [Work(1.0, 1.0)] * 9) for user in range(9)], watchers=[trace]).run()
-    assert trace.most == 24
-
-
 def test_a_light_user_does_not_wait_for_a_heavy_ones_backlog():
     setting = Setting((Crew(workers=1, slots=4),))
     trace = Trace(setting)

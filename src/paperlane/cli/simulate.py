@@ -161,7 +161,8 @@ def _described(words: Mapping[str, Any], file: Path | None, what_if: Sequence[st
 
     scenario = Scenario().said({**({} if file is None else read(file)), **words})
     others = {name: _as_often(scenario, scenario.said(changed)) for name, changed in _named(what_if).items()}
-    with counted_on_terminal("tasks simulated", scenario.tasks * (1 + len(others))) as progress:
+    tasks = sum(one.tasks for one in (scenario, *others.values()))
+    with counted_on_terminal("tasks simulated", tasks) as progress:
         columns = [described("as described" if others else "simulated", scenario, progress)]
         columns += [described(name, other, progress) for name, other in others.items()]
     return report_of(columns, told(scenario), scenario.words())
@@ -216,7 +217,8 @@ def _of_history(
                     )
                 )  # fmt: skip
     what = f"{past.tasks} tasks of {len(past.users)} users, as they came to this ledger in the last {since}."
-    return report_of(columns, what, {"since": since, **said}, more=left_out(past), measured=past.measured)
+    more = left_out(past, None if "engine" in said else columns[0].setting)
+    return report_of(columns, what, {"since": since, **said}, more=more, measured=past.measured)
 
 
 def _of_setting(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
+from paperlane.clock import least_id
 from paperlane.ledger import Rules
 from paperlane.ledger.schema import attempts, lanes, tasks
 from paperlane.model.tasks import Past, State, TaskId, Terms, UserId
+
+_ASTRAY = 3_600.0
+"""Seconds by which the clock that a task's id was made by may be behind the database's."""
 
 _USED = ("completed", "failed", "paused")
 """Outcomes of attempts whose time a task took; what a crash or a retry wasted may not happen again."""
@@ -22,8 +26,13 @@ _COLUMNS = tuple(
 
 
 def page(connection: Connection, since: float, cursor: str, limit: int, rules: Rules) -> Sequence[Past]:
-    """Tasks submitted since a time, by their ids, after the one at the cursor."""
-    asked = select(*_COLUMNS).where(tasks.c.id > cursor, tasks.c.created_at >= since).order_by(tasks.c.id).limit(limit)
+    """Tasks submitted since a time, by their ids, after the one at the cursor.
+
+    No index tells when a task was submitted, but its id does about: of what came before no more than an hour is read,
+    however much there is.
+    """
+    after = max(cursor, least_id(since - _ASTRAY))
+    asked = select(*_COLUMNS).where(tasks.c.id > after, tasks.c.created_at >= since).order_by(tasks.c.id).limit(limit)
     rows = connection.execute(asked).all()
     ended = [row.id for row in rows if row.state in {"completed", "failed"} and row.run == 1]
     used: dict[str, float] = defaultdict(float)

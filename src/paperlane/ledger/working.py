@@ -19,6 +19,7 @@ from paperlane.ledger.holding import held_by, leases_given, running_under
 from paperlane.ledger.schema import UNDER_WAY, checkpoints, engines, events, system, tasks, workers
 from paperlane.ledger.sense import LONGEST_STEP, cut
 from paperlane.ledger.shards import divide
+from paperlane.ledger.shares import Granted, shared
 from paperlane.ledger.writing import Writing
 from paperlane.model.tasks import (
     FIRST,
@@ -145,37 +146,22 @@ def _hold_dispatchers(writing: Writing, names: Collection[str]) -> None:
 def limit(writing: Writing, max_running: int | None, otherwise: int, first: str) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
-    Each channel of each engine keeps a slot while there are any, those of `first` before others: else tasks would wait
-    as long as the limit holds. Beyond that each worker keeps its proportional share, to the slot, and starts nothing
-    until it runs less than that; what one runs beyond its share, others do without. Raised, the workers ask for more
-    with their next heartbeat.
+    Each worker keeps what `shared` says, with `first` for the engine that comes before others, and starts nothing until
+    it runs less than that; what one runs beyond its share, others do without. Raised, the workers ask for more with
+    their next heartbeat.
     """
     connection = writing.connection
     connection.execute(select(system.c.id).with_for_update())
     connection.execute(update(system).values(max_running=max_running))
     allowed = otherwise if max_running is None else max_running
     rows = connection.execute(_MEMBERS.with_for_update()).all()
-    granted = {WorkerId(row.id): row.slots for row in rows}
-    if sum(granted.values()) > allowed:
+    if sum(row.slots for row in rows) > allowed:
         _hold_dispatchers(writing, {row.engine for row in rows})
-        shares = _shares(granted, _least(rows, first)[:allowed], allowed)
+        of = [Granted(WorkerId(row.id), row.engine, row.slots, (row.stages, row.shard, row.shards)) for row in rows]
+        shares = shared(of, first, allowed)
         held = _UnderWay.of(connection).at(shares, {WorkerId(row.id): row.engine for row in rows})
         for worker, slots in _without_beyond(shares, held).items():
             connection.execute(update(workers).where(workers.c.id == worker).values(slots=slots))
-
-
-def _least(members: Sequence[Row[*tuple[Any, ...]]], first: str) -> Sequence[WorkerId]:
-    """The widest worker of each channel, in the order in which they keep a slot: first one of each engine."""
-    widest: dict[str, dict[object, WorkerId]] = {}
-    for row in sorted(members, key=lambda row: row.slots):
-        if row.slots > 0:
-            widest.setdefault(row.engine, {})[row.stages, row.shard, row.shards] = WorkerId(row.id)
-    order = [
-        (at, engine != first, engine, worker)
-        for engine, of in widest.items()
-        for at, (_, worker) in enumerate(sorted(of.items(), key=str))
-    ]
-    return [worker for *_, worker in sorted(order)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,17 +196,6 @@ class _UnderWay:
         for worker in slots:
             held[worker] += left.pop(engines[worker], 0)
         return held
-
-
-def _shares(granted: Mapping[WorkerId, int], least: Sequence[WorkerId], allowed: int) -> dict[WorkerId, int]:
-    """Proportional shares of fewer slots, `least` with at least one."""
-    shares = {worker: int(worker in least) for worker in granted}
-    whole, rest, before = sum(granted.values()) - len(least), allowed - len(least), 0
-    for worker, slots in granted.items():
-        more = before + slots - shares[worker]
-        shares[worker] += more * rest // whole - before * rest // whole
-        before = more
-    return shares
 
 
 def _without_beyond(shares: Mapping[WorkerId, int], held: Counter[WorkerId]) -> dict[WorkerId, int]:

@@ -42,6 +42,7 @@ def simulated(
     measures = Measures(setting, heavy, cpu, tokens, progress)
     simulation = Simulation(setting, load, seed=seed, watchers=[measures], engine_of=engine_of, rules=rules)
     simulation.run()
+    measures.over()
     return Column(name, setting, measures.figures(), measures.lines(), time.perf_counter() - began)
 
 

@@ -30,7 +30,8 @@ _NOTHING_THERE = There(0, 0)
 class Waiting(NamedTuple):
     """A task that waits in its lane, in the order of the ledger: by `sort_key`, then by its number.
 
-    Its attempts take `seconds` each, its `cost` is what the ledger expects of them; it came at the time `accepted`.
+    Its attempts take `seconds` each, its `cost` is what the ledger expects of them; it came at the time `accepted`. Of
+    one that was `measured` it is known how long it waited in truth.
     """
 
     sort_key: float
@@ -40,6 +41,7 @@ class Waiting(NamedTuple):
     accepted: float
     retries: int = 0
     started: float | None = None  # its first attempt
+    measured: bool = False
 
 
 @dataclass(slots=True)

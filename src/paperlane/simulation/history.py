@@ -9,6 +9,7 @@ from math import frexp, inf
 
 from paperlane.errors import BadRequest
 from paperlane.ledger import Ledger
+from paperlane.ledger.evidence import of_users
 from paperlane.model.tasks import Past, State, Terms, UserId
 from paperlane.simulation.run import Arrival, Work
 from paperlane.simulation.scenario import OVERHEAD
@@ -17,6 +18,8 @@ from paperlane.simulation.setting import Crew, Setting
 _PAGE = 1_000
 _KEPT = 1_000  # times of attempts of about one size
 _SOON = 60.0  # seconds by which ids of several processes may be out of order
+_USERS = 500  # whose open tasks one question asks for
+_OPEN = 20_000  # tasks that its answer has at the most
 HEAVY = 5.0
 """A user is heavy who brings more than so many times what each would bring, if all brought the same."""
 
@@ -44,9 +47,14 @@ def _terms(ledger: Ledger) -> Iterator[Terms]:
 
 @dataclass(slots=True)
 class Measured:
-    """What the tasks of a history met with in truth: waits in seconds, and when the first came and the last ended."""
+    """What the tasks of a history met with in truth: waits in seconds, and when the first came and the last ended.
+
+    Those that have `not_begun`, or were started again and wait anew, have no wait yet.
+    """
 
     waits: list[float] = field(default_factory=list)
+    tasks: int = 0
+    not_begun: int = 0
     completed: int = 0
     failed: int = 0
     began: float = inf
@@ -54,12 +62,20 @@ class Measured:
 
     def see(self, task: Past) -> None:
         """One more."""
+        self.tasks += 1
         self.began = min(self.began, task.accepted)
         self.ended = max(self.ended, task.finished)
         self.completed += task.state is State.COMPLETED
         self.failed += task.state is State.FAILED
         if task.started:
             self.waits.append(max(0.0, task.started - task.accepted))
+        else:
+            self.not_begun += task.state.status == "queued"
+
+    @property
+    def whole(self) -> bool:
+        """Is of all tasks known how long they waited?"""
+        return len(self.waits) == self.tasks
 
 
 @dataclass(slots=True)
@@ -68,6 +84,8 @@ class History:
 
     Of one that has not ended nobody knows how long it takes: as long as one of about its size, by chance. Everything
     is read anew for each load, page by page, so that memory does not grow with the history.
+
+    So many tasks of before were `open_before` still when the period began; nobody knows what was left of them then.
     """
 
     ledger: Ledger
@@ -76,6 +94,7 @@ class History:
     users: Counter[int] = field(default_factory=Counter)
     cancelled: int = 0
     guessed: int = 0
+    open_before: int = 0
     measured: Measured = field(default_factory=Measured)
     _times: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     _seen: Counter[int] = field(default_factory=Counter)
@@ -103,6 +122,21 @@ class History:
                 "The ledger has no tasks of that time.", hint="Go further back with --since, or describe a load."
             )
         self._much = HEAVY * self.tasks / len(self.users)
+        self.open_before = sum(self._open_of(some) for some in self._some_users())
+
+    def _some_users(self) -> Iterator[Sequence[UserId]]:
+        users = [one.user for one in self._terms.values()]
+        for at in range(0, len(users), _USERS):
+            yield users[at : at + _USERS]
+
+    def _open_of(self, users: Sequence[UserId]) -> int:
+        """How many tasks of theirs came before the period and had not ended when it began."""
+        since, ageing = self.since, self.ledger.rules.ageing
+        found = self.ledger.read(lambda c: of_users(c, users, 0.0, since, ageing, _OPEN, ended_from=since))
+        if found.cut and len(users) > 1:
+            half = len(users) // 2
+            return self._open_of(users[:half]) + self._open_of(users[half:])
+        return sum(task.outcome in {"queued", "running"} for task in found.tasks)
 
     def _learn(self, task: Past, chance: random.Random) -> None:
         """Keep some of the times of each size, all with the same chance (reservoir sampling)."""
@@ -129,7 +163,8 @@ class History:
         for task in pages(self.ledger, self.since, self._last):
             if task.state is not State.CANCELLED:
                 seconds = task.used or self._guess(task, chance)
-                heapq.heappush(coming, (task.accepted, task.id, task.user, Work(seconds, task.cost, task.priority)))
+                work = Work(seconds, task.cost, task.priority, measured=task.started > 0)
+                heapq.heappush(coming, (task.accepted, task.id, task.user, work))
             # whatever has a later id was submitted later, but for what several processes did at about the same time
             while coming and coming[0][0] < task.submitted - _SOON:
                 yield _together(coming)
@@ -157,6 +192,15 @@ class History:
 
         return engine
 
+    def elsewhere(self, setting: Setting) -> Counter[str]:
+        """Of the engines that a setting has no workers of, how many of these users each carries now."""
+        there = set(setting.engines)
+        return Counter(
+            terms.engine
+            for user in self.users
+            if (terms := self._terms.get(user)) is not None and terms.engine not in there
+        )
+
 
 def crews_of(ledger: Ledger) -> Sequence[Crew]:
     """The workers that live now, those together that are alike; the engine with most of them first."""
@@ -182,11 +226,29 @@ def _size(task: Past) -> int:
     return frexp(task.cost)[1]
 
 
-def left_out(history: History) -> Sequence[str]:
-    """Sentences about what is left out, or guessed."""
+def left_out(history: History, setting: Setting | None = None) -> Sequence[str]:
+    """Sentences about what is left out, or guessed; and about users whose engine has no workers in a setting."""
     found: list[str] = []
     if history.cancelled:
         found.append(f"{history.cancelled} cancelled tasks are left out.")
+    if history.open_before:
+        found.append(
+            f"{history.open_before} tasks that came earlier were still open when the period began, and held slots and "
+            "turns in it: they are left out, so at first more is free than was in truth."
+        )
     if history.guessed:
         found.append(f"{history.guessed} tasks have not ended: each takes as long as one of about its size.")
+    if history.measured.not_begun:
+        found.append(
+            f"{history.measured.not_begun} tasks have not begun yet, so how long they wait in truth nobody knows: the "
+            "waits that were measured stand beside those of the same tasks, in rows of their own."
+        )
+    elif not history.measured.whole:
+        found.append(
+            "Some tasks were started again, so how long they waited first is not known: the waits that were measured "
+            "stand beside those of the same tasks, in rows of their own."
+        )
+    if setting is not None:
+        for engine, users in sorted(history.elsewhere(setting).items()):
+            found.append(f"No worker serves {engine} now: {setting.engines[0]} carries its {users} users here.")
     return found

@@ -14,6 +14,7 @@ from paperlane.simulation.setting import Setting
 _BINS = 1_024  # of a series; where there are more, two become one
 _A_WAIT = 1.0  # seconds: below it shares of waits tell nothing, as in `bench load`
 _HOUR = 3_600.0
+_TOLD = 1_000  # ended tasks that the progress is told of at once
 POINTS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -74,14 +75,20 @@ class Measures(Watcher):
     cpu: float = 0.0
     tokens: float = 0.0
     progress: Callable[[int], None] | None = None
+    came: int = 0
+    begun: int = 0
     done: int = 0
     failed: int = 0
     _users: dict[int, int] = field(default_factory=dict)  # their places in what follows
     _is_heavy: list[bool] = field(default_factory=list)
+    _came: "array[int]" = field(default_factory=lambda: array("q"))
     _started: "array[int]" = field(default_factory=lambda: array("q"))
     _fair_started: "array[int]" = field(default_factory=lambda: array("q"))
     _waited: "array[float]" = field(default_factory=lambda: array("d"))
     _fair_waited: "array[float]" = field(default_factory=lambda: array("d"))
+    _open_since: "array[float]" = field(default_factory=lambda: array("d"))  # sums of when the not begun ones came
+    _fair_open_since: "array[float]" = field(default_factory=lambda: array("d"))
+    _measured: "array[float]" = field(default_factory=lambda: array("d"))
     _waits: Mapping[bool, "array[float]"] = field(default_factory=lambda: {True: array("d"), False: array("d")})
     _took: "array[float]" = field(default_factory=lambda: array("d"))
     _round: Round[int] = field(default_factory=Round[int])
@@ -100,9 +107,9 @@ class Measures(Watcher):
         if (found := self._users.get(user)) is None:
             found = self._users[user] = len(self._users)
             self._is_heavy.append(self.heavy(user))
-            for of in (self._started, self._fair_started):
+            for of in (self._came, self._started, self._fair_started):
                 of.append(0)
-            for of in (self._waited, self._fair_waited):
+            for of in (self._waited, self._fair_waited, self._open_since, self._fair_open_since):
                 of.append(0.0)
         return found
 
@@ -112,7 +119,12 @@ class Measures(Watcher):
             self._series = _Series(self._NAMES, at)
             self._began = self._at = at
         self._last_came = at
-        self._place(user)
+        place = self._place(user)
+        self.came += tasks
+        self._came[place] += tasks
+        since = (at - self._began) * tasks
+        self._open_since[place] += since
+        self._fair_open_since[place] += since
         self._round.accept(user, at, tasks)
 
     @override
@@ -121,8 +133,10 @@ class Measures(Watcher):
         wait = at - accepted
         place = self._users[user]
         heavy = self._is_heavy[place]
+        self.begun += 1
         self._started[place] += 1
         self._waited[place] += wait
+        self._open_since[place] -= accepted - self._began
         self._waits[heavy].append(wait)
         kind = "heavy" if heavy else "light"
         self._series.add(f"{kind} started", at)
@@ -132,6 +146,11 @@ class Measures(Watcher):
             place = self._users[whose]
             self._fair_started[place] += 1
             self._fair_waited[place] += at - came
+            self._fair_open_since[place] -= came - self._began
+
+    @override
+    def waited_again(self, wait: float) -> None:
+        self._measured.append(wait)
 
     @override
     def ended(self, life: Life) -> None:
@@ -141,8 +160,13 @@ class Measures(Watcher):
         self._ended_at = life.ended
         self._took.append(life.ended - life.accepted)
         self._series.add("completed", life.ended)
-        if self.progress is not None and self.done % 1_000 == 0:
-            self.progress(1_000)
+        if self.progress is not None and self.done % _TOLD == 0:
+            self.progress(_TOLD)
+
+    def over(self) -> None:
+        """Nothing more comes: tell the progress what it was not told of yet, though some may never have begun."""
+        if self.progress is not None:
+            self.progress(self.came - self.done // _TOLD * _TOLD)
 
     @override
     def passes(self, until: float, running: int, queued: int, waiting: int) -> None:
@@ -157,14 +181,30 @@ class Measures(Watcher):
     def ratios(self) -> Sequence[float]:
         """Of each light user, the mean wait in times of the fair one, as `bench load` takes it."""
         return [
-            self._waited[place] / self._started[place] / max(self._fair(place), _A_WAIT)
+            self._wait(place) / max(self._fair(place), _A_WAIT)
             for place, heavy in enumerate(self._is_heavy)
-            if not heavy and self._started[place]
+            if not heavy
         ]
 
+    def _wait(self, place: int) -> float:
+        """A user's mean wait, with those that have not begun, which have waited until now."""
+        left = self._came[place] - self._started[place]
+        return self._of_all(place, self._waited[place], left, self._open_since[place])
+
     def _fair(self, place: int) -> float:
-        count = self._fair_started[place]
-        return self._fair_waited[place] / count if count else 0.0
+        """The same, had the very starts gone round."""
+        left = self._came[place] - self._fair_started[place]
+        return self._of_all(place, self._fair_waited[place], left, self._fair_open_since[place])
+
+    def _of_all(self, place: int, waited: float, left: int, since: float) -> float:
+        """Of a user whose begun tasks have `waited` so long, and of whom so many are `left`."""
+        until_now = max(0.0, left * (self._at - self._began) - since) if left else 0.0
+        return (waited + until_now) / self._came[place]
+
+    def _until_end(self, places: Sequence[int]) -> float:
+        """The mean wait of all tasks of some users, until now where they wait still."""
+        waits = [self._wait(place) * self._came[place] for place in places]
+        return math.fsum(waits) / sum(self._came[place] for place in places) if waits else math.nan
 
     def figures(self) -> "Figures":
         """All that was seen until now."""
@@ -175,14 +215,14 @@ class Measures(Watcher):
         took = sorted(self._took)
         ratios = self.ratios()
         shares = [
-            max(self._fair(place), _A_WAIT) / max(self._waited[place] / self._started[place], _A_WAIT)
-            for place in range(len(self._users))
-            if self._started[place]
+            max(self._fair(place), _A_WAIT) / max(self._wait(place), _A_WAIT) for place in range(len(self._users))
         ]
         workers = sum(crew.workers for crew in self.setting.crews)
         return Figures(
             tasks=self.done,
             failed=self.failed,
+            came=self.came,
+            not_begun=self.came - self.begun,
             users=len(self._users),
             seconds=seconds,
             throughput=self.done / seconds * _HOUR if seconds else math.nan,
@@ -192,6 +232,9 @@ class Measures(Watcher):
             wait=_spread(every),
             light_wait=_spread(sorted(light)),
             heavy_wait=_spread(sorted(heavy)),
+            wait_until_end=self._until_end(range(len(self._users))),
+            light_wait_until_end=self._until_end([place for place, heavy in enumerate(self._is_heavy) if not heavy]),
+            measured_wait=_spread(sorted(self._measured)),
             completion=_spread(took),
             light_ratio=_mean(ratios),
             light_ratio_p95=at(sorted(ratios), 0.95),
@@ -240,12 +283,18 @@ class Spread:
 class Figures:
     """What came of a simulation. Times in seconds, the throughput in tasks an hour, the utilisation from 0 to 1.
 
+    Of the tasks that `came`, so many `tasks` ended, and some may have `not_begun` at the end, as no worker had room for
+    them: waits are of those that began, but for the means `wait_until_end` and `light_wait_until_end`, which count what
+    the others have waited until then. `measured_wait` is of tasks of a history whose waits are known in truth.
+
     `light_ratio` is by how much light users waited longer than in a round of turns: the mean over them, and the P95.
     `jain` is the index of the shares of their fair turn that all users had: 1 where all are alike.
     """
 
     tasks: int
     failed: int
+    came: int
+    not_begun: int
     users: int
     seconds: float
     throughput: float
@@ -255,6 +304,9 @@ class Figures:
     wait: Spread
     light_wait: Spread
     heavy_wait: Spread
+    wait_until_end: float
+    light_wait_until_end: float
+    measured_wait: Spread
     completion: Spread
     light_ratio: float
     light_ratio_p95: float

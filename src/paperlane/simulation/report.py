@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from paperlane.bench.plots import Line, bars, lines
-from paperlane.bench.report import Cell, Report, Table, machine
+from paperlane.bench.report import Cell, Report, Table, machine, number
 from paperlane.bench.spread import mean
 from paperlane.simulation.beside import Column
 from paperlane.simulation.history import Measured
@@ -17,11 +17,14 @@ from paperlane.simulation.setting import Setting
 
 _HOUR = 3_600.0
 
-_ROWS: Sequence[tuple[str, str, Callable[[Figures], float]]] = (
+_Row = tuple[str, str, Callable[[Figures], float]]
+
+_OF_ALL: Sequence[_Row] = (
     ("tasks completed", "", lambda of: of.tasks - of.failed),
     ("tasks failed", "", lambda of: of.failed),
+    ("tasks not begun", "", lambda of: of.not_begun),
     ("users", "", lambda of: of.users),
-    ("all ended after", "h", lambda of: of.seconds / _HOUR),
+    ("the last ended after", "h", lambda of: of.seconds / _HOUR),
     ("throughput", "tasks/h", lambda of: of.throughput),
     ("slots in use", "%", lambda of: of.utilisation * 100),
     ("running, most", "", lambda of: of.most_running),
@@ -30,6 +33,23 @@ _ROWS: Sequence[tuple[str, str, Callable[[Figures], float]]] = (
     ("wait, P50", "s", lambda of: of.wait.p50),
     ("wait, P95", "s", lambda of: of.wait.p95),
     ("wait, P99", "s", lambda of: of.wait.p99),
+)
+_UNTIL_END: Sequence[_Row] = (
+    ("wait until the end, mean", "s", lambda of: of.wait_until_end),
+    ("light users' wait until the end, mean", "s", lambda of: of.light_wait_until_end),
+)
+"""What stands there only where tasks had not begun at the end."""
+
+_BEGUN = "begun in truth: "
+_SAME: Sequence[_Row] = (
+    (f"{_BEGUN}wait, mean", "s", lambda of: of.measured_wait.mean),
+    (f"{_BEGUN}wait, P50", "s", lambda of: of.measured_wait.p50),
+    (f"{_BEGUN}wait, P95", "s", lambda of: of.measured_wait.p95),
+    (f"{_BEGUN}wait, P99", "s", lambda of: of.measured_wait.p99),
+)
+"""Waits of the tasks whose real ones were measured, where these are not all that came."""
+
+_OF_USERS: Sequence[_Row] = (
     ("light users' wait, mean", "s", lambda of: of.light_wait.mean),
     ("light users' wait, P50", "s", lambda of: of.light_wait.p50),
     ("light users' wait, P95", "s", lambda of: of.light_wait.p95),
@@ -46,7 +66,7 @@ _ROWS: Sequence[tuple[str, str, Callable[[Figures], float]]] = (
     ("worker-hours", "h", lambda of: of.worker_hours),
     ("slot-hours used", "h", lambda of: of.slot_hours),
 )
-_KNOWN: Sequence[tuple[str, str, Callable[[Figures], float]]] = (
+_KNOWN: Sequence[_Row] = (
     ("processor seconds", "s", lambda of: of.cpu_seconds),
     ("tokens", "", lambda of: of.tokens),
 )
@@ -86,15 +106,25 @@ def report_of(
     return Report("Paperlane simulated", said, tables, _plots(columns), words)
 
 
-def _rows(columns: Sequence[Column]) -> Sequence[tuple[str, str, Callable[[Figures], float]]]:
-    return [*_ROWS, *(row for row in _KNOWN if any(row[2](one.figures) for one in columns))]
+def _rows(columns: Sequence[Column], measured: Measured | None) -> Sequence[_Row]:
+    figures = [one.figures for one in columns]
+    until_end = _UNTIL_END if any(of.not_begun for of in figures) else ()
+    same = _SAME if _is_of_some(measured) else ()
+    return [*_OF_ALL, *until_end, *same, *_OF_USERS, *(row for row in _KNOWN if any(map(row[2], figures)))]
+
+
+def _is_of_some(measured: Measured | None) -> bool:
+    """Were only some of the tasks' waits measured?"""
+    return measured is not None and not measured.whole
 
 
 def _figures(columns: Sequence[Column], measured: Measured | None) -> Table:
     truth = {} if measured is None else _measured(measured)
+    if _is_of_some(measured):
+        truth = {_BEGUN + name if name.startswith("wait") else name: value for name, value in truth.items()}
     head = ["", "unit", *(["measured"] if truth else []), *(one.name for one in columns)]
     rows: list[Sequence[Cell]] = []
-    for name, unit, value in _rows(columns):
+    for name, unit, value in _rows(columns, measured):
         beside: list[Cell] = [truth.get(name, "")] if truth else []
         rows.append([name, unit, *beside, *(value(one.figures) for one in columns)])
     return Table("Waits, fairness, cost", head, rows)
@@ -106,12 +136,13 @@ def _settings(columns: Sequence[Column]) -> Table:
 
 
 def _measured(measured: Measured) -> Mapping[str, float]:
-    """The same figures as the table has, as far as the ledger tells."""
+    """The same figures as the table has, as far as the ledger tells; waits of what has begun."""
     waits = sorted(measured.waits)
     return {
         "tasks completed": measured.completed,
         "tasks failed": measured.failed,
-        "all ended after": max(0.0, measured.ended - measured.began) / _HOUR,
+        "tasks not begun": measured.not_begun,
+        "the last ended after": max(0.0, measured.ended - measured.began) / _HOUR,
         "wait, mean": mean(waits),
         "wait, P50": at(waits, 0.5),
         "wait, P95": at(waits, 0.95),
@@ -141,10 +172,17 @@ def _warnings(columns: Sequence[Column]) -> Sequence[str]:
     """What somebody who reads the table might miss."""
     found: list[str] = []
     for one in columns:
+        figures, without = one.figures, one.setting.without
         asked = sum(crew.workers * crew.slots for crew in one.setting.crews)
         if asked > one.setting.slots:
             found.append(
                 f"{one.name}: of {asked} slots the system limit grants {one.setting.slots}; raise it to use the others."
+            )
+        if figures.not_begun:
+            why = f", as no slot is left for {', '.join(without)}" if without else ""
+            found.append(
+                f"{one.name}: {figures.not_begun} tasks had not begun at the end, of {figures.came}{why}. Waits are of "
+                f"those that began; of all, until the end, the mean is {number(figures.wait_until_end)} s."
             )
     return found
 

@@ -16,11 +16,15 @@ _FAULT = Fault("simulated", "The attempt failed, as the setting says.")
 
 
 class Work(NamedTuple):
-    """A task that comes: the seconds that an attempt takes, and those that the ledger expects of it."""
+    """A task that comes: the seconds that an attempt takes, and those that the ledger expects of it.
+
+    One that was `measured` has been before, and it is known how long it waited then.
+    """
 
     seconds: float
     cost: float
     priority: int = 5
+    measured: bool = False
 
 
 class Arrival(NamedTuple):
@@ -61,6 +65,9 @@ class Watcher:
 
     def started(self, user: int, accepted: float, at: float) -> None:
         """The first attempt of a task begins."""
+
+    def waited_again(self, wait: float) -> None:
+        """One begins that was measured: here it waited so many seconds."""
 
     def ended(self, life: Life) -> None:
         """A task has ended."""
@@ -162,7 +169,7 @@ class Simulation:
         self.tasks += len(works)
         ageing = self._rules.ageing
         tasks = [
-            Waiting(now - work.priority * ageing, first + n, work.seconds, work.cost, now)
+            Waiting(now - work.priority * ageing, first + n, work.seconds, work.cost, now, measured=work.measured)
             for n, work in enumerate(works)
         ]
         if not self.books.knows(user):
@@ -251,6 +258,8 @@ class Simulation:
             if task.started is None:
                 for one in self._watchers:
                     one.started(turn["user_id"], task.accepted, begun)
+                    if task.measured:
+                        one.waited_again(begun - task.accepted)
             self._event(begun + task.seconds * crew.factor, worker, turn)
         return len(turns)
 

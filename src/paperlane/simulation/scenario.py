@@ -214,12 +214,12 @@ class Scenario:
 def changed(setting: Setting, scenario: Scenario, said: Collection[str]) -> Setting:
     """A setting with those words of a scenario that were said, of its first crew; a named engine carries everything."""
     crew = scenario.crew()
-    first, *others = setting.crews
-    if "engine" in said:
-        first, others = replace(first, engine=crew.engine, overhead=crew.overhead), []
-    first = replace(first, **{name: getattr(crew, name) for name in _OF_CREW if name in said})
+    crews = list(setting.crews)
+    if "engine" in said:  # the workers of the other engines serve it too
+        crews = [replace(one, engine=crew.engine, overhead=crew.overhead) for one in crews]
+    crews[0] = replace(crews[0], **{name: getattr(crew, name) for name in _OF_CREW if name in said})
     limits = {name: getattr(scenario, name) for name in ("user_limit", "system_limit") if name in said}
-    return replace(setting, crews=(first, *others), **limits)
+    return replace(setting, crews=tuple(crews), **limits)
 
 
 def read(path: Path) -> Mapping[str, Any]:

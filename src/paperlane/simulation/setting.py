@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paperlane.errors import BadRequest
+from paperlane.ledger.shares import Granted, shared
+from paperlane.model.tasks import WorkerId
 
 _MOST_SLOTS = 1_000_000
 
@@ -59,15 +61,17 @@ class Setting:
         return list(dict.fromkeys(crew.engine for crew in self.crews))
 
     def granted(self) -> Sequence[tuple[Crew, int]]:
-        """Each worker with the slots that it is granted: in the order of joining, as far as the system's limit goes."""
-        left = self.system_limit
-        found: list[tuple[Crew, int]] = []
-        for crew in self.crews:
-            for _ in range(crew.workers):
-                slots = min(crew.slots, left)
-                left -= slots
-                found.append((crew, slots))
-        return found
+        """Each worker with its slots: as the ledger shares them when the system's limit is lowered to this one."""
+        crews = [crew for crew in self.crews for _ in range(crew.workers)]
+        workers = [Granted(WorkerId(f"{at:07}"), crew.engine, crew.slots) for at, crew in enumerate(crews)]
+        slots = shared(workers, self.engines[0], self.system_limit)
+        return list(zip(crews, slots.values(), strict=True))
+
+    @property
+    def without(self) -> Sequence[str]:
+        """The engines that no slot is left for: what they carry never begins."""
+        serving = {crew.engine for crew, slots in self.granted() if slots}
+        return [engine for engine in self.engines if engine not in serving]
 
     @property
     def slots(self) -> int:
