@@ -184,6 +184,8 @@ def test_two_engines_are_compared_in_each_form(anns: Path, tmp_path: Path):
     assert compared("-o", page) == ""
     assert page.read_text().startswith("<!doctype html>")
     assert small in page.read_text()
+    (mine := tmp_path / "mine.txt").touch()
+    assert page.stat().st_mode == mine.stat().st_mode  # to be shown to others, unlike what an installation keeps
     assert compared("--format", "text", "-o", page) == ""
     assert page.read_text().startswith(small)
     assert json.loads(compared("--format", "json", "--group", "readers"))["a"]["tasks"] == 0
