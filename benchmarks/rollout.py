@@ -304,10 +304,11 @@ class _Seen:
         self.promised(f"tasks failed on {_OLD}", holds=became.failed(_OLD) == 0)
 
     def comparison(self, when: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the comparison says: over all, and of failures and completion. The measures by name."""
+        """What the comparison says: over all with its cautions, of failures and completion. The measures by name."""
         measures = {one["name"]: one for one in told["measures"]}
         compared = told["b"]["compared_tasks"]
-        self.note(f"compared {when}", compared, f"tasks of {_NEW}", f"{told['verdict']}: {told['words']}")
+        said = [f"{told['verdict']}: {told['words']}", *(one["words"] for one in told["cautions"])]
+        self.note(f"compared {when}", compared, f"tasks of {_NEW}", " ".join(said))
         for name, one in measures.items():
             if name in {"failures", "completion"}:
                 figure = one["figures"][one["decides"]]
