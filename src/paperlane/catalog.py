@@ -488,7 +488,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "rule guard off": ("No guardrail looks at it.", "不启用护栏。"),
     "rule done": (
         "{engine} carries {percent} % of {whose} from now on. Users who were moved: {n}.",
-        "{whose}的 {percent}% 已使用 {engine}；迁移了 {n} 个用户。",
+        "自现在起，{whose}的 {percent}% 使用 {engine}；迁移了 {n} 个用户。",
     ),
     "rollback will": (
         "Rule {rule} is taken back: {engine}, {percent} % of {whose}.",

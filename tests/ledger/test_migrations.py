@@ -324,6 +324,10 @@ def test_nobody_is_left_inline_by_a_version_that_knows_no_flags(dialect: Dialect
         with dialect.reader.connect() as connection:
             assert migrations.current(connection) == "0028"
             assert "own_limit" in {column["name"] for column in inspect(connection).get_columns("lanes")}
+    go(dialect, command.upgrade, "0029")
+    with pytest.raises(Misconfigured, match="leave them on inline"):
+        go(dialect, command.downgrade, "0027")
+    assert inspect(dialect.reader).has_table("guards")
     flag(settled=2)
     go(dialect, command.downgrade, "0027")
     assert not inspect(dialect.reader).has_table("flags")

@@ -249,7 +249,8 @@ def test_a_move_that_takes_long_is_seen_to_go_on(visit: Visit, house: House):
 
     page.route("**/api/v1/rollout", hold)
     dialog = asked(page, "inline", 100)
-    dialog.get_by_role("button", name="Yes, do it").click()
+    with page.expect_request(lambda request: request.method == "PUT"):
+        dialog.get_by_role("button", name="Yes, do it").click()
     expect(dialog.get_by_role("status").get_by_text("Users are being moved…")).to_be_visible()
     expect(dialog.get_by_role("button", name="Cancel")).to_be_disabled()
     page.keyboard.press("Escape")

@@ -48,6 +48,10 @@ class World:
         for engine in ("database", "inline"):
             self.desk.ledger.register(WorkerId(f"of-{engine}"), engine, "here", 1, 50)
 
+    def join(self, group: str, user: UserId) -> None:
+        accounts = self.desk.accounts
+        accounts.change_user(None, accounts.user(f"user{self.users.index(user)}"), group=group)
+
     def roll_out(self, percent: float, guard: Mode | None = None) -> int:
         self.desk.operating.change(None, NewRule("inline", percent, "", guard))
         assert sum(self.desk.rollout.settle()) >= 0
@@ -308,28 +312,91 @@ class TestGuards:
         assert judgement is not None
         assert (sum(judgement.users), sum(judgement.tasks)) == (60, 60 * 3)
 
-    def test_what_hides_a_rule_is_newer_and_moves_its_users_or_is_the_same(self, world: World):
+    def test_what_brings_users_to_a_side_of_a_rule_begins_it_anew(self, world: World):
         ledger, nobody = world.desk.ledger, UserId(0)
 
-        def since(rule: int) -> float:
-            (found,) = [one for one in world.desk.rollout.in_force() if one.id == rule]
-            return ledger.read(lambda c: rules.held_since(c, found))
+        def add(at: float, engine: str, percent: float, group: str) -> int:
+            return ledger.write(lambda c: rules.add(c, engine, percent, group, at, nobody))
 
-        ledger.write(lambda c: rules.add(c, "arq", 100, "", 5.0, nobody))
-        rule = ledger.write(lambda c: rules.add(c, "inline", 50, "readers", 10.0, nobody))
-        for undone_at, held, engine, percent, group in (
-            (20.0, 20.0, "inline", 0, "readers"),
-            (30.0, 30.0, "rq", 5, ""),
-            (40.0, 40.0, "rq", 5, "readers"),
-            (50.0, 40.0, "rq", 0, ""),  # it moved nobody
-            (60.0, 40.0, "rq", 100, "writers"),  # it moved others
-        ):
-            before = since(rule)
-            ledger.write(lambda c, to=(engine, percent, group): rules.add(c, *to, 15.0, nobody))
-            if (engine, group) != ("inline", "readers"):
-                assert since(rule) == before
-            ledger.write(lambda c, at=undone_at: rules.undo(c, nobody, at))
-            assert since(rule) == held
+        def since() -> list[float]:
+            of = {rule.id: rule for rule in world.desk.rollout.in_force()}
+            return [ledger.read(lambda c, one=one: rules.held_since(c, of[one], "database")) for one in (readers, all_)]
+
+        add(5.0, "arq", 100, "")
+        readers, all_ = add(10.0, "inline", 50, "readers"), add(11.0, "inline", 40, "")
+        assert since() == [10.0, 11.0]
+        add(15.0, "rq", 100, "writers")  # people are taken away, of all
+        assert since() == [10.0, 11.0]
+        ledger.write(lambda c: rules.undo(c, nobody, 16.0))
+        assert since() == [10.0, 16.0]
+        add(20.0, "rq", 5, "readers")
+        add(21.0, "rq", 4, "readers")
+        assert since() == [21.0, 21.0]
+        add(30.0, "database", 0, "")  # nobody comes by it
+        assert since() == [21.0, 21.0]
+        ledger.write(lambda c: rules.undo(c, nobody, 31.0))
+        assert since() == [21.0, 21.0]
+        add(40.0, "database", 30, "writers")
+        assert since() == [21.0, 40.0]
+        add(50.0, "arq", 30, "")  # less than before both
+        assert since() == [50.0, 50.0]
+
+    def test_a_part_that_goes_back_to_the_control_is_judged_by_what_it_gets_there(self, world: World):
+        """What they had on the new engine would count for the old one, and hide how bad the new one is, or blame it."""
+        world.add(60)
+        older = world.roll_out(50, Mode.TELL)
+        world.work(fails=1.0, rounds=2)
+        world.desk.operating.roll_out(None, "database", 30, force=True)
+        assert sum(world.desk.rollout.settle()) > 0
+        world.work(fails=0.0, rounds=3)
+        assert world.look() == 0
+        judgement = world.guard(older).judgement
+        assert judgement is not None
+        assert (sum(judgement.users), sum(judgement.tasks)) == (60, 60 * 3)
+
+    def test_who_changes_sides_by_another_group_counts_on_neither(self, world: World):
+        world.add(60)
+        world.join("readers", world.users[0])
+        rule = world.roll_out(50, Mode.TELL)
+        world.desk.operating.roll_out(None, "database", 100, "readers")
+        assert sum(world.desk.rollout.settle()) >= 0
+        world.work(fails=0.0, rounds=3)
+        assert world.look() == 0
+        watched = world.guarding._watched[rule]
+        assert len(watched.sides.of) == 60
+        world.join("readers", next(user for user, moved in watched.sides.of.items() if moved))
+        watched.sided_at -= 3_600.0
+        assert world.look() == 0
+        judgement = world.guard(rule).judgement
+        assert judgement is not None
+        assert (sum(judgement.users), sum(judgement.tasks)) == (59, 59 * 3)
+
+    @pytest.mark.parametrize("fault", ["cannot be asked", "has much to read"])
+    def test_a_rule_that_is_not_judged_stops_no_other(self, world: World, monkeypatch: pytest.MonkeyPatch, fault: str):
+        world.add(60)
+        world.join("readers", world.users[0])
+        world.desk.operating.change(None, NewRule("inline", 50, "readers", Mode.TELL))
+        (older,) = [rule.id for rule in world.desk.rollout.in_force()]
+        newest = world.roll_out(50, Mode.TELL)  # its turn is first
+        world.work(fails=0.0, rounds=3)
+        held_since = rules.held_since
+
+        def broken(connection: Connection, rule: Rule, control: str) -> float:
+            if rule.id == newest:
+                raise Unavailable("The database is away.")
+            return held_since(connection, rule, control)
+
+        if fault == "cannot be asked":
+            monkeypatch.setattr(rules, "held_since", broken)
+            with pytest.raises(Unavailable):
+                world.look()
+        else:
+            time = count()
+            monkeypatch.setattr(guarding, "_SOME", 5)
+            world.guarding.ticks, world.guarding.seconds = (lambda: float(next(time))), 20.0
+            assert world.look() == 0
+        assert world.guard(newest).looked_at == 0
+        assert world.guard(older).looked_at > 0
 
 
 @dataclass(slots=True)

@@ -12,10 +12,12 @@ from tests.rollout.worlds import World, beside
 from paperlane.desk.comparing import Comparing
 from paperlane.ledger import Kept
 from paperlane.rollout import comparison, telling
-from paperlane.rollout.comparison import Caution, Sampled, Side, Verdict
+from paperlane.rollout.comparison import Caution, Figure, Measure, Sampled, Side, Verdict
 from paperlane.rollout.guarded import Mode
 from paperlane.rollout.guards import MEASURES, State
+from paperlane.rollout.resampling import Interval
 from paperlane.rollout.sentences import CAUTIONS, SENTENCES, Tongue
+from paperlane.rollout.telling import sentence
 from paperlane.rollout.wording import because, said
 
 HAN = re.compile(r"[\u3400-\u9fff]")
@@ -102,6 +104,12 @@ class TestComparisons:
         assert telling.headline(found, "zh") == "b 的表现不如 a：完成时间、等待时间、成本更差。"
         for english, chinese in zip(telling.measured(found), telling.measured(found, "zh"), strict=True):
             assert re.findall(FIGURE, english) == re.findall(FIGURE, chinese), english
+
+    @pytest.mark.parametrize(("chance", "told"), [(0.02, "not sure"), (0.06, "no difference was found")])
+    def test_what_only_one_of_several_measures_shows_is_not_called_no_difference(self, chance: float, told: str):
+        figure = Figure(ratio=1.7, ratio_interval=Interval(1.06, 2.9), difference=3.0)
+        measure = Measure("completion", "s", "median", Verdict.UNCLEAR, {"median": figure}, chance=chance, holm=0.1)
+        assert sentence(measure, "database", "arq").startswith(f"Completion: {told}")
 
     def test_times_are_said_in_their_units(self):
         zh, en = Tongue("zh"), Tongue()

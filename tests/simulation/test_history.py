@@ -118,6 +118,9 @@ def test_where_some_have_not_begun_what_was_measured_stands_beside_the_same_task
         assert rows["wait, mean"] == ["", column.figures.wait.mean]  # of all: nobody knows in truth
         assert rows["begun in truth: wait, mean"] == [pytest.approx(waits.mean), waits.mean]
         assert rows["begun in truth: wait, P95"] == [pytest.approx(waits.p95), waits.p95]
+        some = replace(column.figures, measured_wait=replace(waits, count=waits.count - 1))
+        (table, *_) = report_of([replace(column, figures=some)], "A week.", {}, measured=measured).tables
+        assert {row[0]: row[3] for row in table.rows}["begun in truth: wait, mean"] == ""  # one never began here
         assert rows["tasks not begun"] == [40, 0]
         assert report.words["measured"]["tasks not begun"] == 40
         assert "40 tasks have not begun yet" in as_text(report)

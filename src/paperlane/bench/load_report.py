@@ -44,7 +44,11 @@ def report_of(seen: Seen) -> Report:
         Table(
             "Requests", ("kind", "count", "P50 ms", "P95 ms", "P99 ms", "most ms", "not served", "429"), _asked(seen)
         ),
-        Table("Users", ("user", "tasks", "mean wait s", "fair wait s", "mean completion s"), _users(seen)),
+        Table(
+            "Users: waits of what they brought while the load was held, the rest of all their tasks",
+            ("user", "tasks", "mean wait s", "fair wait s", "mean completion s"),
+            _users(seen),
+        ),
         Table("Settings", ("setting", "value"), told(seen.settings)),
     ]
     words = {

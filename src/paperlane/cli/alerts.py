@@ -144,7 +144,7 @@ def _is_there(desk: "Desk", kind: "Subject", name: str) -> bool:
     from paperlane.monitor.alerts import Subject
     from paperlane.monitor.alerts.bottleneck import RESOURCES
 
-    workers = [(one.engine, one.host.partition("/")[0]) for one in desk.ledger.members()]
+    workers = [(one.engine, one.machine) for one in desk.ledger.members()]
     match kind:
         case Subject.ENGINE:
             return name in ENGINES

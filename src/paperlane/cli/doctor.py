@@ -138,9 +138,10 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
             return
         yield Finding("database", "ok", f"{shown(dialect.writer.url)}, revision {at}")
         yield from (Finding("database server", "warning", weakness) for weakness in weak)
-        queue, members = ledger.queue(), ledger.members()
+        queue, members, carrying = ledger.queue(), ledger.members(), ledger.read(by_engine)
         live = [member for member in members if member.live]
-        wanted = {settings.engine} | {engine.name for engine in queue.engines if engine.queued or engine.running}
+        busy = {engine.name for engine in queue.engines if engine.queued or engine.running}
+        wanted = {settings.engine, *carrying, *busy}
         for engine in sorted(wanted | {member.engine for member in live}):
             own = [member.slots for member in live if member.engine == engine]
             said = f"{len(own)} live with {sum(own)} slots"
@@ -149,7 +150,7 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
         waits = f"{queue.queued} queued, {queue.running} running, oldest waits {queue.oldest:.0f} s"
         serving = {member.engine for member in live if member.slots}
         rolled_out = {rule.engine for rule in ledger.read(rules.in_force) if rule.percent}
-        engines |= {engine: engine in serving for engine in {*engines, *ledger.read(by_engine), *rolled_out}}
+        engines |= {engine: engine in serving for engine in {*engines, *carrying, *rolled_out}}
         if off := [flag.name for flag in ledger.read(flags.standing).values() if not flag.on]:
             yield Finding("flags", "warning", f"off: {', '.join(off)}; on again: paperlane rollout flag NAME on")
         for waiting in queue.unreadable:

@@ -342,7 +342,7 @@ def workers(
         {
             "id": one.id,
             "engine": one.engine,
-            "host": one.host.partition("/")[0],
+            "host": one.machine,
             "pid": one.pid,
             "running": one.running,
             "slots": one.slots,

@@ -38,7 +38,7 @@ class Advising:
             now,
             sample.tasks,
             [Look(at, seconds, series) for at, seconds, series in looks],
-            frozenset(one.host.partition("/")[0] for one in live),
+            frozenset(one.machine for one in live),
             frozenset(one.engine for one in live),
             sample.sampled.asked / sample.sampled.users if sample.sampled.users else 1.0,
         )

@@ -129,12 +129,15 @@ class Watching:
         """
         found = self.ledger.queue(None, most, most)
         served = self._service()
+        of = {**served.of}
+        if new := [lane.user for lane in found.lanes if lane.user not in of]:  # who held nothing by then
+            of |= self.ledger.had(new, SERVICE_SECONDS)
         shares = {
             lane.user: Share(
                 fair=_part(lane.weight, served.weights),
                 running=_part(lane.running, found.running),
-                service=_part(served.of.get(lane.user, 0.0), served.all),
-                seconds=served.of.get(lane.user, 0.0),
+                service=_part(of[lane.user], served.all),
+                seconds=of[lane.user],
             )
             for lane in found.lanes
         }

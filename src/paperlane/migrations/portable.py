@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
 
+from paperlane.errors import Misconfigured
+
 LARGE = sa.LargeBinary().with_variant(LONGBLOB(), "mysql", "mariadb")
 LONG = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 
@@ -55,3 +57,19 @@ def drop_flag_columns(table: str, *names: str) -> None:
     """Take them away again."""
     if _mysql():
         op.execute(f"ALTER TABLE {table} {', '.join(f'DROP COLUMN {name}' for name in names)}")
+
+
+def check_queue_used(connection: sa.Connection) -> None:
+    """Misconfigured where lanes are on `inline` by the flag `use_database_queue`, or may not all be back yet.
+
+    Versions before 0028 know no such flag, and would leave them there.
+    """
+    if not sa.inspect(connection).has_table("flags"):  # of a downgrade that was cut off, on MySQL
+        return
+    asked = "SELECT name FROM flags WHERE name = 'use_database_queue' AND (is_on = 0 OR settled < changes)"
+    if connection.execute(sa.text(asked)).first() is not None:
+        raise Misconfigured(
+            "The flag use_database_queue is off, or users are not all back on their engines yet: an older version would"
+            " leave them on inline.",
+            hint="Run `paperlane rollout flag use_database_queue on` first, with `paperlane serve` until all are back.",
+        )

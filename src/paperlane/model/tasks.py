@@ -661,3 +661,8 @@ class Member:
     def supervised(self) -> bool:
         """Did another process start it, which ends it too? That one's token stands beside the machine's name then."""
         return "/" in self.host
+
+    @property
+    def machine(self) -> str:
+        """What the machine is called that it runs on."""
+        return self.host.partition("/")[0]

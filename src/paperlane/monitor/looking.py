@@ -105,7 +105,7 @@ def _worker(of: Member, at: float) -> WorkerFigures:
     return WorkerFigures(
         id=of.id,
         engine=of.engine,
-        host=of.host.partition("/")[0],
+        host=of.machine,
         pid=of.pid,
         slots=of.slots,
         asked=of.asked or of.slots,

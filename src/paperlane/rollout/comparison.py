@@ -136,6 +136,11 @@ class Measure:
         """The figure that decides."""
         return self.figures.get(self.decides, Figure())
 
+    @property
+    def is_sure_alone(self) -> bool:
+        """Would a difference be found only if this were the one question that is asked?"""
+        return self.chance is not None and self.holm is not None and self.chance < 1 - _TRUST <= self.holm
+
 
 @dataclass(frozen=True, slots=True)
 class Stratum:

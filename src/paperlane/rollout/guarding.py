@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from time import monotonic
 
@@ -111,6 +111,8 @@ class _Watched:
     sides: Sides
     by: Sequence[Rule]
     sided_at: float
+    changed: set[UserId] = field(default_factory=set)
+    """Who changed sides, by another group: what they had on one would count on the other."""
     usual: _Reading | None = None
     """What users were used to."""
     going_on: _Reading | None = None
@@ -155,11 +157,17 @@ class Guarding:
                 found += (did := self._do(rule, guards[rule.id], guards[rule.id].judgement, now))
                 yield did
         watching = [rule for rule in in_force if guards[rule.id].state not in {*FOUND_WORSE, *_DONE}]
-        ends = self.ticks() + self.seconds
-        for rule in sorted(watching, key=lambda one: guards[one.id].looked_at):  # who waited for the longest is first
-            judgement = yield from self._judge(rule, in_force, now, ends)
+        ends, failed = self.ticks() + self.seconds, None
+        watching.sort(key=lambda one: guards[one.id].looked_at)  # who waited for the longest is first
+        for at, rule in enumerate(watching):
+            part = max(0.0, ends - self.ticks()) / (len(watching) - at)  # one with weeks to read stops no other
+            try:
+                judgement = yield from self._judge(rule, in_force, now, self.ticks() + part)
+            except Exception as error:  # noqa: BLE001  nor does one that cannot be asked for
+                failed = failed or error
+                continue
             if judgement is None:
-                break
+                continue
             if judgement.state is State.WORSE:
                 found += (did := self._do(rule, guards[rule.id], judgement, now))
                 yield did
@@ -168,6 +176,8 @@ class Guarding:
         if found:
             for _ in self.rollout.settle():
                 yield 0
+        if failed is not None:
+            raise failed
 
     def _keep(
         self,
@@ -270,10 +280,13 @@ class Guarding:
             everybody += page
             yield 0
         of = sides(rule, everybody, in_force, self.rollout.usual)
-        since = self.rollout.ledger.read(lambda c: rules.held_since(c, rule))
+        since = self.rollout.ledger.read(lambda c: rules.held_since(c, rule, of.control))
         if watched is None or watched.sides.control != of.control or watched.evidence.since != since:
             watched = self._watched[rule.id] = _Watched(Evidence(since), of, in_force, now)
-        watched.sides, watched.by, watched.sided_at = of, in_force, now
+        before = watched.sides.of
+        watched.changed |= {user for user, side in of.of.items() if before.get(user, side) is not side}
+        stayed = {user: side for user, side in of.of.items() if user not in watched.changed}
+        watched.sides, watched.by, watched.sided_at = replace(of, of=stayed), in_force, now
         return watched
 
     def _everybody(self) -> Iterator[Sequence[Whose]]:

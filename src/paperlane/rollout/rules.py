@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from paperlane.errors import NotFound
 from paperlane.ledger.schema import chores, rollouts
@@ -42,15 +42,22 @@ def in_force(connection: Connection) -> Sequence[Rule]:
     return list(found.values())
 
 
-def held_since(connection: Connection, rule: Rule) -> float:
-    """Since when a rule in force has held without a break: since it was set, or since none hides it any more.
+def held_since(connection: Connection, rule: Rule, control: str) -> float:
+    """Since when nobody has come to a side of a rule in force, whose users are compared with those of `control`.
 
-    It was hidden by a newer one of its engine and group, or by one that moved a part of everybody, or of its group.
+    People come by what is set later about some of its users: a rule for the control, one that replaces another of its
+    engine and group, or one that is taken back. What only takes people away changes nothing of those who stay.
     """
-    same = (rollouts.c.engine == rule.engine) & (rollouts.c.group_name == rule.group)
-    moved = rollouts.c.group_name.in_({"", rule.group}) & (rollouts.c.percent > 0)
-    asked = select(func.max(rollouts.c.undone_at)).where(rollouts.c.id > rule.id, or_(same, moved))
-    return max(rule.at, connection.scalar(asked) or 0.0)
+    about = [rollouts.c.group_name.in_({"", rule.group})] if rule.group else []
+    since, known = rule.at, set[tuple[str, str]]()
+    for row in connection.execute(select(rollouts).where(rollouts.c.id != rule.id, *about).order_by(rollouts.c.id)):
+        of = row.engine, row.group_name
+        if row.id > rule.id and (of in known or (row.percent and row.engine == control)):
+            since = max(since, row.set_at)
+        if row.undone_at and (row.percent or of in known):
+            since = max(since, row.undone_at)
+        known.add(of)
+    return since
 
 
 def add(connection: Connection, engine: str, percent: float, group: str, now: float, by: UserId) -> int:

@@ -84,6 +84,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "says differs": ("{name}: {differs}{between}.", "{name}：{differs}{between}。"),
     "says alike": ("{name}: {a} and {b} are alike{between}.", "{name}：{a} 与 {b} 相当{between}。"),
     "says unclear": ("{name}: no difference was found{between}{unseen}.", "{name}：未发现差异{between}{unseen}。"),
+    "says unsure": (
+        "{name}: not sure, for one of several measures may look so by chance{between}{unseen}.",
+        "{name}：尚不能确定，多个指标中可能有一个只是偶然如此{between}{unseen}。",
+    ),
     "between ratio": (" (B/A {ratio}, 95 % interval {interval})", "（B/A {ratio}，95% 区间 {interval}）"),
     "between difference": (
         " (B-A {difference}, 95 % interval {interval})",

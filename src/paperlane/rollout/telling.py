@@ -60,7 +60,8 @@ def sentence(of: Measure, a: str, b: str, language: str = "en") -> str:
             return tongue.say("says alike", name=name, a=a, b=b, between=_between(of, figure, tongue))
         case _:
             between, unseen = _between(of, figure, tongue), _unseen(of, tongue)
-            return tongue.say("says unclear", name=name, between=between, unseen=unseen)
+            says = "says unsure" if of.is_sure_alone else "says unclear"
+            return tongue.say(says, name=name, between=between, unseen=unseen)
 
 
 def _between(of: Measure, figure: Figure, tongue: Tongue) -> str:

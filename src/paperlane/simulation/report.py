@@ -126,8 +126,14 @@ def _figures(columns: Sequence[Column], measured: Measured | None) -> Table:
     rows: list[Sequence[Cell]] = []
     for name, unit, value in _rows(columns, measured):
         beside: list[Cell] = [truth.get(name, "")] if truth else []
-        rows.append([name, unit, *beside, *(value(one.figures) for one in columns)])
+        told = [one for one in columns if not name.startswith(_BEGUN) or _all_began(one, measured)]
+        rows.append([name, unit, *beside, *(value(one.figures) if one in told else "" for one in columns)])
     return Table("Waits, fairness, cost", head, rows)
+
+
+def _all_began(column: Column, measured: Measured | None) -> bool:
+    """Did all begin here that began in truth? Of a part nothing is told: those that wait for long would be missing."""
+    return measured is not None and column.figures.measured_wait.count == len(measured.waits)
 
 
 def _settings(columns: Sequence[Column]) -> Table:

@@ -285,7 +285,7 @@ def worker(of: Member, now: float) -> answers.Worker:
     return {
         "id": of.id,
         "engine": of.engine,
-        "host": of.host,
+        "host": of.machine,
         "pid": of.pid,
         "slots": of.slots,
         "asked": of.asked,

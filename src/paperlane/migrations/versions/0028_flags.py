@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from paperlane.errors import Misconfigured
-from paperlane.migrations.portable import TABLE, key
+from paperlane.migrations.portable import TABLE, check_queue_used, key
 
 revision = "0028"
 down_revision = "0027"
@@ -36,20 +35,7 @@ def downgrade() -> None:
     Who is on `inline` only because the queue is not used would stay there for good, and which engine is the usual one
     only settings know: so that flag is switched on before.
     """
-    _check_queue(op.get_bind())
+    check_queue_used(op.get_bind())
     op.execute(sa.text("UPDATE lanes SET max_running = own_limit WHERE own_limit > 0"))
     op.drop_column("lanes", "own_limit")
     op.drop_table("flags")
-
-
-def _check_queue(connection: sa.Connection) -> None:
-    """Misconfigured where lanes are on `inline` by the flag, or may not all be back yet."""
-    if not sa.inspect(connection).has_table("flags"):  # of a downgrade that was cut off, on MySQL
-        return
-    asked = "SELECT name FROM flags WHERE name = 'use_database_queue' AND (is_on = 0 OR settled < changes)"
-    if connection.execute(sa.text(asked)).first() is not None:
-        raise Misconfigured(
-            "The flag use_database_queue is off, or users are not all back on their engines yet: an older version would"
-            " leave them on inline.",
-            hint="Run `paperlane rollout flag use_database_queue on` first.",
-        )

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from paperlane.migrations.portable import LONG, TABLE, key
+from paperlane.migrations.portable import LONG, TABLE, check_queue_used, key
 
 revision = "0029"
 down_revision = "0028"
@@ -28,5 +28,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Not where the next one down would be refused: guards would be gone by then."""
+    check_queue_used(op.get_bind())
     op.execute(sa.text("DELETE FROM chores WHERE name = 'guardrails'"))
     op.drop_table("guards")

@@ -9,7 +9,10 @@ const telling = document.getElementById("telling");
 /** What was asked for, as a part of this page, also where it cannot be told; null where no page came. */
 async function part(tries) {
   const answer = await fetch(place.dataset.from, { headers: { "HX-Request": "true" } });
-  if (answer.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (answer.status === 401) {
+    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+    return new Promise(() => {}); // the page is left
+  }
   if (!answer.headers.get("Content-Type")?.startsWith("text/html")) return null;
   const told = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (!told.querySelector("header")) return told.body;

@@ -15,6 +15,7 @@ const yes = document.getElementById("sure-yes");
 const force = document.getElementById("sure-force");
 const no = document.getElementById("sure-no");
 let change = null; // what the dialog asks about
+let opening = 0; // how often somebody wanted a change
 
 const whose = (group) => (group ? say("whose group", { group }) : say("whose all"));
 
@@ -72,14 +73,22 @@ function show(element, isShown) {
   element.hidden = !isShown;
 }
 
-/** Ask whether this is meant, by what was rolled out until now. */
+/** Ask whether this is meant, by what was rolled out until now; of several that were wanted meanwhile the last one. */
 async function open(place) {
+  const mine = ++opening;
+  const meant = { elements: place.elements, dataset: { ...place.dataset } }; // the row may be another's by then
+  let state;
+  place.setAttribute("aria-busy", "true");
   try {
-    change = CHANGES[place.dataset.change](place, await ask("/rollout"));
+    state = await ask("/rollout");
   } catch (error) {
     tell(problem, error.message);
     return;
+  } finally {
+    place.removeAttribute("aria-busy");
   }
+  if (mine !== opening || sure.open) return;
+  change = CHANGES[meant.dataset.change](meant, state);
   asked.replaceChildren(...change.words.map(paragraph));
   show(refused, false);
   show(yes, true);
@@ -101,10 +110,9 @@ async function put(insists) {
     const answer = await send("PUT", "/rollout", insists ? { ...change.content, force: true } : change.content);
     sure.close();
     tell(done, sayDone(answer));
-    await look();
-    showNow();
+    look().then(showNow, () => {}); // it looks again by itself
   } catch (error) {
-    if (error.problem?.code === "engine_unserved") {
+    if (error.problem?.code === "engine_unserved" && sure.open) {
       refused.textContent = [sayCode(error.problem), say("force hint")].join(" ");
       show(refused, true);
       show(yes, false);
