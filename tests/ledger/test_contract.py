@@ -691,7 +691,6 @@ class TestTurns:
         assert {user: pytest.approx(seconds) for user, seconds in told.of.items()} == {1: 10.0, 3: 10.0, 5: 0.0}
         assert (told.all, told.weights) == (pytest.approx(20.0), 6.0)
         assert bench.ledger.served([UserId(2)], 40.0).of[UserId(2)] == pytest.approx(20.0)
-        assert bench.ledger.had([UserId(2), UserId(3)], 40.0) == {2: pytest.approx(20.0), 3: 0.0}  # 3's goes on
 
     def test_who_serves_a_shard_or_a_later_stage_is_told_of_its_own(self, bench: Bench):
         even, odd = (Channel(shard=shard, shards=2) for shard in range(2))

@@ -128,16 +128,13 @@ class Watching:
         What each had of the service is as of 5 s ago at most: all who look share it.
         """
         found = self.ledger.queue(None, most, most)
-        served = self._service()
-        of = {**served.of}
-        if new := [lane.user for lane in found.lanes if lane.user not in of]:  # who held nothing by then
-            of |= self.ledger.had(new, SERVICE_SECONDS)
+        served = self._service([lane.user for lane in found.lanes])
         shares = {
             lane.user: Share(
                 fair=_part(lane.weight, served.weights),
                 running=_part(lane.running, found.running),
-                service=_part(of[lane.user], served.all),
-                seconds=of[lane.user],
+                service=_part(served.of[lane.user], served.all),
+                seconds=served.of[lane.user],
             )
             for lane in found.lanes
         }
@@ -148,13 +145,13 @@ class Watching:
         check_looks(by)
         return self.ledger.renewed(seen)
 
-    def _service(self) -> Service:
-        """What all who hold something had; it costs a look at each lane, so it is asked for seldom."""
+    def _service(self, users: Sequence[UserId]) -> Service:
+        """What these had, and all; it costs a look at each lane, so it is asked for seldom."""
         last = self._served
         with last.asking:
             now = self.clock.monotonic()
-            if last.told is None or now - last.at > _SHARED:
-                last.told = self.ledger.served((), SERVICE_SECONDS)
+            if last.told is None or now - last.at > _SHARED or any(user not in last.told.of for user in users):
+                last.told = self.ledger.served(users, SERVICE_SECONDS)
                 last.at = now
             return last.told
 

@@ -385,10 +385,6 @@ class Ledger(Protocol):
         """
         ...
 
-    def had(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
-        """What these users had in the last so many seconds by tries that are over: no look at other lanes."""
-        ...
-
     # what was
     def past(self, since: float, cursor: str = "", limit: int = 1_000) -> Sequence[Past]:
         """Tasks that were submitted since a time, as they went, by their ids, which tell the order in which they came.

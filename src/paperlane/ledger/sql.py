@@ -391,9 +391,6 @@ class SqlLedger:
 
         return self._ask(question)
 
-    def had(self, users: Sequence[UserId], seconds: float) -> Mapping[UserId, float]:
-        return self._ask(lambda connection: watching.had(connection, users, self._now(connection) - seconds))
-
     # what was
 
     def past(self, since: float, cursor: str = "", limit: int = 1_000) -> Sequence[Past]:

@@ -175,30 +175,21 @@ def served(connection: Connection, users: Sequence[UserId], since: float, now: f
     weights = connection.scalar(select(func.sum(lanes.c.weight)).where(_HOLDS)) or 0.0
     lately = or_(*(end_of(state.value, newest=True) >= since for state in _RUN_TO_THE_END))
     holding = set(map(UserId, connection.scalars(select(lanes.c.user_id).where(_HOLDS, lately))))
-    found = had(connection, [*{*holding, *users}], since)
-    under_way = select(tasks.c.user_id, now - _begun(since)).where(UNDER_WAY, RUNNING, tasks.c.begun_at > 0)
-    for user, seconds in connection.execute(under_way):
-        holding.add(user)
-        found[user] = found.get(user, 0.0) + max(0.0, seconds)
-    return Service(found, sum(found[user] for user in holding), weights)
-
-
-def had(connection: Connection, users: Sequence[UserId], since: float) -> dict[UserId, float]:
-    """What these users had since then: their tasks' last tries that are over."""
-    done = select(tasks.c.user_id, func.sum(tasks.c.finished_at - _begun(since))).where(
+    begun = case((tasks.c.begun_at > since, tasks.c.begun_at), else_=since)
+    done = select(tasks.c.user_id, func.sum(tasks.c.finished_at - begun)).where(
         ENDED,
         tasks.c.state.in_([state.value for state in _RUN_TO_THE_END]),
         tasks.c.finished_at >= since,
         tasks.c.begun_at > 0,
     )
-    found = dict.fromkeys(users, 0.0)
-    for at in range(0, len(users), _USERS):  # by name: joined to the lanes, MariaDB goes through all that has ended
-        of_some = done.where(tasks.c.user_id.in_(users[at : at + _USERS]))
+    under_way = select(tasks.c.user_id, now - begun).where(UNDER_WAY, RUNNING, tasks.c.begun_at > 0)
+    found = dict.fromkeys((*holding, *users), 0.0)
+    names = list(found)
+    for at in range(0, len(names), _USERS):  # by name: joined to the lanes, MariaDB goes through all that has ended
+        of_some = done.where(tasks.c.user_id.in_(names[at : at + _USERS]))
         for user, seconds in connection.execute(of_some.group_by(tasks.c.user_id)):
             found[user] += max(0.0, seconds)
-    return found
-
-
-def _begun(since: float) -> ColumnElement[float]:
-    """When a task's last try was begun, of what counts since then."""
-    return case((tasks.c.begun_at > since, tasks.c.begun_at), else_=since)
+    for user, seconds in connection.execute(under_way):
+        holding.add(user)
+        found[user] = found.get(user, 0.0) + max(0.0, seconds)
+    return Service(found, sum(found[user] for user in holding), weights)
