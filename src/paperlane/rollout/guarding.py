@@ -164,6 +164,7 @@ class Guarding:
             try:
                 judgement = yield from self._judge(rule, in_force, now, self.ticks() + part)
             except Exception as error:  # noqa: BLE001  nor does one that cannot be asked for
+                log.warning("a guardrail could not be judged", rule=rule.id, why=str(error))
                 failed = failed or error
                 continue
             if judgement is None:
