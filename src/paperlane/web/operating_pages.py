@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from paperlane.catalog import ALARMS, LANGUAGES, tell, words
 from paperlane.desk import ENGINES, STATES, Desk, name_of
@@ -486,23 +486,20 @@ async def rolled_out(request: Request, house: Parts, lang: Language) -> Response
     return await _page(request, house, lang, "operating_rollout.html", "rollout", ask, every=_OFTEN)
 
 
+def _asked(a: Text = "", b: Text = "", since: Text = USUAL, until: Text = "", group: Text = "") -> Asked:
+    """What an address asks to be compared."""
+    return Asked(a, b, since.strip() or USUAL, until.strip(), group)
+
+
 @router.get("/admin/comparisons")
 async def engines_beside(
-    request: Request,
-    house: Parts,
-    lang: Language,
-    a: Text = "",
-    b: Text = "",
-    since: Text = USUAL,
-    until: Text = "",
-    group: Text = "",
+    request: Request, house: Parts, lang: Language, asked: Annotated[Asked, Depends(_asked)]
 ) -> Response:
     """Which engines are to be compared, and a place for what that comes to: it takes seconds."""
-    asked = Asked(a, b, since.strip() or USUAL, until.strip(), group)
 
     def ask(look: Looking) -> Mapping[str, Any]:
         groups = house.desk.operating.groups(look.account)
-        query = _query_of(asked, look.lang) if a and b else ""
+        query = _query_of(asked, look.lang) if asked.a and asked.b else ""
         return {"asked": asked, "groups": groups, "engines": ENGINES, "query": query}
 
     return await _page(request, house, lang, "operating_comparisons.html", "comparisons", ask)
@@ -510,17 +507,9 @@ async def engines_beside(
 
 @router.get("/admin/comparisons/told")
 async def comparison(
-    request: Request,
-    house: Parts,
-    lang: Language,
-    a: Text = "",
-    b: Text = "",
-    since: Text = USUAL,
-    until: Text = "",
-    group: Text = "",
+    request: Request, house: Parts, lang: Language, asked: Annotated[Asked, Depends(_asked)]
 ) -> Response:
     """Two engines beside each other."""
-    asked = Asked(a, b, since, until, group)
     return await _page(request, house, lang, "operating_comparison.html", "comparisons", asked)
 
 
