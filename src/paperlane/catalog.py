@@ -1028,8 +1028,8 @@ CODES: Mapping[str, Told] = {
             "该引擎没有运行中的工作进程，任务将一直等待。",
         ),
         (
-            'Start one first; or insist with --force ("force": true over HTTP).',
-            '请先启动一个，或使用 --force 强制执行（HTTP 接口用 "force": true）。',
+            'Start one first (serve starts its own within seconds); or insist with --force ("force": true over HTTP).',
+            '请先启动一个（serve 会在几秒内启动自己的工作进程），或使用 --force 强制执行（HTTP 接口用 "force": true）。',
         ),
     ),
     "rollout_changed": Told(

@@ -588,6 +588,19 @@ def test_the_queue_shows_who_has_most_waiting_and_how_many_more_there_are(tmp_pa
     assert ([lane["user"] for lane in found["lanes"]], found["busy"], found["queued"]) == ([2, 3], 3, 6)
 
 
+def test_where_nothing_may_start_nobody_is_told_that_the_oldest_waits_no_time(tmp_path: Path):
+    ledger = open_ledger(new_file(tmp_path / "paperlane.db"))
+    ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")]))
+    ledger.close()
+    at = ("--data", tmp_path)
+    assert "the oldest waits" in paperlane("queue", *at).stdout
+    assert paperlane("queue", "pause", *at).returncode == 0
+    told = "1 queued, none of them could start now: paused, put off or handed out"
+    assert told in paperlane("queue", *at).stdout
+    (row,) = [row for row in json.loads(paperlane("doctor", "--json", *at).stdout) if row["what"] == "queue"]
+    assert "1 queued, 0 running, none of them could start now" in row["detail"]
+
+
 def test_the_doctor_and_the_queue_tell_of_what_no_worker_reads(tmp_path: Path):
     ledger = open_ledger(new_file(tmp_path / "paperlane.db"))
     ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}", version=8)]))

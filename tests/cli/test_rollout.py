@@ -13,8 +13,8 @@ from paperlane.rollout.flags import FLAGS
 from paperlane.settings import Settings
 
 UNSERVED = (
-    "paperlane: No worker of inline is running, so their tasks would wait. Start one first; or insist with --force"
-    ' ("force": true over HTTP).\n'
+    "paperlane: No worker of inline is running, so their tasks would wait. Start one first (serve starts its own"
+    ' within seconds); or insist with --force ("force": true over HTTP).\n'
 )
 
 

@@ -148,3 +148,13 @@ def test_progress_is_told_on_a_terminal_and_nowhere_else(tmp_path: Path):
 )
 def test_what_makes_no_sense_is_said_in_a_sentence(anns: Path, arguments: tuple[object, ...], said: str):
     assert said in refused(*(anns if one == "." else one for one in arguments))
+
+
+def test_the_share_that_heavy_users_brought_is_told_where_it_is_another_than_asked_for():
+    told = json.loads(simulate("--users", 10, "--tasks", 60, "--heavy", 0.3, "--json"))
+    (here,) = told["settings"]
+    assert here["heavy_came"] / here["came"] > 0.35
+    share = f"{here['heavy_came'] / here['came']:.0%}"
+    assert any(words.startswith(f"Heavy users brought {share} of the tasks and not 30%") for words in told["said"])
+    close = json.loads(simulate("--users", 10, "--tasks", 600, "--heavy-batch", 5, "--heavy", 0.3, "--json"))
+    assert not any(words.startswith("Heavy users brought") for words in close["said"])

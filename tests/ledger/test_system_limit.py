@@ -99,6 +99,59 @@ def test_no_engine_is_left_without_a_slot_while_there_are_any(bench: Bench, most
     assert [member.slots for member in sorted(bench.ledger.members(), key=lambda member: member.id)] == slots
 
 
+def slots(bench: Bench) -> dict[str, int]:
+    return {member.id: member.slots for member in bench.ledger.members()}
+
+
+def asks(bench: Bench, name: str, engine: str, most: int = 5, span: Span | None = None) -> int:
+    return bench.ledger.register(WorkerId(name), engine, "host", 1, most, span=span)
+
+
+def test_who_joins_an_engine_that_nobody_serves_has_a_slot_though_none_is_left(make_bench: Callable[..., Bench]):
+    bench = make_bench(system_limit=10)
+    asks(bench, "a", "database", 7)
+    asks(bench, "b", "database", 5)
+    assert slots(bench) == {"a": 7, "b": 3}
+    assert asks(bench, "c", "database") == 0  # its engine is served
+    assert asks(bench, "d", "pushed") == 1
+    assert [asks(bench, "a", "database", 7), asks(bench, "c", "database"), asks(bench, "d", "pushed")] == [6, 0, 1]
+    assert asks(bench, "e", "pushed") == 0
+    assert slots(bench) == {"a": 6, "b": 3, "c": 0, "d": 1, "e": 0}
+
+
+def test_a_slot_that_is_spared_is_the_joining_ones_as_soon_as_nothing_runs_in_it(make_bench: Callable[..., Bench]):
+    bench = make_bench(system_limit=5, user_limit=50)
+    bench.submit(1, 30)
+    bench.ledger.lane(UserId(2), engine="pushed")
+    bench.submit(2, 1)
+    worker = bench.worker("a", 5)
+    leases = step(bench, worker, 5)
+    assert asks(bench, "d", "pushed") == 0
+    assert beat(bench, worker) == 4  # what it does not get back is left for the other one
+    assert step(bench, worker, 5, *leases[:1]) == []
+    assert [asks(bench, "d", "pushed"), beat(bench, worker)] == [1, 4]
+    (lease,) = bench.ledger.lease("pushed", 5)
+    bench.ledger.begin(lease, WorkerId("d"))
+    assert step(bench, worker, 5) == []
+    assert running(bench) == 5
+
+
+def test_no_slot_is_spared_that_another_engine_would_lack(make_bench: Callable[..., Bench]):
+    bench = make_bench(system_limit=2)
+    assert [asks(bench, name, name, 1) for name in ("database", "inline", "pushed")] == [1, 1, 0]
+    assert [asks(bench, name, name, 1) for name in ("database", "inline", "pushed")] == [1, 1, 0]
+    bench.ledger.leave(WorkerId("inline"))
+    assert [asks(bench, "database", "database", 2), asks(bench, "pushed", "pushed", 1)] == [1, 1]
+
+
+def test_slots_by_which_others_have_grown_are_spared_before_those_they_began_with(make_bench: Callable[..., Bench]):
+    bench = make_bench(system_limit=12)
+    asks(bench, "a", "database", 4)
+    asks(bench, "grown", "database", 8, Span(3, 1, 20))
+    assert asks(bench, "d", "pushed", 2) == 2
+    assert slots(bench) == {"a": 4, "grown": 6, "d": 2}
+
+
 ON_SERVERS = pytest.mark.parametrize("make_bench", sorted(SERVERS), indirect=True)
 
 

@@ -382,10 +382,10 @@ class World:
             self._register(worker)
 
     def _register(self, worker: Worker) -> None:
-        others = sum(slots for name, (_, slots) in self.sees.workers.items() if name != worker.id)
         worker.granted = self.ledger.register(worker.id, worker.engine, "host", 1, SLOTS, channel=worker.channel)
-        most = max(0, min(SLOTS, self.system_limit - others))
-        self.sees.expect(worker.granted <= most, "4: granted", worker.granted, "of", most)
+        granted = sum(slots for _, slots in self.sees.workers.values())
+        self.sees.expect(granted <= self.system_limit, "4: granted", granted, "of", self.system_limit)
+        self.sees.expect(worker.granted <= SLOTS, "4: granted", worker.granted, "to one that asked for", SLOTS)
 
     def step(self) -> None:
         """End some, claim some; what could not be told is told again the next time."""

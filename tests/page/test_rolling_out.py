@@ -208,6 +208,7 @@ def test_the_newest_rule_is_taken_back_and_no_other(visit: Visit, house: House):
     expect(rules).to_contain_text("10 %")
     assert [rule["percent"] for rule in seen(house)["rules"]] == [10]
     expect(page.locator("#now")).to_be_visible()
+    expect(done(page)).to_be_focused()  # its button is no more
 
 
 def test_a_guard_that_holds_an_engine_is_acknowledged_and_then_it_may_grow(visit: Visit, house: House):

@@ -13,8 +13,8 @@ from paperlane.desk.comparing import Comparing
 from paperlane.ledger import Kept
 from paperlane.rollout import comparison, telling
 from paperlane.rollout.comparison import Caution, Figure, Measure, Sampled, Side, Verdict
-from paperlane.rollout.guarded import Mode
-from paperlane.rollout.guards import MEASURES, State
+from paperlane.rollout.guarded import Guard, Mode
+from paperlane.rollout.guards import MEASURES, Judgement, State
 from paperlane.rollout.resampling import Interval
 from paperlane.rollout.sentences import CAUTIONS, SENTENCES, Tongue
 from paperlane.rollout.telling import sentence
@@ -75,6 +75,17 @@ class TestBothLanguages:
             figures = [re.findall(FIGURE, words) for words in (english, chinese)]
             assert sorted(figures[0]) == sorted(figures[1]), one
             assert "1 users" not in english
+
+    def test_one_is_said_of_one_and_of_no_other_number(self):
+        few = Judgement(State.TOO_LITTLE, "database", (21, 1), (1, 11), [])
+        assert said("arq", Guard(1, Mode.ACT, State.TOO_LITTLE, few)) == (
+            "Too little yet: 1 user (10 are needed) and 11 tasks (50) on arq, 21 users (10 are needed) and 1 task (50)"
+            " on database."
+        )
+        given = {"engine": "arq", "users": 1, "tasks": 1_001, "least_users": 10, "least_tasks": 50}
+        assert Tongue().caution("too_few", given) == (
+            "arq has 1 user with 1001 tasks to compare; at least 10 and 50 are needed."
+        )
 
 
 class TestComparisons:

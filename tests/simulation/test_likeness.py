@@ -14,6 +14,9 @@ from paperlane.simulation.likeness import Truth, predicted, read, setting_of
 from paperlane.simulation.report import likeness
 
 
+NO_NUMBER = '{"plan": {}, "held": {"mean_wait": "long", "throughput": 1, "seconds_a_task": 1}}'
+
+
 def written(path: Path, plan: Plan, **held: Any) -> Path:
     words = {"benchmark": "load", "plan": planned(plan), "held": held}
     path.write_text(json.dumps(words))
@@ -56,7 +59,17 @@ def test_a_run_that_tells_no_times_is_predicted_without(tmp_path: Path):
     assert json.loads(as_json(report))["mean_wait"]["measured"] is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"plan": {"tasks": 5}}', '{"plan": 3, "held": {}}'])
+def test_a_prediction_of_few_tasks_says_that_their_mean_is_as_chance_has_it(tmp_path: Path):
+    words = {"mean_wait": 2.0, "throughput": 3.0, "seconds_a_task": 6.0}
+    few = Plan(tasks=6, users=2, minutes=0.5, median=5.0)
+    truth = read(written(tmp_path / "few.json", few, began=40, **words))
+    assert "Only 40 tasks began while the load was held" in as_text(likeness(truth, predicted(truth)))
+    many = Plan(tasks=100, users=10, minutes=2, median=5.0)
+    truth = read(written(tmp_path / "many.json", many, began=2_000, **words))
+    assert "while the load was held, and means" not in as_text(likeness(truth, predicted(truth)))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"plan": {"tasks": 5}}', '{"plan": 3, "held": {}}', NO_NUMBER])
 def test_what_is_no_report_of_a_load_is_refused(tmp_path: Path, content: str):
     path = tmp_path / "other.json"
     path.write_text(content)

@@ -46,6 +46,8 @@ def test_each_engine_has_its_share_of_the_limit_and_no_more_run_than_that():
 
 def test_engines_that_no_slot_is_left_for_are_named():
     assert Setting(CREWS, system_limit=2).without == ["rq"]
+    assert Setting(CREWS, system_limit=1, first="arq").without == ["database", "rq"]
+    assert Setting(CREWS, system_limit=1, first="celery").without == ["database", "rq"]  # nobody serves that one
 
 
 def test_another_engine_is_served_by_all_the_workers_that_there_are():

@@ -79,7 +79,7 @@ _USERS = ("user", "tasks", "wait", "fair_wait", "completion")
 
 
 def _held(seen: Seen) -> Mapping[str, float]:
-    """Of tasks that began while the load was held the mean wait, and how many completed a second meanwhile.
+    """How many tasks began while the load was held, their mean wait, and how many completed a second meanwhile.
 
     And the mean seconds of a task, of those that began early enough for 99 % to end while the model was still slow.
     """
@@ -97,6 +97,7 @@ def _held(seen: Seen) -> Mapping[str, float]:
                 took.append(finished - started)
     seconds = seen.ended - seen.held
     return {
+        "began": len(waits),
         "mean_wait": mean(waits),
         "throughput": ended / seconds if seconds else math.nan,
         "seconds_a_task": mean(took),

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from paperlane.cli.installation import Data, Database, Json
-from paperlane.cli.output import show, waiting_in_vain
+from paperlane.cli.output import oldest_wait, show, waiting_in_vain
 from paperlane.errors import PaperlaneError
 from paperlane.settings import Settings, models_of, no_settings, settings_of
 
@@ -147,7 +147,7 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
             said = f"{len(own)} live with {sum(own)} slots"
             yield Finding(f"workers of {engine}", "ok" if sum(own) or engine not in wanted else "warning", said)
         paused = [engine.name for engine in queue.engines if engine.paused]
-        waits = f"{queue.queued} queued, {queue.running} running, oldest waits {queue.oldest:.0f} s"
+        waits = f"{queue.queued} queued, {queue.running} running, {oldest_wait(queue)}"
         serving = {member.engine for member in live if member.slots}
         rolled_out = {rule.engine for rule in ledger.read(rules.in_force) if rule.percent}
         engines |= {engine: engine in serving for engine in {*engines, *carrying, *rolled_out}}

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from paperlane.model.tasks import Unreadable
+from paperlane.model.tasks import Queue, Unreadable
 
 _WIDE = 10_000  # characters: tables are as wide as they are, so that ids can be copied; a terminal wraps by itself
 
@@ -39,6 +39,13 @@ def waiting_in_vain(of: Unreadable) -> str:
         f"{tasks} for a worker of {of.engine} that reads payloads of version {of.version}; the newest one that lives"
         f" reads {of.reads}: upgrade the workers, or start one of a newer Paperlane"
     )
+
+
+def oldest_wait(queue: Queue) -> str:
+    """How long what could start has waited; what is paused does not count."""
+    if queue.queued and not queue.oldest:
+        return "none of them could start now: paused, put off or handed out"
+    return f"the oldest waits {queue.oldest:.0f} s"
 
 
 def _is_number(rows: Iterable[Mapping[str, Any]], name: str) -> bool:

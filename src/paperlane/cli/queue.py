@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_in
-from paperlane.cli.output import counted_on_terminal, show, waiting_in_vain
+from paperlane.cli.output import counted_on_terminal, oldest_wait, show, waiting_in_vain
 from paperlane.errors import BadRequest, NotFound, Refused
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ def queue(
             lane["name"] = names.get(lane["user"], "")
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    typer.echo(
-        f"{now.running} of at most {now.limit} running, {now.queued} queued, the oldest waits {now.oldest:.0f} s"
-    )
+    typer.echo(f"{now.running} of at most {now.limit} running, {now.queued} queued, {oldest_wait(now)}")
     lanes: list[dict[str, Any]] = [
         {
             "user": names.get(lane.user, str(lane.user)),

@@ -156,7 +156,7 @@ def _named(what_if: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
 def _described(words: Mapping[str, Any], file: Path | None, what_if: Sequence[str]) -> "Report":
     from paperlane.simulation.beside import described
     from paperlane.simulation.report import described as told
-    from paperlane.simulation.report import report_of
+    from paperlane.simulation.report import report_of, unlike
     from paperlane.simulation.scenario import Scenario, read
 
     scenario = Scenario().said({**({} if file is None else read(file)), **words})
@@ -165,7 +165,7 @@ def _described(words: Mapping[str, Any], file: Path | None, what_if: Sequence[st
     with counted_on_terminal("tasks simulated", tasks) as progress:
         columns = [described("as described" if others else "simulated", scenario, progress)]
         columns += [described(name, other, progress) for name, other in others.items()]
-    return report_of(columns, told(scenario), scenario.words())
+    return report_of(columns, told(scenario), scenario.words(), more=unlike(scenario, columns[0].figures))
 
 
 def _as_often(scenario: "Scenario", other: "Scenario") -> "Scenario":
@@ -201,7 +201,9 @@ def _of_history(
     with desk_of(data, database) as desk:
         ledger = desk.ledger
         past = History(ledger, begins, usual.said(said).seed)
-        now = Setting(crews_of(ledger) or (usual.crew(),), settings.user_limit, ledger.queue(most=0).limit)
+        now = Setting(
+            crews_of(ledger) or (usual.crew(),), settings.user_limit, ledger.queue(most=0).limit, first=settings.engine
+        )
         use = ledger.use_of_all()
         cpu = use.cpu / ended if (ended := use.completed + use.failed) else 0.0
         columns: list[Column] = []

@@ -32,7 +32,8 @@ def check_served(ledger: Ledger, engines: Collection[str], *, has_pool: bool | N
         raise Conflict(
             f"No worker of {' and '.join(unserved)} is running, so their tasks would wait.",
             code="engine_unserved",
-            hint='Start one first; or insist with --force ("force": true over HTTP).',
+            hint='Start one first (serve starts its own within seconds); or insist with --force ("force": true over'
+            " HTTP).",
         )
 
 

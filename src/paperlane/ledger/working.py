@@ -1,7 +1,7 @@
 """What workers say while they run: who they are, that they live, how far they have come."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -43,17 +43,25 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
     """Enter the worker, or its wish for more slots or fewer; what the system's limit leaves is granted.
 
     Up to as many as it began with it comes before what others have beyond that: where too few are free, these give
-    theirs back, and none takes more while somebody lacks some. Registrations take turns at one row: two at once would
-    be granted the same slots. Who joins where turns begin tells into how many shards its engine's users are divided.
+    theirs back, and none takes more while somebody lacks some. A channel that nobody serves comes before all of that,
+    with one slot: else its tasks would wait for as long as the limit holds. Registrations take turns at one row: two at
+    once would be granted the same slots. Who joins where turns begin tells into how many shards its engine's users are
+    divided.
     """
     connection = writing.connection
     limited = connection.scalar(select(system.c.max_running).with_for_update())
     others = _Others.of(connection, worker["id"], otherwise if limited is None else limited)
     first = min(worker["slots"], worker["starts"] or worker["slots"])
-    if first > others.left and any(map(_grown, others.members)):
-        others = others.held_still(writing)
+    serves = (worker["engine"], *channels.words_of(channel).values())
+    is_alone = first > 0 and not others.of_channel[serves]
+    if (lacks := is_alone and others.left < 1) or (first > others.left and any(map(_grown, others.members))):
+        others = others.held_still(writing, everybody=lacks)
         others.give_back(max(0, first - others.left))  # somebody may have left meanwhile
-    granted = max(0, min(first, others.free), min(worker["slots"], others.free - others.lacking))
+        if is_alone and others.left < 1:
+            others.spare()
+    least = min(int(is_alone), others.free)
+    of_first = min(first, others.free - len(others.unserved - {serves}))
+    granted = max(0, least, of_first, min(worker["slots"], others.free - others.lacking))
     if granted < others.before:
         _hold_dispatchers(writing, {worker["engine"]})
     seen = {"slots": granted, "wants": worker["slots"], "seen_at": writing.now}
@@ -63,6 +71,14 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
         if FIRST in channel.stages:
             divide(writing, worker["engine"], channel.shards)
     return granted
+
+
+_Serves = tuple[str, str, int, int]
+"""An engine, and the words of a channel."""
+
+
+def _serves(member: Row[*tuple[Any, ...]]) -> _Serves:
+    return member.engine, member.stages, member.shard, member.shards
 
 
 def _grown(member: Row[*tuple[Any, ...]]) -> int:
@@ -94,12 +110,30 @@ class _Others:
         held = _UnderWay.of(connection).at(slots, {WorkerId(row.id): row.engine for row in members})
         return cls(connection, but, most, before, members, slots, held)
 
-    def held_still(self, writing: Writing) -> "_Others":
-        """The same, looked at again; none that has grown is given turns meanwhile, so it runs no more than is seen."""
-        grown = select(workers.c.id).where(workers.c.slots > workers.c.starts, workers.c.id != self.but)
-        self.connection.execute(grown.order_by(workers.c.id).with_for_update())
-        _hold_dispatchers(writing, {row.engine for row in self.members if _grown(row)})
+    def held_still(self, writing: Writing, everybody: bool) -> "_Others":
+        """The same, looked at again; none is given turns meanwhile, so it runs no more than is seen.
+
+        Everybody who has slots, or who has grown.
+        """
+        least = 0 if everybody else workers.c.starts
+        held = select(workers.c.id).where(workers.c.slots > least, workers.c.id != self.but)
+        self.connection.execute(held.order_by(workers.c.id).with_for_update())
+        _hold_dispatchers(writing, {row.engine for row in self.members if everybody or _grown(row)})
         return self.of(self.connection, self.but, self.most)
+
+    @property
+    def of_channel(self) -> Counter[_Serves]:
+        """The slots that there are of each channel of each engine."""
+        found = Counter[_Serves]()
+        for row in self.members:
+            found[_serves(row)] += self.slots[WorkerId(row.id)]
+        return found
+
+    @property
+    def unserved(self) -> Set[_Serves]:
+        """The channels that somebody would serve who was granted nothing: a slot of each is left for them."""
+        there = self.of_channel
+        return {serves for row in self.members if row.wants > 0 and not there[serves := _serves(row)]}
 
     @property
     def left(self) -> int:
@@ -126,6 +160,18 @@ class _Others:
                 less = min(count, left, idle[worker]) if unused else min(count, left)
                 self.slots[worker] -= less
                 count -= less
+        self._keep()
+
+    def spare(self) -> None:
+        """Take one slot of those that no channel is left unserved without: an idle one, of who has most."""
+        there = self.of_channel
+        able = [row for row in self.members if there[_serves(row)] > 1 and self.slots[WorkerId(row.id)] > 0]
+        if able:
+            slots = {WorkerId(row.id): self.slots[WorkerId(row.id)] for row in able}
+            self.slots[max(slots, key=lambda it: (slots[it] > self.held[it], slots[it]))] -= 1
+            self._keep()
+
+    def _keep(self) -> None:
         for row in self.members:
             if (slots := self.slots[WorkerId(row.id)]) != row.slots:
                 self.connection.execute(update(workers).where(workers.c.id == row.id).values(slots=slots))

@@ -39,13 +39,15 @@ class Held:
 class Truth:
     """What a report of `paperlane bench load` says: its plan, the mean wait in seconds, tasks completed a second.
 
-    `own` are the seconds beyond the model's answers that a task took, where the report tells how long they took.
+    `own` are the seconds beyond the model's answers that a task took, where the report tells how long they took. So
+    many tasks `began` while the load was held; 0 where it does not say.
     """
 
     plan: Plan
     wait: float
     throughput: float
     own: float
+    began: int = 0
 
 
 def read(path: Path) -> Truth:
@@ -56,7 +58,7 @@ def read(path: Path) -> Truth:
         raise _no_report(path) from error
     try:
         return _truth(words)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _no_report(path) from error
 
 
@@ -73,7 +75,7 @@ def _truth(words: Mapping[str, Any]) -> Truth:
     plan = Plan(**{name: value for name, value in words["plan"].items() if name in known})
     model = plan.median * math.exp(plan.sigma**2 / 2)
     own = max(0.0, (held["seconds_a_task"] or model) - model)
-    return Truth(plan, _number(held["mean_wait"]), _number(held["throughput"]), own)
+    return Truth(plan, _number(held["mean_wait"]), _number(held["throughput"]), own, int(held.get("began", 0)))
 
 
 def _number(value: float | None) -> float:

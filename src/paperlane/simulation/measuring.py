@@ -222,6 +222,7 @@ class Measures(Watcher):
             tasks=self.done,
             failed=self.failed,
             came=self.came,
+            heavy_came=sum(came for came, heavy in zip(self._came, self._is_heavy, strict=True) if heavy),
             not_begun=self.came - self.begun,
             users=len(self._users),
             seconds=seconds,
@@ -283,9 +284,10 @@ class Spread:
 class Figures:
     """What came of a simulation. Times in seconds, the throughput in tasks an hour, the utilisation from 0 to 1.
 
-    Of the tasks that `came`, so many `tasks` ended, and some may have `not_begun` at the end, as no worker had room for
-    them: waits are of those that began, but for the means `wait_until_end` and `light_wait_until_end`, which count what
-    the others have waited until then. `measured_wait` is of tasks of a history whose waits are known in truth.
+    Of the tasks that `came`, `heavy_came` of them of heavy users, so many `tasks` ended, and some may have `not_begun`
+    at the end, as no worker had room for them: waits are of those that began, but for the means `wait_until_end` and
+    `light_wait_until_end`, which count what the others have waited until then. `measured_wait` is of tasks of a history
+    whose waits are known in truth.
 
     `light_ratio` is by how much light users waited longer than in a round of turns: the mean over them, and the P95.
     `jain` is the index of the shares of their fair turn that all users had: 1 where all are alike.
@@ -294,6 +296,7 @@ class Figures:
     tasks: int
     failed: int
     came: int
+    heavy_came: int
     not_begun: int
     users: int
     seconds: float

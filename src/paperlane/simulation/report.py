@@ -16,6 +16,8 @@ from paperlane.simulation.scenario import Scenario
 from paperlane.simulation.setting import Setting
 
 _HOUR = 3_600.0
+_UNLIKE = 0.05  # of all tasks
+_FEW = 100  # tasks: the mean of fewer waits is much as chance has it
 
 _Row = tuple[str, str, Callable[[Figures], float]]
 
@@ -229,6 +231,19 @@ def described(scenario: Scenario) -> str:
     )
 
 
+def unlike(scenario: Scenario, figures: Figures) -> Sequence[str]:
+    """A sentence where heavy users brought another share than was asked for: few uploads come as chance has it."""
+    if not scenario.heavy or scenario.users == 1 or not figures.came:
+        return []
+    share = figures.heavy_came / figures.came
+    if abs(share - scenario.heavy) < _UNLIKE:
+        return []
+    return [
+        f"Heavy users brought {share:.0%} of the tasks and not {scenario.heavy:.0%}, as so few uploads come by chance: "
+        "more --tasks, or a smaller --heavy-batch, come closer."
+    ]
+
+
 def likeness(truth: Truth, held: Held) -> Report:
     """A prediction beside the run that it is of."""
     rows = [
@@ -249,6 +264,11 @@ def likeness(truth: Truth, held: Held) -> Report:
         what,
         f"{own} The processor is not simulated, nor what people ask for besides.",
     ]
+    if (fewest := min(len(held.waits), truth.began or len(held.waits))) < _FEW:
+        said.append(
+            f"Only {fewest} tasks began while the load was held, and means of so few are much as chance has it: hold it "
+            "for more --minutes, or take a shorter --median."
+        )
     cells = [(name, unit, simulated, real, _apart(simulated, real)) for name, unit, simulated, real in rows]
     table = Table("Prediction", ("", "unit", "predicted", "measured", "difference %"), cells)
     words = {

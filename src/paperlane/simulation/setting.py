@@ -40,13 +40,17 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Workers, and limits as an installation has them. Users without an entry in `limits` run `user_limit` at once."""
+    """Workers, and limits as an installation has them. Users without an entry in `limits` run `user_limit` at once.
+
+    Where slots are few, the `first` engine comes before others; "": that of the first crew.
+    """
 
     crews: Sequence[Crew] = (Crew(),)
     user_limit: int = 10
     system_limit: int = 100
     limits: Mapping[int, int] = field(default_factory=dict)
     weights: Mapping[int, float] = field(default_factory=dict)
+    first: str = ""
 
     def __post_init__(self) -> None:
         """BadRequest for limits that make no sense."""
@@ -64,7 +68,7 @@ class Setting:
         """Each worker with its slots: as the ledger shares them when the system's limit is lowered to this one."""
         crews = [crew for crew in self.crews for _ in range(crew.workers)]
         workers = [Granted(WorkerId(f"{at:07}"), crew.engine, crew.slots) for at, crew in enumerate(crews)]
-        slots = shared(workers, self.engines[0], self.system_limit)
+        slots = shared(workers, self.first or self.engines[0], self.system_limit)
         return list(zip(crews, slots.values(), strict=True))
 
     @property

@@ -110,7 +110,7 @@ async function put(insists) {
     const answer = await send("PUT", "/rollout", insists ? { ...change.content, force: true } : change.content);
     sure.close();
     tell(done, sayDone(answer));
-    look().then(showNow, () => {}); // it looks again by itself
+    look().then(showAnew, () => {}); // it looks again by itself
   } catch (error) {
     if (error.problem?.code === "engine_unserved" && sure.open) {
       refused.textContent = [sayCode(error.problem), say("force hint")].join(" ");
@@ -156,6 +156,13 @@ function ruleNow() {
 
 function showNow() {
   now.textContent = sayBefore(ruleNow()?.dataset.percent);
+}
+
+function showAnew() {
+  showNow();
+  if (document.activeElement !== document.body) return;
+  done.tabIndex = -1;
+  done.focus(); // the button of what was taken back is no more
 }
 
 function slide() {
