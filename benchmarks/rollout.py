@@ -41,7 +41,8 @@ _ON_EACH = 12  # users at least, where half of all are moved
 _FAILS = 0.1  # of the new engine's tasks
 _SENTENCES = 4  # of a document
 _BURST = 5  # documents of each user, to see how many a second the machine carries
-_SHARE = 0.5  # of that many are uploaded then: engines that share a machine shall not wait for it
+_SHARE = 0.35  # of that many are uploaded then: engines shall not wait for a machine which they share with comparisons
+_WORKERS = 2  # of the new engine: as many as the service has of the old one
 _HANDS = 8  # uploads at once
 _BEFORE, _AFTER = 30.0, 15.0  # seconds of uploads
 _LOOKS = {10: 2, 50: 3, 100: 1}  # by percent, for how many looks of the guard it stays so
@@ -223,7 +224,7 @@ def _world(databases: Databases, rounds: Rounds, fails: float = 0.0) -> Iterator
         service = kept.enter_context(running({"log_level": "error"}))
         admin = kept.enter_context(service.user("operator", "--role", "admin"))
         people = _People([kept.enter_context(client) for client in _users(admin)])
-        kept.enter_context(_worker(databases, service, fails))
+        kept.enter_context(_workers(databases, service, fails))
         world = _World(service, admin, people, rounds.deadline)
         world.until(lambda: _served(world.rollout()), f"a worker of {_NEW}", _START)
         yield world
@@ -244,10 +245,10 @@ def _users(admin: httpx.Client) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def _worker(databases: Databases, service: Service, fails: float) -> Iterator[None]:
-    """ARQ's own program with a worker beside it, in the environment of that engine.
+def _workers(databases: Databases, service: Service, fails: float) -> Iterator[None]:
+    """ARQ's own programs with a worker beside each, in the environment of that engine.
 
-    On one machine with a service, whose workers step back behind it: it is as nice as they are, or it would be quicker.
+    On one machine with a service, whose workers step back behind it: they are as nice as these, or would be quicker.
     """
     python = ENGINES[_NEW].python
     if not python.exists():
@@ -261,12 +262,14 @@ def _worker(databases: Databases, service: Service, fails: float) -> Iterator[No
         "PAPERLANE_DATA": str(service.data),
         SHARE: str(fails),
     }
-    with started(["nice", "-n", str(_NICE), str(python), "-m", *program], environment):
+    with ExitStack() as kept:
+        for _ in range(_WORKERS):
+            kept.enter_context(started(["nice", "-n", str(_NICE), str(python), "-m", *program], environment))
         yield
 
 
 def _served(told: Mapping[str, Any]) -> bool:
-    return any(one["engine"] == _NEW and one["workers"] for one in told["engines"])
+    return any(one["engine"] == _NEW and one["workers"] >= _WORKERS for one in told["engines"])
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """What comparisons and guards say: the same in both languages, and nothing of one in the other."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from math import inf
 from string import Formatter
@@ -121,6 +122,16 @@ class TestComparisons:
         figure = Figure(ratio=1.7, ratio_interval=Interval(1.06, 2.9), difference=3.0)
         measure = Measure("completion", "s", "median", Verdict.UNCLEAR, {"median": figure}, chance=chance, holm=0.1)
         assert sentence(measure, "database", "arq").startswith(f"Completion: {told}")
+
+    def test_what_is_alike_as_it_is_too_short_to_notice_is_told_in_seconds(self):
+        figure = Figure(0.03, 0.07, ratio=2.4, ratio_interval=Interval(2.2, 2.7), difference=0.04,
+                        difference_interval=Interval(0.03, 0.05))  # fmt: skip
+        measure = Measure("completion", "s", "median", Verdict.ALIKE, {"median": figure})
+        assert sentence(measure, "a", "b") == (
+            "Completion: a and b are alike (B-A 0.04 s, 95 % interval 0.03 s to 0.05 s)."
+        )
+        longer = replace(figure, ratio=1.0, ratio_interval=Interval(0.98, 1.02))
+        assert "(B/A 1.00" in sentence(replace(measure, figures={"median": longer}), "a", "b")
 
     def test_times_are_said_in_their_units(self):
         zh, en = Tongue("zh"), Tongue()

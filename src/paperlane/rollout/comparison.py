@@ -45,7 +45,8 @@ SEED = 1
 _TRUST = 0.95
 _POWER = 0.8
 _FELT = 0.01  # seconds: what takes less took so long, for a wait of 1 ms is not three times as good as one of 3
-_SAME = 1.1  # a factor within which engines are alike
+SAME = 1.1
+"""A factor within which engines are alike."""
 _SAME_SECONDS = 0.1  # likewise: nobody notices
 _SAME_SHARE = 0.01
 _SAME_INDEX = 0.05
@@ -672,7 +673,7 @@ def _is_alike(question: _Question, figure: Figure) -> bool:
     by_ratio, by_difference = figure.ratio_interval, figure.difference_interval
     if question.by_ratio:
         felt = by_difference is not None and by_difference.within(-_SAME_SECONDS, _SAME_SECONDS)
-        return felt or (by_ratio is not None and by_ratio.within(1 / _SAME, _SAME))
+        return felt or (by_ratio is not None and by_ratio.within(1 / SAME, SAME))
     same = _SAME_SHARE if question.unit == "share" else _SAME_INDEX
     return by_difference is not None and by_difference.within(-same, same)
 

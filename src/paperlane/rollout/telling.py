@@ -1,13 +1,13 @@
 """A comparison in words: sentences and tables, as text, Markdown, and a page that needs nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 from math import isfinite, log
 from typing import Protocol
 
-from paperlane.rollout.comparison import Comparison, Figure, Measure, Side, Stratum, Verdict
+from paperlane.rollout.comparison import SAME, Comparison, Figure, Measure, Side, Stratum, Verdict
 from paperlane.rollout.resampling import Interval
 from paperlane.rollout.sentences import Tongue
 
@@ -57,7 +57,9 @@ def sentence(of: Measure, a: str, b: str, language: str = "en") -> str:
             differs = tongue.say(f"{of.name} {of.verdict.value}", a=a, b=b, by=tongue.percent(figure.ratio))
             return tongue.say("says differs", name=name, differs=differs, between=_between(of, figure, tongue))
         case Verdict.ALIKE:
-            return tongue.say("says alike", name=name, a=a, b=b, between=_between(of, figure, tongue))
+            by_factor = figure.ratio_interval is not None and figure.ratio_interval.within(1 / SAME, SAME)
+            shown = figure if by_factor else replace(figure, ratio_interval=None)  # too short for anybody to notice
+            return tongue.say("says alike", name=name, a=a, b=b, between=_between(of, shown, tongue))
         case _:
             between, unseen = _between(of, figure, tongue), _unseen(of, tongue)
             says = "says unsure" if of.is_sure_alone else "says unclear"
