@@ -62,8 +62,8 @@ def test_a_run_that_tells_no_times_is_predicted_without(tmp_path: Path):
 def test_a_prediction_of_few_tasks_says_that_their_mean_is_as_chance_has_it(tmp_path: Path):
     words = {"mean_wait": 2.0, "throughput": 3.0, "seconds_a_task": 6.0}
     few = Plan(tasks=6, users=2, minutes=0.5, median=5.0)
-    truth = read(written(tmp_path / "few.json", few, began=40, **words))
-    assert "Only 40 tasks began while the load was held" in as_text(likeness(truth, predicted(truth)))
+    truth = read(written(tmp_path / "few.json", few, began=12, **words))
+    assert "Only 12 tasks began while the load was held" in as_text(likeness(truth, predicted(truth)))
     many = Plan(tasks=100, users=10, minutes=2, median=5.0)
     truth = read(written(tmp_path / "many.json", many, began=2_000, **words))
     assert "while the load was held, and means" not in as_text(likeness(truth, predicted(truth)))
