@@ -660,7 +660,8 @@ def test_a_settings_file_that_makes_no_sense_is_said_in_one_line(tmp_path: Path,
 def test_the_doctor_tells_of_workers_without_slots(tmp_path: Path):
     """The system's limit left them none: what is queued for their engine waits as if there were no worker."""
     with closing(open_ledger(new_file(tmp_path / "paperlane.db"))) as ledger:
-        ledger.register(WorkerId("other"), "inline", "host", 1, ledger.rules.system_limit)
+        ledger.limit(1)
+        ledger.register(WorkerId("other"), "inline", "host", 1, 1)
         ledger.register(WorkerId("worker"), "database", "host", 1, 5)
         ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}")]))
     done = paperlane("doctor", "--json", "--data", tmp_path)
