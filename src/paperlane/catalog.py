@@ -1075,8 +1075,8 @@ CODES: Mapping[str, Told] = {
     "no_time": Told(
         ("That is no time.", "无法识别该时间。"),
         (
-            "Write it as 2027-01-31T08:00:00Z, or as how long ago: 90m, 12h, 7d, 2w.",
-            "请写成 2027-01-31T08:00:00Z，或多久以前：90m、12h、7d、2w。",
+            "Write it as 2027-01-31T08:00:00Z, or as how long ago: 30s, 90m, 12h, 7d, 2w.",
+            "请写成 2027-01-31T08:00:00Z，或多久以前：30s、90m、12h、7d、2w。",
         ),
     ),
     "no_period": Told(

@@ -180,6 +180,8 @@ def test_two_engines_are_compared_in_each_form(anns: Path, tmp_path: Path):
     told = json.loads(compared("--format", "json"))
     assert (told["a"]["completed"], told["b"]["completed"], told["verdict"]) == (3, 3, "too_small")
     assert "not_by_chance" in {one["code"] for one in told["cautions"]}
+    for same in (("--json",), ("--json", "--format", "json"), ("--json", "--since", "2020-01-31")):
+        assert json.loads(compared(*same))["a"] == told["a"]
     page = tmp_path / "found.html"
     assert compared("-o", page) == ""
     assert page.read_text().startswith("<!doctype html>")
@@ -194,7 +196,7 @@ def test_two_engines_are_compared_in_each_form(anns: Path, tmp_path: Path):
 
 def test_a_comparison_that_makes_no_sense_is_refused_in_one_sentence(anns: Path):
     missing = anns / "no" / "folder"
-    usage = "Write it as 2027-01-31T08:00:00Z, or as how long ago: 90m, 12h, 7d, 2w."
+    usage = "Write it as 2027-01-31T08:00:00Z, or as how long ago: 30s, 90m, 12h, 7d, 2w."
     for arguments, said in (
         (
             ("database", "teleport"),
@@ -202,6 +204,10 @@ def test_a_comparison_that_makes_no_sense_is_refused_in_one_sentence(anns: Path)
         ),
         (("inline", "inline"), "inline cannot be compared with itself. Name two engines."),
         (("database", "inline", "--since", "lately"), f"'lately' is no time. {usage}"),
+        (
+            ("database", "inline", "--json", "--format", "md"),
+            "--json and --format md say two things. Give one of them.",
+        ),
         (("database", "inline", "--group", "gone"), "Nobody is in a group 'gone'. See: paperlane user list."),
         (
             ("database", "inline", "-o", missing),

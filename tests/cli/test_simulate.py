@@ -89,7 +89,11 @@ def test_the_history_of_an_installation_is_simulated(anns: Path):
     told = json.loads(simulate("--history", "--data", anns, "--what-if", "workers=1", "--json"))
     assert [one["tasks"] for one in told["settings"]] == [5, 5]
     assert told["measured"]["tasks completed"] == 5
-    assert "measured" in simulate("--history", "--since", "2h", "--data", anns)
+    assert "measured" in simulate("--history", "--since", "30s", "--data", anns)
+    shown = simulate("--history", "--since", "2020-01-31T08:00:00Z", "--data", anns)
+    assert "5 tasks of 1 users, as they came to this ledger since 2020-01-31 08:00 UTC." in shown
+    assert "Completed tasks are kept for 90 days: of those that ended before" in shown
+    assert not any("are kept" in words for words in told["said"])
     assert "so --users says nothing" in refused("--history", "--users", 3, "--data", anns)
     assert "so --median says nothing" in refused("--history", "--what-if", "median=3", "--data", anns)
 
@@ -140,7 +144,7 @@ def test_progress_is_told_on_a_terminal_and_nowhere_else(tmp_path: Path):
         (("--what-if", "wokers=3"), "There is no 'wokers'. Did you mean workers?"),
         (("--what-if", "workers"), "'workers' is no word with a value."),
         (("--since", "7d"), "--since says nothing without --history."),
-        (("--history", "--since", "soon", "--data", "."), "'soon' is no length of time. Give a number and a unit"),
+        (("--history", "--since", "soon", "--data", "."), "'soon' is no time. Write it as 2027-01-31T08:00:00Z, or as"),
         (("--like", "x.json", "--users", 3), "The report says what load it was."),
         (("-o", "next.pdf"), "cannot be written as .pdf"),
         (("-o", "nowhere/next.html"), "There is no folder"),

@@ -97,6 +97,28 @@ def test_one_that_was_cancelled_between_two_tries_counts_as_that_though_it_was_s
     assert (of(bench, 1).outcome, of(bench, 1).seconds) == ("cancelled", 5.0)
 
 
+def test_what_runs_has_held_its_slot_so_far_and_what_gave_its_turn_back_no_longer(bench: Bench):
+    def held() -> float:
+        return of(bench, 1, until=bench.clock.now()).seconds
+
+    bench.submit(1)
+    run(bench, Retry(BUSY), 5)
+    bench.clock.pass_time(10_000)
+    assert held() == 5.0
+    bench.ledger.recover()
+    claim(bench, bench.worker(), 1)
+    bench.clock.pass_time(7)
+    assert (held(), of(bench, 1, until=bench.clock.now() - 4).seconds) == (12.0, 8.0)
+
+
+def test_one_that_was_cancelled_long_after_its_only_try_held_a_slot_for_no_longer_than_that(bench: Bench):
+    (task,) = bench.submit(1)
+    run(bench, Retry(BUSY), 5)
+    bench.clock.pass_time(10_000)
+    bench.ledger.cancel(task)
+    assert (of(bench, 1).outcome, of(bench, 1).seconds) == ("cancelled", 5.0)
+
+
 def test_no_more_is_read_than_asked_for_and_of_one_user_the_latest(bench: Bench):
     tasks = bench.submit(1, 3)
     for _ in tasks:

@@ -12,11 +12,11 @@ from tests.simulation.whole import WholeLedger
 from paperlane.bench.report import as_text
 from paperlane.bench.spread import mean
 from paperlane.errors import BadRequest
-from paperlane.ledger import Ledger
+from paperlane.ledger import Kept, Ledger
 from paperlane.ledger.schema import tasks
 from paperlane.model.tasks import BatchId, NewBatch, NewTask, TaskId, UserId
 from paperlane.simulation.beside import Column, simulated
-from paperlane.simulation.history import History, left_out
+from paperlane.simulation.history import History, forgotten, left_out
 from paperlane.simulation.report import report_of
 from paperlane.simulation.run import Simulation
 from paperlane.simulation.setting import Crew, Setting
@@ -75,6 +75,7 @@ def test_tasks_that_have_not_ended_are_guessed_and_cancelled_ones_left_out():
         ledger.cancel(TaskId("x0"))
         history = History(ledger, since=0.0)
         assert (history.tasks, history.guessed, history.cancelled) == (before + 2, 2, 1)
+        assert "How long 2 tasks take is not known: each takes as long as one of about its size." in left_out(history)
         known = {task.used for task in ledger.past(0.0) if task.used}
         *_, last = history.load()
         assert {work.seconds for work in last.works} <= known
@@ -89,6 +90,7 @@ def test_of_a_task_that_was_started_again_the_second_run_is_not_taken_for_the_fi
         )
         history = History(ledger, since=0.0)
         assert (history.tasks, history.guessed) == (before.tasks, before.guessed + 1)
+        assert "How long 1 task takes is not known: it takes as long as one of about its size." in left_out(history)
         assert max(history.measured.waits) <= max(before.measured.waits)
 
 
@@ -154,3 +156,45 @@ def test_users_of_an_engine_without_workers_are_told():
         (said,) = left_out(history, Setting((Crew("arq"),)))
         assert said == f"No worker serves database now: arq carries its {len(history.users)} users here."
         assert left_out(history, SETTING) == []
+
+
+DAY = 86_400.0
+
+
+def test_of_what_is_not_kept_so_long_it_is_told_since_when_it_is_missing_and_what_there_is_too_much_of():
+    with lived() as ledger:
+        history, kept = History(ledger, since=0.0), Kept(finished=90 * DAY, failed=365 * DAY)
+        assert forgotten(history, kept, 90 * DAY) == []
+        some = (
+            "Completed tasks are kept for 90 days: of those that ended before 1970-01-11 00:00 UTC some or all are "
+            "missing. Failed ones are kept for 365 days, so of that time too many of what is left failed."
+        )
+        assert forgotten(history, kept, 100 * DAY) == [some]
+        (_, failed) = forgotten(history, kept, 366 * DAY)
+        assert failed == (
+            "Of the failed ones too some or all are missing, where they ended before 1970-01-02 00:00 UTC."
+        )
+        (other,) = forgotten(history, Kept(finished=0, failed=7 * DAY), 8 * DAY)
+        assert other.startswith("Failed tasks are kept for 7 days: of those")
+        assert other.endswith(" Completed ones are kept for ever, so of that time too many of what is left completed.")
+        (both,) = forgotten(history, Kept(finished=7 * DAY, failed=7 * DAY), 9 * DAY)
+        assert both == (
+            "Tasks are kept for 7 days after their end: of those that ended before 1970-01-03 00:00 UTC some or all "
+            "are missing."
+        )
+        assert forgotten(history, Kept(finished=0, failed=0), 9_999 * DAY) == []
+        assert forgotten(history, replace(kept, until=90 * DAY), 100 * DAY) == []  # none were older when it last went
+
+
+def test_who_has_as_many_tasks_as_are_kept_may_have_had_more():
+    with lived() as ledger:
+        history = History(ledger, since=0.0)
+        (busiest, most), *_ = history.users.most_common(1)
+        assert history.ended.total() == history.tasks
+        assert forgotten(history, Kept(most=most + 1), 1.0) == []
+        (told,) = forgotten(history, Kept(most=most), 1.0)
+        assert (
+            told == f"1 user has {most} completed or failed tasks, the most that are kept: earlier ones may be missing."
+        )
+        assert forgotten(history, Kept(most=0), 1.0) == []
+        assert busiest in history.users

@@ -142,7 +142,8 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The engine that the other one is set beside.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The engine that is judged.")],
     since: Annotated[
-        str, typer.Option(help="Of tasks submitted since then: how long ago (90m, 12h, 7d, 2w), or a time.")
+        str,
+        typer.Option(help="Of tasks submitted since then: how long ago (30s, 90m, 12h, 7d, 2w) or an ISO 8601 time."),
     ] = "7d",
     until: Annotated[str, typer.Option(help="And before then, as they stood at that time.", show_default="now")] = "",
     group: Group = "",
@@ -154,6 +155,7 @@ def compare(
     ] = None,
     data: Data = None,
     database: Database = None,
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Compare two engines by what their tasks of a while came to, and say what that is too little to tell.
 
@@ -161,9 +163,13 @@ def compare(
     """
     from paperlane.rollout.telling import FORMS
 
+    if as_json and form not in {None, Format.JSON}:
+        raise BadRequest(f"--json and --format {form} say two things.", hint="Give one of them.")
     with desk_in(context, data, database) as desk, _told_on_terminal() as told:
         found = desk.comparing.compare(None, a, b, since, until, group, told=told)
-    if form is None:
+    if as_json:
+        form = Format.JSON
+    elif form is None:
         form = _BY_SUFFIX.get(output.suffix.lower() if output is not None else "", Format.TEXT)
     if form is Format.JSON:
         from paperlane.web.shapes import comparison

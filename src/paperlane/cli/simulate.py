@@ -1,6 +1,5 @@
 """`paperlane simulate`: what would be, with other workers, limits and engines, on a clock that waits for nobody."""
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from paperlane.simulation.scenario import Scenario
 
 _SAID = "COMMANDLINE"  # how Typer names where an option that somebody wrote comes from
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _NOT_OURS = {"file", "history", "since", "like", "what_if", "data", "database", "output", "as_json"}
 _OF_LOAD = "Load"
 _OF_SETTING = "Setting"
@@ -76,7 +73,12 @@ def simulate(
     history: Annotated[  # noqa: FBT002
         bool, typer.Option("--history", help="The tasks of this installation's own ledger, instead of a load.")
     ] = False,
-    since: Annotated[str, typer.Option(metavar="TIME", help="How far back the history goes: 12h, 7d, 4w.")] = "7d",
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="The history since then: how long ago (30s, 90m, 12h, 7d, 2w) or an ISO 8601 time."
+        ),
+    ] = "7d",
     like: Annotated[
         Path | None,
         typer.Option(
@@ -185,13 +187,16 @@ def _of_history(
     data: Data,
     database: Database,
 ) -> "Report":
+    from paperlane.assembly import kept_of
+    from paperlane.desk.moments import moment_or_ago
     from paperlane.simulation.beside import Column, simulated
-    from paperlane.simulation.history import History, crews_of, left_out
+    from paperlane.simulation.history import History, crews_of, forgotten, left_out, utc
     from paperlane.simulation.report import report_of
     from paperlane.simulation.scenario import Scenario, changed, read
     from paperlane.simulation.setting import Setting
 
-    begins = time.time() - _seconds(since)
+    asked_at = time.time()
+    begins = moment_or_ago(since, asked_at)
     said = _of_setting({**({} if file is None else read(file)), **words})
     others = {name: {**said, **_of_setting(more)} for name, more in _named(what_if).items()}
     settings = existing(data=data, database=database)
@@ -218,8 +223,9 @@ def _of_history(
                         progress=progress,
                     )
                 )  # fmt: skip
-    what = f"{past.tasks} tasks of {len(past.users)} users, as they came to this ledger in the last {since}."
-    more = left_out(past, None if "engine" in said else columns[0].setting)
+    what = f"{past.tasks} tasks of {len(past.users)} users, as they came to this ledger since {utc(begins)}."
+    more = [*forgotten(past, kept_of(settings), asked_at)]
+    more += left_out(past, None if "engine" in said else columns[0].setting)
     return report_of(columns, what, {"since": since, **said}, more=more, measured=past.measured)
 
 
@@ -247,10 +253,3 @@ def _like(
         raise BadRequest("The report says what load it was.", hint="Give --like alone, with -o or --json.")
     truth = read(path)
     return likeness(truth, predicted(truth))
-
-
-def _seconds(said: str) -> float:
-    """How long ago; BadRequest for what is no length of time."""
-    if (found := _LENGTH.fullmatch(said.strip())) is None:
-        raise BadRequest(f"{said!r} is no length of time.", hint="Give a number and a unit: 12h, 7d, 4w.")
-    return float(found[1]) * _SECONDS[found[2]]

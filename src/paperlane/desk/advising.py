@@ -12,7 +12,7 @@ from paperlane.records import samples
 from paperlane.records.accounts import Account
 from paperlane.rollout import RollOut
 from paperlane.rollout.advice import Advice, Look, Recent, advise
-from paperlane.rollout.sampling import take
+from paperlane.rollout.sampling import MOST_SECONDS, MOST_TASKS, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +23,40 @@ class Advising:
     clock: Clock
     rollout: RollOut
 
-    def recent(self, since: str) -> Recent:
-        """The load since then: a time, or how long ago. BadRequest for what is none, or is to come."""
+    def recent(self, since: str, *, most: int = MOST_TASKS, seconds: float = MOST_SECONDS) -> Recent:
+        """The load since then, as `moment_or_ago` reads it; BadRequest for what is no time, or is to come.
+
+        About so many tasks are read, and so many seconds spent on that: past either, those of some users by chance.
+        """
         now = self.clock.now()
         begins = moment_or_ago(since, now)
         if begins >= now:
             raise BadRequest("The period begins after now.", hint="Let it begin earlier: --since 7d.")
-        rules = self.rollout.in_force()
-        sample = take(self.ledger, self.rollout.users, rules, frozenset(ENGINES), begins, now, "", self.clock)
+        sample = take(
+            self.ledger,
+            self.rollout.users,
+            self.rollout.in_force(),
+            frozenset(ENGINES),
+            begins,
+            now,
+            "",
+            self.clock,
+            most=most,
+            seconds=seconds,
+        )
         looks = self.ledger.read(lambda connection: samples.history(connection, begins, now))
         live = [one for one in self.ledger.members() if one.live]
         return Recent(
             begins,
             now,
             sample.tasks,
-            [Look(at, seconds, series) for at, seconds, series in looks],
+            [Look(*one) for one in looks],
             frozenset(one.machine for one in live),
             frozenset(one.engine for one in live),
-            sample.sampled.asked / sample.sampled.users if sample.sampled.users else 1.0,
+            sample.sampled,
         )
 
-    def advise(self, by: Account | None, since: str = "7d") -> Advice:
+    def advise(self, by: Account | None, since: str = "7d", *, most: int = MOST_TASKS) -> Advice:
         """The stage that fits, and the figures that say so. NotAllowed for who is neither admin nor viewer."""
         check_looks(by)
-        return advise(self.recent(since))
+        return advise(self.recent(since, most=most))

@@ -56,7 +56,7 @@ class Comparing:
     ) -> Comparison:
         """Engine `b` beside `a`, by the tasks that were submitted in the period, among all users or those of a group.
 
-        Times are ISO 8601, or how long ago (7d, 12h); `until` "" is now. At most so many tasks are compared, and so
+        Times are as `moment_or_ago` reads them; `until` "" is now. At most so many tasks are compared, and so
         many seconds spent on finding them. NotAllowed for who is neither admin nor viewer; BadRequest for an engine or
         a group that there is not, one engine twice, and times that make no period.
         """
@@ -66,7 +66,7 @@ class Comparing:
         if a == b:
             raise BadRequest(f"{a} cannot be compared with itself.", code="same_engine", hint="Name two engines.")
         now = self.clock.now()
-        begins, ends = max(0.0, _moment(since, now)), min(now, _moment(until, now) if until else now)
+        begins, ends = moment_or_ago(since, now), min(now, moment_or_ago(until, now) if until else now)
         if begins >= ends:
             raise BadRequest(
                 "The period ends before it begins.", code="no_period", hint="Let it begin earlier: --since 7d."
@@ -126,10 +126,3 @@ def _counted(told: Told, times: int) -> Callable[[], None]:
         told("drawing users", done / times)
 
     return tick
-
-
-def _moment(said: str, now: float) -> float:
-    try:
-        return moment_or_ago(said, now)
-    except BadRequest as error:
-        raise BadRequest(error.message, code="no_time", hint=error.hint) from error

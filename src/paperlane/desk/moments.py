@@ -7,8 +7,9 @@ from math import isfinite
 from paperlane.errors import BadRequest
 
 _TIME = "Write it as 2027-01-31T08:00:00Z."
-_AGO = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([mhdw])")
-_SECONDS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+_OR_AGO = "Write it as 2027-01-31T08:00:00Z, or as how long ago: 30s, 90m, 12h, 7d, 2w."
+_AGO = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw])")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _TEN_DIGITS = 1e9  # seconds since 1970: in 2001
 
 
@@ -29,13 +30,14 @@ def moment_of(said: str) -> float:
 
 
 def moment_or_ago(said: str, now: float) -> float:
-    """The same; or so long before now: 90m, 12h, 7d, 2w."""
-    if (ago := _AGO.fullmatch(said.strip())) is not None:
-        return now - float(ago[1]) * _SECONDS[ago[2]]
+    """The same; or so long before now: 30s, 90m, 12h, 7d, 2w. What lies before 1970 is 0."""
+    said = said.strip()
+    if (ago := _AGO.fullmatch(said)) is not None:
+        return max(0.0, now - float(ago[1]) * _SECONDS[ago[2]])
     try:
-        return moment_of(said)
+        return max(0.0, moment_of(said))
     except BadRequest as error:
-        raise BadRequest(error.message, hint=f"{_TIME[:-1]}, or as how long ago: 90m, 12h, 7d, 2w.") from error
+        raise BadRequest(error.message, code="no_time", hint=_OR_AGO) from error
 
 
 def _seconds(said: str) -> float:

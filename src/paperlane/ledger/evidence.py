@@ -18,6 +18,8 @@ _AT_ONCE = 500  # tasks whose attempts one statement asks for
 _OUTCOMES = {"completed": "completed", "failed": "failed", "poison": "failed", "cancelled": "cancelled"}
 """What attempts come to that are the last of their task."""
 _ENDED_STATES = [state.value for state in State if state.ended]
+_PERHAPS_BETWEEN = {"ready", "waiting", "cancelled"}
+"""What may have had its only lease until some time that its row does not tell, and waited then."""
 _BY_INDEX = (tasks, "FORCE INDEX (tasks_ended)", "mysql")  # by another one it would go through all of a user's
 _COLUMNS = tuple(
     tasks.c[name]
@@ -34,8 +36,8 @@ class Carried(NamedTuple):
     `engine` is the one that began it first, whichever ended it: it was given to that one. Of what nobody began, it is
     the one that its user's lane is given to now. It could start since `queued_at`; `begun_at` and `ended_at` are 0 for
     not yet. `outcome` is `completed`, `failed` or `cancelled`; where it had not ended `queued`, or `running` if it was
-    begun, though it may wait for another try. `cost` is what it was estimated at, and `seconds` what its attempts that
-    are over held a slot for.
+    begun, though it may wait for another try. `cost` is what it was estimated at, and `seconds` how long its attempts
+    had held a slot by then.
 
     Of a task that a person started again after its end, it is the first run that counts.
     """
@@ -86,8 +88,7 @@ def of_users(
         cut = cut or len(rows) > most
         found |= {row.id: row for row in rows[:most]}
     rows = list(found.values())
-    several = [row.id for row in rows if row.fence > 1 or row.run > 1]
-    tries = _tries(connection, several)
+    tries = _tries(connection, [row.id for row in rows if _had_tries(row)])
     return Found([_carried(row, tries.get(row.id, ()), engines, until, ageing) for row in rows], cut)
 
 
@@ -111,11 +112,16 @@ def _over(users: Sequence[UserId], since: float) -> Select[*tuple[Any, ...]]:
     return asked if len(users) > 1 else asked.order_by(tasks.c.finished_at.desc(), tasks.c.id.desc())
 
 
-def _tries(connection: Connection, several: Sequence[str]) -> Mapping[str, Sequence[Row[*tuple[Any, ...]]]]:
-    """The attempts that are over, of tasks that had more leases than one, in their order."""
+def _had_tries(row: Row[*tuple[Any, ...]]) -> bool:
+    """Do its attempts tell more than the row itself?"""
+    return row.fence > 1 or row.run > 1 or (row.begun_at > 0 and row.state in _PERHAPS_BETWEEN)
+
+
+def _tries(connection: Connection, names: Sequence[str]) -> Mapping[str, Sequence[Row[*tuple[Any, ...]]]]:
+    """The attempts that are over, of these tasks, in their order."""
     found: dict[str, list[Row[*tuple[Any, ...]]]] = {}
-    for at in range(0, len(several), _AT_ONCE):
-        asked = select(attempts).where(attempts.c.task_id.in_(several[at : at + _AT_ONCE]))
+    for at in range(0, len(names), _AT_ONCE):
+        asked = select(attempts).where(attempts.c.task_id.in_(names[at : at + _AT_ONCE]))
         for row in connection.execute(asked.order_by(attempts.c.task_id, attempts.c.fence)):
             found.setdefault(row.task_id, []).append(row)
     return found
@@ -141,13 +147,15 @@ def _carried(
     queued_at = max(row.created_at, row.sort_key + row.priority * ageing)  # of what this was made, it could start then
     first = [one for one in (tries if row.run == 1 else _first_run(tries)) if one.started_at < until]
     engine, begun_at, ended_at, outcome, count = row.engine, row.started_at, row.finished_at, row.state, row.attempt
-    seconds = max(0.0, ended_at - row.begun_at) if row.begun_at and ended_at else 0.0
+    over = max(0.0, min(ended_at, until) - row.begun_at) if row.begun_at and ended_at else 0.0
+    holds = max(0.0, until - row.begun_at) if row.state == State.RUNNING and row.run == 1 else 0.0
+    seconds = over + holds
     if row.run > 1:
         begun_at, ended_at, outcome, count, seconds = 0.0, queued_at, "cancelled", 0, 0.0
     if first:
         last = first[-1]
         engine, begun_at = first[0].engine, first[0].started_at
-        seconds = sum(max(0.0, one.ended_at - one.started_at) for one in first if one.ended_at <= until)
+        seconds = sum(max(0.0, min(one.ended_at, until) - one.started_at) for one in first) + holds
         if row.run > 1:
             ended_at, count = last.ended_at, last.number
             outcome = _OUTCOMES.get(last.outcome, "cancelled")

@@ -5,14 +5,15 @@ Pure: made of tasks, of looks at the queue, and of the machines that workers are
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil, inf
 
 from paperlane.ledger.evidence import Carried
 from paperlane.model.figures import Series
 from paperlane.model.tasks import UserId
+from paperlane.rollout.comparison import Sampled
 
 MOST_USERS = 200
 """At once, that the database queue is meant for; and `MOST_ARQ` that ARQ is."""
@@ -20,7 +21,7 @@ MOST_ARQ = 1_000
 MOST_AT_ONCE = 50
 MOST_A_DAY = 1_000
 LONG = 600.0
-"""Seconds; a job of arq and of rq may take so long."""
+"""Seconds; an attempt of arq and of rq is carried for so long."""
 LEAST_DAYS = 1.0
 LEAST_TASKS = 50
 
@@ -30,6 +31,7 @@ _FULL = 0.95  # of the slots
 _OFTEN_FULL = 0.05  # share of the time
 _WAITED = 60.0  # seconds that 95 % of the tasks should not wait longer than
 _BUSY = 0.8  # share of a machine's processors, as the adaptive limits have it
+_LOOKED = 0.9  # share of the time: looks at so much of it tell a peak
 
 
 class Stage(StrEnum):
@@ -41,6 +43,8 @@ class Stage(StrEnum):
 
 
 _ORDER = list(Stage)
+_CARRIED_FOR: Mapping[Stage, tuple[str, float]] = {Stage.ARQ: ("ARQ", LONG)}
+"""The name of what carries no attempt for longer than so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Look:
 class Recent:
     """The load of a while, from `since` to `until` (seconds since 1970).
 
-    `tasks` are those of `share` of the users, 0 to 1. `hosts` are the machines that live workers are on.
+    `tasks` are those that were found as `sampled` says; looks are at everybody's. `hosts` are the machines that live
+    workers are on.
     """
 
     since: float
@@ -65,14 +70,21 @@ class Recent:
     looks: Sequence[Look] = ()
     hosts: frozenset[str] = frozenset()
     engines: frozenset[str] = frozenset()
-    share: float = 1.0
+    sampled: Sampled = field(default_factory=Sampled)
+
+    @property
+    def share(self) -> float:
+        """Of how many of the users tasks are told, 0 to 1."""
+        return self.sampled.asked / self.sampled.users if self.sampled.users else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
     """One sign: its figure and the limit, in words of its `unit`. `shows` that more is needed; None: it is not known.
 
-    `asks` is the least stage that bears it, where it decides a stage at all.
+    `asks` is the least stage that bears it, where it decides a stage at all. The figure is what was counted: it is
+    `at_least` so much where not all tasks were read, and `about` so much by the share of the users whose were (None
+    where all were asked, or where more was seen).
     """
 
     name: str
@@ -81,6 +93,16 @@ class Sign:
     unit: str
     shows: bool | None
     asks: Stage | None
+    words: str
+    at_least: bool = False
+    about: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """By what the advice may be wrong, or what it overlooks: a stable code, and a sentence."""
+
+    code: str
     words: str
 
 
@@ -95,12 +117,14 @@ class Advice:
     signs: Sequence[Sign]
     words: str
     steps: Sequence[str]
+    sampled: Sampled
+    cautions: Sequence[Caution]
 
 
 def advise(of: Recent) -> Advice:
     """What this load asks for."""
     signs = [
-        _users(of),
+        (users := _users(of)),
         _at_once(of),
         _a_day(of),
         _long(of),
@@ -111,8 +135,17 @@ def advise(of: Recent) -> Advice:
     asked = [sign.asks for sign in signs if sign.shows and sign.asks is not None]
     stage = max([Stage.DATABASE, *asked], key=_ORDER.index)
     days = _days(of)
-    enough = days >= LEAST_DAYS and len(of.tasks) >= LEAST_TASKS
-    return Advice(stage, enough, days, len(of.tasks), signs, _words(stage, signs), _steps(of, stage, full, machines))
+    return Advice(
+        stage,
+        days >= LEAST_DAYS and len(of.tasks) >= LEAST_TASKS,
+        days,
+        len(of.tasks),
+        signs,
+        _words(stage, signs),
+        _steps(of, stage, full, machines),
+        of.sampled,
+        [*_of_sample(of), *_unknown(signs), *_perhaps_celery(users, stage), *_too_long(of, stage)],
+    )
 
 
 def _days(of: Recent) -> float:
@@ -140,38 +173,90 @@ def _seen(of: Recent, name: str) -> float:
     return max((look.series[name] for look in of.looks if name in look.series), default=0.0)
 
 
+def _is_whole(of: Recent, name: str) -> bool:
+    """Is a peak of this name known of everybody: by all tasks, or by looks nearly all of the time?"""
+    looked = sum(look.seconds for look in of.looks if name in look.series)
+    return of.sampled.whole or looked >= _LOOKED * (of.until - of.since)
+
+
+def _by_share(of: Recent, counted: float, seen: float) -> float | None:
+    """What it is of all users, if those who were not asked are like those who were; None if no more than was seen."""
+    about = counted / of.share if 0 < of.share < 1 else 0.0
+    return about if about > seen else None
+
+
+def _over(most: float, limit: float, possible: float) -> bool | None:
+    """Is a peak over the limit that was at least so high, as far as that is known?
+
+    A peak of a part of the users is a larger share of the peak of all than they are of the users, for it is the time
+    when chance had most of them there. So only what is `possible` decides that it is not.
+    """
+    if most > limit:
+        return True
+    return False if possible <= limit else None
+
+
 def _users(of: Recent) -> Sign:
     peak = _peak((one.queued_at, one.ended_at or of.until, one.user) for one in of.tasks)
-    most = max(float(peak), ceil(_seen(of, "users")))
-    asks = Stage.CELERY if most > MOST_ARQ else Stage.ARQ
+    most, about = max(float(peak), ceil(_seen(of, "users"))), None
     words = f"At most {most:,.0f} users had something under way at once."
-    return Sign("concurrent_users", most, MOST_USERS, "users", most > MOST_USERS, asks, words)
+    possible, whole = most, _is_whole(of, "users")
+    if not whole:
+        about = _by_share(of, peak, most)
+        possible = (peak + of.sampled.cut) / of.share if of.share else inf  # who was cut may have been there too
+        words = f"At the peak at least {most:,.0f} users had something under way at once{_told(about)}."
+    shows = _over(most, MOST_USERS, possible)
+    asks = Stage.CELERY if most > MOST_ARQ else Stage.ARQ
+    return Sign("concurrent_users", most, MOST_USERS, "users", shows, asks, words, not whole, about)
 
 
 def _at_once(of: Recent) -> Sign:
     numbered = enumerate(one for one in of.tasks if one.begun_at)
     peak = _peak((one.begun_at, one.ended_at or of.until, number) for number, one in numbered)
-    most = max(float(peak), ceil(_seen(of, "running")))
+    most, about = max(float(peak), ceil(_seen(of, "running"))), None
     words = f"At most {most:,.0f} tasks ran at once."
-    return Sign("concurrent_tasks", most, MOST_AT_ONCE, "tasks", most > MOST_AT_ONCE, Stage.ARQ, words)
+    possible, whole = most, _is_whole(of, "running")
+    if not whole:
+        about = _by_share(of, peak, most)
+        possible = inf if of.sampled.cut or not of.share else peak / of.share
+        words = f"At the peak at least {most:,.0f} tasks ran at once{_told(about)}."
+    shows = _over(most, MOST_AT_ONCE, possible)
+    return Sign("concurrent_tasks", most, MOST_AT_ONCE, "tasks", shows, Stage.ARQ, words, not whole, about)
+
+
+def _told(about: float | None) -> str:
+    return "" if about is None else f", about {about:,.0f} by the share of the users who were asked"
 
 
 def _a_day(of: Recent) -> Sign:
-    """Of the busiest 24 hours; of fewer than that no more than came."""
+    """Of the busiest 24 hours; of fewer than that no more than came.
+
+    It is a sum, so that of a part of the users stands for all; but not where the earlier tasks of some are missing.
+    """
     came = sorted(one.queued_at for one in of.tasks if one.queued_at <= of.until)
-    most = max((bisect_left(came, at + _DAY) - first for first, at in enumerate(came)), default=0) / (of.share or 1.0)
-    mean = len(came) / (of.share or 1.0) / max(1.0, _days(of))
-    words = f"{most:,.0f} tasks came in the busiest 24 hours, {mean:,.0f} a day in all."
-    return Sign("tasks_a_day", most, MOST_A_DAY, "tasks", most > MOST_A_DAY, Stage.ARQ, words)
+    most = float(max((bisect_left(came, at + _DAY) - first for first, at in enumerate(came)), default=0))
+    about = _by_share(of, most, most)
+    whole, mean = of.share or 1.0, len(came) / max(1.0, _days(of))
+    words = f"{most / whole:,.0f} tasks came in the busiest 24 hours, {mean / whole:,.0f} a day in all"
+    if about is not None:
+        words = f"about {words}, by the share of the users who were asked"
+    if of.sampled.cut or not of.share:
+        words = f"at least {words}"
+    possible = inf if of.sampled.cut or not of.share else most / whole
+    shows = _over(most / whole, MOST_A_DAY, possible)
+    at_least, words = not of.sampled.whole, words[:1].upper() + words[1:] + "."
+    return Sign("tasks_a_day", most, MOST_A_DAY, "tasks", shows, Stage.ARQ, words, at_least, about)
 
 
 def _long(of: Recent) -> Sign:
-    took = [(one.ended_at or of.until) - one.begun_at for one in of.tasks if one.begun_at]
-    long = sum(seconds > LONG for seconds in took)
-    share = long / len(took) if took else None
+    """By how long tasks held a slot: whoever gave their turn back, and waited for another one, ran no longer for it."""
+    held = [one.seconds for one in of.tasks if one.begun_at]
+    long = sum(seconds > LONG for seconds in held)
+    share = long / len(held) if held else None
     words = "No task has begun."
-    if took:
-        words = f"{long:,} of {len(took):,} tasks took more than 10 minutes, the longest {max(took) / 60:,.1f}."
+    if held:
+        longest = f"the longest {max(held) / 60:,.1f}"
+        words = f"{long:,} of {len(held):,} tasks held a slot for more than 10 minutes, {longest}."
     shows = None if share is None else share > _FEW_LONG
     return Sign("long_tasks", share, _FEW_LONG, "share", shows, Stage.CELERY, words)
 
@@ -249,6 +334,47 @@ def _words(stage: Stage, signs: Sequence[Sign]) -> str:
     because = [_SHORT[sign.name] for sign in signs if sign.shows and sign.asks is not None]
     reason = f": {', '.join(because)}" if because else ": no sign asks for more"
     return f"{_WORDS[stage]}{reason}."
+
+
+def _of_sample(of: Recent) -> Iterator[Caution]:
+    """Whose tasks these are."""
+    some = of.sampled
+    if some.asked < some.users:
+        whose = f"the tasks of {some.asked:,} of {some.users:,} users, chosen by chance"
+        yield Caution("sampled", f"There is more than is read at once: these are {whose}.")
+    if some.cut:
+        whose = "1 user" if some.cut == 1 else f"{some.cut:,} users"
+        yield Caution("cut", f"Of {whose} with very many tasks only the latest are counted.")
+
+
+def _unknown(signs: Sequence[Sign]) -> Iterator[Caution]:
+    """Signs that may show all the same, for not all tasks were read."""
+    found = [
+        f"{_SHORT[sign.name]} (at least {sign.figure:,.0f}{_told(sign.about)}; the limit is {sign.limit:,.0f})"
+        for sign in signs
+        if sign.shows is None and sign.at_least
+    ]
+    if found:
+        words = f"Not known is what all have of {', '.join(found)}: ask of a shorter time, for which all can be read."
+        yield Caution("not_known", words)
+
+
+def _perhaps_celery(users: Sign, stage: Stage) -> Iterator[Caution]:
+    if stage is not Stage.CELERY and users.about is not None and users.about > MOST_ARQ:
+        words = f"If there were about {users.about:,.0f} users at once, more than {MOST_ARQ:,}, Celery is what fits."
+        yield Caution("perhaps_celery", words)
+
+
+def _too_long(of: Recent, stage: Stage) -> Iterator[Caution]:
+    """Tasks that take longer than the stage carries an attempt, be they ever so few."""
+    name, most = _CARRIED_FOR.get(stage, ("", inf))
+    long = [one.seconds for one in of.tasks if one.seconds > most]
+    if long:
+        tasks = "1 task" if len(long) == 1 else f"{len(long):,} tasks"
+        tasks = tasks if of.sampled.whole else f"At least {tasks}"
+        held = f"held a slot for longer than the {most:.0f} s that {name} carries an attempt"
+        words = f"{tasks} {held}, the longest for {max(long):,.0f} s: it runs longer ones in parts, between two steps."
+        yield Caution("too_long", words)
 
 
 def _steps(of: Recent, stage: Stage, full: Sign, machines: Sign) -> Sequence[str]:

@@ -5,10 +5,11 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from math import frexp, inf
 
 from paperlane.errors import BadRequest
-from paperlane.ledger import Ledger
+from paperlane.ledger import Kept, Ledger
 from paperlane.ledger.evidence import of_users
 from paperlane.model.tasks import Past, State, Terms, UserId
 from paperlane.simulation.run import Arrival, Work
@@ -20,6 +21,7 @@ _KEPT = 1_000  # times of attempts of about one size
 _SOON = 60.0  # seconds by which ids of several processes may be out of order
 _USERS = 500  # whose open tasks one question asks for
 _OPEN = 20_000  # tasks that its answer has at the most
+_DAY = 86_400.0
 HEAVY = 5.0
 """A user is heavy who brings more than so many times what each would bring, if all brought the same."""
 
@@ -82,8 +84,9 @@ class Measured:
 class History:
     """The tasks of a ledger since a time. Those that were cancelled are left out, for they may never have run.
 
-    Of one that has not ended nobody knows how long it takes: as long as one of about its size, by chance. Everything
-    is read anew for each load, page by page, so that memory does not grow with the history.
+    Of the `guessed` it is not known how long they take: they have not ended, or no attempt ended them, or they were
+    started again. Each takes as long as one of about its size, by chance. Everything is read anew for each load, page
+    by page, so that memory does not grow with the history. `ended` counts each user's tasks by their outcome.
 
     So many tasks of before were `open_before` still when the period began; nobody knows what was left of them then.
     """
@@ -92,6 +95,7 @@ class History:
     since: float
     seed: int = 1
     users: Counter[int] = field(default_factory=Counter)
+    ended: Counter[tuple[UserId, State]] = field(default_factory=Counter)
     cancelled: int = 0
     guessed: int = 0
     open_before: int = 0
@@ -111,6 +115,8 @@ class History:
                 self.cancelled += 1
                 continue
             self.users[task.user] += 1
+            if task.state.ended:
+                self.ended[task.user, task.state] += 1
             self.measured.see(task)
             if task.used > 0:
                 self._learn(task, chance)
@@ -236,8 +242,10 @@ def left_out(history: History, setting: Setting | None = None) -> Sequence[str]:
             f"{history.open_before} tasks that came earlier were still open when the period began, and held slots and "
             "turns in it: they are left out, so at first more is free than was in truth."
         )
-    if history.guessed:
-        found.append(f"{history.guessed} tasks have not ended: each takes as long as one of about its size.")
+    if (n := history.guessed) == 1:
+        found.append("How long 1 task takes is not known: it takes as long as one of about its size.")
+    elif n:
+        found.append(f"How long {n} tasks take is not known: each takes as long as one of about its size.")
     if history.measured.not_begun:
         found.append(
             f"{history.measured.not_begun} tasks have not begun yet, so how long they wait in truth nobody knows: the "
@@ -252,3 +260,45 @@ def left_out(history: History, setting: Setting | None = None) -> Sequence[str]:
         for engine, users in sorted(history.elsewhere(setting).items()):
             found.append(f"No worker serves {engine} now: {setting.engines[0]} carries its {users} users here.")
     return found
+
+
+def forgotten(history: History, kept: Kept, now: float) -> Sequence[str]:
+    """Sentences about what retention deleted, or may have, of the time that a history goes back."""
+    return [*_too_old(history, kept, min(now, kept.until)), *_too_many(history, kept)]
+
+
+def _too_old(history: History, kept: Kept, now: float) -> Iterator[str]:
+    shortest = history.ledger.rules.key_kept
+    both = {"completed": kept.finished, "failed": kept.failed}
+    longest = {name: max(seconds, shortest) if seconds else inf for name, seconds in both.items()}
+    goes, stays = sorted(longest, key=longest.__getitem__)
+    before = {name: now - seconds for name, seconds in longest.items() if now - seconds > history.since}
+    if goes not in before:
+        return
+    missing = f"of those that ended before {utc(before[goes])} some or all are missing"
+    if longest[goes] == longest[stays]:
+        yield f"Tasks are kept for {longest[goes] / _DAY:g} days after their end: {missing}."
+        return
+    yield (
+        f"{goes.capitalize()} tasks are kept for {longest[goes] / _DAY:g} days: {missing}. "
+        f"{stays.capitalize()} ones are kept {_for(longest[stays])}, so of that time too many of what is left {stays}."
+    )
+    if stays in before:
+        yield f"Of the {stays} ones too some or all are missing, where they ended before {utc(before[stays])}."
+
+
+def _for(seconds: float) -> str:
+    return f"for {seconds / _DAY:g} days" if seconds < inf else "for ever"
+
+
+def _too_many(history: History, kept: Kept) -> Iterator[str]:
+    """Whoever has as many in the period as are kept at all may have had more in it."""
+    users = {user for (user, _), tasks in history.ended.items() if tasks >= kept.most} if kept.most else ()
+    if users:
+        whose = "1 user has" if len(users) == 1 else f"{len(users)} users have"
+        yield f"{whose} {kept.most:,} completed or failed tasks, the most that are kept: earlier ones may be missing."
+
+
+def utc(at: float) -> str:
+    """A time in seconds since 1970, for people."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -25,7 +25,7 @@ _REMEMBERED = 16
 _MOST_WAITING = 4
 
 _Engine = Annotated[str, Query(max_length=40)]
-_Time = Annotated[str, Query(max_length=40, description="ISO 8601, or how long ago: 90m, 12h, 7d, 2w.")]
+_Time = Annotated[str, Query(max_length=40, description="ISO 8601, or how long ago: 30s, 90m, 12h, 7d, 2w.")]
 
 
 @dataclass(frozen=True, slots=True)
