@@ -1029,7 +1029,7 @@ CODES: Mapping[str, Told] = {
         ),
         (
             'Start one first (serve starts its own within seconds); or insist with --force ("force": true over HTTP).',
-            '请先启动一个（serve 会在几秒内启动自己的工作进程），或使用 --force 强制执行（HTTP 接口用 "force": true）。',
+            '请先启动一个（serve 会在几秒内自行启动），或使用 --force 强制执行（HTTP 接口用 "force": true）。',
         ),
     ),
     "rollout_changed": Told(

@@ -13,7 +13,6 @@ from paperlane.errors import BadRequest
 from paperlane.simulation.likeness import Truth, predicted, read, setting_of
 from paperlane.simulation.report import likeness
 
-
 NO_NUMBER = '{"plan": {}, "held": {"mean_wait": "long", "throughput": 1, "seconds_a_task": 1}}'
 
 

@@ -1,7 +1,8 @@
 """What workers say while they run: who they are, that they live, how far they have come."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -110,7 +111,7 @@ class _Others:
         held = _UnderWay.of(connection).at(slots, {WorkerId(row.id): row.engine for row in members})
         return cls(connection, but, most, before, members, slots, held)
 
-    def held_still(self, writing: Writing, everybody: bool) -> "_Others":
+    def held_still(self, writing: Writing, *, everybody: bool) -> "_Others":
         """The same, looked at again; none is given turns meanwhile, so it runs no more than is seen.
 
         Everybody who has slots, or who has grown.
@@ -130,7 +131,7 @@ class _Others:
         return found
 
     @property
-    def unserved(self) -> Set[_Serves]:
+    def unserved(self) -> AbstractSet[_Serves]:
         """The channels that somebody would serve who was granted nothing: a slot of each is left for them."""
         there = self.of_channel
         return {serves for row in self.members if row.wants > 0 and not there[serves := _serves(row)]}

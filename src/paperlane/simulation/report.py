@@ -238,10 +238,8 @@ def unlike(scenario: Scenario, figures: Figures) -> Sequence[str]:
     share = figures.heavy_came / figures.came
     if abs(share - scenario.heavy) < _UNLIKE:
         return []
-    return [
-        f"Heavy users brought {share:.0%} of the tasks and not {scenario.heavy:.0%}, as so few uploads come by chance: "
-        "more --tasks, or a smaller --heavy-batch, come closer."
-    ]
+    brought = f"Heavy users brought {share:.0%} of the tasks and not {scenario.heavy:.0%}"
+    return [f"{brought}, as so few uploads come by chance: more --tasks, or a smaller --heavy-batch, come closer."]
 
 
 def likeness(truth: Truth, held: Held) -> Report:
@@ -266,8 +264,8 @@ def likeness(truth: Truth, held: Held) -> Report:
     ]
     if (fewest := min(len(held.waits), truth.began or len(held.waits))) < _FEW:
         said.append(
-            f"Only {fewest} tasks began while the load was held, and means of so few are much as chance has it: hold it "
-            "for more --minutes, or take a shorter --median."
+            f"Only {fewest} tasks began while the load was held, and means of so few are much as chance has it: hold "
+            "it for more --minutes, or take a shorter --median."
         )
     cells = [(name, unit, simulated, real, _apart(simulated, real)) for name, unit, simulated, real in rows]
     table = Table("Prediction", ("", "unit", "predicted", "measured", "difference %"), cells)
