@@ -115,7 +115,7 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
     from paperlane.ledger.dialects.address import shown
     from paperlane.ledger.sql import SqlLedger, connect
     from paperlane.records.accounts import by_engine
-    from paperlane.rollout import flags, rules
+    from paperlane.rollout import flags, rules, usual
 
     path = settings.database.removeprefix("sqlite:///")
     if path != settings.database and not Path(path).exists():
@@ -138,10 +138,16 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
             return
         yield Finding("database", "ok", f"{shown(dialect.writer.url)}, revision {at}")
         yield from (Finding("database server", "warning", weakness) for weakness in weak)
+        named = ledger.read(lambda connection: usual.current(connection, ""))
+        yield _default_engine(settings, named)
+        rest = named or settings.engine
+        if rest != settings.engine:
+            del engines[settings.engine]
+            engines[rest] = False
         queue, members, carrying = ledger.queue(), ledger.members(), ledger.read(by_engine)
         live = [member for member in members if member.live]
         busy = {engine.name for engine in queue.engines if engine.queued or engine.running}
-        wanted = {settings.engine, *carrying, *busy}
+        wanted = {rest, *carrying, *busy}
         for engine in sorted(wanted | {member.engine for member in live}):
             own = [member.slots for member in live if member.engine == engine]
             said = f"{len(own)} live with {sum(own)} slots"
@@ -164,6 +170,14 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
         )
     finally:
         ledger.close()
+
+
+def _default_engine(settings: Settings, named: str) -> Finding:
+    """Which one the last `paperlane serve` has `named`, "" for none; and what one that is started here would do."""
+    if named in {"", settings.engine}:
+        return Finding("default engine", "ok", settings.engine)
+    said = f"{named}; the setting is {settings.engine} here: paperlane serve, started with it, would move users there"
+    return Finding("default engine", "warning" if "engine" in settings.model_fields_set else "ok", said)
 
 
 def _brokers(settings: Settings, engines: Mapping[str, bool]) -> Iterator[Finding]:
