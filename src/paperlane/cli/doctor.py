@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,6 +11,9 @@ from paperlane.cli.installation import Data, Database, Json
 from paperlane.cli.output import oldest_wait, show, waiting_in_vain
 from paperlane.errors import PaperlaneError
 from paperlane.settings import Settings, models_of, no_settings, settings_of
+
+if TYPE_CHECKING:
+    from paperlane.ledger import Ledger
 
 _BROKERS = {"redis_url": ("redis", "rq"), "amqp_url": ("rabbitmq", "celery")}
 """By the setting that names it: what it is called, and the engine that takes most kinds of addresses there."""
@@ -115,7 +119,7 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
     from paperlane.ledger.dialects.address import shown
     from paperlane.ledger.sql import SqlLedger, connect
     from paperlane.records.accounts import by_engine
-    from paperlane.rollout import flags, rules, usual
+    from paperlane.rollout import flags, rules
 
     path = settings.database.removeprefix("sqlite:///")
     if path != settings.database and not Path(path).exists():
@@ -138,16 +142,11 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
             return
         yield Finding("database", "ok", f"{shown(dialect.writer.url)}, revision {at}")
         yield from (Finding("database server", "warning", weakness) for weakness in weak)
-        named = ledger.read(lambda connection: usual.current(connection, ""))
-        yield _default_engine(settings, named)
-        rest = named or settings.engine
-        if rest != settings.engine:
-            del engines[settings.engine]
-            engines[rest] = False
+        yield _default_engine(settings, ledger, engines)
         queue, members, carrying = ledger.queue(), ledger.members(), ledger.read(by_engine)
         live = [member for member in members if member.live]
         busy = {engine.name for engine in queue.engines if engine.queued or engine.running}
-        wanted = {rest, *carrying, *busy}
+        wanted = {*engines, *carrying, *busy}
         for engine in sorted(wanted | {member.engine for member in live}):
             own = [member.slots for member in live if member.engine == engine]
             said = f"{len(own)} live with {sum(own)} slots"
@@ -172,10 +171,15 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
         ledger.close()
 
 
-def _default_engine(settings: Settings, named: str) -> Finding:
-    """Which one the last `paperlane serve` has `named`, "" for none; and what one that is started here would do."""
-    if named in {"", settings.engine}:
-        return Finding("default engine", "ok", settings.engine)
+def _default_engine(settings: Settings, ledger: "Ledger", engines: dict[str, bool]) -> Finding:
+    """Which one the last `paperlane serve` has named, and what one that is started here would do; tells `engines`."""
+    from paperlane.rollout import usual
+
+    named = ledger.read(lambda connection: usual.current(connection, settings.engine))
+    if named == settings.engine:
+        return Finding("default engine", "ok", named)
+    del engines[settings.engine]
+    engines[named] = False
     said = f"{named}; the setting is {settings.engine} here: paperlane serve, started with it, would move users there"
     return Finding("default engine", "warning" if "engine" in settings.model_fields_set else "ok", said)
 
