@@ -154,7 +154,8 @@ def _empty(engine: Engine, tables: Sequence[str]) -> None:
     with engine.begin() as connection:
         for table in tables:
             connection.execute(text(f"DELETE FROM {table}"))
-        connection.execute(text("UPDATE system SET max_running = NULL, repairs = 0"))
+        connection.execute(text("UPDATE system SET max_running = NULL, repairs = 0, usual = '', usual_at = 0"))
+        connection.execute(text("UPDATE system SET usual_named = 0, usual_settled = 0"))
         connection.execute(text("UPDATE chores SET next_at = 0, done_until = 0"))
         connection.execute(text("UPDATE flags SET is_on = 1, set_at = 0, set_by = 0, changes = 0, settled = 0"))
 

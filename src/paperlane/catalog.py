@@ -597,6 +597,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "audit engine resumed": ("engine resumed", "恢复引擎"),
     "audit limit changed": ("system limit changed", "更改全系统上限"),
     "audit rollout": ("roll-out", "发布规则"),
+    "audit default engine": ("default engine", "默认引擎"),
     "audit flag switched": ("flag switched", "切换开关"),
     "audit rollout taken back": ("roll-out taken back", "撤回发布规则"),
     "audit guardrail": ("guardrail", "发布护栏"),

@@ -29,6 +29,7 @@ from paperlane.assembly import (
     span_of,
 )
 from paperlane.carriers import CARRIED, slots_of
+from paperlane.desk import Desk
 from paperlane.engines.database import Database
 from paperlane.engines.inline import Inline
 from paperlane.engines.pool import Pool
@@ -206,6 +207,7 @@ async def serve(
         desk = open_desk(settings, ledger)
         owns = partial(owns_files, settings, ledger)
         try:
+            await patiently(lambda: threads(_name_engine, desk, settings.engine), "starting", stop=stop)
             first_sign_in = await patiently(lambda: threads(desk.accounts.first_sign_in), "starting", stop=stop)
             # leaves the mark before the first upload, for others to see
             with _in_data_folder():
@@ -242,6 +244,13 @@ async def serve(
             await stop.wait()
             crew.want(wanted=False)
             server.should_exit = True
+
+
+def _name_engine(desk: Desk, engine: str) -> None:
+    """Who starts a service says which engine is the usual one, whatever others say."""
+    before = desk.operating.name_usual(engine)
+    if before is not None:
+        log.info("the default engine is another one", engine=engine, before=before or "none")
 
 
 async def _roll_out(rollout: RollOut, threads: Threads, crew: Crew, stop: asyncio.Event) -> None:

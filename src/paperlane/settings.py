@@ -189,7 +189,9 @@ class Settings(BaseSettings):
     pool_backlog: int = Field(100, ge=1, description="Tasks that may wait for the engine `pool`.")
     sandboxes: int = Field(0, ge=0, description="Child processes for CPU-bound steps, a worker; 0: one a core.")
     engine: Literal["database", "inline", "pool", "arq", "celery", "rq"] = Field(
-        "database", description="The engine of users without one."
+        "database",
+        description="The engine of users without one. `serve` writes it into the database when it starts, and what "
+        "stands there holds for all commands and processes.",
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",

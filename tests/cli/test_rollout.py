@@ -4,9 +4,10 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from tests.cli.test_commands import paperlane
 
-from paperlane.assembly import open_ledger
+from paperlane.assembly import open_desk, open_ledger
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.model.tasks import BatchId, Completed, Ended, NewBatch, NewTask, TaskId, UserId, WorkerId
 from paperlane.rollout.flags import FLAGS
@@ -72,6 +73,34 @@ def test_going_back_to_an_engine_without_workers_is_done_and_told(anns: Path):
     told = "paperlane: No worker of database is running, so its users' tasks wait."
     assert done.stderr == f"{told} Start one, or roll out another engine.\n"
     assert engines(anns) == {"ann": "database"}
+
+
+def test_a_shell_with_another_default_engine_moves_nobody(anns: Path, monkeypatch: pytest.MonkeyPatch):
+    settings = Settings(data=anns, engine="pool")
+    with closing(open_ledger(settings)) as ledger:
+        desk = open_desk(settings, ledger)
+        desk.operating.name_usual("pool")  # as `paperlane serve` does when it starts
+        assert sum(desk.rollout.settle()) == 1
+
+    def doctors() -> tuple[str, str]:
+        rows = {row["what"]: row for row in json.loads(paperlane("doctor", "--json", "--data", anns).stdout)}
+        assert "workers of pool" in rows
+        assert not {"workers of database", "workers of inline"} & rows.keys()
+        return rows["default engine"]["state"], rows["default engine"]["detail"]
+
+    would = "pool; the setting is {} here: paperlane serve, started with it, would move users there"
+    assert doctors() == ("ok", would.format("database"))
+    monkeypatch.setenv("PAPERLANE_ENGINE", "pool")
+    assert doctors() == ("ok", "pool")
+    monkeypatch.setenv("PAPERLANE_ENGINE", "inline")
+    assert doctors() == ("warning", would.format("inline"))
+    shown = paperlane("rollout", "--data", anns).stdout
+    assert shown.startswith("Nothing was rolled out: pool carries all tasks")
+    paperlane("user", "add", "ben", "--data", anns)
+    done = paperlane("rollout", "set", "arq", 0, "--data", anns)
+    assert (done.returncode, done.stdout) == (0, "arq carries 0 % of the users: 0 users were moved.\n")
+    paperlane("user", "set", "ann", "--group", "readers", "--data", anns)
+    assert engines(anns) == {"ann": "pool", "ben": "pool"}
 
 
 def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):

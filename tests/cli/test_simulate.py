@@ -13,6 +13,7 @@ from paperlane.assembly import open_ledger
 from paperlane.cli import app
 from paperlane.errors import PaperlaneError
 from paperlane.model.tasks import BatchId, Completed, Ended, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.rollout import usual
 from paperlane.settings import Settings
 
 SMALL = ("--users", "5", "--tasks", "60", "--median", "5")
@@ -96,6 +97,15 @@ def test_the_history_of_an_installation_is_simulated(anns: Path):
     assert not any("are kept" in words for words in told["said"])
     assert "so --users says nothing" in refused("--history", "--users", 3, "--data", anns)
     assert "so --median says nothing" in refused("--history", "--what-if", "median=3", "--data", anns)
+
+
+def test_the_history_goes_by_the_default_engine_of_the_installation(anns: Path):
+    """Not by the settings of whoever asks, where no worker tells which engine there is."""
+    with closing(open_ledger(Settings(data=anns))) as ledger:
+        ledger.write(lambda connection: usual.name(connection, "rq", 1.0))
+        ledger.submit(NewBatch(BatchId("b"), UserId(1), [NewTask(TaskId("t"), b"{}", cost=2.0)]))
+    told = json.loads(simulate("--history", "--data", anns, "--json"))
+    assert {crew["engine"] for crew in told["settings"][0]["crews"]} == {"rq"}
 
 
 def test_another_engine_has_all_workers_and_who_never_begins_is_told(anns: Path):

@@ -333,6 +333,32 @@ def test_nobody_is_left_inline_by_a_version_that_knows_no_flags(dialect: Dialect
     assert not inspect(dialect.reader).has_table("flags")
 
 
+def test_nobody_has_named_the_default_engine_after_the_migration_nor_before_it(dialect: Dialect):
+    migrations.migrate(dialect.writer)
+
+    def named() -> list[tuple[object, ...]]:
+        with dialect.reader.connect() as connection:
+            asked = text("SELECT usual, usual_at, usual_named, usual_settled FROM system")
+            return [tuple(row) for row in connection.execute(asked)]
+
+    assert named() == [("", 0, 0, 0)]
+    with dialect.writer.begin() as connection:
+        connection.execute(text("UPDATE system SET usual = 'pool', usual_at = 7, usual_named = 2, max_running = 5"))
+        connection.execute(text("UPDATE flags SET is_on = 0 WHERE name = 'use_database_queue'"))
+    with pytest.raises(Misconfigured, match="leave them on inline"):
+        go(dialect, command.downgrade, "0027")
+    assert named() == [("pool", 7, 2, 0)]
+    with dialect.writer.begin() as connection:
+        connection.execute(text("UPDATE flags SET is_on = 1"))
+    go(dialect, command.downgrade, "0029")
+    columns = {column["name"] for column in inspect(dialect.reader).get_columns("system")}
+    assert columns == {"id", "max_running", "repairs"}
+    go(dialect, command.upgrade, "head")
+    assert named() == [("", 0, 0, 0)]
+    with dialect.reader.connect() as connection:
+        assert connection.scalar(text("SELECT max_running FROM system")) == 5
+
+
 def test_each_file_is_named_for_its_revision():
     known = ScriptDirectory.from_config(upgrading.config())
     assert [made.revision for made in known.walk_revisions()] == [*reversed(migrations.revisions())]

@@ -72,6 +72,45 @@ def test_a_service_carries_on_a_roll_out_that_was_cut_off(new_service: Callable[
     assert found.engine == "inline"
 
 
+def test_who_is_restarted_with_another_default_engine_moves_whom_nothing_else_takes_in(
+    new_service: Callable[..., Service],
+):
+    service = new_service(workers=0)
+    service.user("ann")
+    with desk_of(service) as desk:
+        for name, engine in (("pia", "rq"), ("rob", "arq")):
+            service.user(name)
+            desk.accounts.change_user(None, desk.accounts.user(name), engine=engine, force=True)
+        desk.accounts.change_user(None, desk.accounts.user("rob"), group="readers", engine="auto")
+        desk.operating.roll_out(None, "arq", 100, "readers", force=True)
+        assert settled(desk) == {"database": (2, 0), "rq": (1, 1), "arq": (1, 0)}  # with the first admin
+        service.stop()
+        service.environment["PAPERLANE_ENGINE"] = "inline"
+        service.start()
+        until(lambda: desk.ledger.read(by_engine) == {"inline": (2, 0), "rq": (1, 1), "arq": (1, 0)})
+        assert "the default engine is another one" in service.log()
+        assert "before=database engine=inline" in service.log()
+        assert desk.operating.rolled_out(None).usual == "inline"  # this desk's settings say: database
+        desk.operating.roll_out(None, "arq", 0, "readers")
+        assert settled(desk) == {"inline": (3, 0), "rq": (1, 1)}
+
+
+def test_two_services_with_different_settings_go_by_the_one_that_was_started_last(new_service: Callable[..., Service]):
+    first = new_service(workers=0)
+    ann, admin = first.user("ann"), first.user("ada", Role.ADMIN)
+    second = new_service(beside=first, workers=0, engine="inline")
+    with desk_of(first) as desk:
+        until(lambda: desk.ledger.read(by_engine) == {"inline": (3, 0)})
+        assert admin.post("users", json={"name": "new"}).status_code == 201
+        assert admin.get("rollout").json()["usual"] == "inline"
+        batch = upload(ann, "One.", "Two.")
+        assert {task["engine"] for task in ended(ann, batch)} == {"inline"}
+        rule = admin.put("rollout", json={"engine": "arq", "percent": 0}).json()
+        assert (rule["usual"], rule["moved"]) == ("inline", 0)
+        assert desk.ledger.read(by_engine) == {"inline": (4, 0)}
+    assert second.stop() == 0
+
+
 def live(desk: Desk, engine: str) -> int:
     return sum(member.live and member.engine == engine for member in desk.ledger.members())
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,6 +11,9 @@ from paperlane.cli.installation import Data, Database, Json
 from paperlane.cli.output import oldest_wait, show, waiting_in_vain
 from paperlane.errors import PaperlaneError
 from paperlane.settings import Settings, models_of, no_settings, settings_of
+
+if TYPE_CHECKING:
+    from paperlane.ledger import Ledger
 
 _BROKERS = {"redis_url": ("redis", "rq"), "amqp_url": ("rabbitmq", "celery")}
 """By the setting that names it: what it is called, and the engine that takes most kinds of addresses there."""
@@ -138,10 +142,11 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
             return
         yield Finding("database", "ok", f"{shown(dialect.writer.url)}, revision {at}")
         yield from (Finding("database server", "warning", weakness) for weakness in weak)
+        yield _default_engine(settings, ledger, engines)
         queue, members, carrying = ledger.queue(), ledger.members(), ledger.read(by_engine)
         live = [member for member in members if member.live]
         busy = {engine.name for engine in queue.engines if engine.queued or engine.running}
-        wanted = {settings.engine, *carrying, *busy}
+        wanted = {*engines, *carrying, *busy}
         for engine in sorted(wanted | {member.engine for member in live}):
             own = [member.slots for member in live if member.engine == engine]
             said = f"{len(own)} live with {sum(own)} slots"
@@ -164,6 +169,19 @@ def _ledger(settings: Settings, engines: dict[str, bool]) -> Iterator[Finding]:
         )
     finally:
         ledger.close()
+
+
+def _default_engine(settings: Settings, ledger: "Ledger", engines: dict[str, bool]) -> Finding:
+    """Which one the last `paperlane serve` has named, and what one that is started here would do; tells `engines`."""
+    from paperlane.rollout import usual
+
+    named = ledger.read(lambda connection: usual.current(connection, settings.engine))
+    if named == settings.engine:
+        return Finding("default engine", "ok", named)
+    del engines[settings.engine]
+    engines[named] = False
+    said = f"{named}; the setting is {settings.engine} here: paperlane serve, started with it, would move users there"
+    return Finding("default engine", "warning" if "engine" in settings.model_fields_set else "ok", said)
 
 
 def _brokers(settings: Settings, engines: Mapping[str, bool]) -> Iterator[Finding]:

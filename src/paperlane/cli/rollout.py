@@ -37,7 +37,8 @@ def rollout(
 ) -> None:
     """Show what was rolled out, the newest first, how many users each engine carries, and which flags are on.
 
-    A user goes by the first of these that takes them in; of whom none does, the setting `engine` says.
+    A user goes by the first of these that takes them in; of whom none does, by the default engine, which is the setting
+    `engine` of the `paperlane serve` that was started last.
     """
     context.obj = {"data": data, "database": database}
     if (command := context.invoked_subcommand) is not None:

@@ -200,14 +200,15 @@ def _of_history(
     said = _of_setting({**({} if file is None else read(file)), **words})
     others = {name: {**said, **_of_setting(more)} for name, more in _named(what_if).items()}
     settings = existing(data=data, database=database)
-    usual = Scenario(
-        workers=max(1, settings.workers), slots=settings.slots, engine=settings.engine, user_limit=settings.user_limit
-    )
     with desk_of(data, database) as desk:
         ledger = desk.ledger
+        engine = ledger.read(desk.rollout.usual)
+        usual = Scenario(
+            workers=max(1, settings.workers), slots=settings.slots, engine=engine, user_limit=settings.user_limit
+        )
         past = History(ledger, begins, usual.said(said).seed)
         now = Setting(
-            crews_of(ledger) or (usual.crew(),), settings.user_limit, ledger.queue(most=0).limit, first=settings.engine
+            crews_of(ledger) or (usual.crew(),), settings.user_limit, ledger.queue(most=0).limit, first=engine
         )
         use = ledger.use_of_all()
         cpu = use.cpu / ended if (ended := use.completed + use.failed) else 0.0

@@ -13,7 +13,7 @@ from paperlane.errors import BadRequest
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Queue
-from paperlane.records import accounts
+from paperlane.records import accounts, portable
 from paperlane.records.accounts import Account
 from paperlane.rollout import UNQUEUED, Changed, NewRule, RollOut, engines_of_new, flags, guarded, rules
 from paperlane.rollout.flags import Flag
@@ -91,7 +91,7 @@ class Operating:
 
         def ask(connection: Connection) -> RolledOut:
             carried = accounts.by_engine(connection)
-            usual = self.rollout.usual
+            usual = self.rollout.usual(connection)
             in_force = rules.in_force(connection)
             return RolledOut(
                 usual,
@@ -184,7 +184,9 @@ class Operating:
 
     def _check_served(self, rule: NewRule | None, to: Mapping[str, bool]) -> None:
         """Conflict where users would be given to an engine that no live worker serves, and were not before."""
-        in_force, is_queued = self.ledger.read(lambda c: (rules.in_force(c), flags.is_on(c, flags.DATABASE_QUEUE)))
+        in_force, is_queued, usual = self.ledger.read(
+            lambda c: (rules.in_force(c), flags.is_on(c, flags.DATABASE_QUEUE), self.rollout.usual(c))
+        )
         given: set[str] = set()
         if rule is not None and rule.percent and not rule.repeats(next(iter(in_force), None)):
             given.add(rule.engine)
@@ -192,7 +194,7 @@ class Operating:
         if is_queued and not will_be:
             given.add(UNQUEUED)
         elif will_be and not is_queued:
-            given |= engines_of_new(in_force, self.rollout.usual) | self.ledger.read(accounts.chosen_engines)
+            given |= engines_of_new(in_force, usual) | self.ledger.read(accounts.chosen_engines)
         check_served(self.ledger, given, has_pool=to.get(flags.WORKER_POOL))
 
     def roll_back(self, by: Account | None, rule: int | None = None) -> Rule | None:
@@ -208,3 +210,16 @@ class Operating:
             self.trail.note(connection, by, now, "rollout taken back", details)
 
         return self.rollout.undo(id_of(by), now, note, rule)
+
+    def name_usual(self, engine: str) -> str | None:
+        """A service starts with this engine: it carries whom no rule takes in, to where `rollout.settle` moves them.
+
+        Which one did before, "" where no service had named one; None where it is so already. It is never refused: who
+        starts a service says so.
+        """
+        now = self.ledger.read(portable.now)
+
+        def note(connection: Connection, before: str) -> None:
+            self.trail.note(connection, None, now, "default engine", {"from": before or None, "to": engine})
+
+        return self.rollout.name_usual(engine, now, note)

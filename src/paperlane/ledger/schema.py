@@ -167,6 +167,12 @@ system = Table(  # one row: what holds for the whole system, and where those tak
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("max_running", Integer),  # NULL: as the settings say
     Column("repairs", BigInteger, nullable=False, server_default="0"),  # of lanes whose counters had drifted
+    # the engine that carries whom nothing else takes in, when it was named, how often one was, and after how many of
+    # these all lanes were as it says; "": nobody has named one, and each process goes by its settings
+    Column("usual", key(40), nullable=False, server_default=""),
+    Column("usual_at", Double, nullable=False, server_default="0"),
+    Column("usual_named", Integer, nullable=False, server_default="0"),
+    Column("usual_settled", Integer, nullable=False, server_default="0"),
 )
 
 backlog = Table(  # one row: who submits shares it until its commit, or has it alone to be promised more

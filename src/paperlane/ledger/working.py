@@ -193,19 +193,19 @@ def _hold_dispatchers(writing: Writing, names: Collection[str]) -> None:
 def limit(writing: Writing, max_running: int | None, otherwise: int, first: str) -> None:
     """Set the whole system's limit, None for the settings' own. Lowered, it takes slots back: nothing is killed.
 
-    Each worker keeps what `shared` says, with `first` for the engine that comes before others, and starts nothing until
-    it runs less than that; what one runs beyond its share, others do without. Raised, the workers ask for more with
-    their next heartbeat.
+    Each worker keeps what `shared` says, with the usual engine before others (`first` where nobody has named one), and
+    starts nothing until it runs less than that; what one runs beyond its share, others do without. Raised, the workers
+    ask for more with their next heartbeat.
     """
     connection = writing.connection
-    connection.execute(select(system.c.id).with_for_update())
+    usual = connection.scalar(select(system.c.usual).with_for_update())
     connection.execute(update(system).values(max_running=max_running))
     allowed = otherwise if max_running is None else max_running
     rows = connection.execute(_MEMBERS.with_for_update()).all()
     if sum(row.slots for row in rows) > allowed:
         _hold_dispatchers(writing, {row.engine for row in rows})
         of = [Granted(WorkerId(row.id), row.engine, row.slots, (row.stages, row.shard, row.shards)) for row in rows]
-        shares = shared(of, first, allowed)
+        shares = shared(of, usual or first, allowed)
         held = _UnderWay.of(connection).at(shares, {WorkerId(row.id): row.engine for row in rows})
         for worker, slots in _without_beyond(shares, held).items():
             connection.execute(update(workers).where(workers.c.id == worker).values(slots=slots))

@@ -18,14 +18,14 @@ _COUNTED = 60.0  # seconds between two counts of all dead letters, which may be 
 
 @dataclass(slots=True)
 class Looking:
-    """Looks, and knows what is counted less often. `usual` carries whom no roll-out names, `host` is this machine.
+    """Looks, and knows what is counted less often. `host` is this machine.
 
-    For one thread.
+    `otherwise` is the usual engine until a service has named one. For one thread.
     """
 
     ledger: Ledger
     sensors: Sensors
-    usual: str
+    otherwise: str
     host: str
     _dead: int = 0
     _counted_at: float = field(default=-_COUNTED)
@@ -33,7 +33,7 @@ class Looking:
     def look(self) -> Figures:
         """What goes on now. Unavailable where the database is away."""
         at, models, to_come = self.ledger.read(
-            lambda c: (portable.now(c), rates.standings(c), engines_to_come(c, self.usual))
+            lambda c: (portable.now(c), rates.standings(c), engines_to_come(c, self.otherwise))
         )
         worse = self.ledger.read(lambda connection: guarded.alarming(connection, at - _FRESH))
         queue, members, vitals = self.ledger.queue(most=_LANES), self.ledger.members(), self.ledger.vitals()

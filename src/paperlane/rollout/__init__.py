@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from paperlane.errors import BadRequest, Conflict
 from paperlane.ledger import Ledger
 from paperlane.model.tasks import UserId
-from paperlane.rollout import flags, guarded, rules
+from paperlane.rollout import flags, guarded, rules, usual
 from paperlane.rollout.flags import DATABASE_QUEUE, USER_SEMAPHORE, Flag
 from paperlane.rollout.guarded import Mode
 from paperlane.rollout.rules import Rule
@@ -81,11 +81,11 @@ def engines_of_new(in_force: Sequence[Rule], usual: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def engines_to_come(connection: Connection, usual: str) -> frozenset[str]:
-    """The engines that a new user may be given as rules and flags are now."""
+def engines_to_come(connection: Connection, otherwise: str) -> frozenset[str]:
+    """The engines that a new user may be given as rules and flags are now; `otherwise` as by `usual.current`."""
     if not flags.is_on(connection, DATABASE_QUEUE):
         return frozenset({UNQUEUED})
-    return engines_of_new(rules.in_force(connection), usual)
+    return engines_of_new(rules.in_force(connection), usual.current(connection, otherwise))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,34 +131,36 @@ class _Left:
 
     rules: rules.Change
     flags: flags.Change
+    usual: int
 
     @classmethod
     def of(cls, connection: Connection) -> "_Left":
-        return cls(rules.unsettled(connection) or (), flags.unsettled(connection))
+        return cls(rules.unsettled(connection) or (), flags.unsettled(connection), usual.unsettled(connection))
 
     def __bool__(self) -> bool:
-        return bool(self.rules or self.flags)
+        return bool(self.rules or self.flags or self.usual)
 
     @property
     def engines(self) -> bool:
-        return bool(self.rules) or any(name == DATABASE_QUEUE for name, _ in self.flags)
+        return bool(self.rules or self.usual) or any(name == DATABASE_QUEUE for name, _ in self.flags)
 
     @property
     def bounds(self) -> bool:
         return any(name == USER_SEMAPHORE for name, _ in self.flags)
 
     def done(self, connection: Connection) -> None:
+        usual.settled(connection, self.usual)  # first: others take that row before any of these
         rules.settled(connection, self.rules)
         flags.settled(connection, self.flags)
 
 
 @dataclass(frozen=True, slots=True)
 class RollOut:
-    """Rules and flags, and lanes as they say. `usual` carries the tasks of whom no rule names."""
+    """Rules and flags, and lanes as they say. `otherwise` is the usual engine until a service has named one."""
 
     ledger: Ledger
     users: Users
-    usual: str
+    otherwise: str
 
     def in_force(self) -> Sequence[Rule]:
         """The rules that count, the newest first."""
@@ -171,6 +173,26 @@ class RollOut:
     def uses(self, flag: str) -> bool:
         """Is this flag on?"""
         return self.ledger.read(lambda connection: flags.is_on(connection, flag))
+
+    def usual(self, connection: Connection) -> str:
+        """The engine of whom no rule takes in, the same for all processes."""
+        return usual.current(connection, self.otherwise)
+
+    def name_usual(self, engine: str, now: float, also: Callable[[Connection, str], None]) -> str | None:
+        """This engine carries whom no rule takes in, from now on; `settle` brings lanes there.
+
+        Which one did before, "" where nobody had named one; None where it is so already. `also` is called where it is
+        another one. Whoever names one last wins.
+        """
+
+        def write(connection: Connection) -> str | None:
+            rules.hold(connection)
+            before = usual.name(connection, engine, now)
+            if before is not None:
+                also(connection, before)
+            return before
+
+        return self.ledger.write(write)
 
     def is_unsettled(self) -> bool:
         """Are there lanes that may not be as the rules and flags say yet?"""
@@ -294,8 +316,8 @@ class RollOut:
         """What tells a user's engine, by id, group and an engine of their own, as rules and flags are now."""
         if not flags.is_on(connection, DATABASE_QUEUE):
             return lambda _user, _group, _pinned: UNQUEUED
-        in_force = rules.in_force(connection)
-        return lambda user, group, pinned: engine_of(user, group, pinned, in_force, self.usual)
+        in_force, rest = rules.in_force(connection), self.usual(connection)
+        return lambda user, group, pinned: engine_of(user, group, pinned, in_force, rest)
 
     def settle(self) -> Iterator[int]:
         """Bring all lanes where the rules and flags say, page by page; each time how many went to another engine.

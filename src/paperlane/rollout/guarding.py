@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from paperlane.errors import Conflict
 from paperlane.ledger.evidence import Carried, of_users
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.rollout import RollOut, Whose, engine_of, guarded, place_of, rules
+from paperlane.rollout import RollOut, Whose, engine_of, guarded, place_of, rules, usual
 from paperlane.rollout.guarded import FOUND_WORSE, Guard, Mode
 from paperlane.rollout.guards import Evidence, Judgement, Sides, State, judge
 from paperlane.rollout.rules import Rule
@@ -280,8 +280,12 @@ class Guarding:
         for page in self._everybody():
             everybody += page
             yield 0
-        of = sides(rule, everybody, in_force, self.rollout.usual)
-        since = self.rollout.ledger.read(lambda c: rules.held_since(c, rule, of.control))
+        ledger = self.rollout.ledger
+        rest, named_at = ledger.read(lambda c: (self.rollout.usual(c), usual.since(c)))
+        of = sides(rule, everybody, in_force, rest)
+        since = ledger.read(lambda c: rules.held_since(c, rule, of.control))
+        if of.control == rest:  # whom no rule takes in came to it when it was named
+            since = max(since, named_at)
         if watched is None or watched.sides.control != of.control or watched.evidence.since != since:
             watched = self._watched[rule.id] = _Watched(Evidence(since), of, in_force, now)
         before = watched.sides.of
