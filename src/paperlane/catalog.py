@@ -1,11 +1,13 @@
 """All words of the page, and what each code says, in English and Chinese."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from string import Formatter
 
 LANGUAGES = ("en", "zh")
+_ONE = re.compile(r"(?<![\d.,])(1 (?:user|task))s\b")
 
 WORDS: Mapping[str, tuple[str, str]] = {
     # the frame
@@ -304,7 +306,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "有任务的用户很多：等待与运行的数字是{ago}看到的。",
     ),
     "users not shown": (
-        "Shown are the {each} who wait longest and the {each} with most that could start now; {count} users are not.",
+        "Shown are the {each} who wait longest and the {each} with most that could start now; left out: {count}.",
         "显示等待最久的 {each} 个用户和可立即运行的任务最多的 {each} 个用户；另有 {count} 个用户未显示。",
     ),
     "queue teaches": (
@@ -1157,6 +1159,11 @@ WHYS: Mapping[str, tuple[str, str]] = {
     "unknown_model": ("the workers' settings do not name it", "工作进程的设置中没有该模型"),
 }
 """Why a model did not test a passage, by the codes of `paperlane.ai.Why`."""
+
+
+def of_one(words: str) -> str:
+    """English words as they are where it is one: 1 user, 1 task. Only where no other word changes with it."""
+    return _ONE.sub(r"\1", words)
 
 
 def why_in(language: str, code: str) -> str:

@@ -92,7 +92,7 @@ def test_the_history_of_an_installation_is_simulated(anns: Path):
     assert told["measured"]["tasks completed"] == 5
     assert "measured" in simulate("--history", "--since", "30s", "--data", anns)
     shown = simulate("--history", "--since", "2020-01-31T08:00:00Z", "--data", anns)
-    assert "5 tasks of 1 users, as they came to this ledger since 2020-01-31 08:00 UTC." in shown
+    assert "5 tasks of 1 user, as they came to this ledger since 2020-01-31 08:00 UTC." in shown
     assert "Completed tasks are kept for 90 days: of those that ended before" in shown
     assert not any("are kept" in words for words in told["said"])
     assert "so --users says nothing" in refused("--history", "--users", 3, "--data", anns)
@@ -130,7 +130,7 @@ def test_another_engine_has_all_workers_and_who_never_begins_is_told(anns: Path)
     assert told["measured"]["tasks not begun"] == 6
     shown = simulate(*asked)
     assert "system-limit=1: 2 tasks had not begun at the end, of 6, as no slot is left for arq." in shown
-    assert "No worker serves rq now: database carries its 1 users here." in shown
+    assert "No worker serves rq now: database carries its 1 user here." in shown
     assert "6 tasks have not begun yet" in shown
     assert "No worker serves" not in simulate("--history", "--data", anns, "--engine", "arq")
 

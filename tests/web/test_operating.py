@@ -398,7 +398,7 @@ async def test_who_waits_longest_is_shown_however_little_they_have_and_shares_ar
     rows = re.findall(r'<tr><th scope="row"><a [^>]*>(\w+)</a>.*?</tr>', text)
     assert rows == ["ann", "bob"]
     assert text.count('<td class="n">33 %</td>') == 2  # by weight, of three
-    assert "1 users are not" in text
+    assert "most that could start now; left out: 1." in text
 
 
 async def test_what_each_had_of_the_service_is_asked_once_for_all_who_look_at_about_the_same_time(

@@ -188,6 +188,7 @@ def _of_history(
     database: Database,
 ) -> "Report":
     from paperlane.assembly import kept_of
+    from paperlane.catalog import of_one
     from paperlane.desk.moments import moment_or_ago
     from paperlane.simulation.beside import Column, simulated
     from paperlane.simulation.history import History, crews_of, forgotten, left_out, utc
@@ -224,7 +225,7 @@ def _of_history(
                         progress=progress,
                     )
                 )  # fmt: skip
-    what = f"{past.tasks} tasks of {len(past.users)} users, as they came to this ledger since {utc(begins)}."
+    what = of_one(f"{past.tasks} tasks of {len(past.users)} users, as they came to this ledger since {utc(begins)}.")
     more = [*forgotten(past, kept_of(settings), asked_at)]
     more += left_out(past, None if "engine" in said else columns[0].setting)
     return report_of(columns, what, {"since": since, **said}, more=more, measured=past.measured)

@@ -1,11 +1,10 @@
 """What is said of comparisons and of guards, in English and in Chinese."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from paperlane.catalog import LANGUAGES
+from paperlane.catalog import LANGUAGES, of_one
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     # what joins others
@@ -294,9 +293,6 @@ _OF_ONE: Mapping[str, str] = {
 }
 """How English says it of one; in Chinese it is the same."""
 
-_ONE = re.compile(r"(?<![\d.,])(1 (?:user|task))s\b")
-"""Where nothing but the word itself has another form."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tongue:
@@ -306,10 +302,10 @@ class Tongue:
 
     def say(self, key: str, **given: object) -> str:
         """One of `SENTENCES`, with what it is filled with."""
-        return self._of_one(SENTENCES[key][LANGUAGES.index(self.language)].format(**given))
+        return self._told(SENTENCES[key][LANGUAGES.index(self.language)].format(**given))
 
-    def _of_one(self, words: str) -> str:
-        return _ONE.sub(r"\1", words) if self.language == "en" else words
+    def _told(self, words: str) -> str:
+        return of_one(words) if self.language == "en" else words
 
     def capital(self, words: str) -> str:
         """As a sentence begins; a Chinese one begins as it is, maybe with an engine's name."""
@@ -319,7 +315,7 @@ class Tongue:
         """What a caution says."""
         if self.language == "en" and given.get("n") == 1:
             return _OF_ONE[code]
-        return self._of_one(CAUTIONS[code][LANGUAGES.index(self.language)].format(**given))
+        return self._told(CAUTIONS[code][LANGUAGES.index(self.language)].format(**given))
 
     def percent(self, ratio: float | None) -> str:
         """How far a factor is from 1."""

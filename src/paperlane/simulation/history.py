@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import frexp, inf
 
+from paperlane.catalog import of_one
 from paperlane.errors import BadRequest
 from paperlane.ledger import Kept, Ledger
 from paperlane.ledger.evidence import of_users
@@ -258,7 +259,8 @@ def left_out(history: History, setting: Setting | None = None) -> Sequence[str]:
         )
     if setting is not None:
         for engine, users in sorted(history.elsewhere(setting).items()):
-            found.append(f"No worker serves {engine} now: {setting.engines[0]} carries its {users} users here.")
+            here = f"{setting.engines[0]} carries its {users} users here."
+            found.append(of_one(f"No worker serves {engine} now: {here}"))
     return found
 
 

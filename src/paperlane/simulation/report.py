@@ -8,6 +8,7 @@ from typing import Any
 from paperlane.bench.plots import Line, bars, lines
 from paperlane.bench.report import Cell, Report, Table, machine, number
 from paperlane.bench.spread import mean
+from paperlane.catalog import of_one
 from paperlane.simulation.beside import Column
 from paperlane.simulation.history import Measured
 from paperlane.simulation.likeness import Held, Truth
@@ -225,7 +226,7 @@ def described(scenario: Scenario) -> str:
         if scenario.heavy and scenario.users > 1
         else "all alike"
     )
-    return (
+    return of_one(
         f"{scenario.tasks} tasks of {scenario.users} users within {scenario.hours:.3g} hours, {heavy}; half of the "
         f"attempts take less than {scenario.median:g} s, the mean is {scenario.mean:.3g} s. Seed {scenario.seed}."
     )
