@@ -41,7 +41,9 @@ def shared(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
             files = [("files", (f"{at}.md", b"Fine.")) for at in range(TASKS)]
             assert service.client(made["token"]).post("batches", files=files).status_code == 202
             ended(ledger)
-            assert people["adam"].patch(f"users/{made['id']}", json={"engine": "auto"}).status_code == 200
+            assert (
+                people["adam"].patch(f"users/{made['id']}", json={"engine": "auto", "force": True}).status_code == 200
+            )
         yield House(service, people, {})
 
 
