@@ -103,7 +103,7 @@ async def test_users_go_back_to_an_engine_that_a_guardrail_holds_by_force_only(h
 
 
 async def test_a_rule_is_set_only_on_what_was_seen(house: House):
-    serve(house, "database", "inline")
+    serve(house, "inline")  # and none of database, which is not what it is refused for
     rule = {"engine": "inline", "percent": 25}
     assert len((await put(house, **rule, newest=0))["rules"]) == 1
     assert len((await put(house, **rule, newest=0))["rules"]) == 1  # which it says already

@@ -159,7 +159,7 @@ async def test_a_comparison_is_told_with_its_figures_and_what_is_to_be_borne_in_
         text = await page(house, who, told(), **PART)
         for words in (
             "The sample is too small to say how inline does beside database.",
-            "inline has 1 users with 1 tasks to compare; at least 10 and 50 are needed.",
+            "inline has 1 user with 1 task to compare; at least 10 and 50 are needed.",
             "1 user was given their engine by choice",
             "Figures, in brackets their 95 % intervals",
             '<th scope="col">A: database</th>',

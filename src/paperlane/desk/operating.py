@@ -15,7 +15,7 @@ from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Queue
 from paperlane.records import accounts
 from paperlane.records.accounts import Account
-from paperlane.rollout import Changed, NewRule, RollOut, engines_that_gain, flags, guarded, hidden, rules
+from paperlane.rollout import Changed, NewRule, RollOut, check_seen, engines_that_gain, flags, guarded, hidden, rules
 from paperlane.rollout.flags import Flag
 from paperlane.rollout.guarded import Guard, Mode
 from paperlane.rollout.rules import Rule
@@ -155,6 +155,7 @@ class Operating:
             check_engine(rule.engine)
             rule = replace(rule, group=clean(rule.group))
             self._check_group(rule.group)
+            check_seen(rule, self.rollout.in_force(), seen)  # and again as it is set: it is the better reason
         if not force:
             self._check_served(rule, to)
         now = self.clock.now()

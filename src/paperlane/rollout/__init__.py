@@ -170,6 +170,16 @@ class NewRule:
         return [new, *(one for one in in_force if (one.engine, one.group) != (self.engine, self.group))]
 
 
+def check_seen(rule: NewRule, in_force: Sequence[Rule], seen: int | None) -> None:
+    """Conflict where the newest rule in force is not the one that was `seen`: its number, 0 for none, None for any.
+
+    One that the newest says already changes nothing, whatever was seen.
+    """
+    newest = next(iter(in_force), None)
+    if seen is not None and seen != (newest.id if newest else 0) and not rule.repeats(newest):
+        raise _changed()
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """What a change really changed; empty where all of it was so before."""
@@ -245,8 +255,7 @@ class RollOut:
         """Set a rule, switch flags `to`, or both in one transaction; `settle` brings lanes there.
 
         What is so already is left as it is, so the same change twice is one; `also` is called where something changes.
-        Conflict where a guard holds the engine and it would carry more, and for a rule where another one than was
-        `seen` is the newest by now: its number, 0 for none, None where that does not matter.
+        Conflict where a guard holds the engine and it would carry more, and as `check_seen` says.
         """
 
         def write(connection: Connection) -> Changed:
@@ -254,9 +263,9 @@ class RollOut:
             in_force = rules.in_force(connection)
             newest = next(iter(in_force), None)
             added, guard = None, None
+            if rule is not None:
+                check_seen(rule, in_force, seen)
             if rule is not None and not rule.repeats(newest):
-                if seen is not None and seen != (newest.id if newest else 0):
-                    raise _changed()
                 guarded.check_may_grow(connection, in_force, rule.engine, rule.percent, rule.group)
                 number = rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
                 new = Rule(number, rule.engine, rule.percent, rule.group, now, by)
