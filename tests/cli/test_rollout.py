@@ -170,6 +170,8 @@ def test_a_rule_that_a_newer_one_hides_is_told_of_with_how_both_carry_somebody(a
         "paperlane: Rule 5 (inline, 20 %) carries nobody any more: pool takes the same users.\n"
     )
     assert told("database", 95).count("\n") == 1  # the others carry nobody before
+    back = paperlane("rollout", "rollback", "--data", anns).stdout
+    assert back.endswith("moved. pool carries 90 % by rule 7.\n")  # and no word of those that carry nobody
 
 
 def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):

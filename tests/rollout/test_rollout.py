@@ -110,6 +110,11 @@ class TestWhoGains:
             ("b", 10, ""),
             ("b", 30, "readers"),
         ]
+        assert [(one.engine, one.group) for one in plan.changed(NewRule("b", 5)).rules] == [
+            ("b", ""),
+            ("c", ""),
+            ("b", "readers"),
+        ]
         assert plan.changed(NewRule("b", 10)) == plan.changed() == plan  # which the newest says already
 
 
@@ -293,6 +298,10 @@ class TestRollingOut:
         desk.operating.change(None, NewRule("inline", 20), seen=first.id, force=True)
         with pytest.raises(Conflict, match="newest one by now"):
             desk.operating.change(None, NewRule("inline", 5), {WORKER_POOL: False}, seen=first.id, force=True)
+        with pytest.raises(
+            Conflict, match="newest one by now"
+        ):  # where it comes between the desk's look and the change
+            desk.rollout.change(UserId(0), 1.0, lambda _, __: None, NewRule("inline", 5), seen=first.id)
         assert [one.percent for one in desk.rollout.in_force()] == [20]
         assert desk.rollout.uses(WORKER_POOL)
 
