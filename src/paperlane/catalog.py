@@ -435,6 +435,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "set at": ("Set", "设置时间"),
     "take back": ("Take back", "撤回"),
     "take back rule": ("Take back rule {rule}", "撤回规则 {rule}"),
+    "retreat": ("Take all back", "全部撤回"),
+    "retreat of": ("Take all of {engine} back", "全部撤回 {engine}"),
+    "rule hidden": (
+        "carries nobody: newer rules of {engine} take the same users",
+        "未涉及任何用户：较新的 {engine} 规则已覆盖相同的用户",
+    ),
     "acknowledge rule": ("Acknowledge rule {rule}", "确认规则 {rule}"),
     "set rule": ("Set a rule", "设置规则"),
     "set": ("Set", "设置"),
@@ -473,6 +479,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Start a worker of it first. Or do it all the same: their tasks wait until one lives.",
         "请先启动其工作进程；也可仍然执行，任务会等到有工作进程为止。",
     ),
+    "held hint": (
+        "Take all of that engine back, or do it all the same: they get an engine that does worse.",
+        "请全部撤回该引擎；也可仍然执行，用户将使用表现较差的引擎。",
+    ),
     "whose all": ("all users", "全部用户"),
     "whose group": ("the users in {group}", "用户组“{group}”"),
     "rule will": (
@@ -503,6 +513,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "rollback done": (
         "Rule {rule} was taken back. Users who were moved: {n}.",
         "规则 {rule} 已撤回；迁移了 {n} 个用户。",
+    ),
+    "retreat will": (
+        "All that was rolled out of {engine} is taken back. Rules in force that go, and what they replaced: {n}.",
+        "将撤回 {engine} 的全部发布，包括 {n} 条生效的规则及其替换的规则。",
+    ),
+    "retreat from": ("Rule {rule}: {percent} % of {whose}.", "规则 {rule}：{whose}的 {percent}%。"),
+    "retreat then": (
+        "Users go where other rules say; who has it as an engine of their own stays. What runs ends where it is.",
+        "用户按其余规则迁移，单独指定该引擎的用户不变；运行中的任务在原处结束。",
+    ),
+    "retreat done": (
+        "{engine} is rolled out no more. Users who were moved: {n}.",
+        "{engine} 的发布已全部撤回；迁移了 {n} 个用户。",
     ),
     "acknowledge will": (
         "You know that {engine} does worse, at {percent} % of {whose}.",
@@ -1038,8 +1061,8 @@ CODES: Mapping[str, Told] = {
     "rollout_changed": Told(
         ("Another roll-out is the newest one by now.", "最新的发布规则已是另一条。"),
         (
-            "Look at the roll-outs again, and take back the newest one first.",
-            "请重新查看发布规则，先撤回最新的一条。",
+            "Somebody has changed the roll-outs meanwhile. Look at them again.",
+            "发布规则已被他人更改，请重新查看。",
         ),
     ),
     "rollout_held": Told(
@@ -1048,8 +1071,8 @@ CODES: Mapping[str, Told] = {
             "发布护栏已锁定该引擎：其表现不如被替换的引擎。",
         ),
         (
-            "See: paperlane rollout. Then take it back, or: paperlane rollout acknowledge RULE.",
-            "请查看：paperlane rollout。然后撤回，或运行：paperlane rollout acknowledge RULE。",
+            "See: paperlane rollout. Then paperlane rollout rollback ENGINE, or: paperlane rollout acknowledge RULE.",
+            "请查看：paperlane rollout。然后 rollback ENGINE 全部撤回，或 acknowledge RULE。",
         ),
     ),
     "nothing_to_acknowledge": Told(

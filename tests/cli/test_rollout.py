@@ -10,13 +10,25 @@ from tests.cli.test_commands import paperlane
 from paperlane.assembly import open_desk, open_ledger
 from paperlane.clock import SortableIds, SystemClock
 from paperlane.model.tasks import BatchId, Completed, Ended, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.rollout import guarded
 from paperlane.rollout.flags import FLAGS
+from paperlane.rollout.guards import State
 from paperlane.settings import Settings
 
 UNSERVED = (
     "paperlane: No worker of inline is running, so their tasks would wait. Start one first (serve starts its own"
     ' within seconds); or insist with --force ("force": true over HTTP).\n'
 )
+
+WAITS = "paperlane: No worker of {} is running, so its users' tasks wait. Start one, or roll out another engine.\n"
+NOTHING = "Nothing is rolled out any more: database carries them."
+
+
+def serve(data: Path, *names: str) -> None:
+    """A worker of each engine."""
+    with closing(open_ledger(Settings(data=data))) as ledger:
+        for name in names:
+            ledger.register(WorkerId(name), name, "here", 1, 2)
 
 
 def engines(data: Path) -> dict[str, str]:
@@ -31,7 +43,9 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
         return done.stdout
 
     assert rollout().startswith("Nothing was rolled out: database carries all tasks")
-    assert rollout("set", "inline", 100, "--force") == "inline carries 100 % of the users: 1 user was moved.\n"
+    done = paperlane("rollout", "set", "inline", 100, "--force", "--data", anns)
+    assert (done.returncode, done.stdout) == (0, "inline carries 100 % of the users: 1 user was moved.\n")
+    assert done.stderr == WAITS.format("inline")
     assert engines(anns) == {"ann": "inline"}
     assert json.loads(rollout("--json")) == {
         "usual": "database",
@@ -44,6 +58,7 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
                 "group": None,
                 "set_at": json.loads(rollout("--json"))["rules"][0]["set_at"],
                 "set_by": None,
+                "hidden": False,
                 "guard": json.loads(rollout("--json"))["rules"][0]["guard"],
             }
         ],
@@ -62,16 +77,15 @@ def test_an_engine_is_rolled_out_shown_and_taken_back(anns: Path):
     assert [line.split() for line in shown[-3:]] == [[name, "yes"] for name in FLAGS]
     with closing(open_ledger(Settings(data=anns))) as ledger:
         ledger.register(WorkerId("w"), "database", "here", 1, 2)
-    assert rollout("rollback") == "Taken back: inline, 100 %; 1 user was moved.\n"
+    assert rollout("rollback") == f"Taken back: inline, 100 %; 1 user was moved. {NOTHING}\n"
     assert engines(anns) == {"ann": "database"}
 
 
 def test_going_back_to_an_engine_without_workers_is_done_and_told(anns: Path):
     paperlane("rollout", "set", "inline", 100, "--force", "--data", anns)
     done = paperlane("rollout", "rollback", "--data", anns)
-    assert (done.returncode, done.stdout) == (0, "Taken back: inline, 100 %; 1 user was moved.\n")
-    told = "paperlane: No worker of database is running, so its users' tasks wait."
-    assert done.stderr == f"{told} Start one, or roll out another engine.\n"
+    assert (done.returncode, done.stdout) == (0, f"Taken back: inline, 100 %; 1 user was moved. {NOTHING}\n")
+    assert done.stderr == WAITS.format("database")
     assert engines(anns) == {"ann": "database"}
 
 
@@ -103,6 +117,92 @@ def test_a_shell_with_another_default_engine_moves_nobody(anns: Path, monkeypatc
     assert engines(anns) == {"ann": "pool", "ben": "pool"}
 
 
+def test_it_is_told_who_carries_whom_after_a_rollback_and_a_whole_engine_goes_at_once(anns: Path):
+    serve(anns, "database", "inline", "rq")
+
+    def rollout(*arguments: object) -> str:
+        done = paperlane("rollout", *arguments, "--data", anns)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    paperlane("user", "add", "ben", "--group", "readers", "--data", anns)
+    for percent in (1, 5, 100):
+        rollout("set", "inline", percent)
+    assert rollout("rollback") == (
+        "Taken back: inline, 100 %; 2 users were moved. inline carries 5 % again by rule 2.\n"
+    )
+    rollout("set", "inline", 100, "--group", "readers")
+    rollout("set", "rq", 3)
+    assert rollout("rollback", "inline") == (
+        "Taken back: inline, 100 % of readers; inline, 5 %; inline, 1 %; 1 user was moved. rq carries 3 % by rule 5.\n"
+    )
+    refused = paperlane("rollout", "rollback", "inline", "--data", anns)
+    said = "paperlane: There is no roll-out of inline to take back. See: paperlane rollout.\n"
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", said)
+    rollout("set", "inline", 100, "--group", "readers")
+    rollout("set", "database", 2)
+    assert rollout("rollback", "rq") == (
+        "Taken back: rq, 3 %; 0 users were moved. database carries 2 % by rule 7, inline carries 100 % of readers by"
+        " rule 6.\n"
+    )
+    rollout("rollback", "database")
+    paperlane("rollout", "flag", "use_database_queue", "off", "--data", anns)
+    done = paperlane("rollout", "rollback", "--data", anns)
+    assert done.stdout == f"Taken back: inline, 100 % of readers; 0 users were moved. {NOTHING}\n"
+    assert done.stderr == "paperlane: Their tasks stay on inline: use_database_queue is off.\n"
+
+
+def test_users_go_back_to_what_a_guardrail_holds_by_force_only(anns: Path):
+    serve(anns, "database", "inline")
+    for percent in (100, 50):
+        paperlane("rollout", "set", "inline", percent, "--data", anns)
+        with closing(open_ledger(Settings(data=anns))) as ledger:
+            ledger.write(lambda connection: guarded.keep(connection, 1, State.HELD, None, 1.0))
+    refused = paperlane("rollout", "rollback", "--data", anns)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "paperlane: That would give users to inline again, which a guardrail holds: it does worse than what it"
+        " replaces. Take all of it back: paperlane rollout rollback inline; or insist with --force"
+        ' ("force": true over HTTP).\n'
+    )
+    done = paperlane("rollout", "rollback", "--force", "--data", anns)
+    assert done.stdout.endswith("inline carries 100 % again by rule 1.\n")
+
+
+def test_a_rule_that_a_newer_one_hides_is_told_of_with_how_both_carry_somebody(anns: Path):
+    serve(anns, "inline", "rq", "pool", "database")
+
+    def told(engine: str, percent: int, *more: object) -> str:
+        done = paperlane("rollout", "set", engine, percent, *more, "--data", anns)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert told("inline", 10) == told("inline", 5, "--group", "") == told("inline", 10) == ""
+    assert told("rq", 10) == (
+        "paperlane: Rule 3 (inline, 10 %) carries nobody any more: rq takes the same users. To run both side by side,"
+        " set inline to 20 and then rq to 10.\n"
+    )
+    shown = paperlane("rollout", "--data", anns).stdout
+    assert "Rule 3 carries nobody: newer ones take the same users." in shown
+    assert [rule["hidden"] for rule in json.loads(paperlane("rollout", "--json", "--data", anns).stdout)["rules"]] == [
+        False,
+        True,
+    ]
+    assert told("inline", 20) == (
+        "paperlane: Rule 4 (rq, 10 %) carries nobody any more: inline takes the same users. To run both side by side,"
+        " set rq to 30 and then inline to 20.\n"
+    )
+    assert told("rq", 10) == ""  # as it was told
+    assert told("pool", 90) == (
+        "paperlane: Rule 6 (rq, 10 %) carries nobody any more: pool takes the same users. To run both side by side, set"
+        " rq to 100 and then pool to 90.\n"
+        "paperlane: Rule 5 (inline, 20 %) carries nobody any more: pool takes the same users.\n"
+    )
+    assert told("database", 95).count("\n") == 1  # the others carry nobody before
+    back = paperlane("rollout", "rollback", "--data", anns).stdout
+    assert back.endswith("moved. pool carries 90 % by rule 7.\n")  # and no word of those that carry nobody
+
+
 def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):
     refused = paperlane("user", "set", "ann", "--engine", "inline", "--data", anns)
     assert (refused.returncode, refused.stderr) == (2, UNSERVED)
@@ -113,7 +213,9 @@ def test_an_engine_of_ones_own_is_shown_and_given_up(anns: Path):
         "of_their_own": 1,
         "workers": 0,
     }
-    paperlane("user", "set", "ann", "--engine", "auto", "--data", anns)
+    refused = paperlane("user", "set", "ann", "--engine", "auto", "--data", anns)
+    assert (refused.returncode, refused.stderr) == (2, UNSERVED.replace("inline", "database"))
+    paperlane("user", "set", "ann", "--engine", "auto", "--force", "--data", anns)
     assert engines(anns) == {"ann": "database"}
 
 
@@ -144,6 +246,7 @@ def test_what_makes_no_sense_is_said_in_one_sentence(anns: Path):
         ),
         (("acknowledge",), "paperlane: No guardrail waits to be acknowledged. See: paperlane rollout.\n"),
         (("rollback",), "paperlane: There is no roll-out to take back. See: paperlane rollout.\n"),
+        (("rollback", "arq"), "paperlane: There is no roll-out of arq to take back. See: paperlane rollout.\n"),
     ):
         done = paperlane("rollout", *arguments, "--data", anns)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
@@ -158,9 +261,7 @@ def test_flags_are_switched_and_shown(anns: Path):
 
     told: list[str] = []
     assert flag("use_database_queue", "off", "--force") == "use_database_queue is off: 1 user was moved.\n"
-    assert told == [
-        "paperlane: No worker of inline is running, so its users' tasks wait. Start one, or roll out another engine.\n"
-    ]
+    assert told == [WAITS.format("inline")]
     assert engines(anns) == {"ann": "inline"}
     shown = paperlane("rollout", "--data", anns).stdout.splitlines()
     assert shown[-1] == "All tasks run on inline, whatever was rolled out, until use_database_queue is on."

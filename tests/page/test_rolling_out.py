@@ -41,7 +41,9 @@ def shared(all_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
             files = [("files", (f"{at}.md", b"Fine.")) for at in range(TASKS)]
             assert service.client(made["token"]).post("batches", files=files).status_code == 202
             ended(ledger)
-            assert people["adam"].patch(f"users/{made['id']}", json={"engine": "auto"}).status_code == 200
+            assert (
+                people["adam"].patch(f"users/{made['id']}", json={"engine": "auto", "force": True}).status_code == 200
+            )
         yield House(service, people, {})
 
 
@@ -65,7 +67,7 @@ def house(shared: House) -> House:
     """The same for each test: nothing was rolled out, and all flags are on."""
     put(shared, flags=dict.fromkeys(FLAGS, True), force=True)
     while shared.people["adam"].get("rollout").json()["rules"]:
-        put(shared, rollback=True)
+        put(shared, rollback=True, force=True)
     return shared
 
 
@@ -209,6 +211,61 @@ def test_the_newest_rule_is_taken_back_and_no_other(visit: Visit, house: House):
     assert [rule["percent"] for rule in seen(house)["rules"]] == [10]
     expect(page.locator("#now")).to_be_visible()
     expect(done(page)).to_be_focused()  # its button is no more
+
+
+def test_all_of_an_engine_is_taken_back_once_it_is_confirmed(visit: Visit, house: House):
+    for rule in ({"percent": 10}, {"percent": 50}, {"percent": 100, "group": "readers"}):
+        put(house, engine="inline", **rule)
+    put(house, engine="rq", percent=1, force=True)
+    page = house.page(visit, "adam", PATH)
+    back = page.get_by_role("button", name="Take all of inline back")
+    back.click()
+    dialog = page.get_by_role("dialog")
+    for words in (
+        "All that was rolled out of inline is taken back. Rules in force that go, and what they replaced: 2.",
+        re.compile(r"Rule \d+: 100 % of the users in readers\."),
+        re.compile(r"Rule \d+: 50 % of all users\."),
+    ):
+        expect(dialog.get_by_text(words)).to_be_visible()
+    assert len(seen(house)["rules"]) == 3
+    dialog.get_by_role("button", name="Yes, do it").click()
+    expect(done(page)).to_contain_text("inline is rolled out no more. Users who were moved:")
+    expect(page.get_by_role("region", name="Rules in force").locator("tbody tr")).to_have_count(1)
+    expect(back).to_have_count(0)
+    assert ([rule["engine"] for rule in seen(house)["rules"]], carried(house, "inline")) == (["rq"], 0)
+
+
+def test_users_go_back_to_what_a_guardrail_holds_only_where_one_insists(visit: Visit, house: House):
+    held(house)
+    put(house, engine="rq", percent=100, force=True)
+    page = house.page(visit, "adam", PATH, cut=True)
+    page.get_by_role("button", name=re.compile("^Take back rule")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Yes, do it").click()
+    alert = dialog.get_by_role("alert")
+    expect(alert).to_contain_text("That would give users to inline again, which a guardrail holds")
+    expect(alert).to_contain_text("Take all of that engine back, or do it all the same")
+    assert len(seen(house)["rules"]) == 2
+    dialog.get_by_role("button", name="Do it all the same").click()
+    expect(done(page)).to_contain_text("was taken back.")
+    assert [rule["engine"] for rule in seen(house)["rules"]] == ["inline"]
+
+
+def test_what_another_admin_has_set_meanwhile_is_shown_and_not_overwritten(visit: Visit, house: House):
+    put(house, engine="inline", percent=10)
+    page = house.page(visit, "adam", PATH, cut=True)
+    dialog = asked(page, "inline", 25)
+    expect(dialog.get_by_text("Its rule says 10 % until now.")).to_be_visible()
+    put(house, engine="inline", percent=50)
+    dialog.get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("alert").filter(has_text="Another roll-out is the newest one by now.")).to_be_visible()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#now")).to_have_text("Its rule says 50 % until now.")
+    assert [rule["percent"] for rule in seen(house)["rules"]] == [50]
+    dialog = asked(page, "inline", 60)
+    expect(dialog.get_by_text("Its rule says 50 % until now.")).to_be_visible()
+    dialog.get_by_role("button", name="Yes, do it").click()
+    expect(done(page)).to_contain_text("inline carries 60 %")
 
 
 def test_a_guard_that_holds_an_engine_is_acknowledged_and_then_it_may_grow(visit: Visit, house: House):

@@ -255,7 +255,7 @@ class TestGuards:
         assert world.look() == 1
         assert world.guard(older).state is State.HELD
         assert [rule.engine for rule in world.desk.rollout.in_force()] == ["rq", "inline"]
-        world.desk.operating.roll_back(None)
+        world.desk.operating.roll_back(None, force=True)
         assert world.look() == 1
         assert world.desk.rollout.in_force() == []
 

@@ -1,5 +1,6 @@
 """An engine is rolled out by percent and by group, sticky for each user, and taken back."""
 
+from dataclasses import replace
 from threading import Event, Thread
 
 import pytest
@@ -12,14 +13,25 @@ from paperlane.errors import BadRequest, Conflict, NotFound
 from paperlane.model.tasks import UserId, WorkerId
 from paperlane.records.accounts import Account, Role, by_engine, terms, with_terms
 from paperlane.records.schema import audit
-from paperlane.rollout import engine_of, engines_of_new, place_of
+from paperlane.rollout import (
+    NewRule,
+    Plan,
+    engine_of,
+    engines_of_new,
+    engines_that_gain,
+    guarded,
+    hidden,
+    place_of,
+)
+from paperlane.rollout.flags import DATABASE_QUEUE, WORKER_POOL
+from paperlane.rollout.guards import State
 from paperlane.rollout.rules import Rule
 
 EVERYBODY = [UserId(n) for n in range(1, 2_001)]
 
 
-def rule(engine: str, percent: float, group: str = "") -> Rule:
-    return Rule(1, engine, percent, group, 0.0, UserId(0))
+def rule(engine: str, percent: float, group: str = "", number: int = 1) -> Rule:
+    return Rule(number, engine, percent, group, 0.0, UserId(0))
 
 
 class TestWhose:
@@ -61,6 +73,68 @@ class TestWhose:
         assert engine_of(UserId(1), "", "e", [rule("b", 100)], "a") == "e"
 
 
+class TestWhoGains:
+    def test_it_is_who_gets_users_of_another_engine_and_not_who_loses_some(self):
+        def gain(before: list[Rule], after: list[Rule]) -> set[str]:
+            return set(engines_that_gain(Plan(before, "a"), Plan(after, "a"), ["readers"], []))
+
+        assert gain([], [rule("b", 10)]) == {"b"}
+        assert gain([rule("b", 10)], [rule("b", 50)]) == {"b"}
+        assert gain([rule("b", 50)], [rule("b", 5)]) == {"a"}
+        assert gain([rule("b", 50), rule("c", 80)], [rule("b", 10), rule("c", 80)]) == {"c"}
+        assert gain([rule("b", 50), rule("c", 80)], [rule("c", 80)]) == {"c"}
+        assert gain([rule("b", 50)], [rule("c", 10), rule("b", 50)]) == {"c"}
+        assert gain([rule("b", 50), rule("c", 20)], [rule("b", 50)]) == set()
+        assert gain([], [rule("b", 0)]) == gain([rule("b", 50)], [rule("b", 50)]) == set()
+
+    def test_of_groups_only_those_that_somebody_is_in_count(self):
+        before, after = Plan([rule("b", 100)], "a"), Plan([rule("c", 100, "readers"), rule("b", 100)], "a")
+        assert engines_that_gain(before, after, ["readers", "writers"], []) == {"c"}
+        assert engines_that_gain(before, after, ["writers"], []) == set()
+
+    def test_the_usual_engine_and_the_queues_flag_give_users_too(self):
+        rules = [rule("b", 50)]
+        on = Plan(rules, "a")
+        assert engines_that_gain(on, Plan(rules, "c"), [], ["e"]) == {"c"}
+        assert engines_that_gain(Plan([rule("b", 100)], "a"), Plan([rule("b", 100)], "c"), [], []) == set()
+        off = on.changed(to={DATABASE_QUEUE: False})
+        assert engines_that_gain(on, off, [], ["e"]) == {"inline"}
+        assert engines_that_gain(off, on, [], ["e"]) == {"a", "b", "e"}
+        assert engines_that_gain(off, Plan([rule("b", 100)], "a"), [], ["inline"]) == {"b"}
+
+    def test_a_rule_takes_the_place_of_what_its_engine_was_given_of_the_same_users(self):
+        plan = Plan([rule("b", 10), rule("c", 20), rule("b", 30, "readers")], "a")
+        after = plan.changed(NewRule("c", 5))
+        assert [(one.engine, one.percent, one.group) for one in after.rules] == [
+            ("c", 5, ""),
+            ("b", 10, ""),
+            ("b", 30, "readers"),
+        ]
+        assert [(one.engine, one.group) for one in plan.changed(NewRule("b", 5)).rules] == [
+            ("b", ""),
+            ("c", ""),
+            ("b", "readers"),
+        ]
+        assert plan.changed(NewRule("b", 10)) == plan.changed() == plan  # which the newest says already
+
+
+def test_a_rule_carries_nobody_where_newer_ones_take_the_same_places():
+    def by(*in_force: Rule) -> dict[int, str]:
+        numbered = [replace(one, id=len(in_force) - at) for at, one in enumerate(in_force)]
+        for one in numbered:  # as each user's engine has it
+            carries = {engine_of(user, one.group, "", numbered, "a") for user in EVERYBODY}
+            assert (one.id in hidden(numbered)) == (one.percent > 0 and one.engine not in carries)
+        return {number: newer.engine for number, newer in hidden(numbered).items()}
+
+    assert by(rule("c", 10), rule("b", 10)) == by(rule("c", 60), rule("b", 10)) == {1: "c"}
+    assert by(rule("c", 10), rule("b", 20)) == {}
+    assert by(rule("c", 10), rule("b", 0)) == {}
+    assert by(rule("c", 10), rule("b", 10, "readers")) == {1: "c"}
+    assert by(rule("c", 10, "readers"), rule("b", 10)) == {}
+    assert by(rule("c", 10, "readers"), rule("b", 10, "writers")) == {}
+    assert by(rule("d", 5), rule("c", 30), rule("b", 30)) == {1: "c"}
+
+
 def made(desk: Desk, count: int, group: str = "") -> list[Account]:
     there = len(desk.accounts.users())
     return [desk.accounts.add_user(None, f"user{there + n}", Role.USER, group, None, None) for n in range(count)]
@@ -79,6 +153,12 @@ def engine(desk: Desk, account: Account) -> str:
 def set_out(desk: Desk, to: str, percent: float, group: str = "") -> int:
     desk.operating.roll_out(None, to, percent, group, force=True)
     return sum(desk.rollout.settle())
+
+
+def hold(desk: Desk) -> None:
+    """The newest rule is found worse."""
+    newest = desk.rollout.in_force()[0].id
+    desk.ledger.write(lambda connection: guarded.keep(connection, newest, State.HELD, None, 1.0))
 
 
 @EVERY_KIND
@@ -113,8 +193,8 @@ class TestRollingOut:
         (reader,), (other,) = made(desk, 1, "readers"), made(desk, 1)
         assert set_out(desk, "inline", 100, "readers") == 1
         assert (engine(desk, reader), engine(desk, other)) == ("inline", "database")
-        desk.accounts.change_user(None, other, group="readers")
-        desk.accounts.change_user(None, reader, group="")
+        desk.accounts.change_user(None, other, group="readers", force=True)
+        desk.accounts.change_user(None, reader, group="", force=True)
         assert (engine(desk, reader), engine(desk, other)) == ("database", "inline")
 
     def test_a_new_user_goes_where_the_rules_say(self, desk: Desk):
@@ -136,7 +216,7 @@ class TestRollingOut:
         assert engine(desk, account) == "inline"
         made(desk, 2)
         assert desk.ledger.read(by_engine) == {"inline": (1, 1), "database": (2, 0)}
-        desk.accounts.change_user(None, account, engine="auto")
+        desk.accounts.change_user(None, account, engine="auto", force=True)
         assert engine(desk, account) == "database"
         assert desk.ledger.read(by_engine) == {"database": (3, 0)}
 
@@ -170,6 +250,113 @@ class TestRollingOut:
         desk.operating.roll_out(None, "inline", 0)  # which takes users away from it
         desk.ledger.register(WorkerId("w"), "inline", "host", 1, 1)
         desk.operating.roll_out(None, "inline", 10)
+
+    def test_only_an_engine_that_gains_users_needs_a_worker(self, desk: Desk):
+        made(desk, 2)
+        set_out(desk, "inline", 50)
+        with pytest.raises(Conflict, match="No worker of database"):
+            desk.operating.roll_out(None, "inline", 5)
+        desk.ledger.register(WorkerId("d"), "database", "host", 1, 1)
+        desk.operating.roll_out(None, "inline", 5)  # of which no worker lives, and that only loses users
+        with pytest.raises(Conflict, match="No worker of inline"):
+            desk.operating.roll_out(None, "inline", 6)
+
+    def test_one_user_is_given_by_group_or_rules_only_to_an_engine_that_is_served(self, desk: Desk):
+        (account,), _ = made(desk, 1), made(desk, 1, "readers")
+        set_out(desk, "inline", 100, "readers")
+        with pytest.raises(Conflict, match="No worker of inline") as refused:
+            desk.accounts.change_user(None, account, group="readers")
+        assert refused.value.code == "engine_unserved"
+        desk.accounts.change_user(None, account, group="writers")  # whose engine is the same
+        desk.accounts.change_user(None, account, engine="rq", force=True)
+        desk.accounts.change_user(None, account, group="readers")  # an engine of one's own stays
+        with pytest.raises(Conflict, match="No worker of inline"):
+            desk.accounts.change_user(None, account, engine="auto")
+        assert engine(desk, account) == "rq"
+        desk.ledger.register(WorkerId("i"), "inline", "host", 1, 1)
+        desk.accounts.change_user(None, account, engine="auto")
+        assert engine(desk, account) == "inline"
+
+    def test_the_rule_of_a_group_that_emptied_is_changed_still(self, desk: Desk):
+        (reader,) = made(desk, 1, "readers")
+        set_out(desk, "inline", 100, "readers")
+        desk.accounts.change_user(None, reader, group="", force=True)
+        desk.operating.roll_out(None, "inline", 0, "readers")  # which moves nobody
+        assert [(one.percent, one.group) for one in desk.rollout.in_force()] == [(0, "readers")]
+        desk.operating.roll_all_back(None, "inline")
+        with pytest.raises(BadRequest, match="Nobody is in a group"):
+            desk.operating.roll_out(None, "inline", 0, "readers")
+
+    def test_a_rule_is_set_by_who_has_seen_the_newest_one(self, desk: Desk):
+        made(desk, 1)
+        for seen in (7, 0, 0):  # of which the last time it is so already
+            try:
+                desk.operating.change(None, NewRule("inline", 10), seen=seen, force=True)
+            except Conflict as refused:
+                assert (seen, refused.code) == (7, "rollout_changed")  # noqa: PT017  the others may not raise
+        (first,) = desk.rollout.in_force()
+        desk.operating.change(None, NewRule("inline", 20), seen=first.id, force=True)
+        with pytest.raises(Conflict, match="newest one by now"):
+            desk.operating.change(None, NewRule("inline", 5), {WORKER_POOL: False}, seen=first.id, force=True)
+        with pytest.raises(
+            Conflict, match="newest one by now"
+        ):  # where it comes between the desk's look and the change
+            desk.rollout.change(UserId(0), 1.0, lambda _, __: None, NewRule("inline", 5), seen=first.id)
+        assert [one.percent for one in desk.rollout.in_force()] == [20]
+        assert desk.rollout.uses(WORKER_POOL)
+
+    def test_all_rules_of_an_engine_go_at_once_and_who_chose_it_stays(self, desk: Desk):
+        accounts, _ = made(desk, 8), made(desk, 2, "readers")
+        desk.accounts.change_user(None, accounts[0], engine="inline", force=True)
+        for percent in (10, 50, 100):
+            set_out(desk, "inline", percent)
+        set_out(desk, "inline", 100, "readers")
+        set_out(desk, "rq", 20)
+        undone = desk.operating.roll_all_back(accounts[1], "inline")
+        assert [(one.percent, one.group) for one in undone] == [(100, "readers"), (100, ""), (50, ""), (10, "")]
+        assert sum(desk.rollout.settle())
+        assert [one.engine for one in desk.rollout.in_force()] == ["rq"]
+        assert [name for name, on in engines(desk).items() if on == "inline"] == [accounts[0].name]
+        asked = select(audit.c.user_id).where(audit.c.what == "rollout taken back")
+        assert desk.ledger.read(lambda c: c.scalars(asked).all()) == [accounts[1].id] * 4
+        assert desk.operating.roll_all_back(None, "inline") == []  # it is so already
+        assert len(desk.ledger.read(lambda c: c.scalars(asked).all())) == 4
+        with pytest.raises(Conflict, match="no roll-out of arq") as refused:
+            desk.operating.roll_all_back(None, "arq")
+        assert refused.value.code == "nothing_rolled_out"
+        with pytest.raises(BadRequest, match="no engine"):
+            desk.operating.roll_all_back(None, "teleport")
+
+    def test_nobody_is_taken_back_to_an_engine_that_a_guard_holds(self, desk: Desk):
+        made(desk, 2)
+        set_out(desk, "inline", 50)
+        hold(desk)
+        set_out(desk, "inline", 10)
+        with pytest.raises(Conflict, match="users to inline again") as refused:
+            desk.operating.roll_back(None)
+        assert refused.value.code == "rollout_held"
+        assert "paperlane rollout rollback inline" in refused.value.hint
+        assert [one.percent for one in desk.rollout.in_force()] == [10]  # nothing was done
+        assert not desk.rollout.is_unsettled()
+        assert len(desk.operating.roll_all_back(None, "inline")) == 2
+        assert desk.rollout.in_force() == []
+        set_out(desk, "inline", 50)
+        hold(desk)
+        desk.operating.roll_back(None)  # away from it is what everybody may
+        assert desk.rollout.in_force() == []
+
+    def test_nor_by_taking_back_what_another_engine_was_given(self, desk: Desk):
+        made(desk, 2)
+        set_out(desk, "inline", 50)
+        hold(desk)
+        for percent in (40, 80):
+            set_out(desk, "rq", percent)
+        for back in (lambda force: desk.operating.roll_back(None, force=force),
+                     lambda force: desk.operating.roll_all_back(None, "rq", force=force)):  # fmt: skip
+            with pytest.raises(Conflict, match="users to inline again"):
+                back(force=False)
+            assert back(force=True)
+        assert [one.engine for one in desk.rollout.in_force()] == ["inline"]
 
     def test_who_settles_by_older_rules_moves_nobody_back(self, desk: Desk, monkeypatch: pytest.MonkeyPatch):
         """Between the pages of a slow one another rule comes, and is settled."""

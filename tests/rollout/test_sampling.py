@@ -123,7 +123,7 @@ def test_who_was_given_an_engine_by_choice_is_counted(desk: Desk):
     assert taken(desk).chosen == 0
     desk.accounts.change_user(None, reader, engine="inline", force=True)
     assert taken(desk).chosen == 1
-    desk.accounts.change_user(None, reader, engine="auto")
+    desk.accounts.change_user(None, reader, engine="auto", force=True)
     desk.ledger.write(lambda c: rules.add(c, "inline", 100, "readers", 1.0, UserId(0)))
     assert (taken(desk).chosen, taken(desk, "readers").chosen) == (1, 0)
 

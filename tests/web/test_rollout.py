@@ -54,7 +54,7 @@ async def test_the_same_rule_twice_is_one_and_is_taken_back_once(house: House):
     (shown,) = answer["rules"]
     assert shown.pop("set_at").endswith("Z")
     guard = shown.pop("guard")
-    assert shown == {"id": 1, "engine": "inline", "percent": 100.0, "group": None, "set_by": "adam"}
+    assert shown == {"id": 1, "engine": "inline", "percent": 100.0, "group": None, "set_by": "adam", "hidden": False}
     assert guard.pop("changed_at").endswith("Z")
     assert guard == {
         "mode": "act",
@@ -75,6 +75,49 @@ async def test_the_same_rule_twice_is_one_and_is_taken_back_once(house: House):
         ("rollout", "adam"),
     ]
     assert written[1]["details"] == {"engine": "inline", "percent": 100, "group": "", "guard": "act"}
+
+
+async def test_all_of_an_engine_is_taken_back_by_one_call_and_the_same_again_does_nothing(house: House):
+    serve(house, "database", "inline", "rq")
+    for rule in ({"percent": 10}, {"percent": 100}):
+        await put(house, engine="inline", **rule)
+    await put(house, engine="rq", percent=0)
+    answer = await put(house, rollback=True, engine="inline")
+    assert (answer["moved"], [rule["engine"] for rule in answer["rules"]]) == (4, ["rq"])
+    assert (await put(house, rollback=True, engine="inline"))["moved"] == 0
+    written = (await house["vera"].get("/audit", params={"what": "rollout taken back"})).json()["items"]
+    assert [entry["details"]["percent"] for entry in written] == [10, 100]
+
+
+async def test_users_go_back_to_an_engine_that_a_guardrail_holds_by_force_only(house: House):
+    serve(house, "database", "inline", "rq")
+    await put(house, engine="inline", percent=100)
+    house.ledger.write(lambda connection: guarded.keep(connection, 1, State.HELD, None, 5.0))
+    for body in ({"rollback": True, "rule": 2}, {"rollback": True, "engine": "rq"}):
+        rule = (await put(house, engine="rq", percent=100))["rules"][0]["id"]
+        asked = {name: rule if name == "rule" else value for name, value in body.items()}
+        refused = await house["adam"].put("/rollout", json=asked)
+        assert (refused.status_code, refused.json()["code"]) == (409, "rollout_held")
+        assert "rollback inline" in refused.json()["hint"]
+        assert (await put(house, **asked, force=True))["moved"] == 4
+
+
+async def test_a_rule_is_set_only_on_what_was_seen(house: House):
+    serve(house, "inline")  # and none of database, which is not what it is refused for
+    rule = {"engine": "inline", "percent": 25}
+    assert len((await put(house, **rule, newest=0))["rules"]) == 1
+    assert len((await put(house, **rule, newest=0))["rules"]) == 1  # which it says already
+    await put(house, engine="inline", percent=50, newest=1)
+    refused = await house["adam"].put("/rollout", json={**rule, "newest": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "rollout_changed")
+    assert [one["percent"] for one in (await seen(house))["rules"]] == [50]
+
+
+async def test_a_rule_that_carries_nobody_is_told_apart(house: House):
+    serve(house, "inline", "rq")
+    await put(house, engine="inline", percent=10)
+    answer = await put(house, engine="rq", percent=10)
+    assert [(rule["engine"], rule["hidden"]) for rule in answer["rules"]] == [("rq", False), ("inline", True)]
 
 
 async def test_a_guard_is_set_with_its_rule_changed_and_acknowledged(house: House):
@@ -142,6 +185,14 @@ async def test_what_makes_no_sense_is_refused_with_what_to_do(house: House):
         ({"rollback": True, "engine": "database", "percent": 10}, 422, "invalid_request"),
         ({"rollback": True, "flags": {"use_worker_pool": False}}, 422, "invalid_request"),
         ({"guard": "act"}, 422, "invalid_request"),
+        ({"newest": 0}, 422, "invalid_request"),
+        ({"flags": {"use_worker_pool": False}, "newest": 0}, 422, "invalid_request"),
+        ({"engine": "database", "percent": 1, "newest": -1}, 422, "invalid_request"),
+        ({"engine": "database", "percent": 1, "newest": 1}, 409, "rollout_changed"),
+        ({"rollback": True, "engine": "database", "rule": 1}, 422, "invalid_request"),
+        ({"rollback": True, "engine": "database", "guard": "act"}, 422, "invalid_request"),
+        ({"rollback": True, "group": "readers"}, 422, "invalid_request"),
+        ({"rollback": True, "engine": "database"}, 409, "nothing_rolled_out"),
         ({"engine": "database", "percent": 1, "guard": "maybe"}, 422, "invalid_request"),
         ({"acknowledge": 1, "rollback": True}, 422, "invalid_request"),
         ({"rollback": True, "rule": 7}, 404, "not_found"),

@@ -74,10 +74,25 @@ async def test_who_looks_is_offered_nothing_and_who_operates_everything(house: H
     shown = {who: await page(house, who, "/rollout") for who in ("vera", "adam")}
     assert re.findall("<form|<button[^>]*submit|<dialog|rollout.js", shown["vera"]) == []
     changes = re.findall(r'data-change="(\w+)"(?: data-rule="(\d)")?', shown["adam"])
-    assert changes == [("rollback", "3"), ("acknowledge", "2"), *[("flag", "")] * len(FLAGS), ("rule", "")]
+    back = [("retreat", ""), ("retreat", ""), ("rollback", "3")]  # of both engines, and the newest
+    assert changes == [*back, ("acknowledge", "2"), *[("flag", "")] * len(FLAGS), ("rule", "")]
+    assert re.findall(r'data-change="retreat" data-engine="(\w+)"', shown["adam"]) == ["database", "inline"]
     assert re.findall(r'role="switch" aria-checked="(\w+)"', shown["adam"]) == ["true"] * 3
     part = await page(house, "adam", "/rollout", **PART)
     assert ("<header>" in part, "<dialog" in part, 'id="rule-3"' in part) == (False, False, True)
+
+
+async def test_a_rule_that_carries_nobody_says_so_and_a_group_that_emptied_is_offered_still(house: House):
+    serve(house, "database", "inline", "rq")
+    rita = house.desk.accounts.add_user(None, "rita", Role.USER, "readers", None, None)
+    await put(house, engine="inline", percent=10, group="readers")
+    await put(house, engine="rq", percent=10)
+    house.desk.accounts.change_user(None, rita, group="")
+    text = await page(house, "adam", "/rollout")
+    hidden = r'<tr id="rule-(\d)"(?:(?!</tr>).)*carries nobody: newer rules of (\w+) take the same users'
+    assert re.findall(hidden, text) == [("1", "rq")]
+    (form,) = re.findall(r'<select name="group">(.*?)</select>', text)
+    assert re.findall(r'value="(\w+)"', form) == ["readers"]
 
 
 async def test_flags_that_are_off_users_without_workers_and_moves_are_told_of(house: House):

@@ -12,12 +12,14 @@ import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_in
 from paperlane.cli.output import show
-from paperlane.errors import BadRequest
+from paperlane.errors import BadRequest, Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from paperlane.desk import Desk
+    from paperlane.desk.operating import RolledOut
+    from paperlane.rollout.rules import Rule
 
 app = typer.Typer(
     help="Which engine carries whose tasks: set, rollback, acknowledge, flag, compare.", invoke_without_command=True
@@ -72,6 +74,8 @@ def rollout(
     for row in told["rules"]:
         if row["guard"]["mode"] != "off":
             typer.echo(f"\n{row['engine']}, {row['percent']:g} %: {row['guard']['words']}")
+        if row["hidden"]:
+            typer.echo(f"\nRule {row['id']} carries nobody: newer ones take the same users.")
     typer.echo()
     show(told["engines"], as_json=False, empty="")
     typer.echo()
@@ -118,10 +122,35 @@ def change(
     with desk_in(context, data, database) as desk:
         desk.operating.roll_out(None, engine, percent, group, force=force, guard=mode)
         moved = sum(desk.rollout.settle())
-        is_queued = desk.rollout.uses("use_database_queue")
+        found = desk.operating.rolled_out(None)
     whose = f"of the users in {group}" if group else "of the users"
     typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
-    if not is_queued:
+    for told in _hidden_by_newest(found):
+        typer.echo(f"paperlane: {told}", err=True)
+    _tell_queue(found)
+    _tell(found.unserved if moved else [])
+
+
+def _hidden_by_newest(found: "RolledOut") -> "Iterator[str]":
+    """Of each rule that the newest one alone hides, which may not be meant, and how both would carry somebody."""
+    from paperlane.rollout import hidden
+
+    newest, before = next(iter(found.rules), None), hidden(found.rules[1:])
+    for rule in found.rules:
+        by = found.hidden.get(rule.id)
+        if by is None or by is not newest or rule.id in before or by.engine == rule.engine:
+            continue
+        told = f"Rule {rule.id} ({_said(rule)}) carries nobody any more: {by.engine} takes the same users."
+        if (both := rule.percent + by.percent) <= 100:  # noqa: PLR2004  percent
+            of = f" of {rule.group}" if rule.group else ""
+            told += (
+                f" To run both side by side, set {rule.engine} to {both:g}{of} and then {by.engine} to {by.percent:g}."
+            )
+        yield told
+
+
+def _tell_queue(found: "RolledOut") -> None:
+    if not all(flag.on for flag in found.flags if flag.name == "use_database_queue"):
         typer.echo("paperlane: Their tasks stay on inline: use_database_queue is off.", err=True)
 
 
@@ -210,16 +239,62 @@ def _told_on_terminal() -> Generator[Callable[[str, float], None]]:
 
 
 @app.command()
-def rollback(context: typer.Context, data: Data = None, database: Database = None) -> None:
-    """Take the newest roll-out back: each user goes to the engine that the ones before it say."""
+def rollback(
+    context: typer.Context,
+    engine: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ENGINE]", help="All roll-outs of this engine; else the newest one.", show_default=False
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also to an engine that a guardrail holds.")] = False,  # noqa: FBT002
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Take the newest roll-out back, or all of an engine: each user goes to the engine that the others say.
+
+    With ENGINE nobody is left on it but those who have it as an engine of their own, or as the usual one. Refused where
+    users would go to an engine that a guardrail holds.
+    """
     with desk_in(context, data, database) as desk:
-        undone = desk.operating.roll_back(None)
-        assert undone is not None  # only one that was named may be so already
+        undone = _taken_back(desk, engine, force=force)
         moved = sum(desk.rollout.settle())
-        unserved = desk.operating.rolled_out(None).unserved if moved else []
-    whose = f" of {undone.group}" if undone.group else ""
-    typer.echo(f"Taken back: {undone.engine}, {undone.percent:g} %{whose}; {_moved(moved)}.")
-    _tell(unserved)
+        found = desk.operating.rolled_out(None)
+    what = "; ".join(_said(rule) for rule in undone)
+    typer.echo(f"Taken back: {what}; {_moved(moved)}. {_where(found, undone)}")
+    _tell_queue(found)
+    _tell(found.unserved if moved else [])
+
+
+def _taken_back(desk: "Desk", engine: str | None, *, force: bool) -> "Sequence[Rule]":
+    """The rules that were taken back, which are some."""
+    if engine is None:
+        undone = desk.operating.roll_back(None, force=force)
+        assert undone is not None  # only one that was named may be so already
+        return [undone]
+    if rules := desk.operating.roll_all_back(None, engine, force=force):
+        return rules
+    raise Conflict(
+        f"There is no roll-out of {engine} to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
+    )
+
+
+def _said(rule: "Rule") -> str:
+    return f"{rule.engine}, {rule.percent:g} %{f' of {rule.group}' if rule.group else ''}"
+
+
+def _where(found: "RolledOut", undone: "Sequence[Rule]") -> str:
+    """Who carries whom after these rules were taken back: by which rules, the newest first."""
+    went = {(rule.engine, rule.group) for rule in undone}
+    carries = [
+        f"{rule.engine} carries {rule.percent:g} %{f' of {rule.group}' if rule.group else ''}"
+        f"{' again' if (rule.engine, rule.group) in went else ''} by rule {rule.id}"
+        for rule in found.rules
+        if rule.id not in found.hidden
+    ]
+    if not carries:
+        return f"Nothing is rolled out any more: {found.usual} carries them."
+    return f"{', '.join(carries)}."
 
 
 @app.command()

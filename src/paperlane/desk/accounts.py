@@ -159,7 +159,8 @@ class Accounts:
         Another role brings its usual limit with it, where none is given and the lane had that of the role before. A
         named `engine` carries this account's tasks whatever roll-outs say, until it is `auto`. Of its `quotas`, by the
         names of `records.accounts.Quotas`, those that are None are as the settings say again. BadRequest where nothing
-        is named; Conflict for an engine that no worker serves, unless by `force`.
+        is named; Conflict where another engine would carry it, by whatever is changed, that no worker serves, unless
+        by `force`.
         """
         now = self.clock.now()
         asked = {"role": role, "group": group, "limit": limit, "weight": weight, "engine": engine, "paused": paused}
@@ -170,8 +171,9 @@ class Accounts:
         pinned = None if engine is None else "" if engine == _AUTO else engine
         if pinned:
             check_engine(pinned)
-        if pinned and pinned != account.pinned and not force:
-            check_served(self.ledger, {pinned})
+        moves = (engine, group) != (None, None)
+        if moves and not force:
+            check_served(self.ledger, self.ledger.read(lambda c: self._gaining(c, account.id, group, pinned)))
         usual = None
         if role is not None and limit is None:
             limit, usual = self._usual_limit(role), self._usual_limit(account.role)
@@ -188,15 +190,25 @@ class Accounts:
 
         def to(connection: Connection, user: UserId) -> str:
             self.rollout.hold(connection)  # or somebody else may be changing this account
-            found = accounts.of_id(connection, user)
-            own = found.pinned if pinned is None else pinned
-            return self.rollout.engine_for(connection, user, found.group if group is None else clean(group), own)
+            return self._engine(connection, user, group, pinned)
 
         self.ledger.lane(
-            account.id, max_running=limit, weight=weight, engine=None if (engine, group) == (None, None) else to,
-            paused=paused, instead_of=usual, also=also,
+            account.id, max_running=limit, weight=weight, engine=to if moves else None, paused=paused,
+            instead_of=usual, also=also,
         )  # fmt: skip
         return self.user_of(account.id)
+
+    def _engine(self, connection: Connection, user: UserId, group: str | None, pinned: str | None) -> str:
+        """The engine for an account that gets another group or engine of its own; None: it keeps what it has."""
+        found = accounts.of_id(connection, user)
+        own = found.pinned if pinned is None else pinned
+        plan = self.rollout.plan(connection)
+        return plan.engine_of(user, found.group if group is None else clean(group), own)
+
+    def _gaining(self, connection: Connection, user: UserId, group: str | None, pinned: str | None) -> set[str]:
+        """That engine, unless it carries the account already."""
+        lane = accounts.terms(connection, user)
+        return {self._engine(connection, user, group, pinned)} - {lane.engine if lane else ""}
 
     def new_token(self, by: Account | None, account: Account) -> str:
         """A fresh token; it is shown this once."""

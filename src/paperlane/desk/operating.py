@@ -15,7 +15,7 @@ from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Queue
 from paperlane.records import accounts, portable
 from paperlane.records.accounts import Account
-from paperlane.rollout import UNQUEUED, Changed, NewRule, RollOut, engines_of_new, flags, guarded, rules
+from paperlane.rollout import Changed, NewRule, RollOut, check_seen, engines_that_gain, flags, guarded, hidden, rules
 from paperlane.rollout.flags import Flag
 from paperlane.rollout.guarded import Guard, Mode
 from paperlane.rollout.rules import Rule
@@ -53,6 +53,11 @@ class RolledOut:
     def unserved(self) -> Sequence[str]:
         """Engines that carry somebody and have no worker."""
         return [one.engine for one in self.engines if one.users and not one.workers]
+
+    @property
+    def hidden(self) -> Mapping[int, Rule]:
+        """Rules that carry nobody, for newer ones take the same users: see `rollout.hidden`."""
+        return hidden(self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class Operating:
         by: Account | None,
         rule: NewRule | None = None,
         to: Mapping[str, bool] | None = None,
+        seen: int | None = None,
         *,
         force: bool = False,
     ) -> Changed:
@@ -140,7 +146,7 @@ class Operating:
 
         What is so already is left as it is, and not written down again. BadRequest for an engine, a group or a flag
         that there is not, and where nothing is named; Conflict where users would go to an engine that no worker serves,
-        unless by `force`.
+        unless by `force`, and for a rule where another one than was `seen` is the newest by now.
         """
         to = {flags.named(name): on for name, on in (to or {}).items()}
         if rule is None and not to:
@@ -149,6 +155,7 @@ class Operating:
             check_engine(rule.engine)
             rule = replace(rule, group=clean(rule.group))
             self._check_group(rule.group)
+            check_seen(rule, self.rollout.in_force(), seen)  # and again as it is set: it is the better reason
         if not force:
             self._check_served(rule, to)
         now = self.clock.now()
@@ -162,7 +169,7 @@ class Operating:
             for name, on in changed.flags.items():
                 self.trail.note(connection, by, now, "flag switched", {"flag": name, "on": on})
 
-        return self.rollout.change(id_of(by), now, note, rule, to)
+        return self.rollout.change(id_of(by), now, note, rule, to, seen)
 
     def acknowledge(self, by: Account | None, rule: int | None = None) -> Sequence[Rule]:
         """Whoever asks knows what a guard has found of a rule, or of all: these are guarded no more, and may grow.
@@ -179,37 +186,54 @@ class Operating:
         return self.rollout.acknowledge(now, note, rule)
 
     def _check_group(self, group: str) -> None:
-        if group and not self.ledger.read(lambda connection: accounts.has_group(connection, group)):
+        """BadRequest for one that nobody is in, unless a rule names it: that may be changed still."""
+
+        def is_known(connection: Connection) -> bool:
+            named = (rule.group for rule in rules.in_force(connection))
+            return accounts.has_group(connection, group) or group in named
+
+        if group and not self.ledger.read(is_known):
             raise BadRequest(f"Nobody is in a group {group!r}.", hint="See: paperlane user list.")
 
     def _check_served(self, rule: NewRule | None, to: Mapping[str, bool]) -> None:
         """Conflict where users would be given to an engine that no live worker serves, and were not before."""
-        in_force, is_queued, usual = self.ledger.read(
-            lambda c: (rules.in_force(c), flags.is_on(c, flags.DATABASE_QUEUE), self.rollout.usual(c))
+        plan, groups, chosen = self.ledger.read(
+            lambda c: (self.rollout.plan(c), accounts.groups(c), accounts.chosen_engines(c))
         )
-        given: set[str] = set()
-        if rule is not None and rule.percent and not rule.repeats(next(iter(in_force), None)):
-            given.add(rule.engine)
-        will_be = to.get(flags.DATABASE_QUEUE, is_queued)
-        if is_queued and not will_be:
-            given.add(UNQUEUED)
-        elif will_be and not is_queued:
-            given |= engines_of_new(in_force, usual) | self.ledger.read(accounts.chosen_engines)
-        check_served(self.ledger, given, has_pool=to.get(flags.WORKER_POOL))
+        gaining = engines_that_gain(plan, plan.changed(rule, to), groups, chosen)
+        check_served(self.ledger, gaining, has_pool=to.get(flags.WORKER_POOL))
 
-    def roll_back(self, by: Account | None, rule: int | None = None) -> Rule | None:
+    def roll_back(self, by: Account | None, rule: int | None = None, *, force: bool = False) -> Rule | None:
         """Take the last roll-out back: which one that was. Conflict where there is none.
 
         With the id of a `rule` as `RollOut.undo` says: None where that one was taken back before. Nobody is refused to
-        go back to an engine without workers, for away is what was wanted; see `RolledOut.unserved`.
+        go back to an engine without workers, for away is what was wanted; see `RolledOut.unserved`. Conflict where
+        users would go to an engine that a guard holds, unless by `force`.
         """
         now = self.clock.now()
 
         def note(connection: Connection, of: Rule) -> None:
-            details = {"engine": of.engine, "percent": of.percent, "group": of.group}
-            self.trail.note(connection, by, now, "rollout taken back", details)
+            self._note_back(connection, by, now, of)
 
-        return self.rollout.undo(id_of(by), now, note, rule)
+        return self.rollout.undo(id_of(by), now, note, rule, force=force)
+
+    def roll_all_back(self, by: Account | None, engine: str, *, force: bool = False) -> Sequence[Rule]:
+        """Take back all that was rolled out of an engine: which rules that were, none where they were so already.
+
+        BadRequest for an engine that there is not; else refused as `RollOut.take_all_back` says.
+        """
+        check_engine(engine)
+        now = self.clock.now()
+
+        def note(connection: Connection, undone: Sequence[Rule]) -> None:
+            for of in undone:
+                self._note_back(connection, by, now, of)
+
+        return self.rollout.take_all_back(engine, id_of(by), now, note, force=force)
+
+    def _note_back(self, connection: Connection, by: Account | None, now: float, of: Rule) -> None:
+        details = {"engine": of.engine, "percent": of.percent, "group": of.group}
+        self.trail.note(connection, by, now, "rollout taken back", details)
 
     def name_usual(self, engine: str) -> str | None:
         """A service starts with this engine: it carries whom no rule takes in, to where `rollout.settle` moves them.

@@ -6,7 +6,7 @@ Flags say what is in use at all, over all rules, and lanes follow them likewise.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from paperlane.model.tasks import UserId
 from paperlane.rollout import flags, guarded, rules, usual
 from paperlane.rollout.flags import DATABASE_QUEUE, USER_SEMAPHORE, Flag
 from paperlane.rollout.guarded import Mode
+from paperlane.rollout.guards import State
 from paperlane.rollout.rules import Rule
 
 UNQUEUED = "inline"
@@ -54,14 +55,71 @@ def check_percent(percent: float) -> None:
         raise BadRequest(f"{percent:g} is no percentage.", hint="Give a number from 0 to 100.")
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which engine should carry whom: by rules, the newest first, and `usual` of whom none takes in.
+
+    Unless `queued`, which the flag `use_database_queue` says, one carries all.
+    """
+
+    rules: Sequence[Rule]
+    usual: str
+    queued: bool = True
+
+    def engine_of(self, user: UserId, group: str, pinned: str) -> str:
+        """The engine that should carry this user's tasks."""
+        return self.engine_at(place_of(user), group, pinned)
+
+    def engine_at(self, place: float, group: str, pinned: str = "") -> str:
+        """The engine of whoever stands there between 0 and 100."""
+        if not self.queued:
+            return UNQUEUED
+        if pinned:
+            return pinned
+        for rule in self.rules:
+            if rule.group in {"", group} and place < rule.percent:
+                return rule.engine
+        return self.usual
+
+    def changed(self, rule: "NewRule | None" = None, to: Mapping[str, bool] | None = None) -> "Plan":
+        """The same once a rule is set and flags are switched."""
+        queued = (to or {}).get(DATABASE_QUEUE, self.queued)
+        return replace(self, rules=self.rules if rule is None else rule.before(self.rules), queued=queued)
+
+
+def _places(*in_force: Rule) -> set[float]:
+    """Where the engine may become another one as one goes from place 0 to 100, and 0."""
+    return {0.0, *(rule.percent for rule in in_force if rule.percent < 100)}  # noqa: PLR2004  percent
+
+
+def engines_that_gain(before: Plan, after: Plan, groups: Collection[str], chosen: Collection[str]) -> frozenset[str]:
+    """The engines that a change gives users to whom another one carried before, wherever these may stand.
+
+    Asked are users of these groups, or of none, and those with an engine of their own, which was `chosen` for them.
+    """
+    of_rules = [*before.rules, *after.rules]
+    named = {"", *({rule.group for rule in of_rules} & set(groups))}
+    whose = [(place, group, "") for place in _places(*of_rules) for group in named]
+    whose += [(0.0, "", pinned) for pinned in chosen]
+    return frozenset(to for one in whose if (to := after.engine_at(*one)) != before.engine_at(*one))
+
+
+def hidden(in_force: Sequence[Rule]) -> Mapping[int, Rule]:
+    """Rules that carry nobody, by their numbers, each with a newer one that takes all whom it names.
+
+    Everybody has one place for all engines. One of 0 % shall carry nobody, and is none of them.
+    """
+    found: dict[int, Rule] = {}
+    for at, rule in enumerate(in_force):
+        newer = (one for one in in_force[:at] if one.group in {"", rule.group} and one.percent >= rule.percent > 0)
+        if (by := next(newer, None)) is not None:
+            found[rule.id] = by
+    return found
+
+
 def engine_of(user: UserId, group: str, pinned: str, in_force: Sequence[Rule], usual: str) -> str:
     """The engine that should carry this user's tasks, by rules of which the newest comes first."""
-    if pinned:
-        return pinned
-    for rule in in_force:
-        if rule.group in {"", group} and place_of(user) < rule.percent:
-            return rule.engine
-    return usual
+    return Plan(in_force, usual).engine_of(user, group, pinned)
 
 
 def engines_of_new(in_force: Sequence[Rule], usual: str) -> frozenset[str]:
@@ -69,16 +127,8 @@ def engines_of_new(in_force: Sequence[Rule], usual: str) -> frozenset[str]:
 
     One that a newer rule hides wholly is none of them.
     """
-    found: set[str] = set()
-    for group in {"", *(rule.group for rule in in_force)}:
-        taken = 0.0
-        for engine, percent in [(rule.engine, rule.percent) for rule in in_force if rule.group in {"", group}]:
-            if percent > taken:
-                found.add(engine)
-                taken = percent
-        if taken < 100:  # noqa: PLR2004  percent
-            found.add(usual)
-    return frozenset(found)
+    plan, groups = Plan(in_force, usual), {"", *(rule.group for rule in in_force)}
+    return frozenset(plan.engine_at(place, group) for place in _places(*in_force) for group in groups)
 
 
 def engines_to_come(connection: Connection, otherwise: str) -> frozenset[str]:
@@ -111,6 +161,23 @@ class NewRule:
             self.percent,
             self.group,
         )
+
+    def before(self, in_force: Sequence[Rule]) -> Sequence[Rule]:
+        """The rules in force once it is set, as the newest of them; its number is still to come."""
+        if self.repeats(next(iter(in_force), None)):
+            return in_force
+        new = Rule(0, self.engine, self.percent, self.group, 0.0, UserId(0))
+        return [new, *(one for one in in_force if (one.engine, one.group) != (self.engine, self.group))]
+
+
+def check_seen(rule: NewRule, in_force: Sequence[Rule], seen: int | None) -> None:
+    """Conflict where the newest rule in force is not the one that was `seen`: its number, 0 for none, None for any.
+
+    One that the newest says already changes nothing, whatever was seen.
+    """
+    newest = next(iter(in_force), None)
+    if seen is not None and seen != (newest.id if newest else 0) and not rule.repeats(newest):
+        raise _changed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +272,12 @@ class RollOut:
         also: Callable[[Connection, Changed], None],
         rule: NewRule | None = None,
         to: Mapping[str, bool] | None = None,
+        seen: int | None = None,
     ) -> Changed:
         """Set a rule, switch flags `to`, or both in one transaction; `settle` brings lanes there.
 
         What is so already is left as it is, so the same change twice is one; `also` is called where something changes.
-        Conflict where a guard holds the engine and it would carry more.
+        Conflict where a guard holds the engine and it would carry more, and as `check_seen` says.
         """
 
         def write(connection: Connection) -> Changed:
@@ -217,6 +285,8 @@ class RollOut:
             in_force = rules.in_force(connection)
             newest = next(iter(in_force), None)
             added, guard = None, None
+            if rule is not None:
+                check_seen(rule, in_force, seen)
             if rule is not None and not rule.repeats(newest):
                 guarded.check_may_grow(connection, in_force, rule.engine, rule.percent, rule.group)
                 number = rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
@@ -232,26 +302,78 @@ class RollOut:
         return self.ledger.write(write)
 
     def undo(
-        self, by: UserId, now: float, also: Callable[[Connection, Rule], None], rule: int | None = None
+        self,
+        by: UserId,
+        now: float,
+        also: Callable[[Connection, Rule], None],
+        rule: int | None = None,
+        *,
+        force: bool = False,
     ) -> Rule | None:
         """Take the newest rule back, so that what held before it holds again; Conflict where there is none.
 
         With the id of a `rule` only that one: None where it was taken back before, NotFound where there never was one
-        of this id, and Conflict where a newer one holds by now.
+        of this id, and Conflict where a newer one holds by now. Conflict too where that would give users to an engine
+        that a guard holds, unless by `force`.
         """
 
         def write(connection: Connection) -> Rule | None:
             rules.hold(connection)
             if self._newest(connection, rule) is None and rule is not None:
                 return None
+            before = self.plan(connection)
             if (undone := rules.undo(connection, by, now)) is None:
-                raise Conflict(
-                    "There is no roll-out to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
-                )
+                raise _nothing()
+            if not force:
+                self._check_held(connection, before)
             also(connection, undone)
             return undone
 
         return self.ledger.write(write)
+
+    def take_all_back(
+        self,
+        engine: str,
+        by: UserId,
+        now: float,
+        also: Callable[[Connection, Sequence[Rule]], None],
+        *,
+        force: bool = False,
+    ) -> Sequence[Rule]:
+        """Take back all rules of an engine, of everybody and of every group: only who has chosen it is left on it.
+
+        The rules that went, the newest first; none where all were taken back before. Conflict where there never was
+        one, and where that would give users to another engine that a guard holds, unless by `force`.
+        """
+
+        def write(connection: Connection) -> Sequence[Rule]:
+            rules.hold(connection)
+            before = self.plan(connection)
+            if (undone := rules.undo_engine(connection, engine, by, now)) is None:
+                raise _nothing(engine)
+            if undone:
+                if not force:
+                    self._check_held(connection, before)
+                also(connection, undone)
+            return undone
+
+        return self.ledger.write(write)
+
+    def _check_held(self, connection: Connection, before: Plan) -> None:
+        """Conflict where an engine that a guard holds has gained users since, by rules that were taken back."""
+        after = self.plan(connection)
+        of = {rule.id: rule for rule in (*before.rules, *after.rules)}
+        guards = guarded.standing(connection, list(of))
+        held = {rule.engine for number, rule in of.items() if guards[number].state is State.HELD}
+        gaining = engines_that_gain(before, after, {rule.group for rule in of.values()}, ())
+        if engine := min(held & gaining, default=""):
+            raise Conflict(
+                f"That would give users to {engine} again, which a guardrail holds: it does worse than what it"
+                " replaces.",
+                code="rollout_held",
+                hint=f"Take all of it back: paperlane rollout rollback {engine}; or insist with --force"
+                ' ("force": true over HTTP).',
+            )
 
     def take_back(
         self, rule: int, by: UserId, now: float, also: Callable[[Connection, Sequence[Rule]], None]
@@ -279,11 +401,7 @@ class RollOut:
         if rule is not None and (newest is None or newest.id != rule):
             if rules.was_undone(connection, rule):
                 return None
-            raise Conflict(
-                "Another roll-out is the newest one by now.",
-                code="rollout_changed",
-                hint="Look at the roll-outs again, and take back the newest one first.",
-            )
+            raise _changed()
         return newest
 
     def acknowledge(
@@ -310,14 +428,11 @@ class RollOut:
     def engine_for(self, connection: Connection, user: UserId, group: str, pinned: str) -> str:
         """The engine of a user who is made or changed in this transaction; no rule changes before it has ended."""
         rules.hold(connection)
-        return self._engines(connection)(user, group, pinned)
+        return self.plan(connection).engine_of(user, group, pinned)
 
-    def _engines(self, connection: Connection) -> Callable[[UserId, str, str], str]:
-        """What tells a user's engine, by id, group and an engine of their own, as rules and flags are now."""
-        if not flags.is_on(connection, DATABASE_QUEUE):
-            return lambda _user, _group, _pinned: UNQUEUED
-        in_force, rest = rules.in_force(connection), self.usual(connection)
-        return lambda user, group, pinned: engine_of(user, group, pinned, in_force, rest)
+    def plan(self, connection: Connection) -> Plan:
+        """Which engine should carry whom, as rules and flags are now."""
+        return Plan(rules.in_force(connection), self.usual(connection), flags.is_on(connection, DATABASE_QUEUE))
 
     def settle(self) -> Iterator[int]:
         """Bring all lanes where the rules and flags say, page by page; each time how many went to another engine.
@@ -342,10 +457,25 @@ class RollOut:
 
         def decide(connection: Connection) -> dict[UserId, str]:
             rules.hold(connection)  # or who settles by older rules would move back whom newer ones have moved
-            meant_of, page = self._engines(connection), self.users(connection, after, _PAGE)
+            plan, page = self.plan(connection), self.users(connection, after, _PAGE)
             last[:] = [page[-1].id] if len(page) == _PAGE else []
-            meant = {one.id: meant_of(one.id, one.group, one.pinned) for one in page}
+            meant = {one.id: plan.engine_of(one.id, one.group, one.pinned) for one in page}
             return {one.id: meant[one.id] for one in page if one.engine not in {None, meant[one.id]}}
 
         moved = self.ledger.assign(decide)
         return moved, last[0] if last else None
+
+
+def _changed() -> Conflict:
+    return Conflict(
+        "Another roll-out is the newest one by now.",
+        code="rollout_changed",
+        hint="Somebody has changed the roll-outs meanwhile. Look at them again.",
+    )
+
+
+def _nothing(engine: str = "") -> Conflict:
+    of = f" of {engine}" if engine else ""
+    return Conflict(
+        f"There is no roll-out{of} to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
+    )

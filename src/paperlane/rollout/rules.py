@@ -76,9 +76,13 @@ def undo(connection: Connection, by: UserId, now: float) -> Rule | None:
     newest = select(rollouts).where(rollouts.c.undone_at == 0).order_by(rollouts.c.id.desc()).limit(1)
     if (row := connection.execute(newest).first()) is None:
         return None
+    _take_back(connection, [undone := _rule(row)], by, now)
+    return undone
+
+
+def _take_back(connection: Connection, undone: Sequence[Rule], by: UserId, now: float) -> None:
     changed = {"undone_at": now, "undone_by": by, "settled": 0}
-    connection.execute(update(rollouts).where(rollouts.c.id == row.id).values(changed))
-    return _rule(row)
+    connection.execute(update(rollouts).where(rollouts.c.id.in_([rule.id for rule in undone])).values(changed))
 
 
 def undo_ramp(connection: Connection, of: Rule, by: UserId, now: float) -> Sequence[Rule]:
@@ -86,8 +90,17 @@ def undo_ramp(connection: Connection, of: Rule, by: UserId, now: float) -> Seque
     ramp = (rollouts.c.engine == of.engine, rollouts.c.group_name == of.group, rollouts.c.id <= of.id)
     asked = select(rollouts).where(*ramp, rollouts.c.undone_at == 0).order_by(rollouts.c.id.desc())
     undone = [_rule(row) for row in connection.execute(asked)]
-    changed = {"undone_at": now, "undone_by": by, "settled": 0}
-    connection.execute(update(rollouts).where(rollouts.c.id.in_([rule.id for rule in undone])).values(changed))
+    _take_back(connection, undone, by, now)
+    return undone
+
+
+def undo_engine(connection: Connection, engine: str, by: UserId, now: float) -> Sequence[Rule] | None:
+    """No rule of this engine counts any more, the newest first; None where there never was one."""
+    asked = select(rollouts).where(rollouts.c.engine == engine).order_by(rollouts.c.id.desc())
+    if not (rows := connection.execute(asked).all()):
+        return None
+    undone = [_rule(row) for row in rows if not row.undone_at]
+    _take_back(connection, undone, by, now)
     return undone
 
 

@@ -467,7 +467,10 @@ class Guard(TypedDict):
 
 
 class Rule(TypedDict):
-    """An engine carries so many percent of all users, or of a group; `set_by` null: at the machine itself."""
+    """An engine carries so many percent of all users, or of a group; `set_by` null: at the machine itself.
+
+    `hidden`: it carries nobody, for newer rules take the same users.
+    """
 
     id: int
     engine: EngineName
@@ -475,6 +478,7 @@ class Rule(TypedDict):
     group: str | None
     set_at: Moment | None
     set_by: str | None
+    hidden: bool
     guard: Guard
 
 

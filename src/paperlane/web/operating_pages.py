@@ -476,9 +476,12 @@ async def rolled_out(request: Request, house: Parts, lang: Language) -> Response
             "found": found,
             "said": {rule.id: wording.said(rule.engine, found.guards[rule.id], look.lang) for rule in found.rules},
             "worse": {rule for rule, guard in found.guards.items() if guard.state in FOUND_WORSE},
+            "ruled": {rule.engine for rule in found.rules},
             "queued": all(flag.on for flag in found.flags if flag.name == DATABASE_QUEUE),
             "names": house.desk.accounts.names(setters),
-            "groups": house.desk.operating.groups(look.account),
+            "groups": sorted(
+                {*house.desk.operating.groups(look.account), *(rule.group for rule in found.rules)} - {""}
+            ),
             "engines": ENGINES,
             "modes": [mode.value for mode in Mode],
         }

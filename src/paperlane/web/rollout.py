@@ -28,7 +28,7 @@ Flags = Annotated[
 
 
 class Change(BaseModel, extra="forbid"):
-    """A rule (engine and percent, of a group or of all), flags, or both at once; or one is taken back or known."""
+    """A rule (engine and percent, of a group or of all), flags, or both; or rules are taken back, or one is known."""
 
     engine: Literal["database", "inline", "pool", "arq", "celery", "rq"] | None = None
     percent: Percent | None = None
@@ -37,27 +37,37 @@ class Change(BaseModel, extra="forbid"):
         None, description="With a rule: what is done where it is worse; `act`, if the rule is new and says nothing."
     )
     flags: Flags = {}
-    rollback: Annotated[StrictBool, Field(description="Take the newest rule back.")] = False
+    newest: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)] | None = Field(
+        None, description="With a rule: only while this rule is the newest; 0: while there is none."
+    )
+    rollback: Annotated[
+        StrictBool, Field(description="Take the newest rule back; with `engine` all rules of that one.")
+    ] = False
     rule: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(
         None, description="With `rollback`: only while this rule is the newest; asked again, nothing happens."
     )
     acknowledge: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(
         None, description="The rule that was found worse, and may grow again: somebody knows."
     )
-    force: Annotated[StrictBool, Field(description="Also to an engine that no worker serves.")] = False
+    force: Annotated[
+        StrictBool,
+        Field(description="Also to an engine that no worker serves; with `rollback` to one that a guardrail holds."),
+    ] = False
 
     def check(self) -> None:
         """BadRequest where it does not say one thing."""
-        if self.rollback and (self.engine, self.percent, self.group) != (None, None, None):
+        if self.rollback and (self.percent, self.group) != (None, None):
             raise BadRequest("One call sets a rule or takes one back.", hint="Leave out `rollback`, or the rule.")
         if self.rollback and self.flags:
             raise BadRequest("One call switches flags or takes a rule back.", hint="Make two calls.")
-        if self.rule is not None and not self.rollback:
+        if self.rule is not None and (not self.rollback or self.engine is not None):
             raise BadRequest("`rule` names one to take back.", hint='Send "rollback": true with it, or leave it out.')
-        if self.guard is not None and self.engine is None:
-            raise BadRequest("A guard is that of a rule.", hint="Name the rule's engine and percent with it.")
+        if (self.guard, self.newest) != (None, None) and self.percent is None:
+            raise BadRequest("`guard` and `newest` go with a rule.", hint="Name the rule's engine and percent.")
         if self.acknowledge is not None and (self.rollback or self.flags or self.engine is not None):
             raise BadRequest("One call acknowledges a rule or changes something.", hint="Make two calls.")
+        if self.rollback:
+            return
         if (self.engine is None) != (self.percent is None) or (self.group is not None and self.engine is None):
             raise BadRequest("A rule has an engine and a percent.", hint="Name both; `group` may be left out.")
 
@@ -82,7 +92,7 @@ async def look(account: Looker, house: Parts, language: Language) -> answers.Rol
 
 @router.put("", responses=problems.may(404, 409))
 async def put(asked: Change, admin: Admin, house: Parts, language: Language) -> answers.Moved:
-    """Set a rule, switch flags, or take a rule back, while everything runs; the same twice is done once.
+    """Set a rule, switch flags, or take rules back, while everything runs; the same twice is done once.
 
     What waits moves along, what runs ends where it is. `moved` counts users who were given to another engine before
     this was answered; others follow within seconds.
@@ -91,12 +101,14 @@ async def put(asked: Change, admin: Admin, house: Parts, language: Language) -> 
 
     def write() -> answers.Moved:
         operating = house.desk.operating
-        if asked.rollback:
-            operating.roll_back(admin, asked.rule)
+        if asked.rollback and asked.engine is not None:
+            operating.roll_all_back(admin, asked.engine, force=asked.force)
+        elif asked.rollback:
+            operating.roll_back(admin, asked.rule, force=asked.force)
         elif asked.acknowledge is not None:
             operating.acknowledge(admin, asked.acknowledge)
         else:
-            operating.change(admin, asked.new_rule(), asked.flags, force=asked.force)
+            operating.change(admin, asked.new_rule(), asked.flags, asked.newest, force=asked.force)
         moved = sum(islice(house.desk.rollout.settle(), _PAGES))
         return {**look_at(house, admin, language), "moved": moved}
 

@@ -377,6 +377,7 @@ def page(items: Sequence[Given], cursor: str | None = None) -> answers.Page[Give
 
 def rolled_out(of: RolledOut, names: Mapping[int, str], language: str = "en") -> answers.RolledOut:
     """What was rolled out; what guards say in a language."""
+    hidden = of.hidden
     return {
         "usual": of.usual,
         "flags": {flag.name: flag.on for flag in of.flags},
@@ -388,6 +389,7 @@ def rolled_out(of: RolledOut, names: Mapping[int, str], language: str = "en") ->
                 "group": rule.group or None,
                 "set_at": moment(rule.at),
                 "set_by": names.get(rule.by),
+                "hidden": rule.id in hidden,
                 "guard": _guard(rule.engine, of.guards[rule.id], language),
             }
             for rule in of.rules

@@ -27,7 +27,7 @@ const CHANGES = {
     const before = state.rules.find((one) => one.engine === engine && (one.group ?? "") === group);
     const said = { engine, percent: share, whose: whose(group) };
     return {
-      content: { engine, percent: share, guard, ...(group && { group }) },
+      content: { engine, percent: share, guard, newest: state.rules[0]?.id ?? 0, ...(group && { group }) },
       words: [
         say("rule will", said),
         sayBefore(before?.percent),
@@ -50,6 +50,18 @@ const CHANGES = {
       content: { rollback: true, rule: Number(rule) },
       words: [say("rollback will", { rule, engine, percent, whose: whose(group) }), say("rollback then")],
       done: (n) => say("rollback done", { rule, n }),
+    };
+  },
+  retreat({ dataset: { engine } }, state) {
+    const rules = state.rules.filter((one) => one.engine === engine);
+    return {
+      content: { rollback: true, engine },
+      words: [
+        say("retreat will", { engine, n: rules.length }),
+        ...rules.map(({ id, percent, group }) => say("retreat from", { rule: id, percent, whose: whose(group) })),
+        say("retreat then"),
+      ],
+      done: (n) => say("retreat done", { engine, n }),
     };
   },
   acknowledge({ dataset: { rule, engine, percent, group } }) {
@@ -102,7 +114,13 @@ function setBusy(isBusy) {
   for (const button of [yes, force, no]) button.disabled = isBusy;
 }
 
-/** Do it, however long that takes; what no worker serves is done by `insists` only. */
+/** Of what the service refuses, what it does where one insists: the sentence that says what comes of it. */
+function hintOf(code) {
+  if (code === "engine_unserved") return say("force hint");
+  return code === "rollout_held" && change.content.rollback ? say("held hint") : "";
+}
+
+/** Do it, however long that takes; some of it is done by `insists` only. */
 async function put(insists) {
   setBusy(true);
   show(refused, false);
@@ -112,14 +130,16 @@ async function put(insists) {
     tell(done, sayDone(answer));
     look().then(showAnew, () => {}); // it looks again by itself
   } catch (error) {
-    if (error.problem?.code === "engine_unserved" && sure.open) {
-      refused.textContent = [sayCode(error.problem), say("force hint")].join(" ");
+    const hint = insists ? "" : hintOf(error.problem?.code);
+    if (hint && sure.open) {
+      refused.textContent = [sayCode(error.problem), hint].join(" ");
       show(refused, true);
       show(yes, false);
       show(force, true);
     } else {
       sure.close();
       tell(problem, error.message);
+      if (error.problem?.code === "rollout_changed") look().then(showNow, () => {});
     }
   } finally {
     setBusy(false);
