@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from paperlane.desk import Desk
 
 app = typer.Typer(
-    help="Which engine carries whose tasks: set, rollback, acknowledge, flag, compare.", invoke_without_command=True
+    help="Which engine carries whose tasks: set, rollback, acknowledge, guard, flag, compare.",
+    invoke_without_command=True,
 )
 
 Group = Annotated[str, typer.Option(help="Only the users of this group.")]
@@ -98,7 +99,9 @@ def change(
     guard: Annotated[
         str,
         typer.Option(
-            metavar="act|stop|tell|off", help="What is done by itself where it does worse.", show_default="act"
+            metavar="act|stop|tell|off",
+            help="What is done by itself where it does worse.",
+            show_default="as before, else act",
         ),
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also to an engine that no worker serves.")] = False,  # noqa: FBT002
@@ -232,6 +235,28 @@ def acknowledge(
         typer.echo(f"Acknowledged: {one.engine}, {one.percent:g} %; nobody guards it any more.")
     if not known:
         typer.echo("It was acknowledged before.")
+
+
+@app.command()
+def guard(
+    context: typer.Context,
+    rule: Annotated[int, typer.Argument(metavar="RULE", help="Its number.")],
+    mode: Annotated[
+        str, typer.Argument(metavar="act|stop|tell|off", help="What is done by itself where it does worse.")
+    ],
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Change the guard of a roll-out in force, whichever it is, and nothing else.
+
+    Where it was acknowledged, any but off has it guarded again, by what comes from now on.
+    """
+    from paperlane.rollout.guarded import mode_of
+
+    wanted = mode_of(mode)
+    with desk_in(context, data, database) as desk:
+        changed = desk.operating.guard(None, rule, wanted)
+    typer.echo(f"The guard of rule {rule} {'is' if changed else 'was'} {wanted}{'' if changed else ' before'}.")
 
 
 @app.command()

@@ -92,7 +92,7 @@ def engines_to_come(connection: Connection, usual: str) -> frozenset[str]:
 class NewRule:
     """From now on this engine carries so many percent of all users, or of those of a group.
 
-    What its `guard` does where it is worse; None: it takes the rule back, and that of a rule that is repeated stays.
+    What its `guard` does where it is worse; None: as that of the rule before, or it takes the rule back.
     BadRequest for what is no percentage.
     """
 
