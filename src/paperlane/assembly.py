@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from math import inf
 from pathlib import Path
@@ -174,7 +174,7 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
         DeadLetters(ledger, clock, trail, dead),
         Schedules(ledger, blobs, new_id, trail),
         Accounts(ledger, settings, clock, rollout, trail),
-        Operating(ledger, clock, rollout, trail),
+        Operating(ledger, _LedgersClock(ledger), rollout, trail),
         quotas,
         Watching(ledger, clock),
         GroupWords(ledger, clock, trail),
@@ -184,6 +184,19 @@ def open_desk(settings: Settings, ledger: Ledger) -> Desk:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _LedgersClock:
+    """The time of the database, by which tasks come and end: rules are set by it too, on whichever machine."""
+
+    ledger: Ledger
+
+    def now(self) -> float:
+        return self.ledger.read(portable.now)
+
+    def monotonic(self) -> float:
+        return clock.monotonic()
+
+
 def open_guarding(desk: Desk) -> Guarding:
     """What judges roll-outs by itself."""
     trail = Trail(clock, new_id)
@@ -191,7 +204,7 @@ def open_guarding(desk: Desk) -> Guarding:
     def note(connection: Connection, now: float, what: str, details: Mapping[str, object]) -> None:
         trail.note(connection, None, now, what, details)
 
-    return Guarding(desk.rollout, portable.now, note, documents.media_types)
+    return Guarding(desk.rollout, portable.now, note, documents.media_types, desk.comparing.kept)
 
 
 def _profiles_of(settings: Settings) -> Sequence[str]:

@@ -498,6 +498,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "rule guard stop": ("Where it does worse, the guardrail lets it grow no more.", "若表现变差，护栏禁止继续扩大。"),
     "rule guard tell": ("Where it does worse, the guardrail only tells.", "若表现变差，护栏仅告警。"),
     "rule guard off": ("No guardrail looks at it.", "不启用护栏。"),
+    "rule guard acknowledged": (
+        "That it does worse was acknowledged: nobody guards it, until another guard is chosen.",
+        "其变差已被确认：在选择其他护栏之前不再检查。",
+    ),
     "rule done": (
         "{engine} carries {percent} % of {whose} from now on. Users who were moved: {n}.",
         "自现在起，{whose}的 {percent}% 使用 {engine}；迁移了 {n} 个用户。",

@@ -244,12 +244,27 @@ def test_what_makes_no_sense_is_said_in_one_sentence(anns: Path):
             ("set", "inline", 5, "--guard", "maybe"),
             "paperlane: A guard cannot be 'maybe'. Choose one of act, stop, tell, off.\n",
         ),
+        (("guard", 1, "maybe"), "paperlane: A guard cannot be 'maybe'. Choose one of act, stop, tell, off.\n"),
+        (("guard", 1, "off"), "paperlane: There is no such roll-out in force. See: paperlane rollout.\n"),
         (("acknowledge",), "paperlane: No guardrail waits to be acknowledged. See: paperlane rollout.\n"),
         (("rollback",), "paperlane: There is no roll-out to take back. See: paperlane rollout.\n"),
         (("rollback", "arq"), "paperlane: There is no roll-out of arq to take back. See: paperlane rollout.\n"),
     ):
         done = paperlane("rollout", *arguments, "--data", anns)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_the_guard_of_a_rule_is_changed_by_its_number(anns: Path):
+    paperlane("rollout", "set", "inline", 50, "--force", "--data", anns)
+    paperlane("rollout", "set", "rq", 100, "--force", "--data", anns)
+    told = [paperlane("rollout", "guard", 1, mode, "--data", anns) for mode in ("STOP", "stop")]
+    assert [(done.returncode, done.stderr) for done in told] == [(0, "")] * 2
+    assert [done.stdout for done in told] == [
+        "The guard of rule 1 is stop.\n",
+        "The guard of rule 1 was stop before.\n",
+    ]
+    shown = json.loads(paperlane("rollout", "--json", "--data", anns).stdout)["rules"]
+    assert [(rule["id"], rule["guard"]["mode"]) for rule in shown] == [(2, "act"), (1, "stop")]
 
 
 def test_flags_are_switched_and_shown(anns: Path):

@@ -1,7 +1,7 @@
 """Guards look by themselves: what is worse is taken back, held or told of, once, and nobody else's rule is touched."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
@@ -14,17 +14,20 @@ from tests.conftest import EVERY_KIND
 
 from paperlane import serving
 from paperlane.assembly import open_guarding
+from paperlane.clock import SystemClock
 from paperlane.desk import Desk
 from paperlane.errors import BadRequest, Conflict, NotFound, Unavailable
+from paperlane.ledger import Kept
 from paperlane.ledger.evidence import Carried, Found, of_users
 from paperlane.ledger.schema import chores, rollouts
 from paperlane.model.tasks import BatchId, Completed, Ended, Failed, Fault, NewBatch, NewTask, TaskId, UserId, WorkerId
+from paperlane.records import portable
 from paperlane.records.accounts import Role, by_engine
 from paperlane.records.audit import entries
-from paperlane.rollout import NewRule, RollOut, guarding, rules
+from paperlane.rollout import NewRule, guarded, guarding, rules
 from paperlane.rollout.guarded import Alarming, Guard, Mode, alarming, mode_of
 from paperlane.rollout.guarding import Guarding
-from paperlane.rollout.guards import Evidence, State
+from paperlane.rollout.guards import DAY, Evidence, State
 from paperlane.rollout.rules import Rule
 from paperlane.rollout.wording import said
 from paperlane.threads import Threads
@@ -89,6 +92,14 @@ class World:
         self.due()
         return self.guarding.look()
 
+    def about_to_judge(self, rule: int) -> Iterator[int]:
+        """A look, as if a minute had passed, that has read all about a rule and is to judge it next."""
+        self.due()
+        steps = self.guarding.looking()
+        while (known := self.guarding._watched.get(rule)) is None or not (known.going_on and known.going_on.is_over):
+            next(steps)
+        return steps
+
     def guard(self, rule: int) -> Guard:
         return self.desk.operating.rolled_out(None).guards[rule]
 
@@ -98,17 +109,6 @@ class World:
     def audited(self, what: str = "guardrail") -> list[str]:
         found = self.desk.ledger.read(lambda c: entries(c, None, what, "", 100))
         return [one.details.get("did", "") for one in found]
-
-
-@dataclass(slots=True)
-class Around:
-    """A roll-out, of which taking back is done by somebody who does something else before."""
-
-    rollout: RollOut
-    take_back: Callable[..., Sequence[Rule]]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.rollout, name)
 
 
 @pytest.fixture
@@ -210,26 +210,156 @@ class TestGuards:
         assert world.desk.ledger.read(by_engine).get("inline", (0,))[0] == 0
         assert len(world.alarming()) == len(steps)
 
-    @pytest.mark.parametrize("does", ["acknowledges", "tells"])
-    def test_who_says_so_while_a_guard_looks_keeps_the_rule(self, world: World, does: str):
+    @pytest.mark.parametrize(("does", "did"), [("tells", ["told"]), ("switches off", []), ("knows", ["told"])])
+    def test_who_says_so_while_a_guard_looks_keeps_the_rule(self, world: World, does: str, did: Sequence[str]):
+        world.add(60)
+        rule = world.roll_out(50, Mode.TELL if does == "knows" else Mode.ACT)
+        world.work(fails=0.4)
+        steps = world.about_to_judge(rule)
+        if does == "knows":
+            assert World(world.desk, open_guarding(world.desk)).look() == 1
+            world.desk.operating.acknowledge(None, rule)
+            world.roll_out(50, Mode.ACT)  # of what comes from now on
+        else:
+            world.roll_out(50, Mode.TELL if does == "tells" else Mode.OFF)
+        assert sum(steps) == (does == "tells")
+        assert [one.id for one in world.desk.rollout.in_force()] == [rule]
+        assert world.audited() == did
+
+    @pytest.mark.parametrize(
+        ("mode", "state", "did"), [(Mode.STOP, State.HELD, "held"), (Mode.TELL, State.WORSE, "told")]
+    )
+    def test_what_is_found_is_said_of_the_rule_that_replaced_it_meanwhile(
+        self, world: World, mode: Mode, state: State, did: str
+    ):
+        world.add(60)
+        older = world.roll_out(50, mode)
+        world.work(fails=0.4)
+        steps = world.about_to_judge(older)
+        newer = world.roll_out(60)
+        assert sum(steps) == 1
+        assert world.guard(newer).state is state
+        assert [one.rule.id for one in world.alarming()] == [newer]
+        assert world.audited() == [did]
+        assert world.desk.ledger.read(lambda c: guarded.standing(c, [older]))[older].state not in guarded.FOUND_WORSE
+        assert world.look() == 0
+
+    def test_what_is_found_takes_the_rule_back_that_replaced_it_meanwhile(self, world: World):
+        world.add(60)
+        older = world.roll_out(50)
+        world.work(fails=0.4)
+        steps = world.about_to_judge(older)
+        newer = world.roll_out(60)
+        assert sum(steps) == 1
+        assert world.desk.rollout.in_force() == []
+        assert world.desk.ledger.read(by_engine)["database"][0] == 60
+        (entry,) = world.desk.ledger.read(lambda c: entries(c, None, "guardrail", "", 10))
+        assert (entry.details["rule"], entry.details["rules"]) == (newer, [newer, older])
+
+    def test_one_that_replaced_it_is_held_where_another_engines_is_the_newest(self, world: World):
+        world.add(60)
+        older = world.roll_out(50)
+        world.work(fails=0.4)
+        steps = world.about_to_judge(older)
+        newer = world.roll_out(60)
+        world.desk.operating.roll_out(None, "rq", 1, force=True)
+        assert sum(steps) == 1
+        assert [rule.engine for rule in world.desk.rollout.in_force()] == ["rq", "inline"]
+        assert world.guard(newer).state is State.HELD
+        with pytest.raises(Conflict, match="holds inline at 60 %"):
+            world.roll_out(70)
+
+    @pytest.mark.parametrize("does", ["takes it back", "gives it nobody"])
+    def test_where_nobody_is_left_on_it_nothing_is_to_be_done(self, world: World, does: str):
+        world.add(60)
+        rule = world.roll_out(50, Mode.STOP)
+        world.work(fails=0.4)
+        steps = world.about_to_judge(rule)
+        if does == "takes it back":
+            world.desk.operating.roll_back(None)
+        else:
+            world.roll_out(0)
+        assert sum(steps) == 0
+        assert (world.audited(), world.alarming()) == ([], [])
+
+    def test_a_rule_of_nobody_holds_nothing_and_alarms_nobody(self, world: World):
+        world.add(60)
+        held = world.roll_out(50, Mode.STOP)
+        world.work(fails=0.4)
+        assert world.look() == 1
+        none = world.roll_out(0)
+        assert (world.guard(none).mode, world.guard(none).state) == (Mode.STOP, State.WAITS)
+        assert world.alarming() == []
+        with pytest.raises(Conflict, match="No guardrail"):
+            world.desk.operating.acknowledge(None)
+        assert world.look() == 0
+        assert world.guard(none).state is State.NOBODY
+        found = world.desk.ledger.read(lambda c: guarded.standing(c, [held]))[held]
+        assert found.state is State.HELD  # for whoever takes the newer one back
+        world.desk.ledger.write(lambda c: guarded.keep(c, none, State.HELD, found.judgement, 5.0))  # as it once was
+        assert world.alarming() == []
+        assert world.look() == 0
+        assert world.guard(world.roll_out(10)).state is State.WAITS
+
+    @pytest.mark.parametrize("mode", [*Mode])
+    def test_a_new_rule_has_the_guard_of_the_one_that_it_replaces(self, world: World, mode: Mode):
+        world.add(20)
+        world.join("readers", world.users[0])
+        world.roll_out(10, mode)
+        assert world.guard(world.roll_out(20)).mode is mode
+        world.desk.operating.change(None, NewRule("inline", 30, "readers"))
+        assert {guard.mode for guard in world.desk.operating.rolled_out(None).guards.values()} == {mode, Mode.ACT}
+
+    def test_what_somebody_knows_stays_known_as_it_grows(self, world: World):
         world.add(60)
         rule = world.roll_out(50, Mode.TELL)
         world.work(fails=0.4)
         assert world.look() == 1
-        world.roll_out(50, Mode.ACT)
-        hold = world.desk.rollout.take_back
+        world.desk.operating.acknowledge(None, rule)
+        wider = world.guard(world.roll_out(60))
+        assert (wider.mode, wider.state) == (Mode.TELL, State.ACKNOWLEDGED)
+        assert said("inline", wider).startswith("Somebody knows, and nobody guards it any more. Of inline's tasks")
+        world.work(fails=0.4)
+        assert world.look() == 0
+        assert world.guard(world.roll_out(70, Mode.STOP)).state is State.WAITS
 
-        def meanwhile(*arguments: Any) -> Sequence[Rule]:
-            if does == "acknowledges":
-                world.desk.operating.acknowledge(None, rule)
-            else:
-                world.roll_out(50, Mode.TELL)
-            return hold(*arguments)
+    @pytest.mark.parametrize(("modes", "did"), [([Mode.STOP], "held"), ([Mode.OFF, Mode.ACT], "taken back")])
+    def test_what_somebody_knows_is_guarded_anew_by_what_comes_then(
+        self, world: World, modes: Sequence[Mode], did: str
+    ):
+        world.add(60)
+        rule = world.roll_out(50, Mode.STOP)
+        world.work(fails=0.4)
+        assert world.look() == 1
+        world.desk.operating.acknowledge(None, rule)
+        for mode in modes:
+            assert world.desk.operating.guard(None, rule, mode)
+        assert (world.guard(rule).mode, world.guard(rule).state) == (modes[-1], State.WAITS)
+        assert not world.desk.operating.guard(None, rule, modes[-1])
+        assert world.look() == 0
+        assert world.guard(rule).state is State.TOO_LITTLE
+        another = World(world.desk, open_guarding(world.desk))
+        assert another.look() == 0  # nor does it know of more
+        assert world.guard(rule).state is State.TOO_LITTLE
+        world.work(fails=0.4)
+        assert world.look() == 1
+        assert world.audited() == [did, "held"]
 
-        world.guarding.rollout = cast(RollOut, Around(world.desk.rollout, meanwhile))
-        world.look()
-        assert [one.id for one in world.desk.rollout.in_force()] == [rule]
-        assert world.guard(rule).state is (State.ACKNOWLEDGED if does == "acknowledges" else State.WORSE)
+    def test_the_guard_of_an_older_rule_is_changed_alone(self, world: World):
+        world.add(20)
+        world.join("readers", world.users[0])
+        first, older = world.roll_out(40), world.roll_out(50)
+        world.desk.operating.change(None, NewRule("database", 100, "readers"))
+        before = world.desk.rollout.in_force()
+        assert world.desk.operating.guard(None, older, Mode.STOP)
+        assert not world.desk.operating.guard(None, older, Mode.STOP)
+        assert world.desk.rollout.in_force() == before
+        assert world.guard(older).mode is Mode.STOP
+        (entry,) = world.desk.ledger.read(lambda c: entries(c, None, "guard changed", "", 10))
+        assert entry.details == {"rule": older, "engine": "inline", "group": "", "guard": "stop"}
+        for gone in (first, 99):
+            with pytest.raises(NotFound):
+                world.desk.operating.guard(None, gone, Mode.OFF)
 
     def test_a_look_that_overlapped_does_not_take_back_what_was_found(self, world: World):
         world.add(60)
@@ -341,6 +471,51 @@ class TestGuards:
         add(50.0, "arq", 30, "")  # less than before both
         assert since() == [50.0, 50.0]
 
+    def test_a_rule_that_gave_its_users_back_for_a_while_begins_anew(self, world: World):
+        ledger, nobody = world.desk.ledger, UserId(0)
+        for at, percent in ((10.0, 50), (20.0, 0)):
+            ledger.write(lambda c, at=at, percent=percent: rules.add(c, "inline", percent, "", at, nobody))
+        ledger.write(lambda c: rules.undo(c, nobody, 30.0))
+        (rule,) = world.desk.rollout.in_force()
+        assert ledger.read(lambda c: rules.held_since(c, rule, "database")) == 30.0
+
+    @pytest.mark.parametrize("cut", [False, True])
+    def test_a_clock_that_was_a_day_ahead_for_a_look_blinds_nobody(self, world: World, *, cut: bool):
+        world.add(60)
+        rule = world.roll_out(50)
+        world.work(fails=0.0, rounds=2)
+        right = world.guarding.now
+        world.guarding.now = lambda connection: right(connection) + DAY
+        if cut:
+            world.about_to_judge(rule)
+        else:
+            assert world.look() == 0
+        world.guarding.now = right
+        world.work(fails=0.4)
+        assert world.look() == 1
+
+    def test_a_rule_that_such_a_clock_dated_is_judged_by_what_comes_after_the_first_look(self, world: World):
+        world.add(60)
+        world.roll_out(50)
+        world.desk.ledger.write(lambda c: c.execute(rollouts.update().values(set_at=rollouts.c.set_at + DAY)))
+        assert world.look() == 0
+        world.work(fails=0.4)
+        assert world.look() == 1
+
+    def test_rules_and_guards_are_dated_by_the_database_as_tasks_are(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        world.add(10)
+        monkeypatch.setattr(SystemClock, "now", lambda _: 5.0)
+        rule = world.roll_out(50)
+        now = world.desk.ledger.read(portable.now)
+        times = [*(one.at for one in world.desk.rollout.in_force()), world.guard(rule).changed_at]
+        assert [abs(now - at) < DAY for at in times] == [True, True]
+        assert world.desk.operating.guard(None, rule, Mode.OFF)
+        world.desk.operating.roll_back(None)
+        undone = world.desk.ledger.read(lambda c: c.execute(select(rollouts.c.undone_at)).scalar_one())
+        assert abs(now - undone) < DAY
+
     def test_a_part_that_goes_back_to_the_control_is_judged_by_what_it_gets_there(self, world: World):
         """What they had on the new engine would count for the old one, and hide how bad the new one is, or blame it."""
         world.add(60)
@@ -428,6 +603,24 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 @EVERY_KIND
 class TestReading:
+    @pytest.mark.parametrize(("days", "since"), [(5, {5, 14}), (30, {14})])
+    def test_nothing_is_read_of_a_time_of_which_only_failures_are_kept(
+        self, world: World, asked: Asked, days: int, since: set[int]
+    ):
+        """What users were used to is of the 14 days before the rule, and of none of these where it is older."""
+        world.add(60)
+        rule = world.roll_out(50)
+        now = world.desk.ledger.read(portable.now)
+        world.desk.ledger.write(lambda c: c.execute(rollouts.update().values(set_at=now - days * DAY)))
+        world.guarding.kept = Kept(finished=14 * DAY, failed=365 * DAY)
+        world.work(fails=0.0, rounds=2)
+        assert world.look() == 0
+        world.guarding._watched[rule].sided_at -= 3_600.0
+        assert world.look() == 0
+        times = {at for at, _, _ in asked.pages}
+        assert {round((now - at) / DAY) for at in times} == since
+        assert len(times) == len(since)  # though it is later by then, it goes on with what it has
+
     def test_what_was_read_is_kept_where_a_question_fails(self, world: World, asked: Asked):
         world.add(60)
         rule = world.roll_out(50)

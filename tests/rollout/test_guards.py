@@ -5,20 +5,39 @@ for four weeks: between two looks few tasks end, so to look each minute would fi
 """
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
+from typing import Any
 
 import pytest
 from tests.rollout.weeks import NEW, OLD, looks, made, share_found, steady, watched
 
 from paperlane.ledger.evidence import Carried
 from paperlane.model.tasks import TaskId, UserId
-from paperlane.rollout import Whose, place_of
+from paperlane.rollout import Whose, guards, place_of
 from paperlane.rollout.guarding import sides
-from paperlane.rollout.guards import DAY, DAYS, HOURS, MEASURES, Evidence, Sides, State, boundary, judge
+from paperlane.rollout.guards import (
+    DAY,
+    DAYS,
+    HOURS,
+    MEASURES,
+    Evidence,
+    Finding,
+    Parts,
+    Sides,
+    State,
+    alone,
+    boundary,
+    judge,
+)
 from paperlane.rollout.rules import Rule
 
 MINUTES = 24 * 60.0  # between two looks
+
+HOURLY: Mapping[str, Any] = {
+    "users": 40, "share": 0.5, "days": 1.5, "tasks": 5_000, "fails": (0.05, 0.05), "history": 0.0,
+}  # fmt: skip
 
 
 class TestFourWeeks:
@@ -44,6 +63,52 @@ class TestFourWeeks:
 
     def test_waits_of_half_a_minute_more_are_found(self):
         assert share_found(10, lambda seed: made(seed, share=0.5, wait=30), 28, 24 * 60.0) == 1
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often there was enough of an hour and of a day to judge it by itself; by the measure, and "hour" or "day"."""
+    found = Counter[str]()
+
+    def noted(parts: Parts, *more: Any) -> Iterator[Finding]:
+        for one in alone(parts, *more):
+            found[f"{one.measure} of {'an hour' if parts is HOURS else 'a day'}"] += 1
+            yield one
+
+    monkeypatch.setattr(guards, "alone", noted)
+    return found
+
+
+class TestHoursAndDays:
+    """40 users who bring 200 tasks an hour, fewer by night, looked at five minutes before the end of each of 36 hours.
+
+    One file in twenty fails, and three in ten of some users: failures of an hour are those of few.
+    """
+
+    @pytest.mark.parametrize("first", [0, 50, 100, 150])
+    def test_between_equal_engines_few_alarms(self, judged: Counter[str], first: int):
+        """Of 200 roll-outs fewer than 5 %: of each 50 at most two."""
+        made_up = (made(seed, **HOURLY) for seed in range(first, first + 50))
+        assert sum(watched(*one, looks(1.5, 60)) is not None for one in made_up) <= 2
+        assert judged["failures of an hour"] >= 50 * 10
+        assert min(judged[f"{name} of a day"] for name in MEASURES) >= 50 * 10
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_what_fails_late_is_found_by_its_hour_alone(self, seed: int):
+        """One task in ten on the new engine, from the ninth hour on: of all until then not one in a hundred."""
+        of, tasks = steady(seed, each=1.5, minutes=9 * 60, fails=(0.0, 0.0))
+        chance = random.Random(seed)
+        bad = [
+            one._replace(outcome="failed")
+            if one.engine == NEW and one.queued_at > 8.1 * 3_600 and chance.random() < 0.1
+            else one
+            for one in tasks
+        ]
+        assert watched(of, tasks, looks(0.375, 60)) is None
+        found = watched(of, bad, looks(0.375, 60))
+        assert found is not None
+        assert found[0] == 9 * 3_600 - 300
+        assert [(one.measure, one.day, one.hour) for one in found[1].findings if one.worse] == [("failures", 1, 9)]
 
 
 def minutes(of: Sides, tasks: Sequence[Carried], most: int) -> int:
@@ -161,6 +226,21 @@ class TestEvidence:
         evidence.take(tasks, of, 100.0)
         judgement = judge(evidence, of, 100.0)
         assert (judgement.state, judgement.users, judgement.tasks) == (State.TOO_LITTLE, (1, 1), (1, 1))
+
+    def test_hours_and_days_are_counted_from_the_rule_also_where_less_is_known(self):
+        """Else all that begins anew, as a process does, would have their chances of a false alarm anew."""
+        of, at = Sides(NEW, OLD, {UserId(n): n < 15 for n in range(30)}), 20 * DAY + 100.0
+        tasks = [
+            Carried(TaskId(f"{user}-{n}"), UserId(user), NEW if new else OLD, 1, at, at + 1, at + 2, how, 1, 1)
+            for user, new in of.of.items()
+            for how in ["failed" if new else "completed"]
+            for n in range(20)
+        ]
+        evidence = Evidence(0.0, 10 * DAY)
+        assert evidence.ended_from == 10 * DAY
+        evidence.take(tasks, of, at + 600)
+        found = [one for one in judge(evidence, of, at + 600).findings if one.measure == "failures" and one.worse]
+        assert [(one.day, one.hour) for one in found] == [(0, 0), (21, 0), (21, 481)]
 
     def test_one_heavy_user_is_no_sample(self):
         of = Sides(NEW, OLD, {UserId(n): n < 15 for n in range(30)})

@@ -103,9 +103,12 @@ def as_of(task: Carried, now: float) -> Carried:
 
 
 def looks(days: float, minutes: float) -> Iterator[float]:
-    """When somebody looks: each five minutes in the first hour, then every so many minutes."""
-    yield from (300.0 * n for n in range(1, 13))
-    at = 3_600.0
+    """When somebody looks: each five minutes in the first hour, then every so many minutes.
+
+    Where these are whole hours it is at five minutes to the hour: the last part of the time is nearly over.
+    """
+    yield from (300.0 * n for n in range(1, 12))
+    at = 3_300.0
     while (at := at + minutes * 60.0) <= days * DAY:
         yield at
 

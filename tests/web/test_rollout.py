@@ -143,9 +143,41 @@ async def test_a_guard_is_set_with_its_rule_changed_and_acknowledged(house: Hous
     answer = await put(house, acknowledge=1)
     assert answer["rules"][0]["guard"]["state"] == "acknowledged"
     assert (await put(house, engine="inline", percent=60))["rules"][0]["percent"] == 60
-    for number, code in ((2, "nothing_to_acknowledge"), (1, "not_found"), (9, "not_found")):
+    (shown,) = (await put(house, acknowledge=2))["rules"]
+    assert (shown["guard"]["mode"], shown["guard"]["state"]) == ("tell", "acknowledged")  # as the one before
+    for number in (1, 9):
         refused = await house["adam"].put("/rollout", json={"acknowledge": number})
-        assert refused.json()["code"] == code
+        assert refused.json()["code"] == "not_found"
+    (shown,) = (await put(house, engine="inline", percent=60, guard="tell"))["rules"]
+    assert (shown["id"], shown["guard"]["state"]) == (2, "waits")
+    refused = await house["adam"].put("/rollout", json={"acknowledge": 2})
+    assert refused.json()["code"] == "nothing_to_acknowledge"
+
+
+async def test_the_guard_of_a_rule_in_force_is_changed_by_its_number(house: House):
+    serve(house, "database", "inline")
+    house.desk.accounts.add_user(None, "rita", Role.USER, "readers", None, None)
+    await put(house, engine="inline", percent=50)
+    await put(house, engine="database", percent=100, group="readers")
+    for _ in range(2):
+        newest, older = (await put(house, rule=1, guard="off"))["rules"]
+        assert (newest["id"], newest["guard"]["mode"]) == (2, "act")
+        assert (older["id"], older["guard"]["mode"], older["guard"]["state"]) == (1, "off", "off")
+    written = (await house["vera"].get("/audit", params={"what": "guard changed"})).json()["items"]
+    assert [(entry["name"], entry["details"]) for entry in written] == [
+        ("adam", {"rule": 1, "engine": "inline", "group": "", "guard": "off"})
+    ]
+    refused = await house["adam"].put("/rollout", json={"rule": 9, "guard": "off"})
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    for more in (
+        {"rollback": True},
+        {"acknowledge": 1},
+        {"engine": "inline", "percent": 50},
+        {"flags": {"use_worker_pool": False}},
+    ):
+        refused = await house["adam"].put("/rollout", json={"rule": 1, "guard": "act", **more})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), more
+    assert (await seen(house))["rules"][1]["guard"]["mode"] == "off"
 
 
 async def test_a_group_has_a_rule_of_its_own(house: House):

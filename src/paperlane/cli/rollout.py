@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from paperlane.rollout.rules import Rule
 
 app = typer.Typer(
-    help="Which engine carries whose tasks: set, rollback, acknowledge, flag, compare.", invoke_without_command=True
+    help="Which engine carries whose tasks: set, rollback, acknowledge, guard, flag, compare.",
+    invoke_without_command=True,
 )
 
 Group = Annotated[str, typer.Option(help="Only the users of this group.")]
@@ -103,7 +104,9 @@ def change(
     guard: Annotated[
         str,
         typer.Option(
-            metavar="act|stop|tell|off", help="What is done by itself where it does worse.", show_default="act"
+            metavar="act|stop|tell|off",
+            help="What is done by itself where it does worse.",
+            show_default="as before, else act",
         ),
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also to an engine that no worker serves.")] = False,  # noqa: FBT002
@@ -127,8 +130,19 @@ def change(
     typer.echo(f"{engine} carries {percent:g} % {whose}: {_moved(moved)}.")
     for told in _hidden_by_newest(found):
         typer.echo(f"paperlane: {told}", err=True)
+    _tell_unguarded(found)
     _tell_queue(found)
     _tell(found.unserved if moved else [])
+
+
+def _tell_unguarded(found: "RolledOut") -> None:
+    """Where the newest rule goes on with one that is known to be worse, which nobody guards."""
+    from paperlane.rollout.guards import State
+
+    newest = next(iter(found.rules), None)
+    if newest is not None and found.guards[newest.id].state is State.ACKNOWLEDGED:
+        told = f"Somebody knows that {newest.engine} does worse, and nobody guards it. To have it guarded from now on"
+        typer.echo(f"paperlane: {told}: paperlane rollout guard {newest.id} act", err=True)
 
 
 def _hidden_by_newest(found: "RolledOut") -> "Iterator[str]":
@@ -314,6 +328,28 @@ def acknowledge(
         typer.echo(f"Acknowledged: {one.engine}, {one.percent:g} %; nobody guards it any more.")
     if not known:
         typer.echo("It was acknowledged before.")
+
+
+@app.command()
+def guard(
+    context: typer.Context,
+    rule: Annotated[int, typer.Argument(metavar="RULE", help="Its number.")],
+    mode: Annotated[
+        str, typer.Argument(metavar="act|stop|tell|off", help="What is done by itself where it does worse.")
+    ],
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Change the guard of a roll-out in force, whichever it is, and nothing else.
+
+    Where it was acknowledged, any but off has it guarded again, by what comes from now on.
+    """
+    from paperlane.rollout.guarded import mode_of
+
+    wanted = mode_of(mode)
+    with desk_in(context, data, database) as desk:
+        changed = desk.operating.guard(None, rule, wanted)
+    typer.echo(f"The guard of rule {rule} {'is' if changed else 'was'} {wanted}{'' if changed else ' before'}.")
 
 
 @app.command()

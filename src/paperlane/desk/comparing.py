@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
 
 from paperlane.clock import Clock
 from paperlane.desk.choices import check_engine
@@ -104,7 +103,7 @@ class Comparing:
         )
 
     def _forgotten(self, since: float, now: float) -> Sequence[Caution]:
-        kept = min((seconds for seconds in (self.kept.finished, self.kept.failed) if seconds), default=inf)
+        kept = self.kept.together
         if now - since <= kept:
             return ()
         return [Caution("forgotten", {"days": kept / 86_400})]

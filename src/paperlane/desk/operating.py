@@ -9,7 +9,7 @@ from paperlane.clock import Clock
 from paperlane.desk.choices import check_engine, check_served, serving
 from paperlane.desk.rights import check_looks, only_own
 from paperlane.desk.trail import Trail, id_of
-from paperlane.errors import BadRequest
+from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Queue
@@ -184,6 +184,26 @@ class Operating:
                 self.trail.note(connection, by, now, "guardrail acknowledged", details)
 
         return self.rollout.acknowledge(now, note, rule)
+
+    def guard(self, by: Account | None, rule: int, mode: Mode) -> bool:
+        """What the guard of a rule in force does from now on, as `guarded.switch` says; False where it did that before.
+
+        NotFound where no rule in force has this number.
+        """
+        now = self.clock.now()
+
+        def write(connection: Connection) -> bool:
+            rules.hold(connection)
+            of = next((one for one in rules.in_force(connection) if one.id == rule), None)
+            if of is None:
+                raise NotFound("There is no such roll-out in force.", hint="See: paperlane rollout.")
+            if not guarded.switch(connection, rule, mode, now):
+                return False
+            details = {"rule": rule, "engine": of.engine, "group": of.group, "guard": mode}
+            self.trail.note(connection, by, now, "guard changed", details)
+            return True
+
+        return self.ledger.write(write)
 
     def _check_group(self, group: str) -> None:
         """BadRequest for one that nobody is in, unless a rule names it: that may be changed still."""

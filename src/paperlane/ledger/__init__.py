@@ -116,6 +116,11 @@ class Kept:
                     f"How long tasks are kept, {name}, makes no sense: {value}.", hint="Give 0 for ever, or more."
                 )
 
+    @property
+    def together(self) -> float:
+        """Seconds for which ended tasks stay whatever became of them; inf for ever."""
+        return min((seconds for seconds in (self.finished, self.failed) if seconds), default=inf)
+
 
 @dataclass(frozen=True, slots=True)
 class Chore:

@@ -142,7 +142,7 @@ def engines_to_come(connection: Connection, otherwise: str) -> frozenset[str]:
 class NewRule:
     """From now on this engine carries so many percent of all users, or of those of a group.
 
-    What its `guard` does where it is worse; None: it takes the rule back, and that of a rule that is repeated stays.
+    What its `guard` does where it is worse; None: as that of the rule before, or it takes the rule back.
     BadRequest for what is no percentage.
     """
 
@@ -374,25 +374,6 @@ class RollOut:
                 hint=f"Take all of it back: paperlane rollout rollback {engine}; or insist with --force"
                 ' ("force": true over HTTP).',
             )
-
-    def take_back(
-        self, rule: int, by: UserId, now: float, also: Callable[[Connection, Sequence[Rule]], None]
-    ) -> Sequence[Rule]:
-        """Take back a rule, and those before it by which its engine was given the same users: nobody of them is left.
-
-        The rules that went, none where that one was taken back before; NotFound where there never was one of this id,
-        and Conflict where a newer one holds by now.
-        """
-
-        def write(connection: Connection) -> Sequence[Rule]:
-            rules.hold(connection)
-            newest = self._newest(connection, rule)
-            undone = [] if newest is None else rules.undo_ramp(connection, newest, by, now)
-            if undone:
-                also(connection, undone)
-            return undone
-
-        return self.ledger.write(write)
 
     @staticmethod
     def _newest(connection: Connection, rule: int | None) -> Rule | None:

@@ -31,7 +31,10 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The guard of a rule. `looked_at` last, and in this state since `changed_at` (since 1970); 0 for never."""
+    """The guard of a rule. `looked_at` last, and in this state since `changed_at` (since 1970); 0 for never.
+
+    Nothing counts that came before `since`: somebody knew of it.
+    """
 
     rule: int
     mode: Mode
@@ -39,6 +42,7 @@ class Guard:
     judgement: Judgement | None = None
     looked_at: float = 0.0
     changed_at: float = 0.0
+    since: float = 0.0
 
 
 def mode_of(said: str) -> Mode:
@@ -58,18 +62,29 @@ def post(connection: Connection, rule: int, mode: Mode, now: float) -> None:
 
 
 def switch(connection: Connection, rule: int, mode: Mode, now: float) -> bool:
-    """Another mode; what was found stays, but for one that is switched on or off. Is it another one?"""
-    known = connection.execute(select(guards).where(guards.c.rule == rule)).first()
-    if known is None:  # a rule of before there were guards
+    """Another mode; what was found stays, but for one that is switched on or off. Is it another one?
+
+    Somebody may have acknowledged what it found: any mode but off has it look again then, at what comes from now on.
+    """
+    was = _of(connection, rule)
+    if was is None:  # a rule of before there were guards
         post(connection, rule, mode, now)
         return mode is not Mode.OFF
-    if known.mode == mode:
+    if was.mode is mode and was.state is not State.ACKNOWLEDGED:
         return False
     values: dict[str, Any] = {"mode": mode}
-    if Mode.OFF in {known.mode, mode}:
+    if was.state in {State.OFF, State.ACKNOWLEDGED} or mode is Mode.OFF:
+        was_known = was.since or was.state is State.ACKNOWLEDGED
         values |= {"state": State.OFF if mode is Mode.OFF else State.WAITS, "changed_at": now}
+        values["found"] = _written(None, now if was_known else 0.0)
     connection.execute(update(guards).where(guards.c.rule == rule).values(values))
     return True
+
+
+def _of(connection: Connection, rule: int) -> Guard | None:
+    """None for a rule of before there were guards."""
+    row = connection.execute(select(guards).where(guards.c.rule == rule)).first()
+    return None if row is None else _guard(row)
 
 
 def standing(connection: Connection, rules: Collection[int]) -> Mapping[int, Guard]:
@@ -80,26 +95,34 @@ def standing(connection: Connection, rules: Collection[int]) -> Mapping[int, Gua
 
 
 def _guard(row: Row[*tuple[Any, ...]]) -> Guard:
-    return Guard(row.rule, Mode(row.mode), State(row.state), _read(row.found), row.looked_at, row.changed_at)
+    judgement, since = _read(row.found)
+    return Guard(row.rule, Mode(row.mode), State(row.state), judgement, row.looked_at, row.changed_at, since)
 
 
 def keep(connection: Connection, rule: int, state: State, judgement: Judgement | None, now: float) -> None:
     """What a look found."""
-    was = connection.scalar(select(guards.c.state).where(guards.c.rule == rule))
+    was = _of(connection, rule)
     values: dict[str, Any] = {"state": state, "looked_at": now}
     if judgement is not None:
-        values["found"] = json.dumps(asdict(judgement))
-    if was != state:
+        values["found"] = _written(judgement, 0.0 if was is None else was.since)
+    if was is None or was.state is not state:
         values["changed_at"] = now
     connection.execute(update(guards).where(guards.c.rule == rule).values(values))
 
 
-def _read(found: str | None) -> Judgement | None:
-    if not found:
-        return None
-    told: dict[str, Any] = json.loads(found)
+def _written(judgement: Judgement | None, since: float) -> str:
+    told = {} if judgement is None else asdict(judgement)
+    return json.dumps({**told, "since": since})
+
+
+def _read(found: str | None) -> tuple[Judgement | None, float]:
+    told: dict[str, Any] = json.loads(found) if found else {}
+    since: float = told.get("since", 0.0)
+    if "state" not in told:
+        return None, since
     findings = [_finding(one) for one in told["findings"]]
-    return Judgement(State(told["state"]), told["control"], tuple(told["users"]), tuple(told["tasks"]), findings)
+    users, tasks = tuple(told["users"]), tuple(told["tasks"])
+    return Judgement(State(told["state"]), told["control"], users, tasks, findings), since
 
 
 def _finding(told: dict[str, Any]) -> Finding:
@@ -134,15 +157,19 @@ def acknowledge(connection: Connection, in_force: Sequence[Rule], rule: int | No
 def follow(connection: Connection, in_force: Sequence[Rule], new: Rule, mode: Mode | None, now: float) -> Mode:
     """The guard of a new rule, of which the old ones are in force still: its mode, where none was asked for.
 
-    What a guard holds is held on: to set the same engine's part anew is no acknowledgement.
+    That is the mode of the rule that it replaces. What a guard holds is held on: to set the same engine's part anew is
+    no acknowledgement. What somebody knows stays known, unless a mode is asked for.
     """
-    same = [one.id for one in in_force if (one.engine, one.group) == (new.engine, new.group)]
-    held = next((one for one in standing(connection, same).values() if one.state is State.HELD), None)
-    mode = mode or (Mode.ACT if held is None else held.mode)
-    post(connection, new.id, mode, now)
-    if held is not None and mode is not Mode.OFF:
-        keep(connection, new.id, State.HELD, held.judgement, now)
-    return mode
+    old = next((one for one in in_force if (one.engine, one.group) == (new.engine, new.group)), None)
+    was = None if old is None else _of(connection, old.id)
+    wanted = mode or (Mode.ACT if was is None else was.mode)
+    post(connection, new.id, wanted, now)
+    if old is None or was is None or wanted is Mode.OFF:
+        return wanted
+    is_held = was.state is State.HELD and old.percent > 0 and new.percent > 0  # nobody is on it else
+    if is_held or (was.state is State.ACKNOWLEDGED and mode is None):
+        keep(connection, new.id, was.state, was.judgement, now)
+    return wanted
 
 
 def check_may_grow(connection: Connection, in_force: Sequence[Rule], engine: str, percent: float, group: str) -> None:
@@ -151,7 +178,9 @@ def check_may_grow(connection: Connection, in_force: Sequence[Rule], engine: str
         (
             one
             for one in in_force
-            if one.engine == engine and standing(connection, [one.id])[one.id].state is State.HELD
+            if one.engine == engine
+            and one.percent  # nobody is on it else
+            and standing(connection, [one.id])[one.id].state is State.HELD
         ),
         None,
     )
@@ -173,8 +202,12 @@ class Alarming:
 
 
 def alarming(connection: Connection, since: float) -> Sequence[Alarming]:
-    """Rules in force that were found worse, and those that a guard took back after a time; the newest first."""
-    lasts = rollouts.c.id.in_([rule.id for rule in rules_in_force(connection)]) & guards.c.state.in_(FOUND_WORSE)
+    """Rules in force that were found worse, and those that a guard took back after a time; the newest first.
+
+    None of 0 %: nobody is any worse for it.
+    """
+    last = [rule.id for rule in rules_in_force(connection) if rule.percent]
+    lasts = rollouts.c.id.in_(last) & guards.c.state.in_(FOUND_WORSE)
     fresh = (guards.c.state == State.TAKEN_BACK) & (guards.c.changed_at > since)
     asked = select(rollouts, guards).join(guards, guards.c.rule == rollouts.c.id).where(or_(lasts, fresh))
     return [

@@ -9,12 +9,12 @@ from time import monotonic
 import structlog
 from sqlalchemy import Connection
 
-from paperlane.errors import Conflict
+from paperlane.ledger import Kept
 from paperlane.ledger.evidence import Carried, of_users
 from paperlane.model.tasks import TaskId, UserId
 from paperlane.rollout import RollOut, Whose, engine_of, guarded, place_of, rules, usual
 from paperlane.rollout.guarded import FOUND_WORSE, Guard, Mode
-from paperlane.rollout.guards import Evidence, Judgement, Sides, State, judge
+from paperlane.rollout.guards import OVERLAP, Evidence, Judgement, Sides, State, judge
 from paperlane.rollout.rules import Rule
 from paperlane.rollout.wording import because
 
@@ -73,10 +73,6 @@ _DONE = (State.OFF, State.ACKNOWLEDGED, State.TAKEN_BACK)
 """States in which nothing is left to a guard."""
 
 
-class _Spared(Exception):
-    """Somebody has told the guard to let it be."""
-
-
 @dataclass(slots=True)
 class _Reading:
     """What is read of the tasks that users brought in a time, as they stood at its end: page by page, each once.
@@ -105,9 +101,13 @@ class _Reading:
 
 @dataclass(slots=True)
 class _Watched:
-    """What is known of a rule, to go on from; who is on which side was looked at for the rules `by`, at a time."""
+    """What is known of a rule, to go on from; who is on which side was looked at for the rules `by`, at a time.
+
+    `since`: when users came to its sides last, or somebody acknowledged what was found.
+    """
 
     evidence: Evidence
+    since: float
     sides: Sides
     by: Sequence[Rule]
     sided_at: float
@@ -118,18 +118,24 @@ class _Watched:
     going_on: _Reading | None = None
     """What became of their tasks by a time, where a look was cut off before it knew all of it."""
 
+    def is_ahead(self, now: float) -> bool:
+        """Was it read what ended by a time that has not come yet? Then the clock has been set back."""
+        return now < (self.evidence.upto if self.going_on is None else self.going_on.until) - OVERLAP
+
 
 @dataclass(slots=True)
 class Guarding:
     """Judges roll-outs. What it remembers of them is read again by whoever has the next turn. For one thread.
 
     `now` tells the database's time. A look reads for so many `seconds` by `ticks`, and the next one goes on from there.
+    It reads of no time of which tasks are not `kept` whatever became of them.
     """
 
     rollout: RollOut
     now: Callable[[Connection], float]
     note: Note
     kinds: Kinds
+    kept: Kept
     every: float = EVERY
     seconds: float = SECONDS
     ticks: Callable[[], float] = monotonic
@@ -154,7 +160,7 @@ class Guarding:
         found = 0
         for rule in in_force:
             if guards[rule.id].state in FOUND_WORSE:
-                found += (did := self._do(rule, guards[rule.id], guards[rule.id].judgement, now))
+                found += (did := self._do(rule, guards[rule.id].judgement, now))
                 yield did
         watching = [rule for rule in in_force if guards[rule.id].state not in {*FOUND_WORSE, *_DONE}]
         ends, failed = self.ticks() + self.seconds, None
@@ -162,7 +168,7 @@ class Guarding:
         for at, rule in enumerate(watching):
             part = max(0.0, ends - self.ticks()) / (len(watching) - at)  # one with weeks to read stops no other
             try:
-                judgement = yield from self._judge(rule, in_force, now, self.ticks() + part)
+                judgement = yield from self._judge(rule, guards[rule.id], in_force, now, self.ticks() + part)
             except Exception as error:  # noqa: BLE001  nor does one that cannot be asked for
                 log.warning("a guardrail could not be judged", rule=rule.id, why=str(error))
                 failed = failed or error
@@ -170,80 +176,70 @@ class Guarding:
             if judgement is None:
                 continue
             if judgement.state is State.WORSE:
-                found += (did := self._do(rule, guards[rule.id], judgement, now))
+                found += (did := self._do(rule, judgement, now))
                 yield did
             else:
-                self._keep(rule, judgement.state, judgement, now)
+                self._keep(rule, judgement, now)
         if found:
             for _ in self.rollout.settle():
                 yield 0
         if failed is not None:
             raise failed
 
-    def _keep(
-        self,
-        rule: Rule,
-        state: State,
-        judgement: Judgement | None,
-        now: float,
-        details: Mapping[str, object] | None = None,
-    ) -> None:
-        """Note what was found, and in the audit trail what was done.
+    def _keep(self, rule: Rule, judgement: Judgement, now: float) -> None:
+        """Note what was found of a rule that is not worse.
 
         Not where somebody switched the guard off meanwhile, nor over what another look, which overlapped, found worse.
         """
 
-        def write(connection: Connection) -> bool:
+        def write(connection: Connection) -> None:
             rules.hold(connection)
-            known = guarded.standing(connection, [rule.id])[rule.id].state
-            if known in _DONE or (known in FOUND_WORSE and state not in FOUND_WORSE):
-                return False
-            guarded.keep(connection, rule.id, state, judgement, now)
-            if details is not None:
-                self.note(connection, now, "guardrail", details)
-            return True
+            if guarded.standing(connection, [rule.id])[rule.id].state not in {*_DONE, *FOUND_WORSE}:
+                guarded.keep(connection, rule.id, judgement.state, judgement, now)
 
-        if self.rollout.ledger.write(write) and details is not None:
-            log.warning("a guardrail found a roll-out worse", **details)
+        self.rollout.ledger.write(write)
 
-    def _do(self, rule: Rule, guard: Guard, judgement: Judgement | None, now: float) -> int:
-        """What is to be done with a rule that is worse, once: 1, or 0 where it was done before."""
-        meant = State.HELD if guard.mode is Mode.STOP else State.WORSE
-        if guard.mode is Mode.ACT:
-            if self._take_back(rule, judgement, now):
-                return 1
-            meant = State.HELD  # it shall not grow at least
-        if guard.state is meant:
+    def _do(self, rule: Rule, judgement: Judgement | None, now: float) -> int:
+        """What is to be done with a rule that is worse, once: 1, or 0 where nothing is left to do.
+
+        Somebody may have set another one of its engine and group since this look began. Then it is that one, by which
+        its users are where they are.
+        """
+
+        def write(connection: Connection) -> Mapping[str, object] | None:
+            rules.hold(connection)
+            in_force = rules.in_force(connection)
+            of = next((one for one in in_force if (one.engine, one.group) == (rule.engine, rule.group)), None)
+            if of is None or not of.percent:
+                return None
+            guard = guarded.standing(connection, [of.id])[of.id]
+            if guard.state in _DONE or guard.since > now:  # by somebody, since this look began
+                log.info("a guardrail leaves a roll-out to whom it concerns", rule=of.id)
+                return None
+            if guard.mode is Mode.ACT and of == in_force[0]:
+                undone = [one.id for one in rules.undo_ramp(connection, of, UserId(0), now)]
+                for one in undone:
+                    guarded.keep(connection, one, State.TAKEN_BACK, judgement, now)
+                details = {**_details(of, judgement, "taken back"), "rules": undone}
+            else:  # it shall not grow at least, where a newer rule of others holds: somebody is at work there
+                meant = State.WORSE if guard.mode is Mode.TELL else State.HELD
+                if guard.state is meant:
+                    return None
+                guarded.keep(connection, of.id, meant, judgement, now)
+                details = _details(of, judgement, "held" if meant is State.HELD else "told")
+            self.note(connection, now, "guardrail", details)
+            return details
+
+        if (details := self.rollout.ledger.write(write)) is None:
             return 0
-        did = "held" if meant is State.HELD else "told"
-        self._keep(rule, meant, judgement, now, _details(rule, judgement, did))
+        log.warning("a guardrail found a roll-out worse", **details)
         return 1
 
-    def _take_back(self, rule: Rule, judgement: Judgement | None, now: float) -> bool:
-        details = _details(rule, judgement, "taken back")
-
-        def also(connection: Connection, undone: Sequence[Rule]) -> None:
-            known = guarded.standing(connection, [rule.id])[rule.id]
-            if known.mode is not Mode.ACT or known.state in _DONE:
-                raise _Spared  # by somebody, since this look began
-            for one in undone:
-                guarded.keep(connection, one.id, State.TAKEN_BACK, judgement, now)
-            self.note(connection, now, "guardrail", {**details, "rules": [one.id for one in undone]})
-
-        try:
-            if self.rollout.take_back(rule.id, UserId(0), now, also):
-                log.warning("a guardrail took a roll-out back", **details)
-        except Conflict:  # a newer rule holds: somebody is at work there, who must not be undone by mistake
-            return False
-        except _Spared:
-            log.info("a guardrail leaves a roll-out to whom it concerns", rule=rule.id)
-        return True
-
     def _judge(
-        self, rule: Rule, in_force: Sequence[Rule], now: float, ends: float
+        self, rule: Rule, guard: Guard, in_force: Sequence[Rule], now: float, ends: float
     ) -> Generator[int, None, Judgement | None]:
         """None where the time is up before all is known."""
-        watched = yield from self._known(rule, in_force, now)
+        watched = yield from self._known(rule, guard, in_force, now)
         evidence, of = watched.evidence, watched.sides
         if not (of.count(True) and of.count(False)):
             return judge(evidence, of, now)
@@ -254,7 +250,9 @@ class Guarding:
         if watched.usual is None:
             # before anybody was moved, also where the rule was hidden for a while since. After so many tasks it is not
             # known of the others: no side has more of them
-            watched.usual = _Reading(sorted(of.of), rule.at - HISTORY, rule.at, most=_MOST_HISTORY)
+            since = max(rule.at - HISTORY, now - self.kept.together)
+            users = sorted(of.of) if since < rule.at else []
+            watched.usual = _Reading(users, since, rule.at, most=_MOST_HISTORY)
         if not (yield from self._read(watched.usual, remember, ends)):
             return None
         if watched.going_on is None:
@@ -271,9 +269,14 @@ class Guarding:
         watched.going_on = None
         return judge(evidence, of, until)
 
-    def _known(self, rule: Rule, in_force: Sequence[Rule], now: float) -> Generator[int, None, _Watched]:
-        """What is known of a rule, with who is on which side by now: nothing yet, where others are compared since."""
+    def _known(self, rule: Rule, guard: Guard, in_force: Sequence[Rule], now: float) -> Generator[int, None, _Watched]:
+        """What is known of a rule, with who is on which side by now.
+
+        Nothing yet, where others are compared since, somebody acknowledged what was known, or the clock was set back.
+        """
         watched = self._watched.get(rule.id)
+        if watched is not None and (watched.since < guard.since or watched.is_ahead(now)):
+            watched = None
         if watched is not None and list(watched.by) == list(in_force) and 0 <= now - watched.sided_at < _ANEW:
             return watched
         everybody: list[Whose] = []
@@ -283,11 +286,13 @@ class Guarding:
         ledger = self.rollout.ledger
         rest, named_at = ledger.read(lambda c: (self.rollout.usual(c), usual.since(c)))
         of = sides(rule, everybody, in_force, rest)
-        since = ledger.read(lambda c: rules.held_since(c, rule, of.control))
+        since = max(guard.since, ledger.read(lambda c: rules.held_since(c, rule, of.control)))
         if of.control == rest:  # whom no rule takes in came to it when it was named
             since = max(since, named_at)
-        if watched is None or watched.sides.control != of.control or watched.evidence.since != since:
-            watched = self._watched[rule.id] = _Watched(Evidence(since), of, in_force, now)
+        if watched is None or watched.sides.control != of.control or watched.since != since:
+            # by a clock that was set back since, it was set at a time that has not come yet
+            evidence = Evidence(min(since, now), now - self.kept.together)
+            watched = self._watched[rule.id] = _Watched(evidence, since, of, in_force, now)
         before = watched.sides.of
         watched.changed |= {user for user, side in of.of.items() if before.get(user, side) is not side}
         stayed = {user: side for user, side in of.of.items() if user not in watched.changed}

@@ -19,6 +19,9 @@ LEAST_TASKS = 50
 LEAST_EFFECTIVE = 6.0
 """Users of equal weight that those of a side must be worth."""
 
+OVERLAP = 120.0
+"""Seconds by which what ended may be told late."""
+
 DAY = 86_400.0
 
 _FEW = 3.0  # tasks with which a user weighs half
@@ -28,7 +31,6 @@ _FELT_WAIT = 10.0
 _BURST = 600.0  # seconds; tasks that a user brings within them wait for each other
 _SHORTEST = 0.25  # seconds; what is estimated at less is of one class
 _LEAST_SPREAD = 0.05  # users differ by a twentieth at least, and where they seem not to, they are too few to show it
-_OVERLAP = 120.0  # seconds by which what ended may be told late
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +195,14 @@ class _Window:
 class Evidence:
     """What became of both sides' tasks since a rule was set, in sums by user: of all that time, and of its last parts.
 
-    Parts are the day and the hour that it is, as counted from when the rule was set.
+    Parts are the day and the hour that it is, as counted from when the rule was set. Of what came before `known_from`,
+    where tasks are forgotten by what became of them, nothing is told: the rest would be one-sided.
     """
 
-    def __init__(self, since: float) -> None:
-        self.since = self.upto = since
-        self.whole, self.parts = _Window(since), {parts: _Window(since) for parts in (DAYS, HOURS)}
+    def __init__(self, held_since: float, known_from: float = 0.0) -> None:
+        self.held_since = held_since
+        self.since = self.upto = max(held_since, known_from)
+        self.whole, self.parts = _Window(self.since), {parts: _Window(held_since) for parts in (DAYS, HOURS)}
         self._past = _Sums()
         self._usual: Mapping[str, Mapping[UserId, float]] | None = None
         self._open: dict[TaskId, _Open] = {}
@@ -209,7 +213,7 @@ class Evidence:
     @property
     def ended_from(self) -> float:
         """What ended since then is to be told again at the next look: it may have been committed late."""
-        return max(self.since, self.upto - _OVERLAP)
+        return max(self.since, self.upto - OVERLAP)
 
     @property
     def usual(self) -> Mapping[str, Mapping[UserId, float]]:
@@ -246,7 +250,7 @@ class Evidence:
     def begin(self, now: float) -> None:
         """A look begins: all that is open is told anew, with `add`, each user's tasks at once; then `end`."""
         for parts, window in self.parts.items():
-            begun = self.since + floor(max(0.0, now - self.since) / parts.seconds) * parts.seconds
+            begun = self.held_since + floor(max(0.0, now - self.held_since) / parts.seconds) * parts.seconds
             if begun != window.since:
                 self.parts[parts] = _Window(begun)
         self._before, self._open = self._open, {}
@@ -270,7 +274,7 @@ class Evidence:
             cell = known.cell if known is not None else self._cell(task, (kinds or {}).get(task.task, ""))
             if task.ended_at:
                 self._count(task, cell)
-                if task.ended_at >= now - 2 * _OVERLAP:
+                if task.ended_at >= now - 2 * OVERLAP:
                     self._over[task.task] = task.ended_at
             else:
                 wait = task.begun_at - task.queued_at if task.begun_at else None
@@ -280,7 +284,7 @@ class Evidence:
         """All was told."""
         self.upto = max(self.upto, now)
         self._before = {}
-        self._over = {task: at for task, at in self._over.items() if at >= self.ended_from - _OVERLAP}
+        self._over = {task: at for task, at in self._over.items() if at >= self.ended_from - OVERLAP}
 
     def _count(self, task: Carried, cell: _Cell) -> None:
         values = _of_ended(task)
@@ -390,24 +394,24 @@ def judge(evidence: Evidence, of: Sides, now: float) -> Judgement:
         found for name, terms in MEASURES.items() if (found := _find(name, terms, sums, of, usual.get(name, {})))
     ]
     for parts in evidence.parts:
-        findings += _alone(parts, evidence, of, now)
+        findings += (one for one in alone(parts, evidence, of, now) if one.worse)
     if not findings:
         return Judgement(State.TOO_LITTLE, of.control, users, tasks)
     state = State.WORSE if any(one.worse for one in findings) else State.WATCHES
     return Judgement(state, of.control, users, tasks, findings)
 
 
-def _alone(parts: Parts, evidence: Evidence, of: Sides, now: float) -> Iterator[Finding]:
-    """What the last one of these parts of the time shows by itself to be worse."""
+def alone(parts: Parts, evidence: Evidence, of: Sides, now: float) -> Iterator[Finding]:
+    """What the last one of these parts of the time shows by itself, where that is enough to judge by."""
     window = evidence.parts[parts]
-    number = 1 + round((window.since - evidence.since) / parts.seconds)
+    number = 1 + round((window.since - evidence.held_since) / parts.seconds)
     if number == 1:
         return
     sums, day = evidence.sums(window, now), 1 + floor((number - 1) * parts.seconds / DAY)
     for name in parts.measures:
         terms = replace(MEASURES[name], alpha=parts.alpha(number))
         found = _find(name, terms, sums, of, evidence.usual.get(name, {}))
-        if found is not None and found.worse:
+        if found is not None:
             yield replace(found, day=day, hour=number if parts is HOURS else 0)
 
 

@@ -50,7 +50,7 @@ def held_since(connection: Connection, rule: Rule, control: str) -> float:
     """
     about = [rollouts.c.group_name.in_({"", rule.group})] if rule.group else []
     since, known = rule.at, set[tuple[str, str]]()
-    for row in connection.execute(select(rollouts).where(rollouts.c.id != rule.id, *about).order_by(rollouts.c.id)):
+    for row in connection.execute(select(rollouts).where(*about).order_by(rollouts.c.id)):
         of = row.engine, row.group_name
         if row.id > rule.id and (of in known or (row.percent and row.engine == control)):
             since = max(since, row.set_at)

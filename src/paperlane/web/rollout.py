@@ -34,7 +34,9 @@ class Change(BaseModel, extra="forbid"):
     percent: Percent | None = None
     group: Annotated[str, Field(max_length=LONGEST_GROUP)] | None = None
     guard: Literal["act", "stop", "tell", "off"] | None = Field(
-        None, description="With a rule: what is done where it is worse; `act`, if the rule is new and says nothing."
+        None,
+        description="With a rule: what is done where it is worse; else as for the one before it, or `act`. With `rule`"
+        " alone that of a rule in force is changed.",
     )
     flags: Flags = {}
     newest: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)] | None = Field(
@@ -44,7 +46,9 @@ class Change(BaseModel, extra="forbid"):
         StrictBool, Field(description="Take the newest rule back; with `engine` all rules of that one.")
     ] = False
     rule: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(
-        None, description="With `rollback`: only while this rule is the newest; asked again, nothing happens."
+        None,
+        description="With `rollback`: only while this rule is the newest; asked again, nothing happens. With `guard`:"
+        " whose it is.",
     )
     acknowledge: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)] | None = Field(
         None, description="The rule that was found worse, and may grow again: somebody knows."
@@ -56,6 +60,10 @@ class Change(BaseModel, extra="forbid"):
 
     def check(self) -> None:
         """BadRequest where it does not say one thing."""
+        if self.rule is not None and self.guard is not None:
+            if self.model_dump(exclude={"rule", "guard", "force"}, exclude_defaults=True):
+                raise BadRequest("One call changes the guard of a rule or something else.", hint="Make two calls.")
+            return
         if self.rollback and (self.percent, self.group) != (None, None):
             raise BadRequest("One call sets a rule or takes one back.", hint="Leave out `rollback`, or the rule.")
         if self.rollback and self.flags:
@@ -107,6 +115,8 @@ async def put(asked: Change, admin: Admin, house: Parts, language: Language) -> 
             operating.roll_back(admin, asked.rule, force=asked.force)
         elif asked.acknowledge is not None:
             operating.acknowledge(admin, asked.acknowledge)
+        elif asked.rule is not None and asked.guard is not None:
+            operating.guard(admin, asked.rule, Mode(asked.guard))
         else:
             operating.change(admin, asked.new_rule(), asked.flags, asked.newest, force=asked.force)
         moved = sum(islice(house.desk.rollout.settle(), _PAGES))

@@ -26,12 +26,20 @@ const CHANGES = {
     const share = Number(percent.value);
     const before = state.rules.find((one) => one.engine === engine && (one.group ?? "") === group);
     const said = { engine, percent: share, whose: whose(group) };
+    const isAsBefore = before?.guard.mode === guard; // it stays, also where it is known that it does worse
+    const isKnown = isAsBefore && before.guard.state === "acknowledged";
     return {
-      content: { engine, percent: share, guard, newest: state.rules[0]?.id ?? 0, ...(group && { group }) },
+      content: {
+        engine,
+        percent: share,
+        newest: state.rules[0]?.id ?? 0,
+        ...(!isAsBefore && { guard }),
+        ...(group && { group }),
+      },
       words: [
         say("rule will", said),
         sayBefore(before?.percent),
-        say(`rule guard ${guard}`),
+        say(`rule guard ${isKnown ? "acknowledged" : guard}`),
         ...(state.flags.use_database_queue ? [] : [say("rollout unqueued")]),
       ],
       done: (n) => say("rule done", { ...said, n }),
