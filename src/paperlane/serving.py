@@ -207,11 +207,11 @@ async def serve(
         desk = open_desk(settings, ledger)
         owns = partial(owns_files, settings, ledger)
         try:
-            await patiently(lambda: threads(_name_engine, desk, settings.engine), "starting", stop=stop)
-            first_sign_in = await patiently(lambda: threads(desk.accounts.first_sign_in), "starting", stop=stop)
             # leaves the mark before the first upload, for others to see
             with _in_data_folder():
                 await patiently(lambda: threads(at_start, owns), "starting", stop=stop)
+            await patiently(lambda: threads(_name_engine, desk, settings.engine), "starting", stop=stop)
+            first_sign_in = await patiently(lambda: threads(desk.accounts.first_sign_in), "starting", stop=stop)
         except Stopped:
             return
         async with asyncio.TaskGroup() as running:
@@ -248,9 +248,8 @@ async def serve(
 
 def _name_engine(desk: Desk, engine: str) -> None:
     """Who starts a service says which engine is the usual one, whatever others say."""
-    before = desk.operating.name_usual(engine)
-    if before is not None:
-        log.info("the default engine is another one", engine=engine, before=before or "none")
+    if before := desk.operating.name_usual(engine):
+        log.info("the default engine is another one", engine=engine, before=before)
 
 
 async def _roll_out(rollout: RollOut, threads: Threads, crew: Crew, stop: asyncio.Event) -> None:

@@ -100,7 +100,8 @@ async def test_without_slots_it_asks_for_no_turns_until_some_are_granted(
     for name in ("step", "lease", "renew"):
         monkeypatch.setattr(SqlLedger, name, counted(name))
     other = WorkerId("other")
-    ledger.register(other, "elsewhere", "host", 1, ledger.rules.system_limit)
+    ledger.limit(1)
+    ledger.register(other, "elsewhere", "host", 1, 1)
     submit(ledger, engine)
     start(engine)
     await until(lambda: calls.count("renew") >= 5)

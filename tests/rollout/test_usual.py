@@ -73,8 +73,8 @@ class TestNaming:
         accounts += made(shell, 4)
         for account in accounts[:2]:
             shell.accounts.change_user(None, account, engine="rq", force=True)
-            shell.accounts.change_user(None, account, engine="auto")
-            shell.accounts.change_user(None, account, group="readers")
+            shell.accounts.change_user(None, account, engine="auto", force=True)
+            shell.accounts.change_user(None, account, group="readers", force=True)
         assert engines(shell) == {one.name: "arq" if place_of(one.id) < 40 else "pool" for one in accounts}
         found = shell.operating.rolled_out(None)
         assert found.usual == "pool"

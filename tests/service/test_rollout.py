@@ -81,7 +81,7 @@ def test_who_is_restarted_with_another_default_engine_moves_whom_nothing_else_ta
         for name, engine in (("pia", "rq"), ("rob", "arq")):
             service.user(name)
             desk.accounts.change_user(None, desk.accounts.user(name), engine=engine, force=True)
-        desk.accounts.change_user(None, desk.accounts.user("rob"), group="readers", engine="auto")
+        desk.accounts.change_user(None, desk.accounts.user("rob"), group="readers", engine="auto", force=True)
         desk.operating.roll_out(None, "arq", 100, "readers", force=True)
         assert settled(desk) == {"database": (2, 0), "rq": (1, 1), "arq": (1, 0)}  # with the first admin
         service.stop()
