@@ -207,11 +207,11 @@ async def serve(
         desk = open_desk(settings, ledger)
         owns = partial(owns_files, settings, ledger)
         try:
+            first_sign_in = await patiently(lambda: threads(desk.accounts.first_sign_in), "starting", stop=stop)
             # leaves the mark before the first upload, for others to see
             with _in_data_folder():
                 await patiently(lambda: threads(at_start, owns), "starting", stop=stop)
             await patiently(lambda: threads(_name_engine, desk, settings.engine), "starting", stop=stop)
-            first_sign_in = await patiently(lambda: threads(desk.accounts.first_sign_in), "starting", stop=stop)
         except Stopped:
             return
         async with asyncio.TaskGroup() as running:
