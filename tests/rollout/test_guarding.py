@@ -66,11 +66,11 @@ class World:
         for user in self.users:
             tasks = [TaskId(f"t{next(self.ids):08}") for _ in range(rounds)]
             ledger.submit(NewBatch(BatchId(f"b{tasks[0]}"), user, [NewTask(task, b"{}") for task in tasks]))
-        ended: dict[str, list[Ended]] = {"database": [], "inline": []}
+        ended: list[tuple[str, list[Ended]]] = [("database", []), ("inline", [])]
         goes_on = True
-        while goes_on:  # both in turns, or who comes second would wait for the first
+        while goes_on:
             goes_on = False
-            for engine, over in ended.items():
+            for engine, over in ended:
                 leases = ledger.step(engine, WorkerId(f"of-{engine}"), over, 30)
                 bad = [engine == "inline" and next(self.bad) < fails for _ in leases]
                 over[:] = [
@@ -78,6 +78,7 @@ class World:
                     for lease, is_bad in zip(leases, bad, strict=True)
                 ]
                 goes_on = goes_on or bool(leases)
+            ended.reverse()  # both in turns are first, or one would always wait for the other
 
     def due(self) -> None:
         """As if a minute had passed."""
