@@ -345,6 +345,18 @@ class TestRollingOut:
         desk.operating.roll_back(None)  # away from it is what everybody may
         assert desk.rollout.in_force() == []
 
+    def test_nor_by_what_is_set_of_another_engine_or_anew(self, desk: Desk):
+        made(desk, 2)
+        set_out(desk, "inline", 50)
+        hold(desk)
+        set_out(desk, "rq", 80)
+        for engine, percent in (("rq", 0), ("rq", 20), ("inline", 50), ("inline", 90)):
+            with pytest.raises(Conflict) as refused:
+                set_out(desk, engine, percent)
+            assert refused.value.code == "rollout_held"
+        assert [one.percent for one in desk.rollout.in_force()] == [80, 50]
+        set_out(desk, "rq", 60)
+
     def test_nor_by_taking_back_what_another_engine_was_given(self, desk: Desk):
         made(desk, 2)
         set_out(desk, "inline", 50)

@@ -358,6 +358,7 @@ guards = Table(  # what compares a roll-out with what it replaces
     Column("found", LONG),  # JSON: what the last look found
     Column("looked_at", Double, nullable=False, server_default="0"),
     Column("changed_at", Double, nullable=False, server_default="0"),
+    Column("since", Double, nullable=False, server_default="0"),  # what came before, somebody knew of
 )
 
 flags = Table(  # what of the machinery is in use

@@ -221,6 +221,9 @@ class _Left:
         flags.settled(connection, self.flags)
 
 
+_OTHERWISE = '; or insist with --force ("force": true over HTTP)'
+
+
 @dataclass(frozen=True, slots=True)
 class RollOut:
     """Rules and flags, and lanes as they say. `otherwise` is the usual engine until a service has named one."""
@@ -289,9 +292,11 @@ class RollOut:
                 check_seen(rule, in_force, seen)
             if rule is not None and not rule.repeats(newest):
                 guarded.check_may_grow(connection, in_force, rule.engine, rule.percent, rule.group)
+                before = self.plan(connection)
                 number = rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
                 new = Rule(number, rule.engine, rule.percent, rule.group, now, by)
                 added = replace(rule, guard=guarded.follow(connection, in_force, new, rule.guard, now))
+                self._check_held(connection, before, "")
             elif rule is not None and newest is not None and rule.guard is not None:
                 guard = rule.guard if guarded.switch(connection, newest.id, rule.guard, now) else None
             changed = Changed(added, flags.switch(connection, to or {}, now, by), guard)
@@ -359,8 +364,8 @@ class RollOut:
 
         return self.ledger.write(write)
 
-    def _check_held(self, connection: Connection, before: Plan) -> None:
-        """Conflict where an engine that a guard holds has gained users since, by rules that were taken back."""
+    def _check_held(self, connection: Connection, before: Plan, otherwise: str = _OTHERWISE) -> None:
+        """Conflict where an engine that a guard holds has gained users since, by rules that came or went."""
         after = self.plan(connection)
         of = {rule.id: rule for rule in (*before.rules, *after.rules)}
         guards = guarded.standing(connection, list(of))
@@ -371,8 +376,7 @@ class RollOut:
                 f"That would give users to {engine} again, which a guardrail holds: it does worse than what it"
                 " replaces.",
                 code="rollout_held",
-                hint=f"Take all of it back: paperlane rollout rollback {engine}; or insist with --force"
-                ' ("force": true over HTTP).',
+                hint=f"Take all of it back: paperlane rollout rollback {engine}{otherwise}.",
             )
 
     @staticmethod

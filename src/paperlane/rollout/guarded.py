@@ -76,7 +76,7 @@ def switch(connection: Connection, rule: int, mode: Mode, now: float) -> bool:
     if was.state in {State.OFF, State.ACKNOWLEDGED} or mode is Mode.OFF:
         was_known = was.since or was.state is State.ACKNOWLEDGED
         values |= {"state": State.OFF if mode is Mode.OFF else State.WAITS, "changed_at": now}
-        values["found"] = _written(None, now if was_known else 0.0)
+        values |= {"found": None, "since": now if was_known else 0.0}
     connection.execute(update(guards).where(guards.c.rule == rule).values(values))
     return True
 
@@ -95,34 +95,27 @@ def standing(connection: Connection, rules: Collection[int]) -> Mapping[int, Gua
 
 
 def _guard(row: Row[*tuple[Any, ...]]) -> Guard:
-    judgement, since = _read(row.found)
-    return Guard(row.rule, Mode(row.mode), State(row.state), judgement, row.looked_at, row.changed_at, since)
+    times = (row.looked_at, row.changed_at, row.since)
+    return Guard(row.rule, Mode(row.mode), State(row.state), _read(row.found), *times)
 
 
 def keep(connection: Connection, rule: int, state: State, judgement: Judgement | None, now: float) -> None:
     """What a look found."""
-    was = _of(connection, rule)
+    was = connection.scalar(select(guards.c.state).where(guards.c.rule == rule))
     values: dict[str, Any] = {"state": state, "looked_at": now}
     if judgement is not None:
-        values["found"] = _written(judgement, 0.0 if was is None else was.since)
-    if was is None or was.state is not state:
+        values["found"] = json.dumps(asdict(judgement))
+    if was != state:
         values["changed_at"] = now
     connection.execute(update(guards).where(guards.c.rule == rule).values(values))
 
 
-def _written(judgement: Judgement | None, since: float) -> str:
-    told = {} if judgement is None else asdict(judgement)
-    return json.dumps({**told, "since": since})
-
-
-def _read(found: str | None) -> tuple[Judgement | None, float]:
-    told: dict[str, Any] = json.loads(found) if found else {}
-    since: float = told.get("since", 0.0)
-    if "state" not in told:
-        return None, since
+def _read(found: str | None) -> Judgement | None:
+    if not found:
+        return None
+    told: dict[str, Any] = json.loads(found)
     findings = [_finding(one) for one in told["findings"]]
-    users, tasks = tuple(told["users"]), tuple(told["tasks"])
-    return Judgement(State(told["state"]), told["control"], users, tasks, findings), since
+    return Judgement(State(told["state"]), told["control"], tuple(told["users"]), tuple(told["tasks"]), findings)
 
 
 def _finding(told: dict[str, Any]) -> Finding:
@@ -166,8 +159,8 @@ def follow(connection: Connection, in_force: Sequence[Rule], new: Rule, mode: Mo
     post(connection, new.id, wanted, now)
     if old is None or was is None or wanted is Mode.OFF:
         return wanted
-    is_held = was.state is State.HELD and old.percent > 0 and new.percent > 0  # nobody is on it else
-    if is_held or (was.state is State.ACKNOWLEDGED and mode is None):
+    is_held = was.state is State.HELD and new.percent > 0
+    if old.percent and (is_held or (was.state is State.ACKNOWLEDGED and mode is None)):  # else nobody is on it
         keep(connection, new.id, was.state, was.judgement, now)
     return wanted
 

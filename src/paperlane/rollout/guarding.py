@@ -111,6 +111,8 @@ class _Watched:
     sides: Sides
     by: Sequence[Rule]
     sided_at: float
+    named_at: float = 0.0
+    """When the default engine was named that it is."""
     changed: set[UserId] = field(default_factory=set)
     """Who changed sides, by another group: what they had on one would count on the other."""
     usual: _Reading | None = None
@@ -277,14 +279,15 @@ class Guarding:
         watched = self._watched.get(rule.id)
         if watched is not None and (watched.since < guard.since or watched.is_ahead(now)):
             watched = None
-        if watched is not None and list(watched.by) == list(in_force) and 0 <= now - watched.sided_at < _ANEW:
+        ledger = self.rollout.ledger
+        rest, named_at = ledger.read(lambda c: (self.rollout.usual(c), usual.since(c)))
+        is_as_before = watched is not None and (list(watched.by), watched.named_at) == (list(in_force), named_at)
+        if watched is not None and is_as_before and 0 <= now - watched.sided_at < _ANEW:
             return watched
         everybody: list[Whose] = []
         for page in self._everybody():
             everybody += page
             yield 0
-        ledger = self.rollout.ledger
-        rest, named_at = ledger.read(lambda c: (self.rollout.usual(c), usual.since(c)))
         of = sides(rule, everybody, in_force, rest)
         since = max(guard.since, ledger.read(lambda c: rules.held_since(c, rule, of.control)))
         if of.control == rest:  # whom no rule takes in came to it when it was named
@@ -297,6 +300,7 @@ class Guarding:
         watched.changed |= {user for user, side in of.of.items() if before.get(user, side) is not side}
         stayed = {user: side for user, side in of.of.items() if user not in watched.changed}
         watched.sides, watched.by, watched.sided_at = replace(of, of=stayed), in_force, now
+        watched.named_at = named_at
         return watched
 
     def _everybody(self) -> Iterator[Sequence[Whose]]:

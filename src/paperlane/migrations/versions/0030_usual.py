@@ -1,4 +1,4 @@
-"""Which engine carries whom nothing else takes in is the same for all processes: the one that a service named last."""
+"""Which engine carries whom nothing else takes in is the same for all; guards know since when they look anew."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("system", sa.Column("usual_at", sa.Double(), server_default="0", nullable=False))
     for name in _COUNTS:
         op.add_column("system", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
+    op.add_column("guards", sa.Column("since", sa.Double(), server_default="0", nullable=False))
 
 
 def downgrade() -> None:
@@ -25,5 +26,6 @@ def downgrade() -> None:
     Not where one of the next ones down would be refused: what was named would be gone by then.
     """
     check_queue_used(op.get_bind())
+    op.drop_column("guards", "since")
     for name in ("usual", "usual_at", *_COUNTS):
         op.drop_column("system", name)
