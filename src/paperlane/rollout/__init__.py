@@ -367,7 +367,7 @@ class RollOut:
     def _check_held(self, connection: Connection, before: Plan, otherwise: str = _OTHERWISE) -> None:
         """Conflict where an engine that a guard holds has gained users since, by rules that came or went."""
         after = self.plan(connection)
-        of = {rule.id: rule for rule in (*before.rules, *after.rules)}
+        of = {rule.id: rule for rule in (*before.rules, *after.rules) if rule.percent}  # nobody is on it else
         guards = guarded.standing(connection, list(of))
         held = {rule.engine for number, rule in of.items() if guards[number].state is State.HELD}
         gaining = engines_that_gain(before, after, {rule.group for rule in of.values()}, ())
