@@ -221,9 +221,6 @@ class _Left:
         flags.settled(connection, self.flags)
 
 
-_OTHERWISE = '; or insist with --force ("force": true over HTTP)'
-
-
 @dataclass(frozen=True, slots=True)
 class RollOut:
     """Rules and flags, and lanes as they say. `otherwise` is the usual engine until a service has named one."""
@@ -291,12 +288,11 @@ class RollOut:
             if rule is not None:
                 check_seen(rule, in_force, seen)
             if rule is not None and not rule.repeats(newest):
-                guarded.check_may_grow(connection, in_force, rule.engine, rule.percent, rule.group)
                 before = self.plan(connection)
                 number = rules.add(connection, rule.engine, rule.percent, rule.group, now, by)
                 new = Rule(number, rule.engine, rule.percent, rule.group, now, by)
                 added = replace(rule, guard=guarded.follow(connection, in_force, new, rule.guard, now))
-                self._check_held(connection, before, "")
+                self._check_held(connection, before, _may_not_grow)
             elif rule is not None and newest is not None and rule.guard is not None:
                 guard = rule.guard if guarded.switch(connection, newest.id, rule.guard, now) else None
             changed = Changed(added, flags.switch(connection, to or {}, now, by), guard)
@@ -328,9 +324,9 @@ class RollOut:
                 return None
             before = self.plan(connection)
             if (undone := rules.undo(connection, by, now)) is None:
-                raise _nothing()
+                raise nothing_rolled_out()
             if not force:
-                self._check_held(connection, before)
+                self._check_held(connection, before, _may_not_go_back)
             also(connection, undone)
             return undone
 
@@ -355,29 +351,27 @@ class RollOut:
             rules.hold(connection)
             before = self.plan(connection)
             if (undone := rules.undo_engine(connection, engine, by, now)) is None:
-                raise _nothing(engine)
+                raise nothing_rolled_out(engine)
             if undone:
                 if not force:
-                    self._check_held(connection, before)
+                    self._check_held(connection, before, _may_not_go_back)
                 also(connection, undone)
             return undone
 
         return self.ledger.write(write)
 
-    def _check_held(self, connection: Connection, before: Plan, otherwise: str = _OTHERWISE) -> None:
-        """Conflict where an engine that a guard holds has gained users since, by rules that came or went."""
+    def _check_held(self, connection: Connection, before: Plan, refused: Callable[[Rule], Conflict]) -> None:
+        """Conflict where an engine that a guard holds has gained users since, by rules that came or went.
+
+        Also where all tasks run on `inline` for now: it would as soon as the queue is used again.
+        """
         after = self.plan(connection)
-        of = {rule.id: rule for rule in (*before.rules, *after.rules) if rule.percent}  # nobody is on it else
-        guards = guarded.standing(connection, list(of))
-        held = {rule.engine for number, rule in of.items() if guards[number].state is State.HELD}
-        gaining = engines_that_gain(before, after, {rule.group for rule in of.values()}, ())
-        if engine := min(held & gaining, default=""):
-            raise Conflict(
-                f"That would give users to {engine} again, which a guardrail holds: it does worse than what it"
-                " replaces.",
-                code="rollout_held",
-                hint=f"Take all of it back: paperlane rollout rollback {engine}{otherwise}.",
-            )
+        of = [rule for rule in (*before.rules, *after.rules) if rule.percent]  # nobody is on it else
+        guards, groups = guarded.standing(connection, [rule.id for rule in of]), {rule.group for rule in of}
+        gaining = engines_that_gain(replace(before, queued=True), replace(after, queued=True), groups, ())
+        held = (rule for rule in of if rule.engine in gaining and guards[rule.id].state is State.HELD)
+        if (rule := next(held, None)) is not None:
+            raise refused(rule)
 
     @staticmethod
     def _newest(connection: Connection, rule: int | None) -> Rule | None:
@@ -459,8 +453,26 @@ def _changed() -> Conflict:
     )
 
 
-def _nothing(engine: str = "") -> Conflict:
+def nothing_rolled_out(engine: str = "") -> Conflict:
+    """There is none to take back, or none of an engine."""
     of = f" of {engine}" if engine else ""
     return Conflict(
         f"There is no roll-out{of} to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
+    )
+
+
+def _may_not_grow(held: Rule) -> Conflict:
+    return Conflict(
+        f"A guardrail holds {held.engine} at {held.percent:g} %: it does worse than what it replaces.",
+        code="rollout_held",
+        hint=f"See: paperlane rollout. Then take it back, or: paperlane rollout acknowledge {held.id}.",
+    )
+
+
+def _may_not_go_back(held: Rule) -> Conflict:
+    return Conflict(
+        f"That would give users to {held.engine} again, which a guardrail holds: it does worse than what it replaces.",
+        code="rollout_held",
+        hint=f"Take all of it back: paperlane rollout rollback {held.engine}; or insist with --force"
+        ' ("force": true over HTTP).',
     )

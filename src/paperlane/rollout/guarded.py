@@ -165,27 +165,6 @@ def follow(connection: Connection, in_force: Sequence[Rule], new: Rule, mode: Mo
     return wanted
 
 
-def check_may_grow(connection: Connection, in_force: Sequence[Rule], engine: str, percent: float, group: str) -> None:
-    """Conflict where an engine would carry more of the users while a guard holds a rule of it."""
-    held = next(
-        (
-            one
-            for one in in_force
-            if one.engine == engine
-            and one.percent  # nobody is on it else
-            and standing(connection, [one.id])[one.id].state is State.HELD
-        ),
-        None,
-    )
-    now = next((one.percent for one in in_force if (one.engine, one.group) == (engine, group)), 0.0)
-    if held is not None and percent > now:
-        raise Conflict(
-            f"A guardrail holds {engine} at {held.percent:g} %: it does worse than what it replaces.",
-            code="rollout_held",
-            hint=f"See: paperlane rollout. Then take it back, or: paperlane rollout acknowledge {held.id}.",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Alarming:
     """A rule that is worse, or was taken back for that a while ago."""
