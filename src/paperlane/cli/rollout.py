@@ -12,7 +12,7 @@ import typer
 
 from paperlane.cli.installation import Data, Database, Json, desk_in
 from paperlane.cli.output import show
-from paperlane.errors import BadRequest, Conflict
+from paperlane.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -282,15 +282,15 @@ def rollback(
 
 def _taken_back(desk: "Desk", engine: str | None, *, force: bool) -> "Sequence[Rule]":
     """The rules that were taken back, which are some."""
+    from paperlane.rollout import nothing_rolled_out
+
     if engine is None:
         undone = desk.operating.roll_back(None, force=force)
         assert undone is not None  # only one that was named may be so already
         return [undone]
     if rules := desk.operating.roll_all_back(None, engine, force=force):
         return rules
-    raise Conflict(
-        f"There is no roll-out of {engine} to take back.", code="nothing_rolled_out", hint="See: paperlane rollout."
-    )
+    raise nothing_rolled_out(engine)
 
 
 def _said(rule: "Rule") -> str:

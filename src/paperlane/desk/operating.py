@@ -13,7 +13,7 @@ from paperlane.errors import BadRequest, NotFound
 from paperlane.ledger import Ledger
 from paperlane.ledger.sense import clean
 from paperlane.model.tasks import Queue
-from paperlane.records import accounts, portable
+from paperlane.records import accounts
 from paperlane.records.accounts import Account
 from paperlane.rollout import Changed, NewRule, RollOut, check_seen, engines_that_gain, flags, guarded, hidden, rules
 from paperlane.rollout.flags import Flag
@@ -261,7 +261,7 @@ class Operating:
         Which one did before, "" where no service had named one; None where it is so already. It is never refused: who
         starts a service says so.
         """
-        now = self.ledger.read(portable.now)
+        now = self.clock.now()
 
         def note(connection: Connection, before: str) -> None:
             self.trail.note(connection, None, now, "default engine", {"from": before or None, "to": engine})
