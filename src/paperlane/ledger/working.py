@@ -55,7 +55,9 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
     first = min(worker["slots"], worker["starts"] or worker["slots"])
     serves = (worker["engine"], *channels.words_of(channel).values())
     is_alone = first > 0 and not others.of_channel[serves]
-    if (lacks := is_alone and others.left < 1) or (first > others.left and any(map(_grown, others.members))):
+    if (lacks := is_alone and others.left < 1 and bool(others.able)) or (
+        first > others.left and any(map(_grown, others.members))
+    ):
         others = others.held_still(writing, everybody=lacks)
         others.give_back(max(0, first - others.left))  # somebody may have left meanwhile
         if is_alone and others.left < 1:
@@ -163,13 +165,16 @@ class _Others:
                 count -= less
         self._keep()
 
+    @property
+    def able(self) -> Sequence[WorkerId]:
+        """Who has a slot whose channel has others too."""
+        there, slots = self.of_channel, self.slots
+        return [WorkerId(row.id) for row in self.members if there[_serves(row)] > 1 and slots[WorkerId(row.id)] > 0]
+
     def spare(self) -> None:
         """Take one slot of those that no channel is left unserved without: an idle one, of who has most."""
-        there = self.of_channel
-        able = [row for row in self.members if there[_serves(row)] > 1 and self.slots[WorkerId(row.id)] > 0]
-        if able:
-            slots = {WorkerId(row.id): self.slots[WorkerId(row.id)] for row in able}
-            self.slots[max(slots, key=lambda it: (slots[it] > self.held[it], slots[it]))] -= 1
+        if able := self.able:
+            self.slots[max(able, key=lambda it: (self.slots[it] > self.held[it], self.slots[it]))] -= 1
             self._keep()
 
     def _keep(self) -> None:
