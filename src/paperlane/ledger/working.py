@@ -55,12 +55,11 @@ def register(writing: Writing, worker: Change, channel: Channel, otherwise: int)
     first = min(worker["slots"], worker["starts"] or worker["slots"])
     serves = (worker["engine"], *channels.words_of(channel).values())
     is_alone = first > 0 and not others.of_channel[serves]
-    if (lacks := is_alone and others.left < 1 and bool(others.able)) or (
-        first > others.left and any(map(_grown, others.members))
-    ):
+    lacks = is_alone and others.left < 1 and bool(others.able)
+    if lacks or (first > others.left and any(map(_grown, others.members))):
         others = others.held_still(writing, everybody=lacks)
         others.give_back(max(0, first - others.left))  # somebody may have left meanwhile
-        if is_alone and others.left < 1:
+        if lacks and others.left < 1:
             others.spare()
     least = min(int(is_alone), others.free)
     of_first = min(first, others.free - len(others.unserved - {serves}))
